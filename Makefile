@@ -1,0 +1,44 @@
+# `make run` and `make test` need Python 3.11 or newer and nothing else. All paths are relative, so that the checkout
+# may lie anywhere, spaces included.
+
+PYTHON ?= $(shell if python3.11 -c '' 2>/dev/null; then echo python3.11; else echo python3; fi)
+UV ?= uv
+ARGS ?=
+venv := .venv/bin/python
+installed := .venv/installed
+
+.PHONY: run test check bench lock install
+
+run: install
+	@$(venv) -m earnest up $(ARGS)
+
+test: install
+	@$(venv) -m pytest $(ARGS)
+
+check: install
+	@$(venv) -m ruff check .
+	@$(venv) -m ruff format --check .
+	@$(venv) -m mypy
+	@$(venv) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+bench: install
+	@$(venv) -m tests.benchmarks $(ARGS)
+
+# Users need only pip; this needs uv. `--universal` makes one lock for every platform from Python 3.11 on.
+lock:
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
+
+install: $(installed)
+
+# The hashes cover everything that is downloaded; the project itself is built without isolation by a backend that is
+# in the lock too. The stamp is written last: an interrupted installation is done again.
+$(installed): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Earnest needs Python 3.11 or newer, but \"$(PYTHON)\" is not. Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(venv) -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv || \
+		{ echo "\"$(PYTHON) -m venv .venv\" failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the locked dependencies into .venv (only when requirements.lock or pyproject.toml changed) ..."
+	@$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(installed)

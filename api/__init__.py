@@ -1,0 +1,1 @@
+"""The HTTP door: routes, authentication, limits and health around `schema`."""

@@ -1,0 +1,1 @@
+"""The domain: rules, money, log and tables. It imports none of the packages that open a door to it."""

@@ -1,0 +1,1 @@
+"""The background: the sequencer, deadlines, payments and deliveries, beside the loop of arq."""
