@@ -1,0 +1,133 @@
+"""Who may see and who may do: actors, sides, roles, scopes, and the table that joins them.
+
+Seeing comes first: what an actor may not see is *not found* for it; what it may see but not do is *forbidden*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from escrow.lifecycle import Action
+
+
+class AccountType(StrEnum):
+    """What kind of party an account is."""
+
+    INDIVIDUAL = "INDIVIDUAL"
+    COMPANY = "COMPANY"
+    AGENCY = "AGENCY"
+
+
+class Role(StrEnum):
+    """What a member may do for an account; each role includes the ones before it."""
+
+    VIEWER = "VIEWER"
+    MEMBER = "MEMBER"
+    MANAGER = "MANAGER"
+    OWNER = "OWNER"
+
+    def includes(self, other: Role) -> bool:
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class Scope(StrEnum):
+    """What an API key was made for."""
+
+    CONTRACTS_READ = "contracts:read"
+    CONTRACTS_WRITE = "contracts:write"
+    MONEY_WRITE = "money:write"
+    WEBHOOKS_MANAGE = "webhooks:manage"
+    DISPUTES_DECIDE = "disputes:decide"
+    OPERATOR = "operator"
+
+
+class Side(StrEnum):
+    """The two parties of a contract."""
+
+    CLIENT = "CLIENT"
+    FREELANCER = "FREELANCER"
+
+    @property
+    def other(self) -> Side:
+        return Side.FREELANCER if self is Side.CLIENT else Side.CLIENT
+
+
+class ActorKind(StrEnum):
+    """Who caused an event."""
+
+    ACCOUNT = "ACCOUNT"
+    OPERATOR = "OPERATOR"
+    PROVIDER = "PROVIDER"
+    CLOCK = "CLOCK"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, or the clock."""
+
+    kind: ActorKind
+    account_id: str | None = None
+    key_id: str | None = None
+    member_id: str | None = None
+    role: Role = Role.OWNER
+    scopes: frozenset[Scope] = frozenset()
+    contract_ids: frozenset[str] | None = None
+    """The only contracts that the key reaches; ``None`` for all of its account's."""
+    disabled: bool = False
+
+    def wire(self) -> dict[str, str]:
+        """How an event names its actor: the kind, and what is known of account, member and key."""
+        named = {"account": self.account_id, "member": self.member_id, "key": self.key_id}
+        return {"kind": self.kind.value} | {name: value for name, value in named.items() if value is not None}
+
+
+PROVIDER: Final = Actor(ActorKind.PROVIDER)
+CLOCK: Final = Actor(ActorKind.CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Which sides may act, from which role upwards, with which scope of the key."""
+
+    sides: frozenset[Side]
+    role: Role
+    scope: Scope
+
+
+_CLIENT: Final = frozenset({Side.CLIENT})
+_FREELANCER: Final = frozenset({Side.FREELANCER})
+_EITHER: Final = frozenset(Side)
+
+PERMISSIONS: Final[dict[Action, Permission]] = {
+    Action.PROPOSE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.REVISE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ACCEPT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.DECLINE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.WITHDRAW: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ADD_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.EDIT_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.MOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.REMOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.FUND: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.CANCEL_FUNDING: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.SUBMIT: Permission(_FREELANCER, Role.MEMBER, Scope.CONTRACTS_WRITE),
+    Action.APPROVE: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.REQUEST_CHANGES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.REQUEST_PAYOUT: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
+}
+"""Section 1 of the domain as data: members submit, managers do the rest on contracts, owners handle payouts."""
+
+
+def may_see(actor: Actor, *, contract_id: str, client_id: str, freelancer_id: str) -> bool:
+    """Whether this contract exists for this actor: its parties see it, and so does the operator.
+
+    A key that is limited to some contracts sees only those.
+    """
+    if actor.kind in (ActorKind.PROVIDER, ActorKind.CLOCK):
+        return True
+    if actor.contract_ids is not None and contract_id not in actor.contract_ids:
+        return False
+    return actor.kind is ActorKind.OPERATOR or actor.account_id in (client_id, freelancer_id)

@@ -1,0 +1,87 @@
+"""What the domain refuses, and why. Each refusal has a stable code and the values that a caller needs to act.
+
+    DomainError
+    ├── NotFound               NOT_FOUND               it doesn't exist, or you may not see it
+    ├── Forbidden              FORBIDDEN               you may see it, but not do this
+    ├── ConflictOfInterest     CONFLICT_OF_INTEREST    a mediator who belongs to a party
+    ├── VersionConflict        VERSION_CONFLICT        it moved on since the version that you named
+    ├── InvalidState           INVALID_STATE           not in this state
+    ├── MilestoneLocked        MILESTONE_LOCKED        only planned milestones can be edited
+    ├── OutOfSequence          OUT_OF_SEQUENCE         not before its turn
+    ├── SameParty              SAME_PARTY              client and freelancer share a member
+    ├── InvalidInput           INVALID_INPUT           a value that no state would accept
+    └── IdempotencyKeyReused   IDEMPOTENCY_KEY_REUSED  the same key came with another input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """The codes that programs branch on. They never change their meaning."""
+
+    NOT_FOUND = "NOT_FOUND"
+    FORBIDDEN = "FORBIDDEN"
+    CONFLICT_OF_INTEREST = "CONFLICT_OF_INTEREST"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    INVALID_STATE = "INVALID_STATE"
+    MILESTONE_LOCKED = "MILESTONE_LOCKED"
+    OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
+    SAME_PARTY = "SAME_PARTY"
+    INVALID_INPUT = "INVALID_INPUT"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+
+
+class DomainError(Exception):
+    """A refusal. ``field`` is the path of the input at fault in the API's spelling; ``details`` are plain values."""
+
+    code: ClassVar[ErrorCode]
+
+    def __init__(self, message: str, *, field: str | None = None, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.details: dict[str, object] = dict(details or {})
+
+
+class NotFound(DomainError):
+    code = ErrorCode.NOT_FOUND
+
+
+class Forbidden(DomainError):
+    code = ErrorCode.FORBIDDEN
+
+
+class ConflictOfInterest(DomainError):
+    code = ErrorCode.CONFLICT_OF_INTEREST
+
+
+class VersionConflict(DomainError):
+    code = ErrorCode.VERSION_CONFLICT
+
+
+class InvalidState(DomainError):
+    code = ErrorCode.INVALID_STATE
+
+
+class MilestoneLocked(DomainError):
+    code = ErrorCode.MILESTONE_LOCKED
+
+
+class OutOfSequence(DomainError):
+    code = ErrorCode.OUT_OF_SEQUENCE
+
+
+class SameParty(DomainError):
+    code = ErrorCode.SAME_PARTY
+
+
+class InvalidInput(DomainError):
+    code = ErrorCode.INVALID_INPUT
+
+
+class IdempotencyKeyReused(DomainError):
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
