@@ -1,0 +1,228 @@
+"""Every setting of a deployment: its variable, its default and the reason for it.
+
+Settings come from the environment only and are read once, at the start. A wrong value refuses to start with one line
+that names the variable and says what would be right; nobody else reads the environment. The embedded mode has no
+defaults of its own here: the supervisor sets the same variables that an operator would.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from tortoise.backends.base.config_generator import expand_db_url
+
+POOL_CONNECTIONS_MAX = 20
+"""Connections of one process to PostgreSQL, unless the URL says `maxsize`. The driver's own 5 make commands queue
+behind each other at 16 at once; 20 leaves room for four processes under PostgreSQL's default of 100."""
+
+SECRET_KEY_BYTES = 32
+
+
+class SettingError(ValueError):
+    """A variable of the environment is missing or wrong; the message is one line for whoever set it."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable} {problem}")
+        self.variable = variable
+
+
+class PaymentProvider(StrEnum):
+    """Who moves the money."""
+
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one deployment decided. Secrets stay out of `repr`, so that a log line cannot leak them."""
+
+    database_url: str = field(repr=False)
+    """`DATABASE_URL`, required: PostgreSQL holds everything that matters."""
+
+    redis_url: str = field(repr=False)
+    """`REDIS_URL`, required: Redis wakes the workers; nothing that matters lives there."""
+
+    secret_keys: tuple[bytes, ...] = field(repr=False)
+    """`EARNEST_SECRET_KEYS`, required: the first encrypts secrets at rest, all decrypt, so that keys can be rotated."""
+
+    sandbox: bool = False
+    """`EARNEST_SANDBOX`, off: the test clock and the sandbox provider have no place where money is real."""
+
+    payment_provider: PaymentProvider
+    """`EARNEST_PAYMENT_PROVIDER`, required: nobody should pay with the sandbox because of a forgotten variable."""
+
+    jwks_url: str | None = None
+    """`EARNEST_JWKS_URL`, off: where an identity provider publishes the keys of its tokens."""
+
+    jwt_audience: str | None = None
+    """`EARNEST_JWT_AUDIENCE`, required with `EARNEST_JWKS_URL`: else other services' tokens would be accepted."""
+
+    jwt_issuer: str | None = None
+    """`EARNEST_JWT_ISSUER`, required with `EARNEST_JWKS_URL`, for the same reason."""
+
+    webhook_allow_private: bool = False
+    """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
+
+    host: str = "127.0.0.1"
+    """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
+
+    port: int = 8000
+    """`PORT`, 8000: the name that hosting platforms use."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read every variable; an empty one counts as not set.
+
+        Refuses with `SettingError`, naming the variable and what would be right: one that is required and missing,
+        one that doesn't parse, the sandbox provider outside the sandbox.
+        """
+        read = _Reader(os.environ if environ is None else environ)
+        sandbox = read.switch("EARNEST_SANDBOX", default=False)
+        jwks_url = read.url("EARNEST_JWKS_URL", schemes=("https", "http"))
+        return cls(
+            database_url=_database_url(read),
+            redis_url=read.required_url(
+                "REDIS_URL", schemes=("redis", "rediss", "unix"), example="redis://host:6379/0"
+            ),
+            secret_keys=_secret_keys(read),
+            sandbox=sandbox,
+            payment_provider=_payment_provider(read, sandbox=sandbox),
+            jwks_url=jwks_url,
+            jwt_audience=_beside_jwks(read, "EARNEST_JWT_AUDIENCE", jwks_url),
+            jwt_issuer=_beside_jwks(read, "EARNEST_JWT_ISSUER", jwks_url),
+            webhook_allow_private=read.switch("EARNEST_WEBHOOK_ALLOW_PRIVATE", default=False),
+            host=read.text("EARNEST_HOST") or "127.0.0.1",
+            port=read.port("PORT", default=8000),
+        )
+
+
+def tortoise_config(database_url: str) -> dict[str, Any]:
+    """The configuration of Tortoise for a database: every package's tables by name, times in UTC."""
+    connection = expand_db_url(database_url)
+    connection["credentials"].setdefault("maxsize", POOL_CONNECTIONS_MAX)
+    return {
+        "connections": {"default": connection},
+        "apps": {
+            "escrow": {
+                "models": ["escrow.models"],
+                "default_connection": "default",
+                "migrations": "escrow.migrations",
+            },
+        },
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def __getattr__(name: str) -> dict[str, Any]:
+    """`TORTOISE_ORM` for Tortoise's own command line (`tortoise -c escrow.settings.TORTOISE_ORM history`)."""
+    if name != "TORTOISE_ORM":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tortoise_config(_database_url(_Reader(os.environ)))
+
+
+class _Reader:
+    """Reads one variable at a time and says, in one line, what is wrong with it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, variable: str) -> str | None:
+        return self._environ.get(variable, "").strip() or None
+
+    def switch(self, variable: str, *, default: bool) -> bool:
+        text = self.text(variable)
+        if text is None:
+            return default
+        if text.lower() in {"on", "true", "yes", "1"}:
+            return True
+        if text.lower() in {"off", "false", "no", "0"}:
+            return False
+        raise SettingError(variable, f"is {text!r}; it must be on or off")
+
+    def port(self, variable: str, *, default: int) -> int:
+        text = self.text(variable)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+            raise SettingError(variable, f"is {text!r}; it must be a port number from 1 to 65535")
+        return int(text)
+
+    def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:
+        text = self.text(variable)
+        if text is None:
+            return None
+        parts = _split(text)
+        if parts is None or parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
+            # The value itself may carry a password: it is not repeated.
+            raise SettingError(variable, f"is not a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return text
+
+    def required_url(self, variable: str, *, schemes: tuple[str, ...], example: str) -> str:
+        text = self.url(variable, schemes=schemes)
+        if text is None:
+            raise SettingError(variable, f"is not set; it must be a URL such as {example}")
+        return text
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # parsed lazily, raises on nonsense
+    except ValueError:
+        return None
+    return parts
+
+
+def _database_url(read: _Reader) -> str:
+    example = "postgres://user:password@host:5432/earnest"
+    url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
+    if not urlsplit(url).path.strip("/"):
+        raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
+    return url
+
+
+def _secret_keys(read: _Reader) -> tuple[bytes, ...]:
+    right = f"comma-separated keys of {SECRET_KEY_BYTES} random bytes each, in URL-safe base64"
+    text = read.text("EARNEST_SECRET_KEYS")
+    if text is None:
+        raise SettingError("EARNEST_SECRET_KEYS", f"is not set; it must be {right}")
+    keys = tuple(_secret_key(part.strip()) for part in text.split(","))
+    for number, key in enumerate(keys, start=1):
+        if key is None:
+            raise SettingError("EARNEST_SECRET_KEYS", f"has a wrong key at place {number}; it must be {right}")
+    return tuple(key for key in keys if key is not None)
+
+
+def _secret_key(text: str) -> bytes | None:
+    try:
+        key = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return key if len(key) == SECRET_KEY_BYTES else None
+
+
+def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
+    known = " or ".join(PaymentProvider)
+    text = read.text("EARNEST_PAYMENT_PROVIDER")
+    if text is None:
+        raise SettingError("EARNEST_PAYMENT_PROVIDER", f"is not set; it must be {known}")
+    if text not in set(PaymentProvider):
+        raise SettingError("EARNEST_PAYMENT_PROVIDER", f"is {text!r}; it must be {known}")
+    if text == PaymentProvider.SANDBOX and not sandbox:
+        raise SettingError("EARNEST_PAYMENT_PROVIDER", "is sandbox, which moves no money; it needs EARNEST_SANDBOX=on")
+    return PaymentProvider(text)
+
+
+def _beside_jwks(read: _Reader, variable: str, jwks_url: str | None) -> str | None:
+    text = read.text(variable)
+    if jwks_url is not None and text is None:
+        raise SettingError(variable, "is not set; it is required because EARNEST_JWKS_URL is set")
+    if jwks_url is None and text is not None:
+        raise SettingError(variable, "is set without EARNEST_JWKS_URL; set both or neither")
+    return text

@@ -1,0 +1,107 @@
+"""Settings: what is read, what is the default, and that every wrong value is refused by name."""
+
+import base64
+
+import pytest
+
+from escrow.settings import POOL_CONNECTIONS_MAX, PaymentProvider, SettingError, Settings, tortoise_config
+
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+OTHER_KEY = base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode()
+
+MINIMAL = {
+    "DATABASE_URL": "postgres://user:hunter2@db:5432/earnest",
+    "REDIS_URL": "redis://redis:6379/0",
+    "EARNEST_SECRET_KEYS": KEY,
+    "EARNEST_SANDBOX": "on",
+    "EARNEST_PAYMENT_PROVIDER": "sandbox",
+}
+
+
+def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -> None:
+    settings = Settings.from_environment(MINIMAL)
+    assert settings.secret_keys == (b"k" * 32,)
+    assert settings.payment_provider is PaymentProvider.SANDBOX
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert not settings.webhook_allow_private
+    assert settings.jwks_url is None
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.from_environment(
+        MINIMAL
+        | {
+            "EARNEST_SECRET_KEYS": f"{KEY}, {OTHER_KEY}",
+            "EARNEST_JWKS_URL": "https://id.example.com/jwks",
+            "EARNEST_JWT_AUDIENCE": "earnest",
+            "EARNEST_JWT_ISSUER": "https://id.example.com",
+            "EARNEST_WEBHOOK_ALLOW_PRIVATE": "TRUE",
+            "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
+            "PORT": "9000",
+        }
+    )
+    assert settings.secret_keys == (b"k" * 32, bytes([251, 255] * 16))
+    assert settings.jwt_audience == "earnest"
+    assert settings.jwt_issuer == "https://id.example.com"
+    assert settings.webhook_allow_private
+    assert settings.port == 9000
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "right"),
+    [
+        ("DATABASE_URL", "", "must be a URL such as postgres://"),
+        ("DATABASE_URL", "mysql://db/earnest", "begins with postgres:// or postgresql://"),
+        ("DATABASE_URL", "postgres://db:port/earnest", "begins with postgres://"),
+        ("DATABASE_URL", "postgres://db:5432", "names no database"),
+        ("REDIS_URL", "", "must be a URL such as redis://"),
+        ("REDIS_URL", "redis", "begins with redis:// or rediss:// or unix://"),
+        ("EARNEST_SECRET_KEYS", "", "32 random bytes"),
+        ("EARNEST_SECRET_KEYS", f"{KEY},{KEY[:-4]}", "at place 2"),
+        ("EARNEST_SECRET_KEYS", "schlüssel", "at place 1"),
+        ("EARNEST_SANDBOX", "maybe", "must be on or off"),
+        ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
+        ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
+        ("EARNEST_JWKS_URL", "ftp://id", "begins with https://"),
+        ("EARNEST_JWT_ISSUER", "https://id", "without EARNEST_JWKS_URL"),
+        ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be on or off"),
+        ("PORT", "http", "from 1 to 65535"),
+        ("PORT", "0", "from 1 to 65535"),
+        ("PORT", "65536", "from 1 to 65535"),
+        ("PORT", "²", "from 1 to 65535"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(variable: str, value: str, right: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environment(MINIMAL | {variable: value})
+    assert refused.value.variable == variable
+    assert str(refused.value).startswith(variable)
+    assert right in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_sandbox_provider_needs_the_sandbox() -> None:
+    with pytest.raises(SettingError, match="EARNEST_SANDBOX=on"):
+        Settings.from_environment(MINIMAL | {"EARNEST_SANDBOX": "off"})
+
+
+def test_tokens_need_an_audience_and_an_issuer() -> None:
+    with pytest.raises(SettingError, match="EARNEST_JWT_AUDIENCE is not set"):
+        Settings.from_environment(MINIMAL | {"EARNEST_JWKS_URL": "https://id.example.com/jwks"})
+
+
+def test_secrets_do_not_show_in_a_log_line() -> None:
+    shown = repr(Settings.from_environment(MINIMAL))
+    assert "hunter2" not in shown
+    assert "kkkk" not in shown
+
+
+def test_a_socket_folder_in_the_url_reaches_the_driver() -> None:
+    credentials = tortoise_config("postgres://postgres:@/earnest?host=/tmp/somewhere")["connections"]["default"]
+    assert credentials["credentials"]["host"] == "/tmp/somewhere"
+    assert credentials["credentials"]["maxsize"] == POOL_CONNECTIONS_MAX
+
+
+def test_the_url_decides_the_size_of_the_pool_when_it_says_one() -> None:
+    connection = tortoise_config("postgresql://u:p@h/earnest?maxsize=3")["connections"]["default"]
+    assert int(connection["credentials"]["maxsize"]) == 3
