@@ -1,0 +1,209 @@
+"""The bell: "something happened, look at the database", rung through Redis pub/sub and never more than that.
+
+A ring carries no data and may be lost at any time; whoever listens polls as a backstop, so without Redis only latency
+grows. This is the one module of the domain that talks to Redis. A process connects once; every listener in it shares
+one subscription.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+RING_TIMEOUT_SECONDS: Final = 0.1
+"""A command never waits longer for its ring: the backstop is only a little slower."""
+
+MUTE_SECONDS: Final = 1.0
+"""After a ring timed out nobody rings for so long: a Redis that hangs must not slow every command down."""
+
+SILENCE_SECONDS: Final = 10.0
+"""After so long without a message the subscription is pinged; silence once more means that it is dead."""
+
+BACKOFF_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+"""Waits between attempts to subscribe again; the last one repeats."""
+
+_PREFIX: Final = "earnest:"
+_log = logging.getLogger(__name__)
+
+
+class Topic(StrEnum):
+    """What may have happened."""
+
+    PENDING = "pending"
+    """Events were committed and wait for their position in the log."""
+    POSITIONED = "positioned"
+    """Events got their position: readers of the log have something to read."""
+    ORDERS = "orders"
+    """An order to the payment provider was written, or the provider has an answer."""
+
+
+class Wakeups:
+    """What one listener waits on. A ring while it is busy is kept, so that none falls between looking and waiting."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def wake(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Return at the next ring, at once if one came since the last return, or after ``timeout_seconds``.
+
+        Answers whether it rang.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        rang = self._rung.is_set()
+        self._rung.clear()
+        return rang
+
+
+@dataclass(slots=True, eq=False)
+class _Bell:
+    """The connection of this process: a pool to publish on, and one subscription as soon as somebody listens."""
+
+    redis: Redis
+    muted_until: float = 0.0
+    ear: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Room:
+    """Everybody in this process who listens, and the bell that they hear, if there is one."""
+
+    bell: _Bell | None = None
+    listeners: dict[Wakeups, frozenset[Topic]] = field(default_factory=dict)
+
+
+_room: Final = _Room()
+
+
+async def connect(url: str) -> None:
+    """Use the Redis at ``url`` (``redis://``, ``rediss://`` or ``unix://``) from now on, in place of a former one.
+
+    It need not be there: nothing is sent yet, and a Redis that comes later is found.
+    """
+    await disconnect()
+    # One retry without a wait: a pooled connection that Redis closed while it lay idle is replaced by a fresh one.
+    retry = Retry(NoBackoff(), 1)
+    _room.bell = _Bell(Redis.from_url(url, retry=retry, retry_on_error=[RedisConnectionError]))
+    _lend_an_ear()
+
+
+async def disconnect() -> None:
+    """Let go of Redis. Listeners stay, and wait for their polling interval."""
+    bell, _room.bell = _room.bell, None
+    if bell is None:
+        return
+    if bell.ear is not None:
+        bell.ear.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await bell.ear
+    with contextlib.suppress(RedisError, OSError):
+        await bell.redis.aclose()
+
+
+async def ring(*topics: Topic) -> None:
+    """Wake everybody who listens to one of ``topics``, in any process, if Redis is there.
+
+    Best effort: it never raises and takes at most ``RING_TIMEOUT_SECONDS``. Without a connection it does nothing.
+    """
+    bell = _room.bell
+    if bell is None or not topics or time.monotonic() < bell.muted_until:
+        return
+    try:
+        async with asyncio.timeout(RING_TIMEOUT_SECONDS), bell.redis.pipeline(transaction=False) as pipeline:
+            for topic in topics:
+                pipeline.publish(_PREFIX + topic, b"")
+            await pipeline.execute()
+    except TimeoutError:
+        bell.muted_until = time.monotonic() + MUTE_SECONDS
+    except (RedisError, OSError) as error:
+        _log.debug("bell not rung: %s", error)
+
+
+async def reachable() -> bool:
+    """Whether Redis answers now, within ``RING_TIMEOUT_SECONDS``: without it the service is degraded, not down."""
+    bell = _room.bell
+    if bell is None:
+        return False
+    try:
+        async with asyncio.timeout(RING_TIMEOUT_SECONDS):
+            return bool(await bell.redis.ping())
+    except (RedisError, OSError, TimeoutError):
+        return False
+
+
+@contextlib.contextmanager
+def listen(*topics: Topic) -> Iterator[Wakeups]:
+    """Wake-ups for rings of ``topics`` while the block lasts.
+
+    Look first, then wait: what happened before the block is not rung again. After Redis was away everybody is woken
+    once, since rings may have been missed.
+    """
+    wakeups = Wakeups()
+    _room.listeners[wakeups] = frozenset(topics)
+    _lend_an_ear()
+    try:
+        yield wakeups
+    finally:
+        del _room.listeners[wakeups]
+
+
+def _lend_an_ear() -> None:
+    """Subscribe once somebody listens; a process that only rings needs no subscription."""
+    bell = _room.bell
+    if bell is not None and bell.ear is None and _room.listeners:
+        bell.ear = asyncio.get_running_loop().create_task(_hear(bell.redis), name="bell")
+
+
+async def _hear(redis: Redis) -> None:
+    """Pass every ring on, subscribing again whenever the connection ends."""
+    failures = 0
+    while True:
+        try:
+            async with redis.pubsub() as subscription:
+                await subscription.subscribe(*(_PREFIX + topic for topic in Topic))
+                while True:
+                    # The confirmation of a subscription counts as a ring too: one may have been missed before it.
+                    _wake(await _next_topic(subscription))
+                    if failures:
+                        _log.info("bell: Redis is back")
+                        failures = 0
+        except (RedisError, OSError, TimeoutError) as error:
+            if failures == 0:
+                _log.warning("bell: Redis is away, polling goes on: %s", error)
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            failures += 1
+
+
+async def _next_topic(subscription: PubSub) -> str | None:
+    """The next topic that was rung, or ``None`` for a pong; ``TimeoutError`` if even a ping brings no answer."""
+    message = await subscription.get_message(timeout=SILENCE_SECONDS)
+    if message is None:
+        await subscription.ping()
+        message = await subscription.get_message(timeout=SILENCE_SECONDS)
+    if message is None:
+        raise TimeoutError(f"no answer for {SILENCE_SECONDS:.0f} s")
+    channel = message["channel"]
+    return None if channel is None else channel.decode().removeprefix(_PREFIX)
+
+
+def _wake(topic: str | None) -> None:
+    for wakeups, topics in _room.listeners.items():
+        if topic in topics:
+            wakeups.wake()
