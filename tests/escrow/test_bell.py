@@ -1,0 +1,158 @@
+"""The bell on a real Redis: it wakes within milliseconds, and its absence is felt by nobody but the clock."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from earnest.engines.processes import Record
+from earnest.engines.redis import EmbeddedRedis
+from escrow import bell
+from escrow.bell import Topic
+
+LONG_SECONDS = 5.0
+"""Far longer than a ring takes and than any test should: waiting so long would mean that no ring came."""
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="earnest-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def redis(sockets: Path) -> AsyncIterator[EmbeddedRedis]:
+    """A Redis of this test's own, stopped and started at will, with the bell connected to it."""
+    engine = EmbeddedRedis(sockets=sockets, log=sockets / "redis.log", record=Record(sockets / "processes.json"))
+    await engine.start()
+    await bell.connect(engine.url)
+    yield engine
+    await bell.disconnect()
+    await engine.stop()
+
+
+async def until_heard(wakeups: bell.Wakeups, topic: Topic) -> float:
+    """Ring until it is heard; the seconds from the ring that was heard to the wake-up."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        rung_at = time.monotonic()
+        await bell.ring(topic)
+        if await wakeups.wait(0.2):
+            return time.monotonic() - rung_at
+    raise AssertionError("no ring was heard in 10 seconds")
+
+
+async def settled(wakeups: bell.Wakeups) -> None:
+    """Past the wake-ups that subscribing itself gives."""
+    while await wakeups.wait(0.3):
+        pass
+
+
+async def test_a_ring_wakes_its_listeners_within_milliseconds(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.PENDING) as wakeups, bell.listen(Topic.PENDING, Topic.ORDERS) as both:
+        await settled(wakeups)
+        await settled(both)
+        fastest = LONG_SECONDS
+        for _ in range(10):
+            started = time.monotonic()
+            await bell.ring(Topic.PENDING)
+            assert await wakeups.wait(LONG_SECONDS)
+            fastest = min(fastest, time.monotonic() - started)
+            assert await both.wait(LONG_SECONDS)
+        assert fastest < 0.05
+
+
+async def test_a_ring_wakes_nobody_who_listens_to_something_else(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.ORDERS) as orders, bell.listen(Topic.POSITIONED) as positioned:
+        await settled(orders)
+        await settled(positioned)
+        await bell.ring(Topic.ORDERS)
+        assert await orders.wait(LONG_SECONDS)
+        assert not await positioned.wait(0.1)
+
+
+async def test_a_ring_while_the_listener_is_busy_is_kept_and_many_are_one(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.PENDING) as wakeups:
+        await settled(wakeups)
+        await bell.ring(Topic.PENDING)
+        await bell.ring(Topic.PENDING, Topic.PENDING)
+        await asyncio.sleep(0.2)
+        assert await wakeups.wait(0)
+        assert not await wakeups.wait(0.1)
+
+
+async def test_waiting_ends_after_the_polling_interval_without_a_ring() -> None:
+    with bell.listen(Topic.PENDING) as wakeups:
+        started = time.monotonic()
+        assert not await wakeups.wait(0.1)
+        assert 0.09 < time.monotonic() - started < 2
+
+
+async def test_ringing_without_a_connection_does_nothing() -> None:
+    await bell.ring(Topic.PENDING)
+    assert not await bell.reachable()
+
+
+async def test_ringing_never_raises_while_redis_is_away_and_is_heard_again_after_its_return(
+    redis: EmbeddedRedis,
+) -> None:
+    with bell.listen(Topic.PENDING) as wakeups:
+        await until_heard(wakeups, Topic.PENDING)
+        assert await bell.reachable()
+        await redis.stop()
+        started = time.monotonic()
+        for _ in range(100):
+            await bell.ring(Topic.PENDING)
+        assert time.monotonic() - started < 2
+        assert not await bell.reachable()
+        await redis.start()
+        await until_heard(wakeups, Topic.PENDING)
+        assert await bell.reachable()
+
+
+async def test_whoever_listens_is_woken_when_redis_returns_because_a_ring_may_have_been_missed(
+    redis: EmbeddedRedis,
+) -> None:
+    with bell.listen(Topic.PENDING) as wakeups:
+        await settled(wakeups)
+        await redis.stop()
+        assert not await wakeups.wait(0.3)
+        await redis.start()
+        assert await wakeups.wait(LONG_SECONDS)
+
+
+async def test_a_redis_that_hangs_costs_one_timeout_and_then_nothing(sockets: Path) -> None:
+    path = sockets / "hangs.sock"
+    closing = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closing.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(hang, path)
+    await bell.connect(f"unix://{path}")
+    try:
+        started = time.monotonic()
+        for _ in range(20):
+            await bell.ring(Topic.PENDING)
+        assert time.monotonic() - started < 5 * bell.RING_TIMEOUT_SECONDS
+    finally:
+        await bell.disconnect()
+        closing.set()
+        server.close()
+
+
+async def test_a_redis_that_comes_only_later_is_found(sockets: Path) -> None:
+    engine = EmbeddedRedis(sockets=sockets, log=sockets / "redis.log", record=Record(sockets / "processes.json"))
+    await bell.connect(engine.url)
+    try:
+        with bell.listen(Topic.POSITIONED) as wakeups:
+            assert not await wakeups.wait(0.2)
+            await engine.start()
+            assert await wakeups.wait(LONG_SECONDS)
+    finally:
+        await bell.disconnect()
+        await engine.stop()
