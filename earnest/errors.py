@@ -1,0 +1,5 @@
+"""What keeps Earnest from starting, as one line for the person at the keyboard."""
+
+
+class CannotStart(Exception):
+    """Something outside the program has to change first; the message is one line that says what and how."""
