@@ -1,0 +1,74 @@
+"""What all tests share. Pure tests use none of it and start nothing.
+
+| fixture | gives | costs |
+|---|---|---|
+| `database` | the URL of a clean, migrated database; Tortoise is initialised on it | a few ms |
+| `database_clone` | the URL of a new migrated database of the test's own, for other processes | 0.1 s |
+| `redis_url` | the URL of an empty Redis | 1 ms |
+| `server` | the engines themselves | once a session |
+"""
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from tortoise.context import TortoiseContext
+
+from earnest.engines import Engines
+from escrow.settings import tortoise_config
+from tests.engines import Cleaner, TestServer
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
+    """An embedded PostgreSQL and Redis for the whole session, gone with it."""
+    directory = tmp_path_factory.mktemp("engines")
+    async with Engines(directory) as engines:
+        yield engines
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(engines: Engines) -> TestServer:
+    """The session's engines with the migrated template on them."""
+    server = TestServer(engines)
+    await server.make_template()
+    return server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_database(server: TestServer) -> AsyncIterator[tuple[str, Cleaner]]:
+    """The one database that `database` cleans, with Tortoise on it."""
+    url = await server.clone()
+    async with TortoiseContext() as context:
+        await context.init(config=tortoise_config(url), _enable_global_fallback=True)
+        cleaner = await Cleaner.connect(url)
+        yield url, cleaner
+        await cleaner.connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(shared_database: tuple[str, Cleaner]) -> str:
+    """A database as the migrations left it, Tortoise initialised on it; gives its URL."""
+    url, cleaner = shared_database
+    await cleaner.clean()
+    return url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_clone(server: TestServer) -> AsyncIterator[str]:
+    """A migrated database of the test's own, without Tortoise; gives its URL."""
+    url = await server.clone()
+    yield url
+    await server.drop(url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def redis_url(engines: Engines) -> str:
+    """The session's Redis, emptied."""
+    redis = Redis.from_url(engines.redis_url)
+    await redis.flushall()
+    await redis.aclose()
+    return engines.redis_url

@@ -1,0 +1,118 @@
+"""The database of the tests: one server for the session, one migrated template, made clean or cloned for each test.
+
+Cleaning deletes rows without firing triggers and puts back what the migrations had put in, so every COMMIT of a test
+is a real one; a clone costs a hundred times more and is for tests that start other processes.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+import asyncpg
+
+from earnest.engines import Engines
+
+TEMPLATE = "earnest_template"
+KEPT_SCHEMA = "pristine"
+LOCK_TIMEOUT = "5s"
+"""A test that left a transaction open fails the next one by name instead of hanging the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestServer:
+    """The engines of the session and the databases on them."""
+
+    __test__ = False
+
+    engines: Engines
+
+    def url(self, database: str) -> str:
+        """The URL of one of the databases."""
+        return self.engines.database_url.replace("/earnest?", f"/{database}?")
+
+    async def make_template(self) -> None:
+        """Migrate the template once; the pristine rows are kept beside its tables."""
+        from escrow.migrate import migrate
+
+        await self._execute(f"CREATE DATABASE {TEMPLATE}")
+        await migrate(self.url(TEMPLATE))
+        connection = await asyncpg.connect(self.url(TEMPLATE))
+        try:
+            await connection.execute(f"CREATE SCHEMA {KEPT_SCHEMA}")
+            for table in await table_names(connection):
+                if await connection.fetchval(f'SELECT EXISTS (SELECT 1 FROM "{table}")'):
+                    await connection.execute(f'CREATE TABLE {KEPT_SCHEMA}."{table}" AS TABLE "{table}"')
+        finally:
+            await connection.close()
+
+    async def clone(self) -> str:
+        """A new migrated database; gives its URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return self.url(name)
+
+    async def drop(self, url: str) -> None:
+        """Drop a clone, whoever is still connected to it."""
+        name = url.partition("@/")[2].partition("?")[0]
+        await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaner:
+    """One connection that makes a database as the migrations left it, in a millisecond or so."""
+
+    connection: asyncpg.Connection
+    statements: str
+
+    @classmethod
+    async def connect(cls, url: str) -> Self:
+        """Connect and prepare the statements for all tables that there are now."""
+        connection = await asyncpg.connect(url, server_settings={"lock_timeout": LOCK_TIMEOUT})
+        kept = await table_names(connection, schema=KEPT_SCHEMA)
+        statements = [f'DELETE FROM "{table}"' for table in await table_names(connection)]
+        for table in kept:
+            columns = await stored_columns(connection, table)
+            statements.append(
+                f'INSERT INTO "{table}" ({columns}) OVERRIDING SYSTEM VALUE '
+                f'SELECT {columns} FROM {KEPT_SCHEMA}."{table}"'
+            )
+        return cls(connection, ";\n".join(statements))
+
+    async def clean(self) -> None:
+        """Delete and put back, in one transaction, without firing the triggers that refuse just that."""
+        async with self.connection.transaction():
+            await self.connection.execute("SET LOCAL session_replication_role = replica")
+            await self.connection.execute(self.statements)
+
+
+async def table_names(connection: asyncpg.Connection, *, schema: str = "public") -> list[str]:
+    """The tables of a schema, partitions through their parents, without Tortoise's own record of migrations."""
+    rows = await connection.fetch(
+        """
+        SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND c.relname NOT LIKE '%migrations' ORDER BY c.relname
+        """,
+        schema,
+    )
+    return [row["relname"] for row in rows]
+
+
+async def stored_columns(connection: asyncpg.Connection, table: str) -> str:
+    """The columns that can be written: all but the generated ones."""
+    rows = await connection.fetch(
+        """
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        ORDER BY attnum
+        """,
+        f'public."{table}"',
+    )
+    return ", ".join(f'"{row["attname"]}"' for row in rows)
