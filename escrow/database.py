@@ -1,0 +1,249 @@
+"""The one door to PostgreSQL: Tortoise owns the pool and the models, the hot path sends plain SQL through it.
+
+Inside `transaction()` every statement of the task, and of the tasks that it starts, uses the transaction's connection,
+raw SQL and models alike. Errors of raw SQL arrive as asyncpg raises them; nothing here retries.
+"""
+
+# ruff: noqa: SLF001 - Tortoise gives its pool and its transactions' connection no public name
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection, get_connections
+from tortoise.context import TortoiseContext
+
+from escrow.settings import tortoise_config
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Record = asyncpg.Record
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Recording = asyncpg.Connection[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Record = asyncpg.Record
+    Connection = Any
+    Recording = asyncpg.Connection
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_ALIAS: Final = "default"
+
+_statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
+
+_context: TortoiseContext | None = None
+
+_kept: Final[set[asyncio.Future[Any]]] = set()
+"""Work that must end although nobody waits for it any more; the event loop itself holds tasks only weakly."""
+
+
+class _RecordingConnection(Recording):
+    """asyncpg's connection, which notes each statement for `counting()` and needs no round trip to be given back.
+
+    The driver would reset the session on each release (`UNLISTEN *; RESET ALL; …`), a third of a command's round trips.
+    Nothing here leaves state in a session: locks and settings are those of transactions only. What asyncpg does without
+    a statement it still does, such as rolling back a transaction that was left open.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        _note(query)
+        return await super().execute(query, *args, **options)
+
+    async def executemany(self, command: str, args: Any, **options: Any) -> Any:
+        _note(command)
+        return await super().executemany(command, args, **options)
+
+    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
+        _note(query)
+        return await super().fetch(query, *args, **options)
+
+    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
+        _note(query)
+        return await super().fetchrow(query, *args, **options)
+
+    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
+        _note(query)
+        return await super().fetchval(query, *args, **options)
+
+
+def _note(sql: str) -> None:
+    for found in _statements.get():
+        found.append(sql)
+
+
+def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
+    """Tortoise's configuration of this database as Earnest uses it."""
+    config = tortoise_config(url)
+    credentials = config["connections"][_ALIAS]["credentials"]
+    credentials["connection_class"] = _RecordingConnection
+    # Short statements whose cost estimates mislead: compiling one takes longer than running it.
+    credentials["server_settings"] = {"application_name": "earnest", "jit": "off"}
+    if pool_size is not None:
+        credentials["maxsize"] = pool_size
+    return config
+
+
+async def connect(url: str, *, pool_size: int | None = None) -> None:
+    """Open the pool and make the models usable; one database per process.
+
+    `pool_size` connections at most; by default what the URL says as `maxsize`, else `settings.POOL_CONNECTIONS_MAX`.
+    Refuses with `RuntimeError` while connected. Fails as asyncpg does if nobody answers.
+    """
+    global _context
+    if _context is not None:
+        raise RuntimeError("already connected to a database; disconnect() first")
+    context = TortoiseContext()
+    await context.init(config=configuration(url, pool_size=pool_size), _enable_global_fallback=True)
+    _context = context
+    try:
+        await fetch("SELECT 1")
+    except BaseException:
+        await disconnect()
+        raise
+
+
+async def disconnect() -> None:
+    """Close the pool, after the statements under way; without a pool it does nothing."""
+    global _context
+    context, _context = _context, None
+    if context is not None:
+        await context.close_connections()
+
+
+async def fetch(sql: str, *args: object) -> list[Record]:
+    """All rows that the statement returns."""
+    async with get_connection(_ALIAS).acquire_connection() as connection:
+        rows: list[Record] = await connection.fetch(sql, *args)
+    return rows
+
+
+async def fetch_row(sql: str, *args: object) -> Record | None:
+    """The first row that the statement returns, if any."""
+    async with get_connection(_ALIAS).acquire_connection() as connection:
+        row: Record | None = await connection.fetchrow(sql, *args)
+    return row
+
+
+async def fetch_value(sql: str, *args: object) -> Any:
+    """The first column of the first row, or `None`."""
+    async with get_connection(_ALIAS).acquire_connection() as connection:
+        return await connection.fetchval(sql, *args)
+
+
+async def execute(sql: str, *args: object) -> str:
+    """Run a statement, or several if there are no arguments; the answer is the last one's tag: `UPDATE 1`."""
+    async with get_connection(_ALIAS).acquire_connection() as connection:
+        tag: str = await connection.execute(sql, *args)
+    return tag
+
+
+async def execute_many(sql: str, arguments: Sequence[Sequence[object]]) -> None:
+    """Run one statement for each of several sets of arguments, all or none, without waiting for each."""
+    async with get_connection(_ALIAS).acquire_connection() as connection:
+        await connection.executemany(sql, arguments)
+
+
+class transaction:  # noqa: N801 - it is used as a function
+    """`async with transaction() as connection:` commits at the end, and rolls back on an exception.
+
+    With `snapshot`, everything in it sees one moment, and nothing can be written. A task may be cancelled at any point:
+    the connection always goes back to the pool. Cancelled during the COMMIT, the outcome is unknown to the caller; who
+    must know it shields the whole block (`uncancelled`). Refuses with `RuntimeError` inside another transaction: what a
+    command writes stands or falls alone.
+    """
+
+    def __init__(self, *, snapshot: bool = False) -> None:
+        self._snapshot = snapshot
+
+    async def __aenter__(self) -> Connection:
+        parent = cast(AsyncpgDBClient, get_connection(_ALIAS))
+        if isinstance(parent, TransactionWrapper):
+            raise RuntimeError("this task is inside a transaction already")
+        self._client = client = TransactionWrapper(parent)
+        self._pool = pool = _pool_of(parent)
+        self._connection: Connection = await pool.acquire()
+        client._connection = self._connection  # type: ignore[assignment]  # asyncpg's own proxy for a connection
+        # The BEGIN itself is never cut off: a transaction that may or may not have begun can't be ended properly.
+        begun = asyncio.ensure_future(client.begin())
+        try:
+            await uncancelled(begun)
+            if self._snapshot:
+                await self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        except BaseException:
+            await uncancelled(self._end(commit=False, after=begun))
+            raise
+        self._token = get_connections().set(_ALIAS, client)
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        get_connections().reset(self._token)
+        await uncancelled(self._end(commit=kind is None))
+
+    async def _end(self, *, commit: bool, after: asyncio.Future[None] | None = None) -> None:
+        try:
+            if after is not None:
+                await after
+            await (self._client.commit() if commit else self._client.rollback())
+        finally:
+            await self._pool.release(self._connection)
+
+
+async def uncancelled(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
+    """Await `work` so that it ends even if the caller is cancelled; the caller gets its `CancelledError` at once."""
+    task = asyncio.ensure_future(work)
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_unattended)
+        raise
+
+
+def _unattended(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("work failed whose caller had gone: %r", error)
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """Collects each statement that this task, and tasks that it starts meanwhile, send to the database: round trips."""
+    found: list[str] = []
+    token = _statements.set((*_statements.get(), found))
+    try:
+        yield found
+    finally:
+        _statements.reset(token)
+
+
+def pool_use() -> tuple[int, int]:
+    """How many connections are in use, and how many there are at most: for health checks and tests."""
+    client = get_connection(_ALIAS)
+    pool = _pool_of(client)
+    return pool.get_size() - pool.get_idle_size(), pool.get_max_size()
+
+
+def _pool_of(client: BaseDBAsyncClient) -> Pool:
+    pool: Pool | None = client._pool
+    if pool is None:
+        raise RuntimeError("not connected to a database: connect() first")
+    return pool
