@@ -76,11 +76,18 @@ def decode(event_type: type[E], data: Mapping[str, Json], texts: Mapping[str, Js
     return event_type(**values)
 
 
-@cache
-def fields_of(event_type: type) -> tuple[FieldCodec, ...]:
+def fields_of(event_type: type[Any]) -> tuple[FieldCodec, ...]:
     """The fields of a payload class, in order of declaration."""
-    hints = typing.get_type_hints(event_type, include_extras=True)
-    return tuple(_field(field.name, hints[field.name]) for field in dataclasses.fields(event_type))
+    known = _FIELDS.get(event_type)
+    if known is None:
+        hints = typing.get_type_hints(event_type, include_extras=True)
+        known = tuple(_field(field.name, hints[field.name]) for field in dataclasses.fields(event_type))
+        _FIELDS[event_type] = known
+    return known
+
+
+_FIELDS: Final[dict[type[Any], tuple[FieldCodec, ...]]] = {}
+"""Read once per class; payload classes are few and live as long as the process."""
 
 
 def _field(name: str, hint: Any) -> FieldCodec:

@@ -1,16 +1,17 @@
 """What the domain refuses, and why. Each refusal has a stable code and the values that a caller needs to act.
 
-    DomainError
-    ├── NotFound               NOT_FOUND               it doesn't exist, or you may not see it
-    ├── Forbidden              FORBIDDEN               you may see it, but not do this
-    ├── ConflictOfInterest     CONFLICT_OF_INTEREST    a mediator who belongs to a party
-    ├── VersionConflict        VERSION_CONFLICT        it moved on since the version that you named
-    ├── InvalidState           INVALID_STATE           not in this state
-    ├── MilestoneLocked        MILESTONE_LOCKED        only planned milestones can be edited
-    ├── OutOfSequence          OUT_OF_SEQUENCE         not before its turn
-    ├── SameParty              SAME_PARTY              client and freelancer share a member
-    ├── InvalidInput           INVALID_INPUT           a value that no state would accept
-    └── IdempotencyKeyReused   IDEMPOTENCY_KEY_REUSED  the same key came with another input
+DomainError
+├── NotFound               NOT_FOUND               it doesn't exist, or you may not see it
+├── Forbidden              FORBIDDEN               you may see it, but not do this
+├── ConflictOfInterest     CONFLICT_OF_INTEREST    a mediator who belongs to a party
+├── VersionConflict        VERSION_CONFLICT        it moved on since the version that you named
+├── InvalidState           INVALID_STATE           not in this state
+├── MilestoneLocked        MILESTONE_LOCKED        only planned milestones can be edited
+├── OutOfSequence          OUT_OF_SEQUENCE         not before its turn
+├── SameParty              SAME_PARTY              client and freelancer share a member
+├── InvalidInput           INVALID_INPUT           a value that no state would accept
+├── InsufficientFunds      INSUFFICIENT_FUNDS      more than there is to pay out
+└── IdempotencyKeyReused   IDEMPOTENCY_KEY_REUSED  the same key came with another input
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class ErrorCode(StrEnum):
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
     SAME_PARTY = "SAME_PARTY"
     INVALID_INPUT = "INVALID_INPUT"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
 
 
@@ -81,6 +83,10 @@ class SameParty(DomainError):
 
 class InvalidInput(DomainError):
     code = ErrorCode.INVALID_INPUT
+
+
+class InsufficientFunds(DomainError):
+    code = ErrorCode.INSUFFICIENT_FUNDS
 
 
 class IdempotencyKeyReused(DomainError):

@@ -260,24 +260,18 @@ class MilestoneReleased(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartOfDeposit:
-    """What of a deposit is for one milestone."""
-
-    milestone_id: str
-    amount: Money
-    fee: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositStarted(Event):
-    """The client's payment was asked of the provider; its milestones wait for the answer until ``due_at``."""
+    """The client's payment was asked of the provider; its milestones wait for the answer until ``due_at``.
+
+    ``charge`` is the sum of their amounts and of the client's fee on each, which the snapshot of fees gives.
+    """
 
     type: ClassVar = "deposit.started"
     deposit_id: str
     order_id: str
     revision: int
     charge: Money
-    parts: tuple[PartOfDeposit, ...]
+    milestone_ids: tuple[str, ...]
     due_at: datetime
     payment_token: OptionalText = None
 

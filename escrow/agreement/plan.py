@@ -1,0 +1,115 @@
+"""Editing the plan of an active contract: the client adds, edits, moves and removes planned milestones."""
+
+from __future__ import annotations
+
+from escrow.agreement import inputs
+from escrow.agreement.commands import AddMilestone, EditMilestone, MoveMilestone, RemoveMilestone
+from escrow.agreement.events import MilestoneEdited, MilestoneMoved, MilestoneRemoved
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import MILESTONES_MAX, Milestone
+from escrow.agreement.terms import added
+from escrow.errors import InvalidInput, OutOfSequence
+from escrow.lifecycle import MilestoneState
+from escrow.money import exact
+
+
+def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
+    """``milestone.added`` at the position that was asked for, by default the last."""
+    state = history.state
+    if len(state.milestones) >= MILESTONES_MAX:
+        raise InvalidInput(f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.")
+    draft, amount = inputs.draft(command.milestone, currency=state.currency, field="milestone")
+    last = len(state.milestones) + 1
+    position = _checked_position(command.position if command.position is not None else last, last=last)
+    message = inputs.message(command.message)
+    _check_place(state.milestones[position - 1 :])
+    event = added(state, draft, amount, position=position, message=message, plan_version=state.plan_version + 1)
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None:
+    """``milestone.edited`` with what changed; giving only what it says already changes nothing."""
+    state, milestone = history.state, planned(history, command.milestone_id)
+    given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
+    if all(value is None for value in given):
+        raise InvalidInput("Give at least one of title, purpose, amount, dueOn or deliverables.")
+    event = MilestoneEdited(
+        milestone_id=milestone.id,
+        plan_version=state.plan_version + 1,
+        title=None
+        if command.title is None
+        else inputs.text(command.title, field="title", characters_max=inputs.TITLE_MAX),
+        purpose=None
+        if command.purpose is None
+        else inputs.text(command.purpose, field="purpose", characters_max=inputs.PURPOSE_MAX),
+        deliverables=None
+        if command.deliverables is None
+        else inputs.deliverables(command.deliverables, field="deliverables"),
+        due_on=milestone.due_on if command.due_on is None else inputs.due_date(command.due_on, field="dueOn"),
+        amount=state.money(milestone.amount_minor)
+        if command.amount is None
+        else exact(command.amount, currency=state.currency, field="amount"),
+        message=inputs.message(command.message),
+    )
+    if not _says_the_same(milestone, event):
+        history.add(event, at=desk.now, by=desk.actor)
+
+
+def _says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
+    return (
+        event.message is None
+        and event.title in (None, milestone.title)
+        and event.purpose in (None, milestone.purpose)
+        and event.deliverables in (None, milestone.deliverables)
+        and event.due_on == milestone.due_on
+        and event.amount.minor == milestone.amount_minor
+    )
+
+
+def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None:
+    """``milestone.moved``; moving it to where it stands changes nothing."""
+    state, milestone = history.state, planned(history, command.milestone_id)
+    position = _checked_position(command.position, last=len(state.milestones))
+    message = inputs.message(command.message)
+    others = [other for other in state.milestones if other.id != milestone.id]
+    _check_place(others[position - 1 :])
+    if position != milestone.position:
+        event = MilestoneMoved(
+            milestone_id=milestone.id, plan_version=state.plan_version + 1, position=position, message=message
+        )
+        history.add(event, at=desk.now, by=desk.actor)
+
+
+def remove_milestone(history: History, command: RemoveMilestone, desk: Desk) -> None:
+    """``milestone.removed``: it stays in its place as a cancelled one."""
+    event = MilestoneRemoved(
+        milestone_id=command.milestone_id,
+        plan_version=history.state.plan_version + 1,
+        message=inputs.message(command.message),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def planned(history: History, milestone_id: str) -> Milestone:
+    """The milestone, which ``permit`` has found already."""
+    milestone = history.state.milestone(milestone_id)
+    if milestone is None:
+        raise ValueError(f"{milestone_id} was permitted but is not there")
+    return milestone
+
+
+def _checked_position(position: int, *, last: int) -> int:
+    if not 1 <= position <= last:
+        raise InvalidInput(f"A position between 1 and {last}, not {position}.", field="position")
+    return position
+
+
+def _check_place(behind: list[Milestone] | tuple[Milestone, ...]) -> None:
+    """Nothing may be placed before a milestone that is neither planned nor closed (section 3)."""
+    for milestone in behind:
+        if milestone.state is not MilestoneState.PLANNED and not milestone.is_closed:
+            raise OutOfSequence(
+                f"Nothing can be placed before milestone {milestone.position}, which is {milestone.state}.",
+                field="position",
+                details={"milestoneId": milestone.id},
+            )

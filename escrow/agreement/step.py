@@ -1,0 +1,135 @@
+"""One step of a contract: first every deadline that is due, each at its own time, then the command. ``decide`` and its rim.
+
+A deadline is law from its due time, also if nobody swept it: an outage of ours never decides a race. The sweep is the same
+step with no command behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from escrow.access import CLOCK, Actor, ActorKind
+from escrow.agreement import commands, funding, orders, plan, terms, work
+from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
+from escrow.agreement.events import AbandonReason, Recorded, ReleaseReason
+from escrow.agreement.history import Desk, History, follow_up
+from escrow.agreement.permit import Named, first_refusal
+from escrow.agreement.state import Contract, Surroundings
+from escrow.errors import DomainError, ErrorCode, Forbidden
+from escrow.ids import Fresh
+
+UNTOUCHED_BY: Final = frozenset({ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN})
+"""Refusals after which not even due deadlines are written: whoever may not act here changes nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step: the contract before and after, the events between, and why the command was refused, if it was."""
+
+    before: Contract | None
+    after: Contract | None
+    recorded: tuple[Recorded, ...]
+    refusal: DomainError | None = None
+
+
+def step(
+    state: Contract | None, command: commands.Command, *, actor: Actor, around: Surroundings, fresh: Fresh
+) -> Step:
+    """Applies what is due and then ``command``; a refusal is part of the answer, not an exception.
+
+    A refused command leaves the events of due deadlines standing, unless it was ``NOT_FOUND`` or ``FORBIDDEN``.
+    """
+    contract_id = state.id if state is not None else getattr(command, "contract_id", "")
+    history = History(contract_id, state)
+    if state is not None:
+        apply_due(history, around=around, fresh=fresh)
+    settled = _so_far(history)
+    try:
+        decide(history, command, Desk(actor, around, fresh))
+    except DomainError as refusal:
+        if refusal.code in UNTOUCHED_BY:
+            return Step(state, state, (), refusal)
+        return Step(state, settled.after, settled.recorded, refusal)
+    return Step(state, history.state, tuple(history.recorded))
+
+
+def _so_far(history: History) -> Step:
+    """The history so far as a step of its own: what stays if the command after it is refused."""
+    after = history.state if history.before is not None else None
+    return Step(history.before, after, tuple(history.recorded))
+
+
+def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
+    """The contract as it is in law at ``around.now``: with every due deadline applied. For reading; nothing is written."""
+    history = History(state.id, state)
+    apply_due(history, around=around, fresh=fresh)
+    return history.state
+
+
+def apply_due(history: History, *, around: Surroundings, fresh: Fresh) -> None:
+    """Applies the deadlines that are due at or before now, in due order, each with its consequences."""
+    while (clock := next(iter(deadlines(history.state)), None)) is not None and clock.due_at <= around.now:
+        desk = Desk(CLOCK, replace(around, now=clock.due_at), fresh)
+        _ring(history, clock, desk)
+        follow_up(history, at=clock.due_at, by=CLOCK)
+
+
+def _ring(history: History, clock: Deadline, desk: Desk) -> None:
+    if clock.kind is DeadlineKind.OFFER:
+        terms.expire(history, desk)
+    elif clock.kind is DeadlineKind.DEPOSIT:
+        funding.abandon(history, clock.subject_id, AbandonReason.UNANSWERED, desk)
+    else:
+        milestone = plan.planned(history, clock.subject_id)
+        work.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
+
+
+def decide(history: History, command: commands.Command, desk: Desk) -> None:
+    """Adds the events of ``command`` and of what follows from it; raises the first ``DomainError`` of the law's order."""
+    if isinstance(command, commands.ApplyDeadlines):
+        return
+    if isinstance(command, commands.Report):
+        if desk.actor.kind is not ActorKind.PROVIDER:
+            raise Forbidden("Only the payment provider reports what became of an order.")
+    elif not isinstance(command, commands.Propose):
+        refusal = first_refusal(
+            history.state,
+            command.action,
+            getattr(command, "milestone_id", None),
+            actor=desk.actor,
+            around=desk.around,
+            named=_named(command),
+        )
+        if refusal:
+            raise refusal
+    _DECISIONS[type(command)](history, command, desk)
+    follow_up(history, at=desk.now, by=desk.actor)
+
+
+def _named(command: commands.PartyCommand) -> Named:
+    return Named(revision=getattr(command, "revision", None), plan_version=getattr(command, "expected_version", None))
+
+
+_DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
+    commands.Propose: terms.propose,
+    commands.Revise: terms.revise,
+    commands.Accept: terms.accept,
+    commands.Decline: terms.decline,
+    commands.Withdraw: terms.withdraw,
+    commands.AddMilestone: plan.add_milestone,
+    commands.EditMilestone: plan.edit_milestone,
+    commands.MoveMilestone: plan.move_milestone,
+    commands.RemoveMilestone: plan.remove_milestone,
+    commands.Fund: funding.fund,
+    commands.CancelFunding: funding.cancel_funding,
+    commands.Submit: work.submit,
+    commands.Approve: work.approve,
+    commands.RequestChanges: work.request_changes,
+    commands.RequestPayout: orders.request_payout,
+    commands.ConfirmDeposit: funding.confirm_deposit,
+    commands.FailDeposit: funding.fail_deposit,
+    commands.ConfirmOrder: orders.confirm_order,
+    commands.FailOrder: orders.fail_order,
+}

@@ -1,0 +1,186 @@
+"""Proposals and counter-offers: how a contract is put on the table, revised, accepted, and how it dies before it lives."""
+
+from __future__ import annotations
+
+from escrow.access import PERMISSIONS, AccountType, ActorKind, Side
+from escrow.agreement import inputs
+from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
+from escrow.agreement.events import (
+    ContractAccepted,
+    ContractDeclined,
+    ContractExpired,
+    ContractProposed,
+    ContractRevised,
+    ContractWithdrawn,
+    Event,
+    MilestoneAdded,
+    MilestoneCancelled,
+)
+from escrow.agreement.history import Desk, History
+from escrow.agreement.permit import forbidden_for, same_party
+from escrow.agreement.state import Contract, DepositTerm, Party, Windows
+from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
+from escrow.lifecycle import Action, MilestoneState
+from escrow.money import Money, check_currency, exact
+
+
+def propose(history: History, command: Propose, desk: Desk) -> None:
+    """``contract.proposed`` and a ``milestone.added`` for each milestone of the plan."""
+    side = _proposing_side(command, desk)
+    terms = command.terms
+    title = inputs.text(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
+    description = inputs.optional_text(
+        terms.description or "", field="description", characters_max=inputs.DESCRIPTION_MAX
+    )
+    currency = check_currency(terms.currency or "")
+    proposed = ContractProposed(
+        client_id=command.client_id,
+        freelancer_id=command.freelancer_id,
+        written_by=side,
+        revision=1,
+        plan_version=1,
+        currency=currency,
+        time_zone=inputs.time_zone(terms.time_zone if terms.time_zone is not None else "UTC"),
+        budget=_budget(terms, currency),
+        deposit_term=DepositTerm.FIRST,
+        windows=inputs.windows(Windows(), terms.windows),
+        fees=desk.around.fees,
+        title=title,
+        description=description,
+        message=inputs.message(command.message),
+    )
+    drafts = inputs.plan(command.plan, currency=currency)
+    history.add(proposed, at=desk.now, by=desk.actor)
+    _lay_out(history, drafts, desk)
+
+
+def _proposing_side(command: Propose, desk: Desk) -> Side:
+    """The side that the actor proposes from; refuses in the law's order."""
+    actor, around = desk.actor, desk.around
+    ids = {command.client_id: Side.CLIENT, command.freelancer_id: Side.FREELANCER}
+    side = ids.get(actor.account_id or "") if actor.kind is ActorKind.ACCOUNT else None
+    if side is None:
+        raise Forbidden("You can only propose a contract of your own account, as its client or as its freelancer.")
+    if refusal := forbidden_for(actor, PERMISSIONS[Action.PROPOSE], side):
+        raise refusal
+    if actor.contract_ids is not None:
+        raise Forbidden("This key is limited to some contracts; it can't propose new ones.")
+    own, other = (around.client, around.freelancer) if side is Side.CLIENT else (around.freelancer, around.client)
+    if own is None or own.disabled:
+        raise Forbidden("Your account is disabled.")
+    other_field = "freelancerId" if side is Side.CLIENT else "clientId"
+    if other is None:
+        raise NotFound("There is no such account.", field=other_field)
+    if other.disabled:
+        raise InvalidState("The other party's account is disabled.")
+    if command.client_id == command.freelancer_id or around.share_member:
+        raise same_party()
+    _check_parties(around.client, around.freelancer)
+    return side
+
+
+def _check_parties(client: Party | None, freelancer: Party | None) -> None:
+    for party, field in ((client, "clientId"), (freelancer, "freelancerId")):
+        if party is not None and party.is_operator:
+            raise InvalidInput("The operator's account can't be a party.", field=field)
+    if freelancer is not None and freelancer.type is AccountType.COMPANY:
+        raise InvalidInput("A freelancer is an individual or an agency.", field="freelancerId")
+
+
+def revise(history: History, command: Revise, desk: Desk) -> None:
+    """Replaces the plan by a new one: the old milestones are cancelled, what the terms omit stays, the offer starts anew."""
+    state, terms = history.state, command.terms
+    revised = ContractRevised(
+        written_by=state.turn,
+        revision=state.revision + 1,
+        plan_version=state.plan_version + 1,
+        time_zone=state.time_zone if terms.time_zone is None else inputs.time_zone(terms.time_zone),
+        budget=_former_budget(state) if terms.budget is None else _budget(terms, state.currency),
+        deposit_term=state.deposit_term,
+        windows=inputs.windows(state.windows, terms.windows),
+        fees=desk.around.fees,
+        title=state.title
+        if terms.title is None
+        else inputs.text(terms.title, field="title", characters_max=inputs.TITLE_MAX),
+        description=state.description
+        if terms.description is None
+        else inputs.optional_text(terms.description, field="description", characters_max=inputs.DESCRIPTION_MAX),
+        message=inputs.message(command.message),
+    )
+    if terms.currency is not None and terms.currency != state.currency:
+        raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
+    drafts = inputs.plan(command.plan, currency=state.currency)
+    _cancel_milestones(history, desk)
+    history.add(revised, at=desk.now, by=desk.actor)
+    _lay_out(history, drafts, desk)
+
+
+def _budget(terms: Terms, currency: str) -> Money | None:
+    return None if terms.budget is None else exact(terms.budget, currency=currency, field="budget")
+
+
+def _former_budget(state: Contract) -> Money | None:
+    return None if state.budget_minor is None else state.money(state.budget_minor)
+
+
+def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...], desk: Desk) -> None:
+    for position, (draft, amount) in enumerate(drafts, start=1):
+        history.add(added(history.state, draft, amount, position=position), at=desk.now, by=desk.actor)
+
+
+def added(
+    state: Contract,
+    draft: MilestoneDraft,
+    amount: Money,
+    *,
+    position: int,
+    message: str | None = None,
+    plan_version: int | None = None,
+) -> MilestoneAdded:
+    """The event that puts a checked draft into the plan."""
+    return MilestoneAdded(
+        milestone_id=draft.id,
+        revision=state.revision,
+        position=position,
+        plan_version=state.plan_version if plan_version is None else plan_version,
+        amount=amount,
+        due_on=draft.due_on,
+        title=draft.title,
+        purpose=draft.purpose,
+        deliverables=tuple(draft.deliverables),
+        message=message,
+    )
+
+
+def accept(history: History, command: Accept, desk: Desk) -> None:
+    """``contract.accepted``: the snapshot of this revision is what holds from now on."""
+    event = ContractAccepted(
+        revision=history.state.revision, accepted_by=history.state.turn, message=inputs.message(command.message)
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def decline(history: History, command: Decline, desk: Desk) -> None:
+    """``contract.declined`` and the end of its milestones."""
+    _die(history, ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)), desk)
+
+
+def withdraw(history: History, command: Withdraw, desk: Desk) -> None:
+    """``contract.withdrawn`` and the end of its milestones."""
+    _die(history, ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)), desk)
+
+
+def expire(history: History, desk: Desk) -> None:
+    """``contract.expired`` and the end of its milestones; the offer window passed."""
+    _die(history, ContractExpired(revision=history.state.revision), desk)
+
+
+def _die(history: History, event: Event, desk: Desk) -> None:
+    history.add(event, at=desk.now, by=desk.actor)
+    _cancel_milestones(history, desk)
+
+
+def _cancel_milestones(history: History, desk: Desk) -> None:
+    for milestone in history.state.milestones:
+        if milestone.state is MilestoneState.PLANNED:
+            history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)
