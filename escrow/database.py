@@ -173,9 +173,9 @@ class transaction:  # noqa: N801 - it is used as a function
         self._snapshot = snapshot
 
     async def __aenter__(self) -> Connection:
-        parent = cast(AsyncpgDBClient, get_connection(_ALIAS))
+        parent = cast("AsyncpgDBClient", get_connection(_ALIAS))
         if isinstance(parent, TransactionWrapper):
-            raise RuntimeError("this task is inside a transaction already")
+            raise RuntimeError("this task is inside a transaction already")  # noqa: TRY004 - no wrong type, a wrong place
         self._client = client = TransactionWrapper(parent)
         self._pool = pool = _pool_of(parent)
         self._connection: Connection = await pool.acquire()
