@@ -1,0 +1,93 @@
+"""Who may do what with accounts: a table, and the one function that reads it.
+
+What the operator alone may do, it may do with any account. The rest is for the owners of the account itself, and for the
+operator. The operator's own members and keys are in nobody's hands but the operator's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from escrow.access import Actor, ActorKind, Role, Scope
+from escrow.accounts.state import Account
+from escrow.agreement.permit import missing_scope
+from escrow.errors import Forbidden
+
+
+class AccountAction(StrEnum):
+    """What a person or a program may ask of an account."""
+
+    CREATE_ACCOUNT = "CREATE_ACCOUNT"
+    DISABLE_ACCOUNT = "DISABLE_ACCOUNT"
+    ENABLE_ACCOUNT = "ENABLE_ACCOUNT"
+    APPOINT_MEDIATOR = "APPOINT_MEDIATOR"
+    DISMISS_MEDIATOR = "DISMISS_MEDIATOR"
+    ADD_MEMBER = "ADD_MEMBER"
+    REMOVE_MEMBER = "REMOVE_MEMBER"
+    CREATE_API_KEY = "CREATE_API_KEY"
+    REVOKE_API_KEY = "REVOKE_API_KEY"
+    SET_FEES = "SET_FEES"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPermission:
+    """From which role upwards, with which scope of the account's own key (none: only the operator may).
+
+    ``while_disabled`` tells whether the account's owners may do it although the operator disabled the account;
+    ``within_contracts`` whether a key that is limited to some contracts may do it, within those.
+    """
+
+    role: Role
+    scope: Scope | None = None
+    while_disabled: bool = False
+    within_contracts: bool = False
+
+
+ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
+    AccountAction.CREATE_ACCOUNT: AccountPermission(Role.MANAGER),
+    AccountAction.DISABLE_ACCOUNT: AccountPermission(Role.MANAGER),
+    AccountAction.ENABLE_ACCOUNT: AccountPermission(Role.MANAGER),
+    AccountAction.APPOINT_MEDIATOR: AccountPermission(Role.MANAGER),
+    AccountAction.DISMISS_MEDIATOR: AccountPermission(Role.MANAGER),
+    AccountAction.SET_FEES: AccountPermission(Role.OWNER),
+    AccountAction.ADD_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE),
+    AccountAction.REMOVE_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),
+    AccountAction.CREATE_API_KEY: AccountPermission(Role.OWNER, Scope.CONTRACTS_WRITE, within_contracts=True),
+    AccountAction.REVOKE_API_KEY: AccountPermission(
+        Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
+    ),
+}
+"""Section 1 of the domain as data. Members need ``money:write``, because whoever adds an owner can move money; a new key
+never exceeds its creator's, so ``contracts:write`` is enough for it."""
+
+
+def is_operator(actor: Actor) -> bool:
+    """Whether the actor is the operator at large; a key limited to some contracts has no say over accounts."""
+    return actor.kind is ActorKind.OPERATOR and actor.contract_ids is None
+
+
+def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> Forbidden | None:
+    """What the table says against this actor; ``account`` is one that it sees, or ``None`` where there is none yet."""
+    permission = ACCOUNT_PERMISSIONS[action]
+    if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
+        return Forbidden(f"This is for people and their programs, not for {actor.kind.value.lower()}.")
+    if not is_operator(actor):
+        if permission.scope is None or account is None or account.is_operator:
+            return Forbidden("Only the operator may do this.")
+        if account.id != actor.account_id:
+            return Forbidden("Only the account's own owners and the operator may do this.")
+    if not actor.role.includes(permission.role):
+        return Forbidden(
+            f"This needs the role {permission.role}; yours is {actor.role}.", details={"role": permission.role.value}
+        )
+    return None if is_operator(actor) else _forbidden_for_own_key(permission, account, actor)
+
+
+def _forbidden_for_own_key(permission: AccountPermission, account: Account | None, actor: Actor) -> Forbidden | None:
+    if actor.contract_ids is not None and not permission.within_contracts:
+        return Forbidden("This key is limited to some contracts; this is about the whole account.")
+    if account is not None and account.disabled_at is not None and not permission.while_disabled:
+        return Forbidden("Your account is disabled.")
+    return missing_scope(actor, permission.scope) if permission.scope is not None else None

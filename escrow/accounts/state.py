@@ -1,0 +1,94 @@
+"""What an account is between two events: immutable values, no behaviour but looking things up in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from escrow.access import AccountType, Role, Scope
+from escrow.agreement.state import Fees
+
+MEMBERS_MAX: Final = 500
+"""The most members of an account at one time: bounds what a command loads, and what one removal writes."""
+
+KEYS_MAX: Final = 500
+"""The most keys of an account that are not revoked, expired ones included; for the same reason."""
+
+NO_FEES: Final = Fees()
+"""What a deployment takes until its operator says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person who acts for an account."""
+
+    id: str
+    person: str
+    name: str
+    role: Role
+    added_at: datetime
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key, without its secret: ``fingerprint`` only recognises the stored digest (hexadecimal)."""
+
+    id: str
+    member_id: str | None
+    name: str
+    scopes: tuple[Scope, ...]
+    contract_ids: tuple[str, ...] | None
+    hint: str
+    fingerprint: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A whole account, as far as decisions need it.
+
+    ``members`` and ``keys`` hold at least the present ones (a store adds a removed or revoked one that a command names).
+    ``fees`` are the deployment's, and mean something on the operator's account only.
+    """
+
+    id: str
+    name: str
+    type: AccountType
+    is_operator: bool
+    created_at: datetime
+    is_mediator: bool = False
+    disabled_at: datetime | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    fees: Fees = NO_FEES
+
+    @property
+    def present_members(self) -> tuple[Member, ...]:
+        return tuple(member for member in self.members.values() if member.removed_at is None)
+
+    @property
+    def valid_keys(self) -> tuple[Key, ...]:
+        """The keys that were not revoked; some may have expired."""
+        return tuple(key for key in self.keys.values() if key.revoked_at is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSurroundings:
+    """What a decision needs to know of the world, in the same snapshot as the account: no more than this."""
+
+    now: datetime
+    """Domain time, as for contracts: events happen at it."""
+    real_now: datetime
+    """The database's clock without the test clock's offset: keys expire by it."""
+    is_visible: bool = True
+    """Whether the actor and the account are the parties of a contract that the actor sees."""
+    operator_exists: bool = True
+    shared_with: str | None = None
+    """The other party of an open contract of this account that the person to be added is a member of."""
+    reachable_contract_ids: frozenset[str] = frozenset()
+    """Those of the contracts which a command names that exist and are the account's (any, for the operator's)."""
