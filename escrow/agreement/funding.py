@@ -26,8 +26,8 @@ from escrow.ids import Kind
 from escrow.lifecycle import DepositState
 from escrow.money import check_currency, fee
 
-REPORT_MINOR_MAX: Final = 2**62
-"""What a report may say at most, in minor units: more is no sum of money but a fault of the provider's, and would not fit."""
+REPORT_MINOR_MAX: Final = 10**18
+"""What a report may say at most, in minor units: more is no sum of money but a fault of the provider's."""
 
 
 def fund(history: History, command: Fund, desk: Desk) -> None:
@@ -71,7 +71,7 @@ def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> No
     """
     check_currency(command.amount.currency, field="amount.currency")
     if not 0 < command.amount.minor <= REPORT_MINOR_MAX:
-        raise InvalidInput("A confirmed sum is more than zero and fits 62 bits.", field="amount.amount")
+        raise InvalidInput(f"A confirmed sum is more than zero and at most {REPORT_MINOR_MAX} minor units.", field="amount.amount")
     deposit = _deposit(history, command.deposit_id)
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:

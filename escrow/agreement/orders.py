@@ -26,7 +26,9 @@ def request_payout(history: History, command: RequestPayout, desk: Desk) -> None
         raise refusal
     if amount.minor > payable:
         raise InsufficientFunds(
-            f"{state.money(payable)} is payable, not {amount}.", field="amount", details={"payable": amount.wire()}
+            f"{state.money(payable)} is payable, not {amount}.",
+            field="amount",
+            details={"payable": state.money(payable).wire()},
         )
     history.add(PayoutStarted(order_id=command.order_id, amount=amount), at=desk.now, by=desk.actor)
 
