@@ -4,6 +4,7 @@
 whoever starts it.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -79,12 +80,10 @@ class Engines:
             self._sockets = None
         self.record.forget()
 
-    def ended(self) -> str | None:
-        """The name of an engine that ended without being told to, or None."""
-        for name, engine in (("PostgreSQL", self._postgres), ("Redis", self._redis)):
-            if engine is not None and engine.process is not None and engine.process.returncode is not None:
-                return name
-        return None
+    def processes(self) -> dict[str, asyncio.subprocess.Process]:
+        """The running engines by name, for whoever has to know when one ends without being told to."""
+        engines = {"PostgreSQL": self._postgres, "Redis": self._redis}
+        return {name: engine.process for name, engine in engines.items() if engine and engine.process}
 
 
 def make_directory(directory: Path) -> None:

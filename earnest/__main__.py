@@ -1,0 +1,7 @@
+"""`python -m earnest` is `earnest`, also in a checkout that was moved."""
+
+import sys
+
+from earnest.cli import main
+
+sys.exit(main())

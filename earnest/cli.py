@@ -1,0 +1,53 @@
+"""The command line: `earnest COMMAND`. Each command is a module of `earnest.commands` with `add_arguments` and `run`."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from earnest.errors import CannotStart
+from escrow.settings import SettingError
+
+COMMANDS = ("up", "web", "worker", "migrate")
+"""In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""
+
+REFUSED = 2
+
+
+class Command(Protocol):
+    """What a module of `earnest.commands` offers; the first line of its docstring is its help."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Say which arguments it takes."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; gives the exit code. What keeps it from starting is raised as `CannotStart`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
+    args = make_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except (CannotStart, SettingError) as refusal:
+        print(f"earnest: {refusal}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = argparse.ArgumentParser(prog="earnest", description="Milestone escrow as a service.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        command: Command = importlib.import_module(f"earnest.commands.{name}")
+        described = (command.__doc__ or "").strip()
+        subparser = commands.add_parser(name, help=described.partition("\n")[0], description=described)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser

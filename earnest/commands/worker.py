@@ -1,0 +1,17 @@
+"""Run the background work: the sequencer, deadlines, payments and deliveries."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until a signal; any number of these processes may run side by side."""
+    import uvloop
+
+    from workers.main import run as work
+
+    uvloop.run(work())
+    return 0

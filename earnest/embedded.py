@@ -1,0 +1,113 @@
+"""The embedded mode: a sandbox whose engines and secrets live in `.earnest/`, beside the Procfile.
+
+It sets the variables that an operator would set in production, so nothing behind it knows the difference. Commands
+find the engines of a running `earnest up` here, or start them for as long as they need them.
+"""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from earnest.engines import Engines, make_directory
+from earnest.engines.lock import AlreadyRunning, DirectoryLock
+from earnest.engines.processes import write_private
+from earnest.errors import CannotStart
+from escrow.settings import SECRET_KEY_BYTES, Settings
+
+DIRECTORY = ".earnest"
+
+
+def names_servers(environ: Mapping[str, str]) -> bool:
+    """Whether the environment names real servers; refuses when it names only one of the two."""
+    named = [name for name in ("DATABASE_URL", "REDIS_URL") if environ.get(name, "").strip()]
+    if len(named) == 1:
+        other = "REDIS_URL" if named == ["DATABASE_URL"] else "DATABASE_URL"
+        raise CannotStart(f"{named[0]} is set but {other} is not: set both, or neither for the built-in engines")
+    return bool(named)
+
+
+def lock(directory: Path) -> DirectoryLock:
+    """The lock that whoever runs the engines holds; makes the folder if there is none."""
+    make_directory(directory)
+    return DirectoryLock(directory / "lock")
+
+
+@asynccontextmanager
+async def running_engines(directory: Path) -> AsyncIterator[Engines]:
+    """The engines, alive inside the context, with their URLs written down for other commands. Needs the lock."""
+    urls = directory / "engines.json"
+    urls.unlink(missing_ok=True)
+    async with Engines(directory) as engines:
+        try:
+            write_private(urls, json.dumps({"database_url": engines.database_url, "redis_url": engines.redis_url}))
+            yield engines
+        finally:
+            urls.unlink(missing_ok=True)
+
+
+def environment(directory: Path, *, database_url: str, redis_url: str) -> dict[str, str]:
+    """The variables of the embedded mode: those of the environment win, the rest is a sandbox."""
+    sandbox = {
+        "EARNEST_SECRET_KEYS": secret_key(directory / "secret-key"),
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "on",
+    }
+    given = {name: value for name, value in os.environ.items() if value.strip()}
+    return sandbox | given | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+def secret_key(path: Path) -> str:
+    """The key that encrypts secrets at rest, made once; refuses when the file is damaged, since data hangs on it."""
+    try:
+        key = path.read_text().strip()
+    except FileNotFoundError:
+        key = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_KEY_BYTES)).decode()
+        write_private(path, key + "\n")
+    if len(key) != len(base64.b64encode(bytes(SECRET_KEY_BYTES))):
+        raise CannotStart(
+            f"{path} is damaged: restore it from a backup, or move {path.parent} away and start again with an empty one"
+        )
+    return key
+
+
+@asynccontextmanager
+async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
+    """The settings of the deployment that a command works on, with its servers alive inside the context.
+
+    These are the servers that the environment names; else the engines of the `earnest up` that runs in this folder;
+    else, when there is data, engines started for the duration. Refuses when there is nothing to work on.
+    """
+    if names_servers(os.environ):
+        yield Settings.from_environment()
+        return
+    directory = (root or Path.cwd()) / DIRECTORY
+    if not (directory / "postgres").exists():
+        raise CannotStart(
+            f"There is no data in {directory} and nothing runs: start with `make run`, "
+            "or set DATABASE_URL and REDIS_URL"
+        )
+    try:
+        held = lock(directory).__enter__()
+    except AlreadyRunning:
+        yield Settings.from_environment(_of_running(directory))
+        return
+    with held:
+        async with running_engines(directory) as engines:
+            yield Settings.from_environment(
+                environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
+            )
+
+
+def _of_running(directory: Path) -> dict[str, str]:
+    try:
+        urls = json.loads((directory / "engines.json").read_text())
+    except FileNotFoundError:
+        raise CannotStart(
+            f"Earnest is just starting or stopping in {directory.parent}: try again in a moment"
+        ) from None
+    return environment(directory, database_url=urls["database_url"], redis_url=urls["redis_url"])
