@@ -1,0 +1,184 @@
+"""Every command × everybody: a table of what each may do, and with which code the others are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from escrow.access import CLOCK, PROVIDER, AccountType, Actor, Role, Scope
+from escrow.accounts import commands
+from escrow.accounts.decide import decide
+from escrow.accounts.permissions import ACCOUNT_PERMISSIONS, AccountAction
+from escrow.accounts.state import Account
+from escrow.errors import DomainError
+from tests.escrow.accounts.people import (
+    AROUND,
+    BEN,
+    CONTRACT_ID,
+    LIMITED_KEY,
+    NEW_ACCOUNT_ID,
+    NEW_KEY_ID,
+    NEW_MEMBER_ID,
+    NOW,
+    OPERATOR,
+    OPERATOR_ID,
+    OTHER_ID,
+    OWN_SCOPES,
+    OWNER,
+    STUDIO,
+    STUDIO_ID,
+    THE_OPERATOR,
+    TOKEN,
+    actor,
+)
+
+COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountCommand]]] = {
+    AccountAction.CREATE_ACCOUNT: (
+        None,
+        commands.CreateAccount(account_id=NEW_ACCOUNT_ID, name="New", type=AccountType.COMPANY),
+    ),
+    AccountAction.DISABLE_ACCOUNT: (STUDIO, commands.DisableAccount(account_id=STUDIO_ID)),
+    AccountAction.ENABLE_ACCOUNT: (
+        replace(STUDIO, disabled_at=NOW),
+        commands.EnableAccount(account_id=STUDIO_ID),
+    ),
+    AccountAction.APPOINT_MEDIATOR: (STUDIO, commands.AppointMediator(account_id=STUDIO_ID)),
+    AccountAction.DISMISS_MEDIATOR: (
+        replace(STUDIO, is_mediator=True),
+        commands.DismissMediator(account_id=STUDIO_ID),
+    ),
+    AccountAction.SET_FEES: (OPERATOR, commands.SetFees(client_bps=250, freelancer_bps=1000)),
+    AccountAction.ADD_MEMBER: (
+        STUDIO,
+        commands.AddMember(
+            account_id=STUDIO_ID, member_id=NEW_MEMBER_ID, person="eve@studio.example", name="Eve", role=Role.MEMBER
+        ),
+    ),
+    AccountAction.REMOVE_MEMBER: (STUDIO, commands.RemoveMember(member_id=BEN.id)),
+    AccountAction.CREATE_API_KEY: (
+        STUDIO,
+        commands.CreateApiKey(
+            account_id=STUDIO_ID,
+            key_id=NEW_KEY_ID,
+            name="sync",
+            scopes=(Scope.CONTRACTS_READ,),
+            contract_ids=(CONTRACT_ID,),
+            token=TOKEN,
+        ),
+    ),
+    AccountAction.REVOKE_API_KEY: (STUDIO, commands.RevokeApiKey(key_id=LIMITED_KEY.id)),
+}
+
+EVERYBODY: Final[dict[str, Actor]] = {
+    "the operator": THE_OPERATOR,
+    "a manager of the operator": replace(THE_OPERATOR, role=Role.MANAGER),
+    "a member of the operator": replace(THE_OPERATOR, role=Role.MEMBER),
+    "the operator's key without the scope": actor(OPERATOR_ID),
+    "the operator's key for one contract": replace(THE_OPERATOR, contract_ids=frozenset({CONTRACT_ID})),
+    "an owner": OWNER,
+    "an owner's key without money:write": actor(scopes=OWN_SCOPES - {Scope.MONEY_WRITE}),
+    "an owner's key that only reads": actor(scopes=frozenset({Scope.CONTRACTS_READ})),
+    "an owner's key for one contract": actor(contracts=frozenset({CONTRACT_ID})),
+    "a manager": actor(role=Role.MANAGER),
+    "a member": actor(role=Role.MEMBER),
+    "a viewer": actor(role=Role.VIEWER),
+    "an owner of another account": actor(OTHER_ID),
+    "the provider": PROVIDER,
+    "the clock": CLOCK,
+}
+
+OPERATORS_OWN = {"the operator", "a manager of the operator"}
+MAY: Final[dict[AccountAction, set[str]]] = {
+    AccountAction.CREATE_ACCOUNT: OPERATORS_OWN,
+    AccountAction.DISABLE_ACCOUNT: OPERATORS_OWN,
+    AccountAction.ENABLE_ACCOUNT: OPERATORS_OWN,
+    AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
+    AccountAction.DISMISS_MEDIATOR: OPERATORS_OWN,
+    AccountAction.SET_FEES: {"the operator"},
+    AccountAction.ADD_MEMBER: {"the operator", "an owner"},
+    AccountAction.REMOVE_MEMBER: {"the operator", "an owner"},
+    AccountAction.CREATE_API_KEY: {
+        "the operator",
+        "an owner",
+        "an owner's key without money:write",
+        "an owner's key for one contract",
+    },
+    AccountAction.REVOKE_API_KEY: {
+        "the operator",
+        "an owner",
+        "an owner's key without money:write",
+        "an owner's key for one contract",
+    },
+}
+
+SEES_NOTHING = {
+    "the operator's key without the scope",
+    "the operator's key for one contract",
+    "an owner of another account",
+    "the provider",
+    "the clock",
+}
+"""Who doesn't see the studio as long as no contract joins them."""
+
+WITHOUT_OBJECT = {AccountAction.CREATE_ACCOUNT, AccountAction.SET_FEES}
+OWNERS_TO_MANAGE = [action for action, row in ACCOUNT_PERMISSIONS.items() if row.scope is not None]
+
+
+def refusal_of(
+    state: Account | None, command: commands.AccountCommand, by: Actor, **circumstances: object
+) -> str | None:
+    around = replace(AROUND, **{"reachable_contract_ids": frozenset({CONTRACT_ID}), **circumstances})  # type: ignore[arg-type]
+    try:
+        assert decide(state, command, actor=by, around=around), "an allowed command of this table has an effect"
+    except DomainError as refusal:
+        return refusal.code.value
+    return None
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+@pytest.mark.parametrize("action", AccountAction)
+def test_the_table_says_who_may_and_with_which_code_others_are_refused(action: AccountAction, who: str) -> None:
+    state, command = COMMANDS[action]
+    if who in MAY[action]:
+        expected = None
+    else:
+        expected = "NOT_FOUND" if who in SEES_NOTHING and action not in WITHOUT_OBJECT else "FORBIDDEN"
+    assert refusal_of(state, command, EVERYBODY[who]) == expected
+
+
+@pytest.mark.parametrize("action", [action for action in AccountAction if action not in WITHOUT_OBJECT])
+def test_a_counterparty_sees_the_account_and_may_do_nothing_with_it(action: AccountAction) -> None:
+    state, command = COMMANDS[action]
+    expected = "FORBIDDEN" if hasattr(command, "account_id") else "NOT_FOUND"
+    assert refusal_of(state, command, actor(OTHER_ID), is_visible=True) == expected
+
+
+@pytest.mark.parametrize("action", OWNERS_TO_MANAGE)
+def test_a_disabled_account_may_only_take_rights_away(action: AccountAction) -> None:
+    state, command = COMMANDS[action]
+    assert state is not None
+    disabled = replace(state, disabled_at=NOW)
+    expected = None if ACCOUNT_PERMISSIONS[action].while_disabled else "FORBIDDEN"
+    assert refusal_of(disabled, command, OWNER) == expected
+    assert refusal_of(disabled, command, THE_OPERATOR) is None
+
+
+@pytest.mark.parametrize("action", OWNERS_TO_MANAGE)
+def test_the_operators_own_members_and_keys_are_the_operators_alone(action: AccountAction) -> None:
+    state, command = COMMANDS[action]
+    assert state is not None
+    own = replace(state, id=OPERATOR_ID, is_operator=True)
+    assert refusal_of(own, command, actor(OPERATOR_ID)) == "FORBIDDEN"
+    assert refusal_of(own, command, THE_OPERATOR) is None
+
+
+def test_an_account_that_does_not_exist_is_not_found_for_the_operator_too() -> None:
+    for state, command in COMMANDS.values():
+        if state is not None and not isinstance(command, commands.SetFees):
+            assert refusal_of(None, command, THE_OPERATOR) == "NOT_FOUND"
+
+
+def test_every_action_has_a_row_and_a_command() -> None:
+    assert set(ACCOUNT_PERMISSIONS) == set(COMMANDS) == set(MAY) == set(AccountAction)
