@@ -1,0 +1,1 @@
+"""The law of agreements, tested against a second telling of it."""
