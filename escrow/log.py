@@ -1,0 +1,285 @@
+"""The event log: how a fact becomes canonical bytes with a place in a hash chain, and how the log is put in order and read.
+
+An event is stored as the very text that was hashed (RFC 8785). People's words stay out of it: it holds salted hashes, and
+the words stand beside it in `texts`, where they can be erased. `append_sql` is the part of a command's one write that
+appends; `sequence` gives committed events their dense positions, and every reader reads by position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import rfc8785
+
+from escrow import codec, database, ids
+from escrow.access import Actor, ActorKind
+from escrow.accounts import events as account_events
+from escrow.agreement import events as contract_events
+from escrow.agreement.events import Event, Recorded
+
+CATALOGUE: Final[Mapping[tuple[str, int], type[Event]]] = contract_events.CATALOGUE | account_events.CATALOGUE
+"""Every event that this release can write and fold, by type and schema version."""
+
+KNOWN: Final = ([kind for kind, _ in CATALOGUE], [version for _, version in CATALOGUE])
+"""The keys of the catalogue as two arrays, for statements that look for events which this release can't fold."""
+
+SALT_BYTES: Final = 16
+
+SEQUENCER_LOCK: Final = 0x7365_7175_656E_6365
+"""The advisory lock's number, the same in every release: "sequence" in ASCII."""
+
+BATCH_EVENTS: Final = 500
+"""Events that get their positions in one transaction: enough for throughput, few enough for a short lock."""
+
+
+class UnknownEvent(Exception):
+    """The log holds an event that only a later release can read; this one neither folds it nor writes after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedText:
+    """A person's words beside an event: canonical JSON of the value, and the salt that went into its hash."""
+
+    field: str
+    salt: bytes
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An event as it is stored for ever, and what it was made from."""
+
+    id: str
+    stream_id: str
+    sequence: int
+    body: str
+    hash: str
+    previous_hash: str | None
+    texts: tuple[SealedText, ...]
+    recorded: Recorded
+
+    @property
+    def type(self) -> str:
+        return self.recorded.event.type
+
+    @property
+    def schema_version(self) -> int:
+        return self.recorded.event.schema_version
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event at its position in the log, as readers get it."""
+
+    position: int
+    event_id: str
+    stream_id: str
+    sequence: int
+    type: str
+    occurred_at: datetime
+    body: str
+    hash: str
+
+
+def seal(stream_id: str, *, version: int, last_hash: str | None, recorded: Sequence[Recorded]) -> list[Sealed]:
+    """What follows event `version` of the stream, whose hash is `last_hash` (0 and `None` for a new stream), in order."""
+    sealed: list[Sealed] = []
+    for one in recorded:
+        version += 1
+        sealed.append(_seal(stream_id, version, last_hash, one))
+        last_hash = sealed[-1].hash
+    return sealed
+
+
+def _seal(stream_id: str, sequence: int, previous_hash: str | None, recorded: Recorded) -> Sealed:
+    data, words = codec.encode(recorded.event)
+    texts = tuple(
+        SealedText(field, secrets.token_bytes(SALT_BYTES), canonical(value)) for field, value in sorted(words.items())
+    )
+    if texts:
+        data["texts"] = {text.field: text_hash(text.salt, text.body) for text in texts}
+    event_id = ids.new(ids.Kind.EVENT)
+    body = canonical(
+        {
+            "id": event_id,
+            "type": recorded.event.type,
+            "version": recorded.event.schema_version,
+            "occurredAt": codec.print_time(recorded.at),
+            "actor": recorded.actor.wire(),
+            "stream": stream_id,
+            "sequence": sequence,
+            "previousHash": previous_hash,
+            "data": data,
+        }
+    )
+    return Sealed(event_id, stream_id, sequence, body, event_hash(body), previous_hash, texts, recorded)
+
+
+def canonical(value: codec.Json) -> str:
+    """The one text of a JSON value, by RFC 8785."""
+    return rfc8785.dumps(value).decode()
+
+
+def event_hash(body: str) -> str:
+    """The hash of an event: sha256 of its stored text, in hexadecimal."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def text_hash(salt: bytes, body: str) -> str:
+    """What an event holds instead of words: sha256 of the salt and the words' canonical JSON, in hexadecimal."""
+    return hashlib.sha256(salt + body.encode()).hexdigest()
+
+
+def open_(row: Mapping[str, Any], texts: Mapping[str, str | None]) -> Recorded:
+    """The inverse of `seal`: a row of `events`, with its texts by field; a text that is `None` was erased.
+
+    Refuses with `UnknownEvent` what only a later release can read.
+    """
+    stored = json.loads(row["body"])
+    event_type = CATALOGUE.get((stored["type"], stored["version"]))
+    if event_type is None:
+        raise UnknownEvent(f"{stored['id']} is a {stored['type']} of version {stored['version']}: update Earnest")
+    words = {field: codec.ERASED if body is None else json.loads(body) for field, body in texts.items()}
+    event = codec.decode(event_type, stored["data"], words)
+    by = stored["actor"]
+    actor = Actor(ActorKind(by["kind"]), by.get("account"), by.get("key"), by.get("member"))
+    return Recorded(event, codec.read_time(stored["occurredAt"]), actor)
+
+
+def append_sql(*, guard: str, first: int) -> str:
+    """CTEs that append to one stream, if the CTE `guard` has its one row: events, texts and the wait for a position.
+
+    Their parameters are `append_arguments`, numbered from `first` on. The order of `log_pending` is that of the sequence.
+    """
+    stream, identifiers, sequences, types, versions, times, bodies, hashes, previous, words, fields, salts, said = (
+        f"${number}" for number in range(first, first + APPEND_PARAMETERS)
+    )
+    return f"""
+    logged AS (
+        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
+        SELECT {stream}::text, event.* FROM {guard}, unnest(
+            {identifiers}::text[], {sequences}::bigint[], {types}::text[], {versions}::int[],
+            {times}::timestamptz[], {bodies}::text[], {hashes}::text[], {previous}::text[]) AS event
+        RETURNING id, sequence
+    ), worded AS (
+        INSERT INTO texts (event_id, field, salt, body)
+        SELECT word.* FROM {guard}, unnest({words}::text[], {fields}::text[], {salts}::bytea[], {said}::text[]) AS word
+    ), waiting AS (
+        INSERT INTO log_pending (event_id) SELECT id FROM logged ORDER BY sequence
+    )"""  # noqa: S608 - only numbers of parameters and the name of a CTE are filled in
+
+
+APPEND_PARAMETERS: Final = 13
+
+
+def append_arguments(stream_id: str, sealed: Sequence[Sealed]) -> list[object]:
+    """The arguments of `append_sql`."""
+    words = [(event.id, text.field, text.salt, text.body) for event in sealed for text in event.texts]
+    return [
+        stream_id,
+        [event.id for event in sealed],
+        [event.sequence for event in sealed],
+        [event.type for event in sealed],
+        [event.schema_version for event in sealed],
+        [event.recorded.at for event in sealed],
+        [event.body for event in sealed],
+        [event.hash for event in sealed],
+        [event.previous_hash for event in sealed],
+        *([word[column] for word in words] for column in range(4)),
+    ]
+
+
+UNKNOWN_SQL: Final = """EXISTS (
+    SELECT FROM event_types AS kind
+    WHERE (kind.type, kind.schema_version) NOT IN (SELECT * FROM unnest({types}::text[], {versions}::int[]))
+    AND EXISTS (
+        SELECT FROM events AS event WHERE event.stream_id = {stream}
+        AND (event.type, event.schema_version) = (kind.type, kind.schema_version)))"""
+"""Whether a stream has an event that this release can't fold; `KNOWN` are the arguments. As long as `migrate` told of no
+foreign types it reads one small table."""
+
+
+async def sequence(
+    *,
+    limit: int = BATCH_EVENTS,
+    on_batch: Callable[[database.Connection, list[database.Record]], Awaitable[None]] | None = None,
+) -> int:
+    """Give the oldest committed events without a position the next ones, at most `limit`; answers how many it were.
+
+    Positions are dense and never appear out of order: one transaction, which begins with a lock, and in which
+    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`. Any number may try at once.
+    """
+    async with database.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
+        rows = await connection.fetch(_SEQUENCE, limit)
+        if rows and on_batch is not None:
+            await on_batch(connection, rows)
+    return len(rows)
+
+
+# Looked up by key, row by row: with statistics from an empty table a join would scan.
+_SEQUENCE: Final = """
+WITH taken AS (
+    DELETE FROM log_pending WHERE serial = ANY (ARRAY(SELECT serial FROM log_pending ORDER BY serial LIMIT $1))
+    RETURNING serial, event_id
+), placed AS (
+    SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY taken.serial) AS position,
+           taken.event_id, event.stream_id, event.sequence, event.type
+    FROM taken CROSS JOIN LATERAL (
+        SELECT stream_id, sequence, type FROM events WHERE id = taken.event_id OFFSET 0) AS event
+), written AS (
+    INSERT INTO log_positions (position, event_id, stream_id)
+    SELECT position, event_id, stream_id FROM placed ORDER BY position
+)
+SELECT position, event_id, stream_id, sequence, type FROM placed ORDER BY position
+"""
+
+
+async def read(*, after: int, limit: int = 100, stream_ids: Sequence[str] | None = None) -> list[Entry]:
+    """The log after a position, in its order: of everything, or of some streams only.
+
+    `after=0` is the beginning; the position of the last entry is the cursor from which to go on.
+    """
+    if stream_ids is None:
+        rows = await database.fetch(_READ.format(where=""), after, limit)
+    else:
+        rows = await database.fetch(_READ.format(where="AND placed.stream_id = ANY ($3)"), after, limit, stream_ids)
+    return [Entry(**row) for row in rows]
+
+
+_READ: Final = """
+SELECT placed.position, event.id AS event_id, event.stream_id, event.sequence, event.type, event.occurred_at,
+       event.body, event.hash
+FROM (
+    SELECT position, event_id FROM log_positions AS placed
+    WHERE position > $1 {where} ORDER BY position LIMIT $2
+) AS placed CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS event
+ORDER BY placed.position
+"""
+
+
+async def last_position() -> int:
+    """The position of the last event that has one: a reader that starts from it gets what comes from now on."""
+    position: int = await database.fetch_value("SELECT coalesce(max(position), 0) FROM log_positions")
+    return position
+
+
+async def waiting() -> int:
+    """How many committed events wait for their position, counted up to 10,000: the sequencer's lag."""
+    count: int = await database.fetch_value("SELECT count(*) FROM (SELECT FROM log_pending LIMIT 10000) AS pending")
+    return count
+
+
+async def texts_of(event_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The words beside events, by event and field, as JSON values; erased ones are `None`."""
+    rows = await database.fetch("SELECT event_id, field, body FROM texts WHERE event_id = ANY ($1)", event_ids)
+    found: dict[str, dict[str, Any]] = {event_id: {} for event_id in event_ids}
+    for row in rows:
+        found[row["event_id"]][row["field"]] = None if row["body"] is None else json.loads(row["body"])
+    return found

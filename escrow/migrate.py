@@ -1,0 +1,49 @@
+"""Brings a database to the tables that this release needs: Tortoise's migrations under a lock, all or none.
+
+Any number of processes may start this at once; one does the work, the others wait and find nothing to do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
+from tortoise.transactions import in_transaction
+
+from escrow import log
+from escrow.database import configuration
+
+MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
+"""The advisory lock's number, the same in every release: "migrate" in ASCII."""
+
+
+async def migrate(url: str) -> list[str]:
+    """Apply what is missing to the database at ``url`` and answer with the names of the steps: ``escrow.m0001_tables``.
+
+    Everything happens in one transaction that begins with the lock: a process that is killed leaves nothing half done.
+    It also makes the event types of this release known, so that older processes, which cannot fold them, refuse to write
+    to contracts that have one. Fails as asyncpg does if nobody answers.
+    """
+    config = configuration(url, pool_size=1)
+    applied: list[str] = []
+
+    def note(event: str, app: str, name: str) -> None:
+        if event == "apply_done":
+            applied.append(f"{app}.{name}")
+
+    async with TortoiseContext() as context:
+        await context.init(config=config)
+        async with in_transaction() as connection:
+            await connection.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
+            executor = MigrationExecutor(connection, config["apps"])
+            # The executor reads its record before it makes the table, which would end the transaction.
+            await executor.recorder.ensure_schema(AsyncpgSchemaEditor(connection, atomic=False))
+            await executor.migrate(direction="forward", progress=note)
+            await connection.execute_query(
+                "INSERT INTO event_types (type, schema_version) SELECT * FROM unnest($1::text[], $2::int[]) "
+                "ON CONFLICT DO NOTHING",
+                [[kind for kind, _ in log.CATALOGUE], [version for _, version in log.CATALOGUE]],
+            )
+    return applied
