@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from tortoise.context import TortoiseContext
 
 from earnest.engines import Engines
-from escrow.settings import tortoise_config
+from escrow.database import configuration
 from tests.engines import Cleaner, TestServer
 
 
@@ -43,7 +43,7 @@ async def shared_database(server: TestServer) -> AsyncIterator[tuple[str, Cleane
     """The one database that `database` cleans, with Tortoise on it."""
     url = await server.clone()
     async with TortoiseContext() as context:
-        await context.init(config=tortoise_config(url), _enable_global_fallback=True)
+        await context.init(config=configuration(url), _enable_global_fallback=True)
         cleaner = await Cleaner.connect(url)
         yield url, cleaner
         await cleaner.connection.close()

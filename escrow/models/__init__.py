@@ -1,0 +1,32 @@
+"""The domain's tables as Tortoise models, for reading: what changes them is one statement of `escrow.store`.
+
+A test compares every model with the database, column by column; what they can't say (checks, partial indexes, triggers)
+stands in the migrations alone.
+"""
+
+from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Member
+from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
+from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
+from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Balance",
+    "Contract",
+    "Deadline",
+    "Deployment",
+    "Deposit",
+    "Event",
+    "EventType",
+    "IdempotencyKey",
+    "LogPosition",
+    "Member",
+    "Milestone",
+    "PaymentOrder",
+    "PendingEvent",
+    "SandboxCharge",
+    "Submission",
+    "Text",
+    "Transfer",
+]
