@@ -92,6 +92,8 @@ def _add_member(
     account = _permitted(state, command, actor, around)
     if len(account.present_members) >= MEMBERS_MAX:
         raise InvalidState(f"An account has at most {MEMBERS_MAX} members.")
+    if command.member_id in account.members:
+        raise InvalidState(f"There is a member {command.member_id} already.")
     same = [member for member in account.present_members if member.person == inputs.spelling(command.person)]
     if same:
         raise InvalidState("This person is a member already.", field="person", details={"memberId": same[0].id})

@@ -1,0 +1,48 @@
+"""Whose key a token is. Every request starts here, with one statement.
+
+Keys are real-world things: they expire by the real clock, whatever the test clock says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from escrow import database
+from escrow.access import Actor, ActorKind, Role, Scope
+from escrow.accounts import tokens
+
+
+async def authenticate(token: str) -> Actor | None:
+    """The actor of a key's token, as its account and member are now.
+
+    ``None`` for what no key looks like (without a statement), and for one that is unknown, revoked or expired, or whose
+    member was removed. A disabled account's keys stay good: what they may still do is the commands' decision.
+    """
+    shown = tokens.read(token)
+    row = await database.fetch_row(_FIND, shown.digest) if shown is not None else None
+    return _actor(row) if row is not None else None
+
+
+_FIND: Final = """
+SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role,
+       account.is_operator, account.disabled_at IS NOT NULL AS is_disabled
+FROM api_keys AS key
+JOIN accounts AS account ON account.id = key.account_id
+LEFT JOIN members AS member ON member.id = key.member_id
+WHERE key.secret_sha256 = $1 AND key.revoked_at IS NULL AND member.removed_at IS NULL
+AND (key.expires_at IS NULL OR key.expires_at > clock_timestamp())
+"""
+
+
+def _actor(row: database.Record) -> Actor:
+    scopes = frozenset(Scope(scope) for scope in row["scopes"])
+    return Actor(
+        kind=ActorKind.OPERATOR if Scope.OPERATOR in scopes and row["is_operator"] else ActorKind.ACCOUNT,
+        account_id=row["account_id"],
+        key_id=row["key_id"],
+        member_id=row["member_id"],
+        role=Role(row["role"]) if row["role"] is not None else Role.OWNER,
+        scopes=scopes,
+        contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
+        disabled=row["is_disabled"],
+    )

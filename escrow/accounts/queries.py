@@ -1,0 +1,148 @@
+"""What an actor may see of accounts: one statement for any number of them, so that lists of contracts cost one look-up.
+
+The other party of a contract is a name and a type; members and keys are the account's own and the operator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from escrow import database, ids
+from escrow.access import AccountType, Actor, Role, Scope
+from escrow.accounts.permissions import is_operator
+from escrow.accounts.state import Member
+from escrow.accounts.visibility import visible_arguments, visible_sql
+from escrow.errors import InvalidInput
+
+PAGE_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account as one actor sees it. What is ``None`` because it is not shown has ``is_whole`` false."""
+
+    id: str
+    name: str
+    type: AccountType
+    is_whole: bool
+    is_operator: bool | None = None
+    is_mediator: bool | None = None
+    disabled_at: datetime | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """A key that was not revoked; it may have expired."""
+
+    id: str
+    account_id: str
+    member_id: str | None
+    name: str
+    hint: str
+    scopes: tuple[Scope, ...]
+    contract_ids: tuple[str, ...] | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+async def accounts_by_id(actor: Actor, account_ids: Sequence[str]) -> dict[str, AccountView]:
+    """Those of the accounts that exist for the actor, by id."""
+    rows = await database.fetch(_BY_ID, *visible_arguments(actor), _well_formed(account_ids))
+    return {row["id"]: _view(row, actor) for row in rows}
+
+
+async def accounts_page(actor: Actor, *, first: int, after: str | None = None) -> list[AccountView]:
+    """The operator's list of all accounts in the order of their ids, at most ``first`` (1 to 100) after an id.
+
+    For everybody else it holds their own account only: the others they meet in contracts. Refuses with ``InvalidInput``
+    another number, and an ``after`` that names no account.
+    """
+    if not 1 <= first <= PAGE_MAX:
+        raise InvalidInput(f"A page has 1 to {PAGE_MAX} entries, not {first}.", field="first")
+    if after is not None and not ids.is_a(ids.Kind.ACCOUNT, after):
+        raise InvalidInput("A page of accounts begins after an account.", field="after")
+    own_only = None if is_operator(actor) else actor.account_id
+    rows = await database.fetch(_PAGE, after or "", first, is_operator(actor), own_only)
+    return [_view(row, actor) for row in rows]
+
+
+async def members_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[Member]]:
+    """The present members of each account whose members the actor may see, oldest first."""
+    found: dict[str, list[Member]] = {one: [] for one in _whole(actor, account_ids)}
+    for row in await database.fetch(_MEMBERS, list(found)):
+        member = Member(row["id"], row["person"], row["name"], Role(row["role"]), row["added_at"])
+        found[row["account_id"]].append(member)
+    return found
+
+
+async def keys_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[KeyView]]:
+    """The keys that were not revoked of each account whose keys the actor may see, oldest first."""
+    found: dict[str, list[KeyView]] = {one: [] for one in _whole(actor, account_ids)}
+    for row in await database.fetch(_KEYS, list(found)):
+        values = dict(row)
+        values["scopes"] = tuple(Scope(scope) for scope in row["scopes"])
+        values["contract_ids"] = tuple(row["contract_ids"]) if row["contract_ids"] is not None else None
+        found[row["account_id"]].append(KeyView(**values))
+    return found
+
+
+async def operator_id() -> str | None:
+    """The id of the operator's account, if the deployment has one yet."""
+    found: str | None = await database.fetch_value("SELECT id FROM accounts WHERE is_operator")
+    return found
+
+
+def _whole(actor: Actor, account_ids: Sequence[str]) -> list[str]:
+    """The accounts of which the actor sees everything: its own with a key for all of it, each for the operator."""
+    if is_operator(actor):
+        return _well_formed(account_ids)
+    return [one for one in account_ids if one == actor.account_id and actor.contract_ids is None]
+
+
+def _well_formed(account_ids: Sequence[str]) -> list[str]:
+    return [one for one in account_ids if ids.is_a(ids.Kind.ACCOUNT, one)]
+
+
+def _view(row: database.Record, actor: Actor) -> AccountView:
+    shown = AccountView(id=row["id"], name=row["name"], type=AccountType(row["type"]), is_whole=False)
+    if not (is_operator(actor) or row["id"] == actor.account_id):
+        return shown
+    return AccountView(
+        id=shown.id,
+        name=shown.name,
+        type=shown.type,
+        is_whole=True,
+        is_operator=row["is_operator"],
+        is_mediator=row["is_mediator"],
+        disabled_at=row["disabled_at"],
+        created_at=row["created_at"],
+    )
+
+
+_COLUMNS: Final = "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, created_at"
+
+_BY_ID: Final = f"""
+SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY ($4::text[]) AND {visible_sql("account", first=1)}
+"""  # noqa: S608 - constants of this module and of escrow.accounts.visibility
+
+_PAGE: Final = f"""
+SELECT {_COLUMNS} FROM accounts AS account WHERE account.id > $1 AND $3::boolean
+UNION ALL
+SELECT {_COLUMNS} FROM accounts AS account WHERE account.id > $1 AND account.id = $4
+ORDER BY id LIMIT $2
+"""  # noqa: S608 - a constant of this module
+
+_MEMBERS: Final = """
+SELECT account_id, id, person, name, role, added_at
+FROM members WHERE account_id = ANY ($1::text[]) AND removed_at IS NULL ORDER BY account_id, id
+"""
+
+_KEYS: Final = """
+SELECT account_id, id, member_id, name, hint, scopes, contract_ids, created_at, expires_at, last_used_at
+FROM api_keys WHERE account_id = ANY ($1::text[]) AND revoked_at IS NULL ORDER BY account_id, id
+"""

@@ -1,0 +1,34 @@
+"""Which accounts exist for an actor: its own, those it shares a contract with, all for the operator. A piece of SQL.
+
+A key that is limited to some contracts sees the other party of those only; the operator's limited key both parties.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from escrow.access import Actor, ActorKind
+
+PARAMETERS: Final = 3
+
+
+def visible_sql(account: str, *, first: int) -> str:
+    """A condition on the row ``account``; its parameters are ``visible_arguments``, numbered from ``first`` on."""
+    actor, is_operator, limit = (f"${number}" for number in range(first, first + PARAMETERS))
+    return f"""(
+        {account}.id = {actor}::text OR ({is_operator}::boolean AND {limit}::text[] IS NULL)
+        OR EXISTS (SELECT FROM contracts AS shared
+            WHERE shared.client_id = {actor}::text AND shared.freelancer_id = {account}.id
+            AND ({limit}::text[] IS NULL OR shared.id = ANY ({limit}::text[])))
+        OR EXISTS (SELECT FROM contracts AS shared
+            WHERE shared.freelancer_id = {actor}::text AND shared.client_id = {account}.id
+            AND ({limit}::text[] IS NULL OR shared.id = ANY ({limit}::text[])))
+        OR ({is_operator}::boolean AND EXISTS (SELECT FROM contracts AS shared
+            WHERE shared.id = ANY ({limit}::text[]) AND {account}.id IN (shared.client_id, shared.freelancer_id)))
+    )"""  # noqa: S608 - only numbers of parameters and the name of a row are filled in
+
+
+def visible_arguments(actor: Actor) -> list[object]:
+    """Who looks, as ``visible_sql`` asks for it."""
+    limit = sorted(actor.contract_ids) if actor.contract_ids is not None else None
+    return [actor.account_id, actor.kind is ActorKind.OPERATOR, limit]
