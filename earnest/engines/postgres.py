@@ -151,9 +151,13 @@ class EmbeddedPostgres:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
         while process.returncode is None and loop.time() < deadline:
-            with suppress(OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            try:
                 await ensure_database(self.database_url("postgres"), DATABASE)
                 return
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+                pass  # not there yet
+            except asyncpg.PostgresError as error:
+                raise self._damaged(", ".join(str(error).splitlines())) from error
             await asyncio.sleep(POLL_SECONDS)
         if process.returncode is None:
             raise CannotStart(f"PostgreSQL didn't become ready in {START_SECONDS:.0f} seconds; see {self._log}")

@@ -21,7 +21,7 @@ from earnest.errors import CannotStart
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 POLL_SECONDS = 0.02
-LEFTOVER_GRACE_SECONDS = 10.0
+LEFTOVER_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Record:
         """End what an earlier supervisor left behind, and only that; gives what had to be ended.
 
         The first signal is SIGINT, which every program here takes as "stop now, cleanly"; SIGKILL comes after
-        10 seconds.
+        5 seconds.
         """
         processes, sockets = self._read()
         ended = [process for process in processes if process.is_alive()]

@@ -1,0 +1,1 @@
+"""What a person starts, tested as a person starts it."""
