@@ -110,7 +110,7 @@ async def connect(url: str, *, pool_size: int | None = None) -> None:
     if _context is not None:
         raise RuntimeError("already connected to a database; disconnect() first")
     context = TortoiseContext()
-    with context:  # the models are bound to the context that is current; afterwards every task finds it as the global one
+    with context:  # the models bind to the current context; afterwards every task finds this one as the global one
         await context.init(config=configuration(url, pool_size=pool_size), _enable_global_fallback=True)
     _context = context
     try:
