@@ -1,0 +1,15 @@
+"""Money's way in and out: the port to a payment provider, the providers behind it, and the orders that are carried out.
+
+The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
+"""
+
+from escrow.payments.provider import Provider
+from escrow.payments.sandbox import Sandbox
+from escrow.settings import PaymentProvider
+
+
+def provider_of(name: PaymentProvider) -> Provider:
+    """The provider that a deployment chose."""
+    match name:
+        case PaymentProvider.SANDBOX:
+            return Sandbox()
