@@ -29,6 +29,9 @@ CATALOGUE: Final[Mapping[tuple[str, int], type[Event]]] = contract_events.CATALO
 KNOWN: Final = ([kind for kind, _ in CATALOGUE], [version for _, version in CATALOGUE])
 """The keys of the catalogue as two arrays, for statements that look for events which this release can't fold."""
 
+VOCABULARY: Final = hashlib.sha256("\n".join(f"{kind} {v}" for kind, v in sorted(CATALOGUE)).encode()).hexdigest()
+"""A digest of the catalogue; `migrate` keeps that of every type which some release may have written."""
+
 SALT_BYTES: Final = 16
 
 SEQUENCER_LOCK: Final = 0x7365_7175_656E_6365
@@ -195,14 +198,27 @@ def append_arguments(stream_id: str, sealed: Sequence[Sealed]) -> list[object]:
     ]
 
 
-UNKNOWN_SQL: Final = """EXISTS (
+UNKNOWN_SQL: Final = """CASE WHEN deployment.vocabulary = {vocabulary} THEN false ELSE EXISTS (
     SELECT FROM event_types AS kind
     WHERE (kind.type, kind.schema_version) NOT IN (SELECT * FROM unnest({types}::text[], {versions}::int[]))
     AND EXISTS (
         SELECT FROM events AS event WHERE event.stream_id = {stream}
-        AND (event.type, event.schema_version) = (kind.type, kind.schema_version)))"""
-"""Whether a stream has an event that this release can't fold; `KNOWN` are the arguments. As long as `migrate` told of no
-foreign types it reads one small table."""
+        AND (event.type, event.schema_version) = (kind.type, kind.schema_version))) END"""
+"""Whether a stream has an event that this release can't fold, beside the row of `deployment`. `VOCABULARY` and `KNOWN`
+are the arguments; where the digests agree, as they do but for the time of an update, nothing else is read."""
+
+LEARN_SQL: Final = """
+WITH learnt AS (
+    INSERT INTO event_types (type, schema_version) SELECT * FROM unnest($1::text[], $2::int[]) ON CONFLICT DO NOTHING
+    RETURNING type, schema_version
+), known AS (
+    SELECT type, schema_version FROM event_types UNION SELECT type, schema_version FROM learnt
+)
+UPDATE deployment SET vocabulary = (
+    SELECT encode(sha256(string_agg(type || ' ' || schema_version, E'\\n' ORDER BY type, schema_version)::bytea), 'hex')
+    FROM known)
+"""
+"""Makes the event types of this release known to older ones; `KNOWN` are the arguments."""
 
 
 async def sequence(

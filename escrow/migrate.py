@@ -41,9 +41,5 @@ async def migrate(url: str) -> list[str]:
             # The executor reads its record before it makes the table, which would end the transaction.
             await executor.recorder.ensure_schema(AsyncpgSchemaEditor(connection, atomic=False))
             await executor.migrate(direction="forward", progress=note)
-            await connection.execute_query(
-                "INSERT INTO event_types (type, schema_version) SELECT * FROM unnest($1::text[], $2::int[]) "
-                "ON CONFLICT DO NOTHING",
-                [[kind for kind, _ in log.CATALOGUE], [version for _, version in log.CATALOGUE]],
-            )
+            await connection.execute_query(log.LEARN_SQL, list(log.KNOWN))
     return applied

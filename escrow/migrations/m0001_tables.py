@@ -13,6 +13,7 @@ CREATE TABLE deployment (
     clock_offset       INTERVAL NOT NULL DEFAULT '0',
     client_fee_bps     INT NOT NULL DEFAULT 0,
     freelancer_fee_bps INT NOT NULL DEFAULT 0,
+    vocabulary         TEXT NOT NULL DEFAULT '',
     CONSTRAINT deployment_pkey PRIMARY KEY (id),
     CONSTRAINT deployment_is_one_row CHECK (id = 1),
     CONSTRAINT deployment_clock_is_not_behind CHECK (clock_offset >= '0'),
@@ -20,6 +21,7 @@ CREATE TABLE deployment (
     CONSTRAINT deployment_freelancer_fee CHECK (freelancer_fee_bps BETWEEN 0 AND 10000)
 );
 COMMENT ON TABLE deployment IS 'What one deployment decided: exactly one row';
+COMMENT ON COLUMN deployment.vocabulary IS 'A digest of event_types: a release that has the same knows all of them';
 INSERT INTO deployment DEFAULT VALUES;
 
 CREATE TABLE event_types (

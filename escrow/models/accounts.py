@@ -12,6 +12,7 @@ class Deployment(Model):
     clock_offset = fields.TimeDeltaField()
     client_fee_bps = fields.IntField()
     freelancer_fee_bps = fields.IntField()
+    vocabulary = fields.TextField()
 
     class Meta:
         table = "deployment"
