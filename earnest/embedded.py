@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from earnest.engines import Engines, make_directory
@@ -91,16 +91,15 @@ async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
             f"There is no data in {directory} and nothing runs: start with `make run`, "
             "or set DATABASE_URL and REDIS_URL"
         )
-    try:
-        held = lock(directory).__enter__()
-    except AlreadyRunning:
-        yield Settings.from_environment(_of_running(directory))
-        return
-    with held:
-        async with running_engines(directory) as engines:
-            yield Settings.from_environment(
-                environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
-            )
+    async with AsyncExitStack() as stack:
+        try:
+            stack.enter_context(lock(directory))
+        except AlreadyRunning:
+            environ = _of_running(directory)
+        else:
+            engines = await stack.enter_async_context(running_engines(directory))
+            environ = environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
+        yield Settings.from_environment(environ)
 
 
 def _of_running(directory: Path) -> dict[str, str]:
