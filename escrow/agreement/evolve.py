@@ -21,6 +21,8 @@ def evolve(state: Contract | None, contract_id: str, recorded: events.Recorded) 
     """``state`` after ``recorded``. Only ``contract.proposed`` starts from nothing."""
     event, at = recorded.event, recorded.at
     if isinstance(event, events.ContractProposed):
+        if state is not None:
+            raise ValueError(f"the log of {contract_id} proposes it twice")
         return _proposed(contract_id, event, at)
     if state is None:
         raise ValueError(f"the log of {contract_id} begins with {event.type}, not with contract.proposed")

@@ -1,8 +1,8 @@
 """Whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
 
-The order is section 3's: forbidden by the table of roles; version; object not found; the contract's state; the object's
-state; not your turn; same party; then, after the input, what is out of sequence. ``allowedActions`` is this function mapped
-over the table of actions.
+The order is section 3's: the contract not found; forbidden by the table of roles; version; object not found; the contract's
+state; the object's state; not your turn; same party; then, after the input, what is out of sequence. ``allowedActions`` is
+this function mapped over the table of actions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from escrow.access import PERMISSIONS, Actor, ActorKind, Permission, Scope, Side
+from escrow.access import PERMISSIONS, Actor, ActorKind, Permission, Scope, Side, may_see
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Contract, Milestone, Surroundings
 from escrow.errors import (
@@ -60,7 +60,8 @@ def first_refusal(
     row = TRANSITIONS[action]
     milestone = state.milestone(milestone_id) if milestone_id is not None else None
     return (
-        _forbidden(state, row, actor, around)
+        _unseen(state, actor)
+        or _forbidden(state, row, actor, around)
         or _version_conflict(state, named)
         or _object_not_found(row, milestone, milestone_id)
         or _contract_state(state, row, milestone, actor, around)
@@ -98,6 +99,17 @@ def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
     if scope in actor.scopes:
         return None
     return Forbidden(f"This key lacks the scope {scope.value}.", details={"scope": scope.value})
+
+
+def no_such_contract() -> NotFound:
+    """The same for a contract that isn't there and for one that the actor may not see."""
+    return NotFound("There is no such contract.")
+
+
+def _unseen(state: Contract, actor: Actor) -> DomainError | None:
+    if may_see(actor, contract_id=state.id, client_id=state.client_id, freelancer_id=state.freelancer_id):
+        return None
+    return no_such_contract()
 
 
 def _forbidden(state: Contract, row: Transition, actor: Actor, around: Surroundings) -> DomainError | None:

@@ -15,7 +15,7 @@ from escrow.agreement import commands, funding, orders, plan, terms, work
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.events import AbandonReason, Recorded, ReleaseReason
 from escrow.agreement.history import Desk, History, follow_up
-from escrow.agreement.permit import Named, first_refusal
+from escrow.agreement.permit import Named, first_refusal, no_such_contract
 from escrow.agreement.state import Contract, Surroundings
 from escrow.errors import DomainError, ErrorCode, Forbidden
 from escrow.ids import Fresh
@@ -88,6 +88,8 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
 
 def decide(history: History, command: commands.Command, desk: Desk) -> None:
     """Adds the events of ``command`` and of what follows from it; raises the first ``DomainError`` of the law's order."""
+    if history.before is None and not isinstance(command, commands.Propose):
+        raise no_such_contract()
     if isinstance(command, commands.ApplyDeadlines):
         return
     if isinstance(command, commands.Report):
