@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class ErrorCode(StrEnum):
@@ -91,3 +91,12 @@ class InsufficientFunds(DomainError):
 
 class IdempotencyKeyReused(DomainError):
     code = ErrorCode.IDEMPOTENCY_KEY_REUSED
+
+
+_QUOTED_MAX: Final = 60
+
+
+def quoted(value: object) -> str:
+    """What somebody gave, in quotation marks, cut so that a refusal stays one line however much was given."""
+    text = str(value)
+    return f"“{text if len(text) <= _QUOTED_MAX else text[:_QUOTED_MAX] + '…'}”"

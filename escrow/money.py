@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from escrow.errors import InvalidInput
+from escrow.errors import InvalidInput, quoted
 
 MINOR_UNITS_MAX: Final = 10**15
 """The largest single amount, in minor units: 200 of them still fit a PostgreSQL BIGINT with room for fees."""
@@ -73,7 +73,7 @@ class Money:
 def check_currency(code: str, *, field: str = "currency") -> str:
     """``code``, if it is an active ISO 4217 currency; else ``InvalidInput``."""
     if code not in EXPONENTS:
-        raise InvalidInput(f"“{code}” is not an ISO 4217 currency code, such as USD or JPY.", field=field)
+        raise InvalidInput(f"{quoted(code)} is not an ISO 4217 currency code, such as USD or JPY.", field=field)
     return code
 
 
@@ -89,10 +89,10 @@ def exact(raw: RawMoney, *, currency: str, field: str) -> Money:
     decimals = EXPONENTS[currency]
     exponent = raw.amount.as_tuple().exponent
     if not isinstance(exponent, int):
-        raise InvalidInput(f"“{raw.amount}” is not an amount.", field=f"{field}.amount")
+        raise InvalidInput(f"{quoted(raw.amount)} is not an amount.", field=f"{field}.amount")
     if -exponent > decimals:
         raise InvalidInput(
-            f"{currency} has {decimals} decimals; “{raw.amount:f}” has {-exponent}.", field=f"{field}.amount"
+            f"{currency} has {decimals} decimals; {quoted(raw.amount)} has {-exponent}.", field=f"{field}.amount"
         )
     if raw.amount <= 0:
         raise InvalidInput("An amount must be more than zero.", field=f"{field}.amount")

@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 from escrow.agreement.commands import MilestoneDraft
 from escrow.agreement.state import MILESTONES_MAX, Attachment, Windows
 from escrow.codec import camel
-from escrow.errors import InvalidInput
+from escrow.errors import InvalidInput, quoted
 from escrow.money import Money, exact
 
 TITLE_MAX: Final = 200
@@ -117,7 +117,9 @@ def _time_zones() -> frozenset[str]:
 def time_zone(name: str) -> str:
     """The name of a time zone in the IANA database, such as ``Europe/Lisbon``."""
     if name not in _time_zones():
-        raise InvalidInput(f"“{name}” is not the name of a time zone, such as UTC or Europe/Lisbon.", field="timeZone")
+        raise InvalidInput(
+            f"{quoted(name)} is not the name of a time zone, such as UTC or Europe/Lisbon.", field="timeZone"
+        )
     return name
 
 
@@ -127,7 +129,7 @@ def windows(before: Windows, hours: Mapping[str, int]) -> Windows:
     for name, value in hours.items():
         place = f"windows.{camel(name)}"
         if name not in known:
-            raise InvalidInput(f"There is no window “{camel(name)}”.", field=place)
+            raise InvalidInput(f"There is no window {quoted(camel(name))}.", field=place)
         least, most = WINDOW_BOUNDS[name]
         if not least <= value <= most:
             raise InvalidInput(f"Between {least} and {most} hours, not {value}.", field=place)
