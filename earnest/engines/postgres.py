@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from earnest.engines.processes import POLL_SECONDS, Record, User, end, last_lines, launch, open_log, start_time
+from earnest.engines.processes import POLL_SECONDS, Record, User, end, launch, lines_since, open_log, start_time
 from earnest.errors import CannotStart
 
 VERSION = 18
@@ -39,6 +39,7 @@ class EmbeddedPostgres:
         self._sockets = sockets
         self._log = log
         self._record = record
+        self._log_began = 0
         self._user = choose_user(data)
         self.process: asyncio.subprocess.Process | None = None
 
@@ -63,6 +64,7 @@ class EmbeddedPostgres:
         if self._user is not None:
             os.chown(self._sockets, self._user.uid, self._user.gid)
         with open_log(self._log) as log:
+            self._log_began = log.tell()
             self.process = await launch(
                 str(binaries / "postgres"),
                 *("-D", str(self._data)),
@@ -103,6 +105,7 @@ class EmbeddedPostgres:
         if self._user is not None:
             os.chown(draft, self._user.uid, self._user.gid)
         with open_log(self._log) as log:
+            self._log_began = log.tell()
             process = await launch(
                 str(binaries / "initdb"),
                 *("-D", str(draft)),
@@ -164,7 +167,7 @@ class EmbeddedPostgres:
         raise self._damaged(self._reason())
 
     def _reason(self) -> str:
-        lines = last_lines(self._log)
+        lines = lines_since(self._log, self._log_began)
         for line in reversed(lines):
             if found := re.search(r"(?:FATAL|PANIC|initdb: error|cannot run).*", line):
                 return found[0]

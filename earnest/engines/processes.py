@@ -201,14 +201,11 @@ def write_private(path: Path, content: str) -> None:
     draft.replace(path)
 
 
-def last_lines(path: Path, *, bytes_max: int = 8192) -> list[str]:
-    """The last lines of a log, for the one line that says why a program didn't start."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - bytes_max))
-            return file.read().decode(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
+def lines_since(path: Path, offset: int, *, bytes_max: int = 8192) -> list[str]:
+    """The last lines that a log got since it had this size: why a program didn't start, without older stories."""
+    with path.open("rb") as file:
+        file.seek(max(offset, path.stat().st_size - bytes_max))
+        return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
 
 
 def open_log(path: Path, *, bytes_max: int = 10_000_000) -> IO[bytes]:

@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from earnest.engines.processes import POLL_SECONDS, Record, end, last_lines, launch, open_log
+from earnest.engines.processes import POLL_SECONDS, Record, end, launch, lines_since, open_log
 from earnest.errors import CannotStart
 
 START_SECONDS = 15.0
@@ -31,6 +31,7 @@ class EmbeddedRedis:
         """Start and wait until it answers; refuses with one line if there is no Redis or it ends at once."""
         program = find_redis_server()
         with open_log(self._log) as log:
+            began = log.tell()
             self.process = await launch(
                 program,
                 *("--port", "0"),
@@ -46,7 +47,7 @@ class EmbeddedRedis:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while not await self._answers():
             if self.process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-                reason = next((line for line in reversed(last_lines(self._log)) if line.strip()), "it said nothing")
+                *_, reason = ["it said nothing", *lines_since(self._log, began)]
                 raise CannotStart(f"Redis ({program}) doesn't start: {reason.strip()}")
             await asyncio.sleep(POLL_SECONDS)
 
