@@ -62,7 +62,7 @@ class EmbeddedPostgres:
         await self._make_data(binaries)
         self._check_data()
         if self._user is not None:
-            os.chown(self._sockets, self._user.uid, self._user.gid)
+            give_to(self._sockets, self._user)
         with open_log(self._log) as log:
             self._log_began = log.tell()
             self.process = await launch(
@@ -103,7 +103,7 @@ class EmbeddedPostgres:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         if self._user is not None:
-            os.chown(draft, self._user.uid, self._user.gid)
+            give_to(draft, self._user)
         with open_log(self._log) as log:
             self._log_began = log.tell()
             process = await launch(
@@ -227,11 +227,21 @@ def user_name(uid: int) -> str:
 
 
 def give_to(folder: Path, user: User) -> None:
-    """Give a folder of ours and all in it to a user (a copy made by root belongs to root)."""
-    os.chown(folder, user.uid, user.gid)
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            os.chown(Path(parent, name), user.uid, user.gid, follow_symlinks=False)
+    """Give a folder of ours and what PostgreSQL has in it to a user (a copy made by root belongs to root).
+
+    Refuses when this root may not, as in a container without any capability.
+    """
+    try:
+        os.chown(folder, user.uid, user.gid)
+        for parent, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                if name != "redis.sock":
+                    os.chown(Path(parent, name), user.uid, user.gid, follow_symlinks=False)
+    except PermissionError:
+        raise CannotStart(
+            f"PostgreSQL cannot run as root, and this root may not give {folder} to the user {user_name(user.uid)}: "
+            "start as another user"
+        ) from None
 
 
 def forget_dead_postmaster(data: Path) -> None:
