@@ -6,19 +6,29 @@
 | `database_clone` | the URL of a new migrated database of the test's own, for other processes | 0.1 s |
 | `redis_url` | the URL of an empty Redis | 1 ms |
 | `server` | the engines themselves | once a session |
+
+Random histories are short by default; `HYPOTHESIS_PROFILE=deep make test` plays many more and longer ones.
 """
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 from tortoise.context import TortoiseContext
 
 from earnest.engines import Engines
 from escrow.database import configuration
 from tests.engines import Cleaner, TestServer
+
+# No deadline for one example: a busy machine is no fault of the code.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("quick", _PATIENT, max_examples=100)
+settings.register_profile("deep", _PATIENT, max_examples=5_000, stateful_step_count=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
