@@ -54,6 +54,17 @@ def root(made_once: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(root)
 
 
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with any of this, and has to live."""
+    process = subprocess.Popen(["sleep", "600"], cwd="/")
+    yield process
+    survived = process.poll() is None
+    process.kill()
+    process.wait()
+    assert survived
+
+
 def copy(made: Path, root: Path) -> None:
     """Copy a folder with its data, and its owner as far as the data needs it (the start gives it back)."""
     shutil.copytree(made, root)
@@ -141,14 +152,13 @@ def test_a_killed_engine_ends_everything(root: Path, process: str, name: str) ->
     assert f"{name} ended by SIGKILL" in up.text
 
 
-def test_the_next_start_works_after_the_supervisor_was_killed(root: Path) -> None:
+def test_the_next_start_works_after_the_supervisor_was_killed(root: Path, bystander: subprocess.Popen[bytes]) -> None:
     port = free_port()
     deaf = """worker: sh -c 'trap "" TERM INT; echo deaf $$; while :; do sleep 1; done'"""
     up = start(root, WEB, deaf, port=port)
     left = int(up.wait_for("deaf ").split()[-1])
     up.wait_for(READY)
     sockets = sockets_of(up)
-    bystander = subprocess.Popen(["sleep", "600"], cwd="/")
     up.signal(signal.SIGKILL)
     up.wait()
     assert start_time(left), "the deaf worker should have outlived its supervisor"
@@ -163,9 +173,6 @@ def test_the_next_start_works_after_the_supervisor_was_killed(root: Path) -> Non
     again.wait_for(READY)
     assert not start_time(left)
     assert not sockets.exists()
-    assert bystander.poll() is None
-    bystander.kill()
-    bystander.wait()
     again.signal(signal.SIGINT)
     assert again.wait() == 0
 
@@ -235,17 +242,15 @@ def test_a_wrong_procfile_is_said_in_one_line(root: Path) -> None:
     assert "line 2 is 'worker'" in refused(root, WEB, "worker", port=free_port())
 
 
-def test_a_stale_process_id_in_the_data_does_not_stop_the_start(root: Path) -> None:
-    stale = subprocess.Popen(["sleep", "600"], cwd="/")
+def test_a_stale_process_id_in_the_data_does_not_stop_the_start(root: Path, bystander: subprocess.Popen[bytes]) -> None:
     data = root / ".earnest/postgres"
-    (data / "postmaster.pid").write_text(f"{stale.pid}\n{data}\n1700000000\n5432\n/tmp\n\n  1234567         1\nready\n")
+    (data / "postmaster.pid").write_text(
+        f"{bystander.pid}\n{data}\n1700000000\n5432\n/tmp\n\n  1234567         1\nready\n"
+    )
     up = start(root, port=free_port())
     up.wait_for(READY)
     up.signal(signal.SIGINT)
     assert up.wait() == 0
-    assert stale.poll() is None
-    stale.kill()
-    stale.wait()
 
 
 @pytest.mark.parametrize("name", ["a folder with 'spaces' and $igns", "l" * 150])
