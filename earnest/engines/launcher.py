@@ -52,8 +52,8 @@ def become(user: int, group: int, *, must_reach: tuple[str, ...]) -> None:
         # Keeps the permitted capabilities over the change of user; without the right to it, none are passed on.
         libc().prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
+    os.setgid(group)  # from root these change the real and the saved ids too, so there is no way back
+    os.setuid(user)
     if not linux:
         return
     for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):

@@ -169,7 +169,9 @@ class EmbeddedPostgres:
     def _reason(self) -> str:
         lines = lines_since(self._log, self._log_began)
         for line in reversed(lines):
-            if found := re.search(r"(?:FATAL(?!:  the database system is starting up)|PANIC|initdb: error|cannot run).*", line):
+            if found := re.search(
+                r"(?:FATAL(?!:  the database system is starting up)|PANIC|initdb: error|cannot run).*", line
+            ):
                 return found[0]
         return lines[-1].strip() if lines else "it said nothing"
 

@@ -1,0 +1,80 @@
+"""What the supervisor prints: whole lines behind names, whatever the processes write."""
+
+import asyncio
+import io
+import os
+
+import pytest
+
+from earnest.output import LINE_BYTES_MAX, Output
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It does."""
+        return True
+
+
+class Gone(io.StringIO):
+    """A stream whose reader went away."""
+
+    def write(self, text: str) -> int:
+        """Refuse as a broken pipe does."""
+        raise BrokenPipeError
+
+
+def never() -> None:
+    """Must not be called."""
+    raise AssertionError
+
+
+async def printed(*writes: bytes) -> list[str]:
+    """What is printed of what a process writes."""
+    stream = io.StringIO()
+    output = Output(stream, on_closed=never)
+    async with output.pipe("web") as descriptor:
+        for write in writes:
+            await asyncio.to_thread(os.write, descriptor, write)
+            await asyncio.sleep(0.01)
+    await output.drain()
+    return stream.getvalue().splitlines()
+
+
+async def test_lines_are_whole_however_they_arrive_and_the_last_needs_no_end() -> None:
+    assert await printed(b"on", b"e\ntwo\r\n", "drei é".encode()[:-1], "é".encode()[1:]) == [
+        "web     | one",
+        "web     | two",
+        "web     | drei é",
+    ]
+
+
+async def test_bytes_that_are_no_text_are_shown_as_far_as_possible() -> None:
+    assert await printed(b"\xff!\n") == ["web     | \N{REPLACEMENT CHARACTER}!"]
+
+
+async def test_an_endless_line_is_cut_and_not_kept() -> None:
+    size = LINE_BYTES_MAX // 4
+    lines = await printed(*[b"x" * size] * 9)
+    assert len(lines) > 1
+    assert sum(line.count("x") for line in lines) == 9 * size
+
+
+def test_names_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    Output(terminal, on_closed=never).line("web", "here")
+    assert terminal.getvalue() == "\033[36mweb     |\033[0m here\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = Terminal()
+    Output(plain, on_closed=never).line("web", "here")
+    assert plain.getvalue() == "web     | here\n"
+
+
+def test_a_reader_that_is_gone_is_told_once() -> None:
+    told: list[bool] = []
+    output = Output(Gone(), on_closed=lambda: told.append(True))
+    output.line("web", "one")
+    output.line("web", "two")
+    assert told == [True]
