@@ -48,6 +48,8 @@ class Topic(StrEnum):
     """Events got their position: readers of the log have something to read."""
     ORDERS = "orders"
     """An order to the payment provider was written, or the provider has an answer."""
+    DEADLINES = "deadlines"
+    """A clock of a contract started, stopped or moved."""
 
 
 class Wakeups:

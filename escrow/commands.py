@@ -1,0 +1,214 @@
+"""The one way that a contract changes: read, decide, write, ring. Two round trips, and no transaction while Python thinks.
+
+A command that loses a race reads and decides again; one that loses several takes the contract's lock. The write is
+shielded from cancellation: whoever asked may be gone, but what happened is never half and never unknown to the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from escrow import bell, database, ids, log, store_read, store_write
+from escrow.access import Actor, may_see
+from escrow.agreement import commands
+from escrow.agreement.commands import Command
+from escrow.agreement.state import Contract, Surroundings
+from escrow.agreement.step import Step, step
+from escrow.bell import Topic
+from escrow.errors import NotFound
+from escrow.idempotency import Idempotency, replay
+from escrow.log import Sealed
+from escrow.store_read import Loaded, Subject
+
+RACES_MAX: Final = 4
+"""How often a command decides anew without a lock: at 16 writers on 400 contracts one in 50 needs a second time, and
+only many writers on one contract come so far."""
+
+JITTER_SECONDS: Final = 0.004
+"""The longest wait before deciding anew: enough to part two that keep meeting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a command."""
+
+    contract: Contract
+    """As it is after the command; for a repetition, as it is now."""
+    around: Surroundings
+    """The world as the decision saw it."""
+    recorded: tuple[Sealed, ...]
+    """The events in the order of the log, those of deadlines that were due first; none for a repetition."""
+    result: Mapping[str, str]
+    """The ids of what the command made or named, by name: `contract_id`, `milestone_id`, …"""
+    replayed: bool = False
+
+
+async def run(command: Command, *, by: Actor, idempotency: Idempotency | None = None) -> Outcome:
+    """Carry out `command` for `by`.
+
+    Raises the `DomainError` that refuses it; deadlines that were due are written all the same, unless it is `NotFound`
+    or `Forbidden`. With `idempotency` a repetition answers with the first result and does nothing; a refused command
+    may be repeated with the same key. Raises `log.UnknownEvent` if the contract's log has an event of a later release.
+    """
+    for race in range(RACES_MAX):
+        if race:
+            await asyncio.sleep(random.random() * JITTER_SECONDS * race)
+        attempt = _Attempt(command, by, idempotency)
+        if await attempt.read_and_decide() or await database.uncancelled(attempt.write()):
+            return attempt.answer()
+    return await database.uncancelled(_run_locked(command, by, idempotency))
+
+
+async def _run_locked(command: Command, by: Actor, idempotency: Idempotency | None) -> Outcome:
+    """Lock first, load second: a statement that had to wait for a lock sees the rest as it was before it waited."""
+    while True:
+        attempt = _Attempt(command, by, idempotency)
+        try:
+            async with database.transaction():
+                await store_read.lock(attempt.subject)
+                written = await attempt.read_and_decide() or await attempt.write_only()
+        except asyncpg.UniqueViolationError as error:
+            _raise_unless_key(error)
+            continue
+        if written:
+            await attempt.ring()
+            return attempt.answer()
+
+
+class _Attempt:
+    """One try at a command: what was read, what was decided of it, and whether it could be written."""
+
+    def __init__(self, command: Command, by: Actor, idempotency: Idempotency | None) -> None:
+        if idempotency is not None and by.account_id is None:
+            raise ValueError("only an account has idempotency keys")
+        self._command, self._by, self._idempotency = command, by, idempotency
+        self.subject = subject_of(command)
+        self._replayed: Mapping[str, str] | None = None
+        self._sealed: list[Sealed] = []
+        self._step = Step(None, None, ())
+
+    async def read_and_decide(self) -> bool:
+        """Whether there is nothing to write: it is a repetition, or nothing happened that anybody must remember."""
+        key = self._idempotency
+        self._loaded = loaded = await store_read.load(
+            self.subject, account_id=self._by.account_id, key=key.key if key else None
+        )
+        self._replayed = replay(key, loaded.key)
+        _check_visible(self._command, loaded, self._by)
+        if self._replayed is not None:
+            return True
+        if loaded.is_beyond_us:
+            raise log.UnknownEvent("this contract's log has an event of a later release: update Earnest")
+        self._step = step(loaded.contract, self._command, actor=self._by, around=loaded.around, fresh=ids.new)
+        if self._step.recorded:
+            return False
+        if self._step.refusal is not None:
+            raise self._step.refusal
+        return key is None
+
+    async def write(self) -> bool:
+        """Whether the decision could be written; else somebody was faster. Rings the bell if it was."""
+        try:
+            written = await self.write_only()
+        except asyncpg.UniqueViolationError as error:
+            _raise_unless_key(error)
+            return False
+        if written:
+            await self.ring()
+        return written
+
+    async def write_only(self) -> bool:
+        loaded, after, accepted = self._loaded, self._step.after, self._step.refusal is None
+        if after is None:
+            raise ValueError(f"{type(self._command).__name__} made events but no contract")
+        self._sealed = log.seal(
+            after.id, version=loaded.version, last_hash=loaded.last_hash, recorded=self._step.recorded
+        )
+        return await store_write.write(
+            loaded,
+            after,
+            self._sealed,
+            account_id=self._by.account_id,
+            key=self._idempotency if accepted else None,
+            result=result_of(self._command, after.id),
+        )
+
+    async def ring(self) -> None:
+        before, after = self._step.before, self._step.after
+        if after is None or not self._sealed:
+            return
+        topics = [Topic.PENDING]
+        if store_write.changes_orders(before, after):
+            topics.append(Topic.ORDERS)
+        if store_write.changes_deadlines(before, after):
+            topics.append(Topic.DEADLINES)
+        await bell.ring(*topics)
+
+    def answer(self) -> Outcome:
+        """The outcome; raises what refused the command, after its due deadlines were written."""
+        if self._step.refusal is not None:
+            raise self._step.refusal
+        contract = self._step.after or self._loaded.contract
+        if contract is None:
+            raise ValueError(f"{type(self._command).__name__} left no contract")
+        return Outcome(
+            contract=contract,
+            around=self._loaded.around,
+            recorded=tuple(self._sealed),
+            result=self._replayed if self._replayed is not None else result_of(self._command, contract.id),
+            replayed=self._replayed is not None,
+        )
+
+
+def subject_of(command: Command) -> Subject:
+    """What a command needs to have loaded."""
+    if isinstance(command, commands.Propose):
+        return Subject(client_id=command.client_id, freelancer_id=command.freelancer_id)
+    return Subject(
+        contract_id=getattr(command, "contract_id", None),
+        milestone_id=getattr(command, "milestone_id", None),
+        # What a command is about to make is not there to be loaded.
+        deposit_id=None if isinstance(command, commands.Fund) else getattr(command, "deposit_id", None),
+        order_id=None
+        if isinstance(command, commands.Fund | commands.RequestPayout)
+        else getattr(command, "order_id", None),
+    )
+
+
+def result_of(command: Command, contract_id: str) -> dict[str, str]:
+    """The ids that the answer to a command is about, by name; stored with an idempotency key."""
+    named = {name: getattr(command, name, None) for name in _RESULT_IDS}
+    if isinstance(command, commands.AddMilestone):
+        named["milestone_id"] = command.milestone.id
+    return {"contract_id": contract_id} | {name: value for name, value in named.items() if value is not None}
+
+
+_RESULT_IDS: Final = ("milestone_id", "submission_id", "deposit_id", "order_id")
+
+
+def _check_visible(command: Command, loaded: Loaded, by: Actor) -> None:
+    contract = loaded.contract
+    if contract is None:
+        if not isinstance(command, commands.Propose):
+            raise _not_found(command)
+    elif not may_see(by, contract_id=contract.id, client_id=contract.client_id, freelancer_id=contract.freelancer_id):
+        raise _not_found(command)
+
+
+def _not_found(command: Command) -> NotFound:
+    contract_id = getattr(command, "contract_id", None)
+    if contract_id is not None:
+        return NotFound(f"There is no contract {contract_id}.", field="contractId")
+    return NotFound(f"There is no milestone {getattr(command, 'milestone_id', None)}.", field="milestoneId")
+
+
+def _raise_unless_key(error: asyncpg.UniqueViolationError) -> None:
+    """Another command with the same key was faster: reading again finds it. Anything else is a fault."""
+    if error.constraint_name != "idempotency_keys_pkey":
+        raise error

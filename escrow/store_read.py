@@ -1,0 +1,181 @@
+"""Loads a contract with everything that a decision needs, in one statement: one round trip and one snapshot.
+
+What decisions don't need stays where it is: closed deposits and orders, submissions, former revisions, the log. Nested
+rows come as arrays of records, which the driver decodes without JSON.
+"""
+
+# ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from escrow import database, log
+from escrow.agreement.state import Contract, Fees, Surroundings
+from escrow.idempotency import StoredKey, stored
+from escrow.store_rows import (
+    CONTRACT,
+    DEPOSIT,
+    MILESTONE,
+    ORDER,
+    columns,
+    contract_of,
+    deposit_of,
+    milestone_of,
+    order_of,
+    party_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What to load: the contract of that id, or of the first of the other ids that is given; the named rows with it.
+
+    For a contract that is still to be made it names the parties.
+    """
+
+    contract_id: str | None = None
+    milestone_id: str | None = None
+    deposit_id: str | None = None
+    order_id: str | None = None
+    client_id: str | None = None
+    freelancer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A contract, if there is one, and what a decision about it asks of the world, all of one moment."""
+
+    contract: Contract | None
+    version: int
+    """The sequence of the contract's last event; 0 without a contract."""
+    last_hash: str | None
+    last_event_at: datetime | None
+    around: Surroundings
+    key: StoredKey | None
+    is_beyond_us: bool
+    """Whether its log has an event that this release can't fold."""
+
+
+async def load(subject: Subject, *, account_id: str | None = None, key: str | None = None) -> Loaded:
+    """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent."""
+    row = await database.fetch_row(
+        _LOAD,
+        subject.contract_id,
+        subject.milestone_id,
+        subject.deposit_id,
+        subject.order_id,
+        account_id,
+        key,
+        log.VOCABULARY,
+        *log.KNOWN,
+        subject.client_id,
+        subject.freelancer_id,
+    )
+    if row is None:
+        raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
+    return Loaded(
+        contract=_contract(row),
+        version=row["version"] or 0,
+        last_hash=row["last_hash"],
+        last_event_at=row["last_event_at"],
+        around=_surroundings(row),
+        key=stored(row["input_sha256"], row["result"]),
+        is_beyond_us=row["is_beyond_us"],
+    )
+
+
+async def lock(subject: Subject) -> None:
+    """Wait until nobody else changes the subject's contract, and hold it until the transaction ends.
+
+    What is loaded afterwards, by another statement, is what the holders before have left.
+    """
+    await database.fetch(_LOCK, subject.contract_id, subject.milestone_id, subject.deposit_id, subject.order_id)
+
+
+def _contract(row: database.Record) -> Contract | None:
+    if row["id"] is None:
+        return None
+    found = sorted((milestone_of(values) for values in row["milestones"]), key=lambda milestone: milestone.position)
+    deposits = (deposit_of(values) for values in row["deposits"])
+    orders = (order_of(values) for values in row["orders"])
+    return contract_of(
+        row,
+        milestones=tuple(milestone for milestone in found if milestone.revision == row["revision"]),
+        former={milestone.id: milestone for milestone in found if milestone.revision != row["revision"]},
+        deposits={deposit.id: deposit for deposit in deposits},
+        orders={order.id: order for order in orders},
+        balances={(account, currency): balance for account, currency, balance in row["balances"]},
+    )
+
+
+def _surroundings(row: database.Record) -> Surroundings:
+    return Surroundings(
+        now=row["now"],
+        fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),
+        client=party_of(row["client"]),
+        freelancer=party_of(row["freelancer"]),
+        share_member=row["share_member"],
+        disputes_can_be_decided=row["disputes_can_be_decided"],
+    )
+
+
+def _nested(names: tuple[str, ...], *, table: str, either: str, named: str) -> str:
+    """An array of a table's rows of the contract: those that satisfy one condition, and the others that are named.
+
+    Two scans, each by its own index, rather than one condition with OR.
+    """
+    select = f"SELECT ROW({columns(names, of='one')}) FROM {table} AS one WHERE one.contract_id = contract.id"
+    return f"ARRAY({select} AND {either} UNION ALL {select} AND NOT ({either}) AND {named})"
+
+
+def _party(account_id: str) -> str:
+    return f"(SELECT ROW(id, type, is_operator, disabled_at IS NOT NULL) FROM accounts WHERE id = {account_id})"
+
+
+_SUBJECT: Final = """
+    $1, (SELECT contract_id FROM milestones WHERE id = $2), (SELECT contract_id FROM deposits WHERE id = $3),
+    (SELECT contract_id FROM payment_orders WHERE id = $4)"""
+"""The ways to the contract; the database goes only as far as the first that leads to one."""
+
+_CLIENT: Final = "coalesce(contract.client_id, $10)"
+_FREELANCER: Final = "coalesce(contract.freelancer_id, $11)"
+
+_SHARE_MEMBER: Final = f"""EXISTS (
+    SELECT FROM members AS one JOIN members AS other ON other.person = one.person
+    WHERE one.account_id = {_CLIENT} AND other.account_id = {_FREELANCER}
+    AND one.removed_at IS NULL AND other.removed_at IS NULL)"""
+
+_DECIDABLE: Final = """(
+    EXISTS (SELECT FROM accounts WHERE is_mediator AND disabled_at IS NULL)
+    OR EXISTS (
+        SELECT FROM accounts AS operator JOIN api_keys ON api_keys.account_id = operator.id
+        WHERE operator.is_operator AND 'disputes:decide' = ANY (api_keys.scopes) AND api_keys.revoked_at IS NULL
+        AND (api_keys.expires_at IS NULL OR api_keys.expires_at > clock_timestamp())))"""
+
+# A new contract is there only if its idempotency key has made it before.
+_LOAD: Final = f"""
+SELECT {columns(CONTRACT, of="contract")}, contract.version, contract.last_hash, contract.last_event_at,
+    greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
+    deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
+    {_nested(MILESTONE, table="milestones", either="one.revision = contract.revision", named="one.id = $2")} AS milestones,
+    {_nested(DEPOSIT, table="deposits", either="one.state = 'STARTED'", named="one.id = $3")} AS deposits,
+    {_nested(ORDER, table="payment_orders", either="one.state = 'STARTED'", named="one.id = $4")} AS orders,
+    ARRAY(
+        SELECT ROW(account, currency, balance_minor) FROM balances
+        WHERE contract_id = contract.id AND balance_minor <> 0) AS balances,
+    {_party(_CLIENT)} AS client,
+    {_party(_FREELANCER)} AS freelancer,
+    {_SHARE_MEMBER} AS share_member,
+    {_DECIDABLE} AS disputes_can_be_decided,
+    key.input_sha256, key.result,
+    {log.UNKNOWN_SQL.format(vocabulary="$7", types="$8", versions="$9", stream="contract.id")} AS is_beyond_us
+FROM deployment
+LEFT JOIN idempotency_keys AS key ON key.account_id = $5 AND key.key = $6
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, key.contract_id)
+WHERE deployment.id = 1
+"""
+
+_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT}) FOR NO KEY UPDATE"

@@ -1,0 +1,281 @@
+"""Writes what a step of a contract changed, in one statement that hangs on the contract's version: all of it, or nothing.
+
+What changed is told by comparing the contract before and after: rows that are other objects, balances, deadlines. Every
+part selects from the row that the version check let through, and no row is touched by two parts, whose order is
+undefined. So the statement needs no transaction around it, and its outcome is one fact.
+"""
+
+# ruff: noqa: S608 - only our own columns and numbers of parameters are filled into statements
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+import orjson
+
+from escrow import database, ids, log
+from escrow.agreement.deadlines import deadlines
+from escrow.agreement.postings import postings
+from escrow.agreement.state import Contract, Deposit, Milestone, Order, Submission
+from escrow.idempotency import Idempotency
+from escrow.log import Sealed
+from escrow.store_read import Loaded
+from escrow.store_rows import (
+    CONTRACT,
+    DEPOSIT,
+    MILESTONE,
+    ORDER,
+    SUBMISSION,
+    Row,
+    contract_row,
+    deadline_row,
+    deposit_row,
+    milestone_row,
+    order_row,
+    submission_row,
+)
+
+T = TypeVar("T")
+
+
+async def write(
+    loaded: Loaded,
+    after: Contract,
+    sealed: Sequence[Sealed],
+    *,
+    account_id: str | None = None,
+    key: Idempotency | None = None,
+    result: Mapping[str, str] | None = None,
+) -> bool:
+    """Make `after` and its events the contract's new truth, if nobody changed it since it was loaded; answers whether.
+
+    With `key`, the account's idempotency key and the `result` are stored with it. Fails with asyncpg's
+    `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key meanwhile.
+    """
+    before = loaded.contract
+    last = sealed[-1] if sealed else None
+    row = contract_row(after) | {
+        "version": loaded.version + len(sealed),
+        "last_hash": last.hash if last else loaded.last_hash,
+        "last_event_at": last.recorded.at if last else loaded.last_event_at,
+    }
+    arguments = [
+        *(row[name] for name in _COLUMNS),
+        _json(milestone_row(after.id, one) for one in _changed(_milestones(before), _milestones(after))),
+        _json(deposit_row(after, one) for one in _changed(_deposits(before), _deposits(after))),
+        _json(order_row(after.id, one) for one in _changed(_orders(before), _orders(after))),
+        _json(submission_row(after.id, one) for one in _changed(_submissions(before), _submissions(after))),
+        *_balances(before, after),
+        *_deadlines(before, after),
+        *_transfers(after.id, sealed),
+        *log.append_arguments(after.id, sealed),
+        account_id if key else None,
+        key.key if key else None,
+        key.input_sha256 if key else None,
+        orjson.dumps(dict(result or {})).decode(),
+    ]
+    if before is None:
+        return await database.fetch_row(_CREATE, *arguments) is not None
+    return await database.fetch_row(_CHANGE, *arguments, loaded.version) is not None
+
+
+def changes_orders(before: Contract | None, after: Contract) -> bool:
+    """Whether the payments worker has something new to look at."""
+    return any(True for _ in _changed(_orders(before), _orders(after)))
+
+
+# --- what changed ---------------------------------------------------------------------------------------------------
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[T]:
+    return (one for identifier, one in after.items() if before.get(identifier) is not one)
+
+
+def _milestones(contract: Contract | None) -> Mapping[str, Milestone]:
+    if contract is None:
+        return {}
+    return {**contract.former, **{milestone.id: milestone for milestone in contract.milestones}}
+
+
+def _deposits(contract: Contract | None) -> Mapping[str, Deposit]:
+    return contract.deposits if contract else {}
+
+
+def _orders(contract: Contract | None) -> Mapping[str, Order]:
+    return contract.orders if contract else {}
+
+
+def _submissions(contract: Contract | None) -> Mapping[str, Submission]:
+    return contract.submissions if contract else {}
+
+
+def _json(rows: Iterable[Row]) -> str:
+    return orjson.dumps(list(rows)).decode()
+
+
+def _balances(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
+    """Accounts, currencies and absolute values: a sum over an event's several postings that no statement has to add up."""
+    known = before.balances if before else {}
+    changed = [(*account, value) for account, value in after.balances.items() if known.get(account, 0) != value]
+    return _arrays(changed, 3)
+
+
+def _deadlines(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
+    """Kinds and subjects that stopped; kinds, subjects and times that started or moved."""
+    old = {(row["kind"], row["subject_id"]): row["due_at"] for row in _running(before)}
+    new = {(row["kind"], row["subject_id"]): row["due_at"] for row in _running(after)}
+    gone = [clock for clock in old if clock not in new]
+    moved = [(*clock, due_at) for clock, due_at in new.items() if old.get(clock) != due_at]
+    return (*_arrays(gone, 2), *_arrays(moved, 3))
+
+
+def _running(contract: Contract | None) -> list[Row]:
+    return [deadline_row(contract.id, clock) for clock in deadlines(contract)] if contract else []
+
+
+def changes_deadlines(before: Contract | None, after: Contract) -> bool:
+    """Whether a clock started, stopped or moved."""
+    return _running(before) != _running(after)
+
+
+def _transfers(contract_id: str, sealed: Sequence[Sealed]) -> tuple[list[object], ...]:
+    legs = [
+        (
+            ids.new(ids.Kind.TRANSFER),
+            event.id,
+            posting.debit,
+            posting.credit,
+            posting.amount.minor,
+            posting.amount.currency,
+            event.recorded.at,
+        )
+        for event in sealed
+        for posting in postings(contract_id, event.recorded.event)
+    ]
+    return _arrays(legs, 7)
+
+
+def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:
+    """Rows as columns, also if there are none."""
+    return tuple([row[column] for row in rows] for column in range(width))
+
+
+# --- the statement --------------------------------------------------------------------------------------------------
+
+_COLUMNS: Final = (*CONTRACT, "version", "last_hash", "last_event_at")
+_FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
+
+_SQL_TYPES: Final = {
+    "revision": "int",
+    "position": "int",
+    "submissions": "int",
+    "number": "int",
+    "due_on": "date",
+    "deliverables": "text[]",
+    "links": "text[]",
+    "parts": "jsonb",
+    "returned": "jsonb",
+    "attachments": "jsonb",
+}
+
+
+def _sql_type(column: str) -> str:
+    if column.endswith("_minor"):
+        return "bigint"
+    if column.endswith("_at"):
+        return "timestamptz"
+    return _SQL_TYPES.get(column, "text")
+
+
+class _Numbers:
+    """Numbers of parameters, in the order in which `write` gives its arguments."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def take(self, count: int) -> list[str]:
+        first, self.last = self.last + 1, self.last + count
+        return [f"${number}" for number in range(first, self.last + 1)]
+
+
+def _upsert(name: str, table: str, names: Sequence[str], updated: Sequence[str], parameter: str) -> str:
+    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may."""
+    typed = ", ".join(f"{column} {_sql_type(column)}" for column in names)
+    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
+    conflict = f"ON CONFLICT (id) DO UPDATE SET {assigned}" if updated else ""
+    return f"""
+    {name} AS (
+        INSERT INTO {table} ({", ".join(names)})
+        SELECT given.* FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
+        {conflict}
+    )"""
+
+
+def _without(names: Sequence[str], *fixed: str) -> list[str]:
+    return [name for name in names if name not in fixed]
+
+
+def _statement(*, new: bool) -> str:
+    numbers = _Numbers()
+    contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
+    milestones, deposits, orders, submissions = numbers.take(4)
+    parts = [
+        _upsert("plan", "milestones", MILESTONE, _without(MILESTONE, "id", "contract_id", "revision"), milestones),
+        _upsert("paid_in", "deposits", DEPOSIT, ["state", "returned"], deposits),
+        _upsert("asked", "payment_orders", ORDER, ["state"], orders),
+        _upsert("handed_in", "submissions", SUBMISSION, [], submissions),
+        _BOOKED.format(*numbers.take(3)),
+        _STOPPED.format(*numbers.take(2)),
+        _STARTED.format(*numbers.take(3)),
+        _MOVED.format(*numbers.take(7)),
+        log.append_sql(guard="contract", first=numbers.last + 1),
+    ]
+    numbers.take(log.APPEND_PARAMETERS)
+    parts.append(_KEPT.format(*numbers.take(4)))
+    if new:
+        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
+    else:
+        changed = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
+        # Columns that never change have a parameter all the same, so that both statements take the same arguments.
+        unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
+        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {numbers.take(1)[0]} RETURNING id"
+    return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
+
+
+_BOOKED: Final = """
+    booked AS (
+        INSERT INTO balances (account, currency, contract_id, balance_minor)
+        SELECT given.account, given.currency, contract.id, given.minor
+        FROM contract, unnest({}::text[], {}::text[], {}::bigint[]) AS given (account, currency, minor)
+        ON CONFLICT (account, currency) DO UPDATE SET balance_minor = EXCLUDED.balance_minor
+    )"""
+
+_STOPPED: Final = """
+    stopped AS (
+        DELETE FROM deadlines USING contract, unnest({}::text[], {}::text[]) AS gone (kind, subject_id)
+        WHERE (deadlines.contract_id, deadlines.kind, deadlines.subject_id) = (contract.id, gone.kind, gone.subject_id)
+    )"""
+
+_STARTED: Final = """
+    started AS (
+        INSERT INTO deadlines (contract_id, kind, subject_id, due_at)
+        SELECT contract.id, given.* FROM contract, unnest({}::text[], {}::text[], {}::timestamptz[]) AS given
+        ON CONFLICT (contract_id, kind, subject_id) DO UPDATE SET due_at = EXCLUDED.due_at
+    )"""
+
+_MOVED: Final = """
+    moved AS (
+        INSERT INTO transfers (contract_id, id, event_id, debit, credit, amount_minor, currency, occurred_at)
+        SELECT contract.id, given.* FROM contract, unnest(
+            {}::text[], {}::text[], {}::text[], {}::text[], {}::bigint[], {}::text[], {}::timestamptz[]) AS given
+    )"""
+
+_KEPT: Final = """
+    kept AS (
+        INSERT INTO idempotency_keys (contract_id, account_id, key, input_sha256, result)
+        SELECT contract.id, {0}, {1}, {2}, {3}::jsonb FROM contract WHERE {1}::text IS NOT NULL
+    )"""
+
+_CREATE: Final = _statement(new=True)
+_CHANGE: Final = _statement(new=False)
