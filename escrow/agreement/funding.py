@@ -69,12 +69,12 @@ def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> No
 
     Refuses with ``NotFound`` a deposit that the contract doesn't know, with ``InvalidInput`` what is no sum of money.
     """
+    deposit = _deposit(history, command.deposit_id)
     check_currency(command.amount.currency, field="amount.currency")
     if not 0 < command.amount.minor <= REPORT_MINOR_MAX:
         raise InvalidInput(
             f"A confirmed sum is more than zero and at most {REPORT_MINOR_MAX} minor units.", field="amount.amount"
         )
-    deposit = _deposit(history, command.deposit_id)
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:
         _confirm(history, deposit, desk)

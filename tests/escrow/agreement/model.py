@@ -169,7 +169,7 @@ class Model:
             return "NOT_FOUND"
         if actor.contract_ids is not None and self.contract_id not in actor.contract_ids:
             return "NOT_FOUND"
-        sees = actor.kind is ActorKind.OPERATOR or actor.account_id in (self.client, self.freelancer)
+        sees = actor.kind is not ActorKind.ACCOUNT or actor.account_id in (self.client, self.freelancer)
         return None if sees else "NOT_FOUND"
 
     def _not_by_the_table(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
@@ -259,12 +259,12 @@ class Model:
             ok = self._good_terms(command.terms, self.currency) and self._good_plan(command.plan, self.currency)
         elif isinstance(command, c.AddMilestone):
             ok = self._good_plan((command.milestone,), self.currency) and len(self.pieces) < 200
-            ok = ok and (command.position is None or command.position >= 1)
+            ok = ok and (command.position is None or 1 <= command.position <= len(self.pieces) + 1)
         elif isinstance(command, c.EditMilestone):
             ok = command.amount is None or minor(command.amount, self.currency) is not None
             ok = ok and (command.title is None or bool(command.title.strip()))
         elif isinstance(command, c.MoveMilestone):
-            ok = command.position >= 1
+            ok = 1 <= command.position <= len(self.pieces)
         elif isinstance(command, c.RequestChanges):
             ok = bool(command.note.strip())
         elif isinstance(command, c.RequestPayout):
@@ -309,7 +309,7 @@ class Model:
             others = [piece for piece in self.pieces if piece.id != moved]
             position = command.position if command.position is not None else len(others) + 1
             behind = others[position - 1 :]
-            if position > len(others) + 1 or any(piece.state in OPEN_AND_LOCKED for piece in behind):
+            if any(piece.state in OPEN_AND_LOCKED for piece in behind):
                 return "OUT_OF_SEQUENCE"
         return None
 
@@ -338,9 +338,12 @@ class Model:
             return "NOT_FOUND"
         if actor.kind is not ActorKind.PROVIDER:
             return "FORBIDDEN"
-        if isinstance(command, (c.ConfirmDeposit, c.FailDeposit)):
-            return None if command.deposit_id in self.charges else "NOT_FOUND"
-        return None if command.order_id in self.sendings else "NOT_FOUND"
+        if isinstance(command, (c.ConfirmOrder, c.FailOrder)):
+            return None if command.order_id in self.sendings else "NOT_FOUND"
+        if command.deposit_id not in self.charges:
+            return "NOT_FOUND"
+        nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0
+        return "INVALID_INPUT" if nothing else None
 
     # -- what happens ---------------------------------------------------------------------------------------------
 

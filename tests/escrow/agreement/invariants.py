@@ -1,0 +1,159 @@
+"""What must hold of a contract after every step, whatever happened: section 6 of the law, and the plan's own order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from escrow.access import CLOCK, PROVIDER, Side
+from escrow.agreement import commands as c
+from escrow.agreement import events as e
+from escrow.agreement.deadlines import deadlines
+from escrow.agreement.events import Recorded
+from escrow.agreement.postings import PLATFORM_PREFIXES, postings
+from escrow.agreement.state import Contract, Surroundings
+from escrow.agreement.step import step
+from escrow.ids import Kind
+from escrow.lifecycle import DepositState, OrderKind, OrderState
+from tests.escrow.agreement.model import CLOSED, HOLDING, OPEN_AND_LOCKED
+from tests.escrow.agreement.stage import counted, party
+
+UNDER_WAY = ("ACTIVE", "SUBMITTED", "CHANGES_REQUESTED")
+
+
+class Books:
+    """The ledger as the events give it, platform accounts included, and what ever came into and left each account."""
+
+    def __init__(self) -> None:
+        self.balances: Counter[tuple[str, str]] = Counter()
+        self.came: Counter[str] = Counter()
+        self.left: Counter[str] = Counter()
+
+    def book(self, contract_id: str, recorded: Recorded) -> None:
+        for posting in postings(contract_id, recorded.event):
+            minor, currency = posting.amount.minor, posting.amount.currency
+            assert minor > 0, "legs of zero are not written, and none is negative"
+            assert posting.debit != posting.credit
+            self.balances[posting.debit, currency] -= minor
+            self.balances[posting.credit, currency] += minor
+            self.left[posting.debit] += minor
+            self.came[posting.credit] += minor
+
+    def check(self, state: Contract) -> None:
+        sums: Counter[str] = Counter()
+        for (account, currency), minor in self.balances.items():
+            sums[currency] += minor
+            stored = not account.startswith(PLATFORM_PREFIXES)
+            assert not stored or minor >= 0, f"{account} is negative"
+            if stored:
+                assert state.balances.get((account, currency), 0) == minor
+        assert not any(sums.values()), f"the sum over all accounts is {dict(sums)}"
+        assert set(state.balances) <= set(self.balances)
+        for milestone in (*state.milestones, *state.former.values()):
+            escrow = self.balances[f"escrow:{milestone.id}", state.currency]
+            held_fee = self.balances[f"fee:{milestone.id}", state.currency]
+            assert (escrow, held_fee) == (milestone.held_minor, milestone.held_fee_minor)
+            wanted = milestone.amount_minor if milestone.state.value in HOLDING else 0
+            assert escrow == wanted, f"a {milestone.state} milestone of {milestone.amount_minor} holds {escrow}"
+            assert held_fee == 0 or milestone.state.value in HOLDING
+            assert self.came[f"escrow:{milestone.id}"] <= milestone.amount_minor
+            assert self.left[f"escrow:{milestone.id}"] == milestone.released_minor + milestone.refunded_minor
+
+
+def check_plan(state: Contract) -> None:
+    """At most one milestone is under way, and it is the first open one; nothing planned stands before what is not."""
+    assert [milestone.position for milestone in state.milestones] == list(range(1, len(state.milestones) + 1))
+    open_ones = [milestone for milestone in state.milestones if milestone.state.value not in CLOSED]
+    assert all(milestone.state.value not in UNDER_WAY for milestone in open_ones[1:])
+    seen_planned = False
+    for milestone in open_ones:
+        assert not (seen_planned and milestone.state.value in OPEN_AND_LOCKED)
+        seen_planned = seen_planned or milestone.state.value == "PLANNED"
+    if state.state.value == "ACTIVE":
+        assert not open_ones or open_ones[0].state.value != "FUNDED", "its turn came"
+    else:
+        assert all(milestone.state.value in (*CLOSED, "PLANNED") for milestone in state.milestones)
+    if state.state.value == "COMPLETED":
+        assert not open_ones
+
+
+def check_deposits(state: Contract) -> None:
+    """A deposit, its order and the milestone that waits for it agree; each milestone in FUNDING waits for one."""
+    for deposit in state.deposits.values():
+        order = state.orders[deposit.order_id]
+        assert (order.kind, order.amount) == (OrderKind.DEPOSIT, state.money(deposit.charge_minor))
+        assert (order.state is OrderState.STARTED) == (deposit.state is DepositState.STARTED)
+        for part in deposit.parts:
+            milestone = state.milestone(part.milestone_id)
+            assert milestone is not None
+            waits = milestone.state.value == "FUNDING" and milestone.deposit_id == deposit.id
+            assert waits == (deposit.state is DepositState.STARTED)
+    for milestone in state.milestones:
+        assert milestone.state.value != "FUNDING" or milestone.deposit_id is not None
+    in_transit = Counter[str]()
+    for order in state.orders.values():
+        if order.kind is not OrderKind.DEPOSIT and order.state is OrderState.STARTED:
+            in_transit[order.amount.currency] += order.amount.minor
+    for (account, currency), minor in state.balances.items():
+        if account.startswith("transit:"):
+            assert in_transit[currency] == minor, "what is in transit is what open orders carry"
+
+
+def check_times(before: Contract | None, recorded: Iterable[Recorded], around: Surroundings) -> None:
+    """Events never go back in time nor ahead of it, and what a deadline did happened exactly when it was due."""
+    last = around.now if before is None else before.updated_at
+    for fact in recorded:
+        assert last <= fact.at <= around.now
+        last = fact.at
+        if fact.actor is not CLOCK:
+            assert fact.at == around.now
+        if before is None:
+            continue
+        match fact.event:
+            case e.ContractExpired():
+                assert fact.at == before.offered_at + timedelta(hours=before.windows.offer_hours)
+            case e.DepositAbandoned(reason=e.AbandonReason.UNANSWERED, deposit_id=deposit_id):
+                assert fact.at == before.deposits[deposit_id].due_at
+            case e.MilestoneReleased(reason=e.ReleaseReason.AUTO_RELEASED, milestone_id=milestone_id):
+                milestone = before.milestone(milestone_id)
+                assert milestone is None or milestone.review_due_at is None or fact.at == milestone.review_due_at
+            case _:
+                pass
+
+
+def way_out(state: Contract, around: Surroundings, side: Side) -> bool:
+    """Whether this side, the clock and the provider alone can bring about that no escrow is held any more."""
+    fresh = counted()
+    seen: set[tuple[str, ...]] = set()
+    frontier = [(state, around)]
+    while frontier:
+        here, world = frontier.pop()
+        if not any(milestone.held_minor for milestone in here.milestones):
+            return True
+        signature = tuple(milestone.state.value for milestone in here.milestones)
+        if signature in seen:
+            continue
+        seen.add(signature)
+        clocks = deadlines(here)
+        if clocks:
+            later = replace(world, now=max(world.now, clocks[0].due_at))
+            done = step(here, c.ApplyDeadlines(contract_id=here.id), actor=CLOCK, around=later, fresh=fresh)
+            assert done.after is not None
+            frontier.append((done.after, later))
+        for command in _moves(here, side):
+            actor = PROVIDER if isinstance(command, c.FailDeposit) else party(side)
+            done = step(here, command, actor=actor, around=world, fresh=fresh)
+            if done.refusal is None and done.after is not None:
+                frontier.append((done.after, world))
+    return False
+
+
+def _moves(state: Contract, side: Side) -> Iterable[c.Command]:
+    for milestone in state.milestones:
+        if side is Side.CLIENT:
+            yield c.Approve(milestone_id=milestone.id)
+        else:
+            submission_id = f"{Kind.SUBMISSION.value}_{milestone.id[4:]}"
+            yield c.Submit(milestone_id=milestone.id, submission_id=submission_id, message="Done")
