@@ -1,0 +1,400 @@
+"""Orders on a real database with the sandbox: whatever the provider does, money moves once and the books know it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from escrow.database import counting, fetch, fetch_value
+from escrow.money import Money
+from escrow.payments import orders
+from escrow.payments.orders import LEASE_SECONDS, Claimed
+from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
+from escrow.payments.sandbox import Sandbox
+from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
+
+PATIENCE_SECONDS = 10.0
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(settle_seconds=0.02, slow_seconds=0.3)
+
+
+@pytest.fixture
+async def deal() -> Deal:
+    return await strike("100.00", "40.05")
+
+
+async def work(provider: Provider, *, until: Callable[[], Awaitable[bool]]) -> None:
+    """What a worker does, without its patience: everything open is due at once, until something is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await until():
+        assert time.monotonic() < deadline, "the worker never got there"
+        await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
+        await orders.nudge(await provider.notices())
+        for claimed in await orders.claim(10):
+            assert await orders.attend(claimed, provider)
+        await asyncio.sleep(0.02)
+
+
+def finished(*order_ids: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return all([(await order(order_id))["due_at"] is None for order_id in order_ids])
+
+    return check
+
+
+async def claim_one() -> Claimed:
+    (claimed,) = await orders.claim(10)
+    return claimed
+
+
+async def returned(deal: Deal) -> str:
+    """The order that sends money back."""
+    sql = "SELECT id FROM payment_orders WHERE contract_id = $1 AND kind = 'REFUND'"
+    order_id = await fetch_value(sql, deal.id)
+    assert isinstance(order_id, str)
+    return order_id
+
+
+# -- deposits, and every way in which they come out ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, "tok_ok", "tok_silent", "tok_timeout", "tok_outage", "tok_slow"])
+async def test_a_deposit_that_succeeds_funds_its_milestone_once(
+    deal: Deal, sandbox: Sandbox, token: str | None
+) -> None:
+    order_id = await deal.fund(token)
+    await work(sandbox, until=finished(order_id))
+    assert (await order(order_id))["state"] == "PAID"
+    assert await deal.events("deposit.confirmed", "milestone.funded") == ["deposit.confirmed", "milestone.funded"]
+    assert await deal.balance("escrow") == 100_00
+    assert await fetch_value("SELECT count(*) FROM sandbox_charges") == 1
+
+
+@pytest.mark.parametrize("token", ["tok_fail", "tok_refuse", "tok_unheard_of"])
+async def test_a_deposit_that_fails_leaves_the_milestone_to_be_funded_again(
+    deal: Deal, sandbox: Sandbox, token: str
+) -> None:
+    order_id = await deal.fund(token)
+    await work(sandbox, until=finished(order_id))
+    assert (await order(order_id))["state"] == "FAILED"
+    assert await deal.milestone_state() == "PLANNED"
+    again = await deal.fund("tok_ok")
+    await work(sandbox, until=finished(again))
+    assert await deal.milestone_state() == "ACTIVE"
+    assert await deal.balance("escrow") == 100_00
+
+
+async def test_an_answer_that_comes_twice_is_booked_once(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund("tok_twice")
+
+    async def told_twice() -> bool:
+        settled = await charge(order_id)
+        return settled is not None and settled["notices"] == [] and await finished(order_id)()
+
+    await work(sandbox, until=told_twice)
+    assert (await order(order_id))["attempts"] >= 3, "the second notice had it looked up and reported again"
+    assert await deal.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
+    assert await deal.balance("escrow") == 100_00
+
+
+@pytest.mark.parametrize("token", ["tok_wrong_amount", "tok_wrong_currency"])
+async def test_another_sum_than_was_asked_for_fails_the_deposit_and_goes_back(
+    deal: Deal, sandbox: Sandbox, token: str
+) -> None:
+    order_id = await deal.fund(token)
+    await work(sandbox, until=finished(order_id))
+    assert await deal.milestone_state() == "PLANNED"
+    return_id = await returned(deal)
+    await work(sandbox, until=finished(return_id))
+    assert await deal.events("deposit.failed", "deposit.returned", "refund.paid") == [
+        "deposit.failed",
+        "deposit.returned",
+        "refund.paid",
+    ]
+    assert [await deal.balance(account) for account in ("escrow", "payable", "transit", "clearing")] == [0, 0, 0, 0]
+    sent_back = await charge(return_id)
+    assert sent_back is not None
+    assert sent_back["token"] == order_id, "the provider is told which charge it returns"
+
+
+async def test_a_deposit_that_is_never_answered_is_looked_up_ever_less_often_and_charged_once(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_never")
+    waits = []
+    for _ in range(20):
+        await make_due(order_id)
+        assert await orders.attend(await claim_one(), sandbox)
+        row = await fetch("SELECT extract(epoch FROM due_at - now())::float8 AS s FROM payment_orders")
+        waits.append(row[0]["s"])
+    assert waits[0] < 1
+    assert waits[5] > 4 * waits[0]
+    assert 4 * 3600 < waits[-1] < 8 * 3600
+    assert (await order(order_id))["state"] == "STARTED"
+    made = await charge(order_id)
+    assert made is not None
+    assert made["calls"] == 1
+
+
+async def test_a_confirmation_that_comes_after_the_funding_was_cancelled_is_sent_back(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_slow")
+    assert await orders.attend(await claim_one(), sandbox)
+    await deal.cancel()
+    assert await deal.milestone_state() == "PLANNED"
+    await work(sandbox, until=finished(order_id))
+    return_id = await returned(deal)
+    await work(sandbox, until=finished(return_id))
+    assert await deal.events("deposit.confirmed", "deposit.returned", "refund.paid") == [
+        "deposit.returned",
+        "refund.paid",
+    ]
+    assert await deal.balance("clearing") == 0
+
+
+async def test_a_deposit_that_was_cancelled_before_the_provider_was_called_is_never_called(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund()
+    await deal.cancel()
+    assert await orders.claim(10) == []
+    row = await order(order_id)
+    assert (row["due_at"], row["called_at"], row["lease_token"]) == (None, None, None)
+    assert await charge(order_id) is None
+
+
+async def test_a_cancelled_deposit_whose_call_was_lost_is_looked_up_but_not_called_again(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_outage")
+    assert await orders.attend(await claim_one(), sandbox)
+    await deal.cancel()
+    await make_due(order_id)
+    assert await orders.attend(await claim_one(), sandbox)
+    lost = await charge(order_id)
+    assert lost is not None
+    assert lost["calls"] == 1
+    assert (await order(order_id))["due_at"] is not None, "a call that is still on its way would be found"
+
+
+# -- refunds and payouts ------------------------------------------------------------------------------------------
+
+
+async def test_a_failed_refund_is_reported_and_called_again_later_with_the_same_key(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    await deal.fund()
+    await work(sandbox, until=finished(*await open_orders(deal)))
+    await deal.approve()
+    late = await deal.fund("tok_slow", position=2)  # 40.05, whose return fails the first time
+    assert await orders.attend(await claim_one(), sandbox)
+    await deal.cancel(position=2)
+    await work(sandbox, until=finished(late))
+    return_id = await returned(deal)
+
+    async def failed() -> bool:
+        return bool((await order(return_id))["state"] == "FAILED")
+
+    await work(sandbox, until=failed)
+    assert await deal.balance("payable") == 100_00 + 40_05
+    for _ in range(3):
+        await make_due(return_id)
+        assert await orders.attend(await claim_one(), sandbox)
+    tried = await charge(return_id)
+    assert tried is not None
+    assert tried["calls"] == 1, "not at once"
+    await fetch("UPDATE payment_orders SET called_at = now() - interval '1 hour' WHERE id = $1", return_id)
+    await work(sandbox, until=finished(return_id))
+    assert (await order(return_id))["state"] == "PAID"
+    assert await deal.events("refund.failed", "refund.paid") == ["refund.failed", "refund.paid"]
+    assert await deal.balance("payable") == 100_00
+    assert await fetch_value("SELECT count(*) FROM sandbox_charges WHERE kind = 'REFUND'") == 1
+
+
+async def test_a_payout_is_paid_to_the_freelancer(deal: Deal, sandbox: Sandbox) -> None:
+    await deal.fund()
+    await work(sandbox, until=finished(*await open_orders(deal)))
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await work(sandbox, until=finished(order_id))
+    assert await deal.events("payout.paid") == ["payout.paid"]
+    assert [await deal.balance(account) for account in ("payable", "transit", "clearing")] == [0, 0, 0]
+    paid = await charge(order_id)
+    assert paid is not None
+    assert (paid["kind"], paid["amount_minor"], paid["token"]) == ("PAYOUT", 100_00, deal.freelancer.account_id)
+
+
+async def test_a_failed_payout_is_final_unless_the_provider_changes_its_mind(deal: Deal, sandbox: Sandbox) -> None:
+    await deal.fund()
+    await work(sandbox, until=finished(*await open_orders(deal)))
+    await deal.approve()
+    final, changed = await deal.request_payout("40.01"), await deal.request_payout("40.06")
+
+    async def changed_its_mind() -> bool:
+        return (await order(changed))["state"] == "PAID" and await finished(final, changed)()
+
+    await work(sandbox, until=changed_its_mind)
+    assert (await order(final))["state"] == "FAILED"
+    assert await deal.events("payout.failed", "payout.paid") == ["payout.failed", "payout.failed", "payout.paid"]
+    called = await charge(final)
+    assert called is not None
+    assert called["calls"] == 1
+    assert await deal.balance("payable") == 100_00 - 40_06
+
+
+# -- leases, and workers that come and go -------------------------------------------------------------------------
+
+
+async def test_two_workers_never_hold_one_order(deal: Deal) -> None:
+    others = [await strike("10.00") for _ in range(5)]
+    expected = {await each.fund() for each in [deal, *others]}
+    claims = await asyncio.gather(*(orders.claim(4) for _ in range(8)))
+    held = [claimed.id for several in claims for claimed in several]
+    assert len(held) == len(set(held))
+    held += [claimed.id for claimed in await orders.claim(10)]
+    assert set(held) == expected
+
+
+async def test_a_claim_takes_the_oldest_first_and_no_more_than_it_was_asked_for(deal: Deal) -> None:
+    first = await deal.fund()
+    await (await strike("10.00")).fund()
+    assert [claimed.id for claimed in await orders.claim(1)] == [first]
+
+
+async def test_a_stale_worker_cannot_complete_what_another_one_claimed(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund()
+    stale = await claim_one()
+    await make_due(order_id)
+    fresh = await claim_one()
+    assert not await orders.attend(stale, sandbox)
+    row = await order(order_id)
+    assert row["lease_token"] == fresh.lease_token
+    assert row["due_at"] is not None
+    assert await orders.attend(fresh, sandbox)
+    await work(sandbox, until=finished(order_id))
+    assert await deal.events("deposit.confirmed") == ["deposit.confirmed"]
+    assert await fetch_value("SELECT count(*) FROM sandbox_charges") == 1
+
+
+async def test_a_worker_that_was_held_up_past_its_lease_calls_nobody(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund()
+    claimed = await claim_one()
+    object.__setattr__(claimed, "lease_ends", time.monotonic() + 1)
+    assert not await orders.attend(claimed, sandbox)
+    assert await charge(order_id) is None
+    assert (await order(order_id))["lease_token"] == claimed.lease_token
+
+
+async def test_a_lease_ends_by_itself(deal: Deal) -> None:
+    await deal.fund()
+    await claim_one()
+    assert await orders.claim(10) == []
+    left = await fetch_value("SELECT extract(epoch FROM due_at - now())::float8 FROM payment_orders")
+    assert LEASE_SECONDS - 5 < left <= LEASE_SECONDS
+
+
+class Absent(Sandbox):
+    """A provider that cannot be asked, in one way or another."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(settle_seconds=0.02)
+        self.error: Exception | None = error
+
+    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
+        if self.error:
+            raise self.error
+        return await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
+
+    async def lookup(self, idempotency_key: str) -> Found:
+        if self.error:
+            raise self.error
+        return await super().lookup(idempotency_key)
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (ProviderError("no answer"), "ProviderError: no answer"),
+        (TimeoutError(), "TimeoutError"),
+        (ValueError("key sk_live_secret was refused"), "ValueError"),
+    ],
+)
+async def test_whatever_a_provider_raises_the_order_is_looked_up_later(deal: Deal, error: Exception, kept: str) -> None:
+    provider = Absent(error)
+    order_id = await deal.fund()
+    assert await orders.attend(await claim_one(), provider)
+    row = await order(order_id)
+    assert (row["state"], row["lease_token"], row["last_error"]) == ("STARTED", None, kept)
+    assert row["due_at"] is not None
+    provider.error = None
+    await work(provider, until=finished(order_id))
+    assert await deal.milestone_state() == "ACTIVE"
+
+
+class Hanging(Sandbox):
+    """A provider that takes the call and never answers it."""
+
+    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
+        await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
+        await asyncio.Event().wait()
+        return Pending()
+
+
+async def test_a_call_that_hangs_is_cut_off_and_looked_up(deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "CALL_SECONDS_MAX", 0.2)
+    provider = Hanging(settle_seconds=0.02)
+    order_id = await deal.fund()
+    assert await orders.attend(await claim_one(), provider)
+    assert (await order(order_id))["last_error"] == "TimeoutError"
+    await work(provider, until=finished(order_id))
+    assert await deal.events("deposit.confirmed") == ["deposit.confirmed"]
+
+
+class Generous(Sandbox):
+    """A provider that pays out more than it was asked to."""
+
+    async def lookup(self, idempotency_key: str) -> Found:
+        found = await super().lookup(idempotency_key)
+        if isinstance(found, Succeeded):
+            return Succeeded(Money(found.amount.minor + 1, found.amount.currency))
+        return found
+
+
+async def test_a_payout_of_another_sum_is_left_to_a_person(deal: Deal, sandbox: Sandbox) -> None:
+    await deal.fund()
+    await work(sandbox, until=finished(*await open_orders(deal)))
+    await deal.approve()
+    order_id = await deal.request_payout()
+    provider = Generous(settle_seconds=0.01)
+    assert await orders.attend(await claim_one(), provider)
+    await asyncio.sleep(0.05)
+    await make_due(order_id)
+    assert await orders.attend(await claim_one(), provider)
+    row = await order(order_id)
+    assert row["state"] == "STARTED"
+    assert "instead of" in row["last_error"]
+
+
+# -- what it costs ------------------------------------------------------------------------------------------------
+
+
+async def test_claiming_is_one_statement_and_handing_back_another(deal: Deal, sandbox: Sandbox) -> None:
+    await deal.fund()
+    with counting() as statements:
+        claimed = await claim_one()
+    assert len(statements) == 1
+    with counting() as statements:
+        await orders.attend(claimed, sandbox)
+    assert len(statements) == 2, "the sandbox's own, and handing the order back"
+
+
+async def open_orders(deal: Deal) -> list[str]:
+    rows = await fetch("SELECT id FROM payment_orders WHERE contract_id = $1 AND due_at IS NOT NULL", deal.id)
+    return [row["id"] for row in rows]
