@@ -1,0 +1,61 @@
+"""A worker process that kills itself at a chosen point of an order, for good: `python -m tests.workers.dying POINT`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Final, NoReturn
+
+from escrow import commands
+from escrow.money import Money
+from escrow.payments.provider import Answer, Found, Succeeded
+from escrow.payments.sandbox import Sandbox
+from workers.main import run
+
+POINTS: Final = ("nowhere", "before_the_call", "after_the_call", "before_the_report", "after_the_report")
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+class DyingSandbox(Sandbox):
+    """The sandbox, with a worker around it that dies at one point."""
+
+    def __init__(self, point: str) -> None:
+        super().__init__(settle_seconds=0.05, slow_seconds=0.5)
+        self.point = point
+
+    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
+        if self.point == "before_the_call":
+            die()
+        answer = await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
+        if self.point == "after_the_call":
+            die()
+        return answer
+
+    async def lookup(self, idempotency_key: str) -> Found:
+        found = await super().lookup(idempotency_key)
+        if self.point == "before_the_report" and isinstance(found, Succeeded):
+            die()
+        return found
+
+
+def main(point: str) -> None:
+    assert point in POINTS
+    if point == "after_the_report":
+        report = commands.run
+
+        async def report_and_die(*args: object, **options: object) -> NoReturn:
+            await report(*args, **options)  # type: ignore[arg-type]
+            die()
+
+        commands.run = report_and_die
+    asyncio.run(run(provider=DyingSandbox(point)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,78 @@
+"""Worker processes as an operator starts them: real ones, ended by real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.earnest.running import clean_environment
+
+PATIENCE_SECONDS: Final = 20.0
+ROOT: Final = Path(__file__).parents[2]
+
+
+class WorkerProcess:
+    """One worker; `log` is what it wrote so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def exit_code(self, *, within_seconds: float = PATIENCE_SECONDS) -> int:
+        async with asyncio.timeout(within_seconds):
+            return await self.process.wait()
+
+    async def says(self, text: str) -> None:
+        """Wait for a line with the text in the log."""
+
+        async def said() -> bool:
+            return text in self.log
+
+        await until(said, otherwise=lambda: f"no {text!r} in:\n{self.log}")
+
+
+@asynccontextmanager
+async def worker(
+    database_url: str, redis_url: str, log: Path, *, point: str = "nowhere"
+) -> AsyncIterator[WorkerProcess]:
+    """A worker, started and not waited for; killed at the end if it still lives."""
+    environ = clean_environment() | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
+    }
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.workers.dying", point), env=environ, cwd=ROOT, stdout=output, stderr=output
+        )
+    try:
+        yield WorkerProcess(process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def until(check: Callable[[], Awaitable[bool]], *, otherwise: Callable[[], str] | None = None) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await check():
+        if time.monotonic() > deadline:
+            raise AssertionError(otherwise() if otherwise else "it never came true")
+        await asyncio.sleep(0.02)

@@ -1,0 +1,115 @@
+"""Workers that are killed while they carry out an order, and workers that share the work: nothing lost, nothing doubled."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from escrow.database import fetch, fetch_value
+from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
+from tests.workers.process import until, worker
+
+
+@pytest.fixture
+async def deal(database: str) -> Deal:
+    return await strike("100.00", "50.00")
+
+
+async def is_active(deal: Deal) -> bool:
+    return await deal.milestone_state() == "ACTIVE"
+
+
+@pytest.mark.parametrize("token", ["tok_ok", "tok_silent"])
+@pytest.mark.parametrize("point", ["before_the_call", "after_the_call", "before_the_report", "after_the_report"])
+async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
+    database: str, redis_url: str, deal: Deal, tmp_path: Path, point: str, token: str
+) -> None:
+    order_id = await deal.fund(token)
+    async with worker(database, redis_url, tmp_path / "first.log", point=point) as first:
+        assert await first.exit_code() == -signal.SIGKILL
+    left = await order(order_id)
+    assert left["called_at"] is not None, "marked before the first call, so that it is looked up"
+    assert left["lease_token"] is not None
+    assert (await charge(order_id) is None) == (point == "before_the_call")
+    await make_due(order_id)  # the lease's end, without waiting for it
+
+    async def done() -> bool:
+        return (await order(order_id))["due_at"] is None
+
+    async with worker(database, redis_url, tmp_path / "second.log"):
+        await until(done)
+    assert await is_active(deal)
+    assert (await order(order_id))["state"] == "PAID"
+    assert await deal.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
+    assert await deal.balance("escrow") == 100_00
+    made = await charge(order_id)
+    assert made is not None
+    assert made["calls"] == 1
+
+
+async def test_two_workers_at_once_make_one_charge_for_each_order(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    deals = [await strike("100.00") for _ in range(12)]
+    order_ids = [await deal.fund("tok_twice") for deal in deals]
+
+    async def done() -> bool:
+        return all([await is_active(deal) for deal in deals])
+
+    async with (
+        worker(database, redis_url, tmp_path / "first.log"),
+        worker(database, redis_url, tmp_path / "second.log"),
+    ):
+        await until(done)
+    charges = await fetch("SELECT idempotency_key, calls FROM sandbox_charges")
+    assert {row["idempotency_key"]: row["calls"] for row in charges} == dict.fromkeys(order_ids, 1)
+    for deal in deals:
+        assert await deal.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
+
+
+async def test_a_killed_workers_order_is_taken_over_when_its_lease_ends(
+    database: str, redis_url: str, deal: Deal, tmp_path: Path
+) -> None:
+    order_id = await deal.fund()
+    async with worker(database, redis_url, tmp_path / "first.log", point="after_the_call") as first:
+        await first.exit_code()
+    await fetch("UPDATE payment_orders SET due_at = now() + interval '1 second'")
+    async with worker(database, redis_url, tmp_path / "second.log") as second:
+        await second.says("worker works")
+        assert not await is_active(deal)
+
+        async def taken_over() -> bool:
+            return await is_active(deal)
+
+        await until(taken_over)
+    assert (await order(order_id))["state"] == "PAID"
+
+
+async def test_every_event_gets_its_position_once_with_two_workers(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with (
+        worker(database, redis_url, tmp_path / "first.log"),
+        worker(database, redis_url, tmp_path / "second.log"),
+    ):
+        for _ in range(5):
+            await (await strike("100.00", "50.00")).fund()
+
+        async def positioned() -> bool:
+            sql = "SELECT count(*) FROM log_pending"
+            active = "SELECT count(*) FROM milestones WHERE state = 'ACTIVE'"
+            return bool(await fetch_value(active) == 5 and await fetch_value(sql) == 0)
+
+        await until(positioned)
+    total = await fetch_value("SELECT count(*) FROM events")
+    rows = await fetch("SELECT position, event_id FROM log_positions ORDER BY position")
+    assert [row["position"] for row in rows] == list(range(1, total + 1))
+    out_of_order = await fetch_value(
+        """
+        SELECT count(*) FROM (
+            SELECT e.sequence - lag(e.sequence) OVER (PARTITION BY e.stream_id ORDER BY p.position) AS step
+            FROM log_positions p JOIN events e ON e.id = p.event_id) AS steps
+        WHERE step <> 1
+        """
+    )
+    assert out_of_order == 0

@@ -1,0 +1,115 @@
+"""What a worker is made of: supervision, log lines, sweeps; and a bell that is faster than polling."""
+
+import asyncio
+import logging
+import time
+
+import pytest
+
+from escrow import bell
+from escrow.bell import Topic
+from escrow.database import fetch, fetch_value
+from escrow.payments import orders
+from escrow.payments.sandbox import Sandbox
+from tests.escrow.payments.stage import strike
+from workers import cron, payments, sequencer, supervision
+from workers.logs import LineFormatter
+
+
+async def test_a_pump_that_fails_or_ends_starts_again_and_a_cancel_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PAUSES_SECONDS", (0.0,))
+    starts: list[int] = []
+    third = asyncio.Event()
+
+    async def pump() -> None:
+        starts.append(1)
+        if len(starts) == 1:
+            raise ValueError("once")
+        if len(starts) == 3:
+            third.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(supervision.supervise("pump", pump))
+    async with asyncio.timeout(5):
+        await third.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(starts) == 3
+
+
+async def test_one_failing_pump_does_not_end_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PAUSES_SECONDS", (0.0,))
+    rounds = 0
+
+    async def failing() -> None:
+        raise RuntimeError
+
+    async def working() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(supervision.supervise(str(pump), pump)) for pump in (failing, working)]
+    await asyncio.sleep(0.05)
+    assert rounds > 10
+    assert not any(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_log_entry_is_one_line_with_what_was_said_beside_it() -> None:
+    with pytest.raises(ValueError, match="x") as raised:
+        int("x")
+    record = logging.LogRecord("workers.x", logging.ERROR, "", 0, "not %s", ("done",), raised._excinfo)
+    record.order = "pay_1"
+    line = LineFormatter().format(record)
+    assert "\n" not in line
+    assert 'level=error logger=workers.x message="not done" order=pay_1 traceback="Traceback' in line
+
+
+@pytest.mark.usefixtures("database")
+async def test_the_sweep_forgets_only_old_keys_of_commands_without_a_contract() -> None:
+    deal = await strike("10.00")
+    put = """
+        INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id, created_at)
+        VALUES ($1, $2, sha256('x'), '{}', $3, now() - $4::int * interval '1 day')
+    """
+    account = deal.client.account_id
+    await fetch(put, account, "old", None, 31)
+    await fetch(put, account, "fresh", None, 29)
+    await fetch(put, account, "of a contract", deal.id, 400)
+    assert await cron.forget_idempotency_keys({}) == 1
+    rows = await fetch("SELECT key FROM idempotency_keys WHERE key IN ('old', 'fresh', 'of a contract') ORDER BY key")
+    assert [row["key"] for row in rows] == ["fresh", "of a contract"]
+
+
+async def test_the_sequencer_and_the_payments_are_woken_by_the_bell(
+    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With polling out of the way: only rings are left to bring a deposit to its milestone and its events to the log."""
+    for module in (sequencer, payments):
+        monkeypatch.setattr(module, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(orders, "LOOK_AGAIN_SECONDS", 0.0)
+    deal = await strike("10.00")
+    await bell.connect(redis_url)
+    pumps = [sequencer.pump(), payments.pump(Sandbox(settle_seconds=0.0))]
+    tasks = [asyncio.create_task(pump) for pump in pumps]
+    try:
+        with bell.listen(Topic.POSITIONED) as wakeups:
+            while await wakeups.wait(0.5):
+                pass
+            started = time.monotonic()
+            await deal.fund("tok_refuse")
+            assert await wakeups.wait(5)
+            while await fetch_value("SELECT count(*) FROM log_pending") or await deal.milestone_state() != "PLANNED":
+                assert await wakeups.wait(5)
+            assert time.monotonic() - started < 5
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await bell.disconnect()
+    assert await deal.events("deposit.failed") == ["deposit.failed"]

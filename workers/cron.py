@@ -1,0 +1,71 @@
+"""arq's loop: sweeps by the calendar, which may come late and do no harm when they come twice.
+
+It lives and dies with Redis, so nothing that anybody waits for is done here; the supervision starts it again when Redis
+returns. Jobs are JSON in Redis, not pickle: whoever writes to Redis must not be able to run code here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+from typing import Any, Final
+
+import orjson
+from arq import cron
+from arq.connections import ArqRedis
+from arq.worker import Worker
+from redis.asyncio import ConnectionPool
+
+from escrow import idempotency
+from escrow.database import fetch
+
+QUEUE: Final = "earnest:cron"
+POLL_SECONDS: Final = 1.0
+
+
+async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every night: the keys of commands without a contract, older than they are kept. Answers how many they were."""
+    return len(await fetch(_FORGET, idempotency.KEPT_DAYS))
+
+
+_FORGET: Final = """
+    DELETE FROM idempotency_keys
+    WHERE contract_id IS NULL AND created_at < now() - $1::int * interval '1 day' RETURNING 1
+"""
+
+
+@asynccontextmanager
+async def connection(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """The queue that the sweeps are taken from, and through which anybody may ask for one."""
+    redis = ArqRedis(
+        ConnectionPool.from_url(redis_url),
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+        default_queue_name=QUEUE,
+    )
+    try:
+        yield redis
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+async def loop(redis_url: str) -> None:
+    """Run the sweeps while Redis is there; raises when it isn't."""
+    async with connection(redis_url) as redis:
+        worker = Worker(
+            cron_jobs=[cron(forget_idempotency_keys, hour=3, minute=17, second=0)],
+            queue_name=QUEUE,
+            redis_pool=redis,
+            handle_signals=False,
+            poll_delay=POLL_SECONDS,
+            timezone=UTC,
+            job_serializer=orjson.dumps,
+            job_deserializer=orjson.loads,
+            log_results=False,
+        )
+        try:
+            await worker.main()
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()

@@ -1,0 +1,81 @@
+"""The worker process: every pump as a task of its own, supervised, rung by the bell and polling as a backstop.
+
+Any number of these processes may run side by side. They go on while Redis is away and pick up again when PostgreSQL
+returns; a signal ends them within a few seconds, and a SIGKILL at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from functools import partial
+from typing import Final
+
+from escrow import bell, database
+from escrow.payments import provider_of
+from escrow.payments.provider import Provider
+from escrow.settings import Settings
+from workers import cron, logs, payments, sequencer
+from workers.supervision import Pump, supervise
+
+STOP_SECONDS: Final = 5.0
+"""How long work that is under way may go on after a signal; what is cut off then is found by the next worker."""
+
+LET_GO_SECONDS: Final = 2.0
+"""The same for saying goodbye to the engines."""
+
+_log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings | None = None, *, provider: Provider | None = None) -> None:
+    """Work until SIGTERM or SIGINT; settings from the environment and the provider that they name, unless given."""
+    logs.configure()
+    settings = settings or Settings.from_environment()
+    provider = provider or provider_of(settings.payment_provider)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    work = asyncio.create_task(_work(settings, provider))
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        _log.info("worker stops")
+        stopped.cancel()
+        work.cancel()
+        await asyncio.wait({work}, timeout=STOP_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LET_GO_SECONDS):
+                await bell.disconnect()
+                await database.disconnect()
+    if work.done() and not work.cancelled():
+        work.result()
+
+
+def pumps(settings: Settings, provider: Provider) -> dict[str, Pump]:
+    """Everything that a worker does, by name. The sweep of due deadlines belongs here too, beside the sequencer."""
+    return {
+        "sequencer": sequencer.pump,
+        "payments": partial(payments.pump, provider),
+        "cron": partial(cron.loop, settings.redis_url),
+    }
+
+
+async def _work(settings: Settings, provider: Provider) -> None:
+    await bell.connect(settings.redis_url)
+    async with asyncio.TaskGroup() as group:
+        connected = asyncio.Event()
+        group.create_task(supervise("database", partial(_connect, settings.database_url, connected)), name="database")
+        await connected.wait()
+        _log.info("worker works")
+        for name, pump in pumps(settings, provider).items():
+            group.create_task(supervise(name, pump), name=name)
+
+
+async def _connect(url: str, connected: asyncio.Event) -> None:
+    """Open the pool once PostgreSQL is there; the pool itself replaces the connections that a restart breaks."""
+    await database.connect(url)
+    connected.set()
+    await asyncio.Event().wait()

@@ -1,0 +1,64 @@
+"""The payments' pump: claims orders that are due, has several carried out at once, and hears the provider's notices."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from escrow import bell
+from escrow.bell import Topic
+from escrow.payments import orders
+from escrow.payments.orders import Claimed
+from escrow.payments.provider import Provider
+
+POLL_SECONDS: Final = 0.25
+"""How late a due order is noticed at most when no ring came through."""
+
+ORDERS_AT_ONCE: Final = 16
+"""Orders under way in one process: enough that some slow answers hold up nobody, few enough for the pool."""
+
+STOP_SECONDS: Final = 3.0
+"""What is under way may end for so long when the pump stops; what is cut off is looked up by the next one."""
+
+_log = logging.getLogger(__name__)
+
+
+async def pump(provider: Provider) -> None:
+    """Carry out orders as they become due. Any number of processes may do this at once."""
+    under_way: set[asyncio.Task[None]] = set()
+    with bell.listen(Topic.ORDERS) as wakeups:
+
+        def finished(task: asyncio.Task[None]) -> None:
+            under_way.discard(task)
+            wakeups.wake()
+
+        try:
+            while True:
+                await orders.nudge(await provider.notices())
+                claimed = await orders.claim(ORDERS_AT_ONCE - len(under_way))
+                for order in claimed:
+                    task = asyncio.create_task(_attend(order, provider), name=order.id)
+                    under_way.add(task)
+                    task.add_done_callback(finished)
+                await wakeups.wait(POLL_SECONDS)
+        finally:
+            await _end(under_way)
+
+
+async def _attend(order: Claimed, provider: Provider) -> None:
+    try:
+        if not await orders.attend(order, provider):
+            _log.warning("lease lost: another worker has the order", extra={"order": order.id})
+    except Exception as error:  # noqa: BLE001 - one order must not end the pump
+        # The order couldn't be handed back; its lease ends by itself.
+        _log.warning("order not handed back", extra={"order": order.id, "error": f"{type(error).__name__}: {error}"})
+
+
+async def _end(under_way: set[asyncio.Task[None]]) -> None:
+    tasks = set(under_way)
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
