@@ -6,8 +6,11 @@ from cancellation, so its outcome is always known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import asyncpg
 
 from escrow import bell, database, log
 from escrow.access import Actor
@@ -15,7 +18,9 @@ from escrow.accounts import commands, store
 from escrow.accounts.decide import decide
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
+from escrow.accounts.tokens import Token
 from escrow.agreement.events import Recorded
+from escrow.idempotency import Idempotency, replay
 
 RACES_MAX: Final = 4
 """So often a command tries without a lock. Commands on one account are rare; more losses mean a crowd."""
@@ -23,50 +28,102 @@ RACES_MAX: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a command came to: the account after it, and whether anything was written."""
+    """What came of a command."""
 
-    account: Account
-    has_changed: bool
+    result: Mapping[str, str]
+    """The ids of what the command made or named, by name: `account_id`, and `member_id` or `key_id` where it has one."""
+    account: Account | None = None
+    """As it is after the command; `None` for a repetition."""
+    token: Token | None = None
+    """The secret of a new key: this is the only time that it is shown. `None` for a repetition."""
+    has_changed: bool = False
+    replayed: bool = False
 
 
-async def run(command: commands.AccountCommand, *, by: Actor) -> Outcome:
-    """Carry out ``command``. Refuses with a ``DomainError``, having written nothing."""
+async def run(command: commands.AccountCommand, *, by: Actor, idempotency: Idempotency | None = None) -> Outcome:
+    """Carry out `command` for `by`.
+
+    Raises the `DomainError` that refuses it, having written nothing. With `idempotency` a repetition answers with the ids
+    of the first result and does nothing. Raises `log.UnknownEvent` if the account's log has an event of a later release.
+    """
+    if idempotency is not None and by.account_id is None:
+        raise ValueError("only an account has idempotency keys")
     outcome = None
     for _ in range(RACES_MAX):
-        outcome = await _attempt(command, by, await store.load(command, by))
+        outcome = await _attempt(command, by, idempotency)
         if outcome is not None:
             break
     else:
-        outcome = await database.uncancelled(_run_alone(command, by))
+        outcome = await database.uncancelled(_run_locked(command, by, idempotency))
     if outcome.has_changed:
         await bell.ring(bell.Topic.PENDING)
     return outcome
 
 
-async def _run_alone(command: commands.AccountCommand, by: Actor) -> Outcome:
-    """The same with the account's row locked: the second read sees what others wrote before, and nobody writes after."""
-    async with database.transaction():
-        before = await store.load(command, by)
-        if before.account is not None:
-            await database.execute("SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE", before.account.id)
-        outcome = await _attempt(command, by, await store.load(command, by))
-    if outcome is None:
-        raise RuntimeError(f"{type(command).__name__} lost a race that it ran alone")
-    return outcome
+async def _run_locked(command: commands.AccountCommand, by: Actor, idempotency: Idempotency | None) -> Outcome:
+    """Lock first, load second: a statement that had to wait for a lock sees the rest as it was before it waited."""
+    while True:
+        async with database.transaction():
+            before = await store.load(command, by, idempotency=idempotency)
+            if before.account is not None:
+                await database.execute("SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE", before.account.id)
+            outcome = await _attempt(command, by, idempotency)
+        if outcome is not None:
+            return outcome
 
 
-async def _attempt(command: commands.AccountCommand, by: Actor, loaded: store.Loaded) -> Outcome | None:
-    """Decide and write once; ``None`` if somebody was faster."""
+async def _attempt(command: commands.AccountCommand, by: Actor, idempotency: Idempotency | None) -> Outcome | None:
+    """Read, decide and write once; `None` if somebody was faster."""
+    loaded = await store.load(command, by, idempotency=idempotency)
+    first = replay(idempotency, loaded.key)
+    if first is not None:
+        return Outcome(result=first, replayed=True)
     found = decide(loaded.account, command, actor=by, around=loaded.around)
-    if loaded.account is not None and not found:
-        return Outcome(account=loaded.account, has_changed=False)
     account_id = loaded.account.id if loaded.account is not None else getattr(command, "account_id", "")
     recorded = [Recorded(event, loaded.around.now, by) for event in found]
     after = loaded.account
     for one in recorded:
         after = evolve(after, account_id, one)
-    assert after is not None  # noqa: S101 - for the type checker: a creation has events
+    if after is None:
+        raise ValueError(f"{type(command).__name__} left no account")
+    outcome = Outcome(
+        result=_result(command, account_id),
+        account=after,
+        token=command.token if isinstance(command, commands.CreateApiKey) else None,
+        has_changed=bool(found),
+    )
+    if not (found or idempotency):
+        return outcome
     sealed = log.seal(account_id, version=loaded.version, last_hash=loaded.last_hash, recorded=recorded)
+    written = await database.uncancelled(_write(loaded, after, sealed, command, by, idempotency))
+    return outcome if written else None
+
+
+async def _write(
+    loaded: store.Loaded,
+    after: Account,
+    sealed: list[log.Sealed],
+    command: commands.AccountCommand,
+    by: Actor,
+    idempotency: Idempotency | None,
+) -> bool:
     digest = command.token.digest if isinstance(command, commands.CreateApiKey) else None
-    written = await database.uncancelled(store.write(loaded, after, sealed, digest=digest))
-    return Outcome(account=after, has_changed=True) if written else None
+    result = _result(command, after.id)
+    try:
+        return await store.write(loaded, after, sealed, digest=digest, actor=by, idempotency=idempotency, result=result)
+    except asyncpg.UniqueViolationError as error:
+        # Another command with the same key was faster: reading again finds it. Anything else is a fault.
+        if error.constraint_name != "idempotency_keys_pkey":
+            raise
+        return False
+
+
+def _result(command: commands.AccountCommand, account_id: str) -> dict[str, str]:
+    result = {"account_id": account_id}
+    if isinstance(command, commands.AddMember | commands.RemoveMember):
+        result["member_id"] = command.member_id
+    elif isinstance(command, commands.CreateApiKey | commands.RevokeApiKey):
+        result["key_id"] = command.key_id
+    elif isinstance(command, commands.CreateAccount) and command.owner is not None:
+        result["member_id"] = command.owner.member_id
+    return result

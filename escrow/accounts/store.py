@@ -7,7 +7,7 @@ account's row: no row, nothing written. Writes touch one account and its log; th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +20,7 @@ from escrow.accounts.state import Account, AccountSurroundings, Key, Member
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
+from escrow.idempotency import Idempotency, StoredKey, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class Loaded:
     account: Account | None
     version: int
     last_hash: str | None
+    last_event_at: datetime | None
     around: AccountSurroundings
+    key: StoredKey | None
+    """The actor's idempotency key, if one was named and a command has used it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ def _text(value: str) -> str | None:
     return None if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value) else value
 
 
-async def load(command: commands.AccountCommand, actor: Actor) -> Loaded:
+async def load(command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None = None) -> Loaded:
     """All that deciding ``command`` needs, in one statement. Refuses with ``log.UnknownEvent`` what a later release wrote."""
     named = _named(command)
     row = await database.fetch_row(
@@ -91,8 +95,10 @@ async def load(command: commands.AccountCommand, actor: Actor) -> Loaded:
         *visible_arguments(actor),
         log.VOCABULARY,
         *log.KNOWN,
+        idempotency.key if idempotency is not None else None,
     )
-    assert row is not None  # noqa: S101 - the deployment has its one row
+    if row is None:
+        raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     if row["has_unknown_events"]:
         raise log.UnknownEvent(f"{row['id']} has events of a later release: update Earnest")
     return _loaded(row)
@@ -107,8 +113,9 @@ def _loaded(row: database.Record) -> Loaded:
         shared_with=row["shared_with"],
         reachable_contract_ids=frozenset(row["reachable_contract_ids"]),
     )
+    key = stored(row["input_sha256"], row["result"])
     if row["id"] is None:
-        return Loaded(None, 0, None, around)
+        return Loaded(None, 0, None, None, around, key)
     account = Account(
         id=row["id"],
         name=row["name"],
@@ -121,7 +128,7 @@ def _loaded(row: database.Record) -> Loaded:
         keys={key.id: key for key in map(_key, json.loads(row["keys"]))},
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
     )
-    return Loaded(account, row["version"], row["last_hash"], around)
+    return Loaded(account, row["version"], row["last_hash"], row["last_event_at"], around, key)
 
 
 def _member(row: dict[str, Any]) -> Member:
@@ -155,7 +162,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 _VISIBLE_FIRST: Final = 8
-_vocabulary, _types, _versions = (f"${_VISIBLE_FIRST + VISIBLE_PARAMETERS + number}" for number in range(3))
+_actor = f"${_VISIBLE_FIRST}"
+_vocabulary, _types, _versions, _key_name = (f"${_VISIBLE_FIRST + VISIBLE_PARAMETERS + n}" for n in range(4))
 
 _LOAD: Final = f"""
 SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, clock.real_now,
@@ -166,11 +174,11 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
         SELECT json_agg(member) FROM members AS member
         WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = $2)), '[]') AS members,
     coalesce((
-        SELECT json_agg(key) FROM (
+        SELECT json_agg(held) FROM (
             SELECT id, member_id, name, scopes, contract_ids, hint, created_at, expires_at, revoked_at,
                    encode(sha256(secret_sha256), 'hex') AS fingerprint
             FROM api_keys
-            WHERE account_id = account.id AND $7::boolean AND (revoked_at IS NULL OR id = $3)) AS key), '[]') AS keys,
+            WHERE account_id = account.id AND $7::boolean AND (revoked_at IS NULL OR id = $3)) AS held), '[]') AS keys,
     (
         SELECT member.account_id FROM members AS member
         WHERE member.person = $5::text AND member.removed_at IS NULL AND EXISTS (
@@ -186,8 +194,10 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
         WHERE id = ANY ($6::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id))
     ) AS reachable_contract_ids,
     {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=_vocabulary, types=_types, versions=_versions)}
-        AS has_unknown_events
+        AS has_unknown_events,
+    used.input_sha256, used.result
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock
+LEFT JOIN idempotency_keys AS used ON used.account_id = {_actor}::text AND used.key = {_key_name}::text
 LEFT JOIN accounts AS account ON account.id = CASE
     WHEN $1::text IS NOT NULL THEN $1::text
     WHEN $4::boolean THEN (SELECT id FROM accounts WHERE is_operator)
@@ -197,29 +207,44 @@ END
 """  # noqa: S608 - constants, numbers of parameters and names of rows are filled in
 
 
-async def write(before: Loaded, after: Account, sealed: Sequence[log.Sealed], *, digest: bytes | None) -> bool:
+async def write(
+    before: Loaded,
+    after: Account,
+    sealed: Sequence[log.Sealed],
+    *,
+    digest: bytes | None = None,
+    actor: Actor | None = None,
+    idempotency: Idempotency | None = None,
+    result: Mapping[str, str] | None = None,
+) -> bool:
     """Write what changed, with its events, if the account is still at the version that was loaded; else write nothing.
 
-    ``digest`` is that of the secret of a key that is new in ``after``. Answers whether it was written.
+    ``digest`` is that of the secret of a key that is new in ``after``. With ``idempotency``, its key and the ``result`` are
+    kept for the actor's account. Answers whether it was written. Fails with asyncpg's ``UniqueViolationError`` on
+    ``idempotency_keys_pkey`` if another command used that key meanwhile.
     """
     was = before.account
+    last = sealed[-1] if sealed else None
     arguments = [
         after.id,
         before.version,
         before.version + len(sealed),
-        sealed[-1].hash,
-        sealed[-1].recorded.at,
+        last.hash if last else before.last_hash,
+        last.recorded.at if last else before.last_event_at,
         after.is_mediator,
         after.disabled_at,
         *_member_columns(_changed(was.members.values() if was else (), after.members.values())),
         *_key_columns(_changed(was.keys.values() if was else (), after.keys.values()), digest),
         *_fee_change(was.fees if was else after.fees, after.fees),
+        actor.account_id if actor else None,
+        idempotency.key if idempotency else None,
+        idempotency.input_sha256 if idempotency else None,
+        json.dumps(dict(result or {})),
         *log.append_arguments(after.id, sealed),
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
-    row = await database.fetch_row(_CREATE if was is None else _CHANGE, *arguments)
-    return row is not None
+    return await database.fetch_row(_CREATE if was is None else _CHANGE, *arguments) is not None
 
 
 def _changed(before: Iterable[Any], after: Iterable[Any]) -> list[Any]:
@@ -256,7 +281,7 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
     return (None, None) if before == after else (after.client_bps, after.freelancer_bps)
 
 
-_APPEND_FIRST: Final = 27
+_APPEND_FIRST: Final = 31
 _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
 
 _ROWS: Final = f"""
@@ -277,6 +302,9 @@ peopled AS (
 ), charged AS (
     UPDATE deployment SET client_fee_bps = $25::int, freelancer_fee_bps = $26::int FROM moved
     WHERE $25::int IS NOT NULL
+), kept AS (
+    INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
+    SELECT $27::text, $28::text, $29::bytea, $30::jsonb FROM moved WHERE $28::text IS NOT NULL
 ), {log.append_sql(guard="moved", first=_APPEND_FIRST)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in

@@ -15,7 +15,8 @@ from escrow import database, ids, log
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, store, tokens
 from escrow.accounts.running import run
-from escrow.errors import DomainError, ErrorCode
+from escrow.errors import DomainError, ErrorCode, IdempotencyKeyReused
+from escrow.idempotency import Idempotency, idempotency
 from tests.escrow.accounts.world import World
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -311,9 +312,11 @@ async def test_a_write_on_an_old_version_writes_nothing(world: World, monkeypatc
     fresh = store.load
     loads = []
 
-    async def stale_at_first(command: commands.AccountCommand, actor: Actor) -> store.Loaded:
+    async def stale_at_first(
+        command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None
+    ) -> store.Loaded:
         loads.append(command)
-        return stale if len(loads) == 1 else await fresh(command, actor)
+        return stale if len(loads) == 1 else await fresh(command, actor, idempotency=idempotency)
 
     monkeypatch.setattr(store, "load", stale_at_first)
     await run(commands.DisableAccount(account_id=world.studio), by=world.operator)
@@ -350,6 +353,72 @@ async def test_an_account_with_events_of_a_later_release_is_not_written_to(world
     )
     with pytest.raises(log.UnknownEvent):
         await run(commands.DismissMediator(account_id=world.studio), by=world.operator)
+
+
+# Repeating safely
+
+
+def repeating(key: str, **given: str) -> Idempotency:
+    return idempotency(key, operation="createApiKey", given=given)
+
+
+async def test_a_repetition_answers_with_the_first_ids_and_never_shows_a_secret_again(world: World) -> None:
+    first = await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
+    assert first.token is not None
+    with database.counting() as statements:
+        again = await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
+    assert len(statements) == 1
+    assert (again.result, again.replayed, again.token, again.has_changed) == (first.result, True, None, False)
+    assert len(await rows("SELECT FROM api_keys")) == 1
+    (kept,) = await rows("SELECT result, contract_id FROM idempotency_keys")
+    assert (json.loads(kept["result"]), kept["contract_id"]) == (first.result, None)
+
+
+async def test_the_same_key_with_another_input_is_refused(world: World) -> None:
+    await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
+    with pytest.raises(IdempotencyKeyReused):
+        await run(world.key_command(), by=world.owner, idempotency=repeating("k", name="other"))
+    other_account = await run(
+        world.key_command(account_id=world.shop), by=world.owner_of(world.shop), idempotency=repeating("k")
+    )
+    assert not other_account.replayed
+
+
+async def test_the_same_idempotency_key_many_times_at_once_runs_once(world: World) -> None:
+    outcomes = await asyncio.gather(
+        *(run(world.key_command(), by=world.owner, idempotency=repeating("k")) for _ in range(8))
+    )
+    assert len({outcome.result["key_id"] for outcome in outcomes}) == 1
+    assert sum(outcome.replayed for outcome in outcomes) == 7
+    assert len(await rows("SELECT FROM api_keys")) == 1
+
+
+async def test_two_accounts_asked_for_with_one_key_are_one(world: World) -> None:
+    asked = [
+        commands.CreateAccount(account_id=ids.new(ids.Kind.ACCOUNT), name="Twice", type=AccountType.COMPANY)
+        for _ in range(2)
+    ]
+    outcomes = await asyncio.gather(*(run(one, by=world.operator, idempotency=repeating("a")) for one in asked))
+    assert len({outcome.result["account_id"] for outcome in outcomes}) == 1
+    assert len(await rows("SELECT FROM accounts WHERE name = 'Twice'")) == 1
+
+
+async def test_a_repetition_of_what_changed_nothing_changes_nothing_later_either(world: World) -> None:
+    enabling = commands.EnableAccount(account_id=world.studio)
+    await run(enabling, by=world.operator, idempotency=repeating("e"))
+    await run(commands.DisableAccount(account_id=world.studio), by=world.operator)
+    assert (await run(enabling, by=world.operator, idempotency=repeating("e"))).replayed
+    (row,) = await rows("SELECT disabled_at, version FROM accounts WHERE id = $1", world.studio)
+    assert row["disabled_at"] is not None
+    assert row["version"] == 3
+
+
+async def test_a_refused_command_may_be_repeated_with_its_key(world: World) -> None:
+    refused = world.key_command(member_id=ids.new(ids.Kind.MEMBER))
+    for _ in range(2):
+        with pytest.raises(DomainError):
+            await run(refused, by=world.owner, idempotency=repeating("k"))
+    assert not (await run(world.key_command(), by=world.owner, idempotency=repeating("k"))).replayed
 
 
 def test_tokens_are_long_random_and_printed_nowhere() -> None:
