@@ -1,0 +1,206 @@
+"""Deployments, accounts and contracts for tests on a real database, made by the commands that anybody uses.
+
+They need the `database` fixture, or a connection of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from escrow import database, ids
+from escrow.access import PROVIDER, AccountType, Actor, ActorKind, Scope
+from escrow.accounts import commands as account_commands
+from escrow.accounts import running
+from escrow.agreement import commands as c
+from escrow.agreement.state import Attachment
+from escrow.commands import Outcome, run
+from escrow.ids import Kind
+from escrow.money import Money, RawMoney
+
+DUE_ON: Final = date(2100, 1, 1)
+PARTY_SCOPES: Final = frozenset(Scope) - {Scope.OPERATOR}
+
+
+def party(account_id: str) -> Actor:
+    """An owner of an account, with a key for everything that parties do."""
+    return Actor(ActorKind.ACCOUNT, account_id, ids.new(Kind.KEY), scopes=PARTY_SCOPES)
+
+
+def usd(amount: str) -> RawMoney:
+    return RawMoney(Decimal(amount), "USD")
+
+
+def draft(title: str = "Wireframe", amount: str = "250.00", currency: str = "USD") -> c.MilestoneDraft:
+    return c.MilestoneDraft(
+        id=ids.new(Kind.MILESTONE),
+        title=title,
+        purpose="So that everybody sees where it goes",
+        amount=RawMoney(Decimal(amount), currency),
+        due_on=DUE_ON,
+        deliverables=("One page", "Its source"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Who there is: the operator, a mediator, and two parties."""
+
+    operator: Actor
+    mediator: Actor
+    client: Actor
+    freelancer: Actor
+
+    @classmethod
+    async def make(cls, *, client_bps: int = 250, freelancer_bps: int = 1000) -> Deployment:
+        """A deployment with fees (in basis points), where disputes can be decided."""
+        operator_id, mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(4))
+        founder = Actor(ActorKind.OPERATOR)
+        await running.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)
+        operator = Actor(ActorKind.OPERATOR, operator_id, scopes=frozenset({Scope.OPERATOR}))
+        for account_id, name, kind in (
+            (mediator_id, "Mo", AccountType.INDIVIDUAL),
+            (client_id, "Corner Shop", AccountType.COMPANY),
+            (freelancer_id, "Zoë 工房", AccountType.AGENCY),
+        ):
+            creation = account_commands.CreateAccount(account_id=account_id, name=name, type=kind)
+            await running.run(creation, by=operator)
+        await running.run(account_commands.AppointMediator(account_id=mediator_id), by=operator)
+        fees = account_commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)
+        await running.run(fees, by=operator)
+        return cls(
+            operator=operator, mediator=party(mediator_id), client=party(client_id), freelancer=party(freelancer_id)
+        )
+
+    def proposal(self, *amounts: str, currency: str = "USD") -> c.Propose:
+        """The command that proposes a contract with a milestone for each amount."""
+        plan = tuple(
+            draft(f"Milestone {number}", amount, currency)
+            for number, amount in enumerate(amounts or ("250.00", "500.00"), start=1)
+        )
+        return c.Propose(
+            contract_id=ids.new(Kind.CONTRACT),
+            client_id=self.client.account_id or "",
+            freelancer_id=self.freelancer.account_id or "",
+            terms=c.Terms(title="A website", description="With a shop", currency=currency),
+            plan=plan,
+            message="Shall we?",
+        )
+
+    async def propose(self, *amounts: str, currency: str = "USD") -> Deal:
+        """A contract that the client proposed; it is the freelancer's turn."""
+        command = self.proposal(*amounts, currency=currency)
+        await run(command, by=self.client)
+        return Deal(
+            id=command.contract_id,
+            client=self.client,
+            freelancer=self.freelancer,
+            milestone_ids=[milestone.id for milestone in command.plan],
+        )
+
+    async def activate(self, *amounts: str, currency: str = "USD") -> Deal:
+        """A contract on which both agreed."""
+        deal = await self.propose(*amounts, currency=currency)
+        await deal.accept()
+        return deal
+
+    async def fund(self, *amounts: str, currency: str = "USD") -> Deal:
+        """An active contract whose first milestone is under way."""
+        deal = await self.activate(*amounts, currency=currency)
+        await deal.confirm(await deal.fund())
+        return deal
+
+
+@dataclass(slots=True, kw_only=True)
+class Deal:
+    """One contract, and its commands in short; milestones by position, from 1."""
+
+    id: str
+    client: Actor
+    freelancer: Actor
+    milestone_ids: list[str]
+    deposits: dict[str, Money] = field(default_factory=dict)
+
+    def milestone(self, position: int = 1) -> str:
+        return self.milestone_ids[position - 1]
+
+    async def accept(self, *, revision: int = 1) -> Outcome:
+        return await run(c.Accept(contract_id=self.id, revision=revision), by=self.freelancer)
+
+    async def fund(self, position: int = 1, *, token: str | None = "tok_visa") -> str:  # noqa: S107 - a made-up one
+        """Starts a deposit; gives its id."""
+        command = c.Fund(
+            milestone_id=self.milestone(position),
+            deposit_id=ids.new(Kind.DEPOSIT),
+            order_id=ids.new(Kind.ORDER),
+            payment_token=token,
+        )
+        outcome = await run(command, by=self.client)
+        contract = outcome.contract
+        self.deposits[command.deposit_id] = contract.money(contract.deposits[command.deposit_id].charge_minor)
+        return command.deposit_id
+
+    async def confirm(self, deposit_id: str, amount: Money | None = None) -> Outcome:
+        """The provider says that it took the charge, or `amount`."""
+        taken = amount or self.deposits[deposit_id]
+        return await run(c.ConfirmDeposit(contract_id=self.id, deposit_id=deposit_id, amount=taken), by=PROVIDER)
+
+    async def submit(self, position: int = 1) -> Outcome:
+        return await run(self.submission(position), by=self.freelancer)
+
+    def submission(self, position: int = 1) -> c.Submit:
+        return c.Submit(
+            milestone_id=self.milestone(position),
+            submission_id=ids.new(Kind.SUBMISSION),
+            message="Here it is",
+            links=("https://example.com/work",),
+            attachments=(Attachment("work.pdf", "a" * 64),),
+        )
+
+    async def approve(self, position: int = 1) -> Outcome:
+        return await run(c.Approve(milestone_id=self.milestone(position), message="Thank you"), by=self.client)
+
+    async def request_changes(self, position: int = 1) -> Outcome:
+        return await run(c.RequestChanges(milestone_id=self.milestone(position), note="Bluer"), by=self.client)
+
+    async def pay_out(self) -> str:
+        """Asks for all that is payable; gives the order's id."""
+        command = c.RequestPayout(contract_id=self.id, order_id=ids.new(Kind.ORDER))
+        await run(command, by=self.freelancer)
+        return command.order_id
+
+    async def confirm_order(self, order_id: str) -> Outcome:
+        return await run(c.ConfirmOrder(contract_id=self.id, order_id=order_id), by=PROVIDER)
+
+    async def fail_order(self, order_id: str) -> Outcome:
+        return await run(c.FailOrder(contract_id=self.id, order_id=order_id, reason="account closed"), by=PROVIDER)
+
+    async def types(self) -> list[str]:
+        """The types of the contract's events, in order."""
+        rows = await database.fetch("SELECT type FROM events WHERE stream_id = $1 ORDER BY sequence", self.id)
+        return [row["type"] for row in rows]
+
+    async def states(self) -> list[str]:
+        """The states of the current revision's milestones, by position."""
+        rows = await database.fetch(
+            "SELECT milestones.state FROM milestones JOIN contracts ON contracts.id = contract_id "
+            "WHERE contract_id = $1 AND milestones.revision = contracts.revision ORDER BY position",
+            self.id,
+        )
+        return [row["state"] for row in rows]
+
+
+async def advance_clock(**by: float) -> None:
+    """Move domain time on: `advance_clock(days=14)`; it never goes back."""
+    spelled = " ".join(f"{value} {unit}" for unit, value in by.items())
+    await database.execute(f"UPDATE deployment SET clock_offset = clock_offset + interval '{spelled}'")
+
+
+async def advance_past_deadlines() -> None:
+    """Move domain time to just after the last running clock of any contract."""
+    await database.execute(
+        "UPDATE deployment SET clock_offset = greatest(clock_offset, "
+        "(SELECT max(due_at) FROM deadlines) - clock_timestamp() + interval '1 second')"
+    )
