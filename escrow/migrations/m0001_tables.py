@@ -139,6 +139,7 @@ CREATE TABLE contracts (
 );
 CREATE INDEX contracts_by_client ON contracts (client_id, id);
 CREATE INDEX contracts_by_freelancer ON contracts (freelancer_id, id);
+CREATE INDEX contracts_by_parties ON contracts (client_id, freelancer_id);
 
 CREATE TABLE milestones (
     id                   TEXT COLLATE "C" NOT NULL,
