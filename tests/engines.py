@@ -45,16 +45,16 @@ class TestServer:
         finally:
             await connection.close()
 
-    async def clone(self) -> str:
-        """A new migrated database; gives its URL."""
+    async def clone(self, *, of: str | None = None) -> str:
+        """A new migrated database, or a copy of the one at that URL, to which nobody is connected; gives its URL."""
         name = f"test_{secrets.token_hex(6)}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        origin = TEMPLATE if of is None else _name(of)
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {origin}")
         return self.url(name)
 
     async def drop(self, url: str) -> None:
         """Drop a clone, whoever is still connected to it."""
-        name = url.partition("@/")[2].partition("?")[0]
-        await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await self._execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url("postgres"))
@@ -62,6 +62,10 @@ class TestServer:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @dataclass(frozen=True, slots=True)
