@@ -40,6 +40,8 @@ class Outcome:
 
     contract: Contract
     """As it is after the command; for a repetition, as it is now."""
+    version: int
+    """The sequence of the contract's last event."""
     around: Surroundings
     """The world as the decision saw it."""
     recorded: tuple[Sealed, ...]
@@ -159,6 +161,7 @@ class _Attempt:
             raise ValueError(f"{type(self._command).__name__} left no contract")
         return Outcome(
             contract=contract,
+            version=self._loaded.version + len(self._sealed),
             around=self._loaded.around,
             recorded=tuple(self._sealed),
             result=self._replayed if self._replayed is not None else result_of(self._command, contract.id),

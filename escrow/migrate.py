@@ -5,6 +5,7 @@ Any number of processes may start this at once; one does the work, the others wa
 
 from __future__ import annotations
 
+import pkgutil
 from typing import Final
 
 from tortoise.context import TortoiseContext
@@ -12,8 +13,8 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
-from escrow import log
-from escrow.database import configuration
+from escrow import log, migrations
+from escrow.database import configuration, fetch, fetch_value
 
 MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 """The advisory lock's number, the same in every release: "migrate" in ASCII."""
@@ -43,3 +44,12 @@ async def migrate(url: str) -> list[str]:
             await executor.migrate(direction="forward", progress=note)
             await connection.execute_query(log.LEARN_SQL, list(log.KNOWN))
     return applied
+
+
+async def pending() -> list[str]:
+    """The steps of this release that the connected database lacks; all of them if it was never migrated."""
+    known = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
+    if await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
+        return known
+    applied = {row["name"] for row in await fetch("SELECT name FROM tortoise_migrations WHERE app = 'escrow'")}
+    return [name for name in known if name not in applied]

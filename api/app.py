@@ -1,0 +1,58 @@
+"""The HTTP door, put together: `create_app` makes the application that `earnest web` serves under uvicorn.
+
+One function per path; what stands around all of them (trace ids, masked failures) is middleware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from api.graphql import GraphQLEndpoint
+from api.health import healthz, readyz
+from api.pages import start_page
+from api.tracing import Tracing
+from escrow import bell, database
+from escrow.settings import Settings
+from schema.build import runner, sdl
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
+    return Starlette(
+        routes=[
+            Route("/", start_page),
+            Route("/graphql", GraphQLEndpoint(runner())),
+            Route("/schema.graphql", schema_text),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        middleware=[Middleware(Tracing)],
+        lifespan=_connected(settings),
+    )
+
+
+async def schema_text(_: Request) -> Response:
+    """The schema in GraphQL's own language."""
+    return PlainTextResponse(sdl(), media_type="application/graphql")
+
+
+def _connected(settings: Settings | None):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        chosen = settings or Settings.from_environment()
+        await database.connect(chosen.database_url)
+        try:
+            await bell.connect(chosen.redis_url)
+            yield
+        finally:
+            await bell.disconnect()
+            await database.disconnect()
+
+    return lifespan

@@ -1,0 +1,51 @@
+"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.execution`."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.answers import json_answer, refusal
+from api.authentication import BadCredentials, authenticated
+from api.negotiation import GRAPHQL, JSON, choose
+from api.requests import BadRequest, read_operation
+from api.tracing import trace_id
+from schema.context import Context
+from schema.execution import NotAQuery, Runner
+
+
+class GraphQLEndpoint:
+    """Answers operations over `POST`, and queries over `GET`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        media_type = choose(request.headers.get("accept"))
+        if media_type is None:
+            return refusal(f"Answers come as {GRAPHQL} or {JSON}; the accept header allows neither.", status=406)
+        try:
+            operation = await read_operation(request)
+            context = Context(actor=await authenticated(request.headers.get("authorization")))
+            answer = await self._runner.run(
+                operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
+            )
+        except BadRequest as error:
+            return refusal(error.message, status=error.status, media_type=media_type, headers=error.headers)
+        except BadCredentials as error:
+            challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
+            return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=media_type, headers=challenge)
+        except NotAQuery:
+            return refusal(
+                "GET only runs queries; send mutations with POST.",
+                status=405,
+                media_type=media_type,
+                headers={"allow": "POST"},
+            )
+        status = 400 if media_type == GRAPHQL and not answer.ran else 200
+        return json_answer(answer.body, status=status, media_type=media_type)

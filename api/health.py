@@ -1,0 +1,82 @@
+"""`/healthz`: the process answers. `/readyz`: it can serve, and what is slower than it should be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import json_answer
+from escrow import bell, database, migrate
+
+DATABASE_TIMEOUT_SECONDS: Final = 2.0
+LAG_SECONDS_MAX: Final = 30.0
+"""A sequencer that is further behind leaves webhooks and feeds late: degraded, since commands still work."""
+
+_CROCKFORD: Final = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What `/readyz` found out."""
+
+    database: bool
+    migrations: bool
+    redis: bool
+    lag_seconds: float
+    """How long the oldest committed event has waited for its position in the log."""
+
+    @property
+    def status(self) -> str:
+        if not (self.database and self.migrations):
+            return "not ready"
+        return "ready" if self.redis and self.lag_seconds <= LAG_SECONDS_MAX else "degraded"
+
+
+async def healthz(_: Request) -> Response:
+    """200 as long as the event loop turns."""
+    return json_answer({"status": "ok"})
+
+
+async def readyz(_: Request) -> Response:
+    """200 if commands can be served, also if only "degraded"; 503 without the database or with an old or newer schema."""
+    found = await readiness()
+    checks = {
+        "database": found.database,
+        "migrations": found.migrations,
+        "redis": found.redis,
+        "sequencerLagSeconds": round(found.lag_seconds, 3),
+    }
+    body = {"status": found.status, "checks": checks}
+    return json_answer(body, status=503 if found.status == "not ready" else 200)
+
+
+async def readiness() -> Readiness:
+    """Ask everybody that serving depends on, each for two seconds at most."""
+    redis = await bell.reachable()
+    try:
+        async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
+            applied = not await migrate.pending()
+            oldest = (
+                await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
+                if applied
+                else None
+            )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _log.warning("not ready: the database does not answer: %r", error)
+        return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
+    lag = max(0.0, time.time() - _made_at_seconds(oldest)) if oldest else 0.0
+    return Readiness(database=True, migrations=applied, redis=redis, lag_seconds=lag)
+
+
+def _made_at_seconds(identifier: str) -> float:
+    """When an identifier was made, in seconds since 1970: the first 48 bits of its UUID are milliseconds."""
+    return (int(identifier.partition("_")[2].translate(_CROCKFORD), 32) >> 80) / 1000

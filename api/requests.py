@@ -1,0 +1,120 @@
+"""Reads a GraphQL request from HTTP, as the GraphQL over HTTP specification has it, and refuses anything else in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+
+from api.negotiation import JSON, parse_content_type
+from schema.execution import Operation
+
+BODY_BYTES_MAX: Final = 1_000_000
+"""The largest plan (200 milestones with every text at its limit in characters of one byte) takes about half of it."""
+
+PARAMETERS: Final = frozenset({"query", "variables", "operationName", "extensions"})
+
+
+class BadRequest(Exception):
+    """The request is not GraphQL over HTTP; the message says what would be."""
+
+    def __init__(self, message: str, *, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+async def read_operation(request: Request) -> Operation:
+    """The operation of a `GET` or `POST`. Refuses with `BadRequest`: another method, media type, encoding or shape."""
+    if request.method == "GET":
+        return _operation(_query_parameters(request))
+    if request.method != "POST":
+        raise BadRequest(
+            f"GraphQL is asked with POST, queries also with GET, not with {request.method}.",
+            status=405,
+            headers={"allow": "GET, POST"},
+        )
+    _check_content_type(request)
+    return _operation(_json(await _body(request), "The body"))
+
+
+def _check_content_type(request: Request) -> None:
+    media_type, charset = parse_content_type(request.headers.get("content-type", ""))
+    if media_type != JSON:
+        raise BadRequest(f"The content-type must be {JSON}, not “{media_type}”.", status=415)
+    if charset not in (None, "utf-8", "utf8"):
+        raise BadRequest(f"The charset must be utf-8, not “{charset}”.", status=415)
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BadRequest("The body must come without a content-encoding.", status=415)
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, unless it is too large: then no more of it than the limit is read."""
+    too_large = BadRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.", status=413)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > BODY_BYTES_MAX:
+        raise too_large
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _query_parameters(request: Request) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in PARAMETERS:
+            if name in found:
+                raise BadRequest(f"The parameter `{name}` may be given only once.")
+            found[name] = value
+    for name in ("variables", "extensions"):
+        if name in found:
+            found[name] = _json(found[name], f"The parameter `{name}`") if found[name] else None
+    return found
+
+
+def _json(text: bytes | str, what: str) -> Any:
+    if not text:
+        raise BadRequest(f"{what} is empty; it must be JSON.")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"{what} is not JSON: {error}.") from None
+
+
+def _operation(parameters: Any) -> Operation:
+    if isinstance(parameters, list):
+        raise BadRequest("Batches are not supported; send one operation per request.")
+    if not isinstance(parameters, dict):
+        raise BadRequest("The body must be a JSON object with the query in `query`.")
+    query = parameters.get("query")
+    if not isinstance(query, str):
+        raise BadRequest("`query` is missing." if query is None else f"`query` must be a string, not {_kind(query)}.")
+    if not query.strip():
+        raise BadRequest("`query` is empty.")
+    name = parameters.get("operationName")
+    if not isinstance(name, str | None):
+        raise BadRequest(f"`operationName` must be a string, not {_kind(name)}.")
+    for parameter in ("variables", "extensions"):
+        value = parameters.get(parameter)
+        if not isinstance(value, dict | None):
+            raise BadRequest(f"`{parameter}` must be an object, not {_kind(value)}.")
+    return Operation(query=query, variables=parameters.get("variables") or {}, name=name or None)
+
+
+def _kind(value: object) -> str:
+    kinds = {
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "an array",
+        dict: "an object",
+    }
+    return kinds.get(type(value), "null")

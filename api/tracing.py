@@ -1,0 +1,71 @@
+"""One trace id per request, in the answer's headers and in every log line; and the last resort for errors that nobody foresaw."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from contextvars import ContextVar
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.answers import masked
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+_trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
+_log = logging.getLogger(__name__)
+
+
+def trace_id() -> str:
+    """The trace that the current request belongs to: the caller's (`traceparent`), or one of our own."""
+    return _trace_id.get()
+
+
+class TraceFilter(logging.Filter):
+    """Gives each log record a `trace_id`, for formatters."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.trace_id = trace_id()
+        return True
+
+
+class Tracing:
+    """Names each request, says the name in `x-trace-id` and `x-request-id`, and answers 500 if the app fails."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        trace = parent.group(1) if parent else secrets.token_hex(16)
+        given = headers.get("x-request-id", "")
+        request = given if _REQUEST_ID.fullmatch(given) else trace
+        started = False
+
+        async def named(message: Message) -> None:
+            nonlocal started
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                started = True
+                answer = MutableHeaders(scope=message)
+                answer["x-trace-id"] = trace
+                answer["x-request-id"] = request
+            await send(message)
+
+        token = _trace_id.set(trace)
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            _log.exception("request failed, trace %s", trace)
+            if started or scope["type"] != "http":
+                raise
+            await masked(trace)(scope, receive, named)
+        finally:
+            _trace_id.reset(token)

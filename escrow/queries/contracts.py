@@ -1,0 +1,210 @@
+"""Contracts as an actor may see them: one by one, page by page, and what an answer needs beside their own row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from escrow import database, ids
+from escrow.access import AccountType, Actor, ActorKind, Side, may_see
+from escrow.agreement.postings import in_transit, payable_to
+from escrow.agreement.state import Contract, Fees, Party, Surroundings
+from escrow.agreement.step import advance
+from escrow.database import Record
+from escrow.ids import Kind
+from escrow.lifecycle import ContractState
+from escrow.store_rows import CONTRACT, DEPOSIT, MILESTONE, columns, contract_of, deposit_of, milestone_of
+
+_COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version, c.last_hash"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractView:
+    """A contract's own row: the terms without its milestones, and where its stream of events stands."""
+
+    terms: Contract
+    version: int
+    last_hash: str
+
+
+async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, ContractView]:
+    """Those of the contracts that exist and that the actor may see, by identifier; one statement, none if no id is one."""
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
+    if not wanted:
+        return {}
+    rows = await database.fetch(f"SELECT {_COLUMNS} FROM contracts c WHERE c.id = ANY($1::text[])", wanted)  # noqa: S608 - our own text
+    return {
+        row["id"]: _view(row)
+        for row in rows
+        if may_see(actor, contract_id=row["id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"])
+    }
+
+
+async def contracts_page(
+    actor: Actor, *, states: Collection[ContractState] | None, limit: int, after: str | None
+) -> list[ContractView]:
+    """At most `limit` contracts that the actor may see, newest first, those after the id `after`."""
+    states_given = sorted(states) if states is not None else None
+    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
+    scans = " UNION ALL ".join(f"({_scan(role, after, states_given, within)})" for role in _roles(actor))
+    rows = await database.fetch(
+        f"SELECT * FROM ({scans}) found ORDER BY id DESC LIMIT $2",  # noqa: S608 - our own text
+        actor.account_id,
+        limit,
+        after,
+        states_given,
+        within,
+    )
+    return [_view(row) for row in rows]
+
+
+def _roles(actor: Actor) -> tuple[str, ...]:
+    """One keyset scan per role; the operator's sees everything."""
+    return ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
+
+
+def _scan(role: str, after: str | None, states: object, within: object) -> str:
+    # Each parameter is named in every variant, so that PostgreSQL always knows its type.
+    conditions = [
+        f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
+        "c.id < $3" if after is not None else "$3::text IS NULL",
+        "c.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
+        "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
+    ]
+    return f"SELECT {_COLUMNS} FROM contracts c WHERE {' AND '.join(conditions)} ORDER BY c.id DESC LIMIT $2"  # noqa: S608 - our own text
+
+
+def _view(row: Record) -> ContractView:
+    return ContractView(contract_of(row), row["version"], row["last_hash"])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A contract with everything that decides what may be done with it now, from one snapshot.
+
+    `stored` is as the tables have it; `now` as the law has it, with every deadline applied that is due.
+    """
+
+    stored: Contract
+    now: Contract
+    around: Surroundings
+
+
+_STANDINGS: Final = f"""
+SELECT {_COLUMNS},
+    greatest(clock_timestamp() + deployment.clock_offset, c.last_event_at) AS now,
+    deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
+    client.type AS client_type, client.is_operator AS client_is_operator,
+    client.disabled_at IS NOT NULL AS client_is_disabled,
+    freelancer.type AS freelancer_type, freelancer.is_operator AS freelancer_is_operator,
+    freelancer.disabled_at IS NOT NULL AS freelancer_is_disabled,
+    EXISTS (
+        SELECT FROM members one JOIN members other USING (person)
+        WHERE one.account_id = c.client_id AND other.account_id = c.freelancer_id
+            AND one.removed_at IS NULL AND other.removed_at IS NULL
+    ) AS share_member,
+    EXISTS (SELECT FROM accounts WHERE is_mediator AND disabled_at IS NULL) OR EXISTS (
+        SELECT FROM api_keys key JOIN accounts operator ON operator.id = key.account_id AND operator.is_operator
+        WHERE 'disputes:decide' = ANY (key.scopes) AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > clock_timestamp())
+    ) AS disputes_can_be_decided,
+    ARRAY(
+        SELECT ROW({columns(MILESTONE, of="m")}) FROM milestones m
+        WHERE m.contract_id = c.id AND m.revision = c.revision ORDER BY m.position
+    ) AS milestones,
+    ARRAY(
+        SELECT ROW({columns(DEPOSIT, of="d")}) FROM deposits d WHERE d.contract_id = c.id AND d.state = 'STARTED'
+    ) AS deposits,
+    ARRAY(SELECT ROW(b.account, b.currency, b.balance_minor) FROM balances b WHERE b.contract_id = c.id) AS balances
+FROM contracts c
+    JOIN accounts client ON client.id = c.client_id
+    JOIN accounts freelancer ON freelancer.id = c.freelancer_id
+    CROSS JOIN deployment
+WHERE c.id = ANY($1::text[])
+"""  # noqa: S608 - our own text
+
+
+async def standings(contract_ids: Collection[str]) -> dict[str, Standing]:
+    """What decides what may be done with each of these contracts now; one statement."""
+    return {row["id"]: _standing(row) for row in await database.fetch(_STANDINGS, sorted(set(contract_ids)))}
+
+
+def _standing(row: Record) -> Standing:
+    deposits = [deposit_of(values) for values in row["deposits"]]
+    state = contract_of(
+        row,
+        milestones=tuple(milestone_of(values) for values in row["milestones"]),
+        deposits={deposit.id: deposit for deposit in deposits},
+        balances={(account, currency): minor for account, currency, minor in row["balances"]},
+    )
+    around = Surroundings(
+        now=row["now"],
+        fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),
+        client=_party(row, "client"),
+        freelancer=_party(row, "freelancer"),
+        share_member=row["share_member"],
+        disputes_can_be_decided=row["disputes_can_be_decided"],
+    )
+    return Standing(state, advance(state, around=around, fresh=ids.new), around)
+
+
+def _party(row: Record, side: str) -> Party:
+    return Party(
+        account_id=row[f"{side}_id"],
+        type=AccountType(row[f"{side}_type"]),
+        is_operator=row[f"{side}_is_operator"],
+        disabled=row[f"{side}_is_disabled"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The money of one contract, in minor units: what its milestones saw, and what is payable or on its way."""
+
+    held_minor: int = 0
+    held_fee_minor: int = 0
+    released_minor: int = 0
+    refunded_minor: int = 0
+    client_fee_minor: int = 0
+    freelancer_fee_minor: int = 0
+    payable_to_client_minor: int = 0
+    payable_to_freelancer_minor: int = 0
+    in_transit_minor: int = 0
+
+
+_BOOKS: Final = """
+SELECT c.id, c.currency, sums.*,
+    ARRAY(SELECT ROW(b.account, b.currency, b.balance_minor) FROM balances b WHERE b.contract_id = c.id) AS balances
+FROM contracts c CROSS JOIN LATERAL (
+    SELECT coalesce(sum(m.held_minor), 0)::bigint AS held, coalesce(sum(m.held_fee_minor), 0)::bigint AS held_fee,
+        coalesce(sum(m.released_minor), 0)::bigint AS released, coalesce(sum(m.refunded_minor), 0)::bigint AS refunded,
+        coalesce(sum(m.client_fee_minor), 0)::bigint AS client_fee,
+        coalesce(sum(m.freelancer_fee_minor), 0)::bigint AS freelancer_fee
+    FROM milestones m WHERE m.contract_id = c.id
+) sums
+WHERE c.id = ANY($1::text[])
+"""
+
+
+async def books(contract_ids: Collection[str]) -> dict[str, Books]:
+    """The money of each of these contracts, over all its revisions; one statement."""
+    found = {}
+    for row in await database.fetch(_BOOKS, sorted(set(contract_ids))):
+        balances = {(account, currency): minor for account, currency, minor in row["balances"]}
+        found[row["id"]] = Books(
+            row["held"],
+            row["held_fee"],
+            row["released"],
+            row["refunded"],
+            row["client_fee"],
+            row["freelancer_fee"],
+            *_payables(row["id"], row["currency"], balances),
+        )
+    return found
+
+
+def _payables(contract_id: str, currency: str, balances: Mapping[tuple[str, str], int]) -> tuple[int, int, int]:
+    accounts = (payable_to(contract_id, Side.CLIENT), payable_to(contract_id, Side.FREELANCER), in_transit(contract_id))
+    to_client, to_freelancer, on_its_way = (balances.get((account, currency), 0) for account in accounts)
+    return to_client, to_freelancer, on_its_way

@@ -1,0 +1,158 @@
+"""Milestones and the work handed in for them, as an actor may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from escrow import database, ids
+from escrow.access import Actor, ActorKind, may_see
+from escrow.agreement.state import Milestone, Submission
+from escrow.database import Record
+from escrow.ids import Kind
+from escrow.lifecycle import MilestoneState
+from escrow.store_rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
+
+_MILESTONE: Final = columns(MILESTONE, of="m")
+_SUBMISSION: Final = columns(SUBMISSION, of="s")
+
+
+@dataclass(frozen=True, slots=True)
+class MilestoneView:
+    """A milestone, and of its contract what its answer needs."""
+
+    milestone: Milestone
+    contract_id: str
+    currency: str
+
+
+async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milestone, ...]]:
+    """The current plan of each of these contracts, in order of position; one statement."""
+    rows = await database.fetch(
+        f"""
+        SELECT {_MILESTONE}
+        FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
+        WHERE c.id = ANY($1::text[]) ORDER BY m.contract_id, m.position
+        """,  # noqa: S608 - our own text
+        sorted(set(contract_ids)),
+    )
+    found: dict[str, list[Milestone]] = {}
+    for row in rows:
+        found.setdefault(row["contract_id"], []).append(milestone_of(tuple(row)))
+    return {contract_id: tuple(milestones) for contract_id, milestones in found.items()}
+
+
+async def milestones_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, MilestoneView]:
+    """Those of the milestones, of any revision, that exist and that the actor may see, by identifier; one statement."""
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.MILESTONE, identifier)]
+    if not wanted:
+        return {}
+    rows = await database.fetch(
+        f"""
+        SELECT {_MILESTONE}, c.currency, c.client_id, c.freelancer_id
+        FROM milestones m JOIN contracts c ON c.id = m.contract_id WHERE m.id = ANY($1::text[])
+        """,  # noqa: S608 - our own text
+        wanted,
+    )
+    return {
+        row["id"]: _view(row)
+        for row in rows
+        if may_see(
+            actor, contract_id=row["contract_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
+        )
+    }
+
+
+async def milestones_page(
+    actor: Actor,
+    *,
+    contract_id: str | None,
+    states: Collection[MilestoneState] | None,
+    limit: int,
+    after: tuple[str, int] | None,
+) -> list[MilestoneView]:
+    """At most `limit` milestones of current plans: those of the newest contract first, in each in order of position.
+
+    `after` is the contract and the position of the last one before.
+    """
+    if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
+        return []
+    states_given = sorted(states) if states is not None else None
+    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
+    roles = ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
+    scans = " UNION ALL ".join(f"({_scan(role, contract_id, states_given, within, after)})" for role in roles)
+    rows = await database.fetch(
+        f"SELECT * FROM ({scans}) found ORDER BY contract_id DESC, position LIMIT $2",  # noqa: S608 - our own text
+        actor.account_id,
+        limit,
+        contract_id,
+        states_given,
+        within,
+        *(after or (None, None)),
+    )
+    return [_view(row) for row in rows]
+
+
+def _scan(role: str, contract_id: object, states: object, within: object, after: object) -> str:
+    # Each parameter is named in every variant, so that PostgreSQL always knows its type.
+    conditions = [
+        f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
+        "c.id = $3" if contract_id is not None else "$3::text IS NULL",
+        "m.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
+        "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
+        # The first half lets the scan of contracts start at the right place.
+        "c.id <= $6 AND (c.id < $6 OR m.position > $7::int)"
+        if after is not None
+        else "$6::text IS NULL AND $7::int IS NULL",
+    ]
+    return f"""
+        SELECT {_MILESTONE}, c.currency
+        FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
+        WHERE {" AND ".join(conditions)} ORDER BY c.id DESC, m.position LIMIT $2"""  # noqa: S608 - our own text
+
+
+def _view(row: Record) -> MilestoneView:
+    return MilestoneView(milestone_of(tuple(row.values())[: len(MILESTONE)]), row["contract_id"], row["currency"])
+
+
+async def submissions_pages(
+    milestone_ids: Collection[str], *, limit: int, after: int | None
+) -> dict[str, list[Submission]]:
+    """For each milestone at most `limit` submissions in order, those after the number `after`; one statement."""
+    rows = await database.fetch(
+        f"""
+        SELECT found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
+            SELECT {_SUBMISSION} FROM submissions s WHERE s.milestone_id = asked.id AND s.number > $3
+            ORDER BY s.number LIMIT $2
+        ) found
+        """,  # noqa: S608 - our own text
+        sorted(set(milestone_ids)),
+        limit,
+        after or 0,
+    )
+    found: dict[str, list[Submission]] = {}
+    for row in rows:
+        found.setdefault(row["milestone_id"], []).append(submission_of(tuple(row)))
+    return found
+
+
+async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, Submission]:
+    """Those of the submissions that exist and that the actor may see, by identifier; one statement."""
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.SUBMISSION, identifier)]
+    if not wanted:
+        return {}
+    rows = await database.fetch(
+        f"""
+        SELECT {_SUBMISSION}, c.client_id, c.freelancer_id FROM submissions s JOIN contracts c ON c.id = s.contract_id
+        WHERE s.id = ANY($1::text[])
+        """,  # noqa: S608 - our own text
+        wanted,
+    )
+    return {
+        row["id"]: submission_of(tuple(row.values())[: len(SUBMISSION)])
+        for row in rows
+        if may_see(
+            actor, contract_id=row["contract_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
+        )
+    }

@@ -1,0 +1,81 @@
+"""Data loaders in one decorator: a nested field that needs the database is asked once for all parents of its level.
+
+Batches live as long as one operation (they hang on its context), so nothing is remembered from one request to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+
+if TYPE_CHECKING:
+    from schema.context import Context
+
+Parent = TypeVar("Parent")
+Value = TypeVar("Value")
+Arguments = TypeVarTuple("Arguments")
+
+_Load = Callable[..., Awaitable[Sequence[Any]]]
+
+
+def batched(
+    load: Callable[[Sequence[Parent], Context, *Arguments], Awaitable[Sequence[Value]]],
+) -> Callable[[Parent, Context, *Arguments], Awaitable[Value]]:
+    """Turn `load(parents, context, …)`, which answers one value per parent, into a function of a single parent.
+
+    Calls of one level of the query (with equal arguments) are collected until the event loop turns and become one call
+    of `load`. A parent is an identifier or an object of its own; asking for it again costs nothing.
+    """
+
+    @wraps(load)
+    def ask(parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
+        return context.batches.ask(cast("_Load", load), context, parent, cast("Hashable", arguments))
+
+    return ask
+
+
+class Batches:
+    """The answers of one operation, and the questions that wait for the next turn of the event loop."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, tuple[object, asyncio.Future[Any]]] = {}
+        self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def ask(self, load: _Load, context: Context, parent: object, arguments: Hashable) -> asyncio.Future[Any]:
+        """The future answer for this parent; the same one if it was asked before."""
+        kind = (load, arguments)
+        # The parent is kept beside its answer: an id of an object is only unique while the object lives.
+        place = (kind, parent if isinstance(parent, str) else id(parent))
+        known = self._answers.get(place)
+        if known is not None:
+            return known[1]
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._answers[place] = (parent, answer)
+        waiting = self._waiting.get(kind)
+        if waiting is None:
+            self._waiting[kind] = waiting = []
+            loop.call_soon(self._start, kind, load, context, arguments)
+        waiting.append((parent, answer))
+        return answer
+
+    def _start(self, kind: Hashable, load: _Load, context: Context, arguments: Any) -> None:
+        task = asyncio.ensure_future(self._run(load, context, arguments, self._waiting.pop(kind)))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(
+        self, load: _Load, context: Context, arguments: tuple[Any, ...], asked: list[tuple[Any, asyncio.Future[Any]]]
+    ) -> None:
+        try:
+            values = await load([parent for parent, _ in asked], context, *arguments)
+            for (_, answer), value in zip(asked, values, strict=True):
+                if not answer.done():
+                    answer.set_result(value)
+        except Exception as error:  # noqa: BLE001 - whoever awaits the answers gets the error
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)

@@ -1,0 +1,63 @@
+"""The schema, put together once, and its text. `schema/schema.graphql` is the printed snapshot that a test compares."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
+
+from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
+from schema.execution import Runner
+from schema.idempotency import idempotent
+from schema.mutations import accounts, plan, terms, work
+from schema.nodes import NODE_TYPES
+from schema.queries import Query
+from schema.scalars import SCALARS
+
+SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
+
+Mutation: Final = create_type(
+    "Mutation",
+    [*terms.FIELDS, *plan.FIELDS, *work.FIELDS, *accounts.FIELDS],
+    description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
+)
+
+
+class _Schema(strawberry.Schema):
+    """Strawberry's schema, without the extension that would wrap every field because a directive is declared."""
+
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
+        return []
+
+
+@cache
+def schema() -> strawberry.Schema:
+    """The schema as Strawberry has it; made at the first call."""
+    return _Schema(
+        query=Query,
+        mutation=Mutation,
+        types=NODE_TYPES,
+        directives=[idempotent],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+
+
+def executable() -> GraphQLSchema:
+    """The same as graphql-core has it, to be run."""
+    return schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
+
+
+def runner() -> Runner:
+    """What runs operations against the schema, with document caches of its own."""
+    return Runner(executable())
+
+
+def sdl() -> str:
+    """The schema in GraphQL's own language, ending with a newline."""
+    return schema().as_str().rstrip() + "\n"

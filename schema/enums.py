@@ -1,0 +1,168 @@
+"""The domain's enumerations in GraphQL, with a description of every value: the schema is the manual.
+
+The classes themselves belong to `escrow`; here they get their words. A value without words refuses to start.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeVar
+
+import strawberry
+
+from escrow.access import AccountType, ActorKind, Role, Scope, Side
+from escrow.agreement.state import DepositTerm
+from escrow.errors import ErrorCode
+from escrow.lifecycle import Action, ContractState, DepositState, MilestoneState, OrderKind, OrderState
+
+E = TypeVar("E", bound=type[Enum])
+
+
+def _describe(of: E, description: str, /, **values: str) -> E:
+    described = strawberry.enum(of, description=description)
+    definition: Any = described.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values.pop(value.name)
+    if values:
+        raise ValueError(f"{of.__name__} has no {', '.join(values)}")
+    return described
+
+
+_describe(
+    AccountType,
+    "What kind of party an account is.",
+    INDIVIDUAL="One person.",
+    COMPANY="A company.",
+    AGENCY="An agency: its members deliver work in its name.",
+)
+
+_describe(
+    Role,
+    "What a member may do for an account; each role includes the ones before it.",
+    VIEWER="Reads.",
+    MEMBER="Also submits work.",
+    MANAGER="Does all the rest on contracts.",
+    OWNER="Also handles payouts, keys and members.",
+)
+
+_describe(
+    Scope,
+    "What an API key was made for.",
+    CONTRACTS_READ="Reading contracts and all that belongs to them.",
+    CONTRACTS_WRITE="Commands on contracts that move no money; the account's keys.",
+    MONEY_WRITE="Commands that move money: deposits, approvals, payouts; the account's members.",
+    WEBHOOKS_MANAGE="Endpoints and their deliveries.",
+    DISPUTES_DECIDE="Deciding disputes.",
+    OPERATOR="Acting as the operator of this deployment.",
+)
+
+_describe(
+    Side,
+    "The two parties of a contract.",
+    CLIENT="The account that pays.",
+    FREELANCER="The account that delivers.",
+)
+
+_describe(
+    ActorKind,
+    "Who causes something to happen.",
+    ACCOUNT="An account, through one of its keys.",
+    OPERATOR="The operator of this deployment.",
+    PROVIDER="The payment provider, by a report.",
+    CLOCK="A deadline that passed.",
+)
+
+_describe(
+    ContractState,
+    "Where a contract stands.",
+    PROPOSED="Terms are on the table; the side that did not write the latest revision has the turn.",
+    ACTIVE="Both sides agreed.",
+    COMPLETED="Every milestone is closed and the freelancer was paid something; nothing is added any more.",
+    ENDED="Ended early by a party, and everything is settled.",
+    DECLINED="The side whose turn it was turned the proposal down.",
+    WITHDRAWN="The side that wrote the latest revision took it back.",
+    EXPIRED="Nobody answered the proposal within its offer window.",
+)
+
+_describe(
+    MilestoneState,
+    "Where a milestone and its money stand. RELEASED, REFUNDED, SETTLED and CANCELLED are closed.",
+    PLANNED="Agreed but not funded; the only state in which it can be edited, moved or removed.",
+    FUNDING="A deposit was started and the payment provider has not confirmed it.",
+    FUNDED="The money is held; it waits for its turn, or for the contract to be accepted.",
+    ACTIVE="The money is held and work is under way.",
+    SUBMITTED="Work was handed in; the client reviews, and silence releases the money when the review window has passed.",
+    CHANGES_REQUESTED="The client sent the work back with a note; the review clock is stopped.",
+    RELEASED="All of the money went to the freelancer.",
+    REFUNDED="All of the money went back to the client.",
+    SETTLED="The money was split.",
+    CANCELLED="Removed, or ended, before it was funded.",
+)
+
+_describe(
+    DepositState,
+    "Where a client's deposit stands.",
+    STARTED="The payment provider was asked and has not answered.",
+    CONFIRMED="The money came.",
+    FAILED="The payment provider could not take the money.",
+    ABANDONED="Nobody waits for it any more; money that still comes is sent back.",
+)
+
+_describe(
+    DepositTerm,
+    "What the first deposit covers.",
+    FIRST="The first milestone.",
+)
+
+_describe(
+    OrderKind,
+    "What the payment provider is asked to do.",
+    DEPOSIT="Take the client's money.",
+    REFUND="Pay the client back.",
+    PAYOUT="Pay the freelancer.",
+)
+
+_describe(
+    OrderState,
+    "What is known of an order to the payment provider.",
+    STARTED="It waits for the provider.",
+    PAID="The provider carried it out.",
+    FAILED="The provider could not carry it out.",
+    ABANDONED="It is no longer wanted.",
+)
+
+_describe(
+    Action,
+    "What a party can ask of a contract or of one of its milestones; each is a mutation.",
+    PROPOSE="`proposeContract`: put the first revision of a contract on the table.",
+    REVISE="`reviseContract`: answer a proposal with a counter-offer.",
+    ACCEPT="`acceptContract`: agree to the revision that is on the table.",
+    DECLINE="`declineContract`: turn a proposal down.",
+    WITHDRAW="`withdrawContract`: take one's own proposal back.",
+    ADD_MILESTONE="`addMilestone`: add to the plan.",
+    EDIT_MILESTONE="`editMilestone`: change a planned milestone.",
+    MOVE_MILESTONE="`moveMilestone`: give a planned milestone another place.",
+    REMOVE_MILESTONE="`removeMilestone`: take a planned milestone out of the plan.",
+    FUND="`fundMilestone`: start the deposit for a milestone.",
+    CANCEL_FUNDING="`cancelFunding`: abandon a deposit that was not confirmed.",
+    SUBMIT="`submitMilestone`: hand in the work.",
+    APPROVE="`approveMilestone`: release the money.",
+    REQUEST_CHANGES="`requestChanges`: send submitted work back with a note.",
+    REQUEST_PAYOUT="`requestPayout`: have what is payable to the freelancer paid out.",
+)
+
+_describe(
+    ErrorCode,
+    "What was refused, for programs to branch on. Codes never change their meaning.",
+    NOT_FOUND="It doesn't exist, or you may not see it.",
+    FORBIDDEN="You may see it, but not do this.",
+    CONFLICT_OF_INTEREST="A mediator who belongs to a party.",
+    VERSION_CONFLICT="It moved on since the version that you named; the payload carries it as it is now.",
+    INVALID_STATE="Not in this state.",
+    MILESTONE_LOCKED="Only planned milestones can be edited.",
+    OUT_OF_SEQUENCE="Not before its turn.",
+    SAME_PARTY="Client and freelancer are the same or share a member.",
+    INVALID_INPUT="A value that no state would accept.",
+    INSUFFICIENT_FUNDS="More than there is to pay out.",
+    IDEMPOTENCY_KEY_REUSED="The same idempotency key came with another input.",
+)

@@ -1,0 +1,196 @@
+"""How much one operation may ask for: depth, aliases, directives, tokens, and the number of objects that it could answer.
+
+Strawberry's own limiters count through fragments again for each use, which a short chain of fragments turns into hours;
+here every fragment is measured once per walk, and a document is walked once for each choice of its page sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    Visitor,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+    visit,
+)
+
+from schema.connections import PAGE_DEFAULT, PAGE_MAX
+
+DEPTH_MAX: Final = 12
+ALIASES_MAX: Final = 50
+DIRECTIVES_MAX: Final = 50
+TOKENS_MAX: Final = 3_000
+DOCUMENT_CHARACTERS_MAX: Final = 100_000
+
+OBJECTS_MAX: Final = 20_000
+"""Objects in the largest answer that the operation could get. 100 contracts with 100 events each fit, a level more doesn't."""
+
+LIST_LENGTH_ASSUMED: Final = 10
+"""What a list without a page size counts: plans have three to five milestones; 200 is the exception."""
+
+SIZES_KEPT_MAX: Final = 64
+"""Sizes that are remembered per document, by its page sizes."""
+
+
+class TooComplex(Exception):
+    """The operation asks for more than one request may; the message says by how much."""
+
+
+def _given(first: object) -> int:
+    """A page size from a variable; nonsense is refused elsewhere and counts as the largest page here."""
+    if first is None:
+        return PAGE_DEFAULT
+    return first if isinstance(first, int) and 0 <= first <= PAGE_MAX else PAGE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one operation, or a part of it, was measured to be; `objects` is how many it could answer with."""
+
+    depth: int = 0
+    aliases: int = 0
+    directives: int = 0
+    objects: int = 0
+
+    def check(self) -> None:
+        """Raise `TooComplex` for the first limit that is exceeded."""
+        for what, found, most in (
+            ("levels deep", self.depth, DEPTH_MAX),
+            ("aliases", self.aliases, ALIASES_MAX),
+            ("directives", self.directives, DIRECTIVES_MAX),
+        ):
+            if found > most:
+                raise TooComplex(f"This operation has {found} {what}; at most {most} are allowed.")
+        if self.objects > OBJECTS_MAX:
+            raise TooComplex(
+                f"This operation could answer with {self.objects} objects; at most {OBJECTS_MAX} are allowed. "
+                "Ask for smaller pages (`first`) or fewer levels."
+            )
+
+
+class Meter:
+    """Measures one operation of a valid document; sizes are kept per value of the page sizes that are variables."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        self._schema = schema
+        self._document = document
+        self._operation = operation
+        self._page_variables = _page_variables(document)
+        self._known: dict[tuple[int, ...], Size] = {}
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raise `TooComplex` if the operation with these variables asks for more than one request may."""
+        pages = tuple(_given(variables.get(name)) for name in self._page_variables)
+        size = self._known.get(pages)
+        if size is None:
+            size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
+            if len(self._known) < SIZES_KEPT_MAX:
+                self._known[pages] = size
+        size.check()
+
+    def _measure(self, pages: Mapping[str, int]) -> Size:
+        root = {
+            OperationType.QUERY: self._schema.query_type,
+            OperationType.MUTATION: self._schema.mutation_type,
+            OperationType.SUBSCRIPTION: self._schema.subscription_type,
+        }[self._operation.operation]
+        return _Measure(self._schema, self._document, pages).selection(self._operation.selection_set, root)
+
+
+def _page_variables(document: DocumentNode) -> tuple[str, ...]:
+    """The variables that stand for a page size anywhere in the document."""
+    found: set[str] = set()
+
+    class Find(Visitor):
+        def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+            if node.name.value == "first" and isinstance(node.value, VariableNode):
+                found.add(node.value.name.value)
+
+    visit(document, Find())
+    return tuple(sorted(found))
+
+
+class _Measure:
+    """One walk over a valid document; each fragment is walked once per type that it is used on."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, pages: Mapping[str, int]) -> None:
+        self._schema = schema
+        self._pages = pages
+        self._fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._known: dict[str, Size] = {}
+
+    def selection(self, selections: SelectionSetNode | None, parent: Any) -> Size:
+        sizes = [self._of(node, parent) for node in selections.selections] if selections is not None else []
+        return Size(
+            max((size.depth for size in sizes), default=0),
+            sum(size.aliases for size in sizes),
+            sum(size.directives for size in sizes),
+            sum(size.objects for size in sizes),
+        )
+
+    def _of(self, node: Any, parent: Any) -> Size:
+        inner = self._field(node, parent) if isinstance(node, FieldNode) else self._fragment(node, parent)
+        return replace(inner, directives=inner.directives + len(node.directives or ()))
+
+    def _fragment(self, node: FragmentSpreadNode | InlineFragmentNode, parent: Any) -> Size:
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            return self.selection(
+                node.selection_set, self._schema.type_map[condition.name.value] if condition else parent
+            )
+        name = node.name.value
+        if name not in self._known:
+            fragment = self._fragments[name]
+            self._known[name] = self.selection(
+                fragment.selection_set, self._schema.type_map[fragment.type_condition.name.value]
+            )
+        return self._known[name]
+
+    def _field(self, node: FieldNode, parent: Any) -> Size:
+        aliases = 1 if node.alias else 0
+        fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
+        definition = fields.get(node.name.value)
+        # Introspection has no definition here; graphql-core bounds its depth.
+        if definition is None or is_leaf_type(get_named_type(definition.type)):
+            return Size(aliases=aliases)
+        inner = self.selection(node.selection_set, get_named_type(definition.type))
+        return Size(
+            depth=inner.depth + 1,
+            aliases=inner.aliases + aliases,
+            directives=inner.directives,
+            objects=(1 + inner.objects) * self._factor(node, definition),
+        )
+
+    def _factor(self, node: FieldNode, definition: GraphQLField) -> int:
+        """How many objects a field answers with: its page size, the assumed length of a list, or one."""
+        if "first" in definition.args:
+            value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
+            if isinstance(value, VariableNode):
+                return self._pages[value.name.value]
+            return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
+        if not is_list_type(get_nullable_type(definition.type)):
+            return 1
+        # Below a connection, `edges` and `nodes` are as long as the page, which the connection has counted.
+        return 1 if node.name.value in ("edges", "nodes") and not definition.args else LIST_LENGTH_ASSUMED

@@ -1,0 +1,136 @@
+"""Edits of an active contract's plan, by the client. Only planned milestones can be edited."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import strawberry
+
+from escrow.agreement import commands
+from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
+from schema.mutations.running import Call, Payload, contract_after, milestone_after, mutation
+from schema.types.contract import Contract
+from schema.types.milestone import Milestone
+
+
+@strawberry.type(description="The contract and the milestone after the mutation.")
+class MilestonePayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None,
+        description="The contract; null if the mutation was refused, but as it is now after a VERSION_CONFLICT.",
+    )
+    milestone: Milestone | None = strawberry.field(
+        default=None,
+        description="The milestone; null if the mutation was refused, but as it is now after a VERSION_CONFLICT.",
+    )
+
+
+@strawberry.input(description="A milestone to be added.")
+class AddMilestoneInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract.")
+    milestone: MilestoneInput = strawberry.field(description="The milestone.")
+    position: int | None = strawberry.field(
+        default=None, description="Its place in the plan, from 1, closed ones counted; null puts it at the end."
+    )
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    )
+
+
+@mutation("Adds a planned milestone to an active contract.")
+async def add_milestone(call: Call, given: AddMilestoneInput) -> MilestonePayload:
+    outcome = await call.run(
+        commands.AddMilestone(
+            contract_id=given.contract_id,
+            milestone=draft(given.milestone),
+            position=given.position,
+            message=given.message,
+            expected_version=given.expected_version,
+        )
+    )
+    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+
+
+@strawberry.input(description="What changes of a planned milestone. What is null stays as it is.")
+class EditMilestoneInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
+    title: str | None = strawberry.field(default=None, description="The new title, 1 to 200 characters.")
+    purpose: str | None = strawberry.field(default=None, description="The new purpose, 1 to 2,000 characters.")
+    amount: MoneyInput | None = strawberry.field(default=None, description="The new price.")
+    due_on: date | None = strawberry.field(default=None, description="The new due date.")
+    deliverables: list[str] | None = strawberry.field(default=None, description="The new deliverables, all of them.")
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    )
+
+
+@mutation("Changes a planned milestone.")
+async def edit_milestone(call: Call, given: EditMilestoneInput) -> MilestonePayload:
+    outcome = await call.run(
+        commands.EditMilestone(
+            milestone_id=given.milestone_id,
+            title=given.title,
+            purpose=given.purpose,
+            amount=raw_money_or_none(given.amount),
+            due_on=given.due_on,
+            deliverables=tuple(given.deliverables) if given.deliverables is not None else None,
+            message=given.message,
+            expected_version=given.expected_version,
+        )
+    )
+    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+
+
+@strawberry.input(description="Where a planned milestone goes.")
+class MoveMilestoneInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
+    position: int = strawberry.field(description="Its new place in the plan, from 1, closed ones counted.")
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    )
+
+
+@mutation("Gives a planned milestone another place in the order; the ones between move up or down by one.")
+async def move_milestone(call: Call, given: MoveMilestoneInput) -> MilestonePayload:
+    outcome = await call.run(
+        commands.MoveMilestone(
+            milestone_id=given.milestone_id,
+            position=given.position,
+            message=given.message,
+            expected_version=given.expected_version,
+        )
+    )
+    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+
+
+@strawberry.input(description="Which planned milestone is taken out.")
+class RemoveMilestoneInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    )
+
+
+@mutation("Takes a planned milestone out of the plan. It stays in its place as CANCELLED.")
+async def remove_milestone(call: Call, given: RemoveMilestoneInput) -> MilestonePayload:
+    outcome = await call.run(
+        commands.RemoveMilestone(
+            milestone_id=given.milestone_id, message=given.message, expected_version=given.expected_version
+        )
+    )
+    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+
+
+FIELDS = [add_milestone, edit_milestone, move_milestone, remove_milestone]

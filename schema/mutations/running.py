@@ -1,0 +1,151 @@
+"""The one way that a mutation runs: credentials, idempotency key, the command, and refusals as `userErrors`.
+
+A resolver of this package is a function of a `Call` and its input that returns a payload; it has no `try` and reads
+nothing. `mutation` makes a field of it.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from escrow import commands
+from escrow.access import Actor
+from escrow.accounts import commands as account_commands
+from escrow.accounts import running as account_running
+from escrow.agreement.commands import PartyCommand
+from escrow.errors import DomainError, ErrorCode, InvalidInput
+from escrow.idempotency import Idempotency, idempotency
+from schema.batching import Batches
+from schema.context import Context, Info
+from schema.idempotency import key_of, plain
+from schema.types.contract import Contract, contract_found
+from schema.types.milestone import Milestone, milestone_found
+from schema.user_errors import UserError
+
+I = TypeVar("I")  # noqa: E741 - an input
+P = TypeVar("P", bound="Payload")
+
+
+@strawberry.type(description="What every mutation answers with, beside the objects that it changed.")
+class Payload:
+    user_errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why the mutation was refused; empty if it was done."
+    )
+
+
+@dataclass(slots=True)
+class Call:
+    """One mutation under way: who asks, and under which idempotency key."""
+
+    context: Context
+    actor: Actor
+    idempotency: Idempotency | None
+    replayed: bool = False
+
+    async def run(self, command: PartyCommand) -> commands.Outcome:
+        """Carry out a command on a contract; refusals are raised."""
+        outcome = await commands.run(command, by=self.actor, idempotency=self.idempotency)
+        self.replayed = outcome.replayed
+        return outcome
+
+    async def run_account(self, command: account_commands.AccountCommand) -> account_running.Outcome:
+        """Carry out a command on an account; refusals are raised."""
+        return await account_running.run(command, by=self.actor)
+
+
+def mutation(description: str) -> Callable[[Callable[[Call, I], Awaitable[P]]], StrawberryField]:
+    """A field of `Mutation` that takes one `input` and answers with the handler's payload, or with why it was refused."""
+
+    def make(handler: Callable[[Call, I], Awaitable[P]]) -> StrawberryField:
+        hints = typing.get_type_hints(handler)
+        payload_type = hints["return"]
+        (input_type,) = (hint for name, hint in hints.items() if name not in ("call", "return"))
+
+        async def resolve(info: Info, given: Any) -> Any:
+            return await _resolve(info, handler, given, payload_type)
+
+        argument = strawberry.argument(name="input", description="What to do, and to what.")
+        resolve.__name__ = handler.__name__
+        resolve.__annotations__ = {
+            "info": Info,
+            "given": Annotated[input_type, argument],
+            "return": payload_type,
+        }
+        return typing.cast("StrawberryField", strawberry.field(resolver=resolve, description=description))
+
+    return make
+
+
+async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given: I, payload_type: type[P]) -> P:
+    context = info.context
+    actor = context.known()
+    try:
+        call = Call(context, actor, _idempotency(info, given))
+        payload = await handler(call, given)
+    except DomainError as refusal:
+        return await _refused(payload_type, refusal, given, context)
+    finally:
+        # What was read before the command is old now, for the mutations that follow in the same operation.
+        context.batches = Batches()
+    if call.replayed:
+        context.replayed.append(list(info.path.as_list()))
+    return payload
+
+
+def _idempotency(info: Info, given: object) -> Idempotency | None:
+    """The key that came with the mutation, if one did. Also refuses texts that nothing could store."""
+    values = plain(given)
+    for place, text in _texts(values):
+        if "\0" in text:
+            raise InvalidInput("It contains the character U+0000, which is not text.", field=place)
+    key = key_of(info)
+    return idempotency(key, operation=info.field_name, given=values) if key is not None else None
+
+
+def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of an input with the place where it stands, such as `milestones.0.title`."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{place}.{name}" if place else name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{place}.{index}")
+
+
+async def _refused(payload_type: type[P], refusal: DomainError, given: object, context: Context) -> P:
+    """A payload that says why; after a version conflict it carries the object as it is now."""
+    payload = payload_type(user_errors=[UserError.of(refusal)])
+    if refusal.code is ErrorCode.VERSION_CONFLICT:
+        for name, value in (await _current(given, context)).items():
+            if hasattr(payload, name):
+                setattr(payload, name, value)
+    return payload
+
+
+async def _current(given: object, context: Context) -> dict[str, Contract | Milestone | None]:
+    milestone_id = getattr(given, "milestone_id", None)
+    milestone = await milestone_found(milestone_id, context) if milestone_id is not None else None
+    contract_id = milestone.contract_id if milestone is not None else getattr(given, "contract_id", None)
+    contract = await contract_found(contract_id, context) if contract_id is not None else None
+    return {"contract": contract, "milestone": milestone}
+
+
+def contract_after(outcome: commands.Outcome) -> Contract:
+    """The contract as the command left it, with its plan: nothing is read again."""
+    return Contract.of(outcome.contract, version=outcome.version, plan=outcome.contract.milestones)
+
+
+def milestone_after(outcome: commands.Outcome) -> Milestone | None:
+    """The milestone that the command was about, as it left it."""
+    found = outcome.contract.milestone(outcome.result["milestone_id"])
+    if found is None:
+        return None
+    return Milestone.of(found, contract_id=outcome.contract.id, currency=outcome.contract.currency)

@@ -1,0 +1,55 @@
+"""Anything by its identifier: the prefix tells the kind, and each kind is read in one batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from escrow import ids
+from escrow.access import Scope
+from escrow.ids import Kind
+from schema.context import Context
+from schema.types.account import Account, ApiKey, Member, account_of, key_of, member_of
+from schema.types.common import Node
+from schema.types.contract import Contract, contract_found
+from schema.types.event import Event, event_of
+from schema.types.milestone import Milestone, milestone_found
+from schema.types.money import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
+from schema.types.work import Submission, submission_of
+
+NODE_TYPES: Final = (
+    Account, ApiKey, Contract, Deposit, Event, Member, Milestone, PaymentOrder, Submission, Transfer,
+)  # fmt: skip
+
+_FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
+    Kind.ACCOUNT: account_of,
+    Kind.CONTRACT: contract_found,
+    Kind.DEPOSIT: deposit_of,
+    Kind.EVENT: event_of,
+    Kind.KEY: key_of,
+    Kind.MEMBER: member_of,
+    Kind.MILESTONE: milestone_found,
+    Kind.ORDER: order_of,
+    Kind.SUBMISSION: submission_of,
+    Kind.TRANSFER: transfer_of,
+}
+
+_OWN: Final = frozenset({Kind.ACCOUNT, Kind.KEY, Kind.MEMBER})
+"""Kinds that belong to accounts; reading the others needs the scope for reading contracts."""
+
+
+async def find_nodes(identifiers: Sequence[str], context: Context) -> list[Node | None]:
+    """What these identifiers name, in the same order; `None` for what doesn't exist or may not be seen."""
+    context.known()
+    return list(await asyncio.gather(*(_find(identifier, context) for identifier in identifiers)))
+
+
+async def _find(identifier: str, context: Context) -> Node | None:
+    kind = ids.kind_of(identifier)
+    if kind is None or kind not in _FIND:
+        return None
+    if kind not in _OWN:
+        context.reader(Scope.CONTRACTS_READ)
+    found: Node | None = await _FIND[kind](identifier, context)
+    return found

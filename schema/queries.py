@@ -1,0 +1,158 @@
+"""The questions that can be asked. Seeing comes first: what a viewer may not see is simply not there."""
+
+from __future__ import annotations
+
+import decimal
+from typing import Annotated, Final
+
+import strawberry
+from graphql import GraphQLError
+
+from escrow import money
+from escrow.access import Scope
+from escrow.errors import DomainError
+from escrow.lifecycle import ContractState, MilestoneState
+from escrow.money import RawMoney
+from escrow.queries import contracts, milestones
+from schema.connections import After, Connection, First, connection, page_size
+from schema.context import Info
+from schema.fields import resolved
+from schema.inputs import MoneyInput
+from schema.nodes import find_nodes
+from schema.scalars import as_number, print_cursor, read_cursor
+from schema.types.account import Account, Viewer, accounts_list
+from schema.types.common import Money, Node, as_id, money_of
+from schema.types.contract import Contract, contract_found
+from schema.types.milestone import Milestone, milestone_found
+
+NODES_MAX: Final = 100
+
+SHARES_MAX: Final = 200
+"""As many as a plan may have milestones."""
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="The identifier.")]
+
+
+@strawberry.input(description="Which contracts to list. What is null doesn't narrow.")
+class ContractFilter:
+    state: list[ContractState] | None = strawberry.field(default=None, description="Only those in one of these states.")
+
+
+@strawberry.input(description="Which milestones to list. What is null doesn't narrow.")
+class MilestoneFilter:
+    contract_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this contract.")
+    state: list[MilestoneState] | None = strawberry.field(
+        default=None, description="Only those in one of these states."
+    )
+
+
+@strawberry.type(description="What can be asked. Everything but introspection needs credentials.")
+class Query:
+    @resolved("Who is asking, as the credentials tell.")
+    def viewer(self, info: Info) -> Viewer:
+        actor = info.context.known()
+        return Viewer(
+            kind=actor.kind,
+            role=actor.role,
+            scopes=sorted(actor.scopes),
+            account_id=strawberry.ID(actor.account_id or ""),
+            member_id=as_id(actor.member_id),
+            key_id=as_id(actor.key_id),
+        )
+
+    @resolved("Anything by its identifier; null if it doesn't exist or may not be seen.")
+    async def node(self, info: Info, id: Id) -> Node | None:  # noqa: A002 - the name that Relay gives it
+        return (await find_nodes([id], info.context))[0]
+
+    @resolved(
+        "Up to 100 things by their identifiers, in the same order; null for what doesn't exist or may not be seen."
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The identifiers, at most 100.")],
+    ) -> list[Node | None]:
+        if len(ids) > NODES_MAX:
+            raise GraphQLError(f"At most {NODES_MAX} ids, not {len(ids)}.", extensions={"code": "BAD_REQUEST"})
+        return await find_nodes(ids, info.context)
+
+    @resolved("A contract; null if it doesn't exist or may not be seen.")
+    async def contract(self, info: Info, id: Id) -> Contract | None:  # noqa: A002
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await contract_found(id, info.context)
+
+    @resolved("The contracts that the viewer may see, newest first.")
+    async def contracts(
+        self,
+        info: Info,
+        filter: Annotated[ContractFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[Contract]:
+        actor = info.context.reader(Scope.CONTRACTS_READ)
+        size = page_size(first)
+        start = read_cursor(after, "contracts")[0] if after is not None else None
+        states = filter.state if filter is not None else None
+        found = await contracts.contracts_page(actor, states=states, limit=size + 1, after=start)
+        shown = [(Contract.of_view(view), print_cursor("contracts", view.terms.id)) for view in found]
+        return connection(shown, first=size, after=after)
+
+    @resolved("A milestone of any revision; null if it doesn't exist or may not be seen.")
+    async def milestone(self, info: Info, id: Id) -> Milestone | None:  # noqa: A002
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await milestone_found(id, info.context)
+
+    @resolved("The milestones that the viewer may see: the newest contract's first, each current plan in its order.")
+    async def milestones(
+        self,
+        info: Info,
+        filter: Annotated[MilestoneFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[Milestone]:
+        actor = info.context.reader(Scope.CONTRACTS_READ)
+        size = page_size(first)
+        wanted = filter or MilestoneFilter()
+        start = None
+        if after is not None:
+            contract_id, position = read_cursor(after, "milestones", 2)
+            start = (contract_id, as_number(position))
+        found = await milestones.milestones_page(
+            actor, contract_id=wanted.contract_id, states=wanted.state, limit=size + 1, after=start
+        )
+        shown = [
+            (Milestone.of_view(view), print_cursor("milestones", view.contract_id, view.milestone.position))
+            for view in found
+        ]
+        return connection(shown, first=size, after=after)
+
+    @resolved("All accounts, for the operator; the viewer's own for everybody else.")
+    async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
+        info.context.known()
+        return await accounts_list(info.context, first, after)
+
+    @resolved(
+        "An amount divided by ratios without losing a minor unit: what is left over goes to the largest remainders."
+    )
+    def split_budget(
+        self,
+        info: Info,
+        amount: Annotated[MoneyInput, strawberry.argument(description="What to divide.")],
+        ratios: Annotated[
+            list[int], strawberry.argument(description="One positive whole number per share, at most 200: 25, 50, 25.")
+        ],
+    ) -> list[Money]:
+        info.context.known()
+        return _split(amount, ratios)
+
+
+def _split(amount: MoneyInput, ratios: list[int]) -> list[Money]:
+    if len(ratios) > SHARES_MAX:
+        raise GraphQLError(f"At most {SHARES_MAX} ratios, not {len(ratios)}.", extensions={"code": "BAD_REQUEST"})
+    raw = RawMoney(decimal.Decimal(amount.amount), amount.currency)
+    try:
+        whole = money.exact(raw, currency=amount.currency, field="amount")
+        shares = money.allocate(whole.minor, ratios)
+    except DomainError as refusal:
+        raise GraphQLError(refusal.message, extensions={"code": "BAD_REQUEST", "field": refusal.field}) from None
+    return [money_of(share, whole.currency) for share in shares]

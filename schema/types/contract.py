@@ -1,0 +1,235 @@
+"""Contracts: the terms as plain attributes, everything else one batched load away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import strawberry
+
+from escrow.access import Side
+from escrow.agreement import state as domain
+from escrow.agreement.state import DepositTerm
+from escrow.lifecycle import ContractState, MilestoneState
+from escrow.queries import contracts
+from schema.batching import batched
+from schema.connections import After, Connection, First
+from schema.context import Context, Info
+from schema.fields import resolved
+from schema.scalars import CurrencyCode
+from schema.types.account import Account, account_of
+from schema.types.common import Money, Node, money_of
+from schema.types.event import Event, timeline_of
+from schema.types.milestone import Milestone, plan_of
+from schema.types.money import (
+    Deposit,
+    Escrow,
+    PaymentOrder,
+    Transfer,
+    deposits_of,
+    escrow_of,
+    orders_of,
+    transfers_of,
+)
+from schema.types.standing import AllowedAction, Deadline, allowed_actions, deadline_of, standing_of
+
+
+@strawberry.type(description="How long silence may last, in hours, before it has its effect.")
+class Windows:
+    offer_hours: int = strawberry.field(description="Then a proposal that nobody answered expires.")
+    deposit_hours: int = strawberry.field(description="Then a deposit that the provider did not confirm is abandoned.")
+    review_hours: int = strawberry.field(
+        description="Then submitted work counts as approved and the money is released."
+    )
+    refund_answer_hours: int = strawberry.field(
+        description="Then a refund request that nobody answered refunds the client."
+    )
+    dispute_answer_hours: int = strawberry.field(
+        description="Then a dispute that nobody answered goes on without the answer."
+    )
+    mediation_hours: int = strawberry.field(description="Then the operator is told that a dispute is overdue.")
+
+    @classmethod
+    def of(cls, windows: domain.Windows) -> Windows:
+        return cls(
+            offer_hours=windows.offer_hours,
+            deposit_hours=windows.deposit_hours,
+            review_hours=windows.review_hours,
+            refund_answer_hours=windows.refund_answer_hours,
+            dispute_answer_hours=windows.dispute_answer_hours,
+            mediation_hours=windows.mediation_hours,
+        )
+
+
+@strawberry.type(description="The operator's fees, in basis points (hundredths of a percent).")
+class Fees:
+    client_basis_points: int = strawberry.field(
+        description="Charged to the client with each deposit, on top of the amount."
+    )
+    freelancer_basis_points: int = strawberry.field(description="Taken from what is paid to the freelancer.")
+
+    @classmethod
+    def of(cls, fees: domain.Fees) -> Fees:
+        return cls(client_basis_points=fees.client_bps, freelancer_basis_points=fees.freelancer_bps)
+
+
+@strawberry.type(description="How far a contract has come. Cancelled milestones are not counted as part of it.")
+class Progress:
+    total: int = strawberry.field(description="Milestones of the current plan, cancelled ones left out.")
+    closed: int = strawberry.field(description="Of these, how many are closed.")
+    released: int = strawberry.field(description="Of these, how many were released to the freelancer.")
+    cancelled: int = strawberry.field(description="Milestones that were cancelled or removed.")
+    amount: Money = strawberry.field(description="The sum of the prices of the plan, cancelled milestones left out.")
+    amount_released: Money = strawberry.field(description="What of it was released to the freelancer, fees included.")
+
+    @classmethod
+    def of(cls, plan: Sequence[domain.Milestone], currency: str) -> Progress:
+        counted = [milestone for milestone in plan if milestone.state is not MilestoneState.CANCELLED]
+        return cls(
+            total=len(counted),
+            closed=sum(milestone.is_closed for milestone in counted),
+            released=sum(milestone.state is MilestoneState.RELEASED for milestone in counted),
+            cancelled=len(plan) - len(counted),
+            amount=money_of(sum(milestone.amount_minor for milestone in counted), currency),
+            amount_released=money_of(sum(milestone.released_minor for milestone in counted), currency),
+        )
+
+
+@strawberry.type(
+    description="A fixed-price agreement between one client and one freelancer, with an ordered plan of milestones."
+)
+class Contract(Node):
+    plan: strawberry.Private[tuple[domain.Milestone, ...] | None] = None
+    """The milestones, if they are known already: a command leaves the whole contract behind."""
+
+    state: ContractState = strawberry.field(description="Where it stands.")
+    title: str = strawberry.field(description="What it is called.")
+    description: str = strawberry.field(description="What it is about.")
+    currency: CurrencyCode = strawberry.field(description="The ISO 4217 currency of all its amounts.")
+    time_zone: str = strawberry.field(description="The IANA time zone of its due dates.")
+    budget: Money | None = strawberry.field(description="What the client means to spend in all, if it was said.")
+    deposit_term: DepositTerm = strawberry.field(description="What the first deposit covers.")
+    client_id: strawberry.ID = strawberry.field(description="The account that pays.")
+    freelancer_id: strawberry.ID = strawberry.field(description="The account that delivers.")
+    revision: int = strawberry.field(description="Which revision of the terms this is; accepting names it.")
+    written_by: Side = strawberry.field(description="The side that wrote this revision.")
+    turn: Side | None = strawberry.field(
+        description="Whose turn it is to answer the proposal; null once it was answered."
+    )
+    offered_at: datetime = strawberry.field(description="When this revision was put on the table.")
+    windows: Windows = strawberry.field(description="How long silence may last.")
+    fees: Fees = strawberry.field(description="The operator's fees, as this revision froze them.")
+    plan_version: int = strawberry.field(
+        description="Grows with each edit of the plan; `expectedVersion` is compared with it."
+    )
+    version: int = strawberry.field(description="The sequence of its last event.")
+    created_at: datetime = strawberry.field(description="When it was first proposed.")
+    updated_at: datetime = strawberry.field(description="When it last changed.")
+
+    @resolved("The account that pays.")
+    async def client(self, info: Info) -> Account:
+        return _known(await account_of(self.client_id, info.context))
+
+    @resolved("The account that delivers.")
+    async def freelancer(self, info: Info) -> Account:
+        return _known(await account_of(self.freelancer_id, info.context))
+
+    @resolved("The plan: the milestones of the current revision in order, at most 200.")
+    async def milestones(self, info: Info) -> list[Milestone]:
+        plan = await self._plan(info.context)
+        return [Milestone.of(one, contract_id=self.id, currency=self.currency) for one in plan]
+
+    @resolved("The first milestone that is not closed: the only one whose turn it can be.")
+    async def current_milestone(self, info: Info) -> Milestone | None:
+        for one in await self._plan(info.context):
+            if not one.is_closed:
+                return Milestone.of(one, contract_id=self.id, currency=self.currency)
+        return None
+
+    @resolved("How far it has come.")
+    async def progress(self, info: Info) -> Progress:
+        return Progress.of(await self._plan(info.context), self.currency)
+
+    @resolved("Where its money is.")
+    async def escrow(self, info: Info) -> Escrow:
+        return Escrow.of(await escrow_of(self.id, info.context), self.currency)
+
+    @resolved("The money that moved, in order.")
+    async def transfers(self, info: Info, first: First = 50, after: After = None) -> Connection[Transfer]:
+        return await transfers_of(self.id, info.context, first, after)
+
+    @resolved("The client's payments into escrow, in order.")
+    async def deposits(self, info: Info, first: First = 50, after: After = None) -> Connection[Deposit]:
+        return await deposits_of(self.id, info.context, first, after)
+
+    @resolved("What the payment provider was asked to do, in order.")
+    async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
+        return await orders_of(self.id, info.context, first, after)
+
+    @resolved("What happened, in order: its events.")
+    async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:
+        return await timeline_of(self.id, info.context, first, after)
+
+    @resolved("What happens by itself next if nobody acts; null if no clock runs.")
+    async def next_deadline(self, info: Info) -> Deadline | None:
+        return deadline_of((await standing_of(self.id, info.context)).stored)
+
+    @resolved("What the viewer may do with it now, and why not the rest. Milestones have their own.")
+    async def allowed_actions(self, info: Info) -> list[AllowedAction]:
+        return allowed_actions(await standing_of(self.id, info.context), info.context.known())
+
+    async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
+        return self.plan if self.plan is not None else await plan_of(self.id, context)
+
+    @classmethod
+    def of(cls, terms: domain.Contract, *, version: int, plan: tuple[domain.Milestone, ...] | None = None) -> Contract:
+        """The contract ready to read; `plan` if its milestones are known too."""
+        return cls(
+            plan=plan,
+            id=strawberry.ID(terms.id),
+            state=terms.state,
+            title=terms.title,
+            description=terms.description,
+            currency=CurrencyCode(terms.currency),
+            time_zone=terms.time_zone,
+            budget=money_of(terms.budget_minor, terms.currency) if terms.budget_minor is not None else None,
+            deposit_term=terms.deposit_term,
+            client_id=strawberry.ID(terms.client_id),
+            freelancer_id=strawberry.ID(terms.freelancer_id),
+            revision=terms.revision,
+            written_by=terms.written_by,
+            turn=terms.turn if terms.state is ContractState.PROPOSED else None,
+            offered_at=terms.offered_at,
+            windows=Windows.of(terms.windows),
+            fees=Fees.of(terms.fees),
+            plan_version=terms.plan_version,
+            version=version,
+            created_at=terms.created_at,
+            updated_at=terms.updated_at,
+        )
+
+    @classmethod
+    def of_view(cls, view: contracts.ContractView) -> Contract:
+        return cls.of(view.terms, version=view.version)
+
+
+def _known(account: Account | None) -> Account:
+    """A party of a contract that the viewer sees is seen too."""
+    if account is None:
+        raise LookupError("a party of a visible contract is not visible")
+    return account
+
+
+@batched
+async def contract_found(contract_ids: Sequence[str], context: Context) -> list[Contract | None]:
+    """Contracts by identifier, as far as the viewer may see them: one statement for all that are asked for."""
+    found = await contracts.contracts_by_id(context.known(), contract_ids)
+    return [Contract.of_view(found[one]) if one in found else None for one in contract_ids]
+
+
+async def contract_of(contract_id: str, context: Context) -> Contract:
+    """The contract of something that the viewer sees, and therefore sees too."""
+    found = await contract_found(contract_id, context)
+    if found is None:
+        raise LookupError(f"the contract {contract_id} of something visible is not visible")
+    return found

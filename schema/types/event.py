@@ -1,0 +1,97 @@
+"""Events of the log: facts that happened, exactly as they were sealed, with people's words beside them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+import strawberry
+from strawberry.scalars import JSON
+
+from escrow.queries import records
+from schema.batching import batched
+from schema.connections import Connection, connection, page_size
+from schema.context import Context
+from schema.scalars import Cursor, print_cursor, read_number
+from schema.types.common import Actor, Node
+
+
+@strawberry.type(description="A person's words that belong to an event, which itself only holds their salted hash.")
+class EventText:
+    field: str = strawberry.field(description="Which text it is, as in `data.texts` of the event.")
+    value: JSON | None = strawberry.field(description="The text, or the list of texts; null once erased.")
+    salt: str | None = strawberry.field(
+        description="In base64: the sha256 of these 16 bytes and the value's canonical JSON is the hash in the event."
+    )
+    erased_at: datetime | None = strawberry.field(description="When the words were erased, if they were.")
+
+
+@strawberry.type(description="A fact: something that happened to a contract or to an account. Events never change.")
+class Event(Node):
+    type: str = strawberry.field(description="What happened, as a fact in the past: `milestone.released`.")
+    schema_version: int = strawberry.field(description="Which version of the type's payload `data` has.")
+    occurred_at: datetime = strawberry.field(
+        description="When it happened; for a deadline its due time, also if it was written later."
+    )
+    actor: Actor = strawberry.field(description="Who caused it.")
+    stream: strawberry.ID = strawberry.field(description="The contract or the account that it belongs to.")
+    sequence: int = strawberry.field(description="Its place in its stream: 1, 2, 3 without gaps.")
+    hash: str = strawberry.field(description="The sha256 of `body`, in hexadecimal.")
+    previous_hash: str | None = strawberry.field(
+        description="The hash of the event before it in its stream; null for the first."
+    )
+    data: JSON = strawberry.field(description="What changed: a snapshot.")
+    texts: list[EventText] = strawberry.field(description="People's words that belong to it.")
+    body: str = strawberry.field(
+        description="The event as canonical JSON (RFC 8785), byte for byte what was hashed, so that anybody can check it."
+    )
+
+    @classmethod
+    def of(cls, view: records.EventView) -> Event:
+        content = orjson.loads(view.body)
+        return cls(
+            id=strawberry.ID(view.id),
+            type=view.type,
+            schema_version=view.schema_version,
+            occurred_at=view.occurred_at,
+            actor=Actor.of(content["actor"]),
+            stream=strawberry.ID(view.stream_id),
+            sequence=view.sequence,
+            hash=view.hash,
+            previous_hash=view.previous_hash,
+            data=content["data"],
+            texts=[_text(text) for text in view.texts],
+            body=view.body,
+        )
+
+
+def _text(text: records.EventText) -> EventText:
+    salt = b64encode(text.salt).decode() if text.salt is not None else None
+    return EventText(field=text.field, value=text.value, salt=salt, erased_at=text.erased_at)
+
+
+@batched
+async def timeline_of(
+    stream_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+) -> list[Connection[Event]]:
+    """A page of the events of each stream: one statement for all that are asked for."""
+    size = page_size(first)
+    start = read_number(after, "events") if after is not None else None
+    found = await records.events_pages(stream_ids, limit=size + 1, after=start)
+    return [
+        connection(
+            [(Event.of(view), print_cursor("events", view.sequence)) for view in found.get(stream_id, [])],
+            first=size,
+            after=after,
+        )
+        for stream_id in stream_ids
+    ]
+
+
+@batched
+async def event_of(event_ids: Sequence[str], context: Context) -> list[Event | None]:
+    """Events by identifier, as far as the viewer may see them: one statement for all that are asked for."""
+    found = await records.events_by_id(context.known(), event_ids)
+    return [Event.of(found[event_id]) if event_id in found else None for event_id in event_ids]

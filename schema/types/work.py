@@ -1,0 +1,69 @@
+"""Work that was handed in for a milestone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import strawberry
+
+from escrow.agreement import state as domain
+from escrow.queries import milestones
+from schema.batching import batched
+from schema.connections import Connection, connection, page_size
+from schema.context import Context
+from schema.scalars import Cursor, print_cursor, read_number
+from schema.types.common import Node
+
+
+@strawberry.type(description="A file that lies elsewhere, with what proves that it is the same file.")
+class Attachment:
+    name: str = strawberry.field(description="Its name.")
+    sha256: str = strawberry.field(description="The sha256 of its content, in hexadecimal.")
+
+
+@strawberry.type(description="Work that the freelancer handed in for a milestone.")
+class Submission(Node):
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
+    number: int = strawberry.field(description="1 for the first submission of its milestone, 2 for the next.")
+    message: str = strawberry.field(description="What the freelancer says about it.")
+    links: list[str] = strawberry.field(description="Where the work is.")
+    attachments: list[Attachment] = strawberry.field(description="Files that belong to it.")
+    submitted_at: datetime = strawberry.field(description="When it was handed in.")
+
+    @classmethod
+    def of(cls, submission: domain.Submission) -> Submission:
+        return cls(
+            id=strawberry.ID(submission.id),
+            milestone_id=strawberry.ID(submission.milestone_id),
+            number=submission.number,
+            message=submission.message,
+            links=list(submission.links),
+            attachments=[Attachment(name=one.name, sha256=one.sha256) for one in submission.attachments],
+            submitted_at=submission.submitted_at,
+        )
+
+
+@batched
+async def submissions_of(
+    milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+) -> list[Connection[Submission]]:
+    """A page of the submissions of each milestone: one statement for all that are asked for."""
+    size = page_size(first)
+    start = read_number(after, "submissions") if after is not None else None
+    found = await milestones.submissions_pages(milestone_ids, limit=size + 1, after=start)
+    return [
+        connection(
+            [(Submission.of(one), print_cursor("submissions", one.number)) for one in found.get(milestone_id, [])],
+            first=size,
+            after=after,
+        )
+        for milestone_id in milestone_ids
+    ]
+
+
+@batched
+async def submission_of(submission_ids: Sequence[str], context: Context) -> list[Submission | None]:
+    """Submissions by identifier, as far as the viewer may see them: one statement for all that are asked for."""
+    found = await milestones.submissions_by_id(context.known(), submission_ids)
+    return [Submission.of(found[one]) if one in found else None for one in submission_ids]

@@ -1,0 +1,31 @@
+"""What a person or a program can act on: the domain's refusals as data in a payload."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import strawberry
+from strawberry.scalars import JSON
+
+from escrow.errors import DomainError, ErrorCode
+
+
+@strawberry.type(description="Why a mutation was refused. Nothing that it asked for was done.")
+class UserError:
+    code: ErrorCode = strawberry.field(description="The reason, for programs.")
+    message: str = strawberry.field(description="The reason, for people.")
+    field: str | None = strawberry.field(
+        description="The place in the input that is at fault, if it is one: `milestones.0.amount.currency`."
+    )
+    details: JSON | None = strawberry.field(
+        description="Values that help to act on it, by name; null if there are none."
+    )
+
+    @classmethod
+    def of(cls, refusal: DomainError) -> UserError:
+        return cls(
+            code=refusal.code,
+            message=refusal.message,
+            field=refusal.field,
+            details=cast("JSON | None", refusal.details or None),
+        )

@@ -1,0 +1,137 @@
+"""A client of the API, as a program that talks to it: real HTTP messages, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from api.app import create_app
+from escrow import ids
+from escrow.access import Actor, Scope
+from escrow.accounts import commands, running, tokens
+from escrow.ids import Kind
+from tests.factories import Deployment
+
+PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
+
+
+@asynccontextmanager
+async def door() -> AsyncIterator[httpx.AsyncClient]:
+    """The application on the database that the test has, spoken to over HTTP."""
+    transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
+        yield client
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with a key, or without one."""
+
+    http: httpx.AsyncClient
+    token: str | None = None
+    account_id: str = ""
+
+    async def post(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        """The whole answer to an operation."""
+        if self.token is not None:
+            headers["authorization"] = f"Bearer {self.token}"
+        return await self.http.post("/graphql", json={"query": query, "variables": variables or {}}, headers=headers)
+
+    async def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The data of an operation that must not fail."""
+        answer = (await self.post(query, variables)).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def errors(self, query: str, variables: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The top-level errors of an operation that must fail."""
+        answer = (await self.post(query, variables)).json()
+        found: list[dict[str, Any]] = answer["errors"]
+        return found
+
+    async def do(self, mutation: str, given: dict[str, Any], fields: str, *, key: str | None = None) -> dict[str, Any]:
+        """The payload of a mutation, with its `userErrors`."""
+        input_type = mutation[0].upper() + mutation[1:] + "Input"
+        directive = f'@idempotent(key: "{key}")' if key is not None else ""
+        query = f"""mutation ($input: {input_type}!) {{
+            {mutation}(input: $input) {directive} {{ {fields} userErrors {{ code message field details }} }}
+        }}"""
+        payload: dict[str, Any] = (await self.ask(query, {"input": given}))[mutation]
+        return payload
+
+    async def done(
+        self, mutation: str, given: dict[str, Any], fields: str, *, key: str | None = None
+    ) -> dict[str, Any]:
+        """The payload of a mutation that must not be refused."""
+        payload = await self.do(mutation, given, fields, key=key)
+        assert payload["userErrors"] == [], payload
+        return payload
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A deployment and everybody in it, each with a key."""
+
+    deployment: Deployment
+    operator: Caller
+    client: Caller
+    freelancer: Caller
+    mediator: Caller
+    nobody: Caller
+
+    @classmethod
+    async def meet(cls, http: httpx.AsyncClient) -> People:
+        deployment = await Deployment.make()
+        operator_scopes = (Scope.OPERATOR, *PARTY_SCOPES, Scope.DISPUTES_DECIDE)
+        return cls(
+            deployment=deployment,
+            operator=await with_key(http, deployment.operator, deployment.operator, operator_scopes),
+            client=await with_key(http, deployment.client, deployment.operator),
+            freelancer=await with_key(http, deployment.freelancer, deployment.operator),
+            mediator=await with_key(http, deployment.mediator, deployment.operator),
+            nobody=Caller(http),
+        )
+
+    async def stranger(self, **limits: Any) -> Caller:
+        """Somebody with an account of their own and no contract."""
+        account_id = ids.new(Kind.ACCOUNT)
+        creation = commands.CreateAccount(account_id=account_id, name="A stranger", type=_individual())
+        await running.run(creation, by=self.deployment.operator)
+        stranger = Actor(self.deployment.client.kind, account_id)
+        return await with_key(self.client.http, stranger, self.deployment.operator, **limits)
+
+
+def _individual() -> Any:
+    from escrow.access import AccountType
+
+    return AccountType.INDIVIDUAL
+
+
+async def with_key(
+    http: httpx.AsyncClient,
+    whose: Actor,
+    operator: Actor,
+    scopes: tuple[Scope, ...] = PARTY_SCOPES,
+    *,
+    contract_ids: tuple[str, ...] | None = None,
+    member_id: str | None = None,
+) -> Caller:
+    """A caller with a fresh key of that account, made by the operator."""
+    token = tokens.new()
+    account_id = whose.account_id or ""
+    command = commands.CreateApiKey(
+        account_id=account_id,
+        key_id=ids.new(Kind.KEY),
+        name="A test's key",
+        scopes=scopes,
+        token=token,
+        contract_ids=contract_ids,
+        member_id=member_id,
+    )
+    await running.run(command, by=operator)
+    return Caller(http, token.text, account_id)
