@@ -10,13 +10,13 @@ undefined. So the statement needs no transaction around it, and its outcome is o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from typing import Final, TypeVar
 
 import orjson
 
-from escrow import database, ids, log
+from escrow import database, ids, ledger, log
 from escrow.agreement.deadlines import deadlines
-from escrow.agreement.postings import postings
 from escrow.agreement.state import Contract, Deposit, Milestone, Order, Submission
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
@@ -140,20 +140,8 @@ def changes_deadlines(before: Contract | None, after: Contract) -> bool:
 
 
 def _transfers(contract_id: str, sealed: Sequence[Sealed]) -> tuple[list[object], ...]:
-    legs = [
-        (
-            ids.new(ids.Kind.TRANSFER),
-            event.id,
-            posting.debit,
-            posting.credit,
-            posting.amount.minor,
-            posting.amount.currency,
-            event.recorded.at,
-        )
-        for event in sealed
-        for posting in postings(contract_id, event.recorded.event)
-    ]
-    return _arrays(legs, 7)
+    legs = ledger.transfers(contract_id, sealed)
+    return _arrays([(ids.new(ids.Kind.TRANSFER), *astuple(leg)) for leg in legs], 7)
 
 
 def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:

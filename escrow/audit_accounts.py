@@ -1,0 +1,103 @@
+"""The audit of accounts: members, keys and the operator's fees against what the accounts' events give."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from escrow import database
+from escrow.accounts.evolve import evolve
+from escrow.accounts.state import Account, Key, Member
+from escrow.audit_compare import Difference, Row, compare, compare_row
+from escrow.audit_streams import Stream, Unfoldable, check_chain, fold, load
+
+
+async def audit_accounts(account_ids: Sequence[str]) -> Iterable[Difference]:
+    """Every difference of these accounts, within the snapshot of the transaction."""
+    streams = await load(account_ids)
+    accounts = {row["id"]: dict(row) for row in await database.fetch(_ACCOUNTS, account_ids)}
+    members, keys = await _by_account(_MEMBERS, account_ids), await _by_account(_KEYS, account_ids)
+    return [
+        difference
+        for account_id in account_ids
+        if account_id in accounts
+        for difference in _audit(
+            streams[account_id], accounts[account_id], members.get(account_id, []), keys.get(account_id, [])
+        )
+    ]
+
+
+_ACCOUNTS: Final = """
+SELECT accounts.*, deployment.client_fee_bps, deployment.freelancer_fee_bps
+FROM accounts CROSS JOIN deployment WHERE accounts.id = ANY ($1)
+"""
+_MEMBERS: Final = "SELECT * FROM members WHERE account_id = ANY ($1)"
+_KEYS: Final = "SELECT *, encode(sha256(secret_sha256), 'hex') AS fingerprint FROM api_keys WHERE account_id = ANY ($1)"
+
+
+async def _by_account(sql: str, account_ids: Sequence[str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in await database.fetch(sql, account_ids):
+        found[row["account_id"]].append(dict(row))
+    return found
+
+
+def _audit(stream: Stream, row: Row, members: list[Row], keys: list[Row]) -> Iterator[Difference]:
+    yield from check_chain(stream, row)
+    try:
+        account, _ = fold(stream, evolve)
+    except Unfoldable as unfoldable:
+        yield unfoldable.difference()
+        return
+    if account is None:
+        yield Difference(stream.id, "events", "at least one", "none")
+        return
+    yield from compare_row("accounts", account.id, account_row(account), row)
+    if account.is_operator:
+        fees = {"client_fee_bps": account.fees.client_bps, "freelancer_fee_bps": account.fees.freelancer_bps}
+        yield from compare_row("deployment", account.id, fees, row)
+    yield from compare(
+        "members", (_member_row(account.id, one) for one in account.members.values()), members, by=["id"]
+    )
+    yield from compare("api_keys", (_key_row(account.id, one) for one in account.keys.values()), keys, by=["id"])
+
+
+def account_row(account: Account) -> Row:
+    return {
+        "name": account.name,
+        "type": account.type.value,
+        "is_operator": account.is_operator,
+        "is_mediator": account.is_mediator,
+        "disabled_at": account.disabled_at,
+        "created_at": account.created_at,
+    }
+
+
+def _member_row(account_id: str, member: Member) -> Row:
+    return {
+        "id": member.id,
+        "account_id": account_id,
+        "person": member.person,
+        "name": member.name,
+        "role": member.role.value,
+        "added_at": member.added_at,
+        "removed_at": member.removed_at,
+    }
+
+
+def _key_row(account_id: str, key: Key) -> Row:
+    """The secret's digest is compared through the fingerprint that the event holds; the last use is nobody's event."""
+    return {
+        "id": key.id,
+        "account_id": account_id,
+        "member_id": key.member_id,
+        "fingerprint": key.fingerprint,
+        "hint": key.hint,
+        "name": key.name,
+        "scopes": [scope.value for scope in key.scopes],
+        "contract_ids": None if key.contract_ids is None else list(key.contract_ids),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }
