@@ -17,7 +17,7 @@ from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
 from escrow.ids import Kind
 from escrow.lifecycle import DepositState, OrderKind, OrderState
-from tests.escrow.agreement.model import CLOSED, HOLDING, OPEN_AND_LOCKED
+from tests.escrow.agreement.facts import CLOSED, HOLDING, OPEN_AND_LOCKED
 from tests.escrow.agreement.stage import counted, party
 
 UNDER_WAY = ("ACTIVE", "SUBMITTED", "CHANGES_REQUESTED")

@@ -7,31 +7,25 @@ plays many more.
 from __future__ import annotations
 
 import copy
-import json
-from collections import Counter
+import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from escrow.access import CLOCK, PROVIDER, Actor, Role, Scope, Side
+from escrow.access import CLOCK, PROVIDER, Actor, Role, Scope
 from escrow.agreement import commands as c
-from escrow.agreement.deadlines import deadlines, next_deadline
-from escrow.agreement.events import CATALOGUE, Recorded
-from escrow.agreement.evolve import evolve
-from escrow.agreement.permit import permit
-from escrow.agreement.state import Contract, Fees
-from escrow.agreement.step import Step, advance
-from escrow.codec import decode, encode
+from escrow.agreement.state import Fees
 from escrow.ids import Kind
-from escrow.lifecycle import OrderKind
 from escrow.money import Money, RawMoney
-from tests.escrow.agreement import invariants
-from tests.escrow.agreement.model import DECIMALS, WINDOWS, Model
+from tests.escrow.agreement.facts import DECIMALS
+from tests.escrow.agreement.model import Model
+from tests.escrow.agreement.referee import Referee
 from tests.escrow.agreement.stage import (
     CLIENT,
     CLIENT_ID,
@@ -45,35 +39,40 @@ from tests.escrow.agreement.stage import (
     TICK,
     Story,
     account,
-    counted,
-    folded,
     named,
+    party,
 )
 
-RANKS = {"OFFER": 0, "DEPOSIT": 1, "REVIEW": 2}
-DEPENDS_ON_INPUT = {"VERSION_CONFLICT", "INVALID_INPUT", "OUT_OF_SEQUENCE", "INSUFFICIENT_FUNDS"}
+T = TypeVar("T")
 
 CURRENCIES = st.sampled_from(["USD", "JPY", "BHD"])
 POINTS = st.sampled_from([0, 1, 250, 333, 1000, 9999, 10_000])
 MINORS = st.one_of(st.integers(1, 50), st.integers(1, 10**15), st.just(10**15))
 BAD_MINORS = st.sampled_from([0, -1, 10**15 + 1])
+ANY_MINOR = st.one_of(MINORS, MINORS, MINORS, BAD_MINORS)
 INDEX = st.integers(0, 1_000)
 
-ANYBODY = st.one_of(
-    st.sampled_from([CLIENT, FREELANCER]),
-    st.sampled_from([CLIENT, FREELANCER, STRANGER, OPERATOR, PROVIDER, CLOCK]),
-    st.builds(
-        account,
-        st.sampled_from([CLIENT_ID, FREELANCER_ID]),
-        role=st.sampled_from(list(Role)),
-        scopes=st.sampled_from(
-            [EVERY_SCOPE, frozenset({Scope.CONTRACTS_WRITE}), frozenset({Scope.MONEY_WRITE}), frozenset[Scope]()]
-        ),
+WHICH = [0, 0, 0, 0, 1, 1, 1, 2, 3, -1, -2]
+"""Which milestone is meant: a place in the plan, one of an earlier revision (-1), nobody's (-2)."""
+
+REPORTED = ["right", "right", "right", "failed", "other amount", "other currency", "no money", "unknown", "stranger"]
+WORLDS = ["client", "freelancer", "share", "mediators", "fees", "all well", "all well", "all well"]
+
+ODD_ACTORS = [
+    *(CLIENT, FREELANCER, STRANGER, OPERATOR, PROVIDER, CLOCK),
+    *(
+        account(account_id, role=role, scopes=scopes)
+        for account_id in (CLIENT_ID, FREELANCER_ID)
+        for role in Role
+        for scopes in (EVERY_SCOPE, {Scope.CONTRACTS_WRITE}, {Scope.MONEY_WRITE}, set[Scope]())
     ),
-    st.sampled_from([CLIENT, FREELANCER]).map(
-        lambda actor: replace(actor, contract_ids=frozenset({named(Kind.CONTRACT, 5)}))
-    ),
-)
+    *(replace(actor, contract_ids=frozenset({named(Kind.CONTRACT, 5)})) for actor in (CLIENT, FREELANCER)),
+]
+ANYBODY = st.one_of(st.none(), st.none(), st.none(), st.sampled_from(ODD_ACTORS))
+"""Nobody in particular means the side that the command is for."""
+
+OPENINGS = ["", "r", "rr", "ra", "a", "af", "afc", "afcs", "afcf", "afcfc", "afcsfc", "rafcsf"]
+"""How far a history goes before chance takes over: revise, accept, fund, confirm, submit."""
 
 ON_MILESTONES = ["edit", "move", "remove", "fund", "cancel", "submit", "approve", "changes"]
 ON_CONTRACTS = ["revise", "accept", "decline", "withdraw", "add", "payout"]
@@ -82,16 +81,17 @@ ON_CONTRACTS = ["revise", "accept", "decline", "withdraw", "add", "payout"]
 class Histories(RuleBasedStateMachine):
     """One contract, played by the core and by the model side by side."""
 
-    known_ways_out: ClassVar[set[tuple[object, ...]]] = set()
-    """Where a way out was found already; it depends on nothing else."""
-
     def __init__(self) -> None:
         super().__init__()
-        self.story = Story()
-        self.model = Model()
-        self.books = invariants.Books()
-        self.shadow: Contract | None = None
-        """The contract as its log gives it: every event went through JSON and back."""
+        self.referee = Referee()
+        self.story = self.referee.story
+
+    @property
+    def model(self) -> Model:
+        return self.referee.model
+
+    def play(self, command: c.Command, actor: Actor) -> None:
+        self.referee.play(command, actor)
 
     # -- the beginning --------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Histories(RuleBasedStateMachine):
         minors=st.lists(MINORS, min_size=1, max_size=4),
         author=st.sampled_from([CLIENT, FREELANCER]),
         review_hours=st.sampled_from([48, 72, 336]),
-        opening=st.integers(0, 7),
+        opening=st.sampled_from(OPENINGS),
     )
     def propose(
         self,
@@ -112,20 +112,31 @@ class Histories(RuleBasedStateMachine):
         minors: list[int],
         author: Actor,
         review_hours: int,
-        opening: int,
+        opening: str,
     ) -> None:
         self.story.currency = currency
         self.story.fees = Fees(client_bps, freelancer_bps)
         terms = c.Terms(title="A website", currency=currency, windows={"review_hours": review_hours})
         self.play(self.proposal(terms, minors), author)
-        if opening:
-            self.play(c.Accept(contract_id=self.story.id, revision=1), self.story.whose_turn())
-        if opening > 1:
-            self.play(self.story.funding(1), CLIENT)
-        if opening > 2:
-            self.report(0, "right")
-        if opening > 3:
-            self.play(self.submission(0), FREELANCER)
+        for letter in opening:
+            self.open_with(letter)
+
+    def open_with(self, letter: str) -> None:
+        story = self.story
+        waiting = next((one.position for one in story.state.milestones if one.state.value == "PLANNED"), None)
+        match letter:
+            case "r":
+                self.play(c.Revise(contract_id=story.id, terms=c.Terms(), plan=self.plan([7, 8])), story.whose_turn())
+            case "a":
+                self.play(c.Accept(contract_id=story.id, revision=story.state.revision), story.whose_turn())
+            case "f" if waiting is not None:
+                self.play(story.funding(waiting), CLIENT)
+            case "c" if self.model.charges:
+                self.report(0, "right")
+            case "s":
+                self.play(self.submission(0), FREELANCER)
+            case _:
+                pass
 
     def proposal(self, terms: c.Terms, minors: list[int]) -> c.Propose:
         return c.Propose(
@@ -138,69 +149,74 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         actor=ANYBODY,
-        minors=st.lists(MINORS | BAD_MINORS, max_size=2),
+        minors=st.lists(ANY_MINOR, max_size=2),
         client_id=st.sampled_from([CLIENT_ID, FREELANCER_ID]),
     )
-    def propose_another(self, actor: Actor, minors: list[int], client_id: str) -> None:
+    def propose_another(self, actor: Actor | None, minors: list[int], client_id: str) -> None:
         """A proposal beside the one that is played: judged, and forgotten."""
         aside = Story(**{name: getattr(self.story, name) for name in ("now", "fees", "client", "freelancer")})
         aside.share_member, aside.currency = self.story.share_member, self.story.currency
         command = replace(self.proposal(c.Terms(title="Another", currency=aside.currency), minors), client_id=client_id)
         if client_id == FREELANCER_ID:
             aside.client = self.story.freelancer
-        predicted = Model().take(command, actor, aside.around())
-        aside.do(command, actor)
+        predicted = Model().take(command, actor or CLIENT, aside.around())
+        aside.do(command, actor or CLIENT)
         assert aside.code() == predicted
         assert (aside.contract is None) == (predicted is not None)
 
     # -- what the parties and others do ---------------------------------------------------------------------------
 
-    @rule(pick=INDEX)
-    def do_something_that_fits(self, pick: int) -> None:
-        """One of the commands that the law allows now, by the side that it allows it to."""
+    @rule(picks=st.lists(INDEX, min_size=1, max_size=5))
+    def do_what_fits(self, picks: list[int]) -> None:
+        """Some of the commands that the law allows now, by the side that it allows them to."""
+        for pick in picks:
+            fitting = self.fitting()
+            kinds = sorted({type(command).__name__ for command, _ in fitting})
+            if kinds:
+                kind = kinds[pick % len(kinds)]
+                these = [pair for pair in fitting if type(pair[0]).__name__ == kind]
+                self.play(*these[pick // len(kinds) % len(these)])
+
+    def fitting(self) -> list[tuple[c.Command, Actor]]:
         lawful = copy.deepcopy(self.model)
         lawful.let_time_pass(self.story.now)
         around = self.story.around()
-        fitting = [
+        return [
             (command, actor)
             for command in self.plain_commands()
             for actor in (CLIENT, FREELANCER)
             if lawful.refusal(command, actor, around) is None
         ]
-        if fitting:
-            self.play(*fitting[pick % len(fitting)])
 
     @rule(
         what=st.sampled_from(ON_CONTRACTS),
         actor=ANYBODY,
-        minor=MINORS | BAD_MINORS,
-        odd=st.integers(0, 9),
+        minor=ANY_MINOR,
+        odd=st.sampled_from([9, 9, 9, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8]),
         place=st.integers(-1, 7),
     )
-    def ask_something_of_the_contract(self, what: str, actor: Actor, minor: int, odd: int, place: int) -> None:
-        self.play(self.contract_command(what, minor, odd, place), actor)
+    def ask_something_of_the_contract(self, what: str, actor: Actor | None, minor: int, odd: int, place: int) -> None:
+        self.play(self.contract_command(what, minor, odd, place), actor or self.usual(what))
 
     @rule(
         what=st.sampled_from(ON_MILESTONES),
-        which=st.integers(-2, 5),
+        which=st.sampled_from(WHICH),
         actor=ANYBODY,
-        minor=MINORS | BAD_MINORS,
-        odd=st.integers(0, 9),
+        minor=ANY_MINOR,
+        odd=st.sampled_from([9, 9, 9, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8]),
         place=st.integers(-1, 7),
     )
     def ask_something_of_a_milestone(
-        self, what: str, which: int, actor: Actor, minor: int, odd: int, place: int
+        self, what: str, which: int, actor: Actor | None, minor: int, odd: int, place: int
     ) -> None:
-        self.play(self.milestone_command(what, which, minor, odd, place), actor)
+        self.play(self.milestone_command(what, which, minor, odd, place), actor or self.usual(what))
 
     # -- what the provider, the clock and the world do ------------------------------------------------------------
 
     @precondition(lambda self: self.model.charges)
     @rule(
         which=INDEX,
-        says=st.sampled_from(
-            ["right", "right", "other amount", "other currency", "no money", "failed", "unknown", "stranger"]
-        ),
+        says=st.sampled_from(REPORTED),
     )
     def report(self, which: int, says: str) -> None:
         charge = list(self.model.charges.values())[-1 - which % len(self.model.charges)]
@@ -237,9 +253,7 @@ class Histories(RuleBasedStateMachine):
     def let_time_pass(self, span: timedelta) -> None:
         self.story.now += span
 
-    @rule(
-        what=st.sampled_from(["client", "freelancer", "share", "mediators", "fees", "all well", "all well", "all well"])
-    )
+    @rule(what=st.sampled_from(WORLDS))
     def change_the_world(self, what: str) -> None:
         story = self.story
         assert story.client is not None
@@ -260,6 +274,14 @@ class Histories(RuleBasedStateMachine):
                     replace(one, disabled=False) for one in (story.client, story.freelancer)
                 )
                 story.share_member, story.disputes_can_be_decided = False, True
+
+    def usual(self, what: str) -> Actor:
+        """The side that such a command is for."""
+        if what in ("revise", "accept", "decline"):
+            return self.story.whose_turn()
+        if what == "withdraw":
+            return party(self.story.state.written_by)
+        return FREELANCER if what in ("submit", "payout") else CLIENT
 
     # -- the words for it -----------------------------------------------------------------------------------------
 
@@ -365,125 +387,71 @@ class Histories(RuleBasedStateMachine):
                 here += [self.milestone_command(what, which, 10, 9, which + 1) for what in ON_MILESTONES]
         return here
 
-    # -- one step, and what must be true after it -----------------------------------------------------------------
-
-    def play(self, command: c.Command, actor: Actor) -> None:
-        story, around, before = self.story, self.story.around(), self.story.contract
-        forecast = copy.deepcopy(self.model)
-        predicted = forecast.take(command, actor, around)
-        barred = self.barred(command, actor)
-        done = story.do(command, actor)
-        assert story.code() == predicted, f"{command} by {actor}: {done.refusal!r}"
-        if barred is not None:
-            assert story.code() == barred or story.code() in DEPENDS_ON_INPUT
-        elif isinstance(command, c.PartyCommand) and not isinstance(command, c.Propose):
-            assert story.code() in {None, *DEPENDS_ON_INPUT}, "permit said nothing, decide refused"
-        if predicted in ("NOT_FOUND", "FORBIDDEN"):
-            assert done.after is before
-            assert done.recorded == ()
-            return
-        self.model = forecast
-        invariants.check_times(before, done.recorded, around)
-        self.fold(done)
-        self.name_orders()
-        self.check_versions(before)
-        self.compare()
-        self.books.check(story.state)
-        invariants.check_plan(story.state)
-        invariants.check_deposits(story.state)
-        self.check_ways_out()
-
-    def barred(self, command: c.Command, actor: Actor) -> str | None:
-        """What `permit` says of the command on the contract as it is in law now."""
-        if self.story.contract is None or isinstance(command, (c.Propose, c.ApplyDeadlines, c.Report)):
-            return None
-        around = self.story.around()
-        state = advance(self.story.contract, around=around, fresh=counted())
-        milestone_id = getattr(command, "milestone_id", None)
-        refusal = permit(state, command.action, milestone_id, actor=actor, around=around)
-        return None if refusal is None else refusal.code.value
-
-    def fold(self, done: Step) -> None:
-        """Each recorded event goes through the codec and JSON, and the log alone must give the same contract."""
-        for recorded in done.recorded:
-            event = recorded.event
-            data, texts = json.loads(json.dumps(encode(event)))
-            read = decode(CATALOGUE[event.type, event.schema_version], data, texts)
-            assert read == event
-            self.shadow = evolve(self.shadow, self.story.id, Recorded(read, recorded.at, recorded.actor))
-            self.books.book(self.story.id, recorded)
-        assert self.shadow == self.story.state
-
-    def name_orders(self) -> None:
-        """Gives the model the names of the returns that the core has ordered, which must be the ones it expects."""
-        for order in self.story.state.orders.values():
-            if order.kind is OrderKind.REFUND and order.id not in self.model.sendings:
-                sending = self.model.unnamed.pop(0)
-                assert sending.amount == order.amount
-                self.model.sendings[order.id] = sending
-        assert not self.model.unnamed, "what came wrongly is sent back in the same write"
-
-    def check_versions(self, before: Contract | None) -> None:
-        after = self.story.state
-        if before is not None:
-            plans = [[(one.id, one.amount_minor) for one in state.milestones] for state in (before, after)]
-            assert after.plan_version > before.plan_version or plans[0] == plans[1]
-            assert after.plan_version >= before.plan_version
-        self.model.plan_version = after.plan_version
-
-    def compare(self) -> None:
-        """The core's contract is the model's: states, plan, deposits, orders, books and clocks."""
-        state, model = self.story.state, self.model
-        assert (state.state, state.revision, state.written_by) == (model.state, model.revision, model.author)
-        assert [
-            (one.id, one.state, one.amount_minor, one.held_minor, one.held_fee_minor, one.review_due_at)
-            for one in state.milestones
-        ] == [(one.id, one.state, one.amount, one.held, one.fee, one.review_due) for one in model.pieces]
-        assert {key: one.state for key, one in state.former.items()} == {
-            key: one.state for key, one in model.former.items()
-        }
-        assert {key: (one.state, one.returned) for key, one in state.deposits.items()} == {
-            key: (one.state, tuple(one.returned)) for key, one in model.charges.items()
-        }
-        assert {
-            one.id: (one.kind, one.state, one.amount)
-            for one in state.orders.values()
-            if one.kind is not OrderKind.DEPOSIT
-        } == {key: (one.kind, one.state, one.amount) for key, one in model.sendings.items()}
-        lawful = Counter(
-            {
-                (account if ":" in account else f"{account}:{currency}", currency): minor
-                for (account, currency), minor in model.books.items()
-                if minor
-            }
-        )
-        assert {key: minor for key, minor in self.books.balances.items() if minor} == lawful
-        clocks = deadlines(state)
-        assert [(one.due_at, RANKS[one.kind], one.position, one.subject_id) for one in clocks] == model.due()
-        assert next_deadline(state) == (clocks[0] if clocks else None)
-        assert {name: getattr(state.windows, name) for name in WINDOWS} == model.windows
-
-    def check_ways_out(self) -> None:
-        """Where money is held, either side can get it out without the other."""
-        state, around = self.story.state, self.story.around()
-        if not any(milestone.held_minor for milestone in state.milestones):
-            return
-        assert around.client is not None
-        assert around.freelancer is not None
-        signature = (
-            *(milestone.state for milestone in state.milestones),
-            around.client.disabled,
-            around.freelancer.disabled,
-        )
-        if signature not in self.known_ways_out:
-            for side in Side:
-                assert invariants.way_out(state, around, side), f"no way out for the {side} alone"
-            self.known_ways_out.add(signature)
-
     def teardown(self) -> None:
-        if self.story.contract is not None:
-            assert folded(self.story.id, self.story.log) == self.story.state
+        self.referee.finish()
+
+
+def stroll(seed: int, steps: int) -> Histories:
+    """A history by plain dice: more even than Hypothesis chooses, and many times as fast; it doesn't shrink."""
+    dice = random.Random(seed)
+    story = Histories()
+
+    def one(options: Sequence[T]) -> T:
+        return dice.choice(options)
+
+    def minor() -> int:
+        return one([1, 7, 99, dice.randint(1, 10**15), 10**15, one([0, -1, 10**15 + 1])])
+
+    def anybody() -> Actor | None:
+        return one(ODD_ACTORS) if dice.random() < 0.2 else None
+
+    def odd() -> int:
+        return dice.randint(0, 8) if dice.random() < 0.3 else 9
+
+    story.propose(
+        currency=one(list(DECIMALS)),
+        client_bps=one([0, 300, 333, 10_000]),
+        freelancer_bps=one([0, 1000, 9999]),
+        minors=[dice.randint(1, 10**6) for _ in range(dice.randint(1, 4))],
+        author=one([CLIENT, FREELANCER]),
+        review_hours=one([48, 72, 336]),
+        opening=one(OPENINGS),
+    )
+    for _ in range(steps):
+        chance = dice.random()
+        if chance < 0.25:
+            story.do_what_fits([dice.randint(0, 1_000)])
+        elif chance < 0.55:
+            story.ask_something_of_a_milestone(
+                one(ON_MILESTONES), one(WHICH), anybody(), minor(), odd(), dice.randint(-1, 6)
+            )
+        elif chance < 0.7:
+            story.ask_something_of_the_contract(one(ON_CONTRACTS), anybody(), minor(), odd(), dice.randint(-1, 6))
+        elif chance < 0.8:
+            if story.model.charges:
+                story.report(one([0, 0, dice.randint(0, 9)]), one(REPORTED))
+        elif chance < 0.85:
+            if story.model.sendings:
+                story.report_an_order(dice.randint(0, 9), dice.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
+        elif chance < 0.92:
+            if story.model.due():
+                story.come_to_the_next_deadline(one([-TICK, timedelta(0), TICK]), dice.random() < 0.5)
+        elif chance < 0.97:
+            story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1)]))
+        else:
+            story.change_the_world(one(WORLDS))
+    story.teardown()
+    return story
+
+
+def test_histories_by_dice_agree_with_the_model() -> None:
+    for seed in range(4 * settings().max_examples):
+        try:
+            stroll(seed, steps=60)
+        except AssertionError as broken:
+            broken.add_note(f"replay it with stroll({seed}, steps=60)")
+            raise
 
 
 TestRandomHistories = Histories.TestCase
-TestRandomHistories.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=40)
+TestRandomHistories.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=30)
