@@ -213,8 +213,8 @@ def _set_fees(state: Account | None, command: commands.SetFees, actor: Actor, _:
             "This deployment has no operator yet: make its first key with “earnest keys create --operator”."
         )
     fees = Fees(
-        client_bps=inputs.basis_points(command.client_bps, field="clientBps"),
-        freelancer_bps=inputs.basis_points(command.freelancer_bps, field="freelancerBps"),
+        client_bps=inputs.basis_points(command.client_bps, field="clientBasisPoints"),
+        freelancer_bps=inputs.basis_points(command.freelancer_bps, field="freelancerBasisPoints"),
     )
     return () if fees == state.fees else (events.FeesChanged(fees=fees),)
 

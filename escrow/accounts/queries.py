@@ -13,11 +13,13 @@ from typing import Final
 from escrow import database, ids
 from escrow.access import AccountType, Actor, Role, Scope
 from escrow.accounts.permissions import is_operator
-from escrow.accounts.state import Member
+from escrow.accounts.state import NO_FEES, Member
 from escrow.accounts.visibility import visible_arguments, visible_sql
+from escrow.agreement.state import Fees
 from escrow.errors import InvalidInput
 
-PAGE_MAX: Final = 100
+PAGE_MAX: Final = 101
+"""The largest page of the API, and one more to know whether it is the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,12 @@ async def operator_id() -> str | None:
     """The id of the operator's account, if the deployment has one yet."""
     found: str | None = await database.fetch_value("SELECT id FROM accounts WHERE is_operator")
     return found
+
+
+async def fees() -> Fees:
+    """What the operator takes now: the fees of the next proposal or revision."""
+    row = await database.fetch_row("SELECT client_fee_bps, freelancer_fee_bps FROM deployment")
+    return Fees(row["client_fee_bps"], row["freelancer_fee_bps"]) if row is not None else NO_FEES
 
 
 def _whole(actor: Actor, account_ids: Sequence[str]) -> list[str]:

@@ -12,14 +12,15 @@ from typing import Final
 
 import asyncpg
 
-from escrow import bell, database, log
-from escrow.access import Actor
-from escrow.accounts import commands, store
+from escrow import bell, database, ids, log
+from escrow.access import Actor, ActorKind
+from escrow.accounts import commands, queries, store
 from escrow.accounts.decide import decide
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
 from escrow.accounts.tokens import Token
 from escrow.agreement.events import Recorded
+from escrow.errors import InvalidState
 from escrow.idempotency import Idempotency, replay
 
 RACES_MAX: Final = 4
@@ -30,10 +31,10 @@ RACES_MAX: Final = 4
 class Outcome:
     """What came of a command."""
 
+    account: Account
+    """As it is after the command; for a repetition, as it is now. A member or key that the result names is in it."""
     result: Mapping[str, str]
     """The ids of what the command made or named, by name: `account_id`, and `member_id` or `key_id` where it has one."""
-    account: Account | None = None
-    """As it is after the command; `None` for a repetition."""
     token: Token | None = None
     """The secret of a new key: this is the only time that it is shown. `None` for a repetition."""
     has_changed: bool = False
@@ -60,6 +61,21 @@ async def run(command: commands.AccountCommand, *, by: Actor, idempotency: Idemp
     return outcome
 
 
+async def found_operator(name: str) -> str:
+    """The id of the operator's account, which is made if the deployment has none yet. Only whoever has the database may."""
+    found = await queries.operator_id()
+    if found is None:
+        creation = commands.CreateOperator(account_id=ids.new(ids.Kind.ACCOUNT), name=name)
+        try:
+            return (await run(creation, by=Actor(ActorKind.OPERATOR))).account.id
+        except InvalidState:
+            # Somebody else made it a moment ago.
+            found = await queries.operator_id()
+    if found is None:
+        raise ValueError("the operator's account is there and isn't")
+    return found
+
+
 async def _run_locked(command: commands.AccountCommand, by: Actor, idempotency: Idempotency | None) -> Outcome:
     """Lock first, load second: a statement that had to wait for a lock sees the rest as it was before it waited."""
     while True:
@@ -77,7 +93,7 @@ async def _attempt(command: commands.AccountCommand, by: Actor, idempotency: Ide
     loaded = await store.load(command, by, idempotency=idempotency)
     first = replay(idempotency, loaded.key)
     if first is not None:
-        return Outcome(result=first, replayed=True)
+        return await _replayed(first, by)
     found = decide(loaded.account, command, actor=by, around=loaded.around)
     account_id = loaded.account.id if loaded.account is not None else getattr(command, "account_id", "")
     recorded = [Recorded(event, loaded.around.now, by) for event in found]
@@ -87,8 +103,8 @@ async def _attempt(command: commands.AccountCommand, by: Actor, idempotency: Ide
     if after is None:
         raise ValueError(f"{type(command).__name__} left no account")
     outcome = Outcome(
-        result=_result(command, account_id),
         account=after,
+        result=_result(command, account_id),
         token=command.token if isinstance(command, commands.CreateApiKey) else None,
         has_changed=bool(found),
     )
@@ -97,6 +113,13 @@ async def _attempt(command: commands.AccountCommand, by: Actor, idempotency: Ide
     sealed = log.seal(account_id, version=loaded.version, last_hash=loaded.last_hash, recorded=recorded)
     written = await database.uncancelled(_write(loaded, after, sealed, command, by, idempotency))
     return outcome if written else None
+
+
+async def _replayed(result: Mapping[str, str], by: Actor) -> Outcome:
+    account = (await store.load_result(result, by)).account
+    if account is None:
+        raise ValueError(f"the account {result['account_id']} of an idempotency key is gone")
+    return Outcome(account=account, result=result, replayed=True)
 
 
 async def _write(

@@ -36,7 +36,7 @@ class Loaded:
     """The actor's idempotency key, if one was named and a command has used it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Named:
     """What of the database a command speaks of. Values that no row can have are left out before they reach SQL."""
 
@@ -82,7 +82,16 @@ def _text(value: str) -> str | None:
 
 async def load(command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None = None) -> Loaded:
     """All that deciding ``command`` needs, in one statement. Refuses with ``log.UnknownEvent`` what a later release wrote."""
-    named = _named(command)
+    return await _load(_named(command), actor, idempotency)
+
+
+async def load_result(result: Mapping[str, str], actor: Actor) -> Loaded:
+    """The account that an earlier command was about, as it is now, with the member and the key that it named."""
+    named = _Named(result["account_id"], result.get("member_id"), result.get("key_id"), with_keys=True)
+    return await _load(named, actor, None)
+
+
+async def _load(named: _Named, actor: Actor, idempotency: Idempotency | None) -> Loaded:
     row = await database.fetch_row(
         _LOAD,
         named.account_id,

@@ -384,7 +384,7 @@ def test_fees_are_set_in_basis_points() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client_bps", "freelancer_bps", "field"), [(-1, 0, "clientBps"), (0, 10_001, "freelancerBps")]
+    ("client_bps", "freelancer_bps", "field"), [(-1, 0, "clientBasisPoints"), (0, 10_001, "freelancerBasisPoints")]
 )
 def test_a_fee_is_nothing_to_everything(client_bps: int, freelancer_bps: int, field: str) -> None:
     command = commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)

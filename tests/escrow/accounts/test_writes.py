@@ -367,7 +367,8 @@ async def test_a_repetition_answers_with_the_first_ids_and_never_shows_a_secret_
     assert first.token is not None
     with database.counting() as statements:
         again = await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
-    assert len(statements) == 1
+    assert len(statements) == 2
+    assert again.account.keys[first.result["key_id"]].hint == first.token.hint
     assert (again.result, again.replayed, again.token, again.has_changed) == (first.result, True, None, False)
     assert len(await rows("SELECT FROM api_keys")) == 1
     (kept,) = await rows("SELECT result, contract_id FROM idempotency_keys")

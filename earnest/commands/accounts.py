@@ -1,0 +1,171 @@
+"""Open, list, disable and enable accounts, appoint mediators, and look after members; as the operator."""
+
+import argparse
+
+from earnest import operating
+from earnest.operating import Answer
+from escrow.access import AccountType, Actor, Role
+
+PAGE = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One subcommand for each thing to do."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    creation = actions.add_parser("create", help="open an account; prints its id")
+    creation.add_argument("name", metavar="NAME", help="how it is called")
+    creation.add_argument(
+        "--type", choices=[one.lower() for one in AccountType], default="company", help="default: company"
+    )
+    creation.add_argument("--owner", metavar="PERSON", help="its first owner: an e-mail address or a subject")
+    creation.add_argument("--owner-name", metavar="NAME", help="how the owner is called; default: the person")
+    creation.set_defaults(handler=create)
+    actions.add_parser("list", help="list all accounts").set_defaults(handler=list_all)
+    for name, handler, described in (
+        ("disable", disable, "bar an account from new business"),
+        ("enable", enable, "take the bar away"),
+        ("appoint", appoint, "let an account decide disputes"),
+        ("dismiss", dismiss, "take that back"),
+    ):
+        action = actions.add_parser(name, help=described)
+        action.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
+        action.set_defaults(handler=handler)
+    _add_members(actions.add_parser("members", help="add, remove and list the members of an account"))
+
+
+def _add_members(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    adding = actions.add_parser("add", help="let a person act for an account; prints the member's id")
+    adding.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
+    adding.add_argument("person", metavar="PERSON", help="an e-mail address or an identity provider's subject")
+    adding.add_argument("--name", help="how the person is called; default: the person")
+    adding.add_argument("--role", choices=[one.lower() for one in Role], default="member", help="default: member")
+    adding.set_defaults(handler=add_member)
+    removing = actions.add_parser("remove", help="take that back; ends the member's keys")
+    removing.add_argument("member", metavar="MEMBER", help="the member's id: mem_…")
+    removing.set_defaults(handler=remove_member)
+    listing = actions.add_parser("list", help="list the members of an account")
+    listing.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
+    listing.set_defaults(handler=list_members)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it as the operator."""
+    return operating.run(args.handler, args)
+
+
+async def create(args: argparse.Namespace, by: Actor) -> Answer:
+    """Open an account, with its first owner if one is named."""
+    from escrow import ids
+    from escrow.accounts import commands, running
+
+    owner = None
+    if args.owner is not None:
+        member_id = ids.new(ids.Kind.MEMBER)
+        owner = commands.MemberDraft(member_id=member_id, person=args.owner, name=args.owner_name or args.owner)
+    account_id, account_type = ids.new(ids.Kind.ACCOUNT), AccountType(args.type.upper())
+    creation = commands.CreateAccount(account_id=account_id, name=args.name, type=account_type, owner=owner)
+    outcome = await running.run(creation, by=by)
+    return Answer(lines=[outcome.account.id])
+
+
+async def list_all(_: argparse.Namespace, by: Actor) -> Answer:
+    """All accounts, oldest first."""
+    from escrow.accounts import queries
+
+    found: list[queries.AccountView] = []
+    while not found or len(found) % PAGE == 0:
+        page = await queries.accounts_page(by, first=PAGE, after=found[-1].id if found else None)
+        if not page:
+            break
+        found += page
+    rows = [(one.id, one.type.lower(), _standing(one), one.name) for one in found]
+    return Answer(lines=operating.table(("id", "type", "standing", "name"), rows))
+
+
+def _standing(account: object) -> str:
+    words = [
+        word
+        for word, attribute in (("operator", "is_operator"), ("mediator", "is_mediator"), ("disabled", "disabled_at"))
+        if getattr(account, attribute)
+    ]
+    return ", ".join(words) or "-"
+
+
+async def disable(args: argparse.Namespace, by: Actor) -> Answer:
+    """Bar an account from new business; what is under way goes on."""
+    from escrow.accounts import commands, running
+
+    outcome = await running.run(commands.DisableAccount(account_id=args.account), by=by)
+    return Answer(notes=[f"{args.account} is disabled{_already(outcome)}"])
+
+
+async def enable(args: argparse.Namespace, by: Actor) -> Answer:
+    """Take the bar away."""
+    from escrow.accounts import commands, running
+
+    outcome = await running.run(commands.EnableAccount(account_id=args.account), by=by)
+    return Answer(notes=[f"{args.account} is enabled{_already(outcome)}"])
+
+
+async def appoint(args: argparse.Namespace, by: Actor) -> Answer:
+    """Let an account decide disputes."""
+    from escrow.accounts import commands, running
+
+    outcome = await running.run(commands.AppointMediator(account_id=args.account), by=by)
+    return Answer(notes=[f"{args.account} decides disputes{_already(outcome)}"])
+
+
+async def dismiss(args: argparse.Namespace, by: Actor) -> Answer:
+    """Take the right to decide disputes back."""
+    from escrow.accounts import commands, running
+
+    outcome = await running.run(commands.DismissMediator(account_id=args.account), by=by)
+    return Answer(notes=[f"{args.account} decides no disputes{_already(outcome)}"])
+
+
+async def add_member(args: argparse.Namespace, by: Actor) -> Answer:
+    """Let a person act for an account."""
+    from escrow import ids
+    from escrow.accounts import commands, running
+
+    command = commands.AddMember(
+        account_id=args.account,
+        member_id=ids.new(ids.Kind.MEMBER),
+        person=args.person,
+        name=args.name or args.person,
+        role=Role(args.role.upper()),
+    )
+    await running.run(command, by=by)
+    return Answer(lines=[command.member_id])
+
+
+async def remove_member(args: argparse.Namespace, by: Actor) -> Answer:
+    """Take that back, and end the member's keys."""
+    from escrow.accounts import commands, running
+
+    outcome = await running.run(commands.RemoveMember(member_id=args.member), by=by)
+    return Answer(notes=[f"{args.member} is removed{_already(outcome)}"])
+
+
+async def list_members(args: argparse.Namespace, by: Actor) -> Answer:
+    """The present members of an account, oldest first."""
+    from escrow.accounts import queries
+
+    await existing(args.account, by)
+    members = (await queries.members_of(by, [args.account]))[args.account]
+    rows = [(one.id, one.role.lower(), one.person, one.name) for one in members]
+    return Answer(lines=operating.table(("id", "role", "person", "name"), rows))
+
+
+async def existing(account_id: str, by: Actor) -> None:
+    """Refuse an account that isn't there with `NotFound`."""
+    from escrow.accounts import queries
+    from escrow.errors import NotFound
+
+    if account_id not in await queries.accounts_by_id(by, [account_id]):
+        raise NotFound(f"There is no account {account_id}.")
+
+
+def _already(outcome: object) -> str:
+    return "" if getattr(outcome, "has_changed", True) else " already"

@@ -1,0 +1,91 @@
+"""What the operator's commands share: the deployment's database, the operator as the actor, and refusals as one line.
+
+Whoever may read `DATABASE_URL` is the operator, so these commands need no key. A command's handler is a coroutine of its
+arguments and the actor; what it answers goes to the output, what it only remarks to the error output.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from earnest.errors import CannotStart
+from escrow.access import Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a handler has to say: `lines` are the answer, which a script may read, `notes` are for people."""
+
+    lines: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+Handler = Callable[[argparse.Namespace, Actor], Awaitable[Answer]]
+
+
+def run(handler: Handler, args: argparse.Namespace) -> int:
+    """Run a handler as the operator and print its answer; a refusal is raised as `CannotStart`."""
+
+    async def operate() -> Answer:
+        async with operating() as operator:
+            return await handler(args, operator)
+
+    answer = asyncio.run(operate())
+    for note in answer.notes:
+        print(note, file=sys.stderr)
+    for line in answer.lines:
+        print(line)
+    return 0
+
+
+@asynccontextmanager
+async def operating() -> AsyncIterator[Actor]:
+    """The operator, with the deployment's database open; what the domain or the database refuses is one line."""
+    import asyncpg
+
+    from earnest.embedded import deployment
+    from escrow import bell, database
+    from escrow.errors import DomainError
+
+    async with deployment() as settings:
+        try:
+            await database.connect(settings.database_url, pool_size=1)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise CannotStart(f"the database does not answer: {first_line(error)}") from None
+        try:
+            await bell.connect(settings.redis_url)
+            yield await the_operator()
+        except DomainError as refusal:
+            raise CannotStart(f"{refusal.code}: {first_line(refusal)}{_place(refusal.field)}") from None
+        except asyncpg.UndefinedTableError:
+            raise CannotStart("the database has no tables yet: run `earnest migrate`") from None
+        finally:
+            await bell.disconnect()
+            await database.disconnect()
+
+
+async def the_operator() -> Actor:
+    """The operator as the actor of commands, with all that a key of it could have."""
+    from escrow.access import ActorKind, Scope
+    from escrow.accounts import queries
+
+    return Actor(ActorKind.OPERATOR, await queries.operator_id(), scopes=frozenset(Scope))
+
+
+def first_line(error: Exception) -> str:
+    """An error as one line, without a trailing newline or what follows it."""
+    return (str(error) or type(error).__name__).partition("\n")[0]
+
+
+def _place(field: str | None) -> str:
+    return f" ({field})" if field else ""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Rows under a head, in columns; nothing at all reads as the head alone."""
+    cells = [[str(cell) if cell is not None else "-" for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -1,0 +1,201 @@
+"""`earnest accounts`, `keys` and `fees`: the handlers on a real database, and the whole way for the first key."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from earnest import operating
+from earnest.cli import make_parser
+from earnest.commands.keys import expiry
+from earnest.operating import Answer
+from escrow import database, ids
+from escrow.access import ActorKind, Role, Scope
+from escrow.accounts import authenticate
+from escrow.errors import DomainError, ErrorCode
+from tests.engines import TestServer
+
+ROOT = Path(__file__).parents[2]
+
+OTHERS_ID = f"acc_{ids.encode(7)}"
+
+
+async def earnest(line: str) -> Answer:
+    """What a command line answers on the test's database."""
+    args = make_parser().parse_args(line.split())
+    handler: operating.Handler = args.handler
+    return await handler(args, await operating.the_operator())
+
+
+async def told(line: str) -> str:
+    (found,) = (await earnest(line)).lines
+    return found
+
+
+@pytest.mark.usefixtures("database")
+class TestOnADatabase:
+    """Each command does as the operator what its name says."""
+
+    async def test_the_first_key_makes_the_operator_and_the_second_finds_it(self) -> None:
+        for _ in range(2):
+            actor = await authenticate(await told("keys create --operator"))
+            assert actor is not None
+            assert (actor.kind, actor.scopes) == (ActorKind.OPERATOR, frozenset(Scope))
+        assert await database.fetch_value("SELECT count(*) FROM accounts") == 1
+
+    async def test_many_first_keys_at_once_share_one_operator(self) -> None:
+        made = await asyncio.gather(*(told("keys create --operator") for _ in range(5)))
+        actors = [await authenticate(token) for token in made]
+        assert len({actor.account_id for actor in actors if actor is not None}) == 1
+
+    async def test_an_account_is_opened_with_an_owner_and_listed(self) -> None:
+        await earnest("keys create --operator")
+        account_id = await told("accounts create Studio --type agency --owner ana@x.example --owner-name Ana")
+        head, *rows = (await earnest("accounts list")).lines
+        assert head.split() == ["id", "type", "standing", "name"]
+        assert rows[1].split() == [account_id, "agency", "-", "Studio"]
+        assert rows[0].split()[2] == "operator"
+        _, member = (await earnest(f"accounts members list {account_id}")).lines
+        assert member.split()[1:] == ["owner", "ana@x.example", "Ana"]
+
+    async def test_all_accounts_are_listed_however_many(self) -> None:
+        await earnest("keys create --operator")
+        await database.execute(
+            "INSERT INTO accounts (id, name, type, version, last_hash, last_event_at, created_at) "
+            "SELECT 'acc_' || lpad(n::text, 26, '0'), n::text, 'COMPANY', 1, '', now(), now() "
+            "FROM generate_series(1, 204) AS n"
+        )
+        assert len((await earnest("accounts list")).lines) == 1 + 205
+
+    async def test_disabling_and_mediating_are_shown(self) -> None:
+        account_id = await told("accounts create Studio")
+        assert (await earnest(f"accounts disable {account_id}")).notes == [f"{account_id} is disabled"]
+        assert (await earnest(f"accounts disable {account_id}")).notes == [f"{account_id} is disabled already"]
+        await earnest(f"accounts appoint {account_id}")
+        assert "mediator, disabled" in (await earnest("accounts list")).lines[1]
+        await earnest(f"accounts enable {account_id}")
+        await earnest(f"accounts dismiss {account_id}")
+        assert "mediator" not in (await earnest("accounts list")).lines[1]
+
+    async def test_members_come_and_go(self) -> None:
+        account_id = await told("accounts create Studio --owner ana@x.example")
+        member_id = await told(f"accounts members add {account_id} ben@x.example --name Ben --role manager")
+        assert len((await earnest(f"accounts members list {account_id}")).lines) == 3
+        await earnest(f"accounts members remove {member_id}")
+        assert len((await earnest(f"accounts members list {account_id}")).lines) == 2
+
+    async def test_a_key_is_made_for_a_member_listed_and_revoked(self) -> None:
+        account_id = await told("accounts create Studio --owner ana@x.example")
+        member_id = await told(f"accounts members add {account_id} ben@x.example --role viewer")
+        line = f"keys create --account {account_id} --member {member_id} --scope money:write --expires 90d --name app"
+        token = await told(line)
+        actor = await authenticate(token)
+        assert actor is not None
+        assert (actor.role, actor.scopes) == (Role.VIEWER, frozenset({Scope.MONEY_WRITE}))
+        _, row = (await earnest(f"keys list --account {account_id}")).lines
+        key_id, hint, scopes, member, contracts, expires, _, name = row.split()
+        assert (hint, scopes, member, contracts, name) == (f"…{token[-4:]}", "money:write", member_id, "all", "app")
+        assert expires.endswith("Z")
+        assert token not in row
+        await earnest(f"keys revoke {key_id}")
+        assert await authenticate(token) is None
+        assert (await earnest(f"keys revoke {key_id}")).notes == [f"{key_id} is revoked already"]
+
+    async def test_a_key_only_reads_unless_asked_for_more(self) -> None:
+        account_id = await told("accounts create Studio")
+        actor = await authenticate(await told(f"keys create --account {account_id}"))
+        assert actor is not None
+        assert actor.scopes == frozenset({Scope.CONTRACTS_READ})
+
+    async def test_fees_are_set_and_shown(self) -> None:
+        await earnest("keys create --operator")
+        shown = (await earnest("fees set --client 250 --freelancer 1000")).lines
+        assert shown == (await earnest("fees show")).lines
+        assert ["2.5" in shown[0], "10 %" in shown[1]] == [True, True]
+
+    @pytest.mark.parametrize(
+        ("line", "code"),
+        [
+            (f"accounts disable {OTHERS_ID}", ErrorCode.NOT_FOUND),
+            ("accounts disable nonsense", ErrorCode.NOT_FOUND),
+            (f"accounts members list {OTHERS_ID}", ErrorCode.NOT_FOUND),
+            (f"keys list --account {OTHERS_ID}", ErrorCode.NOT_FOUND),
+            (f"keys create --account {OTHERS_ID}", ErrorCode.NOT_FOUND),
+            ("keys create --operator --expires 2020-01-01", ErrorCode.INVALID_INPUT),
+            ("fees set --client 10001 --freelancer 0", ErrorCode.INVALID_INPUT),
+        ],
+    )
+    async def test_what_is_refused_says_so(self, line: str, code: ErrorCode) -> None:
+        await earnest("keys create --operator")
+        with pytest.raises(DomainError) as caught:
+            await earnest(line)
+        assert caught.value.code is code
+
+    async def test_without_an_operator_there_are_no_keys_of_it_and_no_fees_to_set(self) -> None:
+        assert (await earnest("keys list --operator")).notes
+        with pytest.raises(DomainError) as caught:
+            await earnest("fees set --client 1 --freelancer 1")
+        assert caught.value.code is ErrorCode.INVALID_STATE
+
+
+# The whole way
+
+
+async def started(line: str, **environ: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "earnest",
+        *line.split(),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, remarked = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(), remarked.decode()
+
+
+def settings(database_url: str, redis_url: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+    }
+
+
+async def test_the_output_of_a_new_key_is_the_key_alone(database_clone: str, redis_url: str) -> None:
+    code, said, remarked = await started("keys create --operator", **settings(database_clone, redis_url))
+    assert (code, said[:3], len(said.strip())) == (0, "ek_", 55)
+    assert said.strip() not in remarked
+    code, said, remarked = await started("accounts disable nonsense", **settings(database_clone, redis_url))
+    assert (code, said) == (2, "")
+    assert remarked == "earnest: NOT_FOUND: There is no account nonsense. (accountId)\n"
+
+
+async def test_a_database_that_is_not_there_or_empty_is_one_clear_line(server: TestServer, redis_url: str) -> None:
+    empty = server.url("postgres")
+    code, _, remarked = await started("fees show", **settings(empty, redis_url))
+    assert (code, remarked) == (2, "earnest: the database has no tables yet: run `earnest migrate`\n")
+    code, _, remarked = await started("fees show", **settings("postgres://nobody@127.0.0.1:1/nothing", redis_url))
+    assert (code, remarked.count("\n")) == (2, 1)
+    assert remarked.startswith("earnest: the database does not answer: ")
+
+
+def test_an_expiry_is_a_number_of_days_or_a_time() -> None:
+    assert expiry("2027-01-31") == datetime(2027, 1, 31, tzinfo=UTC)
+    assert expiry("2027-01-31T12:00+02:00") == datetime(2027, 1, 31, 10, tzinfo=UTC)
+    assert timedelta(days=29) < expiry("30d") - datetime.now(UTC) <= timedelta(days=30)
+    for wrong in ("", "0d", "d", "-1d", "99999d", "soon", "2027-13-01"):
+        with pytest.raises(argparse.ArgumentTypeError, match="neither"):
+            expiry(wrong)
