@@ -1,0 +1,236 @@
+"""The audit finds nothing on a deployment that was only ever changed by commands, and every fault that is planted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from escrow import database, ids, log
+from escrow.access import Role, Scope
+from escrow.accounts import commands as accounts
+from escrow.accounts import running, tokens
+from escrow.audit import audit
+from escrow.audit_contracts import TABLES
+from escrow.ids import Kind
+from escrow.money import Money
+from escrow.store_rows import CONTRACT
+from tests.escrow.test_commands import CASES, Case
+from tests.factories import Deal, Deployment
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def differences() -> list[str]:
+    return [str(difference) async for difference in audit(batch=2)]
+
+
+async def plant(sql: str) -> str:
+    """Change what no command could change, past triggers and foreign keys; answers with the statement's tag."""
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        return await connection.execute(sql)
+
+
+async def busy() -> Deal:
+    """A contract with something in every table: paid, under way, on its way, failed, and sent back; half of it in order."""
+    there = await Deployment.make()
+    await there.activate("1.00")
+    deal = await there.fund("250.00", "500.00", "100.00", "50.00")
+    await deal.submit()
+    await deal.approve()
+    await deal.fail_order(await deal.pay_out())
+    await deal.confirm(await deal.fund(2))
+    await deal.submit(2)
+    await deal.confirm(await deal.fund(3), Money(1, "USD"))
+    await deal.fund(3)
+    await log.sequence(limit=15)
+    await _people(there, deal)
+    return deal
+
+
+async def _people(there: Deployment, deal: Deal) -> None:
+    account_id = there.freelancer.account_id or ""
+    member = accounts.AddMember(
+        account_id=account_id, member_id=ids.new(Kind.MEMBER), person="a@b.example", name="Ana", role=Role.MEMBER
+    )
+    await running.run(member, by=there.operator)
+    key = accounts.CreateApiKey(
+        account_id=account_id,
+        key_id=ids.new(Kind.KEY),
+        name="sync",
+        scopes=(Scope.CONTRACTS_READ,),
+        token=tokens.new(),
+        member_id=member.member_id,
+        contract_ids=(deal.id,),
+    )
+    await running.run(key, by=there.freelancer)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+async def test_nothing_differs_after_any_command(case: Case) -> None:
+    there = await Deployment.make()
+    await (await case.prepare(there))()
+    assert await differences() == []
+    while await log.sequence(limit=2):
+        assert await differences() == []
+
+
+FUNDED: Final = "type = 'milestone.funded'"
+LATEST: Final = "(SELECT id FROM events WHERE type = 'milestone.released')"
+FAULTS: Final = {
+    "a changed event": (
+        f"UPDATE events SET body = replace(body, '250.00', '251.00') WHERE {FUNDED}",
+        ("hash of the body",),
+    ),
+    "a changed event with a hash that fits": (
+        (f"UPDATE events SET body = changed, hash = encode(sha256(changed::bytea), 'hex') "
+        f"FROM (SELECT id AS same, replace(body, '250.00', '251.00') AS changed FROM events) AS new "
+        f"WHERE id = same AND {FUNDED}"),
+        ("previous hash", "transfers", "balance by the events"),
+    ),
+    "an event that is no JSON": (f"UPDATE events SET body = 'x' WHERE {FUNDED}", ("body", "fold")),
+    "an event in other words": (f"UPDATE events SET body = body || ' ' WHERE {FUNDED}", ("canonical JSON",)),
+    "a changed column of an event": (
+        f"UPDATE events SET occurred_at = occurred_at + interval '1 second' WHERE {FUNDED}",
+        ("occurredAt in the body",),
+    ),
+    "a broken chain": (f"UPDATE events SET previous_hash = hash WHERE {FUNDED}", ("previous hash",)),
+    "a last event that is gone": (
+        "DELETE FROM events WHERE (stream_id, sequence) IN (SELECT id, version FROM contracts)",
+        ("last link.version", "last link.last_hash"),
+    ),
+    "a gap in the sequence": (f"DELETE FROM events WHERE {FUNDED}", ("sequence", "previous hash")),
+    "a stream of nobody": (
+        "UPDATE events SET stream_id = 'ctr_0' WHERE type = 'contract.accepted'",
+        ("a contract or an account of that id",),
+    ),
+    "a gap in the positions": (
+        "UPDATE log_positions SET position = position + 1000 WHERE position >= 5",
+        ("log: positions: expected 5, found 1005",),
+    ),
+    "two positions swapped": (
+        ("UPDATE log_positions SET position = CASE position WHEN 14 THEN 1000 ELSE 14 END WHERE position IN (14, 15);"
+        "UPDATE log_positions SET position = 15 WHERE position = 1000"),
+        ("position",),
+    ),
+    "a position in another stream": ("UPDATE log_positions SET stream_id = 'ctr_0'", ("log_positions.stream_id",)),
+    "an event that waits for nothing": (
+        "DELETE FROM log_pending WHERE serial = (SELECT max(serial) FROM log_pending)",
+        ("places in the log",),
+    ),
+    "an event with a position that waits for one": (
+        "INSERT INTO log_pending (event_id) SELECT event_id FROM log_positions WHERE position = 1",
+        ("places in the log",),
+    ),
+    "an altered text": ("UPDATE texts SET body = '\"Free\"' WHERE field = 'title'", ("text title", "contracts.title")),
+    "an altered salt": (
+        "UPDATE texts SET salt = substr(sha256(salt), 1, 16) WHERE field = 'message'",
+        ("text message",),
+    ),
+    "a lost text": ("DELETE FROM texts WHERE field = 'description'", ("texts",)),
+    "an erasure that the tables don't know": (
+        "UPDATE texts SET body = NULL, salt = NULL, erased_at = now() WHERE field = 'title'",
+        ("contracts.title", "milestones.title"),
+    ),
+    "a missing transfer": (
+        f"DELETE FROM transfers WHERE event_id = {LATEST} AND debit LIKE 'escrow:%' AND credit LIKE 'payable:%'",
+        ("transfers", "balance by the transfers", "the books say", "each unit leaves once"),
+    ),
+    "a transfer twice": (
+        (f"INSERT INTO transfers SELECT 'trf_0', contract_id, event_id, debit, credit, amount_minor, currency, occurred_at "
+        f"FROM transfers WHERE event_id = {LATEST} AND debit LIKE 'fee:%'"),
+        ("transfers", "balance by the transfers"),
+    ),
+    "a balance off by one": (
+        "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account LIKE 'escrow:%' AND balance_minor > 0",
+        ("balance by the transfers", "balance by the events", "the sum over all accounts in USD: expected 0, found 1"),
+    ),
+    "a lost balance": ("DELETE FROM balances WHERE balance_minor > 0", ("balance by the transfers",)),
+    "a state that the log doesn't give": (
+        "UPDATE milestones SET state = 'CANCELLED' WHERE state = 'PLANNED'",
+        ("milestones.state: expected 'PLANNED', found 'CANCELLED'",),
+    ),
+    "a milestone of nobody": ("UPDATE milestones SET id = 'mil_0' WHERE state = 'SUBMITTED'", ("no row", "a row")),
+    "a lost clock": ("DELETE FROM deadlines WHERE kind = 'REVIEW'", ("deadlines: expected 'a row', found 'none'",)),
+    "a clock too many": (
+        "INSERT INTO deadlines SELECT contract_id, 'OFFER', contract_id, due_at FROM deadlines WHERE kind = 'REVIEW'",
+        ("deadlines: expected 'no row', found 'one'",),
+    ),
+    "a lost contract": (
+        "DELETE FROM contracts WHERE state = 'ACTIVE'",
+        ("a contract or an account of that id",),
+    ),
+    "other fees than the operator set": ("UPDATE deployment SET client_fee_bps = 0", ("deployment.client_fee_bps",)),
+    "another secret": ("UPDATE api_keys SET secret_sha256 = sha256('x')", ("api_keys.fingerprint",)),
+    "a wider key": ("UPDATE api_keys SET contract_ids = NULL", ("api_keys.contract_ids",)),
+    "a promoted member": ("UPDATE members SET role = 'OWNER'", ("members.role",)),
+    "a mediator whom nobody appointed": (
+        "UPDATE accounts SET is_mediator = true WHERE NOT is_operator",
+        ("accounts.is_mediator",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_planted_fault_is_found(fault: str) -> None:
+    sql, told = FAULTS[fault]
+    await busy()
+    assert await differences() == []
+    assert not (await plant(sql)).endswith(" 0")
+    found = "\n".join(await differences())
+    for line in told:
+        assert line in found
+
+
+CHANGED: Final = {"text": "{0} || 'x'", "bigint": "{0} + 1", "integer": "{0} + 1", "date": "{0} + 1",
+                  "timestamp with time zone": "{0} + interval '1 second'", "ARRAY": "{0} || 'x'::text"}  # fmt: skip
+SPECIAL: Final = {
+    "contracts.state": "'ENDED'",
+    "contracts.currency": "'EUR'",
+    "contracts.deposit_term": "'ALL'",
+    "contracts.written_by": "'FREELANCER'",
+    "contracts.budget_minor": "5",
+    "milestones.state": "CASE state WHEN 'PLANNED' THEN 'CANCELLED' ELSE state END",
+    "milestones.held_minor": "held_minor, amount_minor = amount_minor + 1",
+    "milestones.amount_minor": "CASE WHEN held_minor = 0 THEN amount_minor + 1 ELSE amount_minor END",
+    "milestones.review_due_at": "review_due_at + interval '1 second'",
+    "milestones.deposit_id": "'dep_0'",
+    "milestones.held_fee_minor": "CASE WHEN held_minor > 0 THEN held_fee_minor + 1 ELSE 0 END",
+    "deposits.state": "'ABANDONED'",
+    "deposits.currency": "'EUR'",
+    "deposits.parts": "'[{}]'",
+    "deposits.returned": "'[{}]'",
+    "payment_orders.state": "'ABANDONED'",
+    "payment_orders.kind": "CASE kind WHEN 'PAYOUT' THEN 'REFUND' ELSE kind END",
+    "payment_orders.currency": "'EUR'",
+    "submissions.attachments": "'[]'",
+    "balances.currency": "'EUR'",
+    "transfers.currency": "'EUR'",
+    "deadlines.kind": "CASE kind WHEN 'REVIEW' THEN 'OFFER' ELSE kind END",
+}
+"""Where a constraint allows only certain values."""
+
+MONEY_TABLES: Final = ("balances", "transfers")
+
+
+async def test_no_column_of_a_read_table_can_change_unseen() -> None:
+    await busy()
+    for table, columns in ({"contracts": CONTRACT} | TABLES).items():
+        types = {
+            row["column_name"]: row["data_type"]
+            for row in await database.fetch("SELECT * FROM information_schema.columns WHERE table_name = $1", table)
+        }
+        for column in columns:
+            if column in ("id", "contract_id"):
+                continue
+            place = f"{table}.{column}"
+            changed = SPECIAL.get(place) or CHANGED[types[column]].format(column)
+            if column == "held_minor":
+                changed = "held_minor + 1, amount_minor = amount_minor + 1"
+            where = "WHERE held_minor > 0" if column == "held_minor" else ""
+            await plant(f"CREATE TABLE before AS TABLE {table}; UPDATE {table} SET {column} = {changed} {where}")
+            found = await differences()
+            await plant(f"DELETE FROM {table}; INSERT INTO {table} TABLE before; DROP TABLE before")
+            assert any(table.rstrip("s") in one if table in MONEY_TABLES else table in one for one in found), place
+    assert await differences() == []
