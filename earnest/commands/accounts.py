@@ -2,8 +2,8 @@
 
 import argparse
 
-from earnest import operating
-from earnest.operating import Answer
+from earnest import operator
+from earnest.operator import Answer
 from escrow.access import AccountType, Actor, Role
 
 PAGE = 100
@@ -51,7 +51,7 @@ def _add_members(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it as the operator."""
-    return operating.run(args.handler, args)
+    return operator.run(args.handler, args)
 
 
 async def create(args: argparse.Namespace, by: Actor) -> Answer:
@@ -80,7 +80,7 @@ async def list_all(_: argparse.Namespace, by: Actor) -> Answer:
             break
         found += page
     rows = [(one.id, one.type.lower(), _standing(one), one.name) for one in found]
-    return Answer(lines=operating.table(("id", "type", "standing", "name"), rows))
+    return Answer(lines=operator.table(("id", "type", "standing", "name"), rows))
 
 
 def _standing(account: object) -> str:
@@ -155,7 +155,7 @@ async def list_members(args: argparse.Namespace, by: Actor) -> Answer:
     await existing(args.account, by)
     members = (await queries.members_of(by, [args.account]))[args.account]
     rows = [(one.id, one.role.lower(), one.person, one.name) for one in members]
-    return Answer(lines=operating.table(("id", "role", "person", "name"), rows))
+    return Answer(lines=operator.table(("id", "role", "person", "name"), rows))
 
 
 async def existing(account_id: str, by: Actor) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from earnest import operating
-from earnest.operating import Answer
+from earnest import operator
+from earnest.operator import Answer
 from escrow.access import Actor
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it as the operator."""
-    return operating.run(args.handler, args)
+    return operator.run(args.handler, args)
 
 
 async def set_fees(args: argparse.Namespace, by: Actor) -> Answer:

@@ -5,11 +5,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from earnest import operating
-from earnest.operating import Answer
+from earnest import operator
+from earnest.operator import Answer
 from escrow.access import Actor, Scope
 
-OPERATORS_NAME = "Operator"
 DAYS_MAX = 36_500
 
 
@@ -63,7 +62,7 @@ def expiry(text: str) -> datetime:
 
 def run(args: argparse.Namespace) -> int:
     """Do it as the operator."""
-    return operating.run(args.handler, args)
+    return operator.run(args.handler, args)
 
 
 async def create(args: argparse.Namespace, by: Actor) -> Answer:
@@ -71,7 +70,7 @@ async def create(args: argparse.Namespace, by: Actor) -> Answer:
     from escrow import ids
     from escrow.accounts import commands, running, tokens
 
-    account_id = await running.found_operator(OPERATORS_NAME) if args.operator else args.account
+    account_id = await running.found_operator(operator.OPERATORS_NAME) if args.operator else args.account
     command = commands.CreateApiKey(
         account_id=account_id,
         key_id=ids.new(ids.Kind.KEY),
@@ -120,7 +119,7 @@ async def list_keys(args: argparse.Namespace, by: Actor) -> Answer:
         for key in keys
     ]
     head = ("id", "hint", "scopes", "member", "contracts", "expires", "last used", "name")
-    return Answer(lines=operating.table(head, rows))
+    return Answer(lines=operator.table(head, rows))
 
 
 def _time(at: datetime | None) -> str | None:

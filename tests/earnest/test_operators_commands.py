@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from earnest import operating
+from earnest import operator
 from earnest.cli import make_parser
 from earnest.commands.keys import expiry
-from earnest.operating import Answer
+from earnest.operator import Answer
 from escrow import database, ids
 from escrow.access import ActorKind, Role, Scope
 from escrow.accounts import authenticate
@@ -30,8 +30,8 @@ OTHERS_ID = f"acc_{ids.encode(7)}"
 async def earnest(line: str) -> Answer:
     """What a command line answers on the test's database."""
     args = make_parser().parse_args(line.split())
-    handler: operating.Handler = args.handler
-    return await handler(args, await operating.the_operator())
+    handler: operator.Handler = args.handler
+    return await handler(args, await operator.the_operator())
 
 
 async def told(line: str) -> str:
@@ -199,3 +199,19 @@ def test_an_expiry_is_a_number_of_days_or_a_time() -> None:
     for wrong in ("", "0d", "d", "-1d", "99999d", "soon", "2027-13-01"):
         with pytest.raises(argparse.ArgumentTypeError, match="neither"):
             expiry(wrong)
+
+
+async def test_the_demos_operator_key_is_made_on_a_database_of_its_own_choice(
+    database_clone: str, redis_url: str
+) -> None:
+    script = "import asyncio, sys; from earnest.operator import make_operator_key as make; " + (
+        "print(asyncio.run(make(sys.argv[1], name='Demo')))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, database_clone, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert said.startswith(b"ek_")
+    code, listed, _ = await started("keys list --operator", **settings(database_clone, redis_url))
+    assert (code, listed.count("\n")) == (0, 2)
+    assert "operator" in listed

@@ -1,7 +1,7 @@
-"""What the operator's commands share: the deployment's database, the operator as the actor, and refusals as one line.
+"""The operator at the keyboard: the deployment's database, the operator as the actor, and refusals as one line.
 
-Whoever may read `DATABASE_URL` is the operator, so these commands need no key. A command's handler is a coroutine of its
-arguments and the actor; what it answers goes to the output, what it only remarks to the error output.
+Whoever may read `DATABASE_URL` is the operator, so its commands need no key, and can make the first one. A command's handler
+is a coroutine of its arguments and the actor; what it answers goes to the output, what it only remarks to the error output.
 """
 
 import argparse
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from earnest.errors import CannotStart
 from escrow.access import Actor
+
+OPERATORS_NAME = "Operator"
+"""What the operator's account is called when its first key makes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,27 @@ async def operating() -> AsyncIterator[Actor]:
         finally:
             await bell.disconnect()
             await database.disconnect()
+
+
+async def make_operator_key(database_url: str, *, name: str) -> str:
+    """A new key of the operator, with every scope, for a process that has no database open; makes the operator if need be."""
+    from escrow import database, ids
+    from escrow.access import Scope
+    from escrow.accounts import commands, running, tokens
+
+    await database.connect(database_url, pool_size=1)
+    try:
+        command = commands.CreateApiKey(
+            account_id=await running.found_operator(OPERATORS_NAME),
+            key_id=ids.new(ids.Kind.KEY),
+            name=name,
+            scopes=tuple(Scope),
+            token=tokens.new(),
+        )
+        await running.run(command, by=await the_operator())
+        return command.token.text
+    finally:
+        await database.disconnect()
 
 
 async def the_operator() -> Actor:
