@@ -5,8 +5,8 @@ One function per path; what stands around all of them (trace ids, masked failure
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.authentication import Authentication
 from api.graphql import GraphQLEndpoint
 from api.health import healthz, readyz
 from api.pages import start_page
@@ -25,16 +26,17 @@ from schema.build import runner, sdl
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
+    authentication = Authentication()
     return Starlette(
         routes=[
             Route("/", start_page),
-            Route("/graphql", GraphQLEndpoint(runner())),
+            Route("/graphql", GraphQLEndpoint(runner(), authentication)),
             Route("/schema.graphql", schema_text),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
         middleware=[Middleware(Tracing)],
-        lifespan=_connected(settings),
+        lifespan=_connected(settings, authentication),
     )
 
 
@@ -43,15 +45,19 @@ async def schema_text(_: Request) -> Response:
     return PlainTextResponse(sdl(), media_type="application/graphql")
 
 
-def _connected(settings: Settings | None):  # type: ignore[no-untyped-def]
+def _connected(
+    settings: Settings | None, authentication: Authentication
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)
+            authentication.usage.start()
             yield
         finally:
+            await authentication.usage.stop()
             await bell.disconnect()
             await database.disconnect()
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from escrow.access import Actor
 from escrow.accounts.authentication import authenticate
+from escrow.accounts.usage import KeyUsage
 
 TOKEN_CHARACTERS_MAX: Final = 200
 
@@ -14,15 +15,22 @@ class BadCredentials(Exception):
     """Credentials came, but they name nobody: unknown, expired, revoked, or not a bearer token."""
 
 
-async def authenticated(authorization: str | None) -> Actor | None:
-    """The actor of a bearer token; `None` without a header. Raises `BadCredentials` for one that names nobody (any more)."""
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.strip().partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
-        raise BadCredentials("The authorization header must be “Bearer ek_…”.")
-    actor = await authenticate(token)
-    if actor is None:
-        raise BadCredentials("This key is unknown, expired or revoked.")
-    return actor
+class Authentication:
+    """Recognises API keys, and remembers that they were used."""
+
+    def __init__(self) -> None:
+        self.usage = KeyUsage()
+
+    async def actor(self, authorization: str | None) -> Actor | None:
+        """The actor of a bearer token; `None` without a header. Raises `BadCredentials` for one that names nobody (any more)."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
+            raise BadCredentials("The authorization header must be “Bearer ek_…”.")
+        actor = await authenticate(token)
+        if actor is None:
+            raise BadCredentials("This key is unknown, expired or revoked.")
+        self.usage.note(actor.key_id)
+        return actor

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.answers import json_answer, refusal
-from api.authentication import BadCredentials, authenticated
+from api.authentication import Authentication, BadCredentials
 from api.negotiation import GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from api.tracing import trace_id
@@ -18,8 +18,9 @@ from schema.execution import NotAQuery, Runner
 class GraphQLEndpoint:
     """Answers operations over `POST`, and queries over `GET`."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, authentication: Authentication) -> None:
         self._runner = runner
+        self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
@@ -31,7 +32,7 @@ class GraphQLEndpoint:
             return refusal(f"Answers come as {GRAPHQL} or {JSON}; the accept header allows neither.", status=406)
         try:
             operation = await read_operation(request)
-            context = Context(actor=await authenticated(request.headers.get("authorization")))
+            context = Context(actor=await self._authentication.actor(request.headers.get("authorization")))
             answer = await self._runner.run(
                 operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
             )

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -70,7 +69,7 @@ async def readiness() -> Readiness:
                 if applied
                 else None
             )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready: the database does not answer: %r", error)
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
     lag = max(0.0, time.time() - _made_at_seconds(oldest)) if oldest else 0.0

@@ -10,6 +10,7 @@ from graphql import GraphQLError
 
 from escrow import money
 from escrow.access import Scope
+from escrow.accounts import queries as account_queries
 from escrow.errors import DomainError
 from escrow.lifecycle import ContractState, MilestoneState
 from escrow.money import RawMoney
@@ -22,7 +23,7 @@ from schema.nodes import find_nodes
 from schema.scalars import as_number, print_cursor, read_cursor
 from schema.types.account import Account, Viewer, accounts_list
 from schema.types.common import Money, Node, as_id, money_of
-from schema.types.contract import Contract, contract_found
+from schema.types.contract import Contract, Fees, contract_found
 from schema.types.milestone import Milestone, milestone_found
 
 NODES_MAX: Final = 100
@@ -130,6 +131,11 @@ class Query:
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
         info.context.known()
         return await accounts_list(info.context, first, after)
+
+    @resolved("What the operator takes now: proposals and revisions from now on carry it.")
+    async def fees(self, info: Info) -> Fees:
+        info.context.known()
+        return Fees.of(await account_queries.fees())
 
     @resolved(
         "An amount divided by ratios without losing a minor unit: what is left over goes to the largest remainders."

@@ -9,6 +9,7 @@ import strawberry
 from escrow import ids
 from escrow.access import AccountType, Role, Scope
 from escrow.accounts import commands, tokens
+from escrow.accounts.running import Outcome
 from escrow.ids import Kind
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.account import Account, ApiKey, Member
@@ -108,15 +109,16 @@ class AddMemberInput:
 
 @mutation("Lets a person act for an account. For its owners and the operator.")
 async def add_member(call: Call, given: AddMemberInput) -> MemberPayload:
-    member_id = ids.new(Kind.MEMBER)
     outcome = await call.run_account(
         commands.AddMember(
-            account_id=given.account_id, member_id=member_id, person=given.person, name=given.name, role=given.role
+            account_id=given.account_id,
+            member_id=ids.new(Kind.MEMBER),
+            person=given.person,
+            name=given.name,
+            role=given.role,
         )
     )
-    return MemberPayload(
-        account=Account.of_state(outcome.account), member=Member.of(outcome.account.members[member_id])
-    )
+    return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
 
 
 @strawberry.input(description="Which member goes.")
@@ -129,9 +131,7 @@ class RemoveMemberInput:
 )
 async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
     outcome = await call.run_account(commands.RemoveMember(member_id=given.member_id))
-    return MemberPayload(
-        account=Account.of_state(outcome.account), member=Member.of(outcome.account.members[given.member_id])
-    )
+    return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
 
 
 @strawberry.type(description="The account and the key after the mutation.")
@@ -150,7 +150,7 @@ class CreateApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(default=None, description="The key; null if the mutation was refused.")
     secret: str | None = strawberry.field(
         default=None,
-        description="What the program sends as `Authorization: Bearer …`. Shown this once: it is not stored.",
+        description="What the program sends as `Authorization: Bearer …`. Shown this once: null if an earlier call made the key.",
     )
 
 
@@ -170,14 +170,13 @@ class CreateApiKeyInput:
 
 @mutation("Makes a key for a program. Its secret is in this answer and nowhere else. For owners and the operator.")
 async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPayload:
-    key_id, token = ids.new(Kind.KEY), tokens.new()
     outcome = await call.run_account(
         commands.CreateApiKey(
             account_id=given.account_id,
-            key_id=key_id,
+            key_id=ids.new(Kind.KEY),
             name=given.name,
             scopes=tuple(given.scopes),
-            token=token,
+            token=tokens.new(),
             member_id=given.member_id,
             contract_ids=tuple(given.contract_ids) if given.contract_ids is not None else None,
             expires_at=given.expires_at,
@@ -185,8 +184,8 @@ async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPa
     )
     return CreateApiKeyPayload(
         account=Account.of_state(outcome.account),
-        api_key=ApiKey.of(outcome.account.keys[key_id]),
-        secret=token.text,
+        api_key=_key(outcome),
+        secret=outcome.token.text if outcome.token is not None else None,
     )
 
 
@@ -198,9 +197,7 @@ class RevokeApiKeyInput:
 @mutation("Ends a key at once. For owners and the operator.")
 async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
     outcome = await call.run_account(commands.RevokeApiKey(key_id=given.key_id))
-    return ApiKeyPayload(
-        account=Account.of_state(outcome.account), api_key=ApiKey.of(outcome.account.keys[given.key_id])
-    )
+    return ApiKeyPayload(account=Account.of_state(outcome.account), api_key=_key(outcome))
 
 
 @strawberry.type(description="The fees after the mutation.")
@@ -222,6 +219,14 @@ async def set_fees(call: Call, given: SetFeesInput) -> SetFeesPayload:
         commands.SetFees(client_bps=given.client_basis_points, freelancer_bps=given.freelancer_basis_points)
     )
     return SetFeesPayload(fees=Fees.of(outcome.account.fees))
+
+
+def _member(outcome: Outcome) -> Member:
+    return Member.of(outcome.account.members[outcome.result["member_id"]])
+
+
+def _key(outcome: Outcome) -> ApiKey:
+    return ApiKey.of(outcome.account.keys[outcome.result["key_id"]])
 
 
 FIELDS = [

@@ -56,7 +56,9 @@ class Call:
 
     async def run_account(self, command: account_commands.AccountCommand) -> account_running.Outcome:
         """Carry out a command on an account; refusals are raised."""
-        return await account_running.run(command, by=self.actor)
+        outcome = await account_running.run(command, by=self.actor, idempotency=self.idempotency)
+        self.replayed = outcome.replayed
+        return outcome
 
 
 def mutation(description: str) -> Callable[[Callable[[Call, I], Awaitable[P]]], StrawberryField]:

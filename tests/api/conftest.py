@@ -1,0 +1,14 @@
+"""The application and the people who talk to it, on the clean database of a test."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.api.client import People, door
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(database: str) -> AsyncIterator[People]:
+    """Everybody, each with a key, in front of the door."""
+    async with door() as http:
+        yield await People.meet(http)

@@ -1,0 +1,136 @@
+"""Who may ask what: without credentials, with bad ones, with too few scopes, and with keys that are limited."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import GraphQLObjectType, is_required_argument, parse, print_ast
+
+from escrow import database
+from escrow.access import Scope
+from schema.build import executable
+from tests.api.client import Caller, People, with_key
+
+ARGUMENTS = {"node": '(id: "x")', "nodes": '(ids: ["x"])', "contract": '(id: "x")', "milestone": '(id: "x")'}
+ARGUMENTS["splitBudget"] = '(amount: {amount: "1.00", currency: "USD"}, ratios: [1])'
+
+
+QUERY_FIELDS = sorted(executable().query_type.fields) if executable().query_type else []
+
+
+@pytest.mark.parametrize("name", QUERY_FIELDS)
+async def test_every_query_needs_credentials(people: People, name: str) -> None:
+    query = f"{{ {name}{ARGUMENTS.get(name, '')} {{ __typename }} }}"
+    (error,) = await people.nobody.errors(query)
+    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert error["path"] == [name]
+
+
+MUTATIONS = executable().mutation_type
+MUTATION_FIELDS = sorted(MUTATIONS.fields) if MUTATIONS else []
+
+
+def _literal(type_: object) -> str:
+    """A value that fits an input type, made of as little as possible."""
+    schema = executable()
+    text = str(type_)
+    text = text.removesuffix("!")
+    if text.startswith("["):
+        return "[]"
+    samples = {
+        "ID": '"x"',
+        "String": '"x"',
+        "Int": "1",
+        "Date": '"2030-01-01"',
+        "CurrencyCode": '"USD"',
+        "Decimal": '"1"',
+    }
+    if text in samples:
+        return samples[text]
+    named = schema.type_map[text]
+    values = getattr(named, "values", None)
+    if values:
+        return next(iter(values))
+    fields = getattr(named, "fields", {})
+    inner = (f"{name}: {_literal(field.type)}" for name, field in fields.items() if str(field.type).endswith("!"))
+    return "{" + ", ".join(inner) + "}"
+
+
+@pytest.mark.parametrize("name", MUTATION_FIELDS)
+async def test_every_mutation_needs_credentials_and_writes_nothing_without(people: People, name: str) -> None:
+    assert isinstance(MUTATIONS, GraphQLObjectType)
+    field = MUTATIONS.fields[name]
+    assert [argument for argument in field.args if is_required_argument(field.args[argument])] == ["input"]
+    mutation = f"mutation {{ {name}(input: {_literal(field.args['input'].type)}) {{ userErrors {{ code }} }} }}"
+    before = await database.fetch_value("SELECT count(*) FROM events")
+    (error,) = await people.nobody.errors(print_ast(parse(mutation)))
+    assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    assert await database.fetch_value("SELECT count(*) FROM events") == before
+
+
+async def test_without_credentials_typename_and_introspection_answer(people: People) -> None:
+    data = await people.nobody.ask('{ __typename __schema { queryType { name } } __type(name: "Money") { name } }')
+    assert data == {"__typename": "Query", "__schema": {"queryType": {"name": "Query"}}, "__type": {"name": "Money"}}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        "ek_0000",
+        "Bearer ek_" + "0" * 52,
+        "Bearer ek_" + "0" * 500,
+        "Bearer ek_zażółć",
+        "Bearer \x00",
+    ],
+)
+async def test_bad_credentials_are_401_even_for_introspection(people: People, header: str) -> None:
+    answer = await people.nobody.http.post(
+        "/graphql",
+        json={"query": "{ __typename }"},
+        headers={"authorization": header.encode()},  # type: ignore[dict-item]
+    )
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_revoked_key_opens_nothing(people: People) -> None:
+    key_id = (await people.client.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+    await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+    answer = await people.client.post("{ viewer { role } }")
+    assert answer.status_code == 401
+    assert "data" not in answer.json()
+
+
+async def test_a_key_that_was_not_made_for_reading_is_forbidden_to_read(people: People) -> None:
+    writer = await with_key(
+        people.client.http, people.deployment.client, people.deployment.operator, (Scope.CONTRACTS_WRITE,)
+    )
+    for query in ("{ contracts { nodes { id } } }", "{ milestones { nodes { id } } }"):
+        (error,) = await writer.errors(query)
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert "contracts:read" in error["message"]
+    assert (await writer.ask("{ viewer { scopes } }"))["viewer"]["scopes"] == ["CONTRACTS_WRITE"]
+
+
+async def test_a_key_that_is_limited_to_contracts_sees_no_others(people: People) -> None:
+    first, second = await people.deployment.propose(), await people.deployment.propose()
+    limited = await with_key(
+        people.client.http, people.deployment.client, people.deployment.operator, contract_ids=(first.id,)
+    )
+    seen = await limited.ask(
+        "query ($id: ID!) { contracts { nodes { id } } contract(id: $id) { id } milestones { nodes { contractId } } }",
+        {"id": second.id},
+    )
+    assert seen["contracts"]["nodes"] == [{"id": first.id}]
+    assert seen["contract"] is None
+    assert {node["contractId"] for node in seen["milestones"]["nodes"]} == {first.id}
+
+
+async def test_the_viewer_is_who_the_key_says(people: People) -> None:
+    data = await people.operator.ask("{ viewer { kind role account { isOperator } } }")
+    assert data["viewer"] == {"kind": "OPERATOR", "role": "OWNER", "account": {"isOperator": True}}
+    stranger = Caller(people.nobody.http, people.client.token)
+    assert (await stranger.ask("{ viewer { accountId } }"))["viewer"]["accountId"] == people.client.account_id
