@@ -204,9 +204,11 @@ def test_an_expiry_is_a_number_of_days_or_a_time() -> None:
 async def test_the_demos_operator_key_is_made_on_a_database_of_its_own_choice(
     database_clone: str, redis_url: str
 ) -> None:
-    script = "import asyncio, sys; from earnest.operator import make_operator_key as make; " + (
-        "print(asyncio.run(make(sys.argv[1], name='Demo')))"
-    )
+    script = """
+import asyncio, sys
+from earnest.operator import make_operator_key
+print(asyncio.run(make_operator_key(sys.argv[1], name="Demo")))
+"""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, database_clone, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
