@@ -18,7 +18,7 @@ from earnest.commands.keys import expiry
 from earnest.operator import Answer
 from escrow import database, ids
 from escrow.access import ActorKind, Role, Scope
-from escrow.accounts import authenticate
+from escrow.accounts.authentication import authenticate
 from escrow.errors import DomainError, ErrorCode
 from tests.engines import TestServer
 

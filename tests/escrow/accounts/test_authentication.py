@@ -9,7 +9,8 @@ import pytest
 
 from escrow import database, ids
 from escrow.access import ActorKind, Role, Scope
-from escrow.accounts import authenticate, commands
+from escrow.accounts import commands
+from escrow.accounts.authentication import authenticate
 from escrow.accounts.running import run
 from escrow.accounts.usage import KeyUsage
 from tests.escrow.accounts.world import World
