@@ -53,6 +53,8 @@ class Loaded:
     """The sequence of the contract's last event; 0 without a contract."""
     last_hash: str | None
     last_event_at: datetime | None
+    erasures: int
+    """How often words of the contract were erased."""
     around: Surroundings
     key: StoredKey | None
     is_beyond_us: bool
@@ -81,6 +83,7 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         version=row["version"] or 0,
         last_hash=row["last_hash"],
         last_event_at=row["last_event_at"],
+        erasures=row["erasures"] or 0,
         around=_surroundings(row),
         key=stored(row["input_sha256"], row["result"]),
         is_beyond_us=row["is_beyond_us"],
@@ -158,7 +161,7 @@ _DECIDABLE: Final = """(
 # A new contract is there only if its idempotency key has made it before.
 _LOAD: Final = f"""
 SELECT {columns(CONTRACT, of="contract")}, contract.version, contract.last_hash, contract.last_event_at,
-    greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
+    contract.erasures, greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
     {_nested(MILESTONE, table="milestones", either="one.revision = contract.revision", named="one.id = $2")} AS milestones,
     {_nested(DEPOSIT, table="deposits", either="one.state = 'STARTED'", named="one.id = $3")} AS deposits,

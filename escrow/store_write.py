@@ -77,7 +77,7 @@ async def write(
     ]
     if before is None:
         return await database.fetch_row(_CREATE, *arguments) is not None
-    return await database.fetch_row(_CHANGE, *arguments, loaded.version) is not None
+    return await database.fetch_row(_CHANGE, *arguments, loaded.version, loaded.erasures) is not None
 
 
 def changes_orders(before: Contract | None, after: Contract) -> bool:
@@ -227,7 +227,8 @@ def _statement(*, new: bool) -> str:
         changed = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
         unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
-        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {numbers.take(1)[0]} RETURNING id"
+        version, erasures = numbers.take(2)
+        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {version} AND erasures = {erasures} RETURNING id"
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
 
 

@@ -119,6 +119,7 @@ CREATE TABLE contracts (
     last_event_at        TIMESTAMPTZ NOT NULL,
     created_at           TIMESTAMPTZ NOT NULL,
     updated_at           TIMESTAMPTZ NOT NULL,
+    erasures             INT NOT NULL DEFAULT 0,
     CONSTRAINT contracts_pkey PRIMARY KEY (id),
     CONSTRAINT contracts_client FOREIGN KEY (client_id) REFERENCES accounts (id),
     CONSTRAINT contracts_freelancer FOREIGN KEY (freelancer_id) REFERENCES accounts (id),
@@ -137,6 +138,7 @@ CREATE TABLE contracts (
     CONSTRAINT contracts_freelancer_fee CHECK (freelancer_fee_bps BETWEEN 0 AND 10000),
     CONSTRAINT contracts_counters CHECK (version >= 1 AND revision >= 1 AND plan_version >= 1)
 );
+COMMENT ON COLUMN contracts.erasures IS 'Grows with each, so that nobody who loaded the words before writes them again';
 CREATE INDEX contracts_by_client ON contracts (client_id, id);
 CREATE INDEX contracts_by_freelancer ON contracts (freelancer_id, id);
 CREATE INDEX contracts_by_parties ON contracts (client_id, freelancer_id);

@@ -41,6 +41,7 @@ class Contract(Model):
     last_event_at = fields.DatetimeField()
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
+    erasures = fields.IntField()
 
     class Meta:
         table = "contracts"

@@ -1,0 +1,99 @@
+"""Erases people's words from a contract: the texts beside its events, and everything that was made of them.
+
+The events stay, with the hashes of words that nobody can guess any more, since their salts go too: the chain is whole, and
+the audit finds the tables to be what the log gives without those words.
+"""
+
+# ruff: noqa: S608 - only our own columns are filled into statements
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from escrow import database
+from escrow.agreement.evolve import evolve
+from escrow.agreement.state import Contract
+from escrow.audit_streams import fold, load
+from escrow.errors import InvalidState, NotFound
+from escrow.store_rows import Row, contract_row, milestone_row, order_row, submission_row
+
+
+async def erase(contract_id: str, *, event_id: str | None = None) -> int:
+    """Erase the words of a contract, or of one of its events; answers how many texts it were.
+
+    Refuses with `NotFound` what is not there, and with `InvalidState` while the provider still needs a payment token that
+    would go. Commands under way decide again.
+    """
+    async with database.transaction():
+        if await database.fetch_row("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", contract_id) is None:
+            raise NotFound(f"There is no contract {contract_id}.", field="contractId")
+        if event_id is not None and await database.fetch_row(_EVENT, contract_id, event_id) is None:
+            raise NotFound(f"The contract has no event {event_id}.", field="eventId")
+        if await database.fetch_row(_TOKEN_NEEDED, contract_id, event_id) is not None:
+            raise InvalidState(
+                "A deposit is on its way and needs its payment token; cancel it, or wait for its answer."
+            )
+        erased = len(await database.fetch(_ERASE, contract_id, event_id))
+        if erased:
+            await database.execute("UPDATE contracts SET erasures = erasures + 1 WHERE id = $1", contract_id)
+            await _rewrite(contract_id)
+    return erased
+
+
+_EVENT: Final = "SELECT FROM events WHERE stream_id = $1 AND id = $2"
+
+_OF_CONTRACT: Final = """
+    event_id IN (SELECT id FROM events WHERE stream_id = $1) AND ($2::text IS NULL OR event_id = $2)
+    AND erased_at IS NULL"""
+
+_TOKEN_NEEDED: Final = f"""
+SELECT FROM texts JOIN events ON events.id = event_id
+JOIN payment_orders AS asked ON asked.id = events.body::jsonb -> 'data' ->> 'orderId' AND asked.state = 'STARTED'
+WHERE {_OF_CONTRACT} AND field = 'paymentToken'
+"""
+
+_ERASE: Final = f"""
+UPDATE texts SET body = NULL, salt = NULL, erased_at = clock_timestamp() WHERE {_OF_CONTRACT} RETURNING event_id
+"""
+
+
+async def _rewrite(contract_id: str) -> None:
+    """Make the read tables say what the log gives now."""
+    streams = await load([contract_id])
+    contract, _ = fold(streams[contract_id], evolve)
+    if contract is None:
+        raise ValueError(f"{contract_id} has no events")
+    for table, rows in _rows(contract).items():
+        await database.execute(_update(table), orjson.dumps(rows).decode())
+
+
+_WORDS: Final = {
+    "contracts": {"title": "text", "description": "text"},
+    "milestones": {"title": "text", "purpose": "text", "deliverables": "text[]"},
+    "submissions": {"message": "text", "links": "text[]", "attachments": "jsonb"},
+    "payment_orders": {"payment_token": "text"},
+}
+"""The columns that hold people's words, by table, with their types."""
+
+
+def _rows(contract: Contract) -> dict[str, Sequence[Row]]:
+    milestones = (*contract.milestones, *contract.former.values())
+    return {
+        "contracts": [contract_row(contract)],
+        "milestones": [milestone_row(contract.id, one) for one in milestones],
+        "submissions": [submission_row(contract.id, one) for one in contract.submissions.values()],
+        "payment_orders": [order_row(contract.id, one) for one in contract.orders.values()],
+    }
+
+
+def _update(table: str) -> str:
+    words = _WORDS[table]
+    assigned = ", ".join(f"{name} = given.{name}" for name in words)
+    typed = ", ".join(f"{name} {kind}" for name, kind in words.items())
+    return (
+        f"UPDATE {table} SET {assigned} FROM json_to_recordset($1::json) AS given (id text, {typed}) "
+        f"WHERE {table}.id = given.id"
+    )
