@@ -29,5 +29,21 @@ async def migrate(deployment: Deployment) -> list[str]:
     return [f"migrated: {', '.join(applied)}"] if applied else []
 
 
+async def load_demo(deployment: Deployment) -> list[str]:
+    """In the embedded mode: people with keys and a contract to look at, made once; gives their keys."""
+    from earnest import demo
+    from earnest.graphql import ApiError
+    from earnest.supervisor import reachable_host
+
+    if deployment.directory is None:
+        return []
+    url = f"http://{reachable_host(deployment.settings)}:{deployment.settings.port}"
+    try:
+        people = await demo.load(url, database_url=deployment.settings.database_url, directory=deployment.directory)
+    except ApiError as error:
+        return [f"the demo was not loaded: {error}"]
+    return [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+
+
 BEFORE_PROCESSES: tuple[Step, ...] = (migrate,)
-AFTER_PROCESSES: tuple[Step, ...] = ()
+AFTER_PROCESSES: tuple[Step, ...] = (load_demo,)

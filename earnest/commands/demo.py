@@ -1,0 +1,34 @@
+"""Play a website project from the proposal to the last payout, event by event."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to play; by default where `earnest up` runs, else in a deployment of its own that is gone afterwards."""
+    parser.add_argument("--url", help="the address of a running Earnest, such as http://127.0.0.1:8000")
+    parser.add_argument("--keys", type=Path, help="the file with the keys; default: .earnest/demo-keys.json")
+    parser.add_argument("--bodies", action="store_true", help="show each event as it was sealed and hashed, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play it; the exit code is 1 if the story could not be told to its end."""
+    from earnest.graphql import ApiError
+
+    try:
+        asyncio.run(tell(args.url, args.keys, bodies=args.bodies))
+    except ApiError as error:
+        print(f"earnest: the demo stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def tell(url: str | None, keys: Path | None, *, bodies: bool) -> None:
+    """Find the stage, or set one up, and play."""
+    from earnest import stage
+    from earnest.demo import play
+
+    async with stage.found(url, keys) as people:
+        await play(people, lambda line: print(line, flush=True), bodies=bodies)

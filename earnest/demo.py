@@ -1,0 +1,156 @@
+"""The demo: people with ready-made keys, a contract in the middle of its work, and the website project from start to end.
+
+`load` is what `earnest up` does in its sandbox; `play` is `earnest demo`. Only the operator's key is made past the API,
+because every other one takes a key to make.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from earnest import books
+from earnest.engines.processes import write_private
+from earnest.errors import CannotStart
+from earnest.graphql import Api, Refused
+from earnest.operator import make_operator_key
+from earnest.timeline import Event, line
+from earnest.website import Website
+from escrow.access import Scope
+
+KEYS_FILE: Final = "demo-keys.json"
+
+PARTY_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE, Scope.WEBHOOKS_MANAGE)
+MEDIATOR_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE)
+
+CLIENT_FEE_BASIS_POINTS: Final = 300
+FREELANCER_FEE_BASIS_POINTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """An account of the demo and a key that acts for it."""
+
+    account: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Everybody in the demo, and where they are let in."""
+
+    url: str
+    operator: Person
+    client: Person
+    freelancer: Person
+    mediator: Person
+
+    def by_role(self) -> dict[str, Person]:
+        """Everybody by role, in the order in which one wants to try them."""
+        return {
+            "client": self.client,
+            "freelancer": self.freelancer,
+            "mediator": self.mediator,
+            "operator": self.operator,
+        }
+
+
+async def load(url: str, *, database_url: str, directory: Path) -> People:
+    """The people whose keys stand in `directory`, made if none of it lets anybody in; and a contract, if they have none.
+
+    Safe to call at every start: what is there is left as it is.
+    """
+    path = directory / KEYS_FILE
+    people = read_keys(path)
+    if people is None or not await _lets_in(url, people):
+        people = await make_people(url, await make_operator_key(database_url, name="Demo"))
+    write_private(path, json.dumps(asdict(replace(people, url=url)), indent=2) + "\n")
+    client, freelancer = Api(url, people.client.key), Api(url, people.freelancer.key)
+    found = await client.ask("query Any { contracts(first: 1) { edges { node { id } } } }")
+    if not found["contracts"]["edges"]:
+        story = Website(client=client, freelancer=freelancer, say=lambda _: None, show=lambda _: None)
+        await story.first_half(people.client.account, people.freelancer.account)
+    return people
+
+
+async def _lets_in(url: str, people: People) -> bool:
+    """Whether the keys are keys of this deployment, and not of one whose data is gone."""
+    try:
+        await Api(url, people.client.key).ask("query Who { viewer { accountId } }")
+    except Refused as refusal:
+        if refusal.code == "UNAUTHENTICATED":
+            return False
+        raise
+    return True
+
+
+def read_keys(path: Path) -> People | None:
+    """The people of a file that `load` wrote, or None; refuses with `CannotStart` a file that is damaged."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        url = found.pop("url")
+        return People(url=url, **{role: Person(**person) for role, person in found.items()})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise CannotStart(f"{path} is damaged: move it away, and the next start makes new keys") from None
+
+
+async def make_people(url: str, operator_key: str) -> People:
+    """A client, a freelancer and a mediator, each with a key; and fees, so that the books have something to show."""
+    api = Api(url, operator_key)
+    viewer = (await api.ask("query Who { viewer { accountId } }"))["viewer"]
+    operator = Person(account=viewer["accountId"], key=operator_key)
+    client = await _open_account(api, "Harbour Bakery", "COMPANY", PARTY_SCOPES)
+    freelancer = await _open_account(api, "Ines Duarte", "INDIVIDUAL", PARTY_SCOPES)
+    mediator = await _open_account(api, "Fair Minds", "AGENCY", MEDIATOR_SCOPES)
+    await api.do("appointMediator", "account { id }", accountId=mediator.account)
+    await api.do(
+        "setFees",
+        "fees { clientBasisPoints }",
+        clientBasisPoints=CLIENT_FEE_BASIS_POINTS,
+        freelancerBasisPoints=FREELANCER_FEE_BASIS_POINTS,
+    )
+    return People(url=url, operator=operator, client=client, freelancer=freelancer, mediator=mediator)
+
+
+async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope, ...]) -> Person:
+    opened = await operator.do("createAccount", "account { id }", name=name, type=kind)
+    account_id = opened["account"]["id"]
+    made = await operator.do(
+        "createApiKey", "secret", accountId=account_id, name="Demo", scopes=[scope.name for scope in scopes]
+    )
+    return Person(account=account_id, key=made["secret"])
+
+
+async def play(people: People, out: Callable[[str], None], *, bodies: bool = False) -> str:
+    """The whole website project on a contract of its own, told line by line to `out`; answers with the contract's id.
+
+    With `bodies` each event is shown as it was sealed, too.
+    """
+    names = {person.account: role for role, person in people.by_role().items()}
+
+    def show(event: Event) -> None:
+        milestone_id, words = event["data"].get("milestoneId"), {t["field"]: t["value"] for t in event["texts"]}
+        if milestone_id is not None and words.get("title"):
+            names[milestone_id] = words["title"]
+        out(line(event, names))
+        if bodies:
+            out(event["body"])
+
+    story = Website(
+        client=Api(people.url, people.client.key),
+        freelancer=Api(people.url, people.freelancer.key),
+        say=lambda text: out(f"\n{text}"),
+        show=show,
+    )
+    await story.first_half(people.client.account, people.freelancer.account)
+    await story.second_half()
+    out(f"\nThe books of {story.contract_id}:")
+    names[story.contract_id] = "contract"
+    for text in books.lines(await books.read_transfers(story.client, story.contract_id), names):
+        out(text)
+    return story.contract_id

@@ -1,0 +1,76 @@
+"""A client of Earnest's own API, as small as a partner's first script: JSON over HTTP with the standard library.
+
+The demo talks through it and nothing else, so that whatever it does, anybody can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS: Final = 30.0
+
+
+class ApiError(Exception):
+    """The API did not do what it was asked; the message is one line."""
+
+
+class Unreachable(ApiError):
+    """Nobody answered, or something that is not Earnest did."""
+
+
+class Refused(ApiError):
+    """A `userError` or a top-level error, with its code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class Api:
+    """The API at one address, with one key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = urlsplit(url.rstrip("/") + "/graphql")
+        self._key = key
+
+    async def ask(self, document: str, **variables: object) -> dict[str, Any]:
+        """The data that a document gives. Raises `Refused` for an error, `Unreachable` if nobody answers."""
+        answer = await asyncio.to_thread(self._post, {"query": document, "variables": variables})
+        for error in answer.get("errors") or ():
+            raise Refused(error.get("extensions", {}).get("code", "ERROR"), error.get("message", ""))
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def do(self, mutation: str, answer: str, **given: object) -> dict[str, Any]:
+        """The fields of `answer` after a mutation with this input. Raises `Refused` if it was refused."""
+        input_type = f"{mutation[0].upper()}{mutation[1:]}Input"
+        document = (
+            f"mutation Do($input: {input_type}!) {{ {mutation}(input: $input) {{ {answer} "
+            "userErrors { code message field } } }"
+        )
+        payload: dict[str, Any] = (await self.ask(document, input=given))[mutation]
+        for error in payload["userErrors"]:
+            raise Refused(error["code"], f"{error['message']} ({mutation})")
+        return payload
+
+    def _post(self, body: object) -> dict[str, Any]:
+        secure = self._url.scheme == "https"
+        kind = HTTPSConnection if secure else HTTPConnection
+        connection = kind(self._url.hostname or "", self._url.port, timeout=TIMEOUT_SECONDS)
+        headers = {
+            "authorization": f"Bearer {self._key}",
+            "content-type": "application/json",
+            "accept": "application/graphql-response+json, application/json",
+        }
+        try:
+            connection.request("POST", self._url.path, json.dumps(body), headers)
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        except (OSError, HTTPException, ValueError) as error:
+            raise Unreachable(f"no answer from {self._url.geturl()}: {error}") from None
+        finally:
+            connection.close()
+        return answer

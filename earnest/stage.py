@@ -1,0 +1,107 @@
+"""Where the demo plays: a deployment that runs already, or one of its own that exists only as long as the play."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from earnest import embedded
+from earnest.demo import KEYS_FILE, People, read_keys
+from earnest.engines.processes import end, launch
+from earnest.errors import CannotStart
+
+READY_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.1
+PROCFILE: Final = "web: earnest web\nworker: earnest worker\n"
+
+
+@asynccontextmanager
+async def found(url: str | None, keys: Path | None) -> AsyncIterator[People]:
+    """The people of the deployment that was named, of the one that runs here, or of a new one.
+
+    Refuses with `CannotStart` when one was named and there are no keys for it.
+    """
+    path = keys or Path.cwd() / embedded.DIRECTORY / KEYS_FILE
+    if url is not None or keys is not None:
+        people = read_keys(path)
+        if people is None:
+            raise CannotStart(f"There are no keys in {path}: name the file that `earnest up` wrote with --keys FILE")
+        yield replace(people, url=url) if url is not None else people
+        return
+    people = read_keys(path)
+    if people is not None and await _answers(people.url):
+        yield people
+        return
+    async with own() as people:
+        yield people
+
+
+@asynccontextmanager
+async def own() -> AsyncIterator[People]:
+    """A whole deployment in a temporary folder: `earnest up`, as anybody would start it, ended afterwards."""
+    with tempfile.TemporaryDirectory(prefix="earnest-demo-") as folder:
+        root = Path(folder)
+        _furnish(root)
+        log = root / "up.log"
+        with log.open("wb") as output:
+            up = await launch(
+                *(sys.executable, "-m", "earnest", "up"),
+                death_signal=signal.SIGTERM,
+                output=output,
+                environ=_environment(),
+                directory=root,
+            )
+        try:
+            people = await _ready(root / embedded.DIRECTORY / KEYS_FILE, log, up)
+            yield people
+        finally:
+            await end(up, first=signal.SIGTERM, grace_seconds=STOP_SECONDS)
+
+
+def _furnish(root: Path) -> None:
+    root.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
+    (root / "Procfile").write_text(PROCFILE)
+
+
+def _environment() -> dict[str, str]:
+    """This process' environment without the servers that it may name, and a port that is free."""
+    foreign = {"DATABASE_URL", "REDIS_URL", "EARNEST_HOST"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    return {name: value for name, value in os.environ.items() if name not in foreign} | {"PORT": port}
+
+
+async def _ready(keys: Path, log: Path, up: asyncio.subprocess.Process) -> People:
+    async with asyncio.timeout(READY_SECONDS):
+        while up.returncode is None:
+            people = read_keys(keys)
+            if people is not None:
+                return people
+            await asyncio.sleep(POLL_SECONDS)
+    raise CannotStart(f"The demo's own deployment did not start: {_last_words(log)}")
+
+
+def _last_words(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+async def _answers(url: str) -> bool:
+    host, _, port = url.partition("://")[2].partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, ValueError):
+        return False
+    writer.close()
+    return True
