@@ -239,7 +239,7 @@ def counting() -> Iterator[list[str]]:
 def pool_use() -> tuple[int, int]:
     """How many connections are in use, and how many there are at most: for health checks and tests."""
     client = get_connection(_ALIAS)
-    pool = _pool_of(client)
+    pool = _pool_of(client._parent if isinstance(client, TransactionWrapper) else client)
     return pool.get_size() - pool.get_idle_size(), pool.get_max_size()
 
 

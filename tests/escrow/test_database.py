@@ -1,0 +1,219 @@
+"""The door to PostgreSQL: nothing leaks when tasks are cancelled, transactions hold, statements are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from tortoise.context import TortoiseContext
+
+from escrow import database
+from escrow.models import Deployment
+
+POOL_SIZE = 4
+CANCELLED_AT_LEAST = 400
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def small_pool(database_clone: str) -> AsyncIterator[str]:
+    """A database of the test's own behind a pool of `POOL_SIZE`; gives its URL."""
+    async with TortoiseContext() as context:
+        await context.init(config=database.configuration(database_clone, pool_size=POOL_SIZE))
+        await database.execute("CREATE TABLE notes (text TEXT PRIMARY KEY)")
+        yield database_clone
+
+
+async def notes() -> set[str]:
+    return {row["text"] for row in await database.fetch("SELECT text FROM notes")}
+
+
+async def in_use() -> int:
+    await asyncio.sleep(0.2)  # what was cut off is tidied up behind the scenes
+    return database.pool_use()[0]
+
+
+async def _in_transaction(name: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO notes VALUES ($1)", name)
+        await database.fetch("SELECT pg_sleep(0.001)")
+        await connection.execute("INSERT INTO notes VALUES ($1)", f"{name} too")
+
+
+async def _alone(name: str) -> None:
+    await database.execute("INSERT INTO notes VALUES ($1), ($2)", name, f"{name} too")
+    await database.fetch("SELECT pg_sleep(0.001)")
+
+
+async def test_no_connection_leaks_whenever_tasks_are_cancelled(small_pool: str) -> None:
+    chance = random.Random(7)
+    cancelled = round_ = 0
+    while cancelled < CANCELLED_AT_LEAST:
+        round_ += 1
+        kinds = [_in_transaction, _alone]
+        tasks = [asyncio.create_task(kinds[n % 2](f"{round_}.{n}")) for n in range(16)]
+        for task in tasks:
+            await asyncio.sleep(chance.random() * 0.001)
+            task.cancel()
+            if chance.random() < 0.3:
+                await asyncio.sleep(0)
+                task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled += sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+        assert {type(outcome) for outcome in outcomes} <= {type(None), asyncio.CancelledError}
+    assert await in_use() == 0
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(_in_transaction(f"after {n}") for n in range(POOL_SIZE * 2)))
+    halves = await notes()
+    assert {name for name in halves if not name.endswith(" too") and f"{name} too" not in halves} == set()
+
+
+async def test_transaction_rolls_back_on_any_exception(small_pool: str) -> None:
+    async def fail() -> None:
+        async with database.transaction():
+            await database.execute("INSERT INTO notes VALUES ('lost')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await notes() == set()
+    assert await in_use() == 0
+
+
+async def test_everything_in_a_transaction_uses_its_connection(small_pool: str) -> None:
+    async with database.transaction() as connection:
+        own = await connection.fetchval("SELECT pg_backend_pid()")
+        await database.execute("INSERT INTO notes VALUES ('seen')")
+        pids = await asyncio.gather(*(database.fetch_value("SELECT pg_backend_pid()") for _ in range(POOL_SIZE * 2)))
+        assert set(pids) == {own}
+        assert len(await Deployment.all()) == 1
+        assert database.pool_use()[0] == 1
+    assert await notes() == {"seen"}
+
+
+async def test_transaction_inside_another_is_refused(small_pool: str) -> None:
+    async with database.transaction():
+        with pytest.raises(RuntimeError, match="inside a transaction"):
+            async with database.transaction():
+                pass
+    assert await in_use() == 0
+
+
+async def test_snapshot_sees_one_moment_and_writes_nothing(small_pool: str) -> None:
+    async with database.transaction(snapshot=True):
+        assert await notes() == set()
+        other = await asyncpg.connect(small_pool)
+        await other.execute("INSERT INTO notes VALUES ('later')")
+        await other.close()
+        assert await notes() == set()
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await database.execute("INSERT INTO notes VALUES ('never')")
+    assert await notes() == {"later"}
+
+
+async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: str) -> None:
+    await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.01)") for _ in range(POOL_SIZE)))
+    other = await asyncpg.connect(small_pool)
+    under_way = asyncio.create_task(_under_way())
+    await asyncio.sleep(0.05)
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await other.close()
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
+        await under_way
+    await asyncio.gather(*(_alone(str(n)) for n in range(POOL_SIZE * 2)))
+    assert len(await notes()) == POOL_SIZE * 4
+    assert await in_use() == 0
+
+
+async def _under_way() -> None:
+    async with database.transaction():
+        await database.fetch("SELECT pg_sleep(5)")
+
+
+async def test_counting_sees_all_statements_of_a_task_and_its_children_only(small_pool: str) -> None:
+    begin, stranger = asyncio.Event(), asyncio.Event()
+
+    async def other() -> None:
+        await begin.wait()
+        await database.fetch("SELECT 'not mine'")
+        stranger.set()
+
+    unrelated = asyncio.create_task(other())
+    with database.counting() as statements:
+        begin.set()
+        await database.fetch("SELECT 1")
+        await asyncio.create_task(database.execute("SELECT 2"))
+        await Deployment.all()
+        with database.counting() as inner:
+            async with database.transaction():
+                await database.fetch_value("SELECT 3")
+        await stranger.wait()
+    await unrelated
+    assert inner == ["BEGIN;", "SELECT 3", "COMMIT;"]
+    assert [statement.split()[0] for statement in statements] == [
+        "SELECT",
+        "SELECT",
+        "SELECT",
+        "BEGIN;",
+        "SELECT",
+        "COMMIT;",
+    ]
+    assert not any("not mine" in statement for statement in statements)
+
+
+async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
+    with database.counting() as statements:
+        for _ in range(3):
+            await database.fetch("SELECT 1")
+    assert statements == ["SELECT 1"] * 3
+
+
+async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: str) -> None:
+    async def work() -> None:
+        await database.fetch("SELECT pg_sleep(0.05)")
+        await database.execute("INSERT INTO notes VALUES ('done')")
+
+    task = asyncio.create_task(database.uncancelled(work()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await notes() == set()
+    await asyncio.sleep(0.2)
+    assert await notes() == {"done"}
+
+
+PROCESS = """
+import asyncio, sys
+from escrow import database
+from escrow.models import Deployment
+
+async def main():
+    for _ in range(2):
+        await database.connect(sys.argv[1], pool_size=2)
+        try:
+            await database.connect(sys.argv[1])
+        except RuntimeError as error:
+            print(error)
+        print(await asyncio.create_task(database.fetch_value("SELECT 7")), len(await Deployment.all()), database.pool_use())
+        await database.disconnect()
+        await database.disconnect()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_connects_once_at_a_time(database_clone: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROCESS, database_clone, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert out.decode().splitlines() == ["already connected to a database; disconnect() first", "7 1 (0, 2)"] * 2
