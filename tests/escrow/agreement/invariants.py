@@ -58,6 +58,8 @@ class Books:
             wanted = milestone.amount_minor if milestone.state.value in HOLDING else 0
             assert escrow == wanted, f"a {milestone.state} milestone of {milestone.amount_minor} holds {escrow}"
             assert held_fee == 0 or milestone.state.value in HOLDING
+            share = -(-milestone.base_fee_minor * escrow // milestone.base_minor) if milestone.base_minor else 0
+            assert held_fee == share, "the fee beside what is held is its share of the fee that was put in, rounded up"
             assert self.came[f"escrow:{milestone.id}"] <= milestone.amount_minor
             assert self.left[f"escrow:{milestone.id}"] == milestone.released_minor + milestone.refunded_minor
 
