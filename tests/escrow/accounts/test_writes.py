@@ -15,9 +15,10 @@ from escrow import database, ids, log
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, store, tokens
 from escrow.accounts.running import run
+from escrow.audit import audit
 from escrow.errors import DomainError, ErrorCode, IdempotencyKeyReused
 from escrow.idempotency import Idempotency, idempotency
-from tests.escrow.accounts.world import World
+from tests.escrow.accounts.world import OWN_SCOPES, World
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -160,6 +161,26 @@ async def test_other_commands_leave_the_fees_alone(world: World) -> None:
     )
     await world.create_key()
     assert await rows("SELECT client_fee_bps AS fee FROM deployment") == [{"fee": 250}]
+
+
+async def test_the_audit_finds_the_tables_as_the_log_makes_them_after_every_command(world: World) -> None:
+    member_id = await world.add_member("ben@studio.example", Role.OWNER)
+    await world.create_key(member_id=member_id, scopes=tuple(OWN_SCOPES), expires_in=timedelta(days=1))
+    _, key_id = await world.create_key()
+    for command in (
+        commands.RemoveMember(member_id=member_id),
+        commands.RevokeApiKey(key_id=key_id),
+        commands.DisableAccount(account_id=world.studio),
+        commands.AppointMediator(account_id=world.studio),
+        commands.SetFees(client_bps=1, freelancer_bps=2),
+        commands.EnableAccount(account_id=world.shop),
+        commands.DisableAccount(account_id=world.shop),
+        commands.EnableAccount(account_id=world.shop),
+        commands.AppointMediator(account_id=world.shop),
+        commands.DismissMediator(account_id=world.shop),
+    ):
+        await run(command, by=world.operator)
+    assert [difference async for difference in audit()] == []
 
 
 async def test_events_never_go_back_in_time_when_the_test_clock_was_ahead(world: World) -> None:
