@@ -42,6 +42,7 @@ async def found(url: str | None, keys: Path | None) -> AsyncIterator[People]:
     if people is not None and await _answers(people.url):
         yield people
         return
+    print("Nothing runs here, so the demo starts a deployment of its own ...", file=sys.stderr, flush=True)
     async with own() as people:
         yield people
 
