@@ -44,6 +44,9 @@ def _add_members(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("remove", help="take that back; ends the member's keys")
     removing.add_argument("member", metavar="MEMBER", help="the member's id: mem_…")
     removing.set_defaults(handler=remove_member)
+    erasing = actions.add_parser("erase", help="forget who a removed member was; the log stays whole")
+    erasing.add_argument("member", metavar="MEMBER", help="the member's id: mem_…")
+    erasing.set_defaults(handler=erase_member)
     listing = actions.add_parser("list", help="list the members of an account")
     listing.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
     listing.set_defaults(handler=list_members)
@@ -146,6 +149,14 @@ async def remove_member(args: argparse.Namespace, by: Actor) -> Answer:
 
     outcome = await running.run(commands.RemoveMember(member_id=args.member), by=by)
     return Answer(notes=[f"{args.member} is removed{_already(outcome)}"])
+
+
+async def erase_member(args: argparse.Namespace, _: Actor) -> Answer:
+    """Forget who a removed member was."""
+    from escrow.accounts import erasure
+
+    erased = await erasure.erase_member(args.member)
+    return Answer(notes=[f"{args.member} is forgotten" + ("" if erased else " already")])
 
 
 async def list_members(args: argparse.Namespace, by: Actor) -> Answer:

@@ -89,6 +89,8 @@ class TestOnADatabase:
         member_id = await told(f"accounts members add {account_id} ben@x.example --name Ben --role manager")
         assert len((await earnest(f"accounts members list {account_id}")).lines) == 3
         await earnest(f"accounts members remove {member_id}")
+        assert (await earnest(f"accounts members erase {member_id}")).notes == [f"{member_id} is forgotten"]
+        assert (await earnest(f"accounts members erase {member_id}")).notes == [f"{member_id} is forgotten already"]
         assert len((await earnest(f"accounts members list {account_id}")).lines) == 2
 
     async def test_a_key_is_made_for_a_member_listed_and_revoked(self) -> None:
