@@ -59,7 +59,6 @@ def sandbox_tables() -> str:
     """What the sandbox provider does, as two Markdown tables: by payment token, and by the end of an amount."""
     tokens = [f"| `{token}` | {behaviour.meaning} |" for token, behaviour in TOKENS.items()]
     amounts = [f"| `{digits}` | {behaviour.meaning} |" for digits, behaviour in AMOUNTS.items()]
-    return "\n".join(
-        ["| payment token of a deposit | what it does |", "|---|---|", *tokens, ""]
-        + ["| last four digits of a refund or payout in minor units | what it does |", "|---|---|", *amounts]
-    )
+    lines = ["| payment token of a deposit | what it does |", "|---|---|", *tokens, ""]
+    lines += ["| last four digits of a refund or payout in minor units | what it does |", "|---|---|", *amounts]
+    return "\n".join(lines)
