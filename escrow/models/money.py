@@ -1,6 +1,7 @@
 """The ledger, and what the payment provider is asked to do."""
 
 from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
 from escrow.models.agreement import Contract, Deposit
@@ -69,6 +70,8 @@ class SandboxCharge(Model):
     token = fields.TextField(null=True)
     outcome = fields.TextField()
     settles_at = fields.DatetimeField(null=True)
+    notices = ArrayField("timestamptz")
+    received = fields.BooleanField()
     created_at = fields.DatetimeField()
     calls = fields.IntField()
 

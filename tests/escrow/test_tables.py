@@ -1,0 +1,278 @@
+"""The tables hold by themselves what section 6 of the domain asks for: each constraint is there, and refuses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+import pytest
+from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
+from tortoise.models import Model
+
+from escrow import database, models
+from escrow.models import __all__ as model_names
+from tests.escrow.test_audit import busy
+
+HELD: Final = "state IN ('FUNDED', 'ACTIVE', 'SUBMITTED', 'CHANGES_REQUESTED')"
+
+FORBIDDEN: Final = {
+    "deployment_pkey": "INSERT INTO deployment DEFAULT VALUES",
+    "deployment_is_one_row": "INSERT INTO deployment (id) VALUES (2)",
+    "deployment_clock_is_not_behind": "INSERT INTO deployment (clock_offset) VALUES ('-1 s')",
+    "deployment_client_fee": "UPDATE deployment SET client_fee_bps = 10001",
+    "deployment_freelancer_fee": "UPDATE deployment SET freelancer_fee_bps = -1",
+    "event_types_pkey": "INSERT INTO event_types TABLE event_types",
+    "accounts_pkey": "INSERT INTO accounts SELECT * FROM accounts WHERE NOT is_operator",
+    "accounts_type": "UPDATE accounts SET type = 'ROBOT'",
+    "accounts_operator_is_no_mediator": "UPDATE accounts SET is_mediator = true",
+    "accounts_version": "UPDATE accounts SET version = 0",
+    "accounts_one_operator": "UPDATE accounts SET is_operator = true WHERE NOT is_mediator",
+    "members_pkey": "INSERT INTO members SELECT id, account_id, person || 'x', name, role, added_at FROM members",
+    "members_account": "UPDATE members SET account_id = 'acc_0'",
+    "members_role": "UPDATE members SET role = 'KING'",
+    "members_once_in_an_account": "INSERT INTO members SELECT 'mem_0', account_id, person, name, role, added_at FROM members",
+    "api_keys_pkey": "INSERT INTO api_keys SELECT id, account_id, member_id, sha256('x'), hint, name, scopes, NULL, now() "
+    "FROM api_keys",
+    "api_keys_account": "UPDATE api_keys SET account_id = 'acc_0'",
+    "api_keys_member": "UPDATE api_keys SET member_id = 'mem_0'",
+    "api_keys_secret_is_unique": "INSERT INTO api_keys SELECT 'key_0', account_id, member_id, secret_sha256, hint, name, "
+    "scopes, NULL, now() FROM api_keys",
+    "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
+    "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "contracts_pkey": "INSERT INTO contracts TABLE contracts",
+    "contracts_client": "UPDATE contracts SET client_id = 'acc_0'",
+    "contracts_freelancer": "UPDATE contracts SET freelancer_id = 'acc_0'",
+    "contracts_parties_differ": "UPDATE contracts SET client_id = freelancer_id",
+    "contracts_state": "UPDATE contracts SET state = 'FORGOTTEN'",
+    "contracts_currency": "UPDATE contracts SET currency = 'usd'",
+    "contracts_budget": "UPDATE contracts SET budget_minor = 0",
+    "contracts_deposit_term": "UPDATE contracts SET deposit_term = 'SOME'",
+    "contracts_written_by": "UPDATE contracts SET written_by = 'OPERATOR'",
+    "contracts_windows": "UPDATE contracts SET review_hours = 47",
+    "contracts_client_fee": "UPDATE contracts SET client_fee_bps = -1",
+    "contracts_freelancer_fee": "UPDATE contracts SET freelancer_fee_bps = 10001",
+    "contracts_counters": "UPDATE contracts SET revision = 0",
+    "milestones_pkey": "INSERT INTO milestones TABLE milestones",
+    "milestones_contract": "UPDATE milestones SET contract_id = 'ctr_0'",
+    "milestones_deposit": "UPDATE milestones SET deposit_id = 'dep_0'",
+    "milestones_one_in_each_place": "UPDATE milestones SET position = 1",
+    "milestones_position": "UPDATE milestones SET position = 0",
+    "milestones_state": "UPDATE milestones SET state = 'LOST' WHERE held_minor = 0",
+    "milestones_amount": "UPDATE milestones SET amount_minor = 0 WHERE held_minor = 0",
+    "milestones_nothing_is_negative": "UPDATE milestones SET released_minor = -1",
+    "milestones_held_is_the_amount": f"UPDATE milestones SET held_minor = amount_minor - 1 WHERE {HELD}",
+    "milestones_else_hold_nothing": "UPDATE milestones SET held_minor = 1 WHERE state = 'RELEASED'",
+    "milestones_review_clock_runs_when_submitted": "UPDATE milestones SET review_due_at = now() WHERE state = 'PLANNED'",
+    "deposits_pkey": "INSERT INTO deposits SELECT id, contract_id, id, revision, state, parts, charge_minor, currency, "
+    "returned, started_at, due_at FROM deposits",
+    "deposits_contract": "UPDATE deposits SET contract_id = 'ctr_0'",
+    "deposits_order": "UPDATE deposits SET order_id = id",
+    "deposits_order_is_its_own": "UPDATE deposits SET order_id = 'pay_0'",
+    "deposits_state": "UPDATE deposits SET state = 'LOST'",
+    "deposits_charge": "UPDATE deposits SET charge_minor = 0",
+    "deposits_currency": "UPDATE deposits SET currency = ''",
+    "deposits_parts": "UPDATE deposits SET parts = '[]'",
+    "deposits_returned": "UPDATE deposits SET returned = '{}'",
+    "submissions_pkey": "INSERT INTO submissions SELECT id, contract_id, milestone_id, 99, '', '{}', '[]', now() "
+    "FROM submissions",
+    "submissions_contract": "UPDATE submissions SET contract_id = 'ctr_0'",
+    "submissions_milestone": "UPDATE submissions SET milestone_id = id",
+    "submissions_are_numbered": "INSERT INTO submissions SELECT 'sub_0', contract_id, milestone_id, number, '', '{}', '[]', "
+    "now() FROM submissions",
+    "submissions_number": "UPDATE submissions SET number = 0",
+    "submissions_attachments": "UPDATE submissions SET attachments = '{}'",
+    "deadlines_pkey": "INSERT INTO deadlines TABLE deadlines",
+    "deadlines_contract": "UPDATE deadlines SET contract_id = 'ctr_0'",
+    "deadlines_kind": "UPDATE deadlines SET kind = 'LUNCH'",
+    "payment_orders_pkey": "INSERT INTO payment_orders TABLE payment_orders",
+    "payment_orders_contract": "UPDATE payment_orders SET contract_id = 'ctr_0'",
+    "payment_orders_deposit": "UPDATE payment_orders SET deposit_id = 'dep_0'",
+    "payment_orders_kind": "UPDATE payment_orders SET kind = 'GIFT'",
+    "payment_orders_state": "UPDATE payment_orders SET state = 'LOST'",
+    "payment_orders_amount": "UPDATE payment_orders SET amount_minor = 0",
+    "payment_orders_currency": "UPDATE payment_orders SET currency = 'US'",
+    "payment_orders_deposit_is_named": "UPDATE payment_orders SET deposit_id = NULL",
+    "payment_orders_attempts": "UPDATE payment_orders SET attempts = -1",
+    "balances_pkey": "INSERT INTO balances TABLE balances",
+    "balances_contract": "UPDATE balances SET contract_id = 'ctr_0'",
+    "balances_are_of_one_contract": "UPDATE balances SET account = 'clearing:USD'",
+    "balances_currency": "UPDATE balances SET currency = '$'",
+    "balances_are_not_negative": "UPDATE balances SET balance_minor = -1",
+    "sandbox_charges_pkey": "INSERT INTO sandbox_charges TABLE sandbox_charges",
+    "sandbox_charges_kind": "UPDATE sandbox_charges SET kind = 'GIFT'",
+    "sandbox_charges_amount": "UPDATE sandbox_charges SET amount_minor = 0",
+    "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = 0",
+    "events_pkey": "INSERT INTO events TABLE events",
+    "events_sequence_is_taken_once": "INSERT INTO events SELECT 'evt_0', stream_id, sequence, type, 1, now(), '', hash, "
+    "previous_hash FROM events LIMIT 1",
+    "events_sequence": "INSERT INTO events VALUES ('evt_0', 'ctr_0', 0, 'x', 1, now(), '', repeat('0', 64), repeat('0', 64))",
+    "events_only_the_first_follows_none": "INSERT INTO events VALUES ('evt_0', 'ctr_0', 2, 'x', 1, now(), '', repeat('0', 64))",
+    "events_hashes": "INSERT INTO events VALUES ('evt_0', 'ctr_0', 1, 'x', 1, now(), '', 'X')",
+    "events_size": "INSERT INTO events VALUES ('evt_0', 'ctr_0', 1, 'x', 1, now(), repeat('x', 16385), repeat('0', 64))",
+    "transfers_pkey": "INSERT INTO transfers TABLE transfers",
+    "transfers_contract": "INSERT INTO transfers SELECT 'trf_0', 'ctr_0', event_id, debit, credit, 1, 'USD', now() "
+    "FROM transfers LIMIT 1",
+    "transfers_event": "INSERT INTO transfers SELECT 'trf_0', contract_id, 'evt_0', debit, credit, 1, 'USD', now() "
+    "FROM transfers LIMIT 1",
+    "transfers_have_two_sides": "INSERT INTO transfers SELECT 'trf_0', contract_id, event_id, debit, debit, 1, 'USD', now() "
+    "FROM transfers LIMIT 1",
+    "transfers_amount": "INSERT INTO transfers SELECT 'trf_0', contract_id, event_id, debit, credit, 0, 'USD', now() "
+    "FROM transfers LIMIT 1",
+    "transfers_currency": "INSERT INTO transfers SELECT 'trf_0', contract_id, event_id, debit, credit, 1, 'Usd', now() "
+    "FROM transfers LIMIT 1",
+    "texts_pkey": "INSERT INTO texts TABLE texts",
+    "texts_event": "INSERT INTO texts VALUES ('evt_0', 'title', repeat('x', 16)::bytea, '')",
+    "texts_salt": "INSERT INTO texts SELECT id, 'x', 'short', '' FROM events",
+    "texts_are_there_or_erased": "INSERT INTO texts SELECT id, 'x', repeat('x', 16)::bytea, NULL FROM events",
+    "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE SELECT serial, 'x' || event_id FROM log_pending",
+    "log_pending_event": "INSERT INTO log_pending (event_id) VALUES ('evt_0')",
+    "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
+    "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
+    "log_positions_event": "INSERT INTO log_positions VALUES (99999, 'evt_0', 'ctr_0')",
+    "log_positions_once": "INSERT INTO log_positions SELECT position + 99999, event_id, stream_id FROM log_positions",
+    "log_positions_start_at_one": "INSERT INTO log_positions SELECT -position, 'x' || event_id, stream_id FROM log_positions",
+    "idempotency_keys_pkey": "INSERT INTO idempotency_keys TABLE idempotency_keys",
+    "idempotency_keys_account": "UPDATE idempotency_keys SET account_id = 'acc_0'",
+    "idempotency_keys_contract": "UPDATE idempotency_keys SET contract_id = 'ctr_0'",
+    "idempotency_keys_input_is_a_digest": "UPDATE idempotency_keys SET input_sha256 = ''",
+    "idempotency_keys_result": "UPDATE idempotency_keys SET result = '[]'",
+}  # fmt: skip
+"""By the name of the constraint or unique index: a statement that nothing else refuses."""
+
+CHANGES: Final = {
+    "events_are_immutable": ["UPDATE events SET type = type", "DELETE FROM events", "TRUNCATE events CASCADE"],
+    "transfers_are_immutable": ["UPDATE transfers SET amount_minor = 1", "DELETE FROM transfers", "TRUNCATE transfers"],
+    "log_positions_are_immutable": [
+        "UPDATE log_positions SET position = position + 1",
+        "DELETE FROM log_positions WHERE position = 1",
+        "TRUNCATE log_positions",
+    ],
+    "texts_are_never_deleted": ["DELETE FROM texts", "TRUNCATE texts"],
+    "texts_can_only_be_erased": [
+        "UPDATE texts SET body = '\"x\"'",
+        "UPDATE texts SET field = field || 'x'",
+        "UPDATE texts SET salt = repeat('x', 16)::bytea",
+    ],
+    "deployment_is_never_deleted": ["DELETE FROM deployment", "TRUNCATE deployment"],
+    "deployment_clock_only_grows": ["UPDATE deployment SET clock_offset = clock_offset - interval '1 second'"],
+}
+"""By the name of the trigger: what it refuses."""
+
+FILLED: Final = """
+INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
+    SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
+INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
+    SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+UPDATE deployment SET clock_offset = '1 day'
+"""
+"""A row in the tables that a busy contract leaves empty."""
+
+
+@pytest.mark.usefixtures("database")
+async def test_the_database_refuses_what_each_constraint_forbids() -> None:
+    await busy()
+    await database.execute(FILLED)
+    refused_by: dict[str, object] = {}
+    for name, sql in FORBIDDEN.items():
+        try:
+            refused_by[name] = await database.execute(sql)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            refused_by[name] = error.constraint_name
+    assert {name: by for name, by in refused_by.items() if name != by} == {}
+
+
+@pytest.mark.usefixtures("database")
+async def test_what_must_never_change_cannot() -> None:
+    await busy()
+    await database.execute(FILLED)
+    before = [
+        await database.fetch(f"SELECT * FROM {table}") for table in ("events", "transfers", "texts", "deployment")
+    ]
+    for statements in CHANGES.values():
+        for sql in statements:
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await database.execute(sql)
+    after = [await database.fetch(f"SELECT * FROM {table}") for table in ("events", "transfers", "texts", "deployment")]
+    assert before == after
+
+
+@pytest.mark.usefixtures("database")
+async def test_an_erased_text_stays_erased() -> None:
+    await busy()
+    await database.execute("UPDATE texts SET body = NULL, salt = NULL, erased_at = now()")
+    for again in ("body = NULL, erased_at = now()", "body = '1', salt = repeat('x', 16)::bytea, erased_at = NULL"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await database.execute(f"UPDATE texts SET {again}")
+
+
+@pytest.mark.usefixtures("database")
+async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
+    constraints = await database.fetch(
+        "SELECT conname AS name FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n' "
+        "UNION SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+        "WHERE indisunique AND relnamespace = 'public'::regnamespace"
+    )
+    names = {row["name"] for row in constraints if "tortoise_mi" not in row["name"]}
+    assert names == set(FORBIDDEN)
+    triggers = await database.fetch("SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal")
+    assert {row["name"] for row in triggers} == set(CHANGES)
+    validated = await database.fetch("SELECT conname FROM pg_constraint WHERE NOT convalidated OR NOT conenforced")
+    assert validated == []
+
+
+INDEXES: Final = {
+    "accounts_mediators", "api_keys_by_account", "balances_by_contract", "contracts_by_client",
+    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
+    "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
+    "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
+    "transfers_by_contract", "transfers_by_event",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("database")
+async def test_every_index_that_a_hot_statement_needs_is_there() -> None:
+    rows = await database.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")
+    assert {row["indexname"] for row in rows} >= INDEXES
+
+
+@pytest.mark.usefixtures("database")
+async def test_identifiers_are_compared_by_bytes() -> None:
+    rows = await database.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
+        "AND data_type = 'text' AND (column_name = 'id' OR column_name LIKE '%\\_id') AND collation_name IS DISTINCT FROM 'C'"
+    )
+    assert rows == []
+
+
+TYPES: Final[dict[type, str]] = {
+    fields.CharField: "text",
+    fields.TextField: "text",
+    fields.IntField: "integer",
+    fields.SmallIntField: "smallint",
+    fields.BigIntField: "bigint",
+    fields.BooleanField: "boolean",
+    fields.DatetimeField: "timestamp with time zone",
+    fields.DateField: "date",
+    fields.TimeDeltaField: "interval",
+    fields.BinaryField: "bytea",
+    fields.JSONField: "jsonb",
+    ArrayField: "ARRAY",
+}
+
+
+@pytest.mark.usefixtures("database")
+async def test_models_are_the_tables() -> None:
+    rows = await database.fetch(
+        "SELECT table_name, column_name, data_type, is_nullable = 'YES' AS nullable FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name <> 'tortoise_migrations'"
+    )
+    tables = {(row["table_name"], row["column_name"]): (row["data_type"], row["nullable"]) for row in rows}
+    described: dict[tuple[str, str], tuple[str, bool]] = {}
+    for name in model_names:
+        model: type[Model] = getattr(models, name)
+        for field in model._meta.fields_db_projection:
+            column = model._meta.fields_map[field]
+            place = (model._meta.db_table, model._meta.fields_db_projection[field])
+            described[place] = (TYPES[type(column)], column.null)
+    assert described == tables
