@@ -14,7 +14,8 @@ ARGUMENTS = {"node": '(id: "x")', "nodes": '(ids: ["x"])', "contract": '(id: "x"
 ARGUMENTS["splitBudget"] = '(amount: {amount: "1.00", currency: "USD"}, ratios: [1])'
 
 
-QUERY_FIELDS = sorted(executable().query_type.fields) if executable().query_type else []
+QUERIES = executable().query_type
+QUERY_FIELDS = sorted(QUERIES.fields) if QUERIES else []
 
 
 @pytest.mark.parametrize("name", QUERY_FIELDS)
@@ -49,7 +50,7 @@ def _literal(type_: object) -> str:
     named = schema.type_map[text]
     values = getattr(named, "values", None)
     if values:
-        return next(iter(values))
+        return str(next(iter(values)))
     fields = getattr(named, "fields", {})
     inner = (f"{name}: {_literal(field.type)}" for name, field in fields.items() if str(field.type).endswith("!"))
     return "{" + ", ".join(inner) + "}"
@@ -86,11 +87,8 @@ async def test_without_credentials_typename_and_introspection_answer(people: Peo
     ],
 )
 async def test_bad_credentials_are_401_even_for_introspection(people: People, header: str) -> None:
-    answer = await people.nobody.http.post(
-        "/graphql",
-        json={"query": "{ __typename }"},
-        headers={"authorization": header.encode()},  # type: ignore[dict-item]
-    )
+    headers = [(b"authorization", header.encode())]
+    answer = await people.nobody.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

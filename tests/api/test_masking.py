@@ -1,0 +1,58 @@
+"""What goes wrong inside stays inside: the client gets a trace id, the log the rest."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from escrow import commands
+from escrow.queries import contracts
+from tests.api.client import People
+from tests.api.test_journey import proposal
+
+SECRET = "the password is swordfish"
+
+
+async def _fail(*_: object, **__: object) -> None:
+    raise RuntimeError(SECRET)
+
+
+async def test_a_fault_in_a_query_is_masked_and_logged(
+    people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(contracts, "contracts_page", _fail)
+    with caplog.at_level(logging.ERROR):
+        answer = await people.client.post("{ contracts { nodes { id } } viewer { role } }")
+    (error,) = answer.json()["errors"]
+    assert error["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}
+    assert SECRET not in answer.text
+    assert SECRET in caplog.text
+    assert answer.headers["x-trace-id"] in caplog.text
+
+
+async def test_a_fault_in_a_batched_field_reaches_everybody_who_waits_for_it(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await people.deployment.propose()
+    await people.deployment.propose()
+    monkeypatch.setattr(contracts, "books", _fail)
+    answer = (await people.client.post("{ contracts { nodes { id escrow { held { amount } } } } }")).json()
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"INTERNAL"}
+    assert SECRET not in str(answer)
+
+
+async def test_a_fault_in_a_command_is_masked(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "run", _fail)
+    query = "mutation ($input: ProposeContractInput!) { proposeContract(input: $input) { userErrors { code } } }"
+    answer = (await people.client.post(query, {"input": proposal(people, "1.00")})).json()
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert SECRET not in str(answer)
+
+
+async def test_a_fault_outside_of_graphql_is_500_and_masked(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.authentication.authenticate", _fail)
+    answer = await people.client.post("{ viewer { role } }")
+    assert answer.status_code == 500
+    assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}
+    assert SECRET not in answer.text

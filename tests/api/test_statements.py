@@ -1,0 +1,89 @@
+"""What answers cost in statements, whatever the page size: numbers that don't depend on the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from escrow import database
+from tests.api.client import People
+from tests.api.test_journey import proposal
+
+PLAIN = "id state title currency budget { amount } turn windows { reviewHours } fees { clientBasisPoints } planVersion version"
+ACTIONS = "allowedActions { action allowed reason { code message } }"
+KINDS = {
+    "milestones": "milestones { id title amount { amount } }",
+    "allowedActions": ACTIONS,
+    "nextDeadline": "nextDeadline { at action inFavourOf }",
+    "progress": "progress { total closed }",
+    "currentMilestone": "currentMilestone { id }",
+    "parties": "client { id name } freelancer { id name }",
+    "escrow": "escrow { held { amount } payable { freelancer { amount } } }",
+    "timeline": "timeline(first: 10) { nodes { id type texts { value } } pageInfo { hasNextPage } }",
+    "transfers": "transfers(first: 10) { nodes { id amount { amount } } }",
+    "deposits": "deposits(first: 10) { nodes { id } }",
+    "paymentOrders": "paymentOrders(first: 10) { nodes { id } }",
+}
+
+
+async def _statements(people: People, query: str) -> list[str]:
+    with database.counting() as statements:
+        await people.client.ask(query)
+    return statements
+
+
+@pytest.fixture(params=[1, 50])
+async def page(request: pytest.FixtureRequest, people: People) -> int:
+    """A page size, and as many contracts, of which every other one is at work."""
+    size: int = request.param
+    for number in range(size):
+        await (people.deployment.fund("10.00", "20.00") if number % 2 else people.deployment.propose())
+    return size
+
+
+async def test_a_list_costs_one_statement_for_itself_and_one_for_each_kind_of_nested_field(
+    people: People, page: int
+) -> None:
+    query = f"{{ contracts(first: {page}) {{ nodes {{ {PLAIN} %s }} pageInfo {{ hasNextPage }} }} }}"
+    assert len(await _statements(people, query % "")) == 2  # the key, the list
+    for kind, selection in KINDS.items():
+        assert len(await _statements(people, query % selection)) == 3, kind
+    main = f"milestones {{ id title amount {{ amount }} {ACTIONS} nextDeadline {{ at }} }} {ACTIONS} nextDeadline {{ at action }}"
+    assert len(await _statements(people, query % main)) == 4
+    # Plan, standing, escrow, parties, timeline, transfers, deposits, orders.
+    assert len(await _statements(people, query % " ".join(KINDS.values()))) == 2 + 8
+
+
+async def test_milestones_cost_the_same_way(people: People, page: int) -> None:
+    query = f"{{ milestones(first: {page}) {{ nodes {{ id title %s }} }} }}"
+    assert len(await _statements(people, query % "")) == 2
+    for selection in (
+        ACTIONS,
+        "nextDeadline { at }",
+        "submissions { nodes { id } }",
+        "deposit { id }",
+        "contract { id }",
+    ):
+        assert len(await _statements(people, query % selection)) == (2 if page == 1 and "deposit" in selection else 3)
+
+
+async def test_one_contract_costs_one_statement_and_the_key(people: People) -> None:
+    deal = await people.deployment.propose()
+    query = f'{{ contract(id: "{deal.id}") {{ {PLAIN} }} }}'
+    assert len(await _statements(people, query)) == 2
+    several = f'{{ nodes(ids: ["{deal.id}", "{deal.milestone(1)}", "{deal.milestone(2)}"]) {{ id }} }}'
+    assert len(await _statements(people, several)) == 3
+
+
+async def test_a_mutation_costs_the_key_and_its_two_round_trips_and_reads_nothing_again(people: People) -> None:
+    with database.counting() as statements:
+        await people.client.done(
+            "proposeContract", proposal(people, "10.00", "20.00"),
+            f"contract {{ {PLAIN} {KINDS['milestones']} {KINDS['progress']} {KINDS['currentMilestone']} }}", key="k",
+        )  # fmt: skip
+    assert len(statements) == 3
+
+
+async def test_introspection_without_credentials_costs_nothing(people: People) -> None:
+    with database.counting() as statements:
+        await people.nobody.ask("{ __schema { types { name } } }")
+    assert statements == []
