@@ -149,12 +149,12 @@ class Story:
         self.now = at
         return self
 
-    def draft(self, amount: str = "100.00", **given: object) -> c.MilestoneDraft:
+    def draft(self, amount: str | RawMoney = "100.00", **given: object) -> c.MilestoneDraft:
         plain = c.MilestoneDraft(
             id=self.fresh(Kind.MILESTONE),
             title="A page",
             purpose="It is read",
-            amount=RawMoney(Decimal(amount), self.currency),
+            amount=amount if isinstance(amount, RawMoney) else RawMoney(Decimal(amount), self.currency),
             due_on=DUE_ON,
             deliverables=("The page",),
         )
