@@ -50,7 +50,7 @@ async def sweep(url: str, deal: Deal) -> None:
         INSERT INTO idempotency_keys (account_id, key, input_sha256, result, created_at)
         VALUES ($1, 'old', sha256('x'), '{}', now() - interval '31 days')
     """
-    await fetch(put, deal.client.account_id)
+    await fetch(put, deal.client_id)
     async with cron.connection(url) as redis:
         await redis.enqueue_job("cron:forget_idempotency_keys")
 

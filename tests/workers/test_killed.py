@@ -48,13 +48,13 @@ async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
 
 
 async def test_two_workers_at_once_make_one_charge_for_each_order(
-    database: str, redis_url: str, tmp_path: Path
+    database: str, redis_url: str, deal: Deal, tmp_path: Path
 ) -> None:
-    deals = [await strike("100.00") for _ in range(12)]
-    order_ids = [await deal.fund("tok_twice") for deal in deals]
+    deals = [deal, *[await deal.another("100.00") for _ in range(11)]]
+    order_ids = [await each.fund("tok_twice") for each in deals]
 
     async def done() -> bool:
-        return all([await is_active(deal) for deal in deals])
+        return all([await is_active(each) for each in deals])
 
     async with (
         worker(database, redis_url, tmp_path / "first.log"),
@@ -63,8 +63,8 @@ async def test_two_workers_at_once_make_one_charge_for_each_order(
         await until(done)
     charges = await fetch("SELECT idempotency_key, calls FROM sandbox_charges")
     assert {row["idempotency_key"]: row["calls"] for row in charges} == dict.fromkeys(order_ids, 1)
-    for deal in deals:
-        assert await deal.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
+    for each in deals:
+        assert await each.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
 
 
 async def test_a_killed_workers_order_is_taken_over_when_its_lease_ends(
@@ -86,14 +86,14 @@ async def test_a_killed_workers_order_is_taken_over_when_its_lease_ends(
 
 
 async def test_every_event_gets_its_position_once_with_two_workers(
-    database: str, redis_url: str, tmp_path: Path
+    database: str, redis_url: str, deal: Deal, tmp_path: Path
 ) -> None:
     async with (
         worker(database, redis_url, tmp_path / "first.log"),
         worker(database, redis_url, tmp_path / "second.log"),
     ):
         for _ in range(5):
-            await (await strike("100.00", "50.00")).fund()
+            await (await deal.another("100.00", "50.00")).fund()
 
         async def positioned() -> bool:
             sql = "SELECT count(*) FROM log_pending"

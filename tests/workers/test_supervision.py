@@ -77,7 +77,7 @@ async def test_the_sweep_forgets_only_old_keys_of_commands_without_a_contract() 
         INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id, created_at)
         VALUES ($1, $2, sha256('x'), '{}', $3, now() - $4::int * interval '1 day')
     """
-    account = deal.client.account_id
+    account = deal.client_id
     await fetch(put, account, "old", None, 31)
     await fetch(put, account, "fresh", None, 29)
     await fetch(put, account, "of a contract", deal.id, 400)

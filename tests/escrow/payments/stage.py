@@ -1,81 +1,81 @@
-"""A deployment with an operator, a mediator, a client and a freelancer, and contracts between them, through the commands.
-
-It needs a database to be connected, and goes only the ways that anybody goes.
-"""
+"""Contracts whose money is on the move, as tests of payments see them: by order, by charge, by ledger account."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from typing import Final
 
-from escrow import commands, ids
-from escrow.access import AccountType, Actor, ActorKind, Scope
-from escrow.accounts import commands as accounts
-from escrow.accounts import running
+from escrow import ids
 from escrow.agreement import commands as c
+from escrow.commands import run
 from escrow.database import Record, fetch, fetch_row, fetch_value
 from escrow.ids import Kind
-from escrow.money import RawMoney
-
-DUE_ON: Final = date(2100, 1, 1)
-ALL_SCOPES: Final = frozenset(Scope)
+from tests import factories
+from tests.factories import Deployment, usd
 
 
-def party(account_id: str) -> Actor:
-    return Actor(ActorKind.ACCOUNT, account_id, scopes=ALL_SCOPES - {Scope.OPERATOR})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Deal:
-    """An active contract and who made it."""
+    """An active contract, in a deployment without fees, so that sums are plain."""
 
-    id: str
-    client: Actor
-    freelancer: Actor
-    milestone_ids: tuple[str, ...]
+    contract: factories.Deal
+    deployment: Deployment
+
+    @property
+    def id(self) -> str:
+        return self.contract.id
+
+    @property
+    def client_id(self) -> str | None:
+        return self.contract.client.account_id
+
+    @property
+    def freelancer_id(self) -> str | None:
+        return self.contract.freelancer.account_id
+
+    async def another(self, *amounts: str) -> Deal:
+        """One more contract between the same two."""
+        return Deal(await self.deployment.activate(*amounts), self.deployment)
 
     async def fund(self, token: str | None = None, *, position: int = 1) -> str:
         """Starts the deposit for a milestone; gives the order's id."""
-        order_id = ids.new(Kind.ORDER)
-        command = c.Fund(
-            milestone_id=self.milestone_ids[position - 1],
-            deposit_id=ids.new(Kind.DEPOSIT),
-            order_id=order_id,
-            payment_token=token,
-        )
-        await commands.run(command, by=self.client)
-        return order_id
+        deposit_id = await self.contract.fund(position, token=token)
+        return str(await fetch_value("SELECT order_id FROM deposits WHERE id = $1", deposit_id))
 
     async def cancel(self, *, position: int = 1) -> None:
-        await commands.run(c.CancelFunding(milestone_id=self.milestone_ids[position - 1]), by=self.client)
+        await run(c.CancelFunding(milestone_id=self.contract.milestone(position)), by=self.contract.client)
 
     async def approve(self, *, position: int = 1) -> None:
-        await commands.run(c.Approve(milestone_id=self.milestone_ids[position - 1]), by=self.client)
+        await self.contract.approve(position)
 
     async def request_payout(self, amount: str | None = None) -> str:
+        """Gives the order's id."""
         order_id = ids.new(Kind.ORDER)
-        raw = None if amount is None else RawMoney(Decimal(amount), "USD")
-        await commands.run(c.RequestPayout(contract_id=self.id, order_id=order_id, amount=raw), by=self.freelancer)
+        part = None if amount is None else usd(amount)
+        command = c.RequestPayout(contract_id=self.id, order_id=order_id, amount=part)
+        await run(command, by=self.contract.freelancer)
         return order_id
 
     async def milestone_state(self, position: int = 1) -> str:
-        return str(await fetch_value("SELECT state FROM milestones WHERE id = $1", self.milestone_ids[position - 1]))
+        return (await self.contract.states())[position - 1]
 
     async def events(self, *types: str) -> list[str]:
-        """The types of the contract's events in order, only those named if any is."""
-        rows = await fetch("SELECT type FROM events WHERE stream_id = $1 ORDER BY sequence", self.id)
-        return [row["type"] for row in rows if not types or row["type"] in types]
+        """The types of the contract's events in order, only those named."""
+        return [each for each in await self.contract.types() if each in types]
 
     async def balance(self, account: str) -> int:
-        """Credits less debits of a ledger account, from the transfers; accounts of the contract are short: `payable`."""
+        """Credits less debits of all ledger accounts of a kind (`payable`), from the contract's transfers."""
         sql = """
             SELECT coalesce(sum(CASE WHEN credit LIKE $2 THEN amount_minor ELSE 0 END)
                           - sum(CASE WHEN debit LIKE $2 THEN amount_minor ELSE 0 END), 0)::bigint
             FROM transfers WHERE contract_id = $1
         """
         return int(await fetch_value(sql, self.id, f"{account}:%"))
+
+
+async def strike(*amounts: str) -> Deal:
+    """A deployment, and an active contract in USD with milestones of these amounts."""
+    deployment = await Deployment.make(client_bps=0, freelancer_bps=0)
+    return Deal(await deployment.activate(*amounts), deployment)
 
 
 async def order(order_id: str) -> Record:
@@ -92,50 +92,3 @@ async def charge(order_id: str) -> Record | None:
 async def make_due(order_id: str) -> None:
     """As if the time had come, or the lease had ended."""
     await fetch("UPDATE payment_orders SET due_at = now() WHERE id = $1", order_id)
-
-
-async def strike(*amounts: str) -> Deal:
-    """A deployment, and an active contract in USD with milestones of these amounts."""
-    operator = Actor(ActorKind.OPERATOR, ids.new(Kind.ACCOUNT), scopes=ALL_SCOPES)
-    assert operator.account_id is not None
-    if await fetch_value("SELECT count(*) FROM accounts") == 0:
-        await running.run(accounts.CreateOperator(account_id=operator.account_id, name="Operator"), by=operator)
-        mediator_id = await _open(operator, "Mediator")
-        await running.run(accounts.AppointMediator(account_id=mediator_id), by=operator)
-    client, freelancer = party(await _open(operator, "Client")), party(await _open(operator, "Freelancer"))
-    assert client.account_id is not None
-    assert freelancer.account_id is not None
-    plan = tuple(_milestone(amount) for amount in amounts)
-    proposal = c.Propose(
-        contract_id=ids.new(Kind.CONTRACT),
-        client_id=client.account_id,
-        freelancer_id=freelancer.account_id,
-        terms=c.Terms(title="A website", description="Of five pages", currency="USD"),
-        plan=plan,
-    )
-    await commands.run(proposal, by=client)
-    await commands.run(c.Accept(contract_id=proposal.contract_id, revision=1), by=freelancer)
-    return Deal(
-        id=proposal.contract_id,
-        client=client,
-        freelancer=freelancer,
-        milestone_ids=tuple(milestone.id for milestone in plan),
-    )
-
-
-async def _open(operator: Actor, name: str) -> str:
-    account_id = ids.new(Kind.ACCOUNT)
-    command = accounts.CreateAccount(account_id=account_id, name=name, type=AccountType.AGENCY)
-    await running.run(command, by=operator)
-    return account_id
-
-
-def _milestone(amount: str) -> c.MilestoneDraft:
-    return c.MilestoneDraft(
-        id=ids.new(Kind.MILESTONE),
-        title="A page",
-        purpose="It is read",
-        amount=RawMoney(Decimal(amount), "USD"),
-        due_on=DUE_ON,
-        deliverables=("The page",),
-    )

@@ -228,7 +228,7 @@ async def test_a_payout_is_paid_to_the_freelancer(deal: Deal, sandbox: Sandbox) 
     assert [await deal.balance(account) for account in ("payable", "transit", "clearing")] == [0, 0, 0]
     paid = await charge(order_id)
     assert paid is not None
-    assert (paid["kind"], paid["amount_minor"], paid["token"]) == ("PAYOUT", 100_00, deal.freelancer.account_id)
+    assert (paid["kind"], paid["amount_minor"], paid["token"]) == ("PAYOUT", 100_00, deal.freelancer_id)
 
 
 async def test_a_failed_payout_is_final_unless_the_provider_changes_its_mind(deal: Deal, sandbox: Sandbox) -> None:
@@ -253,7 +253,7 @@ async def test_a_failed_payout_is_final_unless_the_provider_changes_its_mind(dea
 
 
 async def test_two_workers_never_hold_one_order(deal: Deal) -> None:
-    others = [await strike("10.00") for _ in range(5)]
+    others = [await deal.another("10.00") for _ in range(5)]
     expected = {await each.fund() for each in [deal, *others]}
     claims = await asyncio.gather(*(orders.claim(4) for _ in range(8)))
     held = [claimed.id for several in claims for claimed in several]
@@ -264,7 +264,7 @@ async def test_two_workers_never_hold_one_order(deal: Deal) -> None:
 
 async def test_a_claim_takes_the_oldest_first_and_no_more_than_it_was_asked_for(deal: Deal) -> None:
     first = await deal.fund()
-    await (await strike("10.00")).fund()
+    await (await deal.another("10.00")).fund()
     assert [claimed.id for claimed in await orders.claim(1)] == [first]
 
 
