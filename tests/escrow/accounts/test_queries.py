@@ -8,6 +8,7 @@ from escrow import database, ids
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, queries
 from escrow.accounts.running import run
+from escrow.accounts.visibility import visible_arguments
 from escrow.errors import InvalidInput
 from tests.escrow.accounts.world import World
 
@@ -106,3 +107,13 @@ async def test_members_and_keys_of_other_accounts_are_not_shown(world: World) ->
 
 async def test_the_operators_account_is_found(world: World) -> None:
     assert await queries.operator_id() == world.operator_account
+
+
+async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts_there_are(world: World) -> None:
+    await world.many_counterparties(3_000)
+    wanted = [f"acc_{number:026}" for number in range(1, 3_000, 100)]
+    assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
+    plan = await database.fetch(f"EXPLAIN {queries._BY_ID}", *visible_arguments(world.owner), wanted)
+    text = "\n".join(row[0] for row in plan)
+    assert "contracts_by_parties" in text
+    assert "hashed" not in text

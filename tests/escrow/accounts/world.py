@@ -109,12 +109,31 @@ class World:
         await database.execute(_CONTRACT, contract_id, client, freelancer, state)
         return contract_id
 
+    async def many_counterparties(self, count: int) -> None:
+        """Accounts `acc_0…1` to `count`, as bare rows, each the freelancer of one contract of the studio."""
+        await database.execute(_ACCOUNTS, count)
+        await database.execute(_CONTRACTS, self.studio, count)
 
-_CONTRACT = """
-INSERT INTO contracts (
+
+_COLUMNS = """
     id, client_id, freelancer_id, state, title, description, currency, time_zone, deposit_term, revision, written_by,
     offered_at, plan_version, offer_hours, deposit_hours, review_hours, refund_answer_hours, dispute_answer_hours,
-    mediation_hours, client_fee_bps, freelancer_fee_bps, version, last_hash, last_event_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, '', '', 'USD', 'UTC', 'FIRST', 1, 'CLIENT', now(), 1, 720, 72, 336, 168, 168, 720, 0, 0, 1, '',
-    now(), now(), now())
+    mediation_hours, client_fee_bps, freelancer_fee_bps, version, last_hash, last_event_at, created_at, updated_at
+"""
+
+_VALUES = """
+    '', '', 'USD', 'UTC', 'FIRST', 1, 'CLIENT', now(), 1, 720, 72, 336, 168, 168, 720, 0, 0, 1, '', now(), now(), now()
+"""
+
+_CONTRACT = f"INSERT INTO contracts ({_COLUMNS}) VALUES ($1, $2, $3, $4, {_VALUES})"
+
+_ACCOUNTS = """
+INSERT INTO accounts (id, name, type, version, last_hash, last_event_at, created_at)
+SELECT 'acc_' || lpad(n::text, 26, '0'), n::text, 'COMPANY', 1, '', now(), now() FROM generate_series(1, $1::int) AS n
+"""
+
+_CONTRACTS = f"""
+INSERT INTO contracts ({_COLUMNS})
+SELECT 'ctr_' || lpad(n::text, 26, '0'), $1::text, 'acc_' || lpad(n::text, 26, '0'), 'ACTIVE', {_VALUES}
+FROM generate_series(1, $2::int) AS n
 """
