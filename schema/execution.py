@@ -115,8 +115,10 @@ class Runner:
             node = parse(text, max_tokens=TOKENS_MAX)
             return _Document(node, validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX))
         except GraphQLError as error:
-            if "tokens. Parsing aborted" in error.message:
+            if error.message.endswith("tokens. Parsing aborted."):
                 return _Document(None, [_too_complex(f"The query has more than {TOKENS_MAX} tokens.")])
+            if error.message.endswith("too deeply. Parsing aborted."):
+                return _Document(None, [_too_complex("The query is nested too deeply.")])
             return _Document(None, [error])
         except RecursionError:
             return _Document(None, [_too_complex("The query is nested too deeply.")])

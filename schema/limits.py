@@ -180,17 +180,23 @@ class _Measure:
             depth=inner.depth + 1,
             aliases=inner.aliases + aliases,
             directives=inner.directives,
-            objects=(1 + inner.objects) * self._factor(node, definition),
+            objects=self._objects(node, definition, inner.objects),
         )
 
-    def _factor(self, node: FieldNode, definition: GraphQLField) -> int:
-        """How many objects a field answers with: its page size, the assumed length of a list, or one."""
+    def _objects(self, node: FieldNode, definition: GraphQLField, inner: int) -> int:
+        """How many objects a field answers with: itself and what is in it, as often as it comes.
+
+        A connection and its edges are only wrapped around what is counted.
+        """
         if "first" in definition.args:
-            value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
-            if isinstance(value, VariableNode):
-                return self._pages[value.name.value]
-            return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
-        if not is_list_type(get_nullable_type(definition.type)):
-            return 1
-        # Below a connection, `edges` and `nodes` are as long as the page, which the connection has counted.
-        return 1 if node.name.value in ("edges", "nodes") and not definition.args else LIST_LENGTH_ASSUMED
+            return self._page(node) * max(1, inner)
+        if node.name.value == "edges" and not definition.args:
+            return inner
+        is_list = is_list_type(get_nullable_type(definition.type)) and node.name.value != "nodes"
+        return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list or "ids" in definition.args else 1)
+
+    def _page(self, node: FieldNode) -> int:
+        value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
+        if isinstance(value, VariableNode):
+            return self._pages[value.name.value]
+        return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT

@@ -1,0 +1,66 @@
+"""Alive and ready: what load balancers ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from api import health
+from escrow import bell, database, migrate
+from tests.api.client import People, door
+
+
+async def test_alive_needs_nobody() -> None:
+    async with door() as http:
+        assert (await http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_ready_with_database_and_redis(people: People, redis_url: str) -> None:
+    await bell.connect(redis_url)
+    try:
+        answer = await people.nobody.http.get("/readyz")
+    finally:
+        await bell.disconnect()
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["status"] == "ready"
+    assert found["checks"]["database"] is found["checks"]["migrations"] is found["checks"]["redis"] is True
+    assert 0 < found["checks"]["sequencerLagSeconds"] < health.LAG_SECONDS_MAX
+
+
+async def test_without_redis_degraded_but_serving(people: People) -> None:
+    answer = await people.nobody.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+
+
+async def test_a_sequencer_far_behind_is_degraded(
+    people: People, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "LAG_SECONDS_MAX", 0.0)
+    await bell.connect(redis_url)
+    try:
+        answer = await people.nobody.http.get("/readyz")
+    finally:
+        await bell.disconnect()
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+
+
+async def test_a_missing_migration_is_not_ready(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def missing() -> list[str]:
+        return ["m9999_later"]
+
+    monkeypatch.setattr(migrate, "pending", missing)
+    answer = await people.nobody.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+
+
+async def test_a_database_that_does_not_answer_is_not_ready(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: object) -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr(database, "fetch_value", refused)
+    answer = await people.nobody.http.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["database"]) == (503, False)
+
+
+async def test_a_migrated_database_has_nothing_pending(database: str) -> None:
+    assert await migrate.pending() == []

@@ -1,0 +1,98 @@
+"""Operations that ask for too much are refused before anything runs, and quickly."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from schema import execution, limits
+from schema.build import executable
+from schema.context import Context
+from schema.execution import Operation, Runner
+
+SECONDS_MAX = 2.0
+"""Generous: each takes milliseconds; what these limits are against takes hours."""
+
+
+async def _errors(query: str, variables: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    """Code and message of each error; nothing may have run."""
+    started = time.monotonic()
+    answer = await Runner(executable()).run(
+        Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
+    )
+    assert time.monotonic() - started < SECONDS_MAX
+    assert not answer.ran
+    return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
+
+
+def _nested(levels: int) -> str:
+    return (
+        "{ node(id: 1) { ... on Milestone { " + "contract { milestones { " * levels + "id" + " } }" * levels + " } } }"
+    )
+
+
+async def _runs(query: str, variables: dict[str, Any] | None = None) -> bool:
+    answer = await Runner(executable()).run(
+        Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
+    )
+    return answer.ran
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (_nested(6), "levels deep"),
+        ("{" + " ".join(f"a{n}: __typename" for n in range(51)) + "}", "51 aliases"),
+        ("{" + " ".join("viewer { role @include(if: true) }" for _ in range(51)) + "}", "51 directives"),
+        ("{ " + "__typename " * 4_000 + "}", "3000 tokens"),
+        ("# " + "x" * 100_000 + "\n{ __typename }", "characters"),
+        ("{ contracts(first: 100) { nodes { timeline(first: 100) { nodes { texts { value } } } } } }", "objects"),
+        ("{ a " * 500 + "}" * 500, "nested too deeply"),
+        ("{ nodes(ids: " + "[" * 1000 + "]" * 1000 + ") { id } }", "nested too deeply"),
+    ],
+)  # fmt: skip
+async def test_each_limit_says_what_and_how_much(query: str, says: str) -> None:
+    (error,) = await _errors(query)
+    assert error[0] == "QUERY_TOO_COMPLEX"
+    assert says in error[1]
+
+
+async def test_a_chain_of_fragments_that_doubles_is_measured_at_once() -> None:
+    chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100))
+    query = f"{{ ...F0 }} {chain} fragment F100 on Query {{ viewer {{ a: role }} }}"
+    (error,) = await _errors(query)
+    assert error[0] == "QUERY_TOO_COMPLEX"
+
+
+async def test_a_cycle_of_fragments_is_invalid_and_no_endless_loop() -> None:
+    errors = await _errors("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }")
+    assert {code for code, _ in errors} == {"BAD_REQUEST"}
+
+
+async def test_page_sizes_in_variables_count_as_what_they_are() -> None:
+    query = """query ($contracts: Int = 100, $events: Int!) {
+        contracts(first: $contracts) { nodes { timeline(first: $events) { nodes { texts { value } } } } } }"""
+    assert await _runs(query, {"contracts": 10, "events": 100})
+    runner = Runner(executable())
+    for events, ran in ((100, False), (1, True), (100, False)):
+        operation = Operation(query=query, variables={"contracts": 100, "events": events})
+        assert (await runner.run(operation, Context(None), trace_id="t")).ran is ran
+
+
+async def test_the_usual_queries_are_far_from_the_limits() -> None:
+    assert await _runs("{ contracts(first: 100) { nodes { id timeline(first: 100) { nodes { id } } } } }")
+    assert await _runs("{ contracts(first: 50) { nodes { id milestones { id allowedActions { reason { code } } } } } }")
+    assert await _runs(_nested(4))
+
+
+async def test_documents_are_remembered_up_to_a_bound() -> None:
+    runner = Runner(executable())
+    for number in range(execution.DOCUMENTS_KEPT_MAX + 20):
+        await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(None), trace_id="t")
+    assert len(runner._documents) == execution.DOCUMENTS_KEPT_MAX
+
+
+def test_an_unknown_page_size_counts_as_the_largest() -> None:
+    assert [limits._given(first) for first in (None, 1, 100, 101, -1, "x")] == [50, 1, 100, 100, 100, 100]

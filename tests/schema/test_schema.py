@@ -1,0 +1,132 @@
+"""The schema is the manual: a description on everything, and a snapshot that tells when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    is_introspection_type,
+    is_specified_directive,
+    is_specified_scalar_type,
+)
+
+from earnest.cli import main
+from escrow.access import PERMISSIONS
+from escrow.errors import ErrorCode
+from escrow.lifecycle import Action
+from schema.build import SNAPSHOT, executable, schema, sdl
+from schema.types.standing import ON_CONTRACTS, ON_MILESTONES
+
+
+def _described() -> Iterator[tuple[str, str | None]]:
+    """Everything in the schema that has a description of its own, with it."""
+    for directive in executable().directives:
+        if not is_specified_directive(directive):
+            yield f"@{directive.name}", directive.description
+            yield from ((f"@{directive.name}({name})", one.description) for name, one in directive.args.items())
+    for name, type_ in executable().type_map.items():
+        if is_introspection_type(type_) or is_specified_scalar_type(type_):
+            continue
+        yield name, type_.description
+        if isinstance(type_, GraphQLEnumType):
+            yield from ((f"{name}.{value}", one.description) for value, one in type_.values.items())
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for field_name, field in type_.fields.items():
+                yield f"{name}.{field_name}", field.description
+                for argument, one in field.args.items():
+                    yield f"{name}.{field_name}({argument})", one.description
+        elif isinstance(type_, GraphQLInputObjectType):
+            yield from ((f"{name}.{field_name}", one.description) for field_name, one in type_.fields.items())
+
+
+def test_everything_has_a_description_that_is_a_sentence() -> None:
+    places = list(_described())
+    assert len(places) > 500
+    assert [place for place, text in places if not text or not text.strip()] == []
+    assert [place for place, text in places if text and not text.rstrip().endswith((".", "`"))] == []
+
+
+def test_the_snapshot_is_what_the_code_says() -> None:
+    assert SNAPSHOT.read_text(encoding="utf-8") == sdl(), "if the change is meant: earnest schema --write"
+
+
+def test_the_command_line_prints_and_compares(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert capsys.readouterr().out == sdl()
+    assert main(["schema", "--check"]) == 0
+
+
+def test_a_changed_snapshot_is_shown_and_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path_factory.mktemp("schema") / "schema.graphql"
+    other.write_text(sdl().replace("type Money", "type Cash"), encoding="utf-8")
+    monkeypatch.setattr("schema.build.SNAPSHOT", other)
+    assert main(["schema", "--check"]) == 1
+    assert "-type Cash {" in capsys.readouterr().err
+    assert main(["schema", "--write"]) == 0
+    assert other.read_text(encoding="utf-8") == sdl()
+
+
+def test_every_mutation_takes_one_input_and_tells_its_refusals() -> None:
+    mutation = executable().mutation_type
+    assert mutation is not None
+    for name, field in mutation.fields.items():
+        assert list(field.args) == ["input"], name
+        assert get_named_type(field.args["input"].type).name == f"{name[0].upper()}{name[1:]}Input"
+        payload = get_named_type(field.type)
+        assert isinstance(field.type, GraphQLNonNull)
+        assert isinstance(payload, GraphQLObjectType)
+        assert str(payload.fields["userErrors"].type) == "[UserError!]!"
+        nullable = [one for name, one in payload.fields.items() if name != "userErrors"]
+        assert not any(isinstance(one.type, GraphQLNonNull) for one in nullable), name
+
+
+def test_every_action_is_a_mutation_that_its_description_names() -> None:
+    mutation, action = executable().mutation_type, executable().type_map["Action"]
+    assert mutation is not None
+    assert isinstance(action, GraphQLEnumType)
+    for name, value in action.values.items():
+        assert (value.description or "").partition("`")[2].partition("`")[0] in mutation.fields, name
+
+
+def test_every_action_of_the_table_is_offered_once() -> None:
+    assert {*ON_CONTRACTS, *ON_MILESTONES, Action.PROPOSE} == set(PERMISSIONS)
+    assert not set(ON_CONTRACTS) & set(ON_MILESTONES)
+
+
+def test_every_error_code_is_in_the_schema() -> None:
+    codes = executable().type_map["ErrorCode"]
+    assert isinstance(codes, GraphQLEnumType)
+    assert set(codes.values) == {code.value for code in ErrorCode}
+
+
+def test_no_extension_wraps_every_field() -> None:
+    assert schema().get_extensions() == []
+
+
+def test_the_names_that_the_outside_relies_on_are_there() -> None:
+    query, mutation, contract = executable().query_type, executable().mutation_type, executable().type_map["Contract"]
+    assert query is not None
+    assert mutation is not None
+    assert isinstance(contract, GraphQLObjectType)
+    assert {"viewer", "node", "nodes", "contract", "contracts", "milestone", "milestones", "splitBudget"} <= set(
+        query.fields
+    )
+    assert {
+        "proposeContract", "reviseContract", "acceptContract", "declineContract", "withdrawContract", "addMilestone",
+        "editMilestone", "moveMilestone", "removeMilestone", "fundMilestone", "cancelFunding", "submitMilestone",
+        "approveMilestone", "requestChanges", "requestPayout", "createAccount", "disableAccount", "enableAccount",
+        "appointMediator", "dismissMediator", "addMember", "removeMember", "createApiKey", "revokeApiKey",
+    } <= set(mutation.fields)  # fmt: skip
+    assert {
+        "milestones", "currentMilestone", "progress", "escrow", "transfers", "timeline", "nextDeadline", "allowedActions",
+        "planVersion", "version",
+    } <= set(contract.fields)  # fmt: skip
