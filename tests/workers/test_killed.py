@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
 from tests.workers.process import until, worker
@@ -45,6 +46,7 @@ async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
     made = await charge(order_id)
     assert made is not None
     assert made["calls"] == 1
+    assert [difference async for difference in audit()] == []
 
 
 async def test_two_workers_at_once_make_one_charge_for_each_order(

@@ -385,14 +385,23 @@ async def test_a_payout_of_another_sum_is_left_to_a_person(deal: Deal, sandbox: 
 # -- what it costs ------------------------------------------------------------------------------------------------
 
 
-async def test_claiming_is_one_statement_and_handing_back_another(deal: Deal, sandbox: Sandbox) -> None:
-    await deal.fund()
+async def test_an_order_costs_one_statement_to_claim_one_to_hand_back_and_two_to_report(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund()
     with counting() as statements:
         claimed = await claim_one()
     assert len(statements) == 1
     with counting() as statements:
         await orders.attend(claimed, sandbox)
-    assert len(statements) == 2, "the sandbox's own, and handing the order back"
+    assert len(statements) == 2, "the call, which is a statement with the sandbox, and handing the order back"
+    await asyncio.sleep(0.05)
+    await make_due(order_id)
+    claimed = await claim_one()
+    with counting() as statements:
+        await orders.attend(claimed, sandbox)
+    assert len(statements) == 4, "the look-up, the report, and handing the order back"
+    assert await finished(order_id)()
 
 
 async def open_orders(deal: Deal) -> list[str]:
