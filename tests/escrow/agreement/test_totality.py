@@ -1,0 +1,236 @@
+"""Nothing is left out: every transition names an event of the catalogue, every event is folded, described and read back,
+every code has its class, every command its decision, and the largest input still makes an event below 16 KiB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import typing
+from collections import Counter
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+import pytest
+
+from escrow import codec, errors, log
+from escrow.access import PERMISSIONS, Actor, ActorKind
+from escrow.agreement import commands, evolve, postings, step
+from escrow.agreement.events import CATALOGUE, Event, Recorded
+from escrow.agreement.inputs import WINDOW_BOUNDS
+from escrow.agreement.state import MILESTONES_MAX, Windows
+from escrow.errors import DomainError, ErrorCode
+from escrow.ids import Kind
+from escrow.lifecycle import AUTOMATIC, TRANSITIONS, Action, ContractState, MilestoneState
+from escrow.money import Money
+from tests.escrow.agreement.stage import Story, folded, named
+from tests.escrow.agreement.tour import STORIES
+
+EVENT_BYTES_MAX: Final = 16 * 1024
+
+LAWFUL_NAMES: Final = """
+contract.proposed contract.revised contract.accepted contract.declined contract.withdrawn contract.expired
+contract.completed milestone.added milestone.edited milestone.moved milestone.removed milestone.cancelled milestone.funded
+milestone.activated milestone.submitted milestone.changes_requested milestone.released deposit.started deposit.confirmed
+deposit.failed deposit.abandoned deposit.returned refund.paid refund.failed payout.started payout.paid payout.failed
+""".split()
+"""Section 7 of the law, as far as the core goes."""
+
+CLASSES: Final = sorted(CATALOGUE.values(), key=lambda event: (event.type, event.schema_version))
+each_event = pytest.mark.parametrize("event_class", CLASSES, ids=lambda event: f"{event.type} {event.schema_version}")
+
+
+def every_recorded_event() -> list[Recorded]:
+    return [recorded for tell in STORIES.values() for recorded in tell().log]
+
+
+def test_the_catalogue_has_the_laws_names_and_each_class_once() -> None:
+    assert sorted(event.type for event in CLASSES) == sorted(LAWFUL_NAMES)
+    assert all(key == (event.type, event.schema_version) for key, event in CATALOGUE.items())
+    defined = {one.__name__ for one in Event.__subclasses__() if one.__module__ == "escrow.agreement.events"}
+    assert defined == {event.__name__ for event in CLASSES}
+
+
+def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist() -> None:
+    types = {event.type for event in CLASSES}
+    for action, row in TRANSITIONS.items():
+        assert row.action is action
+        assert row.event in types
+        assert action in PERMISSIONS
+    for change in AUTOMATIC:
+        assert change.event in types
+        states: type[StrEnum] = MilestoneState if change.subject == "milestone" else ContractState
+        assert change.source in list(states)
+        assert change.to in list(states)
+
+
+def test_the_stories_of_the_tour_meet_every_event() -> None:
+    met = {type(recorded.event) for recorded in every_recorded_event()}
+    assert met == set(CLASSES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_step_of_a_story_was_refused(name: str) -> None:
+    refused: list[DomainError] = []
+    original = Story.do
+
+    def watched(self: Story, command: commands.Command, actor: Actor) -> step.Step:
+        done = original(self, command, actor)
+        if done.refusal is not None:
+            refused.append(done.refusal)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Story, "do", watched)
+        STORIES[name]()
+    assert refused == []
+
+
+@each_event
+def test_every_event_is_folded(event_class: type[Event]) -> None:
+    assert event_class.type == "contract.proposed" or event_class in evolve._FOLDS
+
+
+def test_nothing_is_folded_or_booked_that_is_not_in_the_catalogue() -> None:
+    assert set(evolve._FOLDS) <= set(CLASSES)
+    assert set(postings._RULES) <= set(CLASSES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_log_read_back_from_json_gives_the_same_contract(name: str) -> None:
+    story = STORIES[name]()
+    read = [dataclasses.replace(recorded, event=through_json(recorded.event, erase=False)) for recorded in story.log]
+    assert [one.event for one in read] == [one.event for one in story.log]
+    assert folded(story.id, read) == story.state
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_log_without_its_words_gives_the_same_contract_but_for_the_words(name: str) -> None:
+    story = STORIES[name]()
+    read = [dataclasses.replace(recorded, event=through_json(recorded.event, erase=True)) for recorded in story.log]
+    mute = folded(story.id, read)
+    assert (mute.title, mute.description) == ("", "")
+    assert all(one.title == "" and one.deliverables == () for one in mute.milestones)
+    for field in ("state", "revision", "balances", "plan_version", "windows", "fees", "deposits", "written_by"):
+        assert getattr(mute, field) == getattr(story.state, field)
+    assert mute.milestones == tuple(
+        dataclasses.replace(one, title="", purpose="", deliverables=()) for one in story.state.milestones
+    )
+
+
+def through_json(event: Event, *, erase: bool) -> Event:
+    data, texts = json.loads(json.dumps(codec.encode(event)))
+    words = dict.fromkeys(texts, codec.ERASED) if erase else texts
+    return codec.decode(type(event), data, words)
+
+
+@each_event
+def test_every_payload_schema_describes_what_is_written_and_nothing_else(event_class: type[Event]) -> None:
+    schema = codec.payload_schema(event_class)
+    json.dumps(schema)
+    written = [one.event for one in every_recorded_event() if type(one.event) is event_class]
+    assert written
+    for event in [*written, largest(event_class)]:
+        data, texts = codec.encode(event)
+        stored = data | ({"texts": dict.fromkeys(texts, "0" * 64)} if texts else {})
+        conforms(stored, schema, event_class.type)
+        with pytest.raises(AssertionError):
+            conforms(stored | {"surprise": 1}, schema, "")
+
+
+def conforms(value: Any, schema: dict[str, Any], place: str) -> None:
+    """Whether a value is as the few words of JSON Schema say that our schemas use."""
+    known = {"type", "properties", "required", "additionalProperties", "items", "enum", "pattern", "format"}
+    assert set(schema) <= known, place
+    python: type = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}[schema["type"]]
+    assert isinstance(value, python), place
+    assert "enum" not in schema or value in schema["enum"], place
+    assert "pattern" not in schema or re.search(schema["pattern"], str(value)), place
+    if isinstance(value, dict):
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"]), place
+        assert schema["additionalProperties"] is False, place
+        for key, part in value.items():
+            conforms(part, schema["properties"][key], f"{place}.{key}")
+    if isinstance(value, list):
+        for part in value:
+            conforms(part, schema["items"], f"{place}[]")
+
+
+def test_every_error_code_has_exactly_one_class_and_its_line_in_the_tree() -> None:
+    classes = DomainError.__subclasses__()
+    assert Counter(one.code for one in classes) == Counter(ErrorCode)
+    assert errors.__doc__ is not None
+    for one in classes:
+        assert re.search(rf"── {one.__name__} +{one.code.value} ", errors.__doc__)
+
+
+def test_every_command_of_a_party_has_an_action_of_its_own_and_every_command_a_decision() -> None:
+    party_commands = typing.get_args(commands.PartyCommand)
+    assert Counter(one.action for one in party_commands) == Counter(Action)
+    decided = {*party_commands, *typing.get_args(commands.Report)}
+    assert set(step._DECISIONS) == decided
+    assert set(typing.get_args(commands.Command)) == decided | {commands.ApplyDeadlines}
+
+
+def test_every_window_has_bounds_around_its_default() -> None:
+    for field in dataclasses.fields(Windows):
+        least, most = WINDOW_BOUNDS[field.name]
+        assert least <= getattr(Windows(), field.name) <= most
+    assert set(WINDOW_BOUNDS) == {field.name for field in dataclasses.fields(Windows)}
+
+
+@each_event
+def test_the_largest_input_still_makes_an_event_below_sixteen_kibibytes(event_class: type[Event]) -> None:
+    actor = Actor(
+        ActorKind.ACCOUNT,
+        account_id=named(Kind.ACCOUNT, 1),
+        key_id=named(Kind.KEY, 1),
+        member_id=named(Kind.MEMBER, 1),
+    )
+    recorded = Recorded(largest(event_class), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), actor)
+    (sealed,) = log.seal(named(Kind.CONTRACT, 1), version=2**53 - 2, last_hash="f" * 64, recorded=[recorded])
+    assert len(sealed.body.encode()) <= EVENT_BYTES_MAX
+
+
+def largest(event_class: type[Any]) -> Any:
+    """An event or a part of one with the longest value that the rules let into each field.
+
+    People's words may be as long as they like here: what enters the event is their hash, whatever their length.
+    """
+    hints = typing.get_type_hints(event_class)
+    fields = dataclasses.fields(event_class)
+    return event_class(**{field.name: longest(field.name, hints[field.name]) for field in fields})
+
+
+def longest(name: str, hint: Any) -> Any:
+    options = [option for option in typing.get_args(hint) if option is not type(None)]
+    if type(None) in typing.get_args(hint):
+        (hint,) = options
+    if typing.get_origin(hint) is tuple:
+        return tuple(longest(name, typing.get_args(hint)[0]) for _ in range(MILESTONES_MAX))
+    if hint is str:
+        return LONGEST_TEXTS.get(name, named(Kind.MILESTONE, 1))
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return max(hint, key=len)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint is not Money:
+        return largest(hint)
+    return LONGEST_VALUES[hint]
+
+
+LONGEST_VALUES: Final[dict[Any, Any]] = {
+    int: 2**53 - 1,
+    bool: False,
+    date: date(9998, 12, 31),
+    datetime: datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    Money: Money(-(10**18), "BHD"),
+}
+WORDS: Final = "title description message purpose deliverables links note explanation payment_token name".split()
+LONGEST_TEXTS: Final[dict[str, str]] = {
+    "currency": "BHD",
+    "time_zone": max(available_timezones(), key=len),
+    "sha256": "f" * 64,
+    **dict.fromkeys(WORDS, "\U0010ffff" * 10_000),
+}
