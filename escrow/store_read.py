@@ -146,12 +146,16 @@ _SUBJECT: Final = """
 _CLIENT: Final = "coalesce(contract.client_id, $10)"
 _FREELANCER: Final = "coalesce(contract.freelancer_id, $11)"
 
-_SHARE_MEMBER: Final = f"""EXISTS (
+
+def share_member_sql(client: str, freelancer: str) -> str:
+    """Whether two accounts, given as SQL, have a member in common."""
+    return f"""EXISTS (
     SELECT FROM members AS one JOIN members AS other ON other.person = one.person
-    WHERE one.account_id = {_CLIENT} AND other.account_id = {_FREELANCER}
+    WHERE one.account_id = {client} AND other.account_id = {freelancer}
     AND one.removed_at IS NULL AND other.removed_at IS NULL)"""
 
-_DECIDABLE: Final = """(
+
+DECIDABLE_SQL: Final = """(
     EXISTS (SELECT FROM accounts WHERE is_mediator AND disabled_at IS NULL)
     OR EXISTS (
         SELECT FROM accounts AS operator JOIN api_keys ON api_keys.account_id = operator.id
@@ -171,8 +175,8 @@ SELECT {columns(CONTRACT, of="contract")}, contract.version, contract.last_hash,
         WHERE contract_id = contract.id AND balance_minor <> 0) AS balances,
     {_party(_CLIENT)} AS client,
     {_party(_FREELANCER)} AS freelancer,
-    {_SHARE_MEMBER} AS share_member,
-    {_DECIDABLE} AS disputes_can_be_decided,
+    {share_member_sql(_CLIENT, _FREELANCER)} AS share_member,
+    {DECIDABLE_SQL} AS disputes_can_be_decided,
     key.input_sha256, key.result,
     {log.UNKNOWN_SQL.format(vocabulary="$7", types="$8", versions="$9", stream="contract.id")} AS is_beyond_us
 FROM deployment

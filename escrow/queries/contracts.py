@@ -14,6 +14,7 @@ from escrow.agreement.step import advance
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState
+from escrow.store_read import DECIDABLE_SQL, share_member_sql
 from escrow.store_rows import CONTRACT, DEPOSIT, MILESTONE, columns, contract_of, deposit_of, milestone_of
 
 _COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version, c.last_hash"
@@ -99,16 +100,8 @@ SELECT {_COLUMNS},
     client.disabled_at IS NOT NULL AS client_is_disabled,
     freelancer.type AS freelancer_type, freelancer.is_operator AS freelancer_is_operator,
     freelancer.disabled_at IS NOT NULL AS freelancer_is_disabled,
-    EXISTS (
-        SELECT FROM members one JOIN members other USING (person)
-        WHERE one.account_id = c.client_id AND other.account_id = c.freelancer_id
-            AND one.removed_at IS NULL AND other.removed_at IS NULL
-    ) AS share_member,
-    EXISTS (SELECT FROM accounts WHERE is_mediator AND disabled_at IS NULL) OR EXISTS (
-        SELECT FROM api_keys key JOIN accounts operator ON operator.id = key.account_id AND operator.is_operator
-        WHERE 'disputes:decide' = ANY (key.scopes) AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > clock_timestamp())
-    ) AS disputes_can_be_decided,
+    {share_member_sql("c.client_id", "c.freelancer_id")} AS share_member,
+    {DECIDABLE_SQL} AS disputes_can_be_decided,
     ARRAY(
         SELECT ROW({columns(MILESTONE, of="m")}) FROM milestones m
         WHERE m.contract_id = c.id AND m.revision = c.revision ORDER BY m.position
