@@ -1,0 +1,78 @@
+"""Migrations: once, under a lock, all or none; and what older releases learn from them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import asyncpg
+import pytest
+
+from escrow import log, migrate
+from tests.engines import TestServer
+
+STEPS = ["escrow.m0001_tables"]
+
+
+async def empty(server: TestServer) -> str:
+    """The URL of a new database without tables."""
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server.url("postgres"))
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return server.url(name)
+
+
+async def test_migrating_twice_finds_nothing_to_do(server: TestServer) -> None:
+    url = await empty(server)
+    assert (await migrate.migrate(url))[: len(STEPS)] == STEPS
+    assert await migrate.migrate(url) == []
+    await server.drop(url)
+
+
+async def test_one_of_several_at_once_migrates_and_the_others_wait(server: TestServer) -> None:
+    url = await empty(server)
+    applied = await asyncio.gather(*(migrate.migrate(url) for _ in range(4)))
+    assert sorted(len(steps) > 0 for steps in applied) == [False, False, False, True]
+    await server.drop(url)
+
+
+async def test_failing_step_leaves_nothing_behind(server: TestServer) -> None:
+    url = await empty(server)
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE transfers (it_is INT)")
+    with pytest.raises(Exception, match="already exists"):
+        await migrate.migrate(url)
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert [row["tablename"] for row in tables] == ["transfers"]
+    await connection.execute("DROP TABLE transfers")
+    assert await migrate.migrate(url) != []
+    await connection.close()
+    await server.drop(url)
+
+
+async def test_a_cancelled_migration_leaves_nothing_behind(server: TestServer) -> None:
+    url = await empty(server)
+    task = asyncio.create_task(migrate.migrate(url))
+    await asyncio.sleep(0.04)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await migrate.migrate(url) in ([], STEPS)
+    await server.drop(url)
+
+
+async def test_the_vocabulary_grows_and_never_forgets(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = await empty(server)
+    await migrate.migrate(url)
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT vocabulary FROM deployment") == log.VOCABULARY
+    assert await connection.fetchval("SELECT count(*) FROM event_types") == len(log.CATALOGUE)
+    monkeypatch.setattr(log, "KNOWN", ([*log.KNOWN[0], "contract.invented"], [*log.KNOWN[1], 1]))
+    await migrate.migrate(url)
+    newer = await connection.fetchval("SELECT vocabulary FROM deployment")
+    monkeypatch.undo()
+    assert newer != log.VOCABULARY
+    await migrate.migrate(url)
+    assert await connection.fetchval("SELECT vocabulary FROM deployment") == newer
+    await connection.close()
+    await server.drop(url)
