@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -42,11 +43,29 @@ Fresh = Callable[[Kind], str]
 
 
 def new(kind: Kind) -> str:
-    """A fresh identifier. Later ones sort after earlier ones (by the millisecond of this machine's clock)."""
+    """A fresh identifier. Later ones sort after earlier ones: by the millisecond, and within a process always."""
+    return f"{kind.value}_{encode(_next_number())}"
+
+
+_RANDOM_BITS: Final = 62
+_STEP_BITS: Final = 32
+
+_lock: Final = threading.Lock()
+_last_number = 0
+
+
+def _next_number() -> int:
+    """A UUID of version 7; within a millisecond, or while the clock goes back, a random step after the one before."""
+    global _last_number
     milliseconds = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    number = (milliseconds << 80) | (0x7 << 76) | ((random >> 62) << 64) | (0b10 << 62) | (random & ((1 << 62) - 1))
-    return f"{kind.value}_{encode(number)}"
+    # The highest random bit stays free, so that steps don't run into the bits that tell the variant.
+    number = (milliseconds << 80) | (0x7 << 76) | (0b10 << _RANDOM_BITS)
+    number |= (secrets.randbits(12) << 64) | secrets.randbits(_RANDOM_BITS - 1)
+    with _lock:
+        if number >> 80 <= _last_number >> 80:
+            number = _last_number + 1 + secrets.randbits(_STEP_BITS)
+        _last_number = number
+    return number
 
 
 def encode(number: int) -> str:
