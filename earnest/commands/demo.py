@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,9 @@ def run(args: argparse.Namespace) -> int:
     except ApiError as error:
         print(f"earnest: the demo stopped: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read along has seen enough (`earnest demo | head`); nothing is left to be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
