@@ -13,8 +13,10 @@ import logging
 import random
 import secrets
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from escrow import commands
@@ -38,6 +40,9 @@ LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
 
 TRY_AGAIN_SECONDS: Final = 60.0
 """A failed refund is called again after this long, doubled for each attempt; never sooner than after half of it."""
+
+PLACES_MAX: Final = 6
+"""Of the way to an error, the innermost steps that the log tells."""
 
 _log = logging.getLogger(__name__)
 
@@ -210,13 +215,18 @@ def _report(order: Claimed, result: Succeeded | Failed) -> Report:
 
 
 def _after_error(order: Claimed, error: Exception) -> Later:
-    # Only our own errors are known to hold no secret.
+    # Only our own errors are known to hold no secret; of others the log gets the kind and the place, never the words.
     said = f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
-    expected = isinstance(error, ProviderError | TimeoutError | OSError)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     _log.warning(
         "order not carried out, its outcome is unknown",
-        exc_info=None if expected else error,
-        extra={"order": order.id, "contract": order.contract_id, "attempts": order.attempts, "error": said},
+        extra={
+            "order": order.id,
+            "contract": order.contract_id,
+            "attempts": order.attempts,
+            "error": said,
+            "where": " > ".join(places[-PLACES_MAX:]),
+        },
     )
     return Later(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
 

@@ -13,6 +13,7 @@ from escrow.payments.orders import LEASE_SECONDS, Claimed
 from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
+from workers.logs import LineFormatter
 
 PATIENCE_SECONDS = 10.0
 
@@ -326,13 +327,20 @@ class Absent(Sandbox):
         (ValueError("key sk_live_secret was refused"), "ValueError"),
     ],
 )
-async def test_whatever_a_provider_raises_the_order_is_looked_up_later(deal: Deal, error: Exception, kept: str) -> None:
+async def test_whatever_a_provider_raises_the_order_is_looked_up_later_and_no_secret_is_kept(
+    deal: Deal, error: Exception, kept: str, caplog: pytest.LogCaptureFixture
+) -> None:
     provider = Absent(error)
     order_id = await deal.fund()
     assert await orders.attend(await claim_one(), provider)
     row = await order(order_id)
     assert (row["state"], row["lease_token"], row["last_error"]) == ("STARTED", None, kept)
     assert row["due_at"] is not None
+    (logged,) = caplog.records
+    told = LineFormatter().format(logged)
+    assert f"order={order_id}" in told
+    assert "test_orders.py:" in told
+    assert "sk_live_secret" not in told
     provider.error = None
     await work(provider, until=finished(order_id))
     assert await deal.milestone_state() == "ACTIVE"
