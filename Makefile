@@ -20,6 +20,7 @@ check: install
 	@$(venv) -m ruff format --check .
 	@$(venv) -m mypy
 	@$(venv) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@$(venv) -m earnest schema --check
 
 bench: install
 	@$(venv) -m tests.benchmarks $(ARGS)

@@ -1,0 +1,98 @@
+"""The real thing: `earnest web` under uvicorn on loopback, with a database and a Redis of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest_asyncio
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 30.0
+ATTEMPTS = 600
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(database_clone: str, redis_url: str) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
+    """A client of a running `earnest web`, and the environment that it runs in."""
+    port = _free_port()
+    environ = os.environ | {
+        "DATABASE_URL": database_clone,
+        "REDIS_URL": redis_url,
+        "EARNEST_SECRET_KEYS": urlsafe_b64encode(b"k" * 32).decode(),
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "earnest", "web", cwd=ROOT, env=environ)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            for _ in range(ATTEMPTS):
+                if await _answers(http):
+                    break
+                await asyncio.sleep(0.05)
+            yield http, environ
+        process.terminate()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await process.wait() in (0, -signal.SIGTERM)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _answers(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def test_a_deployment_is_served_from_its_first_key_to_the_last_request(
+    served: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    http, environ = served
+    assert (await http.get("/readyz")).json()["status"] == "ready"
+    made = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "earnest", "keys", "create", "--operator"],
+        cwd=ROOT, env=environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    token = next(word for word in made.stdout.split() if word.startswith("ek_"))
+    headers = {"authorization": f"Bearer {token}"}
+    who = await http.post("/graphql", json={"query": "{ viewer { kind } }"}, headers=headers)
+    assert who.json() == {"data": {"viewer": {"kind": "OPERATOR"}}}
+    mutation = (
+        'mutation { createAccount(input: {name: "Ünï 工房", type: AGENCY}) { account { name } userErrors { code } } }'
+    )
+    opened = await http.post("/graphql", json={"query": mutation}, headers=headers)
+    assert opened.json()["data"]["createAccount"] == {"account": {"name": "Ünï 工房"}, "userErrors": []}
+    assert "server" not in who.headers
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_request_leaves_no_trace(
+    served: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    http, environ = served
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(environ["PORT"]))
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert await reader.read() == b""
+    assert (await http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200

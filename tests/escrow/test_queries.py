@@ -1,0 +1,132 @@
+"""What reads show to whom, asked without the door between: visibility comes before everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from escrow import ids
+from escrow.access import CLOCK, PROVIDER, Actor
+from escrow.ids import Kind
+from escrow.lifecycle import ContractState, MilestoneState
+from escrow.queries import contracts, milestones, records
+from tests.factories import Deal, Deployment, advance_clock, party
+
+
+@pytest.fixture
+async def deployment(database: str) -> Deployment:
+    return await Deployment.make()
+
+
+async def _seen(actor: Actor, deal: Deal) -> set[str]:
+    """The identifiers of everything of the deal that the actor is shown."""
+    transfers = (await records.transfers_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    deposits = (await records.deposits_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    orders = (await records.orders_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    events = (await records.events_pages([deal.id], limit=99, after=None)).get(deal.id, [])
+    work = (await milestones.submissions_pages(deal.milestone_ids, limit=9, after=None)).values()
+    found = {
+        **await contracts.contracts_by_id(actor, [deal.id]),
+        **await milestones.milestones_by_id(actor, deal.milestone_ids),
+        **await milestones.submissions_by_id(actor, [one.id for page in work for one in page]),
+        **await records.transfers_by_id(actor, [one.id for one in transfers]),
+        **await records.deposits_by_id(actor, [one.deposit.id for one in deposits]),
+        **await records.orders_by_id(actor, [one.id for one in orders]),
+        **await records.events_by_id(actor, [one.id for one in events]),
+    }
+    page = await contracts.contracts_page(actor, states=None, limit=9, after=None)
+    plan = await milestones.milestones_page(actor, contract_id=None, states=None, limit=9, after=None)
+    assert {view.terms.id for view in page if view.terms.id == deal.id} == {deal.id} & set(found)
+    assert {view.milestone.id for view in plan} & set(deal.milestone_ids) == set(deal.milestone_ids) & set(found)
+    return set(found)
+
+
+async def test_parties_and_the_operator_see_everything_and_others_nothing(deployment: Deployment) -> None:
+    deal = await deployment.fund("10.00", "20.00")
+    await deal.submit()
+    everything = await _seen(deployment.client, deal)
+    kinds = {ids.kind_of(identifier) for identifier in everything}
+    assert kinds == {
+        Kind.CONTRACT, Kind.MILESTONE, Kind.SUBMISSION, Kind.TRANSFER, Kind.DEPOSIT, Kind.ORDER, Kind.EVENT,
+    }  # fmt: skip
+    assert await _seen(deployment.freelancer, deal) == everything
+    assert await _seen(deployment.operator, deal) == everything
+    assert await _seen(deployment.mediator, deal) == set()
+    assert await _seen(party(ids.new(Kind.ACCOUNT)), deal) == set()
+
+
+async def test_a_limited_key_sees_its_contracts_only_the_operators_too(deployment: Deployment) -> None:
+    mine, other = await deployment.fund("10.00"), await deployment.fund("10.00")
+    for actor in (deployment.client, deployment.operator):
+        limited = replace(actor, contract_ids=frozenset({mine.id}))
+        assert mine.id in await _seen(limited, mine)
+        assert await _seen(limited, other) == set()
+
+
+async def test_provider_and_clock_see_by_identifier_and_list_nothing(deployment: Deployment) -> None:
+    deal = await deployment.propose()
+    for actor in (PROVIDER, CLOCK):
+        assert set(await contracts.contracts_by_id(actor, [deal.id])) == {deal.id}
+        assert await contracts.contracts_page(actor, states=None, limit=9, after=None) == []
+
+
+async def test_a_former_revisions_milestone_is_found_by_its_id_and_not_in_the_plan(deployment: Deployment) -> None:
+    from escrow.agreement import commands
+    from escrow.commands import run
+
+    deal = await deployment.propose("10.00")
+    proposal = deployment.proposal("11.00")
+    revision = commands.Revise(contract_id=deal.id, terms=commands.Terms(), plan=proposal.plan)
+    await run(revision, by=deployment.freelancer)
+    former = (await milestones.milestones_by_id(deployment.client, deal.milestone_ids))[deal.milestone()]
+    assert former.milestone.state is MilestoneState.CANCELLED
+    plan = (await milestones.milestones_of([deal.id]))[deal.id]
+    assert [milestone.id for milestone in plan] == [proposal.plan[0].id]
+    page = await milestones.milestones_page(deployment.client, contract_id=deal.id, states=None, limit=9, after=None)
+    assert [view.milestone.id for view in page] == [proposal.plan[0].id]
+
+
+async def test_a_standing_is_what_a_command_would_decide_on(deployment: Deployment) -> None:
+    deal = await deployment.fund("10.00", "20.00")
+    await deal.submit()
+    await advance_clock(days=15)
+    standing = (await contracts.standings([deal.id]))[deal.id]
+    assert standing.stored.milestones[0].state is MilestoneState.SUBMITTED
+    assert standing.now.milestones[0].state is MilestoneState.RELEASED
+    outcome = await deal.approve()
+    assert outcome.contract.milestones[0].state is MilestoneState.RELEASED
+    after = (await contracts.standings([deal.id]))[deal.id]
+    assert after.stored.milestones == outcome.contract.milestones
+    assert after.stored.state is ContractState.ACTIVE
+    assert after.around.fees == outcome.around.fees
+    assert after.around.client == outcome.around.client
+    assert after.around.freelancer == outcome.around.freelancer
+    assert after.around.share_member is outcome.around.share_member
+    assert after.around.disputes_can_be_decided is outcome.around.disputes_can_be_decided
+
+
+async def test_the_books_are_those_of_the_milestones_and_the_balances(deployment: Deployment) -> None:
+    deal = await deployment.fund("10.00", "20.00")
+    await deal.approve()
+    await deal.confirm(await deal.fund(2))
+    await deal.pay_out()
+    books = (await contracts.books([deal.id]))[deal.id]
+    assert (books.held_minor, books.held_fee_minor) == (2000, 50)
+    assert (books.released_minor, books.refunded_minor) == (1000, 0)
+    assert (books.client_fee_minor, books.freelancer_fee_minor) == (25, 100)
+    assert (books.payable_to_client_minor, books.payable_to_freelancer_minor, books.in_transit_minor) == (0, 0, 900)
+
+
+async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deployment: Deployment) -> None:
+    from escrow import database
+
+    with database.counting() as statements:
+        for find in (
+            contracts.contracts_by_id,
+            milestones.milestones_by_id,
+            records.events_by_id,
+            records.orders_by_id,
+        ):
+            assert await find(deployment.client, ["", "\0", "ctr_x", "💥"]) == {}
+    assert statements == []
