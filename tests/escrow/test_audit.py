@@ -15,7 +15,7 @@ from escrow.audit_contracts import TABLES
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.store_rows import CONTRACT
-from tests.escrow.test_commands import CASES, Case
+from tests.escrow.cases import CASES, Case
 from tests.factories import Deal, Deployment
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -1,0 +1,96 @@
+"""Repeating a command safely: one key, one effect, and the answer of the first time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from escrow import database, ids
+from escrow.access import CLOCK
+from escrow.agreement import commands as c
+from escrow.commands import run
+from escrow.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+)
+from escrow.idempotency import idempotency
+from escrow.ids import Kind
+from escrow.lifecycle import MilestoneState
+from tests.escrow.cases import everything, refused
+from tests.factories import Deployment
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def test_a_repetition_answers_with_the_first_result_as_it_is_now() -> None:
+    there = await Deployment.make()
+    deal = await there.activate()
+    key = idempotency("fund-1", operation="fundMilestone", given={"milestone": deal.milestone()})
+
+    def fund() -> c.Fund:
+        return c.Fund(milestone_id=deal.milestone(), deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER))
+
+    first = await run(fund(), by=there.client, idempotency=key)
+    await run(c.CancelFunding(milestone_id=deal.milestone()), by=there.client)
+    before = await everything()
+    with database.counting() as statements:
+        again = await run(fund(), by=there.client, idempotency=key)
+    assert len(statements) == 1
+    assert await everything() == before
+    assert (again.replayed, again.recorded) == (True, ())
+    assert again.result == first.result
+    assert again.result.keys() == {"contract_id", "milestone_id", "deposit_id", "order_id"}
+    assert again.contract.milestones[0].state is MilestoneState.PLANNED
+
+
+async def test_a_repeated_proposal_answers_with_the_contract_that_the_first_one_made() -> None:
+    there = await Deployment.make()
+    key = idempotency("new", operation="proposeContract", given={})
+    first = await run(there.proposal(), by=there.client, idempotency=key)
+    again = await run(there.proposal(), by=there.client, idempotency=key)
+    assert again.contract == replace(first.contract)
+    assert again.result == first.result
+    assert await database.fetch_value("SELECT count(*) FROM contracts") == 1
+
+
+async def test_a_key_with_another_input_is_refused() -> None:
+    there = await Deployment.make()
+    deal = await there.activate()
+    await run(
+        c.MoveMilestone(milestone_id=deal.milestone(), position=2),
+        by=there.client,
+        idempotency=idempotency("move", operation="moveMilestone", given={"position": 2}),
+    )
+    other = idempotency("move", operation="moveMilestone", given={"position": 1})
+    await refused(
+        c.MoveMilestone(milestone_id=deal.milestone(), position=1), there.client, IdempotencyKeyReused, key=other
+    )
+
+
+async def test_keys_belong_to_an_account() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    key = idempotency("same", operation="x", given={})
+    await run(deal.submission(), by=there.freelancer, idempotency=key)
+    outcome = await run(c.Approve(milestone_id=deal.milestone()), by=there.client, idempotency=key)
+    assert not outcome.replayed
+    with pytest.raises(ValueError, match="account"):
+        await run(c.ApplyDeadlines(contract_id=deal.id), by=CLOCK, idempotency=key)
+
+
+async def test_a_command_that_changes_nothing_keeps_its_key() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    await deal.approve()
+    key = idempotency("late", operation="approveMilestone", given={})
+    outcomes = [await run(c.Approve(milestone_id=deal.milestone()), by=there.client, idempotency=key) for _ in range(2)]
+    assert [outcome.replayed for outcome in outcomes] == [False, True]
+    assert await database.fetch_value("SELECT count(*) FROM idempotency_keys") == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
+def test_a_key_that_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        idempotency(key, operation="x", given={})
+    assert caught.value.field == "idempotencyKey"
