@@ -26,6 +26,7 @@ from graphql import (
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from escrow.errors import DomainError
 from schema.context import Context
 from schema.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 
@@ -190,6 +191,8 @@ def _public(error: GraphQLError, trace_id: str) -> dict[str, Any]:
         cause = cause.original_error
     if cause is None:
         return _formatted(error)
+    if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data
+        return _formatted(error, field=cause.field)
     _log.error("internal error at %s, trace %s", error.path, trace_id, exc_info=cause)
     masked = GraphQLError(
         f"Something went wrong inside. Tell us the trace id {trace_id}.",
@@ -200,7 +203,8 @@ def _public(error: GraphQLError, trace_id: str) -> dict[str, Any]:
     return dict(masked.formatted)
 
 
-def _formatted(error: GraphQLError) -> dict[str, Any]:
+def _formatted(error: GraphQLError, **values: str | None) -> dict[str, Any]:
     formatted: dict[str, Any] = dict(error.formatted)
-    formatted["extensions"] = {"code": "BAD_REQUEST"} | (error.extensions or {})
+    given = {name: value for name, value in values.items() if value is not None}
+    formatted["extensions"] = {"code": "BAD_REQUEST"} | given | (error.extensions or {})
     return formatted

@@ -11,7 +11,6 @@ from graphql import GraphQLError
 from escrow import money
 from escrow.access import Scope
 from escrow.accounts import queries as account_queries
-from escrow.errors import DomainError
 from escrow.lifecycle import ContractState, MilestoneState
 from escrow.money import RawMoney
 from escrow.queries import contracts, milestones
@@ -156,9 +155,5 @@ def _split(amount: MoneyInput, ratios: list[int]) -> list[Money]:
     if len(ratios) > SHARES_MAX:
         raise GraphQLError(f"At most {SHARES_MAX} ratios, not {len(ratios)}.", extensions={"code": "BAD_REQUEST"})
     raw = RawMoney(decimal.Decimal(amount.amount), amount.currency)
-    try:
-        whole = money.exact(raw, currency=amount.currency, field="amount")
-        shares = money.allocate(whole.minor, ratios)
-    except DomainError as refusal:
-        raise GraphQLError(refusal.message, extensions={"code": "BAD_REQUEST", "field": refusal.field}) from None
-    return [money_of(share, whole.currency) for share in shares]
+    whole = money.exact(raw, currency=amount.currency, field="amount")
+    return [money_of(share, whole.currency) for share in money.allocate(whole.minor, ratios)]

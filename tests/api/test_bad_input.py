@@ -234,6 +234,33 @@ async def test_another_ones_contract_is_not_found_and_ones_own_may_be_forbidden(
     assert [error["code"] for error in missing["userErrors"]] == ["NOT_FOUND"]
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (r'{ node(id: "\ud800") { id } }', "Invalid Unicode escape"),
+        (r'{ node(id: "\u{d800}") { id } }', "Invalid Unicode escape"),
+        ("{ __typename } \u202e }", "Syntax Error"),
+        ("subscription { contracts { id } }", "subscription"),
+        ("{ __typename @unknown }", "Unknown directive"),
+        ("{ contracts { nodes { nothing } } }", "Cannot query field"),
+        ("{ contract { id } }", "required"),
+        ('{ contract(id: "x", other: 1) { id } }', "Unknown argument"),
+        ("query ($a: Nothing) { __typename }", "Unknown type"),
+        ("{ contracts }", "must have a selection"),
+    ],
+)
+async def test_a_document_that_is_not_valid_says_where(people: People, query: str, says: str) -> None:
+    answer = (await people.client.post(query)).json()
+    assert "data" not in answer
+    assert any(says in error["message"] for error in answer["errors"]), answer
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_REQUEST"}
+
+
+async def test_a_nul_in_a_document_is_a_text_like_any_other_for_a_query(people: People) -> None:
+    for query in (r'{ node(id: "\u0000") { id } }', '{ node(id: "\0") { id } }'):
+        assert await people.client.ask(query) == {"node": None}
+
+
 async def test_too_many_ids_at_once_are_refused(people: People) -> None:
     answer = (await people.client.post("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x"] * 101})).json()
     assert "At most 100" in _clear(answer, "BAD_REQUEST")

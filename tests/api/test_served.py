@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest_asyncio
 
+from tests.engines import TestServer
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30.0
 ATTEMPTS = 600
@@ -27,13 +29,13 @@ def _free_port() -> int:
         return port
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(database_clone: str, redis_url: str) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def served(server: TestServer) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
     """A client of a running `earnest web`, and the environment that it runs in."""
-    port = _free_port()
+    port, database_url = _free_port(), await server.clone()
     environ = os.environ | {
-        "DATABASE_URL": database_clone,
-        "REDIS_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": server.engines.redis_url,
         "EARNEST_SECRET_KEYS": urlsafe_b64encode(b"k" * 32).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
@@ -54,6 +56,7 @@ async def served(database_clone: str, redis_url: str) -> AsyncIterator[tuple[htt
         if process.returncode is None:
             process.kill()
             await process.wait()
+        await server.drop(database_url)
 
 
 async def _answers(http: httpx.AsyncClient) -> bool:
