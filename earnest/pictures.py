@@ -1,6 +1,6 @@
-"""What the docs draw from tables in the code: the lifecycle as Mermaid diagrams, the sandbox's behaviours as tables.
+"""The lifecycle as Mermaid diagrams, drawn from the tables in ``escrow.lifecycle``, for people who would rather look.
 
-The README and pages in ``docs/`` hold what these functions return; a test compares, so that a picture can't go stale.
+The README and ``docs/lifecycle.md`` hold what these functions return; a test compares, so that a picture can't go stale.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from escrow.lifecycle import AUTOMATIC, CLOSED, DEAD, TRANSITIONS, Action, ContractState, MilestoneState, Transition
-from escrow.payments.sandbox import AMOUNTS, TOKENS
 
 
 def milestone_picture() -> str:
@@ -53,12 +52,3 @@ def _contract_arrows() -> Iterator[tuple[str, str, str]]:
 
 def _spoken(row: Transition) -> str:
     return row.action.value.lower().replace("_milestone", "").replace("_", " ")
-
-
-def sandbox_tables() -> str:
-    """What the sandbox provider does, as two Markdown tables: by payment token, and by the end of an amount."""
-    tokens = [f"| `{token}` | {behaviour.meaning} |" for token, behaviour in TOKENS.items()]
-    amounts = [f"| `{digits}` | {behaviour.meaning} |" for digits, behaviour in AMOUNTS.items()]
-    lines = ["| payment token of a deposit | what it does |", "|---|---|", *tokens, ""]
-    lines += ["| last four digits of a refund or payout in minor units | what it does |", "|---|---|", *amounts]
-    return "\n".join(lines)
