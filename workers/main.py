@@ -17,7 +17,7 @@ from escrow import bell, database
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
-from workers import cron, logs, payments, sequencer
+from workers import cron, deadlines, logs, payments, sequencer
 from workers.supervision import Pump, supervise
 
 STOP_SECONDS: Final = 5.0
@@ -55,9 +55,10 @@ async def run(settings: Settings | None = None, *, provider: Provider | None = N
 
 
 def pumps(settings: Settings, provider: Provider) -> dict[str, Pump]:
-    """Everything that a worker does, by name. The sweep of due deadlines belongs here too, beside the sequencer."""
+    """Everything that a worker does, by name."""
     return {
         "sequencer": sequencer.pump,
+        "deadlines": deadlines.pump,
         "payments": partial(payments.pump, provider),
         "cron": partial(cron.loop, settings.redis_url),
     }

@@ -20,7 +20,7 @@ PAUSES_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 STEADY_SECONDS: Final = 30.0
 """After so long without a failure the next one counts as the first again."""
 
-_ENGINE_AWAY: Final = (
+ENGINE_AWAY: Final = (
     OSError,
     RedisError,
     asyncpg.PostgresConnectionError,
@@ -43,7 +43,7 @@ async def supervise(name: str, pump: Pump) -> None:
         pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
         failures += 1
         said = {"pump": name, "error": f"{type(error).__name__}: {error}", "failures": failures, "pause": pause}
-        if isinstance(error, _ENGINE_AWAY):
+        if isinstance(error, ENGINE_AWAY):
             _log.warning("pump starts again", extra=said)
         else:
             _log.error("pump starts again", extra=said, exc_info=error)

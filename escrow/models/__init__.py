@@ -8,6 +8,7 @@ from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Membe
 from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
 from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
 from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
+from escrow.models.sweeps import DeadlineCount, DeadlineSweep
 
 __all__ = [
     "Account",
@@ -15,6 +16,8 @@ __all__ = [
     "Balance",
     "Contract",
     "Deadline",
+    "DeadlineCount",
+    "DeadlineSweep",
     "Deployment",
     "Deposit",
     "Event",

@@ -85,6 +85,10 @@ FORBIDDEN: Final = {
     "deadlines_pkey": "INSERT INTO deadlines TABLE deadlines",
     "deadlines_contract": "UPDATE deadlines SET contract_id = 'ctr_0'",
     "deadlines_kind": "UPDATE deadlines SET kind = 'LUNCH'",
+    "deadline_sweeps_pkey": "INSERT INTO deadline_sweeps TABLE deadline_sweeps",
+    "deadline_sweeps_attempts": "UPDATE deadline_sweeps SET attempts = 0",
+    "deadline_counts_pkey": "INSERT INTO deadline_counts TABLE deadline_counts",
+    "deadline_counts_only_grow": "UPDATE deadline_counts SET total = 0",
     "payment_orders_pkey": "INSERT INTO payment_orders TABLE payment_orders",
     "payment_orders_contract": "UPDATE payment_orders SET contract_id = 'ctr_0'",
     "payment_orders_deposit": "UPDATE payment_orders SET deposit_id = 'dep_0'",
@@ -164,6 +168,8 @@ INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outc
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
+INSERT INTO deadline_counts VALUES ('failed', 1);
 UPDATE deployment SET clock_offset = '1 day'
 """
 """A row in the tables that a busy contract leaves empty."""

@@ -1,0 +1,298 @@
+"""The sweep: what is due is applied once, in time, at its due time; a claim decides nothing, a failure stands in no way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from escrow import bell, clock, commands, database, sweep
+from escrow.agreement.commands import ApplyDeadlines
+from escrow.bell import Topic
+from escrow.log import UnknownEvent
+from tests.factories import Deployment, advance_clock, advance_past_deadlines
+from tests.workers.process import until
+from tests.workers.sweeping import due_times, each_once, nothing_is_due, set_clock, several, submitted, sweeping
+from workers import deadlines
+
+pytestmark = pytest.mark.usefixtures("database")
+
+SECOND = timedelta(seconds=1)
+SOON = 0.3 * SECOND
+
+
+async def free_all() -> None:
+    """The end of every lease and pause, without waiting for it."""
+    await database.execute("UPDATE deadline_sweeps SET free_at = clock_timestamp()")
+
+
+async def held() -> dict[str, tuple[int, str | None]]:
+    rows = await database.fetch("SELECT contract_id, attempts, last_error FROM deadline_sweeps")
+    return {row["contract_id"]: (row["attempts"], row["last_error"]) for row in rows}
+
+
+async def test_what_nobody_answers_is_released_when_it_is_due_although_nobody_touches_it() -> None:
+    there = await Deployment.make()
+    deals = await several(there, 20)
+    due = await due_times(deals)
+    await advance_past_deadlines()
+    async with sweeping():
+        await nothing_is_due()
+    await each_once(due, deals)
+    assert await held() == {}
+    assert (await sweep.counts())["milestone.released"] == len(deals)
+
+
+async def test_an_offer_and_a_deposit_run_out_by_the_same_sweep() -> None:
+    there = await Deployment.make()
+    offered, paying = await there.propose(), await there.activate()
+    await paying.fund()
+    await advance_past_deadlines()
+    async with sweeping():
+        await nothing_is_due()
+    assert (await offered.types())[-3:] == ["contract.expired", "milestone.cancelled", "milestone.cancelled"]
+    assert (await paying.types())[-1] == "deposit.abandoned"
+
+
+async def test_nothing_is_fired_before_it_is_due() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    await set_clock(due[deal.id] - 3600 * SECOND)
+    async with sweeping():
+        await asyncio.sleep(0.2)
+    assert "milestone.released" not in await deal.types()
+    assert (await sweep.claim(100)).contract_ids == ()
+
+
+async def test_a_pump_wakes_when_the_next_deadline_is_due_not_when_it_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 3600.0)
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    await set_clock(due[deal.id] - SOON)
+    async with sweeping():
+        await asyncio.sleep(SOON.total_seconds())
+        await nothing_is_due()
+    await each_once(due, [deal])
+
+
+async def test_a_pump_that_sleeps_is_woken_by_the_bell(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 3600.0)
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    await bell.connect(redis_url)
+    try:
+        async with sweeping():
+            await asyncio.sleep(0.1)
+            await set_clock(due[deal.id])
+
+            async def rung_and_fired() -> bool:
+                await bell.ring(Topic.DEADLINES)
+                return "milestone.released" in await deal.types()
+
+            await until(rung_and_fired)
+    finally:
+        await bell.disconnect()
+    await each_once(due, [deal])
+
+
+async def test_without_redis_polling_finds_what_is_due() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    async with sweeping():
+        await asyncio.sleep(0.1)
+        await set_clock(due[deal.id])
+        await nothing_is_due()
+    await each_once(due, [deal])
+
+
+async def test_a_contract_that_somebody_is_at_is_left_alone_until_the_lease_ends() -> None:
+    there = await Deployment.make()
+    deals = await several(there, 5)
+    await advance_past_deadlines()
+    first, second = await sweep.claim(3), await sweep.claim(100)
+    assert (len(first.contract_ids), len(second.contract_ids)) == (3, 2)
+    assert set(first.contract_ids) | set(second.contract_ids) == {deal.id for deal in deals}
+    assert (await sweep.claim(100)).contract_ids == ()
+    await free_all()
+    assert len((await sweep.claim(100)).contract_ids) == 5
+
+
+async def test_claims_at_the_same_time_never_take_the_same_contract() -> None:
+    there = await Deployment.make()
+    deals = await several(there, 12)
+    await advance_past_deadlines()
+    claims = await asyncio.gather(*(sweep.claim(4) for _ in range(8)))
+    taken = [contract_id for claim in claims for contract_id in claim.contract_ids]
+    assert len(taken) == len(set(taken)) <= len(deals)
+
+
+async def test_a_lease_of_before_gives_nothing_back_that_is_somebody_elses_now() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    await advance_past_deadlines()
+    old = await sweep.claim(1)
+    await free_all()
+    new = await sweep.claim(1)
+    await sweep.hand_back(old.token, done=[deal.id], failed={}, happened={})
+    await sweep.hand_back(old.token, failed={deal.id: "too late"}, happened={})
+    assert await held() == {deal.id: (2, None)}
+    await sweep.hand_back(new.token, done=[deal.id], failed={}, happened={})
+    assert await held() == {}
+
+
+@pytest.mark.parametrize("answer", ["approve", "request_changes"])
+async def test_a_stale_claim_does_nothing(answer: str) -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    await set_clock(due[deal.id] - SOON)
+    await getattr(deal, answer)()
+    before = await deal.types()
+    await advance_clock(days=20)
+    assert await sweep.fire(deal.id) == {}
+    assert (await sweep.claim(100)).contract_ids == (), "what no longer applies is gone with the same write"
+    assert await deal.types() == before
+
+
+async def test_a_stale_claim_of_what_a_late_command_applied_does_nothing() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    due = await due_times([deal])
+    await advance_past_deadlines()
+    claimed = await sweep.claim(1)
+    await deal.approve()
+    assert [await sweep.fire(contract_id) for contract_id in claimed.contract_ids] == [{}]
+    await each_once(due, [deal])
+
+
+async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    first = (await due_times([deal]))[deal.id]
+    await set_clock(first - 24 * 3600 * SECOND)
+    await deal.request_changes()
+    await advance_clock(days=100)
+    async with sweeping():
+        await asyncio.sleep(0.1)
+        assert "milestone.released" not in await deal.types()
+        await deal.submit()
+        second = await due_times([deal])
+        assert abs(second[deal.id] - await clock.now() - timedelta(days=14)) < 60 * SECOND
+        await set_clock(second[deal.id])
+        await nothing_is_due()
+    await each_once(second, [deal])
+
+
+# -- poison ---------------------------------------------------------------------------------------------------------
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, contract_id: str, error: Exception) -> None:
+    """One contract fails for a reason of ours."""
+    run = commands.run
+
+    async def failing(command: Any, **options: Any) -> commands.Outcome:
+        if isinstance(command, ApplyDeadlines) and command.contract_id == contract_id:
+            raise error
+        return await run(command, **options)
+
+    monkeypatch.setattr(commands, "run", failing)
+
+
+@pytest.mark.parametrize("error", [UnknownEvent("update Earnest"), ZeroDivisionError("a fault of ours")], ids=repr)
+async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    there = await Deployment.make()
+    ill = await submitted(there)
+    others = await several(there, 10)
+    due = await due_times(others)
+    await advance_past_deadlines()
+    monkeypatch.setattr(sweep, "RETRY_SECONDS", 300.0)
+    pauses = []
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "workers.deadlines"):
+        poison(patch, ill.id, error)
+        for attempt in range(1, 4):
+            async with sweeping():
+
+                async def failed(count: int = attempt) -> bool:
+                    return (await sweep.counts()).get("failed") == count
+
+                await until(failed)
+            said = f"{type(error).__name__}: {error}"
+            assert await held() == {ill.id: (attempt, said)}
+            pause = "SELECT extract(epoch FROM free_at - clock_timestamp())::float8 FROM deadline_sweeps"
+            pauses.append(await database.fetch_value(pause))
+            await free_all()
+        await each_once(due, others)
+    assert pauses == pytest.approx([300.0, 600.0, sweep.RETRY_SECONDS_MAX], rel=0.1)
+    assert [record.__dict__["contract"] for record in caplog.records] == [ill.id] * 3
+    found = await sweep.backlog()
+    assert (found.failing, found.overdue) == (1, 1)
+    assert found.oldest_overdue_seconds > 0
+    assert found.oldest_waiting_seconds == 0, "the sweep itself is not late"
+    async with sweeping():  # the fault is mended
+        await nothing_is_due()
+    assert "milestone.released" in await ill.types()
+    assert (await sweep.backlog()).failing == 0
+
+
+async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_an_endless_loop() -> None:
+    there = await Deployment.make()
+    deal = await there.activate()
+    await database.execute("INSERT INTO deadlines VALUES ($1, 'REVIEW', 'mil_0', now() - interval '1 day')", deal.id)
+    with pytest.raises(sweep.NothingHappens):
+        await sweep.fire(deal.id)
+    async with sweeping():
+
+        async def failed() -> bool:
+            return "failed" in await sweep.counts()
+
+        await until(failed)
+        await asyncio.sleep(0.2)
+    assert (await sweep.counts())["failed"] == 1
+
+
+async def test_what_was_left_behind_is_forgotten_once_nothing_is_due_any_more() -> None:
+    there = await Deployment.make()
+    deal = await submitted(there)
+    await advance_past_deadlines()
+    claimed = await sweep.claim(1)
+    await sweep.hand_back(claimed.token, failed={deal.id: "an update was needed"}, happened={})
+    await deal.approve()
+    await free_all()
+    await sweep.seconds_until_next()
+    assert await held() == {}
+
+
+# -- the plan -------------------------------------------------------------------------------------------------------
+
+
+async def test_claiming_reads_the_index_up_to_its_limit_and_never_the_table() -> None:
+    there = await Deployment.make()
+    await submitted(there)
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(
+            "INSERT INTO deadlines SELECT 'ctr_' || n, 'REVIEW', 'mil_' || n, now() + (n - 100) * interval '1 minute' "
+            "FROM generate_series(1, 20000) AS n"
+        )
+    for due in (100, 20_000):  # as it should be, and after a long outage
+        if due > 100:
+            await advance_clock(days=100)
+        await database.execute("ANALYZE deadlines")
+        rows = await database.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sweep._CLAIM}", 64, "token", 0.0)
+        plan = "\n".join(row[0] for row in rows)
+        assert "Index Scan using deadlines_due on deadlines clock" in plan, plan
+        assert "Index Cond: (due_at <=" in plan, plan
+        assert "Seq Scan on deadlines" not in plan, plan
+        rows = await database.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {sweep._NEXT}")
+        plan = "\n".join(row[0] for row in rows)
+        assert "using deadlines_due on deadlines clock" in plan, plan
+        assert "Seq Scan on deadlines" not in plan, plan

@@ -1,0 +1,129 @@
+"""The deadlines' pump: finds contracts with something due, has several applied at once, and sleeps until the next is due.
+
+A contract that fails for a reason of ours is tried again later and later, in nobody's way; the log and the metrics say
+so. Any number of processes may do this at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+from escrow import bell, sweep
+from escrow.bell import Topic, Wakeups
+from escrow.log import UnknownEvent
+from workers.supervision import ENGINE_AWAY
+
+POLL_SECONDS: Final = 0.5
+"""The longest sleep: how late at most a deadline is noticed that no ring told of."""
+
+PAUSE_SECONDS_MIN: Final = 0.005
+"""The shortest one: what is due may be in the hands of a command that is just being written."""
+
+AT_ONCE: Final = 12
+"""Contracts under way in one process; most of PostgreSQL's pool stays for the other pumps."""
+
+CLAIM_MAX: Final = 64
+"""Deadlines that one claim looks at: well within the lease, also when each takes 50 ms."""
+
+STOP_SECONDS: Final = 3.0
+"""What is under way may end for so long when the pump stops; a later worker finds the rest."""
+
+_log = logging.getLogger(__name__)
+
+
+async def pump() -> None:
+    """Apply deadlines as they fall due, for ever."""
+    with bell.listen(Topic.DEADLINES) as wakeups:
+        work = _Work(wakeups)
+        try:
+            while True:
+                await work.hand_back()
+                seconds = POLL_SECONDS if work.is_busy else await work.take()
+                await wakeups.wait(seconds)
+        finally:
+            await work.end()
+
+
+@dataclass(slots=True)
+class _Ended:
+    """What came of the contracts of one claim that are done with."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    happened: Counter[str] = field(default_factory=Counter)
+
+
+class _Work:
+    """The contracts that this process is at, and what came of those that it has not handed back yet."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self._wakeups = wakeups
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: defaultdict[str, _Ended] = defaultdict(_Ended)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so much is under way that claiming a little more isn't worth a statement."""
+        return len(self._under_way) > CLAIM_MAX // 2
+
+    async def take(self) -> float:
+        """Claim what is due and start on it; answers for how long there is nothing more to take, in seconds."""
+        claim = await sweep.claim(CLAIM_MAX - len(self._under_way))
+        for contract_id in claim.contract_ids:
+            task = asyncio.create_task(self._fire(claim.token, contract_id), name=contract_id)
+            self._under_way.add(task)
+            task.add_done_callback(self._finished)
+        if claim.contract_ids:
+            return POLL_SECONDS if self.is_busy else PAUSE_SECONDS_MIN
+        seconds = await sweep.seconds_until_next()
+        return POLL_SECONDS if seconds is None else min(max(seconds, PAUSE_SECONDS_MIN), POLL_SECONDS)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("lease left to end", extra={"contract": task.get_name(), "error": repr(error)})
+        if not self.is_busy:
+            self._wakeups.wake()
+
+    async def _fire(self, token: str, contract_id: str) -> None:
+        async with self._places:
+            try:
+                happened = await sweep.fire(contract_id)
+            except ENGINE_AWAY:
+                raise  # no fault of the contract's: the lease ends by itself, and the pump finds out soon enough
+            except Exception as error:  # noqa: BLE001 - one contract must not stand in the others' way
+                _report(contract_id, error)
+                self._ended[token].failed[contract_id] = f"{type(error).__name__}: {error}"
+            else:
+                self._ended[token].happened.update(happened)
+                self._ended[token].done.append(contract_id)
+
+    async def hand_back(self) -> None:
+        """Give back what is done with, one statement for each claim that it was taken by."""
+        for token in list(self._ended):
+            ended = self._ended.pop(token)
+            await sweep.hand_back(token, done=ended.done, failed=ended.failed, happened=ended.happened)
+
+    async def end(self) -> None:
+        """Let what is under way end, for a while, and hand it back, if the database is there to take it."""
+        tasks = set(self._under_way)
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self.hand_back()
+        except Exception as error:  # noqa: BLE001 - leases end by themselves
+            _log.warning("leases not handed back", extra={"error": f"{type(error).__name__}: {error}"})
+
+
+def _report(contract_id: str, error: Exception) -> None:
+    said = {"contract": contract_id, "error": f"{type(error).__name__}: {error}"}
+    known = isinstance(error, UnknownEvent | sweep.NothingHappens)
+    _log.error("deadlines not applied, tried again later", extra=said, exc_info=None if known else error)
