@@ -44,6 +44,7 @@ MILESTONE: Final = (
     "id", "contract_id", "revision", "position", "state", "title", "purpose", "deliverables", "due_on", "amount_minor",
     "held_minor", "held_fee_minor", "base_minor", "base_fee_minor", "released_minor", "refunded_minor",
     "freelancer_fee_minor", "client_fee_minor", "submissions", "review_due_at", "deposit_id", "updated_at",
+    "reminded_hours",
 )  # fmt: skip
 DEPOSIT: Final = (
     "id", "contract_id", "order_id", "revision", "state", "parts", "charge_minor", "currency", "returned", "started_at",

@@ -159,6 +159,7 @@ _SQL_TYPES: Final = {
     "position": "int",
     "submissions": "int",
     "number": "int",
+    "reminded_hours": "int",
     "due_on": "date",
     "deliverables": "text[]",
     "links": "text[]",

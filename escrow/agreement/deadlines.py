@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from escrow.access import Side
-from escrow.agreement.state import Contract
+from escrow.agreement.state import Contract, Milestone
 from escrow.lifecycle import ContractState, DepositState, MilestoneState
 
 
@@ -18,6 +19,11 @@ class DeadlineKind(StrEnum):
     OFFER = "OFFER"
     DEPOSIT = "DEPOSIT"
     REVIEW = "REVIEW"
+    REMINDER = "REMINDER"
+
+
+REMINDER_HOURS: Final = (7 * 24, 2 * 24, 12)
+"""How long before the end of a milestone's window it is announced; what lies at or before its start is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +40,36 @@ class Deadline:
     action: str
     in_favour_of: Side | None
     milestone_ids: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    """When the window began, where reminders depend on it."""
+    announces: Deadline | None = None
+    """For a reminder: the clock that it is a reminder of."""
+
+    @property
+    def hours_left(self) -> int:
+        """For a reminder: how long before the end of the window it comes."""
+        if self.announces is None:
+            raise ValueError(f"{self.kind} announces nothing")
+        return (self.announces.due_at - self.due_at) // timedelta(hours=1)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be applied at ``now``. A reminder isn't any more once the end of its window came, too."""
+        return self.due_at <= now and (self.announces is None or now < self.announces.due_at)
 
 
-_RANK = {kind: rank for rank, kind in enumerate(DeadlineKind)}
+_RANK: Final = {kind: rank for rank, kind in enumerate(DeadlineKind)}
 
 
 def deadlines(state: Contract) -> tuple[Deadline, ...]:
-    """Every running clock of the contract in the order in which they will be applied."""
-    return tuple(sorted(_running(state), key=lambda clock: (clock.due_at, _RANK[clock.kind], clock.position)))
+    """Every running clock of the contract in the order in which they will be applied; of reminders each milestone's next."""
+    running = tuple(_running(state))
+    clocks = (*running, *_reminders(state, running))
+    return tuple(sorted(clocks, key=lambda clock: (clock.due_at, _RANK[clock.kind], clock.position)))
 
 
 def next_deadline(state: Contract, milestone_id: str | None = None) -> Deadline | None:
-    """The first clock that will ring, of the whole contract or of what one milestone waits for."""
-    clocks = deadlines(state)
+    """The first clock that will ring, of the whole contract or of what one milestone waits for. Reminders don't count."""
+    clocks = tuple(clock for clock in deadlines(state) if clock.announces is None)
     if milestone_id is not None:
         clocks = tuple(clock for clock in clocks if milestone_id in clock.milestone_ids)
     return clocks[0] if clocks else None
@@ -62,7 +85,14 @@ def _running(state: Contract) -> Iterator[Deadline]:
             waiting = tuple(part.milestone_id for part in deposit.parts)
             position = min(positions[milestone_id] for milestone_id in waiting)
             yield Deadline(
-                DeadlineKind.DEPOSIT, deposit.id, deposit.due_at, position, "deposit.abandoned", None, waiting
+                DeadlineKind.DEPOSIT,
+                deposit.id,
+                deposit.due_at,
+                position,
+                "deposit.abandoned",
+                None,
+                waiting,
+                deposit.started_at,
             )
     for milestone in state.milestones:
         if milestone.state is MilestoneState.SUBMITTED and milestone.review_due_at is not None:
@@ -74,4 +104,37 @@ def _running(state: Contract) -> Iterator[Deadline]:
                 "milestone.released",
                 Side.FREELANCER,
                 (milestone.id,),
+                milestone.review_due_at - timedelta(hours=state.windows.review_hours),
             )
+
+
+def _reminders(state: Contract, running: Iterable[Deadline]) -> Iterator[Deadline]:
+    """The next announcement of each milestone's clock, if one still lies ahead of what the log has seen."""
+    for clock in running:
+        for milestone_id in clock.milestone_ids:
+            milestone = state.milestone(milestone_id)
+            if milestone is not None and clock.started_at is not None:
+                hours = _next_announcement(milestone, clock, clock.started_at, state.updated_at)
+                if hours is not None:
+                    yield Deadline(
+                        kind=DeadlineKind.REMINDER,
+                        subject_id=milestone.id,
+                        due_at=clock.due_at - timedelta(hours=hours),
+                        position=milestone.position,
+                        action="milestone.deadline_approaching",
+                        in_favour_of=clock.in_favour_of,
+                        milestone_ids=(milestone.id,),
+                        announces=clock,
+                    )
+
+
+def _next_announcement(
+    milestone: Milestone, clock: Deadline, started_at: datetime, last_event_at: datetime
+) -> int | None:
+    """How many hours before its end the clock is announced next. A log never goes back, not even for a reminder."""
+    for hours in REMINDER_HOURS:
+        due_at = clock.due_at - timedelta(hours=hours)
+        given = milestone.reminded_hours is not None and hours >= milestone.reminded_hours
+        if not given and started_at < due_at and last_event_at <= due_at:
+            return hours
+    return None

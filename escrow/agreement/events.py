@@ -260,6 +260,18 @@ class MilestoneReleased(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneDeadlineApproaching(Event):
+    """Silence will have its effect in ``hours_left`` hours: ``action`` is the event that then happens. Nothing else changed."""
+
+    type: ClassVar = "milestone.deadline_approaching"
+    milestone_id: str
+    deadline_at: datetime
+    action: str
+    in_favour_of: Side | None
+    hours_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositStarted(Event):
     """The client's payment was asked of the provider; its milestones wait for the answer until ``due_at``.
 
@@ -388,6 +400,7 @@ CATALOGUE: Final[dict[tuple[str, int], type[Event]]] = {
         MilestoneSubmitted,
         MilestoneChangesRequested,
         MilestoneReleased,
+        MilestoneDeadlineApproaching,
         DepositStarted,
         DepositConfirmed,
         DepositFailed,

@@ -175,6 +175,7 @@ def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Con
         replace(
             milestone,
             state=MilestoneState.FUNDED,
+            reminded_hours=None,
             held_minor=held,
             held_fee_minor=held_fee,
             base_minor=held,
@@ -195,6 +196,7 @@ def _submitted(state: Contract, event: events.MilestoneSubmitted, at: datetime) 
     changed = replace(
         _milestone(state, event.milestone_id),
         state=MilestoneState.SUBMITTED,
+        reminded_hours=None,
         submissions=event.number,
         review_due_at=event.review_due_at,
         updated_at=at,
@@ -218,6 +220,7 @@ def _changes_requested(state: Contract, event: events.MilestoneChangesRequested,
             _milestone(state, event.milestone_id),
             state=MilestoneState.CHANGES_REQUESTED,
             review_due_at=None,
+            reminded_hours=None,
             updated_at=at,
         ),
     )
@@ -236,9 +239,15 @@ def _released(state: Contract, event: events.MilestoneReleased, at: datetime) ->
             freelancer_fee_minor=milestone.freelancer_fee_minor + event.freelancer_fee.minor,
             client_fee_minor=milestone.client_fee_minor + event.client_fee.minor,
             review_due_at=None,
+            reminded_hours=None,
             updated_at=at,
         ),
     )
+
+
+def _deadline_approaching(state: Contract, event: events.MilestoneDeadlineApproaching, at: datetime) -> Contract:
+    """Remembers that it was told, and for which of the running window's announcements; the milestone has not changed."""
+    return with_milestone(state, replace(_milestone(state, event.milestone_id), reminded_hours=event.hours_left))
 
 
 def _deposit_started(state: Contract, event: events.DepositStarted, at: datetime) -> Contract:
@@ -299,7 +308,11 @@ def _let_go(state: Contract, deposit_id: str, at: datetime) -> Contract:
     """The milestones that waited for this deposit are planned again."""
     for part in state.deposits[deposit_id].parts:
         planned = replace(
-            _milestone(state, part.milestone_id), state=MilestoneState.PLANNED, deposit_id=None, updated_at=at
+            _milestone(state, part.milestone_id),
+            state=MilestoneState.PLANNED,
+            deposit_id=None,
+            reminded_hours=None,
+            updated_at=at,
         )
         state = with_milestone(state, planned)
     return state
@@ -339,6 +352,7 @@ _FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contr
     events.MilestoneSubmitted: _submitted,
     events.MilestoneChangesRequested: _changes_requested,
     events.MilestoneReleased: _released,
+    events.MilestoneDeadlineApproaching: _deadline_approaching,
     events.DepositStarted: _deposit_started,
     events.DepositConfirmed: _deposit_confirmed,
     events.DepositFailed: _deposit_failed,

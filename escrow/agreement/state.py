@@ -81,6 +81,8 @@ class Milestone:
     """The deposit that is on its way to it, or that funded it."""
     updated_at: datetime | None = None
     """When it last changed; an event's time, set by evolve."""
+    reminded_hours: int | None = None
+    """How many hours before its end the running window was last announced; ``None`` if it wasn't yet, or none runs."""
 
     @property
     def is_closed(self) -> bool:

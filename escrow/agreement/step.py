@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from escrow.access import CLOCK, Actor, ActorKind
@@ -69,11 +70,18 @@ def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
 
 
 def apply_due(history: History, *, around: Surroundings, fresh: Fresh) -> None:
-    """Applies the deadlines that are due at or before now, in due order, each with its consequences."""
-    while (clock := next(iter(deadlines(history.state)), None)) is not None and clock.due_at <= around.now:
+    """Applies the deadlines that are due at or before now, in due order, each with its consequences.
+
+    A reminder whose deadline is due as well is left out: nobody is told of what lies ahead after the fact.
+    """
+    while (clock := _first_due(history.state, around.now)) is not None:
         desk = Desk(CLOCK, replace(around, now=clock.due_at), fresh)
         _ring(history, clock, desk)
         follow_up(history, at=clock.due_at, by=CLOCK)
+
+
+def _first_due(state: Contract, now: datetime) -> Deadline | None:
+    return next((clock for clock in deadlines(state) if clock.is_due(now)), None)
 
 
 def _ring(history: History, clock: Deadline, desk: Desk) -> None:
@@ -81,6 +89,8 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
         terms.expire(history, desk)
     elif clock.kind is DeadlineKind.DEPOSIT:
         funding.abandon(history, clock.subject_id, AbandonReason.UNANSWERED, desk)
+    elif clock.kind is DeadlineKind.REMINDER:
+        work.remind(history, clock, desk)
     else:
         milestone = plan.planned(history, clock.subject_id)
         work.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)

@@ -1,4 +1,4 @@
-"""Work and its review: submit, request changes, approve, and what the client's silence does."""
+"""Work and its review: submit, request changes, approve, and what silence does: first reminders, then its effect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from datetime import timedelta
 from escrow.access import Actor
 from escrow.agreement import inputs
 from escrow.agreement.commands import Approve, RequestChanges, Submit
-from escrow.agreement.events import MilestoneChangesRequested, MilestoneReleased, MilestoneSubmitted, ReleaseReason
+from escrow.agreement.deadlines import Deadline
+from escrow.agreement.events import (
+    MilestoneChangesRequested,
+    MilestoneDeadlineApproaching,
+    MilestoneReleased,
+    MilestoneSubmitted,
+    ReleaseReason,
+)
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.plan import planned
@@ -44,6 +51,20 @@ def approve(history: History, command: Approve, desk: Desk) -> None:
     milestone = planned(history, command.milestone_id)
     if not is_released_again(command.action, milestone):
         release(history, milestone, ReleaseReason.APPROVED, desk, by=desk.actor, message=message)
+
+
+def remind(history: History, clock: Deadline, desk: Desk) -> None:
+    """``milestone.deadline_approaching``: whoever listens is told, and nothing else changes."""
+    if clock.announces is None:
+        raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
+    event = MilestoneDeadlineApproaching(
+        milestone_id=clock.subject_id,
+        deadline_at=clock.announces.due_at,
+        action=clock.announces.action,
+        in_favour_of=clock.announces.in_favour_of,
+        hours_left=clock.hours_left,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
 
 
 def release(

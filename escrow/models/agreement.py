@@ -93,6 +93,7 @@ class Milestone(Model):
         "escrow.Deposit", related_name="milestones", null=True
     )
     updated_at = fields.DatetimeField()
+    reminded_hours = fields.IntField(null=True)
 
     class Meta:
         table = "milestones"

@@ -11,7 +11,7 @@ import pytest
 from escrow import log, migrate
 from tests.engines import TestServer
 
-STEPS = ["escrow.m0001_tables", "escrow.m0002_sweeps"]
+STEPS = ["escrow.m0001_tables", "escrow.m0002_sweeps", "escrow.m0003_reminders"]
 
 
 async def empty(server: TestServer) -> str:

@@ -25,6 +25,7 @@ WINDOWS: Final = {
     "mediation_hours": (720, 24, 2160),
 }
 """Default, least and most, in hours: section 4."""
+REMINDERS: Final = (168, 48, 12)
 
 
 @dataclass
@@ -38,6 +39,10 @@ class Piece:
     fee: int = 0
     review_due: datetime | None = None
     deposit: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    """From when to when it waits for somebody."""
+    announced: list[int] = field(default_factory=list)
+    """How many hours before the window's end that was told."""
 
 
 @dataclass

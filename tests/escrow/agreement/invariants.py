@@ -114,6 +114,9 @@ def check_times(before: Contract | None, recorded: Iterable[Recorded], around: S
         if before is None:
             continue
         match fact.event:
+            case e.MilestoneDeadlineApproaching(deadline_at=deadline_at, hours_left=hours_left):
+                assert fact.at == deadline_at - timedelta(hours=hours_left)
+                assert around.now < deadline_at, "nobody is told after the fact"
             case e.ContractExpired():
                 assert fact.at == before.offered_at + timedelta(hours=before.windows.offer_hours)
             case e.DepositAbandoned(reason=e.AbandonReason.UNANSWERED, deposit_id=deposit_id):
@@ -138,7 +141,7 @@ def way_out(state: Contract, around: Surroundings, side: Side) -> bool:
         if signature in seen:
             continue
         seen.add(signature)
-        clocks = deadlines(here)
+        clocks = [clock for clock in deadlines(here) if clock.announces is None]
         if clocks:
             later = replace(world, now=max(world.now, clocks[0].due_at))
             done = step(here, c.ApplyDeadlines(contract_id=here.id), actor=CLOCK, around=later, fresh=fresh)

@@ -14,6 +14,7 @@ from escrow.agreement.state import Surroundings
 from escrow.money import Money
 from tests.escrow.agreement.facts import (
     CLOSED,
+    REMINDERS,
     WINDOWS,
     Charge,
     Piece,
@@ -48,16 +49,47 @@ class Model(Refusals):
                     clocks.append((piece.review_due, 2, position, piece.id))
         return sorted(clocks)
 
+    def reminders(self) -> list[tuple[datetime, int, int, str]]:
+        """What will be announced next of each milestone's window: what a window is too short for never is."""
+        found = []
+        for position, piece in enumerate(self.pieces, 1):
+            if piece.window is not None:
+                begins, ends = piece.window
+                times = [ends - timedelta(hours=hours) for hours in REMINDERS if hours not in piece.announced]
+                found += [(at, 3, position, piece.id) for at in times if at > begins][:1]
+        return found
+
+    def clocks(self) -> list[tuple[datetime, int, int, str]]:
+        """Everything that time will bring about, reminders included."""
+        return sorted([*self.due(), *self.reminders()])
+
+    def _next(self, now: datetime) -> tuple[int, str] | None:
+        """What is due first; a reminder no longer when the end of its window came, too."""
+        for at, rank, _, subject in self.clocks():
+            window = self._piece(subject).window if rank == 3 else None
+            if at <= now and (window is None or now < window[1]):
+                return rank, subject
+        return None
+
     def let_time_pass(self, now: datetime) -> None:
-        while (clocks := self.due()) and clocks[0][0] <= now:
-            _, rank, _, subject = clocks[0]
-            if rank == 0:
+        while (happening := self._next(now)) is not None:
+            rank, subject = happening
+            if rank == 3:
+                piece = self._piece(subject)
+                piece.announced.append(self._announced_next(piece))
+            elif rank == 0:
                 self._die("EXPIRED")
             elif rank == 1:
                 self._give_up(subject, "ABANDONED")
             else:
                 self._release(self._piece(subject))
             self._settle()
+
+    def _announced_next(self, piece: Piece) -> int:
+        assert piece.window is not None
+        begins, ends = piece.window
+        fitting = [hours for hours in REMINDERS if ends - timedelta(hours=hours) > begins]
+        return next(hours for hours in fitting if hours not in piece.announced)
 
     def held(self) -> int:
         return sum(piece.held for piece in self.pieces)
@@ -87,12 +119,13 @@ class Model(Refusals):
                 piece = self._piece(command.milestone_id)
                 piece.state = "SUBMITTED"
                 piece.review_due = around.now + timedelta(hours=self.windows["review_hours"])
+                piece.window, piece.announced = (around.now, piece.review_due), []
             case c.Approve():
                 if self._piece(command.milestone_id).state != "RELEASED":
                     self._release(self._piece(command.milestone_id))
             case c.RequestChanges():
                 piece = self._piece(command.milestone_id)
-                piece.state, piece.review_due = "CHANGES_REQUESTED", None
+                piece.state, piece.review_due, piece.window = "CHANGES_REQUESTED", None, None
             case c.RequestPayout():
                 self._start_payout(command)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone() | c.RemoveMilestone():
@@ -133,19 +166,20 @@ class Model(Refusals):
         due = around.now + timedelta(hours=self.windows["deposit_hours"])
         self.charges[command.deposit_id] = Charge(command.deposit_id, piece.id, piece.amount, fee, due)
         piece.state, piece.deposit = "FUNDING", command.deposit_id
+        piece.window, piece.announced = (around.now, due), []
 
     def _give_up(self, deposit_id: str, state: str) -> None:
         charge = self.charges[deposit_id]
         charge.state = state
         piece = self._piece(charge.piece)
-        piece.state, piece.deposit = "PLANNED", None
+        piece.state, piece.deposit, piece.window = "PLANNED", None, None
 
     def _confirm(self, charge: Charge, amount: Money) -> None:
         right = amount == Money(charge.amount + charge.fee, self.currency)
         if charge.state == "STARTED" and right:
             charge.state = "CONFIRMED"
             piece = self._piece(charge.piece)
-            piece.state, piece.held, piece.fee = "FUNDED", charge.amount, charge.fee
+            piece.state, piece.held, piece.fee, piece.window = "FUNDED", charge.amount, charge.fee, None
             self._book("clearing", f"escrow:{piece.id}", charge.amount)
             self._book("clearing", f"fee:{piece.id}", charge.fee)
             return
@@ -163,7 +197,7 @@ class Model(Refusals):
         self._book(f"escrow:{piece.id}", self._payable(Side.FREELANCER), piece.held - cut)
         self._book(f"escrow:{piece.id}", "fees", cut)
         self._book(f"fee:{piece.id}", "fees", piece.fee)
-        piece.state, piece.held, piece.fee, piece.review_due = "RELEASED", 0, 0, None
+        piece.state, piece.held, piece.fee, piece.review_due, piece.window = "RELEASED", 0, 0, None, None
 
     def _start_payout(self, command: c.RequestPayout) -> None:
         payable = self.books[self._payable(Side.FREELANCER), self.currency]

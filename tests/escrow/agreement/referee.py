@@ -29,7 +29,7 @@ from tests.escrow.agreement.stage import (
     folded,
 )
 
-RANKS = {"OFFER": 0, "DEPOSIT": 1, "REVIEW": 2}
+RANKS = {"OFFER": 0, "DEPOSIT": 1, "REVIEW": 2, "REMINDER": 3}
 DEPENDS_ON_INPUT = {"VERSION_CONFLICT", "INVALID_INPUT", "OUT_OF_SEQUENCE", "INSUFFICIENT_FUNDS"}
 
 
@@ -137,8 +137,13 @@ class Referee:
         )
         assert {key: minor for key, minor in self.books.balances.items() if minor} == lawful
         clocks = deadlines(state)
-        assert [(one.due_at, RANKS[one.kind], one.position, one.subject_id) for one in clocks] == model.due()
-        assert next_deadline(state) == (clocks[0] if clocks else None)
+        assert [(one.due_at, RANKS[one.kind], one.position, one.subject_id) for one in clocks] == model.clocks()
+        seen = [one for one in clocks if one.announces is None]
+        assert [one.due_at for one in seen] == [at for at, *_ in model.due()]
+        assert next_deadline(state) == (seen[0] if seen else None)
+        assert [one.reminded_hours for one in state.milestones] == [
+            min(one.announced) if one.window and one.announced else None for one in model.pieces
+        ]
         assert {name: getattr(state.windows, name) for name in WINDOWS} == model.windows
 
     def check_ways_out(self) -> None:

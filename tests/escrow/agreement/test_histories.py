@@ -243,9 +243,14 @@ class Histories(RuleBasedStateMachine):
             self.play(c.FailOrder(contract_id=self.story.id, order_id=order_id, reason="account closed"), actor)
 
     @precondition(lambda self: self.model.due())
-    @rule(off=st.sampled_from([-TICK, timedelta(0), timedelta(0), TICK, timedelta(minutes=5)]), swept=st.booleans())
-    def come_to_the_next_deadline(self, off: timedelta, swept: bool) -> None:
-        self.story.now = max(self.story.now, self.model.due()[0][0] + off)
+    @rule(
+        off=st.sampled_from([-TICK, timedelta(0), timedelta(0), TICK, timedelta(minutes=5)]),
+        swept=st.booleans(),
+        reminded=st.booleans(),
+    )
+    def come_to_the_next_deadline(self, off: timedelta, swept: bool, reminded: bool) -> None:
+        clocks = self.model.clocks() if reminded else self.model.due()
+        self.story.now = max(self.story.now, clocks[0][0] + off)
         if swept:
             self.play(c.ApplyDeadlines(contract_id=self.story.id), CLOCK)
 
@@ -435,7 +440,8 @@ def stroll(seed: int, steps: int) -> Histories:
                 story.report_an_order(dice.randint(0, 9), dice.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
             if story.model.due():
-                story.come_to_the_next_deadline(one([-TICK, timedelta(0), TICK]), dice.random() < 0.5)
+                off, swept = one([-TICK, timedelta(0), TICK]), dice.random() < 0.5
+                story.come_to_the_next_deadline(off, swept, dice.random() < 0.5)
         elif chance < 0.97:
             story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1)]))
         else:

@@ -34,7 +34,8 @@ EVENT_BYTES_MAX: Final = 16 * 1024
 LAWFUL_NAMES: Final = """
 contract.proposed contract.revised contract.accepted contract.declined contract.withdrawn contract.expired
 contract.completed milestone.added milestone.edited milestone.moved milestone.removed milestone.cancelled milestone.funded
-milestone.activated milestone.submitted milestone.changes_requested milestone.released deposit.started deposit.confirmed
+milestone.activated milestone.submitted milestone.changes_requested milestone.released
+milestone.deadline_approaching deposit.started deposit.confirmed
 deposit.failed deposit.abandoned deposit.returned refund.paid refund.failed payout.started payout.paid payout.failed
 """.split()
 """Section 7 of the law, as far as the core goes."""

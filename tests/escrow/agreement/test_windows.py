@@ -13,7 +13,7 @@ import pytest
 
 from escrow.access import Actor, Role, Side
 from escrow.agreement import commands as c
-from escrow.agreement.deadlines import deadlines, next_deadline
+from escrow.agreement.deadlines import Deadline, deadlines, next_deadline
 from escrow.agreement.events import AbandonReason, DepositAbandoned, MilestoneReleased, ReleaseReason
 from escrow.agreement.step import advance
 from tests.escrow.agreement.stage import (
@@ -30,6 +30,7 @@ from tests.escrow.agreement.stage import (
 )
 
 DAY = 24 * HOUR
+APPROACHING = "milestone.deadline_approaching"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Window:
     silence: tuple[str, ...]
     late_answer: str | None
     """The code that the answer gets when it comes too late."""
+    reminders: int = 0
+    """How often its end is announced."""
+
+
+def clocks(story: Story) -> list[Deadline]:
+    """The clocks that anybody sees, in the order in which they ring."""
+    return [clock for clock in deadlines(story.state) if clock.announces is None]
 
 
 WINDOWS = {
@@ -61,6 +69,7 @@ WINDOWS = {
         "deposit.abandoned",
         ("deposit.abandoned",),
         "INVALID_STATE",
+        reminders=2,
     ),
     "review": Window(
         lambda: active().pay().submit(),
@@ -69,6 +78,7 @@ WINDOWS = {
         "milestone.changes_requested",
         ("milestone.released",),
         "INVALID_STATE",
+        reminders=3,
     ),
 }
 
@@ -78,7 +88,7 @@ def test_a_microsecond_before_the_end_of_a_window_an_answer_is_in_time(name: str
     window = WINDOWS[name]
     story = window.starts()
     window.answer(story.wait(window.lasts - TICK))
-    assert (story.code(), story.happened()) == (None, [window.answered])
+    assert (story.code(), story.happened()) == (None, [*[APPROACHING] * window.reminders, window.answered])
 
 
 @pytest.mark.parametrize("late_by", [timedelta(0), TICK, 365 * DAY], ids=["on the dot", "1 µs late", "a year late"])
@@ -111,14 +121,14 @@ def test_a_sweep_does_the_same_as_a_late_command_and_only_once(name: str) -> Non
 def test_a_sweep_that_comes_too_early_does_nothing(name: str) -> None:
     window = WINDOWS[name]
     story = window.starts().wait(window.lasts - TICK).sweep()
-    assert (story.code(), story.happened()) == (None, [])
+    assert (story.code(), story.happened()) == (None, [APPROACHING] * window.reminders)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_an_open_window_shows_when_it_ends_and_what_then_happens(name: str) -> None:
     window = WINDOWS[name]
     story = window.starts()
-    (clock,) = deadlines(story.state)
+    (clock,) = clocks(story)
     assert (clock.kind.value, clock.due_at, clock.action) == (name.upper(), story.now + window.lasts, window.silence[0])
     assert clock.in_favour_of == (Side.FREELANCER if name == "review" else None)
     assert next_deadline(story.state) == clock
@@ -203,7 +213,7 @@ def test_a_failure_reported_on_the_dot_changes_nothing_any_more() -> None:
 def test_at_the_same_instant_a_deposit_is_abandoned_before_work_is_released() -> None:
     story = Story().propose(windows={"review_hours": 72}).accept().pay()
     story.submit(1).fund(2)
-    assert [clock.kind for clock in deadlines(story.state)] == ["DEPOSIT", "REVIEW"]
+    assert [clock.kind for clock in clocks(story)] == ["DEPOSIT", "REVIEW"]
     story.wait(72 * HOUR).sweep()
     assert story.happened() == ["deposit.abandoned", "milestone.released"]
 
@@ -245,14 +255,14 @@ def test_asking_for_changes_stops_the_clock_and_a_resubmission_starts_a_fresh_wi
     assert deadlines(story.state) == ()
     assert story.wait(365 * DAY).sweep().happened() == []
     story.submit()
-    assert [clock.due_at for clock in deadlines(story.state)] == [story.now + 14 * DAY]
+    assert [clock.due_at for clock in clocks(story)] == [story.now + 14 * DAY]
     assert story.milestone().submissions == 2
 
 
 def test_the_offer_window_starts_anew_with_each_revision() -> None:
     story = Story().propose().wait(29 * DAY).revise()
     due_at = story.now + 30 * DAY
-    assert [clock.due_at for clock in deadlines(story.state)] == [due_at]
+    assert [clock.due_at for clock in clocks(story)] == [due_at]
     assert story.until(due_at - TICK).sweep().happened() == []
     assert story.until(due_at).sweep().state.state == "EXPIRED"
 
@@ -297,8 +307,8 @@ def test_a_window_that_does_not_exist_is_refused() -> None:
 def test_the_longest_and_the_shortest_windows_end_when_they_say() -> None:
     story = Story().propose(windows={"offer_hours": 1, "deposit_hours": 2160, "review_hours": 48})
     offered: datetime = story.now
-    assert deadlines(story.state)[0].due_at == offered + HOUR
+    assert clocks(story)[0].due_at == offered + HOUR
     story.accept().fund()
-    assert deadlines(story.state)[0].due_at == offered + 90 * DAY
+    assert clocks(story)[0].due_at == offered + 90 * DAY
     story.confirm().submit()
-    assert deadlines(story.state)[0].due_at == offered + 2 * DAY
+    assert clocks(story)[0].due_at == offered + 2 * DAY

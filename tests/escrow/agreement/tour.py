@@ -101,6 +101,15 @@ def expired() -> Story:
     return Story().propose(windows={"offer_hours": 1}).wait(timedelta(days=100)).sweep()
 
 
+def reminded() -> Story:
+    """Silence that is announced every time: a deposit that nobody answers, changes in mid-window, and a release."""
+    story = active("300.00", "200.00").fund(1).wait(timedelta(days=3)).sweep().pay(1).submit(1)
+    story.wait(timedelta(days=8)).sweep().wait(HOUR).request_changes(1).wait(timedelta(days=30)).submit(1)
+    for _ in range(14):
+        story.wait(timedelta(days=1)).sweep()
+    return story
+
+
 STORIES: Final[dict[str, Callable[[], Story]]] = {
     "website": website,
     "plan-that-moves": plan_that_moves,
@@ -108,6 +117,7 @@ STORIES: Final[dict[str, Callable[[], Story]]] = {
     "declined": declined,
     "withdrawn": withdrawn,
     "expired": expired,
+    "reminded": reminded,
 }
 
 
