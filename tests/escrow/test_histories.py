@@ -21,7 +21,7 @@ from tests.factories import Deal, Deployment, advance_clock, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
 
-HISTORIES = range(int(os.environ.get("EARNEST_HISTORIES", "8")))
+HISTORIES = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 8)
 STEPS = 60
 
 
