@@ -12,17 +12,17 @@ from schema.build import executable
 from schema.context import Context
 from schema.execution import Operation, Runner
 
-SECONDS_MAX = 2.0
+SECONDS_MAX = 1.0
 """Generous: each takes milliseconds; what these limits are against takes hours."""
 
 
 async def _errors(query: str, variables: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Code and message of each error; nothing may have run."""
-    started = time.monotonic()
+    started = time.process_time()
     answer = await Runner(executable()).run(
         Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
     )
-    assert time.monotonic() - started < SECONDS_MAX
+    assert time.process_time() - started < SECONDS_MAX
     assert not answer.ran
     return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
 
@@ -49,6 +49,8 @@ async def _runs(query: str, variables: dict[str, Any] | None = None) -> bool:
         ("{ " + "__typename " * 4_000 + "}", "3000 tokens"),
         ("# " + "x" * 100_000 + "\n{ __typename }", "characters"),
         ("{ contracts(first: 100) { nodes { timeline(first: 100) { nodes { texts { value } } } } } }", "objects"),
+        ("{ " + "viewer { account { members { id } } } " * 290 + "}", "repeats the same fields"),
+        ("{ " + "__typename " * 2_900 + "}", "repeats the same fields"),
         ("{ a " * 500 + "}" * 500, "nested too deeply"),
         ("{ nodes(ids: " + "[" * 1000 + "]" * 1000 + ") { id } }", "nested too deeply"),
     ],
@@ -75,6 +77,7 @@ async def test_page_sizes_in_variables_count_as_what_they_are() -> None:
     query = """query ($contracts: Int = 100, $events: Int!) {
         contracts(first: $contracts) { nodes { timeline(first: $events) { nodes { texts { value } } } } } }"""
     assert await _runs(query, {"contracts": 10, "events": 100})
+    assert not await _runs(query, {"events": 100})  # the default of the other counts
     runner = Runner(executable())
     for events, ran in ((100, False), (1, True), (100, False)):
         operation = Operation(query=query, variables={"contracts": 100, "events": events})
