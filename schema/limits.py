@@ -24,7 +24,9 @@ from graphql import (
     IntValueNode,
     OperationDefinitionNode,
     OperationType,
+    SchemaMetaFieldDef,
     SelectionSetNode,
+    TypeMetaFieldDef,
     VariableNode,
     Visitor,
     get_named_type,
@@ -57,6 +59,10 @@ COMPARISONS_MAX: Final = 20_000
 lets one request of 3,000 tokens, without credentials, keep a process busy for two seconds."""
 
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS_MAX
+
+
+_INTROSPECTION: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+"""Fields of every query that no type lists. They need no credentials, so they count like any other."""
 
 
 class TooComplex(Exception):
@@ -188,13 +194,14 @@ class _Measure:
     def _field(self, node: FieldNode, parent: Any) -> Size:
         aliases = 1 if node.alias else 0
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
-        definition = fields.get(node.name.value)
-        # Introspection has no definition here; graphql-core bounds its depth.
+        introspects = _INTROSPECTION.get(node.name.value)
+        definition = introspects or fields.get(node.name.value)
         if definition is None or is_leaf_type(get_named_type(definition.type)):
             return Size(aliases=aliases)
         inner = self.selection(node.selection_set, get_named_type(definition.type))
         return Size(
-            depth=inner.depth + 1,
+            # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
+            depth=0 if introspects else inner.depth + 1,
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),

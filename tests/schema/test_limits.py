@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
 
 from schema import execution, limits
 from schema.build import executable
@@ -59,6 +60,35 @@ async def test_each_limit_says_what_and_how_much(query: str, says: str) -> None:
     (error,) = await _errors(query)
     assert error[0] == "QUERY_TOO_COMPLEX"
     assert says in error[1]
+
+
+def _copies(field: str) -> str:
+    return "{" + " ".join(f"a{n}: {field}" for n in range(8)) + "}"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (
+            "{ __schema " + _copies("types { ...F }") + " } fragment F on __Type " + _copies("fields { name }"),
+            "aliases",
+        ),
+        ("{ " + "".join(f"a{n}: __schema {{ types {{ name }} }} " for n in range(51)) + "}", "51 aliases"),
+        ("{ __schema " + _copies("types { fields { args { type { fields { args { name } } } } } }") + " }", "objects"),
+        ('{ __type(name: "Query") { ' + "fields { name @include(if: true) } " * 51 + "} }", "51 directives"),
+    ],
+)
+async def test_introspection_needs_no_credentials_but_counts_like_anything_else(query: str, says: str) -> None:
+    (error,) = await _errors(query)
+    assert error[0] == "QUERY_TOO_COMPLEX"
+    assert says in error[1]
+
+
+async def test_the_queries_that_tools_introspect_with_are_within_the_limits() -> None:
+    every_option = get_introspection_query(
+        specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
+    )
+    assert await _runs(every_option)
 
 
 async def test_a_chain_of_fragments_that_doubles_is_measured_at_once() -> None:
