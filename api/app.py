@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 async def schema_text(_: Request) -> Response:
     """The schema in GraphQL's own language."""
-    return PlainTextResponse(sdl(), media_type="application/graphql")
+    return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
 
 
 def _connected(

@@ -41,6 +41,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+LAST_WORK_SECONDS: Final = 5.0
+"""How long a process that stops waits for writes whose callers are gone."""
+
 _ALIAS: Final = "default"
 
 _statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
@@ -121,10 +124,12 @@ async def connect(url: str, *, pool_size: int | None = None) -> None:
 
 
 async def disconnect() -> None:
-    """Close the pool, after the statements under way; without a pool it does nothing."""
+    """Close the pool, after the work under way that must end; without a pool it does nothing."""
     global _context
     context, _context = _context, None
     if context is not None:
+        if _kept:
+            await asyncio.wait(_kept, timeout=LAST_WORK_SECONDS)
         await context.close_connections()
 
 

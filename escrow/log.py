@@ -293,9 +293,11 @@ async def waiting() -> int:
 
 
 async def texts_of(event_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The words beside events, by event and field, as JSON values; erased ones are `None`."""
+    """The words beside events that readers are shown, by event and field, as JSON values; erased ones are `None`."""
     rows = await database.fetch("SELECT event_id, field, body FROM texts WHERE event_id = ANY ($1)", event_ids)
     found: dict[str, dict[str, Any]] = {event_id: {} for event_id in event_ids}
     for row in rows:
+        if row["field"] in contract_events.WITHHELD:
+            continue
         found[row["event_id"]][row["field"]] = None if row["body"] is None else json.loads(row["body"])
     return found

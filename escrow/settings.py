@@ -56,15 +56,6 @@ class Settings:
     payment_provider: PaymentProvider
     """`EARNEST_PAYMENT_PROVIDER`, required: nobody should pay with the sandbox because of a forgotten variable."""
 
-    jwks_url: str | None = None
-    """`EARNEST_JWKS_URL`, off: where an identity provider publishes the keys of its tokens."""
-
-    jwt_audience: str | None = None
-    """`EARNEST_JWT_AUDIENCE`, required with `EARNEST_JWKS_URL`: else other services' tokens would be accepted."""
-
-    jwt_issuer: str | None = None
-    """`EARNEST_JWT_ISSUER`, required with `EARNEST_JWKS_URL`, for the same reason."""
-
     webhook_allow_private: bool = False
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
@@ -83,7 +74,7 @@ class Settings:
         """
         read = _Reader(os.environ if environ is None else environ)
         sandbox = read.switch("EARNEST_SANDBOX", default=False)
-        jwks_url = read.url("EARNEST_JWKS_URL", schemes=("https", "http"))
+        _refuse_tokens(read)
         return cls(
             database_url=_database_url(read),
             redis_url=read.required_url(
@@ -92,9 +83,6 @@ class Settings:
             secret_keys=_secret_keys(read),
             sandbox=sandbox,
             payment_provider=_payment_provider(read, sandbox=sandbox),
-            jwks_url=jwks_url,
-            jwt_audience=_beside_jwks(read, "EARNEST_JWT_AUDIENCE", jwks_url),
-            jwt_issuer=_beside_jwks(read, "EARNEST_JWT_ISSUER", jwks_url),
             webhook_allow_private=read.switch("EARNEST_WEBHOOK_ALLOW_PRIVATE", default=False),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
@@ -219,10 +207,8 @@ def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
     return PaymentProvider(text)
 
 
-def _beside_jwks(read: _Reader, variable: str, jwks_url: str | None) -> str | None:
-    text = read.text(variable)
-    if jwks_url is not None and text is None:
-        raise SettingError(variable, "is not set; it is required because EARNEST_JWKS_URL is set")
-    if jwks_url is None and text is not None:
-        raise SettingError(variable, "is set without EARNEST_JWKS_URL; set both or neither")
-    return text
+def _refuse_tokens(read: _Reader) -> None:
+    """An operator who means to accept an identity provider's tokens must not believe that it works."""
+    for variable in ("EARNEST_JWKS_URL", "EARNEST_JWT_AUDIENCE", "EARNEST_JWT_ISSUER"):
+        if read.text(variable) is not None:
+            raise SettingError(variable, "is set, but this version accepts API keys only; it must not be set")

@@ -114,7 +114,10 @@ class Runner:
     def _read(self, text: str) -> _Document:
         try:
             node = parse(text, max_tokens=TOKENS_MAX)
-            return _Document(node, validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX))
+            errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
+            if any(error.message == "Validation aborted." for error in errors):
+                return _Document(None, [_too_complex("The query repeats the same fields too often.")])
+            return _Document(node, errors)
         except GraphQLError as error:
             if error.message.endswith("tokens. Parsing aborted."):
                 return _Document(None, [_too_complex(f"The query has more than {TOKENS_MAX} tokens.")])

@@ -24,7 +24,9 @@ from graphql import (
     IntValueNode,
     OperationDefinitionNode,
     OperationType,
+    SchemaMetaFieldDef,
     SelectionSetNode,
+    TypeMetaFieldDef,
     VariableNode,
     Visitor,
     get_named_type,
@@ -33,6 +35,7 @@ from graphql import (
     is_list_type,
     visit,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged
 
 from schema.connections import PAGE_DEFAULT, PAGE_MAX
 
@@ -50,6 +53,16 @@ LIST_LENGTH_ASSUMED: Final = 10
 
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
+
+COMPARISONS_MAX: Final = 20_000
+"""What validation may spend on finding out whether fields of the same name can be merged: 0.1 s. graphql-core's own bound
+lets one request of 3,000 tokens, without credentials, keep a process busy for two seconds."""
+
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS_MAX
+
+
+_INTROSPECTION: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+"""Fields of every query that no type lists. They need no credentials, so they count like any other."""
 
 
 class TooComplex(Exception):
@@ -96,11 +109,12 @@ class Meter:
         self._document = document
         self._operation = operation
         self._page_variables = _page_variables(document)
+        self._defaults = _defaults(operation)
         self._known: dict[tuple[int, ...], Size] = {}
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Raise `TooComplex` if the operation with these variables asks for more than one request may."""
-        pages = tuple(_given(variables.get(name)) for name in self._page_variables)
+        pages = tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
         size = self._known.get(pages)
         if size is None:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
@@ -130,8 +144,17 @@ def _page_variables(document: DocumentNode) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
+    """The whole numbers that variables of the operation are if the request doesn't say."""
+    return {
+        definition.variable.name.value: int(definition.default_value.value)
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, IntValueNode)
+    }
+
+
 class _Measure:
-    """One walk over a valid document; each fragment is walked once per type that it is used on."""
+    """One walk over a valid document; each fragment is walked once, however often it is used."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, pages: Mapping[str, int]) -> None:
         self._schema = schema
@@ -171,13 +194,14 @@ class _Measure:
     def _field(self, node: FieldNode, parent: Any) -> Size:
         aliases = 1 if node.alias else 0
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
-        definition = fields.get(node.name.value)
-        # Introspection has no definition here; graphql-core bounds its depth.
+        introspects = _INTROSPECTION.get(node.name.value)
+        definition = introspects or fields.get(node.name.value)
         if definition is None or is_leaf_type(get_named_type(definition.type)):
             return Size(aliases=aliases)
         inner = self.selection(node.selection_set, get_named_type(definition.type))
         return Size(
-            depth=inner.depth + 1,
+            # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
+            depth=0 if introspects else inner.depth + 1,
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),

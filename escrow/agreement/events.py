@@ -29,6 +29,10 @@ TextList = Annotated[tuple[str, ...], FREE_TEXT]
 OptionalTextList = Annotated[tuple[str, ...] | None, FREE_TEXT]
 AttachmentList = Annotated[tuple[Attachment, ...], FREE_TEXT]
 
+WITHHELD: Final = frozenset({"paymentToken"})
+"""Texts that stand beside an event for the log's own sake and are shown to no reader, under the names of its ``data.texts``:
+both parties read the log, and a payment token pays with the client's money."""
+
 
 class ReleaseReason(StrEnum):
     """Why money was released."""

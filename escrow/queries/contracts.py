@@ -17,16 +17,15 @@ from escrow.lifecycle import ContractState
 from escrow.store_read import DECIDABLE_SQL, share_member_sql
 from escrow.store_rows import CONTRACT, DEPOSIT, MILESTONE, columns, contract_of, deposit_of, milestone_of
 
-_COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version, c.last_hash"
+_COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version"
 
 
 @dataclass(frozen=True, slots=True)
 class ContractView:
-    """A contract's own row: the terms without its milestones, and where its stream of events stands."""
+    """A contract's own row: the terms without its milestones, and the sequence of its last event."""
 
     terms: Contract
     version: int
-    last_hash: str
 
 
 async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, ContractView]:
@@ -77,7 +76,7 @@ def _scan(role: str, after: str | None, states: object, within: object) -> str:
 
 
 def _view(row: Record) -> ContractView:
-    return ContractView(contract_of(row), row["version"], row["last_hash"])
+    return ContractView(contract_of(row), row["version"])
 
 
 @dataclass(frozen=True, slots=True)

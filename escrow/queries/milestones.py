@@ -137,6 +137,28 @@ async def submissions_pages(
     return found
 
 
+async def contract_submissions_pages(
+    contract_ids: Collection[str], *, limit: int, after: str | None
+) -> dict[str, list[Submission]]:
+    """For each contract at most `limit` submissions in order of their making, those after the id `after`; one statement."""
+    rows = await database.fetch(
+        f"""
+        SELECT found.*, asked.id FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
+            SELECT {_SUBMISSION} FROM submissions s WHERE s.contract_id = asked.id AND s.id > $3
+            ORDER BY s.id LIMIT $2
+        ) found
+        """,  # noqa: S608 - our own text
+        sorted(set(contract_ids)),
+        limit,
+        after or "",
+    )
+    found: dict[str, list[Submission]] = {}
+    for row in rows:
+        *values, contract_id = row.values()
+        found.setdefault(contract_id, []).append(submission_of(tuple(values)))
+    return found
+
+
 async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, Submission]:
     """Those of the submissions that exist and that the actor may see, by identifier; one statement."""
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.SUBMISSION, identifier)]

@@ -11,6 +11,7 @@ import orjson
 
 from escrow import database, ids
 from escrow.access import Actor, ActorKind, may_see
+from escrow.agreement.events import WITHHELD
 from escrow.agreement.state import Deposit
 from escrow.database import Record
 from escrow.ids import Kind
@@ -68,7 +69,7 @@ class EventText:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event of a stream, exactly as it was sealed, with its texts beside it."""
+    """An event of a stream, exactly as it was sealed, with the texts beside it that readers are shown."""
 
     id: str
     stream_id: str
@@ -246,5 +247,6 @@ def _event(row: Record) -> EventView:
         texts=tuple(
             EventText(field, orjson.loads(body) if body is not None else None, salt, erased_at)
             for field, body, salt, erased_at in row["texts"]
+            if field not in WITHHELD
         ),
     )

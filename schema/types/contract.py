@@ -32,6 +32,7 @@ from schema.types.money import (
     transfers_of,
 )
 from schema.types.standing import AllowedAction, Deadline, allowed_actions, deadline_of, standing_of
+from schema.types.work import Submission, contract_submissions_of
 
 
 @strawberry.type(description="How long silence may last, in hours, before it has its effect.")
@@ -165,6 +166,10 @@ class Contract(Node):
     @resolved("What the payment provider was asked to do, in order.")
     async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
         return await orders_of(self.id, info.context, first, after)
+
+    @resolved("The work that was handed in for all its milestones, in order.")
+    async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
+        return await contract_submissions_of(self.id, info.context, first, after)
 
     @resolved("What happened, in order: its events.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:

@@ -43,7 +43,9 @@ class Event(Node):
         description="The hash of the event before it in its stream; null for the first."
     )
     data: JSON = strawberry.field(description="What changed: a snapshot.")
-    texts: list[EventText] = strawberry.field(description="People's words that belong to it.")
+    texts: list[EventText] = strawberry.field(
+        description="People's words that belong to it. A payment token is shown to nobody: only its hash stands in `data.texts`."
+    )
     body: str = strawberry.field(
         description="The event as canonical JSON (RFC 8785), byte for byte what was hashed, so that anybody can check it."
     )

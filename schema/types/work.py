@@ -12,7 +12,7 @@ from escrow.queries import milestones
 from schema.batching import batched
 from schema.connections import Connection, connection, page_size
 from schema.context import Context
-from schema.scalars import Cursor, print_cursor, read_number
+from schema.scalars import Cursor, print_cursor, read_cursor, read_number
 from schema.types.common import Node
 
 
@@ -59,6 +59,25 @@ async def submissions_of(
             after=after,
         )
         for milestone_id in milestone_ids
+    ]
+
+
+@batched
+async def contract_submissions_of(
+    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+) -> list[Connection[Submission]]:
+    """A page of the submissions of each contract: one statement for all that are asked for."""
+    size = page_size(first)
+    order = "contract-submissions"
+    start = read_cursor(after, order)[0] if after is not None else None
+    found = await milestones.contract_submissions_pages(contract_ids, limit=size + 1, after=start)
+    return [
+        connection(
+            [(Submission.of(one), print_cursor(order, one.id)) for one in found.get(contract_id, [])],
+            first=size,
+            after=after,
+        )
+        for contract_id in contract_ids
     ]
 
 

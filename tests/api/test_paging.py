@@ -103,6 +103,7 @@ async def test_what_lies_beside_a_contract_comes_in_the_order_of_its_making(peop
         ("transfers", "id"),
         ("deposits", "id"),
         ("paymentOrders", "id"),
+        ("submissions", "id number"),
     ):
         query = _list("X", nodes).replace(" { X(", f' {{ contract(id: "{deal.id}") {{ {field}(') + " }"
         found = await _pages(people.client, query, "contract", field, first=first)

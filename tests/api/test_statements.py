@@ -18,6 +18,7 @@ KINDS = {
     "currentMilestone": "currentMilestone { id }",
     "parties": "client { id name } freelancer { id name }",
     "escrow": "escrow { held { amount } payable { freelancer { amount } } }",
+    "submissions": "submissions(first: 10) { nodes { id } }",
     "timeline": "timeline(first: 10) { nodes { id type texts { value } } pageInfo { hasNextPage } }",
     "transfers": "transfers(first: 10) { nodes { id amount { amount } } }",
     "deposits": "deposits(first: 10) { nodes { id } }",
@@ -49,8 +50,8 @@ async def test_a_list_costs_one_statement_for_itself_and_one_for_each_kind_of_ne
         assert len(await _statements(people, query % selection)) == 3, kind
     main = f"milestones {{ id title amount {{ amount }} {ACTIONS} nextDeadline {{ at }} }} {ACTIONS} nextDeadline {{ at action }}"
     assert len(await _statements(people, query % main)) == 4
-    # Plan, standing, escrow, parties, timeline, transfers, deposits, orders.
-    assert len(await _statements(people, query % " ".join(KINDS.values()))) == 2 + 8
+    # Plan, standing, escrow, parties, submissions, timeline, transfers, deposits, orders.
+    assert len(await _statements(people, query % " ".join(KINDS.values()))) == 2 + 9
 
 
 async def test_milestones_cost_the_same_way(people: People, page: int) -> None:

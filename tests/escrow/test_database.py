@@ -127,6 +127,8 @@ async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: 
     await other.close()
     with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
         await under_way
+    # A connection may be picked up before its end was noticed: whoever does so fails, and it is gone.
+    await asyncio.gather(*(database.fetch("SELECT 1") for _ in range(POOL_SIZE)), return_exceptions=True)
     await asyncio.gather(*(_alone(str(n)) for n in range(POOL_SIZE * 2)))
     assert len(await notes()) == POOL_SIZE * 4
     assert await in_use() == 0
@@ -195,6 +197,10 @@ import asyncio, sys
 from escrow import database
 from escrow.models import Deployment
 
+async def work():
+    await asyncio.sleep(0.05)
+    print(await database.fetch_value("SELECT 'work that must end ended'"))
+
 async def main():
     for _ in range(2):
         await database.connect(sys.argv[1], pool_size=2)
@@ -203,6 +209,9 @@ async def main():
         except RuntimeError as error:
             print(error)
         print(await asyncio.create_task(database.fetch_value("SELECT 7")), len(await Deployment.all()), database.pool_use())
+        gone = asyncio.create_task(database.uncancelled(work()))
+        await asyncio.sleep(0)
+        gone.cancel()
         await database.disconnect()
         await database.disconnect()
 
@@ -210,10 +219,11 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_connects_once_at_a_time(database_clone: str) -> None:
+async def test_a_process_connects_once_at_a_time_and_ends_what_it_began(database_clone: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROCESS, database_clone, stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     assert process.returncode == 0
-    assert out.decode().splitlines() == ["already connected to a database; disconnect() first", "7 1 (0, 2)"] * 2
+    said = ["already connected to a database; disconnect() first", "7 1 (0, 2)", "work that must end ended"]
+    assert out.decode().splitlines() == said * 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from escrow import ids
+from escrow import ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState, MilestoneState
@@ -54,6 +55,18 @@ async def test_parties_and_the_operator_see_everything_and_others_nothing(deploy
     assert await _seen(deployment.operator, deal) == everything
     assert await _seen(deployment.mediator, deal) == set()
     assert await _seen(party(ids.new(Kind.ACCOUNT)), deal) == set()
+
+
+async def test_the_other_side_is_not_shown_what_the_client_pays_with(deployment: Deployment) -> None:
+    deal = await deployment.activate()
+    await deal.fund()
+    page = (await records.events_pages([deal.id], limit=99, after=None))[deal.id]
+    (started,) = (event for event in page if event.type == "deposit.started")
+    by_id = (await records.events_by_id(deployment.freelancer, [started.id]))[started.id]
+    beside = await log.texts_of([started.id])
+    assert "paymentToken" in json.loads(started.body)["data"]["texts"]
+    assert started.texts == by_id.texts == ()
+    assert beside == {started.id: {}}
 
 
 async def test_a_limited_key_sees_its_contracts_only_the_operators_too(deployment: Deployment) -> None:

@@ -6,23 +6,24 @@ import time
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
 
 from schema import execution, limits
 from schema.build import executable
 from schema.context import Context
 from schema.execution import Operation, Runner
 
-SECONDS_MAX = 2.0
+SECONDS_MAX = 1.0
 """Generous: each takes milliseconds; what these limits are against takes hours."""
 
 
 async def _errors(query: str, variables: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Code and message of each error; nothing may have run."""
-    started = time.monotonic()
+    started = time.process_time()
     answer = await Runner(executable()).run(
         Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
     )
-    assert time.monotonic() - started < SECONDS_MAX
+    assert time.process_time() - started < SECONDS_MAX
     assert not answer.ran
     return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
 
@@ -49,6 +50,8 @@ async def _runs(query: str, variables: dict[str, Any] | None = None) -> bool:
         ("{ " + "__typename " * 4_000 + "}", "3000 tokens"),
         ("# " + "x" * 100_000 + "\n{ __typename }", "characters"),
         ("{ contracts(first: 100) { nodes { timeline(first: 100) { nodes { texts { value } } } } } }", "objects"),
+        ("{ " + "viewer { account { members { id } } } " * 290 + "}", "repeats the same fields"),
+        ("{ " + "__typename " * 2_900 + "}", "repeats the same fields"),
         ("{ a " * 500 + "}" * 500, "nested too deeply"),
         ("{ nodes(ids: " + "[" * 1000 + "]" * 1000 + ") { id } }", "nested too deeply"),
     ],
@@ -57,6 +60,35 @@ async def test_each_limit_says_what_and_how_much(query: str, says: str) -> None:
     (error,) = await _errors(query)
     assert error[0] == "QUERY_TOO_COMPLEX"
     assert says in error[1]
+
+
+def _copies(field: str) -> str:
+    return "{" + " ".join(f"a{n}: {field}" for n in range(8)) + "}"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (
+            "{ __schema " + _copies("types { ...F }") + " } fragment F on __Type " + _copies("fields { name }"),
+            "aliases",
+        ),
+        ("{ " + "".join(f"a{n}: __schema {{ types {{ name }} }} " for n in range(51)) + "}", "51 aliases"),
+        ("{ __schema " + _copies("types { fields { args { type { fields { args { name } } } } } }") + " }", "objects"),
+        ('{ __type(name: "Query") { ' + "fields { name @include(if: true) } " * 51 + "} }", "51 directives"),
+    ],
+)
+async def test_introspection_needs_no_credentials_but_counts_like_anything_else(query: str, says: str) -> None:
+    (error,) = await _errors(query)
+    assert error[0] == "QUERY_TOO_COMPLEX"
+    assert says in error[1]
+
+
+async def test_the_queries_that_tools_introspect_with_are_within_the_limits() -> None:
+    every_option = get_introspection_query(
+        specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
+    )
+    assert await _runs(every_option)
 
 
 async def test_a_chain_of_fragments_that_doubles_is_measured_at_once() -> None:
@@ -75,6 +107,7 @@ async def test_page_sizes_in_variables_count_as_what_they_are() -> None:
     query = """query ($contracts: Int = 100, $events: Int!) {
         contracts(first: $contracts) { nodes { timeline(first: $events) { nodes { texts { value } } } } } }"""
     assert await _runs(query, {"contracts": 10, "events": 100})
+    assert not await _runs(query, {"events": 100})  # the default of the other counts
     runner = Runner(executable())
     for events, ran in ((100, False), (1, True), (100, False)):
         operation = Operation(query=query, variables={"contracts": 100, "events": events})

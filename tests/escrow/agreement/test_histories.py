@@ -451,7 +451,7 @@ def stroll(seed: int, steps: int) -> Histories:
 
 
 def test_histories_by_dice_agree_with_the_model() -> None:
-    for seed in range(4 * settings().max_examples):
+    for seed in range(3 * settings().max_examples):
         try:
             stroll(seed, steps=60)
         except AssertionError as broken:
@@ -460,4 +460,6 @@ def test_histories_by_dice_agree_with_the_model() -> None:
 
 
 TestRandomHistories = Histories.TestCase
-TestRandomHistories.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=30)
+TestRandomHistories.settings = settings(
+    max_examples=3 * settings().max_examples, stateful_step_count=settings().stateful_step_count
+)

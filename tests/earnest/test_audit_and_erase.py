@@ -1,0 +1,70 @@
+"""`earnest audit` and `earnest erase` as an operator starts them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sys
+from pathlib import Path
+
+from escrow import ids
+from escrow.database import execute
+from escrow.ids import Kind
+from tests.factories import Deployment
+
+ROOT = Path(__file__).parents[2]
+
+
+async def earnest(database_url: str, redis_url: str, *arguments: str) -> tuple[int, str, str]:
+    """The exit code of a command, and what it said on its two outputs."""
+    environ = os.environ | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "earnest",
+        *arguments,
+        cwd=ROOT,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await process.communicate()
+    return process.returncode or 0, out.decode(), error.decode()
+
+
+async def test_audit_exits_with_zero_on_whole_books_and_with_one_naming_what_differs(
+    database: str, redis_url: str
+) -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    await deal.approve()
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, complaints) == (0, "")
+    assert said.startswith("No differences")
+    await execute("UPDATE balances SET balance_minor = balance_minor + 1 WHERE account LIKE 'payable:%'")
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, complaints) == (1, "")
+    assert f"payable:{deal.id}:freelancer USD: balance by the transfers: expected 22500, found 22501" in said
+    assert said.splitlines()[-1] == "3 differences."
+
+
+async def test_erase_says_how_many_texts_went_and_refuses_what_is_not_there(database: str, redis_url: str) -> None:
+    there = await Deployment.make()
+    deal = await there.propose("1.00")
+    code, said, _ = await earnest(database, redis_url, "erase", deal.id)
+    assert (code, said) == (0, "6 texts erased.\n")
+    code, said, _ = await earnest(database, redis_url, "erase", deal.id)
+    assert (code, said) == (0, "There was nothing left to erase.\n")
+    nobody = ids.new(Kind.CONTRACT)
+    code, said, complaints = await earnest(database, redis_url, "erase", nobody)
+    assert (code, said, complaints) == (2, "", f"earnest: There is no contract {nobody}.\n")
+    code, _, complaints = await earnest(database, redis_url, "erase", deal.id, "--event", "evt_0")
+    assert (code, complaints) == (2, "earnest: The contract has no event evt_0.\n")
+    assert (await earnest(database, redis_url, "audit"))[0] == 0

@@ -1,0 +1,104 @@
+"""Random histories of both parties, the provider and the clock on a real database, some of them at once, each audited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+
+import pytest
+
+from escrow import database, ids, log
+from escrow.access import CLOCK, PROVIDER, Actor
+from escrow.agreement import commands as c
+from escrow.audit import audit
+from escrow.commands import Outcome, run
+from escrow.erasure import erase
+from escrow.errors import DomainError
+from escrow.ids import Kind
+from escrow.money import Money
+from tests.factories import Deal, Deployment, advance_clock, draft, usd
+
+pytestmark = pytest.mark.usefixtures("database")
+
+HISTORIES = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 8)
+STEPS = 60
+
+
+class Dice:
+    """Whatever anybody might do next to one contract, sensible or not."""
+
+    def __init__(self, there: Deployment, deal: Deal, seed: int) -> None:
+        self.there, self.deal, self.chance = there, deal, random.Random(seed)
+
+    async def commands(self) -> list[tuple[c.Command, Actor]]:
+        """One command or a few, to be given at once."""
+        milestones = [row["id"] for row in await self._rows("SELECT id FROM milestones WHERE contract_id = $1")]
+        deposits = await self._rows("SELECT id, charge_minor, currency FROM deposits WHERE contract_id = $1")
+        orders = await self._rows("SELECT id FROM payment_orders WHERE contract_id = $1 AND kind <> 'DEPOSIT'")
+        count = self.chance.choice((1, 1, 1, 2, 3))
+        return [self._command(milestones, deposits, [row["id"] for row in orders]) for _ in range(count)]
+
+    async def _rows(self, sql: str) -> list[database.Record]:
+        return await database.fetch(f"{sql} ORDER BY id", self.deal.id)
+
+    def _command(
+        self, milestones: list[str], deposits: list[database.Record], orders: list[str]
+    ) -> tuple[c.Command, Actor]:
+        contract_id, chance = self.deal.id, self.chance
+        milestone_id = chance.choice(milestones)
+        client, freelancer = self.there.client, self.there.freelancer
+        options: list[tuple[c.Command, Actor]] = [
+            (c.Accept(contract_id=contract_id, revision=chance.choice((1, 1, 2))), freelancer),
+            (c.AddMilestone(contract_id=contract_id, milestone=draft(), position=chance.randint(1, 4)), client),
+            (c.EditMilestone(milestone_id=milestone_id, amount=usd(f"{chance.randint(1, 99)}.00")), client),
+            (c.MoveMilestone(milestone_id=milestone_id, position=chance.randint(1, 4)), client),
+            (c.RemoveMilestone(milestone_id=milestone_id), client),
+            (c.CancelFunding(milestone_id=milestone_id), client),
+            (c.RequestChanges(milestone_id=milestone_id, note="No"), client),
+            (c.ApplyDeadlines(contract_id=contract_id), CLOCK),
+            (c.RequestPayout(contract_id=contract_id, order_id=ids.new(Kind.ORDER)), freelancer),
+        ]
+        for milestone_id in chance.sample(milestones, min(3, len(milestones))):
+            fund = c.Fund(milestone_id=milestone_id, deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER))
+            submit = c.Submit(milestone_id=milestone_id, submission_id=ids.new(Kind.SUBMISSION), message="There")
+            options += [(fund, client), (submit, freelancer), (c.Approve(milestone_id=milestone_id), client)]
+        for deposit in deposits[-3:]:
+            taken = Money(chance.choice((deposit["charge_minor"],) * 4 + (1,)), chance.choice(("USD",) * 9 + ("EUR",)))
+            confirm = c.ConfirmDeposit(contract_id=contract_id, deposit_id=deposit["id"], amount=taken)
+            fail = c.FailDeposit(contract_id=contract_id, deposit_id=deposit["id"], reason="declined")
+            options += [(confirm, PROVIDER), (confirm, PROVIDER), (fail, PROVIDER)]
+        for order_id in orders[-3:]:
+            options.append((c.ConfirmOrder(contract_id=contract_id, order_id=order_id), PROVIDER))
+            options.append((c.FailOrder(contract_id=contract_id, order_id=order_id, reason="closed"), PROVIDER))
+        return chance.choice(options)
+
+
+async def attempt(command: c.Command, by: Actor) -> Outcome | DomainError:
+    try:
+        return await run(command, by=by)
+    except DomainError as refusal:
+        return refusal
+
+
+@pytest.mark.parametrize("seed", HISTORIES)
+async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int) -> None:
+    there = await Deployment.make()
+    begin = there.activate if seed % 4 else there.propose
+    dice = Dice(there, await begin("250.00", "500.00", "100.00"), seed)
+    outcomes: list[Outcome | DomainError] = []
+    for number in range(STEPS):
+        given = await dice.commands()
+        outcomes += await asyncio.gather(*(attempt(command, by) for command, by in given))
+        if dice.chance.random() < 0.05:
+            await advance_clock(hours=dice.chance.choice((1, 71, 73, 14 * 24)))
+        if number % 7 == 0:
+            await log.sequence(limit=dice.chance.randint(1, 20))
+    assert any(isinstance(one, Outcome) for one in outcomes)
+    assert [str(difference) async for difference in audit()] == []
+    if (
+        await database.fetch_value("SELECT count(*) FROM payment_orders WHERE state = 'STARTED' AND kind = 'DEPOSIT'")
+        == 0
+    ):
+        await erase(dice.deal.id)
+        assert [str(difference) async for difference in audit()] == []
