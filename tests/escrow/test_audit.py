@@ -196,6 +196,7 @@ SPECIAL: Final = {
     "milestones.amount_minor": "CASE WHEN held_minor = 0 THEN amount_minor + 1 ELSE amount_minor END",
     "milestones.review_due_at": "review_due_at + interval '1 second'",
     "milestones.deposit_id": "'dep_0'",
+    "milestones.reminded_hours": "CASE state WHEN 'SUBMITTED' THEN 168 END",
     "milestones.held_fee_minor": "CASE WHEN held_minor > 0 THEN held_fee_minor + 1 ELSE 0 END",
     "deposits.state": "'ABANDONED'",
     "deposits.currency": "'EUR'",

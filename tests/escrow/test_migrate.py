@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from escrow import log, migrate
+from escrow import database, log, migrate
+from escrow.agreement import commands as c
+from escrow.agreement import deadlines
+from escrow.audit import audit
+from escrow.commands import run
+from escrow.migrations import m0003_reminders
 from tests.engines import TestServer
+from tests.factories import Deployment, advance_clock, draft
 
 STEPS = ["escrow.m0001_tables", "escrow.m0002_sweeps", "escrow.m0003_reminders"]
 
@@ -59,6 +66,28 @@ async def test_a_cancelled_migration_leaves_nothing_behind(server: TestServer) -
     await asyncio.gather(task, return_exceptions=True)
     assert await migrate.migrate(url) in ([], STEPS)
     await server.drop(url)
+
+
+@pytest.mark.usefixtures("database")
+async def test_windows_that_ran_before_there_were_reminders_get_those_that_lie_ahead() -> None:
+    there = await Deployment.make()
+    reviewed, paying, older = await there.fund(), await there.activate(), await there.fund("10.00", "20.00")
+    await reviewed.submit()
+    await older.submit()
+    await paying.fund()
+    await advance_clock(days=10)
+    milestone = c.AddMilestone(contract_id=older.id, milestone=draft())
+    rows = "SELECT * FROM deadlines WHERE kind = 'REMINDER' ORDER BY subject_id"
+    # As the former release left it: nobody was told anything, also when the contract went on meanwhile.
+    await database.execute("DELETE FROM deadlines WHERE kind = 'REMINDER'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deadlines, "REMINDER_HOURS", ())
+        await run(milestone, by=there.client)
+    await database.execute(m0003_reminders.RUNNING)
+    set_up = await database.fetch(rows)
+    assert [row["contract_id"] for row in set_up] == [reviewed.id, paying.id, older.id]
+    assert set_up[2]["due_at"] - set_up[0]["due_at"] > timedelta(days=4), "after the contract's last event"
+    assert [difference async for difference in audit()] == []
 
 
 async def test_the_vocabulary_grows_and_never_forgets(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:

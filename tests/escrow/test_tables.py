@@ -64,6 +64,7 @@ FORBIDDEN: Final = {
     "milestones_held_is_the_amount": f"UPDATE milestones SET held_minor = amount_minor - 1 WHERE {HELD}",
     "milestones_else_hold_nothing": "UPDATE milestones SET held_minor = 1 WHERE state = 'RELEASED'",
     "milestones_review_clock_runs_when_submitted": "UPDATE milestones SET review_due_at = now() WHERE state = 'PLANNED'",
+    "milestones_reminded": "UPDATE milestones SET reminded_hours = 12 WHERE state = 'PLANNED'",
     "deposits_pkey": "INSERT INTO deposits SELECT id, contract_id, id, revision, state, parts, charge_minor, currency, "
     "returned, started_at, due_at FROM deposits",
     "deposits_contract": "UPDATE deposits SET contract_id = 'ctr_0'",
