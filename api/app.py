@@ -27,16 +27,17 @@ from schema.build import runner, sdl
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
     authentication = Authentication()
+    graphql = GraphQLEndpoint(runner(), authentication, sandbox=settings is not None and settings.sandbox)
     return Starlette(
         routes=[
             Route("/", start_page),
-            Route("/graphql", GraphQLEndpoint(runner(), authentication)),
+            Route("/graphql", graphql),
             Route("/schema.graphql", schema_text),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
         middleware=[Middleware(Tracing)],
-        lifespan=_connected(settings, authentication),
+        lifespan=_connected(settings, authentication, graphql),
     )
 
 
@@ -46,11 +47,12 @@ async def schema_text(_: Request) -> Response:
 
 
 def _connected(
-    settings: Settings | None, authentication: Authentication
+    settings: Settings | None, authentication: Authentication, graphql: GraphQLEndpoint
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
+        graphql.sandbox = chosen.sandbox
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)

@@ -18,9 +18,10 @@ from schema.execution import NotAQuery, Runner
 class GraphQLEndpoint:
     """Answers operations over `POST`, and queries over `GET`."""
 
-    def __init__(self, runner: Runner, authentication: Authentication) -> None:
+    def __init__(self, runner: Runner, authentication: Authentication, *, sandbox: bool = False) -> None:
         self._runner = runner
         self._authentication = authentication
+        self.sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -35,7 +36,8 @@ class GraphQLEndpoint:
             return refusal(f"Answers come as {GRAPHQL} or {JSON}; the accept header allows neither.", status=406)
         try:
             operation = await read_operation(request)
-            context = Context(actor=await self._authentication.actor(request.headers.get("authorization")))
+            actor = await self._authentication.actor(request.headers.get("authorization"))
+            context = Context(actor=actor, sandbox=self.sandbox)
             answer = await self._runner.run(
                 operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
             )

@@ -44,6 +44,14 @@ logger = logging.getLogger(__name__)
 LAST_WORK_SECONDS: Final = 5.0
 """How long a process that stops waits for writes whose callers are gone."""
 
+AWAY: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+"""What a statement raises when PostgreSQL is away, restarting, or hung up: no fault of the statement's."""
+
 _ALIAS: Final = "default"
 
 _statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())

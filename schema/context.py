@@ -17,6 +17,8 @@ class Context:
     """Made afresh for each operation. `actor` is `None` for somebody who brought no credentials."""
 
     actor: Actor | None
+    sandbox: bool = False
+    """Whether the deployment is a sandbox, whose test clock can be moved."""
     batches: Batches = field(default_factory=Batches)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""

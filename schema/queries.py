@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from datetime import date, datetime
 from typing import Annotated, Final
 
 import strawberry
@@ -43,6 +44,12 @@ class MilestoneFilter:
     contract_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this contract.")
     state: list[MilestoneState] | None = strawberry.field(
         default=None, description="Only those in one of these states."
+    )
+    due_before: date | None = strawberry.field(
+        default=None, description="Only those whose due date lies before this date, in whatever state they are."
+    )
+    deadline_before: datetime | None = strawberry.field(
+        default=None, description="Only those with a `nextDeadline` before this moment."
     )
 
 
@@ -118,7 +125,13 @@ class Query:
             contract_id, position = read_cursor(after, "milestones", 2)
             start = (contract_id, as_number(position))
         found = await milestones.milestones_page(
-            actor, contract_id=wanted.contract_id, states=wanted.state, limit=size + 1, after=start
+            actor,
+            contract_id=wanted.contract_id,
+            states=wanted.state,
+            due_before=wanted.due_before,
+            deadline_before=wanted.deadline_before,
+            limit=size + 1,
+            after=start,
         )
         shown = [
             (Milestone.of_view(view), print_cursor("milestones", view.contract_id, view.milestone.position))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NewType
 
 import strawberry
@@ -27,6 +27,11 @@ Cursor = NewType("Cursor", str)
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,10})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DURATION: Final = re.compile(
+    r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,6})W)?(?:(?P<days>[0-9]{1,6})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,8})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,10})S)?)?"
+)
+_SECONDS_MAX: Final = 10**10
 _CURSOR_CHARACTERS_MAX: Final = 200
 _NUMBER_DIGITS_MAX: Final = 9
 
@@ -64,6 +69,21 @@ def _parse_time(value: Any) -> datetime:
         return time.astimezone(UTC)
     except OverflowError:
         raise GraphQLError(f"A DateTime lies between the years 1 and 9999 in UTC, not {_shown(value)}.") from None
+
+
+def _parse_duration(value: Any) -> timedelta:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SECONDS_MAX:
+        return timedelta(seconds=value)
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise GraphQLError(
+            f'A Duration is a whole number of seconds, or a string such as "P14D" or "PT90M", not {_shown(value)}.'
+        )
+    return timedelta(**{unit: int(number) for unit, number in found.groupdict().items() if number is not None})
+
+
+def _print_duration(span: timedelta) -> str:
+    return f"PT{span // timedelta(seconds=1)}S"
 
 
 def _parse_cursor(value: Any) -> Cursor:
@@ -130,6 +150,12 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         specified_by_url="https://scalars.graphql.org/andimarek/local-date.html",
         serialize=date.isoformat,
         parse_value=_parse_date,
+    ),
+    timedelta: strawberry.scalar(
+        name="Duration",
+        description="A span of time: a whole number of seconds, or ISO 8601 in weeks, days, hours, minutes and seconds: `P14D`.",
+        serialize=_print_duration,
+        parse_value=_parse_duration,
     ),
     DecimalText: strawberry.scalar(
         name="Decimal",

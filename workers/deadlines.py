@@ -12,10 +12,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from escrow import bell, sweep
+from escrow import bell, database, sweep
 from escrow.bell import Topic, Wakeups
 from escrow.log import UnknownEvent
-from workers.supervision import ENGINE_AWAY
 
 POLL_SECONDS: Final = 0.5
 """The longest sleep: how late at most a deadline is noticed that no ring told of."""
@@ -94,7 +93,7 @@ class _Work:
         async with self._places:
             try:
                 happened = await sweep.fire(contract_id)
-            except ENGINE_AWAY:
+            except database.AWAY:
                 raise  # no fault of the contract's: the lease ends by itself, and the pump finds out soon enough
             except Exception as error:  # noqa: BLE001 - one contract must not stand in the others' way
                 _report(contract_id, error)

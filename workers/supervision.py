@@ -8,8 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import asyncpg
 from redis.exceptions import RedisError
+
+from escrow import database
 
 Pump = Callable[[], Awaitable[None]]
 """Work that never ends by itself."""
@@ -20,13 +21,7 @@ PAUSES_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 STEADY_SECONDS: Final = 30.0
 """After so long without a failure the next one counts as the first again."""
 
-ENGINE_AWAY: Final = (
-    OSError,
-    RedisError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
+_ENGINE_AWAY: Final = (*database.AWAY, RedisError)
 """An engine is away, restarting, or hung up: one line says it all. Anything else is logged with its traceback."""
 
 _log = logging.getLogger(__name__)
@@ -43,7 +38,7 @@ async def supervise(name: str, pump: Pump) -> None:
         pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
         failures += 1
         said = {"pump": name, "error": f"{type(error).__name__}: {error}", "failures": failures, "pause": pause}
-        if isinstance(error, ENGINE_AWAY):
+        if isinstance(error, _ENGINE_AWAY):
             _log.warning("pump starts again", extra=said)
         else:
             _log.error("pump starts again", extra=said, exc_info=error)

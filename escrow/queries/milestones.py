@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Final
 
 from escrow import database, ids
@@ -69,19 +70,22 @@ async def milestones_page(
     *,
     contract_id: str | None,
     states: Collection[MilestoneState] | None,
+    due_before: date | None = None,
+    deadline_before: datetime | None = None,
     limit: int,
     after: tuple[str, int] | None,
 ) -> list[MilestoneView]:
     """At most `limit` milestones of current plans: those of the newest contract first, in each in order of position.
 
-    `after` is the contract and the position of the last one before.
+    `due_before` is about the date that the parties agreed on, `deadline_before` about the clock that runs on it. `after` is the contract and the position of the last one before.
     """
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []
     states_given = sorted(states) if states is not None else None
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     roles = ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
-    scans = " UNION ALL ".join(f"({_scan(role, contract_id, states_given, within, after)})" for role in roles)
+    narrowed = (contract_id, states_given, within, after, due_before, deadline_before)
+    scans = " UNION ALL ".join(f"({_scan(role, *narrowed)})" for role in roles)
     rows = await database.fetch(
         f"SELECT * FROM ({scans}) found ORDER BY contract_id DESC, position LIMIT $2",  # noqa: S608 - our own text
         actor.account_id,
@@ -90,11 +94,21 @@ async def milestones_page(
         states_given,
         within,
         *(after or (None, None)),
+        due_before,
+        deadline_before,
     )
     return [_view(row) for row in rows]
 
 
-def _scan(role: str, contract_id: object, states: object, within: object, after: object) -> str:
+def _scan(
+    role: str,
+    contract_id: object,
+    states: object,
+    within: object,
+    after: object,
+    due_before: object,
+    deadline_before: object,
+) -> str:
     # Each parameter is named in every variant, so that PostgreSQL always knows its type.
     conditions = [
         f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
@@ -105,11 +119,18 @@ def _scan(role: str, contract_id: object, states: object, within: object, after:
         "c.id <= $6 AND (c.id < $6 OR m.position > $7::int)"
         if after is not None
         else "$6::text IS NULL AND $7::int IS NULL",
+        "m.due_on < $8" if due_before is not None else "$8::date IS NULL",
+        _DEADLINE_BEFORE if deadline_before is not None else "$9::timestamptz IS NULL",
     ]
     return f"""
         SELECT {_MILESTONE}, c.currency
         FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
         WHERE {" AND ".join(conditions)} ORDER BY c.id DESC, m.position LIMIT $2"""  # noqa: S608 - our own text
+
+
+_DEADLINE_BEFORE: Final = """(m.review_due_at < $9 OR m.state = 'FUNDING' AND EXISTS (
+    SELECT FROM deposits d WHERE d.id = m.deposit_id AND d.due_at < $9))"""
+"""What `nextDeadline` of a milestone shows, as a condition: the end of its review, or of its deposit's window."""
 
 
 def _view(row: Record) -> MilestoneView:

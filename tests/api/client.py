@@ -14,15 +14,23 @@ from escrow import ids
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, running, tokens
 from escrow.ids import Kind
+from escrow.settings import PaymentProvider, Settings
 from tests.factories import Deployment
 
 PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 
 @asynccontextmanager
-async def door() -> AsyncIterator[httpx.AsyncClient]:
+async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP."""
-    transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)
+    settings = Settings(
+        database_url="",  # it never starts, so it never connects: the test has
+        redis_url="",
+        secret_keys=(),
+        sandbox=sandbox,
+        payment_provider=PaymentProvider.SANDBOX,
+    )
+    transport = httpx.ASGITransport(app=create_app(settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
         yield client
 
