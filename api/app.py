@@ -17,6 +17,7 @@ from starlette.routing import Route
 from api.authentication import Authentication
 from api.graphql import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.metrics import metrics
 from api.pages import start_page
 from api.tracing import Tracing
 from escrow import bell, database
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/schema.graphql", schema_text),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", metrics),
         ],
         middleware=[Middleware(Tracing)],
         lifespan=_connected(settings, authentication, graphql),

@@ -12,11 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import json_answer
-from escrow import bell, database, migrate
+from escrow import bell, database, migrate, sweep
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
 LAG_SECONDS_MAX: Final = 30.0
 """A sequencer that is further behind leaves webhooks and feeds late: degraded, since commands still work."""
+
+OVERDUE_SECONDS_MAX: Final = 60.0
+"""Deadlines that are later than this are not being applied: no worker runs, or none gets through. Not ready, so that
+somebody is told by the means that everybody has."""
+
+FAILING_MAX: Final = 100
+"""A few contracts that fail for a fault of ours are a matter for the log and the metrics; so many are the deployment's."""
 
 _CROCKFORD: Final = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
 
@@ -32,12 +39,19 @@ class Readiness:
     redis: bool
     lag_seconds: float
     """How long the oldest committed event has waited for its position in the log."""
+    overdue_seconds: float = 0.0
+    """How long the oldest deadline has been due that no fault of its own contract holds up."""
+    failing: int = 0
+    """Contracts whose deadlines fail for a fault of ours."""
 
     @property
     def status(self) -> str:
-        if not (self.database and self.migrations):
+        if not (self.database and self.migrations) or self.overdue_seconds > OVERDUE_SECONDS_MAX:
             return "not ready"
-        return "ready" if self.redis and self.lag_seconds <= LAG_SECONDS_MAX else "degraded"
+        if self.failing > FAILING_MAX:
+            return "not ready"
+        well = self.redis and self.lag_seconds <= LAG_SECONDS_MAX and not self.failing
+        return "ready" if well else "degraded"
 
 
 async def healthz(_: Request) -> Response:
@@ -46,13 +60,18 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(_: Request) -> Response:
-    """200 if commands can be served, also if only "degraded"; 503 without the database or with an old or newer schema."""
+    """200 if commands can be served, also if only "degraded".
+
+    503 without the database, with an old or newer schema, and when deadlines are not being applied.
+    """
     found = await readiness()
     checks = {
         "database": found.database,
         "migrations": found.migrations,
         "redis": found.redis,
         "sequencerLagSeconds": round(found.lag_seconds, 3),
+        "oldestOverdueDeadlineSeconds": round(found.overdue_seconds, 3),
+        "contractsWithFailingDeadlines": found.failing,
     }
     body = {"status": found.status, "checks": checks}
     return json_answer(body, status=503 if found.status == "not ready" else 200)
@@ -63,17 +82,22 @@ async def readiness() -> Readiness:
     redis = await bell.reachable()
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
-            applied = not await migrate.pending()
-            oldest = (
-                await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
-                if applied
-                else None
-            )
+            if await migrate.pending():
+                return Readiness(database=True, migrations=False, redis=redis, lag_seconds=0.0)
+            oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
+            backlog = await sweep.backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready: the database does not answer: %r", error)
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
     lag = max(0.0, time.time() - _made_at_seconds(oldest)) if oldest else 0.0
-    return Readiness(database=True, migrations=applied, redis=redis, lag_seconds=lag)
+    return Readiness(
+        database=True,
+        migrations=True,
+        redis=redis,
+        lag_seconds=lag,
+        overdue_seconds=backlog.oldest_waiting_seconds,
+        failing=backlog.failing,
+    )
 
 
 def _made_at_seconds(identifier: str) -> float:

@@ -17,6 +17,7 @@ from typing import Final
 from escrow import commands, database
 from escrow.access import CLOCK, ActorKind
 from escrow.agreement.commands import ApplyDeadlines
+from escrow.agreement.deadlines import ACTIONS
 from escrow.clock import NOW_SQL
 
 LEASE_SECONDS: Final = 5.0
@@ -76,9 +77,12 @@ async def hand_back(
 ) -> None:
     """Give contracts back that were claimed under `token`; those that failed, with the reason, wait longer each time.
 
-    Counts what happened. Contracts that somebody else has claimed since are left to them. One statement.
+    Counts the deadlines in what happened, not what followed from them. Contracts that somebody else has claimed since are
+    left to them. One statement.
     """
-    counts = dict(happened) | ({FAILED: len(failed)} if failed else {})
+    counts = {event: happened[event] for event in ACTIONS if event in happened} | (
+        {FAILED: len(failed)} if failed else {}
+    )
     await database.execute(
         _HAND_BACK,
         token,
@@ -126,7 +130,7 @@ async def backlog() -> Backlog:
 
 
 async def counts() -> dict[str, int]:
-    """How often sweeps brought about which type of event, and how often they `FAILED`, by all workers of all times."""
+    """How often workers applied a deadline, by its event, and how often they `FAILED`; all workers of all times."""
     return {row["outcome"]: row["total"] for row in await database.fetch("SELECT outcome, total FROM deadline_counts")}
 
 

@@ -22,6 +22,9 @@ class DeadlineKind(StrEnum):
     REMINDER = "REMINDER"
 
 
+ACTIONS: Final = ("contract.expired", "deposit.abandoned", "milestone.released", "milestone.deadline_approaching")
+"""The events that clocks are about, in the order of the clocks."""
+
 REMINDER_HOURS: Final = (7 * 24, 2 * 24, 12)
 """How long before the end of a milestone's window it is announced; what lies at or before its start is left out."""
 

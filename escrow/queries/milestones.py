@@ -77,7 +77,8 @@ async def milestones_page(
 ) -> list[MilestoneView]:
     """At most `limit` milestones of current plans: those of the newest contract first, in each in order of position.
 
-    `due_before` is about the date that the parties agreed on, `deadline_before` about the clock that runs on it. `after` is the contract and the position of the last one before.
+    `due_before` is about the date that the parties agreed on, `deadline_before` about the clock that runs on it. `after`
+    is the contract and the position of the last one before.
     """
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []

@@ -6,15 +6,22 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Final, NoReturn
+from collections import Counter
+from typing import Any, Final, NoReturn
 
-from escrow import commands
+from escrow import commands, store_write, sweep
 from escrow.money import Money
 from escrow.payments.provider import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
 from workers.main import run
 
-POINTS: Final = ("nowhere", "before_the_call", "after_the_call", "before_the_report", "after_the_report")
+POINTS: Final = (
+    *("nowhere", "before_the_call", "after_the_call", "before_the_report", "after_the_report"),
+    *("before_firing", "while_firing", "after_firing"),
+)
+
+
+SOME: Final = 5
 
 
 def die() -> NoReturn:
@@ -44,6 +51,29 @@ class DyingSandbox(Sandbox):
         return found
 
 
+def die_in_mid_fire(point: str) -> None:
+    """Once some deadlines were fired: before the next one is read, with its write on the way, or just after it."""
+    fire, write = sweep.fire, store_write.write
+    fired = 0
+
+    async def fire_some(contract_id: str) -> Counter[str]:
+        nonlocal fired
+        fired += 1
+        if point == "before_firing" and fired > SOME:
+            die()
+        happened = await fire(contract_id)
+        if point == "after_firing" and fired > SOME:
+            die()
+        return happened
+
+    async def write_some(*args: Any, **options: Any) -> bool:
+        if point == "while_firing" and fired > SOME:
+            asyncio.get_running_loop().call_later(0.001, die)
+        return await write(*args, **options)
+
+    sweep.fire, store_write.write = fire_some, write_some
+
+
 def main(point: str) -> None:
     assert point in POINTS
     if point == "after_the_report":
@@ -54,6 +84,8 @@ def main(point: str) -> None:
             die()
 
         commands.run = report_and_die
+    if point.endswith("firing"):
+        die_in_mid_fire(point)
     asyncio.run(run(provider=DyingSandbox(point)))
 
 

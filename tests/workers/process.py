@@ -47,9 +47,9 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker(
-    database_url: str, redis_url: str, log: Path, *, point: str = "nowhere"
+    database_url: str, redis_url: str, log: Path, *, point: str = "nowhere", skew_days: int = 0
 ) -> AsyncIterator[WorkerProcess]:
-    """A worker, started and not waited for; killed at the end if it still lives."""
+    """A worker, started and not waited for; killed at the end if it still lives. Its host's clock may be wrong."""
     environ = clean_environment() | {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -57,9 +57,10 @@ async def worker(
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
     }
+    program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.workers.dying", point), env=environ, cwd=ROOT, stdout=output, stderr=output
+            *(sys.executable, "-m", *program), env=environ, cwd=ROOT, stdout=output, stderr=output
         )
     try:
         yield WorkerProcess(process, log)

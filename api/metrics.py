@@ -1,0 +1,75 @@
+"""`/metrics`: how the deadlines of the deployment stand, as Prometheus reads it.
+
+Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
+need no port. A scrape costs two short statements, however many clocks run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from escrow import sweep
+from escrow.agreement.deadlines import ACTIONS
+from escrow.sweep import Backlog
+
+TIMEOUT_SECONDS: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+async def metrics(_: Request) -> Response:
+    """The figures in Prometheus' text format; 503 if the database doesn't give them."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            backlog, counts = await sweep.backlog(), await sweep.counts()
+    except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
+        _log.warning("no metrics: the database does not answer: %r", error)
+        return PlainTextResponse("The database does not answer.\n", status_code=503)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Deadlines(backlog, counts))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Deadlines(Collector):
+    """The figures of one moment."""
+
+    def __init__(self, backlog: Backlog, counts: Mapping[str, int]) -> None:
+        self._backlog, self._counts = backlog, counts
+
+    def collect(self) -> Iterator[Metric]:
+        for name, said, value in (
+            ("pending", "Running clocks, reminders included; an estimate beyond 10,000", self._backlog.pending),
+            ("overdue", "Deadlines that are due and were not applied yet, at most 10,000", self._backlog.overdue),
+            (
+                "oldest_overdue_seconds",
+                "How long the oldest of them has been due, in domain time",
+                self._backlog.oldest_overdue_seconds,
+            ),
+            (
+                "failing_contracts",
+                "Contracts whose deadlines fail for a reason of ours and are tried again, at most 10,000",
+                self._backlog.failing,
+            ),
+        ):
+            yield GaugeMetricFamily(f"earnest_deadlines_{name}", said, value=value)
+        fired = CounterMetricFamily(
+            "earnest_deadlines_fired", "Deadlines applied by workers, by the event that they are", labels=["event"]
+        )
+        for action in ACTIONS:
+            fired.add_metric([action], self._counts.get(action, 0))
+        yield fired
+        yield CounterMetricFamily(
+            "earnest_deadlines_failures",
+            "Attempts of workers at a contract's deadlines that failed for a reason of ours",
+            value=self._counts.get(sweep.FAILED, 0),
+        )

@@ -1,0 +1,112 @@
+"""How deadlines stand, seen from outside: metrics for Prometheus, and a readiness that turns red when they are late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api import health
+from escrow import bell, database, sweep
+from tests.api.client import People
+from tests.factories import advance_clock
+from tests.workers.sweeping import due_times, nothing_is_due, set_clock, several, submitted, sweeping
+
+
+async def figures(people: People) -> dict[str, float]:
+    answer = await people.nobody.http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        sample.name.removeprefix("earnest_deadlines_") + "".join(f" {label}" for label in sample.labels.values()): value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        for value in [sample.value]
+    }
+
+
+async def ready(people: People, redis_url: str) -> tuple[int, dict[str, Any]]:
+    await bell.connect(redis_url)
+    try:
+        answer = await people.nobody.http.get("/readyz")
+    finally:
+        await bell.disconnect()
+    return answer.status_code, answer.json()
+
+
+async def test_deadlines_pending_overdue_and_fired_are_counted(people: People) -> None:
+    deals = await several(people.deployment, 3)
+    before = await figures(people)
+    assert before["pending"] == 6  # each with a reminder
+    assert before["overdue"] == before["oldest_overdue_seconds"] == before["failing_contracts"] == 0
+    assert before["fired_total milestone.released"] == before["failures_total"] == 0
+    last = max((await due_times(deals)).values())
+    await set_clock(last)
+    await advance_clock(hours=1)
+    late = await figures(people)
+    assert late["overdue"] == 6
+    week = 7 * 24 * 3600
+    assert late["oldest_overdue_seconds"] == pytest.approx(week + 3600, abs=60), "the reminder of a week before"
+    async with sweeping():
+        await nothing_is_due()
+    after = await figures(people)
+    assert (after["pending"], after["overdue"], after["oldest_overdue_seconds"]) == (0, 0, 0)
+    assert after["fired_total milestone.released"] == 3
+    assert after["fired_total milestone.deadline_approaching"] == 0
+
+
+async def test_beyond_what_is_counted_the_number_of_clocks_is_an_estimate(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await several(people.deployment, 3)
+    await database.execute("ANALYZE deadlines")
+    monkeypatch.setattr(sweep, "COUNTED_MAX", 2)
+    assert (await figures(people))["pending"] == 6
+
+
+async def test_without_the_database_there_are_no_metrics(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: object) -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr(database, "fetch_row", refused)
+    assert (await people.nobody.http.get("/metrics")).status_code == 503
+
+
+async def test_readiness_is_red_while_deadlines_are_late_and_green_again_afterwards(
+    people: People, redis_url: str
+) -> None:
+    deal = await submitted(people.deployment)
+    await set_clock((await due_times([deal]))[deal.id])
+    async with sweeping():
+        await nothing_is_due()
+    fresh = await submitted(people.deployment)
+    due = (await due_times([fresh]))[fresh.id]
+    await database.execute("DELETE FROM deadlines WHERE kind = 'REMINDER'")
+    await set_clock(due)
+    code, found = await ready(people, redis_url)
+    assert (code, found["status"]) == (200, "ready"), "a moment late is not late"
+    await advance_clock(seconds=health.OVERDUE_SECONDS_MAX)
+    code, found = await ready(people, redis_url)
+    assert (code, found["status"]) == (503, "not ready")
+    assert found["checks"]["oldestOverdueDeadlineSeconds"] > health.OVERDUE_SECONDS_MAX
+    async with sweeping():
+        await nothing_is_due()
+    assert (await ready(people, redis_url))[0] == 200
+
+
+async def test_a_contract_that_fails_degrades_and_many_are_red(
+    people: People, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deals = await several(people.deployment, 2)
+    await advance_clock(days=15)
+    claimed = await sweep.claim(10)
+    await sweep.hand_back(claimed.token, failed={deal.id: "a fault of ours" for deal in deals}, happened={})
+    code, found = await ready(people, redis_url)
+    assert (code, found["status"]) == (200, "degraded")
+    assert found["checks"]["contractsWithFailingDeadlines"] == 2
+    seen = await figures(people)
+    assert (seen["failing_contracts"], seen["failures_total"]) == (2, 2)
+    assert seen["oldest_overdue_seconds"] > 0
+    monkeypatch.setattr(health, "FAILING_MAX", 1)
+    assert (await ready(people, redis_url))[0] == 503

@@ -1,0 +1,34 @@
+"""A worker on a host whose clock is wrong by so many days: `python -m tests.workers.skewed DAYS`.
+
+Whatever in the project's own code would ask Python for the time is told the wrong one.
+"""
+
+import asyncio
+import datetime as dt
+import sys
+import time
+from typing import Any
+
+from workers.main import run
+
+SKEW_SECONDS = int(sys.argv[1]) * 86400 if len(sys.argv) > 1 else 0
+_time, _time_ns = time.time, time.time_ns
+
+
+class _Skewed(dt.datetime):
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Any:
+        return dt.datetime.now(tz) + dt.timedelta(seconds=SKEW_SECONDS)
+
+
+def main() -> None:
+    time.time = lambda: _time() + SKEW_SECONDS
+    time.time_ns = lambda: _time_ns() + SKEW_SECONDS * 10**9
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("escrow", "webhooks", "workers") and getattr(module, "datetime", None):
+            module.datetime = _Skewed  # type: ignore[attr-defined]
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()
