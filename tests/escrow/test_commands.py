@@ -14,6 +14,7 @@ from escrow.agreement.state import Contract, Fees
 from escrow.bell import Topic
 from escrow.commands import run
 from escrow.errors import (
+    DomainError,
     Forbidden,
     InvalidInput,
     InvalidState,
@@ -130,6 +131,18 @@ async def test_what_somebody_may_not_see_is_not_found() -> None:
     await refused(c.Approve(milestone_id=ids.new(Kind.MILESTONE)), there.client, NotFound)
     await refused(c.Accept(contract_id="nonsense", revision=1), there.client, NotFound)
     await refused(c.ConfirmOrder(contract_id=deal.id, order_id="nonsense"), PROVIDER, NotFound)
+
+
+@pytest.mark.parametrize("nonsense", ["", "nonsense", "\0", "\ud800", "mil_" + "z" * 26, "x" * 10_000])
+async def test_identifiers_that_nothing_can_have_are_not_found(nonsense: str) -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    report = c.ConfirmDeposit(contract_id=deal.id, deposit_id=nonsense, amount=Money(1, "USD"))
+    await refused(c.Approve(milestone_id=nonsense), there.client, NotFound)
+    await refused(c.Decline(contract_id=nonsense), there.client, NotFound)
+    await refused(report, PROVIDER, NotFound)
+    await refused(replace(report, contract_id=nonsense), PROVIDER, NotFound)
+    await refused(replace(there.proposal(), freelancer_id=nonsense), there.client, DomainError)
 
 
 async def test_refused_commands_write_nothing_and_keep_no_key() -> None:
