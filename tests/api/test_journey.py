@@ -195,7 +195,9 @@ async def test_the_largest_plan_that_the_limits_allow_can_be_proposed_and_answer
     given = proposal(people) | {"description": "d" * inputs.DESCRIPTION_MAX, "milestones": plan}
     made = (await people.client.done("proposeContract", given, "contract { id }"))["contract"]
     counter = {"contractId": made["id"], "milestones": plan}
-    revised = await people.freelancer.done("reviseContract", counter, "contract { progress { total amount { amount } } }")
+    revised = await people.freelancer.done(
+        "reviseContract", counter, "contract { progress { total amount { amount } } }"
+    )
     assert revised["contract"]["progress"] == {"total": 200, "amount": {"amount": "2000000000000000.00"}}
 
 
