@@ -98,6 +98,8 @@ def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     credentials["connection_class"] = _RecordingConnection
     # Short statements whose cost estimates mislead: compiling one takes longer than running it.
     credentials["server_settings"] = {"application_name": "earnest", "jit": "off"}
+    # Kept prepared as long as the connection lives: planning one anew takes longer than running it several times.
+    credentials.setdefault("max_cached_statement_lifetime", 0)
     if pool_size is not None:
         credentials["maxsize"] = pool_size
     return config

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from escrow import database, ids
+from escrow import database, ids, store_read, store_write
 from escrow.access import PROVIDER, AccountType
 from escrow.agreement import commands as c
 from escrow.agreement.state import Contract, Fees
@@ -247,6 +247,11 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
     await deal.confirm(deposit_id)
     assert await database.fetch(f"SELECT {columns} FROM payment_orders") == before
     assert await database.fetch_value("SELECT state FROM payment_orders") == "PAID"
+
+
+def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
+    statements = (store_read._LOAD, store_write._CREATE, store_write._CHANGE)
+    assert max(len(statement) for statement in statements) < 15 * 1024
 
 
 async def test_the_bell_rings_for_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:
