@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -160,12 +160,6 @@ async def execute(sql: str, *args: object) -> str:
     async with get_connection(_ALIAS).acquire_connection() as connection:
         tag: str = await connection.execute(sql, *args)
     return tag
-
-
-async def execute_many(sql: str, arguments: Sequence[Sequence[object]]) -> None:
-    """Run one statement for each of several sets of arguments, all or none, without waiting for each."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
-        await connection.executemany(sql, arguments)
 
 
 class transaction:  # noqa: N801 - it is used as a function
