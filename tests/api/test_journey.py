@@ -201,6 +201,27 @@ async def test_the_largest_plan_that_the_limits_allow_can_be_proposed_and_answer
     assert revised["contract"]["progress"] == {"total": 200, "amount": {"amount": "2000000000000000.00"}}
 
 
+async def test_a_former_revisions_milestone_says_the_refusals_that_commands_on_it_meet(people: People) -> None:
+    client, freelancer = people.client, people.freelancer
+    plan = "contract { id milestones { id } }"
+    made = (await client.done("proposeContract", proposal(people, "10.00"), plan))["contract"]
+    counter = {"contractId": made["id"], "milestones": [draft("Other", "20.00")]}
+    await freelancer.done("reviseContract", counter, plan)
+    await client.done("acceptContract", {"contractId": made["id"], "revision": 2}, plan)
+    former = {"milestoneId": made["milestones"][0]["id"]}
+    shown = await client.ask(
+        f"query ($id: ID!) {{ milestone(id: $id) {{ {ACTIONS} }} }}", {"id": former["milestoneId"]}
+    )
+    reasons = {one["action"]: one["reason"]["code"] for one in shown["milestone"]["allowedActions"]}
+    for action, name in (
+        ("FUND", "fundMilestone"),
+        ("APPROVE", "approveMilestone"),
+        ("REMOVE_MILESTONE", "removeMilestone"),
+    ):
+        (refusal,) = (await client.do(name, former, plan))["userErrors"]
+        assert reasons[action] == refusal["code"] != "NOT_FOUND"
+
+
 async def test_the_client_edits_the_plan_and_an_outdated_edit_is_shown_the_plan_as_it_is(people: People) -> None:
     deal = await people.deployment.activate("10.00", "20.00")
     client = people.client
