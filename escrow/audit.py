@@ -19,6 +19,9 @@ __all__ = ["Difference", "audit"]
 BATCH_STREAMS: Final = 100
 """Streams of one snapshot: a long one would keep PostgreSQL from clearing up behind busy tables."""
 
+BATCH_EVENTS: Final = 10_000
+"""Events of one snapshot, at most, unless a single stream has more: they are all in memory at once."""
+
 
 async def audit(*, batch: int = BATCH_STREAMS) -> AsyncIterator[Difference]:
     """Everything that is not as it should be, in no particular order; nothing if all is well."""
@@ -35,12 +38,20 @@ async def audit(*, batch: int = BATCH_STREAMS) -> AsyncIterator[Difference]:
 
 
 async def _streams(table: str, after: str, limit: int) -> list[str]:
+    """The next streams: as many as their events let be looked at together."""
     rows = await database.fetch(
-        f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608 - one of two names
+        f"SELECT id, version FROM {table} WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608 - one of two names
         after,
         limit,
     )
-    return [row["id"] for row in rows]
+    chosen: list[str] = []
+    events = 0
+    for row in rows:
+        events += row["version"]
+        if chosen and events > BATCH_EVENTS:
+            break
+        chosen.append(row["id"])
+    return chosen
 
 
 async def _whole() -> list[Difference]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -106,6 +106,8 @@ def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     credentials["connection_class"] = _RecordingConnection
     # Short statements whose cost estimates mislead: compiling one takes longer than running it.
     credentials["server_settings"] = {"application_name": "earnest", "jit": "off"}
+    # Kept prepared as long as the connection lives: planning one anew takes longer than running it several times.
+    credentials.setdefault("max_cached_statement_lifetime", 0)
     if pool_size is not None:
         credentials["maxsize"] = pool_size
     return config
@@ -166,12 +168,6 @@ async def execute(sql: str, *args: object) -> str:
     async with get_connection(_ALIAS).acquire_connection() as connection:
         tag: str = await connection.execute(sql, *args)
     return tag
-
-
-async def execute_many(sql: str, arguments: Sequence[Sequence[object]]) -> None:
-    """Run one statement for each of several sets of arguments, all or none, without waiting for each."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
-        await connection.executemany(sql, arguments)
 
 
 class transaction:  # noqa: N801 - it is used as a function

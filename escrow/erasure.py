@@ -18,6 +18,7 @@ from escrow.agreement.evolve import evolve
 from escrow.agreement.state import Contract
 from escrow.audit_streams import fold, load
 from escrow.errors import InvalidState, NotFound
+from escrow.idempotency import NO_INPUT_SQL
 from escrow.store_rows import Row, contract_row, milestone_row, order_row, submission_row
 
 
@@ -25,7 +26,8 @@ async def erase(contract_id: str, *, event_id: str | None = None) -> int:
     """Erase the words of a contract, or of one of its events; answers how many texts it were.
 
     Refuses with `NotFound` what is not there, and with `InvalidState` while the provider still needs a payment token that
-    would go. Commands under way decide again.
+    would go. Commands under way decide again; idempotency keys that the contract's commands came with stay used, but
+    repeating one is refused from now on.
     """
     async with database.transaction():
         if await database.fetch_row("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", contract_id) is None:
@@ -39,6 +41,7 @@ async def erase(contract_id: str, *, event_id: str | None = None) -> int:
         erased = len(await database.fetch(_ERASE, contract_id, event_id))
         if erased:
             await database.execute("UPDATE contracts SET erasures = erasures + 1 WHERE id = $1", contract_id)
+            await database.execute(_FORGET_INPUTS, contract_id)
             await _rewrite(contract_id)
     return erased
 
@@ -58,6 +61,8 @@ WHERE {_OF_CONTRACT} AND field = 'paymentToken'
 _ERASE: Final = f"""
 UPDATE texts SET body = NULL, salt = NULL, erased_at = clock_timestamp() WHERE {_OF_CONTRACT} RETURNING event_id
 """
+
+_FORGET_INPUTS: Final = f"UPDATE idempotency_keys SET input_sha256 = {NO_INPUT_SQL} WHERE contract_id = $1"
 
 
 async def _rewrite(contract_id: str) -> None:

@@ -21,6 +21,9 @@ KEY_CHARACTERS_MAX: Final = 255
 KEPT_DAYS: Final = 30
 """How long the key of a command without a contract is kept; the others live as long as their contract."""
 
+NO_INPUT_SQL: Final = "sha256(uuid_send(gen_random_uuid()))"
+"""A digest of nothing, for a key whose input was erased: its own digest has no salt, so that short words could be guessed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:

@@ -9,6 +9,7 @@ from typing import Final
 
 from escrow import database, ids
 from escrow.errors import InvalidState, NotFound
+from escrow.idempotency import NO_INPUT_SQL
 
 
 async def erase_member(member_id: str) -> bool:
@@ -24,6 +25,7 @@ async def erase_member(member_id: str) -> bool:
             raise InvalidState("This is a member still; remove them first.", field="memberId")
         erased = await database.fetch(_ERASE, row["account_id"], member_id)
         await database.execute("UPDATE members SET person = '', name = '' WHERE id = $1", member_id)
+        await database.execute(_FORGET_INPUTS, member_id)
     return bool(erased)
 
 
@@ -37,3 +39,7 @@ WHERE texts.event_id = events.id AND events.stream_id = $1 AND events.type = 'me
 AND events.body::jsonb -> 'data' ->> 'memberId' = $2 AND texts.erased_at IS NULL
 RETURNING texts.field
 """
+
+_FORGET_INPUTS: Final = f"""
+UPDATE idempotency_keys SET input_sha256 = {NO_INPUT_SQL} WHERE contract_id IS NULL AND result ->> 'member_id' = $1
+"""  # noqa: S608 - a constant

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 @strawberry.type(description="One step of a contract's plan. Amounts are gross; fees stand apart.")
 class Milestone(Node):
+    whole: strawberry.Private[domain.Milestone]
+    """As the domain knows it."""
+
     contract_id: strawberry.ID = strawberry.field(description="The contract that it belongs to.")
     revision: int = strawberry.field(description="The revision of the contract that it belongs to.")
     position: int = strawberry.field(description="Its place in the order of the plan, from 1; closed ones count.")
@@ -73,11 +76,12 @@ class Milestone(Node):
     @resolved("What the viewer may do with it now, and why not the rest.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         standing = await standing_of(self.contract_id, info.context)
-        return allowed_actions(standing, info.context.known(), self.id)
+        return allowed_actions(standing, info.context.known(), self.whole)
 
     @classmethod
     def of(cls, milestone: domain.Milestone, *, contract_id: str, currency: str) -> Milestone:
         return cls(
+            whole=milestone,
             id=strawberry.ID(milestone.id),
             contract_id=strawberry.ID(contract_id),
             revision=milestone.revision,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +12,7 @@ import strawberry
 from escrow.access import Actor, Side
 from escrow.agreement.deadlines import next_deadline
 from escrow.agreement.permit import permit
-from escrow.agreement.state import Contract
+from escrow.agreement.state import Contract, Milestone, Surroundings
 from escrow.errors import ErrorCode
 from escrow.lifecycle import TRANSITIONS, Action
 from escrow.queries.contracts import Standing, standings
@@ -53,14 +54,20 @@ async def standing_of(contract_ids: Sequence[str], _: Context) -> list[Standing]
     return [found[contract_id] for contract_id in contract_ids]
 
 
-def allowed_actions(standing: Standing, actor: Actor, milestone_id: str | None = None) -> list[AllowedAction]:
+def allowed_actions(standing: Standing, actor: Actor, milestone: Milestone | None = None) -> list[AllowedAction]:
     """Every action on the contract, or on one of its milestones, with the reason if this actor may not take it now."""
-    actions = ON_CONTRACTS if milestone_id is None else ON_MILESTONES
-    return [_allowed(standing, action, actor, milestone_id) for action in actions]
+    state = standing.now
+    if milestone is None:
+        return [_allowed(state, action, actor, standing.around, None) for action in ON_CONTRACTS]
+    if state.milestone(milestone.id) is None:  # of a former revision: standings hold the current plan only
+        state = replace(state, former={milestone.id: milestone})
+    return [_allowed(state, action, actor, standing.around, milestone.id) for action in ON_MILESTONES]
 
 
-def _allowed(standing: Standing, action: Action, actor: Actor, milestone_id: str | None) -> AllowedAction:
-    refusal = permit(standing.now, action, milestone_id, actor=actor, around=standing.around)
+def _allowed(
+    state: Contract, action: Action, actor: Actor, around: Surroundings, milestone_id: str | None
+) -> AllowedAction:
+    refusal = permit(state, action, milestone_id, actor=actor, around=around)
     if refusal is None:
         return AllowedAction(action=action, allowed=True, reason=None)
     return AllowedAction(action=action, allowed=False, reason=Refusal(code=refusal.code, message=refusal.message))

@@ -6,7 +6,8 @@ from typing import Any
 
 from escrow import database
 from escrow.access import PROVIDER
-from escrow.agreement import commands
+from escrow.agreement import commands, inputs
+from escrow.agreement.state import MILESTONES_MAX
 from escrow.commands import run
 from escrow.money import Money
 from tests.api.client import Caller, People
@@ -183,6 +184,42 @@ async def test_from_a_proposal_through_a_counter_offer_to_the_last_payout(people
     assert [one["state"] for one in record["contract"]["deposits"]["nodes"]] == ["CONFIRMED", "CONFIRMED"]
     assert [one["kind"] for one in record["contract"]["paymentOrders"]["nodes"]] == ["DEPOSIT", "DEPOSIT", "PAYOUT"]
     assert [len(one["submissions"]["nodes"]) for one in record["contract"]["milestones"]] == [2, 0]
+
+
+async def test_the_largest_plan_that_the_limits_allow_can_be_proposed_and_answered(people: People) -> None:
+    longest = draft("t" * inputs.TITLE_MAX, "10000000000000.00") | {
+        "purpose": "p" * inputs.PURPOSE_MAX,
+        "deliverables": ["d" * inputs.DELIVERABLE_MAX] * inputs.DELIVERABLES_MAX,
+    }
+    plan = [longest] * MILESTONES_MAX
+    given = proposal(people) | {"description": "d" * inputs.DESCRIPTION_MAX, "milestones": plan}
+    made = (await people.client.done("proposeContract", given, "contract { id }"))["contract"]
+    counter = {"contractId": made["id"], "milestones": plan}
+    revised = await people.freelancer.done(
+        "reviseContract", counter, "contract { progress { total amount { amount } } }"
+    )
+    assert revised["contract"]["progress"] == {"total": 200, "amount": {"amount": "2000000000000000.00"}}
+
+
+async def test_a_former_revisions_milestone_says_the_refusals_that_commands_on_it_meet(people: People) -> None:
+    client, freelancer = people.client, people.freelancer
+    plan = "contract { id milestones { id } }"
+    made = (await client.done("proposeContract", proposal(people, "10.00"), plan))["contract"]
+    counter = {"contractId": made["id"], "milestones": [draft("Other", "20.00")]}
+    await freelancer.done("reviseContract", counter, plan)
+    await client.done("acceptContract", {"contractId": made["id"], "revision": 2}, plan)
+    former = {"milestoneId": made["milestones"][0]["id"]}
+    shown = await client.ask(
+        f"query ($id: ID!) {{ milestone(id: $id) {{ {ACTIONS} }} }}", {"id": former["milestoneId"]}
+    )
+    reasons = {one["action"]: one["reason"]["code"] for one in shown["milestone"]["allowedActions"]}
+    for action, name in (
+        ("FUND", "fundMilestone"),
+        ("APPROVE", "approveMilestone"),
+        ("REMOVE_MILESTONE", "removeMilestone"),
+    ):
+        (refusal,) = (await client.do(name, former, plan))["userErrors"]
+        assert reasons[action] == refusal["code"] != "NOT_FOUND"
 
 
 async def test_the_client_edits_the_plan_and_an_outdated_edit_is_shown_the_plan_as_it_is(people: People) -> None:

@@ -76,6 +76,15 @@ async def test_nothing_differs_after_any_command(case: Case) -> None:
         assert await differences() == []
 
 
+async def test_long_streams_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("escrow.audit.BATCH_EVENTS", 1)
+    await busy()
+    with database.counting() as statements:
+        assert await differences() == []
+    streams = await database.fetch_value("SELECT count(DISTINCT stream_id) FROM events")
+    assert statements.count("BEGIN;") == streams + 1
+
+
 FUNDED: Final = "type = 'milestone.funded'"
 LATEST: Final = "(SELECT id FROM events WHERE type = 'milestone.released')"
 FAULTS: Final = {

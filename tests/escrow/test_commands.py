@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from escrow import database, ids
+from escrow import database, ids, store_read, store_write
 from escrow.access import PROVIDER, AccountType
 from escrow.agreement import commands as c
 from escrow.agreement.state import Contract, Fees
 from escrow.bell import Topic
 from escrow.commands import run
 from escrow.errors import (
+    DomainError,
     Forbidden,
     InvalidInput,
     InvalidState,
@@ -132,6 +133,18 @@ async def test_what_somebody_may_not_see_is_not_found() -> None:
     await refused(c.ConfirmOrder(contract_id=deal.id, order_id="nonsense"), PROVIDER, NotFound)
 
 
+@pytest.mark.parametrize("nonsense", ["", "nonsense", "\0", "\ud800", "mil_" + "z" * 26, "x" * 10_000])
+async def test_identifiers_that_nothing_can_have_are_not_found(nonsense: str) -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    report = c.ConfirmDeposit(contract_id=deal.id, deposit_id=nonsense, amount=Money(1, "USD"))
+    await refused(c.Approve(milestone_id=nonsense), there.client, NotFound)
+    await refused(c.Decline(contract_id=nonsense), there.client, NotFound)
+    await refused(report, PROVIDER, NotFound)
+    await refused(replace(report, contract_id=nonsense), PROVIDER, NotFound)
+    await refused(replace(there.proposal(), freelancer_id=nonsense), there.client, DomainError)
+
+
 async def test_refused_commands_write_nothing_and_keep_no_key() -> None:
     there = await Deployment.make()
     deal = await there.fund()
@@ -234,6 +247,11 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
     await deal.confirm(deposit_id)
     assert await database.fetch(f"SELECT {columns} FROM payment_orders") == before
     assert await database.fetch_value("SELECT state FROM payment_orders") == "PAID"
+
+
+def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
+    statements = (store_read._LOAD, store_write._CREATE, store_write._CHANGE)
+    assert max(len(statement) for statement in statements) < 15 * 1024
 
 
 async def test_the_bell_rings_for_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:

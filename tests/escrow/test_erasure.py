@@ -11,7 +11,8 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.commands import run
 from escrow.erasure import erase
-from escrow.errors import InvalidState, NotFound
+from escrow.errors import IdempotencyKeyReused, InvalidState, NotFound
+from escrow.idempotency import idempotency
 from escrow.ids import Kind
 from tests.factories import Deal, Deployment, usd
 
@@ -55,6 +56,20 @@ async def test_erased_words_are_nowhere_any_more() -> None:
     said = await everything_said()
     assert [words for words in WORDS if words in said] == []
     assert await erase(deal.id) == 0
+
+
+async def test_erased_words_cannot_be_guessed_from_the_input_of_an_idempotency_key() -> None:
+    deal = await wordy()
+    edit = c.EditMilestone(milestone_id=deal.milestone(2), title="Guess me")
+    given = idempotency("once", operation="editMilestone", given={"title": "Guess me"})
+    await run(edit, by=deal.client, idempotency=given)
+    digests = "SELECT input_sha256 FROM idempotency_keys WHERE key = 'once'"
+    assert await database.fetch_value(digests) == given.input_sha256
+    await erase(deal.id)
+    assert await database.fetch_value(digests) != given.input_sha256
+    with pytest.raises(IdempotencyKeyReused):
+        await run(edit, by=deal.client, idempotency=given)
+    assert "Guess me" not in await everything_said()
 
 
 async def test_chain_and_audit_stay_clean_after_an_erasure() -> None:

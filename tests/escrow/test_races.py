@@ -21,7 +21,7 @@ from tests.factories import Deal, Deployment, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
 
-ROUNDS = range(12)
+ROUNDS = range(6)
 
 
 async def both(*commands: Coroutine[Any, Any, Outcome]) -> list[Outcome | DomainError]:

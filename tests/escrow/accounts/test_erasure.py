@@ -11,6 +11,7 @@ from escrow.accounts.erasure import erase_member
 from escrow.accounts.running import run
 from escrow.audit import audit
 from escrow.errors import InvalidState, NotFound
+from escrow.idempotency import idempotency
 from tests.escrow.accounts.world import World
 
 
@@ -35,6 +36,21 @@ async def test_a_removed_member_is_forgotten_and_the_audit_stays_clean(world: Wo
     assert [difference async for difference in audit()] == []
     # The person may come back, as somebody new.
     await world.add_member("forget-me@studio.example", Role.MEMBER)
+
+
+async def test_who_a_member_was_cannot_be_guessed_from_an_idempotency_key(world: World) -> None:
+    member_id = ids.new(ids.Kind.MEMBER)
+    person = "forget-me@studio.example"
+    given = idempotency("once", operation="addMember", given={"person": person})
+    adding = commands.AddMember(
+        account_id=world.studio, member_id=member_id, person=person, name="Eva", role=Role.MEMBER
+    )
+    await run(adding, by=world.owner, idempotency=given)
+    await run(commands.RemoveMember(member_id=member_id), by=world.owner)
+    digests = "SELECT input_sha256 FROM idempotency_keys WHERE key = 'once'"
+    assert await database.fetch_value(digests) == given.input_sha256
+    await erase_member(member_id)
+    assert await database.fetch_value(digests) != given.input_sha256
 
 
 async def test_a_present_member_is_not_forgotten(world: World) -> None:

@@ -66,6 +66,8 @@ def funding(**given: Any) -> Story:
         ({"currency": "XAU"}, "currency"),
         ({"time_zone": ""}, "timeZone"),
         ({"time_zone": "Mars/Olympus"}, "timeZone"),
+        ({"time_zone": "localtime"}, "timeZone"),
+        ({"time_zone": "Factory"}, "timeZone"),
         ({"time_zone": "../etc/passwd"}, "timeZone"),
         ({"budget": usd("0")}, "budget.amount"),
         ({"budget": RawMoney(usd("5").amount, "EUR")}, "budget.currency"),
