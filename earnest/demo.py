@@ -27,6 +27,10 @@ PARTY_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_
 MEDIATOR_SCOPES: Final = (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE)
 
 CLIENT_FEE_BASIS_POINTS: Final = 300
+REVIEW_DAYS: Final = 2
+"""The review window of the contract that is played, the shortest there may be: the test clock moves for all contracts, and
+the one that waits for whoever tries the API should go on waiting."""
+
 FREELANCER_FEE_BASIS_POINTS: Final = 1000
 
 
@@ -144,6 +148,8 @@ async def play(people: People, out: Callable[[str], None], *, bodies: bool = Fal
     story = Website(
         client=Api(people.url, people.client.key),
         freelancer=Api(people.url, people.freelancer.key),
+        operator=Api(people.url, people.operator.key),
+        review_days=REVIEW_DAYS,
         say=lambda text: out(f"\n{text}"),
         show=show,
     )

@@ -14,6 +14,9 @@ from earnest.graphql import Api
 from earnest.timeline import Event, Timeline
 
 CURRENCY: Final = "USD"
+REVIEW_DAYS: Final = 14
+"""What a contract has unless it says otherwise."""
+
 Say = Callable[[str], None]
 
 
@@ -63,10 +66,24 @@ def plan(start: str, wireframe: str, design: str, testing: str) -> list[dict[str
 
 
 class Website:
-    """One run of the story between a client and a freelancer. `say` tells it, `show` gets each event."""
+    """One run of the story between a client and a freelancer. `say` tells it, `show` gets each event.
 
-    def __init__(self, *, client: Api, freelancer: Api, say: Say, show: Callable[[Event], None]) -> None:
+    `operator` moves the test clock for the second half. `review_days` is how long the client may stay silent.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Api,
+        freelancer: Api,
+        say: Say,
+        show: Callable[[Event], None],
+        operator: Api | None = None,
+        review_days: int = REVIEW_DAYS,
+    ) -> None:
         self.client = client
+        self.operator = operator
+        self.review_days = review_days
         self.freelancer = freelancer
         self.say = say
         self.show = show
@@ -89,7 +106,7 @@ class Website:
         await self._fund(wireframe)
         await self.timeline.until("milestone.activated", wireframe)
         await self._edit_the_plan()
-        self.say("The freelancer hands in the wireframes. The client has 14 days to answer.")
+        self.say(f"The freelancer hands in the wireframes. The client has {self.review_days} days to answer.")
         await self._submit(wireframe, "The wireframes of all five page types.", "https://design.example/wireframes/1")
 
     async def second_half(self) -> None:
@@ -102,8 +119,9 @@ class Website:
         await self._approve(wireframe, "Now it is what we meant.")
         self.say("The freelancer has what was released so far paid out.")
         await self._pay_out()
-        for position, what in ((3, "designs"), (4, "texts and pictures"), (5, "test report")):
-            await self._whole_milestone(position, what)
+        await self._whole_milestone(3, "designs")
+        await self._silence(4, "texts and pictures")
+        await self._whole_milestone(5, "test report")
         await self.timeline.until("contract.completed")
         self.say("Everything is approved, the contract is completed. The last payout:")
         await self._pay_out()
@@ -131,6 +149,7 @@ class Website:
             currency=CURRENCY,
             timeZone="Europe/Lisbon",
             budget={"amount": "5000.00", "currency": CURRENCY},
+            windows={"reviewHours": 24 * self.review_days},
             milestones=plan("300.00", "700.00", "1400.00", "800.00"),
             message="We would like to start next week.",
         )
@@ -173,6 +192,22 @@ class Website:
         await self.timeline.until("milestone.activated", milestone_id)
         await self._submit(milestone_id, f"The {what}.", f"https://design.example/{position}")
         await self._approve(milestone_id, "Very good.")
+
+    async def _silence(self, position: int, what: str) -> None:
+        """The client says nothing until the review window is over; the test clock makes it a moment."""
+        if self.operator is None:
+            raise ValueError("only the operator moves the test clock")
+        milestone_id = await self._milestone(position)
+        self.say(
+            f"Milestone {position}: paid for and handed in. The client stays silent; {self.review_days} days later ..."
+        )
+        await self._fund(milestone_id)
+        await self.timeline.until("milestone.activated", milestone_id)
+        await self._submit(milestone_id, f"The {what}.", f"https://design.example/{position}")
+        way = await self.operator.do("advanceTestClock", "to hasMore", by=f"P{self.review_days}D")
+        while way["hasMore"]:
+            way = await self.operator.do("advanceTestClock", "to hasMore", to=way["to"])
+        await self.timeline.until("milestone.released", milestone_id)
 
     async def _milestone(self, position: int) -> str:
         document = "query Plan($id: ID!) { contract(id: $id) { milestones { id position } } }"

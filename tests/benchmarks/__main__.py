@@ -1,30 +1,35 @@
-"""`make bench`: starts the embedded engines, measures, prints a table."""
+"""`make bench`: starts the embedded engines, measures, prints tables. `make bench ARGS=deadlines` measures only those."""
 
 from __future__ import annotations
 
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands
+from tests.benchmarks import commands, deadlines
 from tests.engines import TestServer
 
 ROUNDS: Final = 5
+WORKERS: Final = (1, 2)
+PARTS: Final = ("commands", "deadlines")
 
 
-async def main() -> None:
+async def main(chosen: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with Engines(Path(directory)) as engines:
             server = TestServer(engines)
             await server.make_template()
-            await commands.measure(server)  # warms up the engine and the interpreter; not counted
-            rounds = [await commands.measure(server) for _ in range(ROUNDS)]
-    print_table(rounds)
+            if "commands" in chosen:
+                await commands.measure(server)  # warms up the engine and the interpreter; not counted
+                print_table([await commands.measure(server) for _ in range(ROUNDS)])
+            if "deadlines" in chosen:
+                deadlines.print_table([await deadlines.measure(server, engines.redis_url, n) for n in WORKERS])
 
 
 def print_table(rounds: list[commands.Figures]) -> None:
@@ -42,4 +47,4 @@ def print_table(rounds: list[commands.Figures]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(sys.argv[1:] or PARTS))

@@ -103,6 +103,9 @@ async def test_the_demo_ends_with_a_completed_contract_and_a_clean_audit(
         assert happened.count(fact) == 1
     assert happened.count("milestone.submitted") == 5, "one was approved without a submission, one submitted twice"
     assert happened[-1] == "payout.paid"
+    (silent,) = [line for line in told if "AUTO_RELEASED" in line]
+    assert "Developing content" in silent
+    assert happened[happened.index("milestone.deadline_approaching") + 1] == "milestone.released"
 
 
 async def test_a_worker_killed_again_and_again_during_the_demo_leaves_a_clean_audit(
