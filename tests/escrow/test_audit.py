@@ -170,6 +170,7 @@ FAULTS: Final = {
         "DELETE FROM contracts WHERE state = 'ACTIVE'",
         ("a contract or an account of that id",),
     ),
+    "no row of deployment": ("DELETE FROM deployment", ("deployment.client_fee_bps", "deployment.freelancer_fee_bps")),
     "other fees than the operator set": ("UPDATE deployment SET client_fee_bps = 0", ("deployment.client_fee_bps",)),
     "another secret": ("UPDATE api_keys SET secret_sha256 = sha256('x')", ("api_keys.fingerprint",)),
     "a wider key": ("UPDATE api_keys SET contract_ids = NULL", ("api_keys.contract_ids",)),
