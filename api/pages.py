@@ -35,7 +35,7 @@ and when.</p>
 <ul>
 <li><a href="/schema.graphql">The schema</a>, with a description of every type, field and argument: it is the manual.</li>
 <li>The documentation lies beside the source: <code>README.md</code> and <code>docs/</code>.</li>
-<li><a href="/healthz">Alive?</a> <a href="/readyz">Ready?</a></li>
+<li><a href="/healthz">Alive?</a> <a href="/readyz">Ready?</a> <a href="/metrics">Metrics</a></li>
 </ul>
 </body>
 </html>

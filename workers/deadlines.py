@@ -22,6 +22,9 @@ POLL_SECONDS: Final = 0.5
 PAUSE_SECONDS_MIN: Final = 0.005
 """The shortest one: what is due may be in the hands of a command that is just being written."""
 
+RING_PAUSE_SECONDS: Final = 0.05
+"""After a ring while nothing is under way: commands set clocks all the time, which end in hours, not now."""
+
 AT_ONCE: Final = 12
 """Contracts under way in one process; most of PostgreSQL's pool stays for the other pumps."""
 
@@ -42,7 +45,8 @@ async def pump() -> None:
             while True:
                 await work.hand_back()
                 seconds = POLL_SECONDS if work.is_busy else await work.take()
-                await wakeups.wait(seconds)
+                if await wakeups.wait(seconds) and work.is_idle:
+                    await asyncio.sleep(RING_PAUSE_SECONDS)
         finally:
             await work.end()
 
@@ -64,6 +68,10 @@ class _Work:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ended: defaultdict[str, _Ended] = defaultdict(_Ended)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._under_way
 
     @property
     def is_busy(self) -> bool:
