@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from graphql import GraphQLError
@@ -39,6 +39,34 @@ def test_a_time_is_taken_with_any_offset_and_given_in_utc(text: str) -> None:
     serialize = SCALARS[datetime].serialize
     assert serialize is not None
     assert serialize(datetime(2026, 3, 31, 12, tzinfo=UTC)) == "2026-03-31T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("given_", "span"),
+    [
+        ("P14D", timedelta(days=14)),
+        ("P2W", timedelta(weeks=2)),
+        ("PT90M", timedelta(minutes=90)),
+        ("P1DT2H3M4S", timedelta(days=1, hours=2, minutes=3, seconds=4)),
+        ("PT0S", timedelta(0)),
+        (3600, timedelta(hours=1)),
+        (-1, timedelta(seconds=-1)),
+    ],
+)
+def test_a_duration_is_seconds_or_iso_8601(given_: object, span: timedelta) -> None:
+    assert _parse("Duration", given_) == span
+    serialize = SCALARS[timedelta].serialize
+    assert serialize is not None
+    assert serialize(timedelta(days=14)) == "PT1209600S"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "P", "PT", "P1DT", "14D", "P1Y", "P1M", "P1.5D", "-P1D", "p1d", "P1D ", "P9999999D", 1.5, True, 10**11, None],
+)
+def test_what_is_no_duration_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="Duration"):
+        _parse("Duration", value)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1), st.integers(0, 10**9 - 1))
