@@ -76,7 +76,6 @@ class Actor:
     scopes: frozenset[Scope] = frozenset()
     contract_ids: frozenset[str] | None = None
     """The only contracts that the key reaches; ``None`` for all of its account's."""
-    disabled: bool = False
 
     def wire(self) -> dict[str, str]:
         """How an event names its actor: the kind, and what is known of account, member and key."""

@@ -24,8 +24,7 @@ async def authenticate(token: str) -> Actor | None:
 
 
 _FIND: Final = """
-SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role,
-       account.is_operator, account.disabled_at IS NOT NULL AS is_disabled
+SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role, account.is_operator
 FROM api_keys AS key
 JOIN accounts AS account ON account.id = key.account_id
 LEFT JOIN members AS member ON member.id = key.member_id
@@ -44,5 +43,4 @@ def _actor(row: database.Record) -> Actor:
         role=Role(row["role"]) if row["role"] is not None else Role.OWNER,
         scopes=scopes,
         contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
-        disabled=row["is_disabled"],
     )

@@ -67,13 +67,13 @@ def _says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
 
 
 def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None:
-    """``milestone.moved``; moving it to where it stands changes nothing."""
+    """``milestone.moved``; moving it to where it stands changes nothing, unless that comes with a message."""
     state, milestone = history.state, planned(history, command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
     message = inputs.message(command.message)
     others = [other for other in state.milestones if other.id != milestone.id]
     _check_place(others[position - 1 :])
-    if position != milestone.position:
+    if position != milestone.position or message is not None:
         event = MilestoneMoved(
             milestone_id=milestone.id, plan_version=state.plan_version + 1, position=position, message=message
         )

@@ -25,7 +25,7 @@ async def test_a_key_is_its_account_within_its_scopes_in_one_statement(world: Wo
     assert (actor.kind, actor.account_id, actor.key_id) == (ActorKind.ACCOUNT, world.studio, key_id)
     assert (actor.role, actor.member_id) == (Role.OWNER, None)
     assert actor.scopes == frozenset({Scope.CONTRACTS_READ, Scope.MONEY_WRITE})
-    assert (actor.contract_ids, actor.disabled) == (None, False)
+    assert actor.contract_ids is None
 
 
 async def test_a_members_key_has_the_members_role(world: World) -> None:
@@ -55,12 +55,12 @@ async def test_the_operators_key_is_the_operator_only_with_the_scope(world: Worl
         assert actor.kind is kind
 
 
-async def test_a_disabled_accounts_key_says_so(world: World) -> None:
+async def test_a_disabled_accounts_key_stays_good(world: World) -> None:
     token, _ = await world.create_key()
     await run(commands.DisableAccount(account_id=world.studio), by=world.operator)
     actor = await authenticate(token.text)
     assert actor is not None
-    assert actor.disabled
+    assert actor.account_id == world.studio
 
 
 async def test_an_ended_key_is_nobody(world: World) -> None:

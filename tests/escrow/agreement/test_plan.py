@@ -54,6 +54,14 @@ def test_moving_to_where_it_stands_changes_nothing() -> None:
     assert (story.move(2, 2).code(), story.happened(), story.state) == (None, [], before)
 
 
+def test_a_message_is_heard_though_the_milestone_moves_to_where_it_stands() -> None:
+    story = planned()
+    command = c.MoveMilestone(milestone_id=story.milestone(2).id, position=2, message="It stays the second")
+    story.do(command, CLIENT)
+    assert story.happened() == ["milestone.moved"]
+    assert order(story) == [1, 2, 3, 4]
+
+
 def test_a_removed_milestone_stays_in_its_place_as_cancelled() -> None:
     story = planned().remove(2)
     assert (order(story), story.states()) == ([1, 2, 3, 4], ["PLANNED", "CANCELLED", "PLANNED", "PLANNED"])
