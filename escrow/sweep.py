@@ -67,8 +67,11 @@ async def fire(contract_id: str) -> Counter[str]:
     """
     outcome = await commands.run(ApplyDeadlines(contract_id=contract_id), by=CLOCK)
     happened = Counter(event.type for event in outcome.recorded if event.recorded.actor.kind is ActorKind.CLOCK)
-    if not happened and await database.fetch_value(_STILL_DUE, contract_id, outcome.around.now):
-        raise NothingHappens("a deadline is due that the contract doesn't know")
+    if not happened:
+        now = outcome.around.now
+        await database.execute(_FORGET_REMINDERS, contract_id, now, outcome.version)
+        if await database.fetch_value(_STILL_DUE, contract_id, now):
+            raise NothingHappens("a deadline is due that the contract doesn't know")
     return happened
 
 
@@ -155,6 +158,13 @@ ON CONFLICT (contract_id) DO UPDATE
     SET free_at = EXCLUDED.free_at, lease_token = EXCLUDED.lease_token, attempts = held.attempts + 1
     WHERE held.free_at <= clock_timestamp()
 RETURNING contract_id
+"""
+
+# While an update is rolled out, a process of the release before reminders leaves them behind when it stops a clock.
+_FORGET_REMINDERS: Final = """
+DELETE FROM deadlines AS clock USING contracts AS contract
+WHERE clock.contract_id = $1 AND clock.kind = 'REMINDER' AND clock.due_at <= $2
+    AND contract.id = $1 AND contract.version = $3
 """
 
 _STILL_DUE: Final = "SELECT EXISTS (SELECT FROM deadlines WHERE contract_id = $1 AND due_at <= $2)"

@@ -32,6 +32,9 @@ SPAN_MAX: Final = timedelta(days=3660)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Where the clock ends: windows must still fit in behind it."""
 
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What lies behind is no error, but there is no need to tell one millennium from another."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +100,8 @@ def _target(span: timedelta | None, to: datetime | None, now: datetime) -> datet
         if not timedelta(0) < span <= SPAN_MAX:
             raise InvalidInput(f"The clock goes forward by up to {SPAN_MAX.days} days at once.", field="by")
         to = now + span
+    if to is not None and to < now:
+        return max(to, EARLIEST)
     if to is None or to > LATEST or to - now > SPAN_MAX:
         latest = min(LATEST, now + SPAN_MAX)
         raise InvalidInput(f"The clock goes as far as {codec.print_time(latest)} at once.", field="to")

@@ -31,6 +31,10 @@ AT_ONCE: Final = 12
 CLAIM_MAX: Final = 64
 """Deadlines that one claim looks at: well within the lease, also when each takes 50 ms."""
 
+FIRE_SECONDS_MAX: Final = 4.0
+"""What takes longer hangs, and gives its place to others before its lease ends. A write that is on its way goes on, and is
+whole or nothing."""
+
 STOP_SECONDS: Final = 3.0
 """What is under way may end for so long when the pump stops; a later worker finds the rest."""
 
@@ -100,15 +104,27 @@ class _Work:
     async def _fire(self, token: str, contract_id: str) -> None:
         async with self._places:
             try:
-                happened = await sweep.fire(contract_id)
+                async with asyncio.timeout(FIRE_SECONDS_MAX):
+                    happened = await sweep.fire(contract_id)
+            except TimeoutError:  # counts as an OSError, but it is this one contract that hangs
+                self._failed(token, contract_id, RuntimeError(f"not applied within {FIRE_SECONDS_MAX:g} s"))
             except database.AWAY:
                 raise  # no fault of the contract's: the lease ends by itself, and the pump finds out soon enough
             except Exception as error:  # noqa: BLE001 - one contract must not stand in the others' way
-                _report(contract_id, error)
-                self._ended[token].failed[contract_id] = f"{type(error).__name__}: {error}"
+                self._failed(token, contract_id, error)
             else:
                 self._ended[token].happened.update(happened)
                 self._ended[token].done.append(contract_id)
+
+    def _failed(self, token: str, contract_id: str, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        known = isinstance(error, UnknownEvent | sweep.NothingHappens)
+        _log.error(
+            "deadlines not applied, tried again later",
+            extra={"contract": contract_id, "error": said},
+            exc_info=None if known else error,
+        )
+        self._ended[token].failed[contract_id] = said
 
     async def hand_back(self) -> None:
         """Give back what is done with, one statement for each claim that it was taken by."""
@@ -128,9 +144,3 @@ class _Work:
             await self.hand_back()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
             _log.warning("leases not handed back", extra={"error": f"{type(error).__name__}: {error}"})
-
-
-def _report(contract_id: str, error: Exception) -> None:
-    said = {"contract": contract_id, "error": f"{type(error).__name__}: {error}"}
-    known = isinstance(error, UnknownEvent | sweep.NothingHappens)
-    _log.error("deadlines not applied, tried again later", extra=said, exc_info=None if known else error)

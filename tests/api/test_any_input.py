@@ -41,6 +41,7 @@ SCALARS: dict[str, Callable[[random.Random], Any]] = {
     "CurrencyCode": lambda dice: dice.choice(("USD", "USD", "JPY", "BHD", "XXX", "ZZZ")),
     "Date": lambda dice: dice.choice(("2100-01-01", "0001-01-01", "9999-12-31", "1999-12-31")),
     "DateTime": lambda dice: dice.choice(("2100-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")),
+    "Duration": lambda dice: dice.choice(("P1D", "PT1S", 0, -1, 60, 10**9, "P999999W", "PT9999999999S")),
     "Cursor": lambda dice: dice.choice(("x", "ZXZlbnRzOjE", "Y29udHJhY3RzOng", "💥")),
 }
 

@@ -87,6 +87,10 @@ async def test_a_time_that_has_come_already_is_no_error_and_moves_nothing(sandbo
     before = await clock.now()
     again = await advance(sandbox.operator, to=payload["to"])
     assert (again["events"], again["hasMore"]) == ([], False)
+    for long_ago in ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00+14:00"):
+        for _ in range(2):
+            past = await sandbox.operator.done("advanceTestClock", {"to": long_ago}, FIELDS, key=long_ago)
+            assert (past["to"], past["events"]) == ("1970-01-01T00:00:00.000000Z", [])
     assert timedelta(0) < await clock.now() - before < timedelta(minutes=1)
 
 

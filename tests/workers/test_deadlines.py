@@ -234,13 +234,38 @@ async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
     assert pauses == pytest.approx([300.0, 600.0, sweep.RETRY_SECONDS_MAX], rel=0.1)
     assert [record.__dict__["contract"] for record in caplog.records] == [ill.id] * 3
     found = await sweep.backlog()
-    assert (found.failing, found.overdue) == (1, 1)
+    assert (found.failing, found.overdue) == (1, 2), "its review, and the reminder that it was too late for"
     assert found.oldest_overdue_seconds > 0
     assert found.oldest_waiting_seconds == 0, "the sweep itself is not late"
     async with sweeping():  # the fault is mended
         await nothing_is_due()
     assert "milestone.released" in await ill.types()
     assert (await sweep.backlog()).failing == 0
+
+
+async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    hanging = {deal.id for deal in await several(there, deadlines.AT_ONCE)}
+    others = await several(there, 5)
+    due = await due_times(others)
+    await advance_past_deadlines()
+    fire = sweep.fire
+
+    async def hang(contract_id: str) -> Any:
+        if contract_id in hanging:
+            await asyncio.Event().wait()
+        return await fire(contract_id)
+
+    monkeypatch.setattr(sweep, "fire", hang)
+    monkeypatch.setattr(deadlines, "FIRE_SECONDS_MAX", 0.3)
+    async with sweeping():
+
+        async def fired() -> bool:
+            return (await sweep.counts()).get("milestone.released", 0) >= len(others)
+
+        await until(fired)
+    await each_once(due, others)
+    assert (await sweep.backlog()).failing >= len(hanging)
 
 
 async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_an_endless_loop() -> None:
@@ -257,6 +282,17 @@ async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_a
         await until(failed)
         await asyncio.sleep(0.2)
     assert (await sweep.counts())["failed"] == 1
+
+
+async def test_a_reminder_that_an_older_release_left_behind_is_cleared_away() -> None:
+    there = await Deployment.make()
+    deal = await there.activate()
+    before = await deal.types()
+    await database.execute("INSERT INTO deadlines VALUES ($1, 'REMINDER', 'mil_0', now() - interval '1 day')", deal.id)
+    async with sweeping():
+        await nothing_is_due()
+    assert await deal.types() == before
+    assert "failed" not in await sweep.counts()
 
 
 async def test_what_was_left_behind_is_forgotten_once_nothing_is_due_any_more() -> None:
