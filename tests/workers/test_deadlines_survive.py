@@ -249,6 +249,9 @@ async def fetch_leases() -> int:
 # -- races ----------------------------------------------------------------------------------------------------------
 
 TRIALS = 200
+SLIPS = [(0.0, 0.0), (-0.005, 0.0), (0.0, -0.005), (-0.01, -0.01), (0.005, -0.002), (-0.3, -0.3), (-0.02, -0.3)]
+"""By how many seconds the approval and the request for changes miss the end of the window. Some come in time for sure,
+also on a busy machine."""
 
 
 @pytest.mark.usefixtures("database")
@@ -260,7 +263,7 @@ async def test_approve_silence_and_a_request_for_changes_at_the_same_instant_hav
         deals += await several(there, 20, "100.00")
     due = await due_times(deals)
     loop = asyncio.get_running_loop()
-    lead = 0.3
+    lead = 0.5
     first = min(due.values())
     await set_clock(first - lead * SECOND)
     began, now = loop.time(), await clock.now()
@@ -275,10 +278,10 @@ async def test_approve_silence_and_a_request_for_changes_at_the_same_instant_hav
         return mine[0].type if mine else "nothing"
 
     async def trial(number: int, deal: Deal) -> tuple[str, str]:
-        slip = (number % 11 - 5) / 1000  # from 5 ms before to 5 ms after, in both directions
+        approving, changing = SLIPS[number % len(SLIPS)]
         approved, changed = await asyncio.gather(
-            at_about(deal, slip, c.Approve(milestone_id=deal.milestone())),
-            at_about(deal, -slip / 2, c.RequestChanges(milestone_id=deal.milestone(), note="Bluer")),
+            at_about(deal, approving, c.Approve(milestone_id=deal.milestone())),
+            at_about(deal, changing, c.RequestChanges(milestone_id=deal.milestone(), note="Bluer")),
         )
         return approved, changed
 
