@@ -72,6 +72,8 @@ class _Work:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ended: defaultdict[str, _Ended] = defaultdict(_Ended)
+        self._claiming: asyncio.Task[sweep.Claim] | None = None
+        self._ending = False
 
     @property
     def is_idle(self) -> bool:
@@ -84,7 +86,9 @@ class _Work:
 
     async def take(self) -> float:
         """Claim what is due and start on it; answers for how long there is nothing more to take, in seconds."""
-        claim = await sweep.claim(CLAIM_MAX - len(self._under_way))
+        self._claiming = asyncio.create_task(sweep.claim(CLAIM_MAX - len(self._under_way)))
+        claim = await asyncio.shield(self._claiming)
+        self._claiming = None
         for contract_id in claim.contract_ids:
             task = asyncio.create_task(self._fire(claim.token, contract_id), name=contract_id)
             self._under_way.add(task)
@@ -103,6 +107,9 @@ class _Work:
 
     async def _fire(self, token: str, contract_id: str) -> None:
         async with self._places:
+            if self._ending:  # given back as it was taken
+                self._ended[token].done.append(contract_id)
+                return
             try:
                 async with asyncio.timeout(FIRE_SECONDS_MAX):
                     happened = await sweep.fire(contract_id)
@@ -130,10 +137,14 @@ class _Work:
         """Give back what is done with, one statement for each claim that it was taken by."""
         for token in list(self._ended):
             ended = self._ended.pop(token)
-            await sweep.hand_back(token, done=ended.done, failed=ended.failed, happened=ended.happened)
+            # A pump that is stopped at this very moment has handed it back, too.
+            await database.uncancelled(
+                sweep.hand_back(token, done=ended.done, failed=ended.failed, happened=ended.happened)
+            )
 
     async def end(self) -> None:
-        """Let what is under way end, for a while, and hand it back, if the database is there to take it."""
+        """Let what was begun end, for a while, and hand everything back, if the database is there to take it."""
+        self._ending = True
         tasks = set(self._under_way)
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
@@ -141,6 +152,9 @@ class _Work:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
+            if self._claiming is not None:  # cut off in the middle of it: nobody has begun with these
+                unused = await self._claiming
+                self._ended[unused.token].done.extend(unused.contract_ids)
             await self.hand_back()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
             _log.warning("leases not handed back", extra={"error": f"{type(error).__name__}: {error}"})
