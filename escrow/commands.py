@@ -17,7 +17,8 @@ import asyncpg
 from escrow import bell, database, ids, log, store_read, store_write
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
-from escrow.agreement.commands import Command
+from escrow.agreement.commands import Command, PartyCommand
+from escrow.agreement.permit import forbidden_by_table
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import Step, step
 from escrow.bell import Topic
@@ -59,8 +60,9 @@ async def run(command: Command, *, by: Actor, idempotency: Idempotency | None = 
     """Carry out `command` for `by`.
 
     Raises the `DomainError` that refuses it; deadlines that were due are written all the same, unless it is `NotFound`
-    or `Forbidden`. With `idempotency` a repetition answers with the first result and does nothing; a refused command
-    may be repeated with the same key. Raises `log.UnknownEvent` if the contract's log has an event of a later release.
+    or `Forbidden`. With `idempotency` a repetition answers with the first result and does nothing, if `by` may see the
+    contract and the table of roles lets it ask; a refused command may be repeated with the same key. Raises
+    `log.UnknownEvent` if the contract's log has an event of a later release.
     """
     for race in range(RACES_MAX):
         if race:
@@ -108,6 +110,7 @@ class _Attempt:
         self._replayed = replay(key, loaded.key)
         _check_visible(self._command, loaded, self._by)
         if self._replayed is not None:
+            _check_may_repeat(self._command, loaded, self._by)
             return True
         if loaded.is_beyond_us:
             raise log.UnknownEvent("this contract's log has an event of a later release: update Earnest")
@@ -210,11 +213,23 @@ _RESULT_IDS: Final = ("milestone_id", "submission_id", "deposit_id", "order_id")
 
 def _check_visible(command: Command, loaded: Loaded, by: Actor) -> None:
     contract = loaded.contract
-    if contract is None:
-        if not isinstance(command, commands.Propose):
-            raise _not_found(command)
-    elif not may_see(by, contract_id=contract.id, client_id=contract.client_id, freelancer_id=contract.freelancer_id):
+    if isinstance(command, commands.Propose):
+        return  # it names no contract: one is loaded only for a repetition, which the table of roles decides about
+    if contract is None or not may_see(
+        by, contract_id=contract.id, client_id=contract.client_id, freelancer_id=contract.freelancer_id
+    ):
         raise _not_found(command)
+
+
+def _check_may_repeat(command: Command, loaded: Loaded, by: Actor) -> None:
+    """The key belongs to the account, the answer only to those of its keys that might have given the command.
+
+    What depends on the state is not asked again: the repetition of what was done is no error, whatever came after.
+    """
+    side = loaded.contract.side_of(by.account_id) if loaded.contract is not None else None
+    refusal = forbidden_by_table(by, command.action, side) if isinstance(command, PartyCommand) else None
+    if refusal is not None:
+        raise refusal
 
 
 def _not_found(command: Command) -> NotFound:

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from escrow.access import Scope
+from schema.context import Info
+
 
 def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
     """A field whose value the function below it gives."""
     return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.field(description=description))
+
+
+def read(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """A field of a contract, or of what belongs to one, that the function below it reads from the database.
+
+    The key must be made for reading contracts, also where the field hangs on the payload of a mutation.
+    """
+
+    def make(load: Callable[..., Any]) -> StrawberryField:
+        @wraps(load)
+        def guarded(self: object, info: Info, **arguments: Any) -> Any:
+            info.context.reader(Scope.CONTRACTS_READ)
+            return load(self, info, **arguments)
+
+        return resolved(description)(guarded)
+
+    return make

@@ -12,8 +12,8 @@ from typing import Any, Final
 from escrow import ids
 from escrow.access import AccountType, Actor, Role, Scope
 from escrow.accounts import commands, events, inputs
-from escrow.accounts.permissions import AccountAction, forbidden, is_operator
-from escrow.accounts.state import KEYS_MAX, MEMBERS_MAX, Account, AccountSurroundings, Member
+from escrow.accounts.permissions import AccountAction, barred, forbidden, is_operator
+from escrow.accounts.state import KEYS_MAX, MEMBERS_MAX, Account, AccountSurroundings, Key, Member
 from escrow.agreement.events import Event
 from escrow.agreement.permit import same_party
 from escrow.agreement.state import Fees
@@ -26,13 +26,39 @@ def decide(
     state: Account | None, command: commands.AccountCommand, *, actor: Actor, around: AccountSurroundings
 ) -> Events:
     """The events that the command causes, none if it asks for what already is. Refuses with a ``DomainError``."""
+    entitle(state, command, actor=actor, around=around)
+    if refusal := barred(command.action, state, actor):
+        raise refusal
     return _DECISIONS[type(command)](state, command, actor, around)
+
+
+def entitle(
+    state: Account | None, command: commands.AccountCommand, *, actor: Actor, around: AccountSurroundings
+) -> None:
+    """Refuses an actor that doesn't see the account or that the table doesn't let ask for this, whatever its state.
+
+    It is asked before every command, and again before a repetition is answered with what came of the first.
+    """
+    if isinstance(command, commands.CreateOperator | commands.CreateAccount | commands.SetFees):
+        _permit(command.action, None, actor)
+    elif isinstance(command, commands.RemoveMember):
+        account, _ = _member_found(state, command, actor)
+        _permit(command.action, account, actor)
+    elif isinstance(command, commands.RevokeApiKey):
+        account, key = _key_found(state, command, actor)
+        _permit(command.action, account, actor)
+        _ends_no_more_than_its_own(key, actor)
+    else:
+        if state is None or not (_own(state, actor) or around.is_visible):
+            raise NotFound(f"There is no account {command.account_id}.", field="accountId")
+        _permit(command.action, state, actor)
+        if isinstance(command, commands.CreateApiKey):
+            _never_more_than_its_creator(command, actor)
 
 
 def _create_operator(
     state: Account | None, command: commands.CreateOperator, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    _permit(command.action, None, actor)
     if state is not None or around.operator_exists:
         raise InvalidState("The operator's account exists already; a deployment has one.")
     inputs.identifier(ids.Kind.ACCOUNT, command.account_id, field="accountId")
@@ -44,7 +70,6 @@ def _create_operator(
 def _create_account(
     state: Account | None, command: commands.CreateAccount, actor: Actor, _: AccountSurroundings
 ) -> Events:
-    _permit(command.action, None, actor)
     if state is not None:
         raise InvalidState(f"There is an account {command.account_id} already.")
     inputs.identifier(ids.Kind.ACCOUNT, command.account_id, field="accountId")
@@ -57,7 +82,7 @@ def _create_account(
 def _disable(
     state: Account | None, command: commands.DisableAccount, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
+    account = _there(state)
     if account.is_operator:
         raise InvalidState("The operator's own account cannot be disabled.")
     return () if account.disabled_at is not None else (events.AccountDisabled(),)
@@ -66,14 +91,14 @@ def _disable(
 def _enable(
     state: Account | None, command: commands.EnableAccount, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
+    account = _there(state)
     return () if account.disabled_at is None else (events.AccountEnabled(),)
 
 
 def _appoint(
     state: Account | None, command: commands.AppointMediator, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
+    account = _there(state)
     if account.is_operator:
         raise InvalidState("The operator decides disputes anyway; a mediator is another account.")
     return () if account.is_mediator else (events.MediatorAppointed(),)
@@ -82,14 +107,14 @@ def _appoint(
 def _dismiss(
     state: Account | None, command: commands.DismissMediator, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
+    account = _there(state)
     return (events.MediatorDismissed(),) if account.is_mediator else ()
 
 
 def _add_member(
     state: Account | None, command: commands.AddMember, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
+    account = _there(state)
     if len(account.present_members) >= MEMBERS_MAX:
         raise InvalidState(f"An account has at most {MEMBERS_MAX} members.")
     if command.member_id in account.members:
@@ -115,11 +140,7 @@ def _member_added(draft: commands.MemberDraft, role: Role, *, field: str = "") -
 def _remove_member(
     state: Account | None, command: commands.RemoveMember, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _own(state, actor)
-    member = account.members.get(command.member_id) if account is not None else None
-    if account is None or member is None:
-        raise NotFound(f"There is no member {command.member_id}.", field="memberId")
-    _permit(command.action, account, actor)
+    account, member = _member_found(state, command, actor)
     if member.removed_at is not None:
         return ()
     owners = [other for other in account.present_members if other.role is Role.OWNER]
@@ -136,10 +157,9 @@ def _remove_member(
 def _create_key(
     state: Account | None, command: commands.CreateApiKey, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _permitted(state, command, actor, around)
-    _never_more_than_its_creator(command, actor)
+    account = _there(state)
     member = _member_of_key(account, command)
-    _contracts_exist(command, actor, around)
+    _contracts_exist(command, around)
     if len(account.valid_keys) >= KEYS_MAX:
         raise InvalidState(f"An account has at most {KEYS_MAX} keys; revoke some first.")
     if command.key_id in account.keys:
@@ -175,6 +195,9 @@ def _never_more_than_its_creator(command: commands.CreateApiKey, actor: Actor) -
         raise Forbidden(
             "This key is limited to some contracts; limit the new one to some of those.", field="contractIds"
         )
+    for index, contract_id in enumerate(command.contract_ids or ()):
+        if actor.contract_ids is not None and contract_id not in actor.contract_ids:
+            raise _no_such_contract(contract_id, index)
 
 
 def _member_of_key(account: Account, command: commands.CreateApiKey) -> Member | None:
@@ -186,28 +209,24 @@ def _member_of_key(account: Account, command: commands.CreateApiKey) -> Member |
     return member
 
 
-def _contracts_exist(command: commands.CreateApiKey, actor: Actor, around: AccountSurroundings) -> None:
+def _contracts_exist(command: commands.CreateApiKey, around: AccountSurroundings) -> None:
     for index, contract_id in enumerate(command.contract_ids or ()):
-        is_within = actor.contract_ids is None or contract_id in actor.contract_ids
-        if contract_id not in around.reachable_contract_ids or not is_within:
-            raise NotFound(f"There is no contract {contract_id}.", field=f"contractIds.{index}")
+        if contract_id not in around.reachable_contract_ids:
+            raise _no_such_contract(contract_id, index)
+
+
+def _no_such_contract(contract_id: str, index: int) -> NotFound:
+    return NotFound(f"There is no contract {contract_id}.", field=f"contractIds.{index}")
 
 
 def _revoke_key(state: Account | None, command: commands.RevokeApiKey, actor: Actor, _: AccountSurroundings) -> Events:
-    account = _own(state, actor)
-    key = account.keys.get(command.key_id) if account is not None else None
-    if account is None or key is None:
-        raise NotFound(f"There is no key {command.key_id}.", field="keyId")
-    _permit(command.action, account, actor)
-    if actor.contract_ids is not None and not (key.contract_ids and actor.contract_ids.issuperset(key.contract_ids)):
-        raise Forbidden("This key is limited to some contracts; it ends only keys limited to some of those.")
+    key = _key_found(state, command, actor)[1]
     if key.revoked_at is not None:
         return ()
     return (events.KeyRevoked(key_id=key.id, reason=events.RevocationReason.REVOKED),)
 
 
 def _set_fees(state: Account | None, command: commands.SetFees, actor: Actor, _: AccountSurroundings) -> Events:
-    _permit(command.action, None, actor)
     if state is None:
         raise InvalidState(
             "This deployment has no operator yet: make its first key with “earnest keys create --operator”."
@@ -225,22 +244,32 @@ def _permit(action: AccountAction, account: Account | None, actor: Actor) -> Non
         raise refusal
 
 
-_OnAccount = (
-    commands.DisableAccount
-    | commands.EnableAccount
-    | commands.AppointMediator
-    | commands.DismissMediator
-    | commands.AddMember
-    | commands.CreateApiKey
-)
-
-
-def _permitted(state: Account | None, command: _OnAccount, actor: Actor, around: AccountSurroundings) -> Account:
-    """The account that the command names, if the actor sees it and may do this with it."""
-    if state is None or not (_own(state, actor) or around.is_visible):
-        raise NotFound(f"There is no account {command.account_id}.", field="accountId")
-    _permit(command.action, state, actor)
+def _there(state: Account | None) -> Account:
+    """The account that the command names: ``entitle`` has seen to it that there is one."""
+    if state is None:
+        raise ValueError("a command on no account was let through")
     return state
+
+
+def _member_found(state: Account | None, command: commands.RemoveMember, actor: Actor) -> tuple[Account, Member]:
+    account = _own(state, actor)
+    member = account.members.get(command.member_id) if account is not None else None
+    if account is None or member is None:
+        raise NotFound(f"There is no member {command.member_id}.", field="memberId")
+    return account, member
+
+
+def _key_found(state: Account | None, command: commands.RevokeApiKey, actor: Actor) -> tuple[Account, Key]:
+    account = _own(state, actor)
+    key = account.keys.get(command.key_id) if account is not None else None
+    if account is None or key is None:
+        raise NotFound(f"There is no key {command.key_id}.", field="keyId")
+    return account, key
+
+
+def _ends_no_more_than_its_own(key: Key, actor: Actor) -> None:
+    if actor.contract_ids is not None and not (key.contract_ids and actor.contract_ids.issuperset(key.contract_ids)):
+        raise Forbidden("This key is limited to some contracts; it ends only keys limited to some of those.")
 
 
 def _own(state: Account | None, actor: Actor) -> Account | None:

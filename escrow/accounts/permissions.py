@@ -82,12 +82,18 @@ def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> F
         return Forbidden(
             f"This needs the role {permission.role}; yours is {actor.role}.", details={"role": permission.role.value}
         )
-    return None if is_operator(actor) else _forbidden_for_own_key(permission, account, actor)
+    return None if is_operator(actor) else _forbidden_for_own_key(permission, actor)
 
 
-def _forbidden_for_own_key(permission: AccountPermission, account: Account | None, actor: Actor) -> Forbidden | None:
+def _forbidden_for_own_key(permission: AccountPermission, actor: Actor) -> Forbidden | None:
     if actor.contract_ids is not None and not permission.within_contracts:
         return Forbidden("This key is limited to some contracts; this is about the whole account.")
-    if account is not None and account.disabled_at is not None and not permission.while_disabled:
-        return Forbidden("Your account is disabled.")
     return missing_scope(actor, permission.scope) if permission.scope is not None else None
+
+
+def barred(action: AccountAction, account: Account | None, actor: Actor) -> Forbidden | None:
+    """What the operator's bar on the account says against its owners; unlike the table, it comes and goes."""
+    is_barred = account is not None and account.disabled_at is not None and not is_operator(actor)
+    if is_barred and not ACCOUNT_PERMISSIONS[action].while_disabled:
+        return Forbidden("Your account is disabled.")
+    return None

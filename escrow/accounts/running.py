@@ -15,7 +15,7 @@ import asyncpg
 from escrow import bell, database, ids, log
 from escrow.access import Actor, ActorKind
 from escrow.accounts import commands, queries, store
-from escrow.accounts.decide import decide
+from escrow.accounts.decide import decide, entitle
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
 from escrow.accounts.tokens import Token
@@ -45,7 +45,8 @@ async def run(command: commands.AccountCommand, *, by: Actor, idempotency: Idemp
     """Carry out `command` for `by`.
 
     Raises the `DomainError` that refuses it, having written nothing. With `idempotency` a repetition answers with the ids
-    of the first result and does nothing. Raises `log.UnknownEvent` if the account's log has an event of a later release.
+    of the first result and does nothing, if `by` sees the account and may ask this of it. Raises `log.UnknownEvent` if the
+    account's log has an event of a later release.
     """
     if idempotency is not None and by.account_id is None:
         raise ValueError("only an account has idempotency keys")
@@ -93,6 +94,7 @@ async def _attempt(command: commands.AccountCommand, by: Actor, idempotency: Ide
     loaded = await store.load(command, by, idempotency=idempotency)
     first = replay(idempotency, loaded.key)
     if first is not None:
+        entitle(loaded.account, command, actor=by, around=loaded.around)
         return await _replayed(first, by)
     found = decide(loaded.account, command, actor=by, around=loaded.around)
     account_id = loaded.account.id if loaded.account is not None else getattr(command, "account_id", "")

@@ -94,6 +94,17 @@ def forbidden_for(actor: Actor, permission: Permission, side: Side | None) -> Do
     return missing_scope(actor, permission.scope)
 
 
+def forbidden_by_table(actor: Actor, action: Action, side: Side | None) -> DomainError | None:
+    """What the table says against this actor and its key, whatever has become of the contract.
+
+    It is asked before every command, and again before a repetition is answered with what came of the first.
+    """
+    refusal = forbidden_for(actor, PERMISSIONS[action], side)
+    if refusal is None and action is Action.PROPOSE and actor.contract_ids is not None:
+        return Forbidden("This key is limited to some contracts; it can't propose new ones.")
+    return refusal
+
+
 def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
     """A refusal if the actor's key was not made for this."""
     if scope in actor.scopes:
@@ -114,7 +125,7 @@ def _unseen(state: Contract, actor: Actor) -> DomainError | None:
 
 def _forbidden(state: Contract, row: Transition, actor: Actor, around: Surroundings) -> DomainError | None:
     side = state.side_of(actor.account_id)
-    refusal = forbidden_for(actor, PERMISSIONS[row.action], side)
+    refusal = forbidden_by_table(actor, row.action, side)
     if refusal is None and row.needs_enabled_parties and _is_disabled(around, side):
         return Forbidden("Your account is disabled.")
     return refusal

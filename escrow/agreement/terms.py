@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escrow.access import PERMISSIONS, AccountType, ActorKind, Side
+from escrow.access import AccountType, ActorKind, Side
 from escrow.agreement import inputs
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
 from escrow.agreement.events import (
@@ -17,7 +17,7 @@ from escrow.agreement.events import (
     MilestoneCancelled,
 )
 from escrow.agreement.history import Desk, History
-from escrow.agreement.permit import forbidden_for, same_party
+from escrow.agreement.permit import forbidden_by_table, same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.lifecycle import Action, MilestoneState
@@ -61,10 +61,8 @@ def _proposing_side(command: Propose, desk: Desk) -> Side:
     side = ids.get(actor.account_id or "") if actor.kind is ActorKind.ACCOUNT else None
     if side is None:
         raise Forbidden("You can only propose a contract of your own account, as its client or as its freelancer.")
-    if refusal := forbidden_for(actor, PERMISSIONS[Action.PROPOSE], side):
+    if refusal := forbidden_by_table(actor, Action.PROPOSE, side):
         raise refusal
-    if actor.contract_ids is not None:
-        raise Forbidden("This key is limited to some contracts; it can't propose new ones.")
     own, other = (around.client, around.freelancer) if side is Side.CLIENT else (around.freelancer, around.client)
     if own is None or own.disabled:
         raise Forbidden("Your account is disabled.")

@@ -15,7 +15,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from escrow import commands
-from escrow.access import Actor
+from escrow.access import Actor, Scope
 from escrow.accounts import commands as account_commands
 from escrow.accounts import running as account_running
 from escrow.agreement.commands import PartyCommand
@@ -123,9 +123,9 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 async def _refused(payload_type: type[P], refusal: DomainError, given: object, context: Context) -> P:
-    """A payload that says why; after a version conflict it carries the object as it is now."""
+    """A payload that says why; after a version conflict it carries the object as it is now, if the key may read."""
     payload = payload_type(user_errors=[UserError.of(refusal)])
-    if refusal.code is ErrorCode.VERSION_CONFLICT:
+    if refusal.code is ErrorCode.VERSION_CONFLICT and Scope.CONTRACTS_READ in context.known().scopes:
         for name, value in (await _current(given, context)).items():
             if hasattr(payload, name):
                 setattr(payload, name, value)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import strawberry
 
-from escrow.access import Side
+from escrow.access import Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
 from escrow.lifecycle import ContractState, MilestoneState
@@ -15,7 +15,7 @@ from escrow.queries import contracts
 from schema.batching import batched
 from schema.connections import After, Connection, First
 from schema.context import Context, Info
-from schema.fields import resolved
+from schema.fields import read, resolved
 from schema.scalars import CurrencyCode
 from schema.types.account import Account, account_of
 from schema.types.common import Money, Node, money_of
@@ -127,11 +127,11 @@ class Contract(Node):
     created_at: datetime = strawberry.field(description="When it was first proposed.")
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
-    @resolved("The account that pays.")
+    @read("The account that pays.")
     async def client(self, info: Info) -> Account:
         return _known(await account_of(self.client_id, info.context))
 
-    @resolved("The account that delivers.")
+    @read("The account that delivers.")
     async def freelancer(self, info: Info) -> Account:
         return _known(await account_of(self.freelancer_id, info.context))
 
@@ -151,40 +151,43 @@ class Contract(Node):
     async def progress(self, info: Info) -> Progress:
         return Progress.of(await self._plan(info.context), self.currency)
 
-    @resolved("Where its money is.")
+    @read("Where its money is.")
     async def escrow(self, info: Info) -> Escrow:
         return Escrow.of(await escrow_of(self.id, info.context), self.currency)
 
-    @resolved("The money that moved, in order.")
+    @read("The money that moved, in order.")
     async def transfers(self, info: Info, first: First = 50, after: After = None) -> Connection[Transfer]:
         return await transfers_of(self.id, info.context, first, after)
 
-    @resolved("The client's payments into escrow, in order.")
+    @read("The client's payments into escrow, in order.")
     async def deposits(self, info: Info, first: First = 50, after: After = None) -> Connection[Deposit]:
         return await deposits_of(self.id, info.context, first, after)
 
-    @resolved("What the payment provider was asked to do, in order.")
+    @read("What the payment provider was asked to do, in order.")
     async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
         return await orders_of(self.id, info.context, first, after)
 
-    @resolved("The work that was handed in for all its milestones, in order.")
+    @read("The work that was handed in for all its milestones, in order.")
     async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
         return await contract_submissions_of(self.id, info.context, first, after)
 
-    @resolved("What happened, in order: its events.")
+    @read("What happened, in order: its events.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:
         return await timeline_of(self.id, info.context, first, after)
 
-    @resolved("What happens by itself next if nobody acts; null if no clock runs.")
+    @read("What happens by itself next if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
         return deadline_of((await standing_of(self.id, info.context)).stored)
 
-    @resolved("What the viewer may do with it now, and why not the rest. Milestones have their own.")
+    @read("What the viewer may do with it now, and why not the rest. Milestones have their own.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return allowed_actions(await standing_of(self.id, info.context), info.context.known())
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
-        return self.plan if self.plan is not None else await plan_of(self.id, context)
+        if self.plan is not None:
+            return self.plan
+        context.reader(Scope.CONTRACTS_READ)
+        return await plan_of(self.id, context)
 
     @classmethod
     def of(cls, terms: domain.Contract, *, version: int, plan: tuple[domain.Milestone, ...] | None = None) -> Contract:

@@ -14,7 +14,7 @@ from escrow.queries import milestones
 from schema.batching import batched
 from schema.connections import After, Connection, First
 from schema.context import Context, Info
-from schema.fields import resolved
+from schema.fields import read
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.money import Deposit, deposit_of
 from schema.types.standing import AllowedAction, Deadline, allowed_actions, deadline_of, standing_of
@@ -55,25 +55,25 @@ class Milestone(Node):
     )
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
-    @resolved("The contract that it belongs to.")
+    @read("The contract that it belongs to.")
     async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contract")]:
         from schema.types.contract import contract_of
 
         return await contract_of(self.contract_id, info.context)
 
-    @resolved("The deposit that is on its way to it, or that funded it.")
+    @read("The deposit that is on its way to it, or that funded it.")
     async def deposit(self, info: Info) -> Deposit | None:
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
-    @resolved("The work that was handed in for it, in order.")
+    @read("The work that was handed in for it, in order.")
     async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
         return await submissions_of(self.id, info.context, first, after)
 
-    @resolved("What happens to it by itself if nobody acts; null if no clock runs.")
+    @read("What happens to it by itself if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
         return deadline_of((await standing_of(self.contract_id, info.context)).stored, self.id)
 
-    @resolved("What the viewer may do with it now, and why not the rest.")
+    @read("What the viewer may do with it now, and why not the rest.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         standing = await standing_of(self.contract_id, info.context)
         return allowed_actions(standing, info.context.known(), self.whole)

@@ -13,7 +13,7 @@ from escrow.queries import contracts, records
 from schema.batching import batched
 from schema.connections import Connection, connection, page_size
 from schema.context import Context, Info
-from schema.fields import resolved
+from schema.fields import read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Money, Node, as_id, money_of
 
@@ -122,7 +122,7 @@ class Deposit(Node):
     due_at: datetime = strawberry.field(description="When it is abandoned if the provider has not answered.")
     order_id: strawberry.ID = strawberry.field(description="The order to the payment provider.")
 
-    @resolved("The order to the payment provider.")
+    @read("The order to the payment provider.")
     async def order(self, info: Info) -> PaymentOrder | None:
         return await order_of(self.order_id, info.context)
 

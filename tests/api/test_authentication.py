@@ -113,6 +113,82 @@ async def test_a_key_that_was_not_made_for_reading_is_forbidden_to_read(people: 
     assert (await writer.ask("{ viewer { scopes } }"))["viewer"]["scopes"] == ["CONTRACTS_WRITE"]
 
 
+READ_FROM_THE_DATABASE = {
+    "contract": {
+        "client": "client { id }",
+        "freelancer": "freelancer { id }",
+        "escrow": "escrow { held { amount } }",
+        "transfers": "transfers { nodes { id } }",
+        "deposits": "deposits { nodes { id } }",
+        "paymentOrders": "paymentOrders { nodes { id } }",
+        "submissions": "submissions { nodes { id } }",
+        "timeline": "timeline { nodes { body } }",
+        "nextDeadline": "nextDeadline { at }",
+        "allowedActions": "allowedActions { action }",
+    },
+    "milestone": {
+        "contract": "contract { title }",
+        "deposit": "deposit { id }",
+        "submissions": "submissions { nodes { id } }",
+        "nextDeadline": "nextDeadline { at }",
+        "allowedActions": "allowedActions { action }",
+    },
+}
+
+
+async def _writer(people: People) -> Caller:
+    deployment = people.deployment
+    scopes = (Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
+    return await with_key(people.client.http, deployment.client, deployment.operator, scopes)
+
+
+async def test_a_key_that_only_writes_is_answered_with_what_it_changed_and_reads_nothing_more(people: People) -> None:
+    deal = await people.deployment.fund("10.00", "20.00")
+    writer = await _writer(people)
+    approve = {"milestoneId": deal.milestone()}
+    plain = "contract { title version milestones { title } progress { closed } } milestone { state }"
+    assert (await writer.done("approveMilestone", approve, plain))["milestone"] == {"state": "RELEASED"}
+    query = """mutation ($input: ApproveMilestoneInput!) {
+        approveMilestone(input: $input) { %s { id %s } userErrors { code } } }"""
+    for what, fields in READ_FROM_THE_DATABASE.items():
+        for name, selection in fields.items():
+            answer = (await writer.post(query % (what, selection), {"input": approve})).json()
+            (error,) = answer["errors"]
+            assert error["extensions"] == {"code": "FORBIDDEN", "scope": "contracts:read"}, name
+            assert error["path"] == ["approveMilestone", what, name]
+            shown = answer["data"]["approveMilestone"]
+            assert not (shown[what] or {}).get(name)
+            assert shown["userErrors"] == []
+
+
+async def test_every_field_that_reads_needs_the_scope_for_reading(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    reader = people.client
+    for what, fields in READ_FROM_THE_DATABASE.items():
+        identifier = deal.id if what == "contract" else deal.milestone()
+        await reader.ask(f'{{ {what}(id: "{identifier}") {{ {" ".join(fields.values())} }} }}')
+
+
+async def test_after_a_version_conflict_only_a_key_that_may_read_is_shown_the_object(people: People) -> None:
+    deal = await people.deployment.activate("10.00", "20.00")
+    edit = {"milestoneId": deal.milestone(2), "title": "Other", "expectedVersion": 99}
+    for caller, shown in ((people.client, {"id": deal.milestone(2)}), (await _writer(people), None)):
+        conflict = await caller.do("editMilestone", edit, "contract { title } milestone { id }")
+        assert [error["code"] for error in conflict["userErrors"]] == ["VERSION_CONFLICT"]
+        assert conflict["userErrors"][0]["details"] == {"named": 99, "current": 1}
+        assert conflict["milestone"] == shown
+        assert (conflict["contract"] is None) == (shown is None)
+
+
+async def test_a_repeated_submission_by_a_key_that_only_writes_answers_with_what_was_made(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    deployment = people.deployment
+    writer = await with_key(people.client.http, deployment.freelancer, deployment.operator, (Scope.CONTRACTS_WRITE,))
+    given = {"milestoneId": deal.milestone(), "message": "Here"}
+    made = [await writer.done("submitMilestone", given, "submission { id number }", key="s") for _ in range(2)]
+    assert made[0] == made[1]
+
+
 async def test_a_key_that_is_limited_to_contracts_sees_no_others(people: People) -> None:
     first, second = await people.deployment.propose(), await people.deployment.propose()
     limited = await with_key(

@@ -7,13 +7,10 @@ from dataclasses import replace
 import pytest
 
 from escrow import database, ids
-from escrow.access import CLOCK
+from escrow.access import CLOCK, Role, Scope
 from escrow.agreement import commands as c
 from escrow.commands import run
-from escrow.errors import (
-    IdempotencyKeyReused,
-    InvalidInput,
-)
+from escrow.errors import Forbidden, IdempotencyKeyReused, InvalidInput, NotFound
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
 from escrow.lifecycle import MilestoneState
@@ -94,3 +91,45 @@ def test_a_key_that_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         idempotency(key, operation="x", given={})
     assert caught.value.field == "idempotencyKey"
+
+
+async def test_a_repetition_is_answered_only_to_those_who_might_have_given_the_command() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    key = idempotency("once", operation="approve", given={})
+    approve = c.Approve(milestone_id=deal.milestone())
+    await run(approve, by=there.client, idempotency=key)
+    viewer = replace(there.client, role=Role.VIEWER)
+    reader = replace(there.client, scopes=frozenset({Scope.CONTRACTS_READ}))
+    elsewhere = replace(there.client, contract_ids=frozenset({ids.new(Kind.CONTRACT)}))
+    await refused(approve, viewer, Forbidden, key=key)
+    await refused(approve, reader, Forbidden, key=key)
+    await refused(approve, elsewhere, NotFound, key=key)
+    with database.counting() as statements:
+        again = await run(approve, by=replace(there.client, role=Role.MANAGER), idempotency=key)
+    assert (again.replayed, len(statements)) == (True, 1)
+
+
+async def test_what_happened_since_is_no_reason_to_refuse_a_repetition() -> None:
+    there = await Deployment.make()
+    deal = await there.activate()
+    key = idempotency("once", operation="fund", given={})
+    fund = c.Fund(
+        milestone_id=deal.milestone(),
+        deposit_id=ids.new(Kind.DEPOSIT),
+        order_id=ids.new(Kind.ORDER),
+        payment_token="tok_visa",
+    )
+    await run(fund, by=there.client, idempotency=key)
+    await database.execute("UPDATE accounts SET disabled_at = now() WHERE id = $1", there.client.account_id)
+    assert (await run(fund, by=there.client, idempotency=key)).replayed
+
+
+async def test_a_limited_key_that_repeats_a_proposal_is_forbidden_to_propose() -> None:
+    there = await Deployment.make()
+    key = idempotency("once", operation="propose", given={})
+    first = await run(there.proposal(), by=there.client, idempotency=key)
+    for contract_id in (first.contract.id, ids.new(Kind.CONTRACT)):
+        limited = replace(there.client, contract_ids=frozenset({contract_id}))
+        refusal = await refused(there.proposal(), limited, Forbidden, key=key)
+        assert "ctr_" not in refusal.message

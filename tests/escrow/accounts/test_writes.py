@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, store, tokens
 from escrow.accounts.running import run
 from escrow.audit import audit
-from escrow.errors import DomainError, ErrorCode, IdempotencyKeyReused
+from escrow.errors import DomainError, ErrorCode, Forbidden, IdempotencyKeyReused
 from escrow.idempotency import Idempotency, idempotency
 from tests.escrow.accounts.world import OWN_SCOPES, World
 
@@ -441,6 +442,31 @@ async def test_a_refused_command_may_be_repeated_with_its_key(world: World) -> N
         with pytest.raises(DomainError):
             await run(refused, by=world.owner, idempotency=repeating("k"))
     assert not (await run(world.key_command(), by=world.owner, idempotency=repeating("k"))).replayed
+
+
+async def test_a_repetition_is_answered_only_to_those_who_might_have_given_the_command(world: World) -> None:
+    adding = world.member_command("eve@studio.example")
+    making = world.key_command(scopes=(Scope.MONEY_WRITE,))
+    added = await run(adding, by=world.owner, idempotency=repeating("m"))
+    await run(making, by=world.owner, idempotency=repeating("k"))
+    removing = commands.RemoveMember(member_id=added.result["member_id"])
+    await run(removing, by=world.owner, idempotency=repeating("r"))
+    contract_id = await world.contract(client=world.shop, freelancer=world.studio, state="ACTIVE")
+    limited = world.owner_of(world.studio, contracts=frozenset({contract_id}))
+    member = replace(world.owner, role=Role.MEMBER)
+    reader = replace(world.owner, scopes=frozenset({Scope.CONTRACTS_READ}))
+    writer = replace(world.owner, scopes=frozenset({Scope.CONTRACTS_WRITE}))
+    for command, key, others in (
+        (adding, "m", (limited, member, reader, writer)),
+        (making, "k", (limited, member, reader, writer)),
+        (removing, "r", (limited, member, reader, writer)),
+    ):
+        for other in others:
+            with pytest.raises(Forbidden):
+                await run(command, by=other, idempotency=repeating(key))
+        assert (await run(command, by=world.owner, idempotency=repeating(key))).replayed
+    await run(commands.DisableAccount(account_id=world.studio), by=world.operator)
+    assert (await run(adding, by=world.owner, idempotency=repeating("m"))).replayed
 
 
 def test_tokens_are_long_random_and_printed_nowhere() -> None:
