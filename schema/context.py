@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
 from schema.batching import Batches
+from schema.limits import LISTED_MAX
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +24,8 @@ class Context:
     batches: Batches = field(default_factory=Batches)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
+    listed: int = 0
+    """How many objects the lists without a page size have, all together, as far as they were read."""
 
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.
@@ -34,6 +38,22 @@ class Context:
                 f"This key lacks the scope {scope.value}.", extensions={"code": "FORBIDDEN", "scope": scope.value}
             )
         return actor
+
+    async def afford(self, listed: int) -> None:
+        """Count the objects of a list without a page size, before anything is asked of them.
+
+        Raises `GraphQLError` with `QUERY_TOO_COMPLEX` for each such list, if together they are more than `LISTED_MAX`.
+        """
+        self.listed += listed
+        # The other lists of this level, read by the same statement, count before the first of them is answered.
+        await asyncio.sleep(0)
+        if self.listed > LISTED_MAX:
+            raise GraphQLError(
+                f"The lists without pages (plans, members, keys) of this operation have {self.listed} entries; at most "
+                f"{LISTED_MAX} are allowed. Ask for fewer contracts or accounts per page (`first`), or page through "
+                "`milestones`.",
+                extensions={"code": "QUERY_TOO_COMPLEX"},
+            )
 
     def known(self) -> Actor:
         """Whoever asks, whatever their scopes; `UNAUTHENTICATED` without credentials."""

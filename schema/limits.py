@@ -51,6 +51,10 @@ OBJECTS_MAX: Final = 20_000
 LIST_LENGTH_ASSUMED: Final = 10
 """What a list without a page size counts: plans have three to five milestones; 200 is the exception."""
 
+LISTED_MAX: Final = 2_500
+"""Objects in all the lists without a page size that one operation gets, counted when they are known. 12 plans of 200
+milestones fit, or 100 of 25. With all that can be asked of a milestone an answer keeps a process busy for about a second then."""
+
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
 

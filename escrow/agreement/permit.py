@@ -56,7 +56,7 @@ def first_refusal(
     around: Surroundings,
     named: Named = NOTHING_NAMED,
 ) -> DomainError | None:
-    """The refusals that come before the input is looked at."""
+    """The refusals that come before the input is looked at. Of the milestone they ask nothing but its state."""
     row = TRANSITIONS[action]
     milestone = state.milestone(milestone_id) if milestone_id is not None else None
     return (

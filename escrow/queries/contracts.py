@@ -15,7 +15,17 @@ from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState
 from escrow.store_read import DECIDABLE_SQL, share_member_sql
-from escrow.store_rows import CONTRACT, DEPOSIT, MILESTONE, columns, contract_of, deposit_of, milestone_of
+from escrow.store_rows import (
+    CONTRACT,
+    DEPOSIT,
+    MILESTONE,
+    ORDER,
+    columns,
+    contract_of,
+    deposit_of,
+    milestone_of,
+    order_of,
+)
 
 _COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version"
 
@@ -108,6 +118,10 @@ SELECT {_COLUMNS},
     ARRAY(
         SELECT ROW({columns(DEPOSIT, of="d")}) FROM deposits d WHERE d.contract_id = c.id AND d.state = 'STARTED'
     ) AS deposits,
+    ARRAY(
+        SELECT ROW({columns(ORDER, of="o")}) FROM payment_orders o
+        WHERE o.contract_id = c.id AND o.state = 'STARTED'
+    ) AS orders,
     ARRAY(SELECT ROW(b.account, b.currency, b.balance_minor) FROM balances b WHERE b.contract_id = c.id) AS balances
 FROM contracts c
     JOIN accounts client ON client.id = c.client_id
@@ -124,10 +138,12 @@ async def standings(contract_ids: Collection[str]) -> dict[str, Standing]:
 
 def _standing(row: Record) -> Standing:
     deposits = [deposit_of(values) for values in row["deposits"]]
+    orders = [order_of(values) for values in row["orders"]]
     state = contract_of(
         row,
         milestones=tuple(milestone_of(values) for values in row["milestones"]),
         deposits={deposit.id: deposit for deposit in deposits},
+        orders={order.id: order for order in orders},
         balances={(account, currency): minor for account, currency, minor in row["balances"]},
     )
     around = Surroundings(

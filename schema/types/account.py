@@ -93,11 +93,15 @@ class Account(Node):
 
     @resolved("The people who act for it now. Null unless it is the viewer's own, or for the operator.")
     async def members(self, info: Info) -> list[Member] | None:
-        return await _members(self.id, info.context)
+        members = await _members(self.id, info.context)
+        await info.context.afford(len(members or ()))
+        return members
 
     @resolved("Its keys that were not revoked, oldest first. Null unless it is the viewer's own, or for the operator.")
     async def api_keys(self, info: Info) -> list[ApiKey] | None:
-        return await _keys(self.id, info.context)
+        keys = await _keys(self.id, info.context)
+        await info.context.afford(len(keys or ()))
+        return keys
 
     @resolved("What happened to the account itself, in order. Null unless it is the viewer's own, or for the operator.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event] | None:

@@ -31,7 +31,7 @@ from schema.types.money import (
     orders_of,
     transfers_of,
 )
-from schema.types.standing import AllowedAction, Deadline, allowed_actions, deadline_of, standing_of
+from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, contract_submissions_of
 
 
@@ -138,6 +138,7 @@ class Contract(Node):
     @resolved("The plan: the milestones of the current revision in order, at most 200.")
     async def milestones(self, info: Info) -> list[Milestone]:
         plan = await self._plan(info.context)
+        await info.context.afford(len(plan))
         return [Milestone.of(one, contract_id=self.id, currency=self.currency) for one in plan]
 
     @resolved("The first milestone that is not closed: the only one whose turn it can be.")
@@ -177,11 +178,11 @@ class Contract(Node):
 
     @read("What happens by itself next if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
-        return deadline_of((await standing_of(self.id, info.context)).stored)
+        return (await standing_of(self.id, info.context)).next_deadline()
 
     @read("What the viewer may do with it now, and why not the rest. Milestones have their own.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
-        return allowed_actions(await standing_of(self.id, info.context), info.context.known())
+        return (await standing_of(self.id, info.context)).allowed_on_contract()
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:

@@ -17,7 +17,7 @@ from schema.context import Context, Info
 from schema.fields import read
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.money import Deposit, deposit_of
-from schema.types.standing import AllowedAction, Deadline, allowed_actions, deadline_of, standing_of
+from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, submissions_of
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ class Milestone(Node):
 
     @read("What happens to it by itself if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
-        return deadline_of((await standing_of(self.contract_id, info.context)).stored, self.id)
+        return (await standing_of(self.contract_id, info.context)).next_deadline(self.id)
 
     @read("What the viewer may do with it now, and why not the rest.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
-        standing = await standing_of(self.contract_id, info.context)
-        return allowed_actions(standing, info.context.known(), self.whole)
+        return (await standing_of(self.contract_id, info.context)).allowed_on(self.whole)
 
     @classmethod
     def of(cls, milestone: domain.Milestone, *, contract_id: str, currency: str) -> Milestone:

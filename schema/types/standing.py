@@ -11,10 +11,10 @@ import strawberry
 
 from escrow.access import Actor, Side
 from escrow.agreement.deadlines import next_deadline
-from escrow.agreement.permit import permit
-from escrow.agreement.state import Contract, Milestone, Surroundings
-from escrow.errors import ErrorCode
-from escrow.lifecycle import TRANSITIONS, Action
+from escrow.agreement.permit import first_refusal, last_refusal, permit
+from escrow.agreement.state import Milestone
+from escrow.errors import DomainError, ErrorCode
+from escrow.lifecycle import TRANSITIONS, Action, MilestoneState
 from escrow.queries.contracts import Standing, standings
 from schema.batching import batched
 from schema.context import Context
@@ -47,33 +47,62 @@ class Deadline:
     in_favour_of: Side | None = strawberry.field(description="The side that the silence favours, if it favours one.")
 
 
-@batched
-async def standing_of(contract_ids: Sequence[str], _: Context) -> list[Standing]:
-    """What decides what may be done with contracts now: one statement for all that are asked for."""
-    found = await standings(contract_ids)
-    return [found[contract_id] for contract_id in contract_ids]
+class Outlook:
+    """What one viewer may do with one contract now, and which clocks run on it.
+
+    A plan may have 200 milestones in ten states: what is the same for all milestones of a state is decided once.
+    """
+
+    def __init__(self, standing: Standing, actor: Actor) -> None:
+        self._stored, self._now, self._around = standing.stored, standing.now, standing.around
+        self._actor = actor
+        self._current = {milestone.id: milestone for milestone in standing.now.milestones}
+        self._by_state: dict[MilestoneState, list[AllowedAction]] = {}
+
+    def allowed_on_contract(self) -> list[AllowedAction]:
+        """Every action on the contract itself, with the reason if the viewer may not take it now."""
+        refusals = (permit(self._now, action, None, actor=self._actor, around=self._around) for action in ON_CONTRACTS)
+        return [_allowed(action, refusal) for action, refusal in zip(ON_CONTRACTS, refusals, strict=True)]
+
+    def allowed_on(self, milestone: Milestone) -> list[AllowedAction]:
+        """Every action on one of the contract's milestones, of this or a former revision."""
+        found = self._current.get(milestone.id, milestone)
+        actions = self._by_state.get(found.state)
+        if actions is None:
+            self._by_state[found.state] = actions = self._decided(found)
+        return [self._finally(one, found.id) for one in actions]
+
+    def next_deadline(self, milestone_id: str | None = None) -> Deadline | None:
+        """The first clock that rings on the contract, or on what one milestone waits for."""
+        clock = next_deadline(self._stored, milestone_id)
+        return Deadline(at=clock.due_at, action=clock.action, in_favour_of=clock.in_favour_of) if clock else None
+
+    def _decided(self, milestone: Milestone) -> list[AllowedAction]:
+        """The actions as far as they are the same for all milestones of this one's state."""
+        state = self._now
+        if milestone.id not in self._current:  # of a former revision: standings hold the current plan only
+            state = replace(state, former={milestone.id: milestone})
+        return [
+            _allowed(action, first_refusal(state, action, milestone.id, actor=self._actor, around=self._around))
+            for action in ON_MILESTONES
+        ]
+
+    def _finally(self, one: AllowedAction, milestone_id: str) -> AllowedAction:
+        """The action with what else may stand against it on this very milestone."""
+        if not one.allowed:
+            return one
+        refusal = last_refusal(self._now, one.action, milestone_id)
+        return _allowed(one.action, refusal) if refusal is not None else one
 
 
-def allowed_actions(standing: Standing, actor: Actor, milestone: Milestone | None = None) -> list[AllowedAction]:
-    """Every action on the contract, or on one of its milestones, with the reason if this actor may not take it now."""
-    state = standing.now
-    if milestone is None:
-        return [_allowed(state, action, actor, standing.around, None) for action in ON_CONTRACTS]
-    if state.milestone(milestone.id) is None:  # of a former revision: standings hold the current plan only
-        state = replace(state, former={milestone.id: milestone})
-    return [_allowed(state, action, actor, standing.around, milestone.id) for action in ON_MILESTONES]
-
-
-def _allowed(
-    state: Contract, action: Action, actor: Actor, around: Surroundings, milestone_id: str | None
-) -> AllowedAction:
-    refusal = permit(state, action, milestone_id, actor=actor, around=around)
+def _allowed(action: Action, refusal: DomainError | None) -> AllowedAction:
     if refusal is None:
         return AllowedAction(action=action, allowed=True, reason=None)
     return AllowedAction(action=action, allowed=False, reason=Refusal(code=refusal.code, message=refusal.message))
 
 
-def deadline_of(state: Contract, milestone_id: str | None = None) -> Deadline | None:
-    """The first clock that rings on the contract, or on what one milestone waits for."""
-    clock = next_deadline(state, milestone_id)
-    return Deadline(at=clock.due_at, action=clock.action, in_favour_of=clock.in_favour_of) if clock else None
+@batched
+async def standing_of(contract_ids: Sequence[str], context: Context) -> list[Outlook]:
+    """What decides what the viewer may do with contracts now: one statement for all that are asked for."""
+    found = await standings(contract_ids)
+    return [Outlook(found[contract_id], context.known()) for contract_id in contract_ids]

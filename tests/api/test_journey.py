@@ -11,7 +11,7 @@ from escrow.agreement.state import MILESTONES_MAX
 from escrow.commands import run
 from escrow.money import Money
 from tests.api.client import Caller, People
-from tests.factories import advance_clock
+from tests.factories import advance_clock, advance_past_deadlines
 
 ACTIONS = "allowedActions { action allowed reason { code message } }"
 CONTRACT = f"""contract {{
@@ -308,6 +308,15 @@ async def test_what_is_due_counts_for_allowed_actions_before_anybody_wrote_it(pe
     )
     assert refused["userErrors"][0]["message"] == by_action["REQUEST_CHANGES"]["reason"]["message"]
     assert await deal.states() == ["RELEASED"]
+
+
+async def test_a_deposit_whose_time_is_over_counts_as_abandoned_before_anybody_wrote_it(people: People) -> None:
+    deal = await people.deployment.activate("10.00")
+    await deal.fund()
+    await advance_past_deadlines()
+    shown = await contract(people.client, deal.id)
+    assert allowed(shown["milestones"][0]) >= {"FUND", "EDIT_MILESTONE"}
+    assert shown["milestones"][0]["state"] == "FUNDING"
 
 
 async def test_the_operator_runs_accounts_members_keys_and_fees(people: People) -> None:
