@@ -1,4 +1,4 @@
-"""The bell on a real Redis: it wakes within milliseconds, and its absence is felt by nobody but the clock."""
+"""The bell on a real Redis: it wakes at once, and its absence is felt by nobody but the clock."""
 
 import asyncio
 import tempfile
@@ -51,7 +51,7 @@ async def settled(wakeups: bell.Wakeups) -> None:
         pass
 
 
-async def test_a_ring_wakes_its_listeners_within_milliseconds(redis: EmbeddedRedis) -> None:
+async def test_a_ring_wakes_its_listeners_long_before_they_would_poll(redis: EmbeddedRedis) -> None:
     with bell.listen(Topic.PENDING) as wakeups, bell.listen(Topic.PENDING, Topic.ORDERS) as both:
         await settled(wakeups)
         await settled(both)
@@ -62,7 +62,7 @@ async def test_a_ring_wakes_its_listeners_within_milliseconds(redis: EmbeddedRed
             assert await wakeups.wait(LONG_SECONDS)
             fastest = min(fastest, time.monotonic() - started)
             assert await both.wait(LONG_SECONDS)
-        assert fastest < 0.05
+        assert fastest < 0.25  # a poll would take LONG_SECONDS; a busy machine may take its time
 
 
 async def test_a_ring_wakes_nobody_who_listens_to_something_else(redis: EmbeddedRedis) -> None:
@@ -138,7 +138,7 @@ async def test_a_redis_that_hangs_costs_one_timeout_and_then_nothing(sockets: Pa
         started = time.monotonic()
         for _ in range(20):
             await bell.ring(Topic.PENDING)
-        assert time.monotonic() - started < 5 * bell.RING_TIMEOUT_SECONDS
+        assert time.monotonic() - started < 10 * bell.RING_TIMEOUT_SECONDS  # each of 20 waiting would be 20
     finally:
         await bell.disconnect()
         closing.set()
