@@ -17,6 +17,17 @@ class Deployment:
     settings: Settings
     directory: Path | None
 
+    @property
+    def host(self) -> str:
+        """The address under which this machine reaches the web process."""
+        given = self.settings.host
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(given, given)  # noqa: S104 - it binds nothing
+
+    @property
+    def url(self) -> str:
+        """Where the web process answers, without a path."""
+        return f"http://{self.host}:{self.settings.port}"
+
 
 Step = Callable[[Deployment], Awaitable[list[str]]]
 
@@ -33,13 +44,13 @@ async def load_demo(deployment: Deployment) -> list[str]:
     """In the embedded mode: people with keys and a contract to look at, made once; gives their keys."""
     from earnest import demo
     from earnest.graphql import ApiError
-    from earnest.supervisor import reachable_host
 
     if deployment.directory is None:
         return []
-    url = f"http://{reachable_host(deployment.settings)}:{deployment.settings.port}"
     try:
-        people = await demo.load(url, database_url=deployment.settings.database_url, directory=deployment.directory)
+        people = await demo.load(
+            deployment.url, database_url=deployment.settings.database_url, directory=deployment.directory
+        )
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
     return [f"{role:<11}{person.key}" for role, person in people.by_role().items()]

@@ -123,9 +123,9 @@ class Supervisor:
 
     async def _become_ready(self, deployment: Deployment, began: float) -> None:
         """Wait for the web process to answer, take the last steps, and say where everything is."""
-        url = f"http://{reachable_host(deployment.settings)}:{deployment.settings.port}"
+        url = deployment.url
         if "web" in self._processes:
-            await wait_until_healthy(reachable_host(deployment.settings), deployment.settings.port)
+            await wait_until_healthy(deployment.host, deployment.settings.port)
         lines = [line for step in self._after for line in await step(deployment)]
         self._say(f"ready after {time.monotonic() - began:.1f} s", f"GraphQL  {url}/graphql")
         self._say(f"schema   {url}/schema.graphql", f"health   {url}/readyz", *lines)
@@ -209,11 +209,6 @@ async def _is_healthy(host: str, port: int) -> bool:
         finally:
             writer.close()
     return False
-
-
-def reachable_host(settings: Settings) -> str:
-    """The address under which this machine reaches the web process."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - it binds nothing
 
 
 def _path_with_venv(environ: dict[str, str]) -> str:

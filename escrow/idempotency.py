@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from escrow import log
+from escrow import database, log
 from escrow.codec import Json
 from escrow.errors import IdempotencyKeyReused, InvalidInput
 
@@ -71,3 +71,14 @@ def replay(given: Idempotency | None, found: StoredKey | None) -> Mapping[str, s
     if found.input_sha256 != given.input_sha256:
         raise IdempotencyKeyReused(f"The idempotency key “{given.key}” was used with another input.")
     return found.result
+
+
+async def forget_expired() -> int:
+    """Forget the keys of commands without a contract that are older than `KEPT_DAYS`, in real time; answers how many."""
+    return len(await database.fetch(_FORGET, KEPT_DAYS))
+
+
+_FORGET: Final = """
+DELETE FROM idempotency_keys
+WHERE contract_id IS NULL AND created_at < clock_timestamp() - $1::int * interval '1 day' RETURNING 1
+"""

@@ -18,7 +18,6 @@ from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
 from escrow import idempotency
-from escrow.database import fetch
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
@@ -26,13 +25,7 @@ POLL_SECONDS: Final = 1.0
 
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the keys of commands without a contract, older than they are kept. Answers how many they were."""
-    return len(await fetch(_FORGET, idempotency.KEPT_DAYS))
-
-
-_FORGET: Final = """
-    DELETE FROM idempotency_keys
-    WHERE contract_id IS NULL AND created_at < now() - $1::int * interval '1 day' RETURNING 1
-"""
+    return await idempotency.forget_expired()
 
 
 @asynccontextmanager

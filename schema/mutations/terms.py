@@ -17,7 +17,7 @@ from schema.types.contract import Contract
 class ContractPayload(Payload):
     contract: Contract | None = strawberry.field(
         default=None,
-        description="The contract; null if the mutation was refused, but as it is now after a VERSION_CONFLICT.",
+        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
     )
 
 

@@ -23,11 +23,11 @@ from schema.types.work import Submission, submission_of
 class FundMilestonePayload(Payload):
     contract: Contract | None = strawberry.field(
         default=None,
-        description="The contract; null if the mutation was refused, but as it is now after a VERSION_CONFLICT.",
+        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
     )
     milestone: Milestone | None = strawberry.field(
         default=None,
-        description="The milestone; null if the mutation was refused, but as it is now after a VERSION_CONFLICT.",
+        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
     )
     deposit_id: strawberry.ID | None = strawberry.field(
         default=None, description="The deposit that was started; null if the mutation was refused."
