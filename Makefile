@@ -7,7 +7,7 @@ ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
 
-.PHONY: run test check bench lock install
+.PHONY: run test check bench conformance lock install
 
 run: install
 	@$(venv) -m earnest up $(ARGS)
@@ -24,6 +24,11 @@ check: install
 
 bench: install
 	@$(venv) -m tests.benchmarks $(ARGS)
+
+# The field's own clients and audits; this needs Node and npm too.
+conformance: install
+	@cd tests/conformance && npm ci --silent --no-audit --no-fund
+	@$(venv) -m pytest tests/conformance $(ARGS)
 
 # Users need only pip; this needs uv. `--universal` makes one lock for every platform from Python 3.11 on.
 lock:

@@ -1,0 +1,45 @@
+"""The one cursor of the log, as the outside sees it: opaque, and the same in the feed, in live streams and in webhooks.
+
+It stands for the position of an event; whoever goes on from it gets what comes after that event. Nothing else is in it,
+so it never expires, and it sorts as text in the log's order.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+BEGINNING: Final = 0
+"""The position before the first event."""
+
+POSITION_MAX: Final = 2**63 - 1
+"""Positions are PostgreSQL's bigint."""
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_DIGITS: Final = 13
+_CURSOR: Final = re.compile(rf"cur_([0-7][{_ALPHABET}]{{{_DIGITS - 1}}})")
+
+
+class NotACursor(ValueError):
+    """A text that `print_cursor` never gave out."""
+
+
+def print_cursor(position: int) -> str:
+    """The cursor of a position, 0 (the beginning) included: `cur_` and 13 digits in Crockford's base 32."""
+    digits = []
+    for _ in range(_DIGITS):
+        position, digit = divmod(position, 32)
+        digits.append(_ALPHABET[digit])
+    return "cur_" + "".join(reversed(digits))
+
+
+def read_cursor(cursor: str) -> int:
+    """The position that a cursor stands for. Raises `NotACursor`, saying what a cursor looks like."""
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        shown = cursor if len(cursor) <= 60 else f"{cursor[:57]}…"
+        raise NotACursor(f'"{shown}" is no cursor of the log; one looks like {print_cursor(1)}, as events carry it.')
+    position = 0
+    for digit in found[1]:
+        position = position * 32 + _ALPHABET.index(digit)
+    return position

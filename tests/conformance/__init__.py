@@ -1,0 +1,1 @@
+"""The field's own clients and audits, run against Earnest unchanged."""
