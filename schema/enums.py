@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
+from escrow.agreement.advice import HintCode
 from escrow.agreement.state import DepositTerm
 from escrow.errors import ErrorCode
 from escrow.lifecycle import Action, ContractState, DepositState, MilestoneState, OrderKind, OrderState
@@ -165,4 +166,25 @@ _describe(
     INVALID_INPUT="A value that no state would accept.",
     INSUFFICIENT_FUNDS="More than there is to pay out.",
     IDEMPOTENCY_KEY_REUSED="The same idempotency key came with another input.",
+)
+
+_describe(
+    HintCode,
+    "What a hint on a plan is about.",
+    FEW_MILESTONES="Fewer than the usual three to five: much rests on each.",
+    MANY_MILESTONES="More than the usual three to five: the work may be cut too small.",
+    MISSING_TITLE="A milestone has no title.",
+    MISSING_PURPOSE="A milestone doesn't say what it is for.",
+    MISSING_DELIVERABLE="A milestone doesn't say what will be handed over.",
+    VAGUE_DELIVERABLE="A deliverable says too little to tell when it is done.",
+    MISSING_AMOUNT="A milestone has no price.",
+    UNUSABLE_AMOUNT="An amount that no contract would take, such as zero or one with too many decimals.",
+    SEVERAL_CURRENCIES="A contract has one currency; the plan or its budget names another.",
+    TOTAL_DIFFERS_FROM_BUDGET="The prices don't add up to the budget.",
+    ONE_MILESTONE_CARRIES_MOST="One milestone carries more than half of the money.",
+    LARGE_FIRST_MILESTONE="The first milestone is the largest; a small one builds trust.",
+    MISSING_DUE_DATE="A milestone has no due date.",
+    DUE_IN_THE_PAST="A due date has passed already.",
+    DUE_OUT_OF_ORDER="A milestone is due before one that comes earlier in the plan.",
+    DUE_TOO_CLOSE="Unrealistically close: less than two days after today, or after the milestone before.",
 )

@@ -12,6 +12,8 @@ from graphql import GraphQLError
 from escrow import money
 from escrow.access import Scope
 from escrow.accounts import queries as account_queries
+from escrow.agreement.state import MILESTONES_MAX
+from escrow.errors import InvalidInput
 from escrow.lifecycle import ContractState, MilestoneState
 from escrow.money import RawMoney
 from escrow.queries import contracts, milestones
@@ -22,14 +24,12 @@ from schema.inputs import MoneyInput
 from schema.nodes import find_nodes
 from schema.scalars import as_number, print_cursor, read_cursor
 from schema.types.account import Account, Viewer, accounts_list
+from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
 from schema.types.milestone import Milestone, milestone_found
 
 NODES_MAX: Final = 100
-
-SHARES_MAX: Final = 200
-"""As many as a plan may have milestones."""
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The identifier.")]
 
@@ -150,6 +150,30 @@ class Query:
         return Fees.of(await account_queries.fees())
 
     @resolved(
+        "Friendly hints on a draft plan, those on the whole plan first. They never block anything: a plan with hints can be "
+        "proposed as it is."
+    )
+    async def review_plan(
+        self,
+        info: Info,
+        plan: Annotated[
+            list[MilestoneDraftInput], strawberry.argument(description="The draft, in order: at most 200 milestones.")
+        ],
+        budget: Annotated[
+            MoneyInput | None, strawberry.argument(description="What the client means to spend in all.")
+        ] = None,
+        time_zone: Annotated[
+            str | None, strawberry.argument(description="The IANA time zone of the due dates; UTC unless said.")
+        ] = None,
+    ) -> list[PlanHint]:
+        info.context.known()
+        if len(plan) > MILESTONES_MAX:
+            raise GraphQLError(
+                f"At most {MILESTONES_MAX} milestones, not {len(plan)}.", extensions={"code": "BAD_REQUEST"}
+            )
+        return await hints_on(plan, budget, time_zone)
+
+    @resolved(
         "An amount divided by ratios without losing a minor unit: what is left over goes to the largest remainders."
     )
     def split_budget(
@@ -159,14 +183,26 @@ class Query:
         ratios: Annotated[
             list[int], strawberry.argument(description="One positive whole number per share, at most 200: 25, 50, 25.")
         ],
+        milestones: Annotated[
+            int | None,
+            strawberry.argument(
+                description="How many milestones the plan has: another number of ratios is refused. Null doesn't compare."
+            ),
+        ] = None,
     ) -> list[Money]:
         info.context.known()
-        return _split(amount, ratios)
+        return _split(amount, ratios, milestones)
 
 
-def _split(amount: MoneyInput, ratios: list[int]) -> list[Money]:
-    if len(ratios) > SHARES_MAX:
-        raise GraphQLError(f"At most {SHARES_MAX} ratios, not {len(ratios)}.", extensions={"code": "BAD_REQUEST"})
+def _split(amount: MoneyInput, ratios: list[int], milestones: int | None) -> list[Money]:
+    if len(ratios) > MILESTONES_MAX:
+        raise GraphQLError(f"At most {MILESTONES_MAX} ratios, not {len(ratios)}.", extensions={"code": "BAD_REQUEST"})
+    if milestones is not None and milestones != len(ratios):
+        raise InvalidInput(
+            f"One ratio for each milestone: {milestones}, not {len(ratios)}.",
+            field="ratios",
+            details={"milestones": milestones, "ratios": len(ratios)},
+        )
     raw = RawMoney(decimal.Decimal(amount.amount), amount.currency)
     whole = money.exact(raw, currency=amount.currency, field="amount")
     return [money_of(share, whole.currency) for share in money.allocate(whole.minor, ratios)]
