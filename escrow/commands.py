@@ -73,6 +73,19 @@ async def run(command: Command, *, by: Actor, idempotency: Idempotency | None = 
     return await database.uncancelled(_run_locked(command, by, idempotency))
 
 
+async def foresee(command: Command, *, by: Actor) -> tuple[Step, Surroundings]:
+    """What `run` would do now, by the same reading and deciding, and the world as the decision saw it. Nothing is written.
+
+    A refusal is part of the step; also `NotFound` for what `by` may not see. Raises `log.UnknownEvent` as `run` does.
+    """
+    loaded = await store_read.load(subject_of(command))
+    try:
+        _check_visible(command, loaded, by)
+    except NotFound as refusal:
+        return Step(None, None, (), refusal), loaded.around
+    return _decide(command, loaded, by), loaded.around
+
+
 async def _run_locked(command: Command, by: Actor, idempotency: Idempotency | None) -> Outcome:
     """Lock first, load second: a statement that had to wait for a lock sees the rest as it was before it waited."""
     while True:
@@ -112,9 +125,7 @@ class _Attempt:
         if self._replayed is not None:
             _check_may_repeat(self._command, loaded, self._by)
             return True
-        if loaded.is_beyond_us:
-            raise log.UnknownEvent("this contract's log has an event of a later release: update Earnest")
-        self._step = step(loaded.contract, self._command, actor=self._by, around=loaded.around, fresh=ids.new)
+        self._step = _decide(self._command, loaded, self._by)
         if self._step.recorded:
             return False
         if self._step.refusal is not None:
@@ -174,6 +185,12 @@ class _Attempt:
             result=self._replayed if self._replayed is not None else result_of(self._command, contract.id),
             replayed=self._replayed is not None,
         )
+
+
+def _decide(command: Command, loaded: Loaded, by: Actor) -> Step:
+    if loaded.is_beyond_us:
+        raise log.UnknownEvent("this contract's log has an event of a later release: update Earnest")
+    return step(loaded.contract, command, actor=by, around=loaded.around, fresh=ids.new)
 
 
 def subject_of(command: Command) -> Subject:

@@ -22,12 +22,14 @@ from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import MoneyInput
 from schema.nodes import find_nodes
+from schema.preview import CommandInput, foresee
 from schema.scalars import as_number, print_cursor, read_cursor
 from schema.types.account import Account, Viewer, accounts_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
 from schema.types.milestone import Milestone, milestone_found
+from schema.types.preview import Preview
 
 NODES_MAX: Final = 100
 
@@ -148,6 +150,15 @@ class Query:
     async def fees(self, info: Info) -> Fees:
         info.context.known()
         return Fees.of(await account_queries.fees())
+
+    @resolved(
+        "What a command on a contract would do if the viewer gave it now: events, transfers, fees, states and deadlines, or its "
+        "refusal. Nothing is written; what happens meanwhile may change it."
+    )
+    async def preview(
+        self, info: Info, command: Annotated[CommandInput, strawberry.argument(description="The command.")]
+    ) -> Preview:
+        return await foresee(command, info.context)
 
     @resolved(
         "Friendly hints on a draft plan, those on the whole plan first. They never block anything: a plan with hints can be "

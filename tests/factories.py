@@ -144,8 +144,11 @@ class Deal:
 
     async def confirm(self, deposit_id: str, amount: Money | None = None) -> Outcome:
         """The provider says that it took the charge, or `amount`."""
+        return await run(self.confirmation(deposit_id, amount), by=PROVIDER)
+
+    def confirmation(self, deposit_id: str, amount: Money | None = None) -> c.ConfirmDeposit:
         taken = amount or self.deposits[deposit_id]
-        return await run(c.ConfirmDeposit(contract_id=self.id, deposit_id=deposit_id, amount=taken), by=PROVIDER)
+        return c.ConfirmDeposit(contract_id=self.id, deposit_id=deposit_id, amount=taken)
 
     async def submit(self, position: int = 1) -> Outcome:
         return await run(self.submission(position), by=self.freelancer)

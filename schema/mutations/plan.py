@@ -8,21 +8,8 @@ import strawberry
 
 from escrow.agreement import commands
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
-from schema.mutations.running import Call, Payload, contract_after, milestone_after, mutation
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
-
-
-@strawberry.type(description="The contract and the milestone after the mutation.")
-class MilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None,
-        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
+from schema.mutations.payloads import milestone_answer
+from schema.mutations.running import on_contract
 
 
 @strawberry.input(description="A milestone to be added.")
@@ -40,18 +27,15 @@ class AddMilestoneInput:
     )
 
 
-@mutation("Adds a planned milestone to an active contract.")
-async def add_milestone(call: Call, given: AddMilestoneInput) -> MilestonePayload:
-    outcome = await call.run(
-        commands.AddMilestone(
-            contract_id=given.contract_id,
-            milestone=draft(given.milestone),
-            position=given.position,
-            message=given.message,
-            expected_version=given.expected_version,
-        )
+@on_contract("Adds a planned milestone to an active contract.", milestone_answer)
+def add_milestone(given: AddMilestoneInput) -> commands.AddMilestone:
+    return commands.AddMilestone(
+        contract_id=given.contract_id,
+        milestone=draft(given.milestone),
+        position=given.position,
+        message=given.message,
+        expected_version=given.expected_version,
     )
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
 
 
 @strawberry.input(description="What changes of a planned milestone. What is null stays as it is.")
@@ -70,21 +54,18 @@ class EditMilestoneInput:
     )
 
 
-@mutation("Changes a planned milestone.")
-async def edit_milestone(call: Call, given: EditMilestoneInput) -> MilestonePayload:
-    outcome = await call.run(
-        commands.EditMilestone(
-            milestone_id=given.milestone_id,
-            title=given.title,
-            purpose=given.purpose,
-            amount=raw_money_or_none(given.amount),
-            due_on=given.due_on,
-            deliverables=tuple(given.deliverables) if given.deliverables is not None else None,
-            message=given.message,
-            expected_version=given.expected_version,
-        )
+@on_contract("Changes a planned milestone.", milestone_answer)
+def edit_milestone(given: EditMilestoneInput) -> commands.EditMilestone:
+    return commands.EditMilestone(
+        milestone_id=given.milestone_id,
+        title=given.title,
+        purpose=given.purpose,
+        amount=raw_money_or_none(given.amount),
+        due_on=given.due_on,
+        deliverables=tuple(given.deliverables) if given.deliverables is not None else None,
+        message=given.message,
+        expected_version=given.expected_version,
     )
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
 
 
 @strawberry.input(description="Where a planned milestone goes.")
@@ -99,17 +80,16 @@ class MoveMilestoneInput:
     )
 
 
-@mutation("Gives a planned milestone another place in the order; the ones between move up or down by one.")
-async def move_milestone(call: Call, given: MoveMilestoneInput) -> MilestonePayload:
-    outcome = await call.run(
-        commands.MoveMilestone(
-            milestone_id=given.milestone_id,
-            position=given.position,
-            message=given.message,
-            expected_version=given.expected_version,
-        )
+@on_contract(
+    "Gives a planned milestone another place in the order; the ones between move up or down by one.", milestone_answer
+)
+def move_milestone(given: MoveMilestoneInput) -> commands.MoveMilestone:
+    return commands.MoveMilestone(
+        milestone_id=given.milestone_id,
+        position=given.position,
+        message=given.message,
+        expected_version=given.expected_version,
     )
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
 
 
 @strawberry.input(description="Which planned milestone is taken out.")
@@ -123,14 +103,11 @@ class RemoveMilestoneInput:
     )
 
 
-@mutation("Takes a planned milestone out of the plan. It stays in its place as CANCELLED.")
-async def remove_milestone(call: Call, given: RemoveMilestoneInput) -> MilestonePayload:
-    outcome = await call.run(
-        commands.RemoveMilestone(
-            milestone_id=given.milestone_id, message=given.message, expected_version=given.expected_version
-        )
+@on_contract("Takes a planned milestone out of the plan. It stays in its place as CANCELLED.", milestone_answer)
+def remove_milestone(given: RemoveMilestoneInput) -> commands.RemoveMilestone:
+    return commands.RemoveMilestone(
+        milestone_id=given.milestone_id, message=given.message, expected_version=given.expected_version
     )
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
 
 
 FIELDS = [add_milestone, edit_milestone, move_milestone, remove_milestone]

@@ -1,7 +1,7 @@
 """The one way that a mutation runs: credentials, idempotency key, the command, and refusals as `userErrors`.
 
-A resolver of this package is a function of a `Call` and its input that returns a payload; it has no `try` and reads
-nothing. `mutation` makes a field of it.
+A mutation on a contract is a function from its input to its command, and `on_contract` makes a field of it; any other is
+a function of a `Call` and its input that returns a payload, and `mutation` makes a field of that. Neither has a `try`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import strawberry
 from strawberry.types.field import StrawberryField
@@ -61,27 +61,67 @@ class Call:
         return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class OnContract(Generic[I]):
+    """What a mutation on a contract asks for: the command that its input means."""
+
+    name: str
+    input_type: type[I]
+    command_of: Callable[[I], PartyCommand]
+
+
+COMMAND: Final = "command"
+"""Under this name the metadata of a field that is a command on a contract hold its `OnContract`."""
+
+
 def mutation(description: str) -> Callable[[Callable[[Call, I], Awaitable[P]]], StrawberryField]:
     """A field of `Mutation` that takes one `input` and answers with the handler's payload, or with why it was refused."""
 
     def make(handler: Callable[[Call, I], Awaitable[P]]) -> StrawberryField:
         hints = typing.get_type_hints(handler)
-        payload_type = hints["return"]
         (input_type,) = (hint for name, hint in hints.items() if name not in ("call", "return"))
-
-        async def resolve(info: Info, given: Any) -> Any:
-            return await _resolve(info, handler, given, payload_type)
-
-        argument = strawberry.argument(name="input", description="What to do, and to what.")
-        resolve.__name__ = handler.__name__
-        resolve.__annotations__ = {
-            "info": Info,
-            "given": Annotated[input_type, argument],
-            "return": payload_type,
-        }
-        return typing.cast("StrawberryField", strawberry.field(resolver=resolve, description=description))
+        return _field(handler.__name__, description, input_type, hints["return"], handler)
 
     return make
+
+
+def on_contract(
+    description: str, answer: Callable[[Call, commands.Outcome], Awaitable[P]]
+) -> Callable[[Callable[[I], PartyCommand]], StrawberryField]:
+    """A field of `Mutation` that carries out the command which the function makes of the input.
+
+    It answers with the payload that `answer` makes of the outcome, or with why it was refused. `preview` takes it, too.
+    """
+    payload_type = typing.get_type_hints(answer)["return"]
+
+    def make(command_of: Callable[[I], PartyCommand]) -> StrawberryField:
+        (input_type,) = (hint for name, hint in typing.get_type_hints(command_of).items() if name != "return")
+
+        async def handle(call: Call, given: I) -> P:
+            return await answer(call, await call.run(command_of(given)))
+
+        asked = OnContract(command_of.__name__, input_type, command_of)
+        return _field(asked.name, description, input_type, payload_type, handle, metadata={COMMAND: asked})
+
+    return make
+
+
+def _field(
+    name: str,
+    description: str,
+    input_type: Any,
+    payload_type: type[P],
+    handler: Callable[[Call, I], Awaitable[P]],
+    metadata: dict[str, object] | None = None,
+) -> StrawberryField:
+    async def resolve(info: Info, given: Any) -> Any:
+        return await _resolve(info, handler, given, payload_type)
+
+    argument = strawberry.argument(name="input", description="What to do, and to what.")
+    resolve.__name__ = name
+    resolve.__annotations__ = {"info": Info, "given": Annotated[input_type, argument], "return": payload_type}
+    field = strawberry.field(resolver=resolve, description=description, metadata=metadata)
+    return typing.cast("StrawberryField", field)
 
 
 async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given: I, payload_type: type[P]) -> P:
@@ -101,13 +141,19 @@ async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given
 
 
 def _idempotency(info: Info, given: object) -> Idempotency | None:
-    """The key that came with the mutation, if one did. Also refuses texts that nothing could store."""
+    """The key that came with the mutation, if one did. Refuses what `storable` refuses."""
+    values = storable(given)
+    key = key_of(info)
+    return idempotency(key, operation=info.field_name, given=values) if key is not None else None
+
+
+def storable(given: object) -> Any:
+    """An input as JSON values. Refuses with `InvalidInput` texts that nothing could store."""
     values = plain(given)
     for place, text in _texts(values):
         if "\0" in text:
             raise InvalidInput("It contains the character U+0000, which is not text.", field=place)
-    key = key_of(info)
-    return idempotency(key, operation=info.field_name, given=values) if key is not None else None
+    return values
 
 
 def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -8,17 +8,9 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
 from schema.inputs import MilestoneInput, MoneyInput, WindowsInput, draft, hours, raw_money_or_none
-from schema.mutations.running import Call, Payload, contract_after, mutation
+from schema.mutations.payloads import contract_answer
+from schema.mutations.running import on_contract
 from schema.scalars import CurrencyCode
-from schema.types.contract import Contract
-
-
-@strawberry.type(description="The contract after the mutation.")
-class ContractPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
 
 
 @strawberry.input(description="A proposal: the terms and the plan. Either party may write it.")
@@ -39,26 +31,25 @@ class ProposeContractInput:
     )
 
 
-@mutation("Puts the first revision of a new contract on the table. The other side then has the turn.")
-async def propose_contract(call: Call, given: ProposeContractInput) -> ContractPayload:
-    outcome = await call.run(
-        commands.Propose(
-            contract_id=ids.new(Kind.CONTRACT),
-            client_id=given.client_id,
-            freelancer_id=given.freelancer_id,
-            terms=commands.Terms(
-                title=given.title,
-                description=given.description,
-                currency=given.currency,
-                time_zone=given.time_zone,
-                budget=raw_money_or_none(given.budget),
-                windows=hours(given.windows),
-            ),
-            plan=tuple(draft(one) for one in given.milestones),
-            message=given.message,
-        )
+@on_contract(
+    "Puts the first revision of a new contract on the table. The other side then has the turn.", contract_answer
+)
+def propose_contract(given: ProposeContractInput) -> commands.Propose:
+    return commands.Propose(
+        contract_id=ids.new(Kind.CONTRACT),
+        client_id=given.client_id,
+        freelancer_id=given.freelancer_id,
+        terms=commands.Terms(
+            title=given.title,
+            description=given.description,
+            currency=given.currency,
+            time_zone=given.time_zone,
+            budget=raw_money_or_none(given.budget),
+            windows=hours(given.windows),
+        ),
+        plan=tuple(draft(one) for one in given.milestones),
+        message=given.message,
     )
-    return ContractPayload(contract=contract_after(outcome))
 
 
 @strawberry.input(description="A counter-offer: what changes of the terms, and the whole new plan.")
@@ -84,26 +75,24 @@ class ReviseContractInput:
     )
 
 
-@mutation(
-    "Answers a proposal with other terms and a new plan. The turn passes to the other side; the offer window starts anew."
+@on_contract(
+    "Answers a proposal with other terms and a new plan. The turn passes to the other side; the offer window starts anew.",
+    contract_answer,
 )
-async def revise_contract(call: Call, given: ReviseContractInput) -> ContractPayload:
-    outcome = await call.run(
-        commands.Revise(
-            contract_id=given.contract_id,
-            terms=commands.Terms(
-                title=given.title,
-                description=given.description,
-                time_zone=given.time_zone,
-                budget=raw_money_or_none(given.budget),
-                windows=hours(given.windows),
-            ),
-            plan=tuple(draft(one) for one in given.milestones),
-            message=given.message,
-            expected_version=given.expected_version,
-        )
+def revise_contract(given: ReviseContractInput) -> commands.Revise:
+    return commands.Revise(
+        contract_id=given.contract_id,
+        terms=commands.Terms(
+            title=given.title,
+            description=given.description,
+            time_zone=given.time_zone,
+            budget=raw_money_or_none(given.budget),
+            windows=hours(given.windows),
+        ),
+        plan=tuple(draft(one) for one in given.milestones),
+        message=given.message,
+        expected_version=given.expected_version,
     )
-    return ContractPayload(contract=contract_after(outcome))
 
 
 @strawberry.input(description="Which revision is accepted.")
@@ -117,12 +106,12 @@ class AcceptContractInput:
     )
 
 
-@mutation("Agrees to the revision that is on the table. The contract is ACTIVE then, and its terms are frozen.")
-async def accept_contract(call: Call, given: AcceptContractInput) -> ContractPayload:
-    outcome = await call.run(
-        commands.Accept(contract_id=given.contract_id, revision=given.revision, message=given.message)
-    )
-    return ContractPayload(contract=contract_after(outcome))
+@on_contract(
+    "Agrees to the revision that is on the table. The contract is ACTIVE then, and its terms are frozen.",
+    contract_answer,
+)
+def accept_contract(given: AcceptContractInput) -> commands.Accept:
+    return commands.Accept(contract_id=given.contract_id, revision=given.revision, message=given.message)
 
 
 @strawberry.input(description="Which proposal is turned down.")
@@ -133,10 +122,9 @@ class DeclineContractInput:
     )
 
 
-@mutation("Turns a proposal down, by the side whose turn it is.")
-async def decline_contract(call: Call, given: DeclineContractInput) -> ContractPayload:
-    outcome = await call.run(commands.Decline(contract_id=given.contract_id, message=given.message))
-    return ContractPayload(contract=contract_after(outcome))
+@on_contract("Turns a proposal down, by the side whose turn it is.", contract_answer)
+def decline_contract(given: DeclineContractInput) -> commands.Decline:
+    return commands.Decline(contract_id=given.contract_id, message=given.message)
 
 
 @strawberry.input(description="Which proposal is taken back.")
@@ -147,10 +135,9 @@ class WithdrawContractInput:
     )
 
 
-@mutation("Takes a proposal back, by the side that wrote its latest revision.")
-async def withdraw_contract(call: Call, given: WithdrawContractInput) -> ContractPayload:
-    outcome = await call.run(commands.Withdraw(contract_id=given.contract_id, message=given.message))
-    return ContractPayload(contract=contract_after(outcome))
+@on_contract("Takes a proposal back, by the side that wrote its latest revision.", contract_answer)
+def withdraw_contract(given: WithdrawContractInput) -> commands.Withdraw:
+    return commands.Withdraw(contract_id=given.contract_id, message=given.message)
 
 
 FIELDS = [propose_contract, revise_contract, accept_contract, decline_contract, withdraw_contract]

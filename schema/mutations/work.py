@@ -7,12 +7,13 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
+from escrow.commands import Outcome
 from escrow.ids import Kind
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import AttachmentInput, MoneyInput, raw_money_or_none
-from schema.mutations.plan import MilestonePayload
-from schema.mutations.running import Call, Payload, contract_after, milestone_after, mutation
+from schema.mutations.payloads import milestone_answer
+from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
 from schema.types.contract import Contract
 from schema.types.milestone import Milestone
 from schema.types.money import Deposit, PaymentOrder, deposit_of, order_of
@@ -38,6 +39,14 @@ class FundMilestonePayload(Payload):
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
 
+async def _funded(_: Call, outcome: Outcome) -> FundMilestonePayload:
+    return FundMilestonePayload(
+        contract=contract_after(outcome),
+        milestone=milestone_after(outcome),
+        deposit_id=strawberry.ID(outcome.result["deposit_id"]),
+    )
+
+
 @strawberry.input(description="Which milestone is paid for, and with what.")
 class FundMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone: the first PLANNED one.")
@@ -50,24 +59,18 @@ class FundMilestoneInput:
     )
 
 
-@mutation(
+@on_contract(
     "Starts the deposit for a milestone: its price and the client's fee. The payment provider confirms it later; "
-    "until then the milestone is FUNDING."
+    "until then the milestone is FUNDING.",
+    _funded,
 )
-async def fund_milestone(call: Call, given: FundMilestoneInput) -> FundMilestonePayload:
-    outcome = await call.run(
-        commands.Fund(
-            milestone_id=given.milestone_id,
-            deposit_id=ids.new(Kind.DEPOSIT),
-            order_id=ids.new(Kind.ORDER),
-            payment_token=given.payment_token,
-            revision=given.revision,
-        )
-    )
-    return FundMilestonePayload(
-        contract=contract_after(outcome),
-        milestone=milestone_after(outcome),
-        deposit_id=strawberry.ID(outcome.result["deposit_id"]),
+def fund_milestone(given: FundMilestoneInput) -> commands.Fund:
+    return commands.Fund(
+        milestone_id=given.milestone_id,
+        deposit_id=ids.new(Kind.DEPOSIT),
+        order_id=ids.new(Kind.ORDER),
+        payment_token=given.payment_token,
+        revision=given.revision,
     )
 
 
@@ -76,10 +79,12 @@ class CancelFundingInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which is FUNDING.")
 
 
-@mutation("Abandons a deposit that the payment provider has not confirmed. Money that still comes is sent back.")
-async def cancel_funding(call: Call, given: CancelFundingInput) -> MilestonePayload:
-    outcome = await call.run(commands.CancelFunding(milestone_id=given.milestone_id))
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+@on_contract(
+    "Abandons a deposit that the payment provider has not confirmed. Money that still comes is sent back.",
+    milestone_answer,
+)
+def cancel_funding(given: CancelFundingInput) -> commands.CancelFunding:
+    return commands.CancelFunding(milestone_id=given.milestone_id)
 
 
 @strawberry.type(description="The contract, the milestone and the submission after the mutation.")
@@ -95,6 +100,17 @@ class SubmitMilestonePayload(Payload):
     )
 
 
+async def _submitted(call: Call, outcome: Outcome) -> SubmitMilestonePayload:
+    submission_id = outcome.result["submission_id"]
+    made = outcome.contract.submissions.get(submission_id)
+    return SubmitMilestonePayload(
+        contract=contract_after(outcome),
+        milestone=milestone_after(outcome),
+        # A repetition finds the submission of the first call only in the database.
+        submission=Submission.of(made) if made is not None else await submission_of(submission_id, call.context),
+    )
+
+
 @strawberry.input(description="Work that is handed in.")
 class SubmitMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which is ACTIVE or CHANGES_REQUESTED.")
@@ -107,26 +123,17 @@ class SubmitMilestoneInput:
     )
 
 
-@mutation(
-    "Hands in the work of a milestone. The client's review window starts; silence until its end releases the money."
+@on_contract(
+    "Hands in the work of a milestone. The client's review window starts; silence until its end releases the money.",
+    _submitted,
 )
-async def submit_milestone(call: Call, given: SubmitMilestoneInput) -> SubmitMilestonePayload:
-    outcome = await call.run(
-        commands.Submit(
-            milestone_id=given.milestone_id,
-            submission_id=ids.new(Kind.SUBMISSION),
-            message=given.message,
-            links=tuple(given.links),
-            attachments=tuple(Attachment(one.name, one.sha256) for one in given.attachments),
-        )
-    )
-    submission_id = outcome.result["submission_id"]
-    made = outcome.contract.submissions.get(submission_id)
-    return SubmitMilestonePayload(
-        contract=contract_after(outcome),
-        milestone=milestone_after(outcome),
-        # A repetition finds the submission of the first call only in the database.
-        submission=Submission.of(made) if made is not None else await submission_of(submission_id, call.context),
+def submit_milestone(given: SubmitMilestoneInput) -> commands.Submit:
+    return commands.Submit(
+        milestone_id=given.milestone_id,
+        submission_id=ids.new(Kind.SUBMISSION),
+        message=given.message,
+        links=tuple(given.links),
+        attachments=tuple(Attachment(one.name, one.sha256) for one in given.attachments),
     )
 
 
@@ -140,13 +147,13 @@ class ApproveMilestoneInput:
     )
 
 
-@mutation(
+@on_contract(
     "Approves the work of a milestone and releases all the money that is held for it. "
-    "Approving again what is already released answers with the released milestone."
+    "Approving again what is already released answers with the released milestone.",
+    milestone_answer,
 )
-async def approve_milestone(call: Call, given: ApproveMilestoneInput) -> MilestonePayload:
-    outcome = await call.run(commands.Approve(milestone_id=given.milestone_id, message=given.message))
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+def approve_milestone(given: ApproveMilestoneInput) -> commands.Approve:
+    return commands.Approve(milestone_id=given.milestone_id, message=given.message)
 
 
 @strawberry.input(description="Which milestone's work is sent back, and why.")
@@ -155,10 +162,12 @@ class RequestChangesInput:
     note: str = strawberry.field(description="What should be different, 1 to 5,000 characters.")
 
 
-@mutation("Sends submitted work back with a note. The review clock stops; the next submission starts a fresh window.")
-async def request_changes(call: Call, given: RequestChangesInput) -> MilestonePayload:
-    outcome = await call.run(commands.RequestChanges(milestone_id=given.milestone_id, note=given.note))
-    return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+@on_contract(
+    "Sends submitted work back with a note. The review clock stops; the next submission starts a fresh window.",
+    milestone_answer,
+)
+def request_changes(given: RequestChangesInput) -> commands.RequestChanges:
+    return commands.RequestChanges(milestone_id=given.milestone_id, note=given.note)
 
 
 @strawberry.type(description="The contract and the order to the payment provider after the mutation.")
@@ -175,6 +184,12 @@ class RequestPayoutPayload(Payload):
         return await order_of(self.payment_order_id, info.context) if self.payment_order_id is not None else None
 
 
+async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
+    return RequestPayoutPayload(
+        contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
+    )
+
+
 @strawberry.input(description="What is paid out, and of which contract.")
 class RequestPayoutInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
@@ -183,15 +198,13 @@ class RequestPayoutInput:
     )
 
 
-@mutation("Has what is payable to the freelancer of a contract paid out. The payment provider carries it out later.")
-async def request_payout(call: Call, given: RequestPayoutInput) -> RequestPayoutPayload:
-    outcome = await call.run(
-        commands.RequestPayout(
-            contract_id=given.contract_id, order_id=ids.new(Kind.ORDER), amount=raw_money_or_none(given.amount)
-        )
-    )
-    return RequestPayoutPayload(
-        contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
+@on_contract(
+    "Has what is payable to the freelancer of a contract paid out. The payment provider carries it out later.",
+    _paid_out,
+)
+def request_payout(given: RequestPayoutInput) -> commands.RequestPayout:
+    return commands.RequestPayout(
+        contract_id=given.contract_id, order_id=ids.new(Kind.ORDER), amount=raw_money_or_none(given.amount)
     )
 
 

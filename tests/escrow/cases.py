@@ -10,12 +10,15 @@ import pytest
 from escrow import database, ids
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.agreement import commands as c
-from escrow.commands import Outcome, run
+from escrow.commands import run
 from escrow.errors import DomainError
 from escrow.idempotency import Idempotency
 from escrow.ids import Kind
 from escrow.money import Money
 from tests.factories import Deployment, advance_past_deadlines, draft, usd
+
+Asked = tuple[c.Command, Actor]
+"""A command, and who gives it."""
 
 
 @dataclass(frozen=True)
@@ -23,144 +26,144 @@ class Case:
     """A command, where it is due, and what it leaves behind."""
 
     name: str
-    prepare: Callable[[Deployment], Awaitable[Callable[[], Awaitable[Outcome]]]]
+    prepare: Callable[[Deployment], Awaitable[Asked]]
     events: tuple[str, ...]
 
 
-async def _propose(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
-    return lambda: run(there.proposal(), by=there.client)
+async def _propose(there: Deployment) -> Asked:
+    return there.proposal(), there.client
 
 
-async def _revise(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _revise(there: Deployment) -> Asked:
     deal = await there.propose("250.00")
     command = c.Revise(contract_id=deal.id, terms=c.Terms(), plan=(draft(), draft("Shop")), message="Rather so")
-    return lambda: run(command, by=there.freelancer)
+    return command, there.freelancer
 
 
-async def _accept(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _accept(there: Deployment) -> Asked:
     deal = await there.propose()
-    return deal.accept
+    return c.Accept(contract_id=deal.id, revision=1), there.freelancer
 
 
-async def _decline(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _decline(there: Deployment) -> Asked:
     deal = await there.propose("250.00")
-    return lambda: run(c.Decline(contract_id=deal.id), by=there.freelancer)
+    return c.Decline(contract_id=deal.id), there.freelancer
 
 
-async def _withdraw(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _withdraw(there: Deployment) -> Asked:
     deal = await there.propose("250.00")
-    return lambda: run(c.Withdraw(contract_id=deal.id), by=there.client)
+    return c.Withdraw(contract_id=deal.id), there.client
 
 
-async def _add(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _add(there: Deployment) -> Asked:
     deal = await there.activate()
     command = c.AddMilestone(contract_id=deal.id, milestone=draft("Testing"), position=1)
-    return lambda: run(command, by=there.client)
+    return command, there.client
 
 
-async def _edit(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _edit(there: Deployment) -> Asked:
     deal = await there.activate()
     command = c.EditMilestone(milestone_id=deal.milestone(2), amount=usd("7.00"), title="Smaller")
-    return lambda: run(command, by=there.client)
+    return command, there.client
 
 
-async def _move(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _move(there: Deployment) -> Asked:
     deal = await there.activate("1.00", "2.00", "3.00")
-    return lambda: run(c.MoveMilestone(milestone_id=deal.milestone(3), position=1), by=there.client)
+    return c.MoveMilestone(milestone_id=deal.milestone(3), position=1), there.client
 
 
-async def _remove(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _remove(there: Deployment) -> Asked:
     deal = await there.activate()
-    return lambda: run(c.RemoveMilestone(milestone_id=deal.milestone(1)), by=there.client)
+    return c.RemoveMilestone(milestone_id=deal.milestone(1)), there.client
 
 
-async def _fund(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _fund(there: Deployment) -> Asked:
     deal = await there.activate()
     command = c.Fund(
         milestone_id=deal.milestone(), deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER), revision=1
     )
-    return lambda: run(command, by=there.client)
+    return command, there.client
 
 
-async def _cancel_funding(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _cancel_funding(there: Deployment) -> Asked:
     deal = await there.activate()
     await deal.fund()
-    return lambda: run(c.CancelFunding(milestone_id=deal.milestone()), by=there.client)
+    return c.CancelFunding(milestone_id=deal.milestone()), there.client
 
 
-async def _confirm(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _confirm(there: Deployment) -> Asked:
     deal = await there.activate()
     deposit_id = await deal.fund()
-    return lambda: deal.confirm(deposit_id)
+    return deal.confirmation(deposit_id), PROVIDER
 
 
-async def _confirm_wrong(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _confirm_wrong(there: Deployment) -> Asked:
     deal = await there.activate()
     deposit_id = await deal.fund()
-    return lambda: deal.confirm(deposit_id, Money(100, "EUR"))
+    return deal.confirmation(deposit_id, Money(100, "EUR")), PROVIDER
 
 
-async def _confirm_late(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _confirm_late(there: Deployment) -> Asked:
     deal = await there.activate()
     deposit_id = await deal.fund()
     await run(c.CancelFunding(milestone_id=deal.milestone()), by=there.client)
-    return lambda: deal.confirm(deposit_id)
+    return deal.confirmation(deposit_id), PROVIDER
 
 
-async def _fail(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _fail(there: Deployment) -> Asked:
     deal = await there.activate()
     command = c.FailDeposit(contract_id=deal.id, deposit_id=await deal.fund(), reason="card declined")
-    return lambda: run(command, by=PROVIDER)
+    return command, PROVIDER
 
 
-async def _submit(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _submit(there: Deployment) -> Asked:
     deal = await there.fund()
-    return deal.submit
+    return deal.submission(), there.freelancer
 
 
-async def _request_changes(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
-    deal = await there.fund()
-    await deal.submit()
-    return deal.request_changes
-
-
-async def _approve(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _request_changes(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.submit()
-    return deal.approve
+    return c.RequestChanges(milestone_id=deal.milestone(), note="Bluer"), there.client
 
 
-async def _approve_last(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _approve(there: Deployment) -> Asked:
+    deal = await there.fund()
+    await deal.submit()
+    return c.Approve(milestone_id=deal.milestone(), message="Thank you"), there.client
+
+
+async def _approve_last(there: Deployment) -> Asked:
     deal = await there.fund("250.00")
-    return deal.approve
+    return c.Approve(milestone_id=deal.milestone(), message="Thank you"), there.client
 
 
-async def _pay_out(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _pay_out(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.approve()
-    return lambda: run(c.RequestPayout(contract_id=deal.id, order_id=ids.new(Kind.ORDER)), by=there.freelancer)
+    return c.RequestPayout(contract_id=deal.id, order_id=ids.new(Kind.ORDER)), there.freelancer
 
 
-async def _paid(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _paid(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.approve()
     order_id = await deal.pay_out()
-    return lambda: deal.confirm_order(order_id)
+    return c.ConfirmOrder(contract_id=deal.id, order_id=order_id), PROVIDER
 
 
-async def _paid_after_failure(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _paid_after_failure(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.approve()
     order_id = await deal.pay_out()
     await deal.fail_order(order_id)
-    return lambda: deal.confirm_order(order_id)
+    return c.ConfirmOrder(contract_id=deal.id, order_id=order_id), PROVIDER
 
 
-async def _deadline(there: Deployment) -> Callable[[], Awaitable[Outcome]]:
+async def _deadline(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.submit()
     await advance_past_deadlines()
-    return lambda: run(c.ApplyDeadlines(contract_id=deal.id), by=CLOCK)
+    return c.ApplyDeadlines(contract_id=deal.id), CLOCK
 
 
 ADDED = "milestone.added"

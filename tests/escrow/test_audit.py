@@ -12,6 +12,7 @@ from escrow.accounts import commands as accounts
 from escrow.accounts import running, tokens
 from escrow.audit import audit
 from escrow.audit_contracts import TABLES
+from escrow.commands import run
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.store_rows import CONTRACT
@@ -69,8 +70,8 @@ async def _people(there: Deployment, deal: Deal) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 async def test_nothing_differs_after_any_command(case: Case) -> None:
-    there = await Deployment.make()
-    await (await case.prepare(there))()
+    command, by = await case.prepare(await Deployment.make())
+    await run(command, by=by)
     assert await differences() == []
     while await log.sequence(limit=2):
         assert await differences() == []

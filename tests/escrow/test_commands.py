@@ -37,10 +37,9 @@ READ, WRITE = "SELECT contract.id", "WITH contract AS ("
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 async def test_every_command_takes_two_round_trips(case: Case) -> None:
-    there = await Deployment.make()
-    command = await case.prepare(there)
+    command, by = await case.prepare(await Deployment.make())
     with database.counting() as statements:
-        outcome = await command()
+        outcome = await run(command, by=by)
     assert [statement.strip()[: len(READ)] for statement in statements[:1]] == [READ]
     assert [statement[: len(WRITE)] for statement in statements[1:]] == [WRITE]
     assert tuple(event.type for event in outcome.recorded) == case.events
@@ -48,8 +47,8 @@ async def test_every_command_takes_two_round_trips(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 async def test_the_answer_is_what_the_next_command_loads(case: Case) -> None:
-    there = await Deployment.make()
-    outcome = await (await case.prepare(there))()
+    command, by = await case.prepare(await Deployment.make())
+    outcome = await run(command, by=by)
     after = outcome.contract
     loaded = (await load(Subject(contract_id=after.id))).contract
     assert loaded is not None
