@@ -13,8 +13,8 @@ from escrow.money import fee_held
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPart:
-    """What a milestone still holds of one deposit: of the price, and of the client fee beside it."""
+class Lot:
+    """What a milestone still holds of one deposit, in minor units: of the price, and of the client fee beside it."""
 
     deposit_id: str
     amount_minor: int
@@ -49,48 +49,44 @@ class Holding:
         return self.fee_minor - self.without(amount_minor).fee_minor
 
 
-def take(
-    parts: Sequence[HeldPart], amount_minor: int, fee_minor: int
-) -> tuple[tuple[HeldPart, ...], tuple[HeldPart, ...]]:
+def take(lots: Sequence[Lot], amount_minor: int, fee_minor: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
     """What leaves of each deposit, oldest first, and what stays."""
     taken, left = [], []
-    for part in parts:
-        amount, fee = min(part.amount_minor, amount_minor), min(part.fee_minor, fee_minor)
+    for lot in lots:
+        amount, fee = min(lot.amount_minor, amount_minor), min(lot.fee_minor, fee_minor)
         amount_minor, fee_minor = amount_minor - amount, fee_minor - fee
-        taken.append(replace(part, amount_minor=amount, fee_minor=fee))
-        left.append(replace(part, amount_minor=part.amount_minor - amount, fee_minor=part.fee_minor - fee))
+        taken.append(replace(lot, amount_minor=amount, fee_minor=fee))
+        left.append(replace(lot, amount_minor=lot.amount_minor - amount, fee_minor=lot.fee_minor - fee))
     if amount_minor or fee_minor:
         raise ValueError(f"{amount_minor} and a fee of {fee_minor} were to leave more than is held")
     return _something(taken), _something(left)
 
 
-def put(older: Iterable[HeldPart], newer: Iterable[HeldPart]) -> tuple[HeldPart, ...]:
-    """Both together, one part for each deposit, oldest first."""
-    parts: dict[str, HeldPart] = {}
-    for part in (*older, *newer):
-        before = parts.get(part.deposit_id)
-        parts[part.deposit_id] = part if before is None else _sum(before, part)
-    return tuple(parts.values())
+def put(older: Iterable[Lot], newer: Iterable[Lot]) -> tuple[Lot, ...]:
+    """Both together, one lot for each deposit, oldest first."""
+    lots: dict[str, Lot] = {}
+    for lot in (*older, *newer):
+        before = lots.get(lot.deposit_id)
+        lots[lot.deposit_id] = lot if before is None else _sum(before, lot)
+    return tuple(lots.values())
 
 
-def split(parts: Iterable[HeldPart], reversed_ids: Iterable[str]) -> tuple[tuple[HeldPart, ...], tuple[HeldPart, ...]]:
+def split(lots: Iterable[Lot], reversed_ids: Iterable[str]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
     """What is held of deposits under reversal, and what of the others."""
-    reversed_, all_ = set(reversed_ids), tuple(parts)
-    lost = tuple(part for part in all_ if part.deposit_id in reversed_)
-    return lost, tuple(part for part in all_ if part.deposit_id not in reversed_)
+    reversed_, all_ = set(reversed_ids), tuple(lots)
+    lost = tuple(lot for lot in all_ if lot.deposit_id in reversed_)
+    return lost, tuple(lot for lot in all_ if lot.deposit_id not in reversed_)
 
 
-def totals(parts: Iterable[HeldPart]) -> tuple[int, int]:
-    """The amounts of all parts together, and their fees."""
-    all_ = tuple(parts)
-    return sum(part.amount_minor for part in all_), sum(part.fee_minor for part in all_)
+def totals(lots: Iterable[Lot]) -> tuple[int, int]:
+    """The amounts of all lots together, and their fees."""
+    all_ = tuple(lots)
+    return sum(lot.amount_minor for lot in all_), sum(lot.fee_minor for lot in all_)
 
 
-def _sum(one: HeldPart, other: HeldPart) -> HeldPart:
-    return replace(
-        one, amount_minor=one.amount_minor + other.amount_minor, fee_minor=one.fee_minor + other.fee_minor
-    )
+def _sum(one: Lot, other: Lot) -> Lot:
+    return replace(one, amount_minor=one.amount_minor + other.amount_minor, fee_minor=one.fee_minor + other.fee_minor)
 
 
-def _something(parts: Iterable[HeldPart]) -> tuple[HeldPart, ...]:
-    return tuple(part for part in parts if part.whole_minor)
+def _something(lots: Iterable[Lot]) -> tuple[Lot, ...]:
+    return tuple(lot for lot in lots if lot.whole_minor)

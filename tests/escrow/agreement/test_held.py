@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.agreement.held import HeldPart, Holding, put, split, take, totals
+from escrow.agreement.held import Lot, Holding, put, split, take, totals
 from escrow.money import EXPONENTS, fee, fee_held
 
 EXAMPLES = [(EXPONENTS[currency], currency) for currency in ("JPY", "USD", "BHD")]
@@ -53,46 +53,44 @@ def test_two_slices_carry_the_fee_of_one(price: int, bps: int, one: int, other: 
 @given(prices, points, st.integers(0, 10**9))
 def test_the_fee_beside_what_is_held_is_its_share_rounded_up(price: int, bps: int, leaving: int) -> None:
     held = deposited(price, bps).without(leaving % (price + 1))
-    whole, part = fee(price, bps) * held.held_minor, held.fee_minor
-    assert (part - 1) * price < whole <= part * price
-    assert part == fee_held(held.held_minor, base_minor=price, base_fee_minor=fee(price, bps))
+    whole, lot = fee(price, bps) * held.held_minor, held.fee_minor
+    assert (lot - 1) * price < whole <= lot * price
+    assert lot == fee_held(held.held_minor, base_minor=price, base_fee_minor=fee(price, bps))
 
 
 @given(st.lists(st.tuples(prices, points), min_size=1, max_size=5), st.integers(0, 10**12))
 def test_money_leaves_oldest_deposit_first_and_its_fee_along(given_: list[tuple[int, int]], wanted: int) -> None:
-    parts = tuple(
-        HeldPart(f"dep_{number}", price, fee(price, bps)) for number, (price, bps) in enumerate(given_, start=1)
-    )
-    price, whole_fee = totals(parts)
+    lots = tuple(Lot(f"dep_{number}", price, fee(price, bps)) for number, (price, bps) in enumerate(given_, start=1))
+    price, whole_fee = totals(lots)
     holding = Holding(price, price, whole_fee)
     leaving = wanted % (price + 1)
-    taken, left = take(parts, leaving, holding.fee_of(leaving))
+    taken, left = take(lots, leaving, holding.fee_of(leaving))
     assert totals(taken) == (leaving, holding.fee_of(leaving))
     assert totals(left) == (price - leaving, holding.without(leaving).fee_minor)
-    assert put(taken, left) == parts
-    touched = [part.deposit_id for part in taken if part.amount_minor]
-    assert touched == [part.deposit_id for part in parts][: len(touched)]
-    for part in parts[: max(0, len(touched) - 1)]:
-        assert part.amount_minor == sum(one.amount_minor for one in taken if one.deposit_id == part.deposit_id)
+    assert put(taken, left) == lots
+    touched = [lot.deposit_id for lot in taken if lot.amount_minor]
+    assert touched == [lot.deposit_id for lot in lots][: len(touched)]
+    for lot in lots[: max(0, len(touched) - 1)]:
+        assert lot.amount_minor == sum(one.amount_minor for one in taken if one.deposit_id == lot.deposit_id)
 
 
 def test_no_more_leaves_than_is_held() -> None:
-    parts = (HeldPart("dep_1", 100, 3),)
+    lots = (Lot("dep_1", 100, 3),)
     with pytest.raises(ValueError, match="more than is held"):
-        take(parts, 101, 3)
+        take(lots, 101, 3)
     with pytest.raises(ValueError, match="more than is held"):
-        take(parts, 100, 4)
+        take(lots, 100, 4)
     with pytest.raises(ValueError, match="can't leave"):
         Holding(100, 100, 3).without(101)
 
 
 def test_what_rolls_on_is_older_and_one_deposit_stays_one_part() -> None:
-    rolled = (HeldPart("dep_1", 40, 1), HeldPart("dep_2", 5, 0))
-    own = (HeldPart("dep_2", 100, 3),)
-    assert put(rolled, own) == (HeldPart("dep_1", 40, 1), HeldPart("dep_2", 105, 3))
+    rolled = (Lot("dep_1", 40, 1), Lot("dep_2", 5, 0))
+    own = (Lot("dep_2", 100, 3),)
+    assert put(rolled, own) == (Lot("dep_1", 40, 1), Lot("dep_2", 105, 3))
 
 
 def test_deposits_under_reversal_are_told_from_the_others() -> None:
-    first, second, third = (HeldPart(f"dep_{number}", 10, 1) for number in (1, 2, 3))
+    first, second, third = (Lot(f"dep_{number}", 10, 1) for number in (1, 2, 3))
     assert split((first, second, third), {"dep_2"}) == ((second,), (first, third))
     assert split((first,), ()) == ((), (first,))
