@@ -89,16 +89,20 @@ CLOCK: Final = Actor(ActorKind.CLOCK)
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Which sides may act, from which role upwards, with which scope of the key."""
+    """Which sides may act, from which role upwards, with which scope of the key; and whether others than the parties may."""
 
     sides: frozenset[Side]
     role: Role
     scope: Scope
+    mediators: bool = False
+    """Whether accounts that the operator appointed as mediators may."""
+    operator: bool = False
 
 
 _CLIENT: Final = frozenset({Side.CLIENT})
 _FREELANCER: Final = frozenset({Side.FREELANCER})
 _EITHER: Final = frozenset(Side)
+_NEITHER: Final[frozenset[Side]] = frozenset()
 
 PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.PROPOSE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
@@ -116,17 +120,52 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.APPROVE: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.REQUEST_CHANGES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.REQUEST_PAYOUT: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
+    Action.END: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.WITHDRAW_END: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.FUND_CONTRACT: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.FILE_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ACCEPT_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.DECLINE_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.WITHDRAW_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.REQUEST_REFUND: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.WITHDRAW_REFUND: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ACCEPT_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.DECLINE_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.GIVE_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.OPEN_DISPUTE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ADD_EVIDENCE: Permission(_EITHER, Role.MEMBER, Scope.CONTRACTS_WRITE),
+    Action.ACCEPT_CLAIM: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.REJECT_CLAIM: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.OFFER_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.WITHDRAW_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.ACCEPT_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
+    Action.WITHDRAW_DISPUTE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.DECIDE_DISPUTE: Permission(_NEITHER, Role.MANAGER, Scope.DISPUTES_DECIDE, mediators=True, operator=True),
+    Action.RESOLVE_REVERSAL: Permission(_NEITHER, Role.MANAGER, Scope.OPERATOR, operator=True),
+    Action.POST_UPDATE: Permission(_EITHER, Role.MEMBER, Scope.CONTRACTS_WRITE),
 }
-"""Section 1 of the domain as data: members submit, managers do the rest on contracts, owners handle payouts."""
+"""Section 1 of the domain as data: members submit, post updates and add evidence, managers do the rest on contracts, owners
+handle payouts; mediators and the operator decide disputes, and the operator resolves reversals. What moves money in its own
+write needs the scope for it."""
 
 
-def may_see(actor: Actor, *, contract_id: str, client_id: str, freelancer_id: str) -> bool:
+def may_see(
+    actor: Actor,
+    *,
+    contract_id: str,
+    client_id: str,
+    freelancer_id: str,
+    is_mediator: bool = False,
+    was_disputed: bool = False,
+) -> bool:
     """Whether this contract exists for this actor: its parties see it, and so does the operator.
 
-    A key that is limited to some contracts sees only those.
+    Mediators see contracts that have or had a dispute. A key that is limited to some contracts sees only those.
     """
     if actor.kind in (ActorKind.PROVIDER, ActorKind.CLOCK):
         return True
     if actor.contract_ids is not None and contract_id not in actor.contract_ids:
         return False
-    return actor.kind is ActorKind.OPERATOR or actor.account_id in (client_id, freelancer_id)
+    if actor.kind is ActorKind.OPERATOR or (is_mediator and was_disputed):
+        return True
+    return actor.account_id in (client_id, freelancer_id)

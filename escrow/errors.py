@@ -9,6 +9,8 @@ DomainError
 ├── MilestoneLocked        MILESTONE_LOCKED        only planned milestones can be edited
 ├── OutOfSequence          OUT_OF_SEQUENCE         not before its turn
 ├── SameParty              SAME_PARTY              client and freelancer share a member
+├── NextNotFunded          NEXT_NOT_FUNDED         nothing that the rest could roll forward to
+├── StaleChangeRequest     STALE_CHANGE_REQUEST    the plan moved on; the request no longer fits
 ├── InvalidInput           INVALID_INPUT           a value that no state would accept
 ├── InsufficientFunds      INSUFFICIENT_FUNDS      more than there is to pay out
 └── IdempotencyKeyReused   IDEMPOTENCY_KEY_REUSED  the same key came with another input
@@ -32,6 +34,8 @@ class ErrorCode(StrEnum):
     MILESTONE_LOCKED = "MILESTONE_LOCKED"
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
     SAME_PARTY = "SAME_PARTY"
+    NEXT_NOT_FUNDED = "NEXT_NOT_FUNDED"
+    STALE_CHANGE_REQUEST = "STALE_CHANGE_REQUEST"
     INVALID_INPUT = "INVALID_INPUT"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
@@ -79,6 +83,14 @@ class OutOfSequence(DomainError):
 
 class SameParty(DomainError):
     code = ErrorCode.SAME_PARTY
+
+
+class NextNotFunded(DomainError):
+    code = ErrorCode.NEXT_NOT_FUNDED
+
+
+class StaleChangeRequest(DomainError):
+    code = ErrorCode.STALE_CHANGE_REQUEST
 
 
 class InvalidInput(DomainError):

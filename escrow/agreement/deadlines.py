@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement.state import Contract, Milestone
-from escrow.lifecycle import ContractState, DepositState, MilestoneState
+from escrow.agreement.objects import Dispute, RefundRequest
+from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.lifecycle import ContractState, DepositState, DisputeState, MilestoneState
 
 
 class DeadlineKind(StrEnum):
@@ -19,10 +20,32 @@ class DeadlineKind(StrEnum):
     OFFER = "OFFER"
     DEPOSIT = "DEPOSIT"
     REVIEW = "REVIEW"
+    REFUND = "REFUND"
+    DISPUTE = "DISPUTE"
+    MEDIATION = "MEDIATION"
     REMINDER = "REMINDER"
+    DORMANCY = "DORMANCY"
 
 
-ACTIONS: Final = ("contract.expired", "deposit.abandoned", "milestone.released", "milestone.deadline_approaching")
+UNSEEN: Final = frozenset({DeadlineKind.REMINDER, DeadlineKind.DORMANCY})
+"""What nobody waits for: it is no ``nextDeadline``."""
+
+DORMANT_AFTER: Final = timedelta(days=180)
+"""How long nothing may happen while money is held and no clock runs before the operator is told."""
+
+ACTIONS: Final = (
+    "contract.expired",
+    "deposit.abandoned",
+    "bonus.failed",
+    "milestone.released",
+    "milestone.refunded",
+    "milestone.partly_refunded",
+    "milestone.settled",
+    "dispute.mediation_started",
+    "dispute.overdue",
+    "milestone.deadline_approaching",
+    "contract.dormant",
+)
 """The events that clocks are about, in the order of the clocks."""
 
 REMINDER_HOURS: Final = (7 * 24, 2 * 24, 12)
@@ -66,13 +89,13 @@ _RANK: Final = {kind: rank for rank, kind in enumerate(DeadlineKind)}
 def deadlines(state: Contract) -> tuple[Deadline, ...]:
     """Every running clock of the contract in the order in which they will be applied; of reminders each milestone's next."""
     running = tuple(_running(state))
-    clocks = (*running, *_reminders(state, running))
+    clocks = (*running, *_reminders(state, running), *(() if running else _dormancy(state)))
     return tuple(sorted(clocks, key=lambda clock: (clock.due_at, _RANK[clock.kind], clock.position)))
 
 
 def next_deadline(state: Contract, milestone_id: str | None = None) -> Deadline | None:
-    """The first clock that will ring, of the whole contract or of what one milestone waits for. Reminders don't count."""
-    clocks = tuple(clock for clock in deadlines(state) if clock.announces is None)
+    """The first clock that will ring, of the whole contract or of what one milestone waits for, but for those in `UNSEEN`."""
+    clocks = tuple(clock for clock in deadlines(state) if clock.kind not in UNSEEN)
     if milestone_id is not None:
         clocks = tuple(clock for clock in clocks if milestone_id in clock.milestone_ids)
     return clocks[0] if clocks else None
@@ -82,33 +105,96 @@ def _running(state: Contract) -> Iterator[Deadline]:
     if state.state is ContractState.PROPOSED:
         due_at = state.offered_at + timedelta(hours=state.windows.offer_hours)
         yield Deadline(DeadlineKind.OFFER, state.id, due_at, 0, "contract.expired", None)
-    positions = {milestone.id: milestone.position for milestone in state.milestones}
     for deposit in state.deposits.values():
         if deposit.state is DepositState.STARTED:
-            waiting = tuple(part.milestone_id for part in deposit.parts)
-            position = min(positions[milestone_id] for milestone_id in waiting)
-            yield Deadline(
-                DeadlineKind.DEPOSIT,
-                deposit.id,
-                deposit.due_at,
-                position,
-                "deposit.abandoned",
-                None,
-                waiting,
-                deposit.started_at,
-            )
+            yield _of_deposit(state, deposit)
     for milestone in state.milestones:
-        if milestone.state is MilestoneState.SUBMITTED and milestone.review_due_at is not None:
-            yield Deadline(
-                DeadlineKind.REVIEW,
-                milestone.id,
-                milestone.review_due_at,
-                milestone.position,
-                "milestone.released",
-                Side.FREELANCER,
-                (milestone.id,),
-                milestone.review_due_at - timedelta(hours=state.windows.review_hours),
-            )
+        if milestone.is_held and not milestone.is_frozen:
+            clock = _of_milestone(state, milestone)
+            if clock is not None:
+                yield clock
+
+
+def _of_deposit(state: Contract, deposit: Deposit) -> Deadline:
+    waiting = tuple(part.milestone_id for part in deposit.parts)
+    positions = [one.position for one in map(state.milestone, waiting) if one is not None]
+    return Deadline(
+        DeadlineKind.DEPOSIT,
+        deposit.id,
+        deposit.due_at,
+        min(positions),
+        "bonus.failed" if deposit.is_bonus else "deposit.abandoned",
+        None,
+        waiting,
+        None if deposit.is_bonus else deposit.started_at,
+    )
+
+
+def _of_milestone(state: Contract, milestone: Milestone) -> Deadline | None:
+    """The one clock that runs on what a milestone holds: of its hold, or else of its review."""
+    if (refund := state.open_refund(milestone)) is not None:
+        return _of_refund(milestone, refund)
+    if (dispute := state.open_dispute(milestone)) is not None:
+        return _of_dispute(milestone, dispute)
+    if milestone.state is not MilestoneState.SUBMITTED or milestone.review_due_at is None:
+        return None
+    submitted_at = milestone.review_due_at - timedelta(hours=state.windows.review_hours)
+    return Deadline(
+        DeadlineKind.REVIEW,
+        milestone.id,
+        milestone.review_due_at,
+        milestone.position,
+        "milestone.released",
+        Side.FREELANCER,
+        (milestone.id,),
+        milestone.review_resumed_at or submitted_at,
+    )
+
+
+def _of_refund(milestone: Milestone, refund: RefundRequest) -> Deadline:
+    in_full = refund.amount_minor == milestone.held_minor
+    return Deadline(
+        DeadlineKind.REFUND,
+        refund.id,
+        refund.due_at,
+        milestone.position,
+        "milestone.refunded" if in_full else "milestone.partly_refunded",
+        Side.CLIENT,
+        (milestone.id,),
+        refund.clock_started_at,
+    )
+
+
+def _of_dispute(milestone: Milestone, dispute: Dispute) -> Deadline:
+    in_mediation = dispute.state is DisputeState.MEDIATION
+    if in_mediation:
+        action = "dispute.overdue"
+    else:
+        action = _outcome(milestone, dispute.claim_minor) if dispute.silence_pays else "dispute.mediation_started"
+    return Deadline(
+        DeadlineKind.MEDIATION if in_mediation else DeadlineKind.DISPUTE,
+        dispute.id,
+        dispute.due_at,
+        milestone.position,
+        action,
+        dispute.opened_by if dispute.silence_pays and not in_mediation else None,
+        (milestone.id,),
+        # The days after the first notice are no window: it is the same silence, told again.
+        dispute.clock_started_at if dispute.overdue == 0 else None,
+    )
+
+
+def _outcome(milestone: Milestone, to_freelancer_minor: int) -> str:
+    """The event that sends that much of what is held to the freelancer and the rest to the client."""
+    if to_freelancer_minor == milestone.held_minor:
+        return "milestone.released"
+    return "milestone.settled" if to_freelancer_minor else "milestone.refunded"
+
+
+def _dormancy(state: Contract) -> Iterator[Deadline]:
+    if state.state in (ContractState.PROPOSED, ContractState.ACTIVE) and state.holds_money and not state.is_dormant:
+        due_at = state.updated_at + DORMANT_AFTER
+        yield Deadline(DeadlineKind.DORMANCY, state.id, due_at, 0, "contract.dormant", None)
 
 
 def _reminders(state: Contract, running: Iterable[Deadline]) -> Iterator[Deadline]:

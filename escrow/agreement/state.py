@@ -9,7 +9,23 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.access import AccountType, Side
-from escrow.lifecycle import CLOSED, ContractState, DepositState, MilestoneState, OrderKind, OrderState
+from escrow.agreement.held import Lot
+from escrow.agreement.objects import Attachment as Attachment
+from escrow.agreement.objects import ChangeRequest, Dispute, Evidence, RefundRequest, Update
+from escrow.lifecycle import (
+    CLOSED,
+    HELD,
+    UNDECIDED,
+    ChangeRequestState,
+    ContractState,
+    DepositState,
+    Hold,
+    MilestoneState,
+    OrderKind,
+    OrderState,
+    RefundState,
+    ReversalState,
+)
 from escrow.money import Money
 
 MILESTONES_MAX: Final = 200
@@ -20,6 +36,7 @@ class DepositTerm(StrEnum):
     """What the first deposit covers."""
 
     FIRST = "FIRST"
+    ALL = "ALL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +57,6 @@ class Fees:
 
     client_bps: int = 0
     freelancer_bps: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that lies elsewhere: its name and the sha256 of its content in hexadecimal."""
-
-    name: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +92,41 @@ class Milestone:
     """When it last changed; an event's time, set by evolve."""
     reminded_hours: int | None = None
     """How many hours before its end the running window was last announced; ``None`` if it wasn't yet, or none runs."""
+    hold: Hold = Hold.NONE
+    hold_id: str | None = None
+    """The open refund request or dispute that holds it."""
+    review_frozen_at: datetime | None = None
+    """Since when the review clock stands still, under a hold or a reversal; ``review_due_at`` is then its former end."""
+    review_resumed_at: datetime | None = None
+    """When the running review window began, if it was frozen before; else it began with the submission."""
+    client_barred_until: datetime | None = None
+    """Until when the client may start no hold, since one that it started ended with money still held."""
+    freelancer_barred_until: datetime | None = None
+    frozen_at: datetime | None = None
+    """Since when a reversal freezes it, because it holds money of a deposit that the provider took back."""
+    lots: tuple[Lot, ...] = ()
+    """Which deposits' money it holds, the oldest first; together exactly what it holds and the fee beside it."""
+    bonus_deposit_id: str | None = None
+    """The bonus that is on its way or was paid."""
+    bonus_minor: int = 0
+    """What was paid as a bonus."""
 
     @property
     def is_closed(self) -> bool:
         return self.state in CLOSED
+
+    @property
+    def is_held(self) -> bool:
+        return self.state in HELD
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a reversal stops its clocks and every command that moves its money."""
+        return self.frozen_at is not None
+
+    def barred_until(self, side: Side) -> datetime | None:
+        """Until when that side may start no hold; it may be past."""
+        return self.client_barred_until if side is Side.CLIENT else self.freelancer_barred_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +151,11 @@ class Deposit:
     due_at: datetime
     returned: tuple[Money, ...] = ()
     """Confirmations that were booked and sent back, one entry each; the same one again does nothing."""
+    is_bonus: bool = False
+    """Whether it is a bonus on the one milestone of its parts: it passes through no escrow and bears no fee."""
+    reversal: ReversalState | None = None
+    """What became of it after the provider took it back, if it did."""
+    reversed_at: datetime | None = None
 
     @property
     def charge_minor(self) -> int:
@@ -145,13 +190,24 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """The client is ending the contract: nothing new begins, and what is held is asked back."""
+
+    by: Side
+    requested_at: datetime
+    money_went_back: bool = False
+    """Whether escrow money went to the client since: then it can't be taken back any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """A whole contract, as far as decisions need it.
 
     ``milestones`` are those of the current revision in order of position; ``former`` are milestones of earlier revisions (a
-    store loads only one that a command names). ``deposits`` and ``orders`` hold at least the open ones and the one that a
-    report names; ``submissions`` those that were made since the state was loaded. ``balances`` are credits minus debits by
-    ledger account and currency.
+    store loads only one that a command names). ``deposits`` and ``orders`` hold at least the open ones, the one that a
+    report names, and the deposits under reversal; ``refunds``, ``disputes`` and ``change_requests`` at least the open ones and
+    the one that a command names; ``submissions``, ``evidence`` and ``updates`` those that were made since the state was
+    loaded. ``balances`` are credits minus debits by ledger account and currency.
     """
 
     id: str
@@ -178,6 +234,19 @@ class Contract:
     orders: Mapping[str, Order] = field(default_factory=dict)
     submissions: Mapping[str, Submission] = field(default_factory=dict)
     balances: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    refunds: Mapping[str, RefundRequest] = field(default_factory=dict)
+    disputes: Mapping[str, Dispute] = field(default_factory=dict)
+    change_requests: Mapping[str, ChangeRequest] = field(default_factory=dict)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    updates: Mapping[str, Update] = field(default_factory=dict)
+    ending: Ending | None = None
+    all_deposited: bool = False
+    """Whether a deposit for everything in this revision was confirmed: what ``DepositTerm.ALL`` waits for."""
+    was_disputed: bool = False
+    """Whether it has or had a dispute: mediators may see it then."""
+    updates_posted: int = 0
+    is_dormant: bool = False
+    """Whether the operator was told of the silence that lasts."""
 
     def milestone(self, milestone_id: str) -> Milestone | None:
         """The milestone of that id, of this or an earlier revision, or ``None``."""
@@ -190,6 +259,30 @@ class Contract:
     def current(self) -> Milestone | None:
         """The first milestone that is not closed: the only one whose turn it can be."""
         return next((milestone for milestone in self.milestones if not milestone.is_closed), None)
+
+    @property
+    def holds_money(self) -> bool:
+        return any(milestone.is_held for milestone in self.milestones)
+
+    @property
+    def held_minor(self) -> int:
+        """What its milestones hold together, fees excluded."""
+        return sum(milestone.held_minor for milestone in self.milestones)
+
+    def open_refund(self, milestone: Milestone) -> RefundRequest | None:
+        """The refund request that holds the milestone, if one does."""
+        found = self.refunds.get(milestone.hold_id or "")
+        return found if found is not None and found.state is RefundState.OPEN else None
+
+    def open_dispute(self, milestone: Milestone) -> Dispute | None:
+        """The dispute that holds the milestone, if one does."""
+        found = self.disputes.get(milestone.hold_id or "")
+        return found if found is not None and found.state in UNDECIDED else None
+
+    @property
+    def open_change_requests(self) -> tuple[ChangeRequest, ...]:
+        """Those that wait for an answer, the oldest first."""
+        return tuple(one for one in self.change_requests.values() if one.state is ChangeRequestState.OPEN)
 
     @property
     def turn(self) -> Side:
@@ -216,6 +309,16 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Mediator:
+    """What a decision asks about an acting account that the operator appointed as a mediator."""
+
+    account_id: str
+    disabled: bool = False
+    shares_member: bool = False
+    """Whether it has a member in common with either party of the contract."""
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a decision needs to know of the world, in the same snapshot as the contract: no more than this."""
 
@@ -228,3 +331,7 @@ class Surroundings:
     share_member: bool
     disputes_can_be_decided: bool
     """Whether an enabled mediator or an operator key with ``disputes:decide`` exists; without one no deposit is taken."""
+    mediator: Mediator | None = None
+    """The acting account, if it is a mediator."""
+    payouts_are_automatic: bool = False
+    """Whether the freelancer wants to be paid out without asking each time."""

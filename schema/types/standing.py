@@ -14,15 +14,15 @@ from escrow.agreement.deadlines import next_deadline
 from escrow.agreement.permit import first_refusal, last_refusal, permit
 from escrow.agreement.state import Milestone
 from escrow.errors import DomainError, ErrorCode
-from escrow.lifecycle import TRANSITIONS, Action, MilestoneState
+from escrow.lifecycle import TRANSITIONS, Action, MilestoneState, Subject
 from escrow.queries.contracts import Standing, standings
 from schema.batching import batched
 from schema.context import Context
 
 ON_CONTRACTS: Final = tuple(
-    action for action, row in TRANSITIONS.items() if row.milestone is None and action is not Action.PROPOSE
+    action for action, row in TRANSITIONS.items() if row.subject is Subject.CONTRACT and action is not Action.PROPOSE
 )
-ON_MILESTONES: Final = tuple(action for action, row in TRANSITIONS.items() if row.milestone is not None)
+ON_MILESTONES: Final = tuple(action for action, row in TRANSITIONS.items() if row.subject is Subject.MILESTONE)
 
 
 @strawberry.type(description="Why something is not allowed.")

@@ -1,0 +1,49 @@
+"""Commands on the work of a milestone and its review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.state import Attachment
+from escrow.lifecycle import Action
+from escrow.money import RawMoney
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Hands in the work of a milestone."""
+
+    action: ClassVar = Action.SUBMIT
+    milestone_id: str
+    submission_id: str
+    message: str
+    links: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """Releases what a milestone holds, or ``amount`` of it, with a bonus if one is given; on a released one only the bonus.
+
+    What a smaller amount leaves rolls forward to the next milestone. The bonus is a deposit of its own, which
+    ``bonus_deposit_id`` and ``bonus_order_id`` name.
+    """
+
+    action: ClassVar = Action.APPROVE
+    milestone_id: str
+    message: str | None = None
+    amount: RawMoney | None = None
+    bonus: RawMoney | None = None
+    bonus_deposit_id: str | None = None
+    bonus_order_id: str | None = None
+    payment_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestChanges:
+    """Sends submitted work back with a note."""
+
+    action: ClassVar = Action.REQUEST_CHANGES
+    milestone_id: str
+    note: str

@@ -1,0 +1,145 @@
+"""Facts about a contract as a whole: its terms, its end, and what its parties say of its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from escrow.access import Side
+from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
+from escrow.agreement.state import DepositTerm, Fees, Windows
+from escrow.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractProposed(Event):
+    """A proposal was put on the table; its milestones follow as ``milestone.added``."""
+
+    type: ClassVar = "contract.proposed"
+    client_id: str
+    freelancer_id: str
+    written_by: Side
+    revision: int
+    plan_version: int
+    currency: str
+    time_zone: str
+    budget: Money | None
+    deposit_term: DepositTerm
+    windows: Windows
+    fees: Fees
+    title: Text
+    description: Text
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractRevised(Event):
+    """A counter-offer replaced the revision before; its milestones follow as ``milestone.added``."""
+
+    type: ClassVar = "contract.revised"
+    written_by: Side
+    revision: int
+    plan_version: int
+    time_zone: str
+    budget: Money | None
+    deposit_term: DepositTerm
+    windows: Windows
+    fees: Fees
+    title: Text
+    description: Text
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractAccepted(Event):
+    """Both sides agreed on this revision; its plan, windows and fees are frozen."""
+
+    type: ClassVar = "contract.accepted"
+    revision: int
+    accepted_by: Side
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractDeclined(Event):
+    """The side whose turn it was turned the proposal down."""
+
+    type: ClassVar = "contract.declined"
+    revision: int
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractWithdrawn(Event):
+    """The side that wrote the latest revision took it back."""
+
+    type: ClassVar = "contract.withdrawn"
+    revision: int
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractExpired(Event):
+    """Nobody answered the proposal within its offer window."""
+
+    type: ClassVar = "contract.expired"
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractCompleted(Event):
+    """Every milestone is closed and the freelancer was paid; ``released`` is the gross sum."""
+
+    type: ClassVar = "contract.completed"
+    released: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractEndRequested(Event):
+    """A party ends the contract: the client asks back what is held, the freelancer gives ``held`` up. Nothing new begins."""
+
+    type: ClassVar = "contract.end_requested"
+    requested_by: Side
+    held: Money
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractEndWithdrawn(Event):
+    """The client took the ending back; the refund requests that it made are withdrawn by events of their own."""
+
+    type: ClassVar = "contract.end_withdrawn"
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractEnded(Event):
+    """Nothing is held any more and the contract is over, as a party wished."""
+
+    type: ClassVar = "contract.ended"
+    requested_by: Side
+    released: Money
+    refunded: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractDormant(Event):
+    """Money is held, no clock runs, and nothing has happened since ``silent_since``: the operator is told, once."""
+
+    type: ClassVar = "contract.dormant"
+    silent_since: datetime
+    held: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePosted(Event):
+    """A party said how it goes, on the contract or on one of its milestones."""
+
+    type: ClassVar = "update.posted"
+    number: int
+    posted_by: Side
+    message: Text
+    links: TextList
+    attachments: AttachmentList
+    milestone_id: str | None = None

@@ -1,0 +1,215 @@
+"""Facts about disagreements: refund requests, disputes, and what ends them. Where the money went is the milestone's fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from escrow.access import Side
+from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
+from escrow.lifecycle import DisputeState
+from escrow.money import Money
+
+
+class DisputeOutcome(StrEnum):
+    """What resolved a dispute."""
+
+    CLAIM_ACCEPTED = "CLAIM_ACCEPTED"
+    CLAIM_UNANSWERED = "CLAIM_UNANSWERED"
+    DECIDED = "DECIDED"
+    SETTLEMENT = "SETTLEMENT"
+    APPROVED = "APPROVED"
+    REFUND_GIVEN = "REFUND_GIVEN"
+    ENDED = "ENDED"
+    REVERSAL_LOST = "REVERSAL_LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequested(Event):
+    """The client asked for ``amount`` of what the milestone holds, itself or by ending the contract; silence until ``due_at``
+    gives it back. The milestone is on hold."""
+
+    type: ClassVar = "refund.requested"
+    refund_id: str
+    milestone_id: str
+    amount: Money
+    by_ending: bool
+    due_at: datetime
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAccepted(Event):
+    """The freelancer gives back what was asked for."""
+
+    type: ClassVar = "refund.accepted"
+    refund_id: str
+    milestone_id: str
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundDeclined(Event):
+    """The freelancer answered with a dispute, which takes the hold over."""
+
+    type: ClassVar = "refund.declined"
+    refund_id: str
+    milestone_id: str
+    dispute_id: str
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequestWithdrawn(Event):
+    """The client took the request back and the hold is over: ``review_due_at`` is when a review that it froze now ends, and
+    the client may start no other hold until ``client_barred_until``."""
+
+    type: ClassVar = "refund.request_withdrawn"
+    refund_id: str
+    milestone_id: str
+    client_barred_until: datetime
+    review_due_at: datetime | None = None
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(Event):
+    """A side claims that ``claim`` of what the milestone holds should go to the freelancer. The milestone is on hold.
+
+    Silence until ``due_at`` carries the claim out if ``silence_pays``, and leads to mediation otherwise. A dispute that
+    answers a refund request begins in mediation, and ``due_at`` is when the operator is told that it waits.
+    """
+
+    type: ClassVar = "dispute.opened"
+    dispute_id: str
+    milestone_id: str
+    opened_by: Side
+    claim: Money
+    held: Money
+    state: DisputeState
+    due_at: datetime
+    silence_pays: bool
+    answers_refund_id: str | None = None
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeEvidenceAdded(Event):
+    """A side brought something forward, its ``number``-th piece."""
+
+    type: ClassVar = "dispute.evidence_added"
+    dispute_id: str
+    milestone_id: str
+    side: Side
+    number: int
+    text: Text
+    links: TextList
+    attachments: AttachmentList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeClaimAccepted(Event):
+    """The other side agreed to the claim, which is carried out."""
+
+    type: ClassVar = "dispute.claim_accepted"
+    dispute_id: str
+    milestone_id: str
+    accepted_by: Side
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeRejected(Event):
+    """The other side rejected the claim; mediation begins."""
+
+    type: ClassVar = "dispute.rejected"
+    dispute_id: str
+    milestone_id: str
+    rejected_by: Side
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeMediationStarted(Event):
+    """A mediator or the operator now decides; the operator is told at ``overdue_at`` if nobody did."""
+
+    type: ClassVar = "dispute.mediation_started"
+    dispute_id: str
+    milestone_id: str
+    overdue_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSettlementOffered(Event):
+    """A side would agree to ``to_freelancer`` for the freelancer and the rest for the client; its older offer is replaced."""
+
+    type: ClassVar = "dispute.settlement_offered"
+    dispute_id: str
+    milestone_id: str
+    offered_by: Side
+    to_freelancer: Money
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSettlementWithdrawn(Event):
+    """A side took its offer back."""
+
+    type: ClassVar = "dispute.settlement_withdrawn"
+    dispute_id: str
+    milestone_id: str
+    withdrawn_by: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeWithdrawalAgreed(Event):
+    """In mediation one side would withdraw the dispute; it is withdrawn once the other would, too."""
+
+    type: ClassVar = "dispute.withdrawal_agreed"
+    dispute_id: str
+    milestone_id: str
+    agreed_by: Side
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeResolved(Event):
+    """The dispute is over, and what was held goes ``to_freelancer`` and ``to_client``, as the milestone's next event says.
+
+    Both are zero where a reversal took the money away.
+    """
+
+    type: ClassVar = "dispute.resolved"
+    dispute_id: str
+    milestone_id: str
+    outcome: DisputeOutcome
+    to_freelancer: Money
+    to_client: Money
+    reason: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeWithdrawn(Event):
+    """The dispute was taken back and the hold is over: ``review_due_at`` is when a review that it froze now ends, and the
+    ``opened_by`` side may start no other hold until ``barred_until``."""
+
+    type: ClassVar = "dispute.withdrawn"
+    dispute_id: str
+    milestone_id: str
+    opened_by: Side
+    barred_until: datetime
+    review_due_at: datetime | None = None
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOverdue(Event):
+    """Mediation has lasted longer than it should: the operator is told, for the ``times``-th time, and again at ``next_at``."""
+
+    type: ClassVar = "dispute.overdue"
+    dispute_id: str
+    milestone_id: str
+    times: int
+    next_at: datetime

@@ -1,0 +1,136 @@
+"""Facts about the plan: milestones that come, change, move and go, and the requests to change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, ClassVar
+
+from escrow.access import Side
+from escrow.agreement.events.base import FREE_TEXT, Event, OptionalText, OptionalTextList, Text, TextList
+from escrow.agreement.objects import Change, ChangeWords
+from escrow.errors import ErrorCode
+from escrow.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneAdded(Event):
+    """A milestone joined the plan, by a proposal or by the client."""
+
+    type: ClassVar = "milestone.added"
+    milestone_id: str
+    revision: int
+    position: int
+    plan_version: int
+    amount: Money
+    due_on: date
+    title: Text
+    purpose: Text
+    deliverables: TextList
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneEdited(Event):
+    """A planned milestone changed; texts that are absent stayed as they were."""
+
+    type: ClassVar = "milestone.edited"
+    milestone_id: str
+    plan_version: int
+    amount: Money
+    due_on: date
+    title: OptionalText = None
+    purpose: OptionalText = None
+    deliverables: OptionalTextList = None
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneMoved(Event):
+    """A planned milestone took another place; the ones between moved up or down by one."""
+
+    type: ClassVar = "milestone.moved"
+    milestone_id: str
+    plan_version: int
+    position: int
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneRemoved(Event):
+    """The client took a planned milestone out of the plan."""
+
+    type: ClassVar = "milestone.removed"
+    milestone_id: str
+    plan_version: int
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneCancelled(Event):
+    """A milestone without money went with its revision or its contract."""
+
+    type: ClassVar = "milestone.cancelled"
+    milestone_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneAmended(Event):
+    """Both sides agreed on another due date or other deliverables of a milestone that holds money. Clocks are unaffected."""
+
+    type: ClassVar = "milestone.amended"
+    milestone_id: str
+    plan_version: int
+    due_on: date
+    deliverables: OptionalTextList = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequestFiled(Event):
+    """A side asked the other to accept changes of the plan; their words stand in ``words``, in the same order."""
+
+    type: ClassVar = "change_request.filed"
+    change_request_id: str
+    filed_by: Side
+    plan_version: int
+    changes: tuple[Change, ...]
+    words: Annotated[tuple[ChangeWords, ...], FREE_TEXT]
+    message: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequestAccepted(Event):
+    """All of its changes apply; each follows as an event of its own."""
+
+    type: ClassVar = "change_request.accepted"
+    change_request_id: str
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequestDeclined(Event):
+    """The plan stays as it is."""
+
+    type: ClassVar = "change_request.declined"
+    change_request_id: str
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequestWithdrawn(Event):
+    """Whoever filed it took it back."""
+
+    type: ClassVar = "change_request.withdrawn"
+    change_request_id: str
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequestStale(Event):
+    """The plan moved on: operation ``change_number`` (from 1) no longer fits, for the reason that ``code`` names; or the
+    contract is not active any more, and no operation is named."""
+
+    type: ClassVar = "change_request.stale"
+    change_request_id: str
+    change_number: int | None = None
+    code: ErrorCode | None = None

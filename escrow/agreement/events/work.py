@@ -1,0 +1,198 @@
+"""Facts about the work of a milestone and about the money that it held: where it went, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from escrow.access import Side
+from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
+from escrow.money import Money
+
+
+class ReleaseReason(StrEnum):
+    """Why money was released."""
+
+    APPROVED = "APPROVED"
+    AUTO_RELEASED = "AUTO_RELEASED"
+    CLAIM_ACCEPTED = "CLAIM_ACCEPTED"
+    CLAIM_UNANSWERED = "CLAIM_UNANSWERED"
+    DECIDED = "DECIDED"
+    SETTLEMENT = "SETTLEMENT"
+
+
+class RefundReason(StrEnum):
+    """Why money went back to the client."""
+
+    REQUEST_ACCEPTED = "REQUEST_ACCEPTED"
+    REQUEST_UNANSWERED = "REQUEST_UNANSWERED"
+    GIVEN = "GIVEN"
+    CLAIM_ACCEPTED = "CLAIM_ACCEPTED"
+    CLAIM_UNANSWERED = "CLAIM_UNANSWERED"
+    DECIDED = "DECIDED"
+    SETTLEMENT = "SETTLEMENT"
+    ENDED = "ENDED"
+    PROPOSAL_REVISED = "PROPOSAL_REVISED"
+    PROPOSAL_DIED = "PROPOSAL_DIED"
+    REVERSAL_LOST = "REVERSAL_LOST"
+
+
+class SplitReason(StrEnum):
+    """Why what was held was split."""
+
+    CLAIM_ACCEPTED = "CLAIM_ACCEPTED"
+    CLAIM_UNANSWERED = "CLAIM_UNANSWERED"
+    DECIDED = "DECIDED"
+    SETTLEMENT = "SETTLEMENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneFunded(Event):
+    """The price of a milestone, and the client's fee beside it, came into escrow."""
+
+    type: ClassVar = "milestone.funded"
+    milestone_id: str
+    deposit_id: str
+    amount: Money
+    fee: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneActivated(Event):
+    """Its turn came: work is under way."""
+
+    type: ClassVar = "milestone.activated"
+    milestone_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneSubmitted(Event):
+    """Work was handed in; the client's review window runs until ``review_due_at``."""
+
+    type: ClassVar = "milestone.submitted"
+    milestone_id: str
+    submission_id: str
+    number: int
+    review_due_at: datetime
+    message: Text
+    links: TextList
+    attachments: AttachmentList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneChangesRequested(Event):
+    """The client sent the work back; the review clock stopped."""
+
+    type: ClassVar = "milestone.changes_requested"
+    milestone_id: str
+    number: int
+    note: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneReleased(Event):
+    """All that the milestone held went to the freelancer: ``amount`` less ``freelancer_fee``; ``client_fee`` was earned."""
+
+    type: ClassVar = "milestone.released"
+    milestone_id: str
+    reason: ReleaseReason
+    amount: Money
+    freelancer_fee: Money
+    client_fee: Money
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestonePartlyReleased(Event):
+    """The client approved less than the milestone held: ``amount`` went to the freelancer, the rest rolls forward."""
+
+    type: ClassVar = "milestone.partly_released"
+    milestone_id: str
+    amount: Money
+    freelancer_fee: Money
+    client_fee: Money
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneRolledForward(Event):
+    """What a smaller approval left, and the client's fee beside it, now belongs to the next milestone; this one is released."""
+
+    type: ClassVar = "milestone.rolled_forward"
+    milestone_id: str
+    to_milestone_id: str
+    amount: Money
+    fee: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneRefunded(Event):
+    """All that the milestone held went back: ``amount`` and ``client_fee`` to the client, by the order that is named.
+
+    What the client had taken back through its bank before goes to the chargeback account instead: ``lost`` of what was held
+    and ``lost_fee`` of the fee beside it. A proposal's milestone can be funded again then: ``planned_again``.
+    """
+
+    type: ClassVar = "milestone.refunded"
+    milestone_id: str
+    reason: RefundReason
+    amount: Money
+    client_fee: Money
+    order_id: str | None = None
+    refund_id: str | None = None
+    dispute_id: str | None = None
+    lost: Money | None = None
+    lost_fee: Money | None = None
+    planned_again: bool = False
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestonePartlyRefunded(Event):
+    """Part of what the milestone held went back; its amount is lower by it, and its state is as before.
+
+    If that answered a refund request, the hold is over: ``review_due_at`` is when a review that it froze now ends, and the
+    client may start no other hold until ``client_barred_until``.
+    """
+
+    type: ClassVar = "milestone.partly_refunded"
+    milestone_id: str
+    reason: RefundReason
+    amount: Money
+    client_fee: Money
+    order_id: str
+    refund_id: str | None = None
+    review_due_at: datetime | None = None
+    client_barred_until: datetime | None = None
+    message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneSettled(Event):
+    """A dispute split what the milestone held: ``released`` to the freelancer, less ``freelancer_fee``, and ``refunded`` to
+    the client. Of the client's fee ``client_fee`` was earned, and ``refunded_fee`` went back with the order that is named."""
+
+    type: ClassVar = "milestone.settled"
+    milestone_id: str
+    dispute_id: str
+    reason: SplitReason
+    released: Money
+    freelancer_fee: Money
+    client_fee: Money
+    refunded: Money
+    refunded_fee: Money
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneDeadlineApproaching(Event):
+    """Silence will have its effect in ``hours_left`` hours: ``action`` is the event that then happens. Nothing else changed."""
+
+    type: ClassVar = "milestone.deadline_approaching"
+    milestone_id: str
+    deadline_at: datetime
+    action: str
+    in_favour_of: Side | None
+    hours_left: int
