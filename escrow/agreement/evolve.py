@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.agreement import events
+from escrow.agreement.folds import holds
+from escrow.agreement.folds.common import milestone_of, with_milestone
 from escrow.agreement.postings import is_stored, postings
-from escrow.agreement.state import Contract, Deposit, DepositPart, Milestone, Order, Submission
+from escrow.agreement.state import Contract, Deposit, DepositPart, Ending, Milestone, Order, Submission
 from escrow.lifecycle import ContractState, DepositState, MilestoneState, OrderKind, OrderState
 from escrow.money import fee
 
@@ -27,7 +29,25 @@ def evolve(state: Contract | None, contract_id: str, recorded: events.Recorded) 
     if state is None:
         raise ValueError(f"the log of {contract_id} begins with {event.type}, not with contract.proposed")
     changed = _FOLDS[type(event)](state, event, at)
-    return replace(changed, updated_at=at, balances=_book(changed.balances, contract_id, event))
+    return replace(
+        changed,
+        updated_at=at,
+        balances=_book(changed.balances, contract_id, event),
+        ending=_with_what_went_back(changed.ending, event),
+    )
+
+
+def _with_what_went_back(ending: Ending | None, event: events.Event) -> Ending | None:
+    """An ending can't be taken back any more once escrow money went to the client."""
+    if ending is None or ending.money_went_back:
+        return ending
+    if isinstance(event, events.MilestoneSettled):
+        went = event.refunded.minor
+    elif isinstance(event, (events.MilestoneRefunded, events.MilestonePartlyRefunded)):
+        went = event.amount.minor
+    else:
+        went = 0
+    return replace(ending, money_went_back=True) if went else ending
 
 
 def _book(
@@ -94,27 +114,12 @@ def _contract_becomes(to: ContractState) -> Callable[[Contract, Any, datetime], 
     return fold
 
 
-def with_milestone(state: Contract, changed: Milestone) -> Contract:
-    """``state`` with one milestone replaced in its place."""
-    return replace(
-        state,
-        milestones=tuple(changed if milestone.id == changed.id else milestone for milestone in state.milestones),
-    )
-
-
 def _in_order(milestones: list[Milestone], at: datetime) -> tuple[Milestone, ...]:
     """Positions as the list gives them; a milestone that stays in its place stays the same object."""
     return tuple(
         milestone if milestone.position == place else replace(milestone, position=place, updated_at=at)
         for place, milestone in enumerate(milestones, start=1)
     )
-
-
-def _milestone(state: Contract, milestone_id: str) -> Milestone:
-    milestone = state.milestone(milestone_id)
-    if milestone is None:
-        raise ValueError(f"the log of {state.id} speaks of {milestone_id} before it was added")
-    return milestone
 
 
 def _added(state: Contract, event: events.MilestoneAdded, at: datetime) -> Contract:
@@ -136,7 +141,7 @@ def _added(state: Contract, event: events.MilestoneAdded, at: datetime) -> Contr
 
 
 def _edited(state: Contract, event: events.MilestoneEdited, at: datetime) -> Contract:
-    milestone = _milestone(state, event.milestone_id)
+    milestone = milestone_of(state, event.milestone_id)
     changed = replace(
         milestone,
         amount_minor=event.amount.minor,
@@ -150,25 +155,25 @@ def _edited(state: Contract, event: events.MilestoneEdited, at: datetime) -> Con
 
 
 def _moved(state: Contract, event: events.MilestoneMoved, at: datetime) -> Contract:
-    moving = _milestone(state, event.milestone_id)
+    moving = milestone_of(state, event.milestone_id)
     milestones = [milestone for milestone in state.milestones if milestone.id != moving.id]
     milestones.insert(event.position - 1, moving)
     return replace(state, milestones=_in_order(milestones, at), plan_version=event.plan_version)
 
 
 def _removed(state: Contract, event: events.MilestoneRemoved, at: datetime) -> Contract:
-    changed = replace(_milestone(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
+    changed = replace(milestone_of(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
     return replace(with_milestone(state, changed), plan_version=event.plan_version)
 
 
 def _cancelled(state: Contract, event: events.MilestoneCancelled, at: datetime) -> Contract:
     return with_milestone(
-        state, replace(_milestone(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
+        state, replace(milestone_of(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
     )
 
 
 def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Contract:
-    milestone = _milestone(state, event.milestone_id)
+    milestone = milestone_of(state, event.milestone_id)
     held, held_fee = milestone.held_minor + event.amount.minor, milestone.held_fee_minor + event.fee.minor
     return with_milestone(
         state,
@@ -188,13 +193,13 @@ def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Con
 
 def _activated(state: Contract, event: events.MilestoneActivated, at: datetime) -> Contract:
     return with_milestone(
-        state, replace(_milestone(state, event.milestone_id), state=MilestoneState.ACTIVE, updated_at=at)
+        state, replace(milestone_of(state, event.milestone_id), state=MilestoneState.ACTIVE, updated_at=at)
     )
 
 
 def _submitted(state: Contract, event: events.MilestoneSubmitted, at: datetime) -> Contract:
     changed = replace(
-        _milestone(state, event.milestone_id),
+        milestone_of(state, event.milestone_id),
         state=MilestoneState.SUBMITTED,
         reminded_hours=None,
         submissions=event.number,
@@ -217,7 +222,7 @@ def _changes_requested(state: Contract, event: events.MilestoneChangesRequested,
     return with_milestone(
         state,
         replace(
-            _milestone(state, event.milestone_id),
+            milestone_of(state, event.milestone_id),
             state=MilestoneState.CHANGES_REQUESTED,
             review_due_at=None,
             reminded_hours=None,
@@ -227,7 +232,7 @@ def _changes_requested(state: Contract, event: events.MilestoneChangesRequested,
 
 
 def _released(state: Contract, event: events.MilestoneReleased, at: datetime) -> Contract:
-    milestone = _milestone(state, event.milestone_id)
+    milestone = milestone_of(state, event.milestone_id)
     return with_milestone(
         state,
         replace(
@@ -247,7 +252,7 @@ def _released(state: Contract, event: events.MilestoneReleased, at: datetime) ->
 
 def _deadline_approaching(state: Contract, event: events.MilestoneDeadlineApproaching, at: datetime) -> Contract:
     """Remembers that it was told, and for which of the running window's announcements; the milestone has not changed."""
-    return with_milestone(state, replace(_milestone(state, event.milestone_id), reminded_hours=event.hours_left))
+    return with_milestone(state, replace(milestone_of(state, event.milestone_id), reminded_hours=event.hours_left))
 
 
 def _deposit_started(state: Contract, event: events.DepositStarted, at: datetime) -> Contract:
@@ -264,14 +269,14 @@ def _deposit_started(state: Contract, event: events.DepositStarted, at: datetime
     order = Order(event.order_id, OrderKind.DEPOSIT, OrderState.STARTED, event.charge, deposit.id, event.payment_token)
     for part in parts:
         waiting = replace(
-            _milestone(state, part.milestone_id), state=MilestoneState.FUNDING, deposit_id=deposit.id, updated_at=at
+            milestone_of(state, part.milestone_id), state=MilestoneState.FUNDING, deposit_id=deposit.id, updated_at=at
         )
         state = with_milestone(state, waiting)
     return _with_order(_with_deposit(state, deposit), order)
 
 
 def _part(state: Contract, milestone_id: str) -> DepositPart:
-    amount = _milestone(state, milestone_id).amount_minor
+    amount = milestone_of(state, milestone_id).amount_minor
     return DepositPart(milestone_id, amount, fee(amount, state.fees.client_bps))
 
 
@@ -308,7 +313,7 @@ def _let_go(state: Contract, deposit_id: str, at: datetime) -> Contract:
     """The milestones that waited for this deposit are planned again."""
     for part in state.deposits[deposit_id].parts:
         planned = replace(
-            _milestone(state, part.milestone_id),
+            milestone_of(state, part.milestone_id),
             state=MilestoneState.PLANNED,
             deposit_id=None,
             reminded_hours=None,
@@ -363,4 +368,5 @@ _FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contr
     events.PayoutStarted: _payout_started,
     events.PayoutPaid: _order_becomes(OrderState.PAID),
     events.PayoutFailed: _order_becomes(OrderState.FAILED),
+    **holds.FOLDS,
 }

@@ -1,0 +1,1 @@
+"""How events are folded into a contract, by subject; ``escrow.agreement.evolve`` is the door."""
