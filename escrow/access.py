@@ -120,6 +120,7 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.APPROVE: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.REQUEST_CHANGES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.REQUEST_PAYOUT: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
+    Action.SET_PAYOUTS: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
     Action.END: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
     Action.WITHDRAW_END: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.FUND_CONTRACT: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),

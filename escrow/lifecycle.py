@@ -153,6 +153,7 @@ class Action(StrEnum):
     APPROVE = "APPROVE"
     REQUEST_CHANGES = "REQUEST_CHANGES"
     REQUEST_PAYOUT = "REQUEST_PAYOUT"
+    SET_PAYOUTS = "SET_PAYOUTS"
     END = "END"
     WITHDRAW_END = "WITHDRAW_END"
     FUND_CONTRACT = "FUND_CONTRACT"
@@ -351,6 +352,7 @@ TRANSITIONS: Final[dict[Action, Transition]] = {
         ),
         _on_contract(_A.POST_UPDATE, _EITHER, None, "update.posted"),
         _on_contract(_A.REQUEST_PAYOUT, None, None, "payout.started"),
+        _on_contract(_A.SET_PAYOUTS, None, None, "payouts.changed"),
     )
 }  # fmt: skip
 """What parties, mediators and the operator may do, by action: the tables of sections 2, 3 and 5 of the domain. What differs

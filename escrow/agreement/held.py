@@ -71,7 +71,7 @@ def put(older: Iterable[Lot], newer: Iterable[Lot]) -> tuple[Lot, ...]:
     return tuple(lots.values())
 
 
-def split(lots: Iterable[Lot], reversed_ids: Iterable[str]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
+def split_off(lots: Iterable[Lot], reversed_ids: Iterable[str]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
     """What is held of deposits under reversal, and what of the others."""
     reversed_, all_ = set(reversed_ids), tuple(lots)
     lost = tuple(lot for lot in all_ if lot.deposit_id in reversed_)

@@ -110,6 +110,10 @@ class Milestone:
     """The bonus that is on its way or was paid."""
     bonus_minor: int = 0
     """What was paid as a bonus."""
+    rolled_minor: int = 0
+    """Gross: what left escrow for the next milestone, since the client approved less."""
+    lost_minor: int = 0
+    """Gross: what left escrow for the chargeback account."""
 
     @property
     def is_closed(self) -> bool:
@@ -156,6 +160,20 @@ class Deposit:
     reversal: ReversalState | None = None
     """What became of it after the provider took it back, if it did."""
     reversed_at: datetime | None = None
+    is_for_everything: bool = False
+    """Whether it was started for all that was planned."""
+    forfeited_minor: int = 0
+    """What milestones gave up of it, fees included, before the reversal was decided: it goes to the client if it is won."""
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the provider took it back and it was not won: what is held of it is not the client's to get back."""
+        return self.reversal not in (None, ReversalState.WON)
+
+    @property
+    def is_argued_about(self) -> bool:
+        """Whether the operator has yet to say how its reversal ended."""
+        return self.reversal in (ReversalState.OPEN, ReversalState.FORFEITED)
 
     @property
     def charge_minor(self) -> int:
@@ -247,6 +265,8 @@ class Contract:
     updates_posted: int = 0
     is_dormant: bool = False
     """Whether the operator was told of the silence that lasts."""
+    payouts_are_automatic: bool = False
+    """Whether the freelancer is paid out without asking each time."""
 
     def milestone(self, milestone_id: str) -> Milestone | None:
         """The milestone of that id, of this or an earlier revision, or ``None``."""
@@ -333,5 +353,3 @@ class Surroundings:
     """Whether an enabled mediator or an operator key with ``disputes:decide`` exists; without one no deposit is taken."""
     mediator: Mediator | None = None
     """The acting account, if it is a mediator."""
-    payouts_are_automatic: bool = False
-    """Whether the freelancer wants to be paid out without asking each time."""

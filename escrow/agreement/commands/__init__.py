@@ -34,6 +34,7 @@ from escrow.agreement.commands.money import (
     RequestPayout,
     ResolveReversal,
     ReverseDeposit,
+    SetPayouts,
 )
 from escrow.agreement.commands.plan import (
     AcceptChangeRequest,
@@ -93,6 +94,7 @@ PartyCommand = (
     | FundContract
     | CancelFunding
     | RequestPayout
+    | SetPayouts
     | ResolveReversal
     | RequestRefund
     | WithdrawRefund
@@ -162,6 +164,7 @@ __all__ = [
     "ResolveReversal",
     "ReverseDeposit",
     "Revise",
+    "SetPayouts",
     "Submit",
     "Terms",
     "Withdraw",

@@ -52,6 +52,15 @@ class RequestPayout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetPayouts:
+    """Has the freelancer of one contract paid out whenever it is paid something, or only when it asks."""
+
+    action: ClassVar = Action.SET_PAYOUTS
+    contract_id: str
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveReversal:
     """Says how the argument about a reversed deposit ended."""
 

@@ -44,6 +44,8 @@ class DepositStarted(Event):
     charge: Money
     milestone_ids: tuple[str, ...]
     due_at: datetime
+    is_for_everything: bool = False
+    """Whether it is for all that was planned: what a contract whose first deposit covers ``ALL`` waits for."""
     payment_token: OptionalText = None
 
 
@@ -99,13 +101,15 @@ class DepositReversed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReversalResolved(Event):
-    """The argument about a reversed deposit ended. What is won too late to be held goes to the client by ``order_id``."""
+    """The argument about a reversed deposit ended. What is won after milestones gave it up, ``to_client``, goes to the client
+    by the order ``order_id``."""
 
     type: ClassVar = "deposit.reversal_resolved"
     deposit_id: str
     outcome: ReversalOutcome
     amount: Money
     milestone_ids: tuple[str, ...]
+    to_client: Money | None = None
     order_id: str | None = None
     message: OptionalText = None
 
@@ -196,3 +200,11 @@ class PayoutFailed(Event):
     order_id: str
     amount: Money
     explanation: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutsChanged(Event):
+    """The freelancer is paid out without asking each time from now on, or only when it asks."""
+
+    type: ClassVar = "payouts.changed"
+    automatic: bool

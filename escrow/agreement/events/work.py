@@ -48,6 +48,15 @@ class SplitReason(StrEnum):
     SETTLEMENT = "SETTLEMENT"
 
 
+@dataclass(frozen=True, slots=True)
+class Return:
+    """An order that sends money back to the client: what it returns of one deposit's charge, the fee included."""
+
+    order_id: str
+    deposit_id: str
+    amount: Money
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneFunded(Event):
     """The price of a milestone, and the client's fee beside it, came into escrow."""
@@ -106,7 +115,8 @@ class MilestoneReleased(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestonePartlyReleased(Event):
-    """The client approved less than the milestone held: ``amount`` went to the freelancer, the rest rolls forward."""
+    """The client approved less than the milestone held: the rest has rolled forward, and ``amount`` went to the freelancer,
+    less ``freelancer_fee``. The milestone is released."""
 
     type: ClassVar = "milestone.partly_released"
     milestone_id: str
@@ -118,7 +128,8 @@ class MilestonePartlyReleased(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRolledForward(Event):
-    """What a smaller approval left, and the client's fee beside it, now belongs to the next milestone; this one is released."""
+    """What a smaller approval leaves, and the client's fee beside it, belongs to the next milestone from now on: the amount
+    of this one is lower by it, and that of the next one higher. What was approved is released by the next event."""
 
     type: ClassVar = "milestone.rolled_forward"
     milestone_id: str
@@ -129,7 +140,7 @@ class MilestoneRolledForward(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRefunded(Event):
-    """All that the milestone held went back: ``amount`` and ``client_fee`` to the client, by the order that is named.
+    """All that the milestone held went back: ``amount`` and ``client_fee`` to the client, by one order for each deposit.
 
     What the client had taken back through its bank before goes to the chargeback account instead: ``lost`` of what was held
     and ``lost_fee`` of the fee beside it. A proposal's milestone can be funded again then: ``planned_again``.
@@ -140,7 +151,7 @@ class MilestoneRefunded(Event):
     reason: RefundReason
     amount: Money
     client_fee: Money
-    order_id: str | None = None
+    returns: tuple[Return, ...] = ()
     refund_id: str | None = None
     dispute_id: str | None = None
     lost: Money | None = None
@@ -162,7 +173,7 @@ class MilestonePartlyRefunded(Event):
     reason: RefundReason
     amount: Money
     client_fee: Money
-    order_id: str
+    returns: tuple[Return, ...]
     refund_id: str | None = None
     review_due_at: datetime | None = None
     client_barred_until: datetime | None = None
@@ -172,7 +183,7 @@ class MilestonePartlyRefunded(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneSettled(Event):
     """A dispute split what the milestone held: ``released`` to the freelancer, less ``freelancer_fee``, and ``refunded`` to
-    the client. Of the client's fee ``client_fee`` was earned, and ``refunded_fee`` went back with the order that is named."""
+    the client. Of the client's fee ``client_fee`` was earned, and ``refunded_fee`` went back with the orders that are named."""
 
     type: ClassVar = "milestone.settled"
     milestone_id: str
@@ -183,7 +194,7 @@ class MilestoneSettled(Event):
     client_fee: Money
     refunded: Money
     refunded_fee: Money
-    order_id: str
+    returns: tuple[Return, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.agreement.held import Lot, Holding, put, split, take, totals
+from escrow.agreement.held import Lot, Holding, put, split_off, take, totals
 from escrow.money import EXPONENTS, fee, fee_held
 
 EXAMPLES = [(EXPONENTS[currency], currency) for currency in ("JPY", "USD", "BHD")]
@@ -92,5 +92,5 @@ def test_what_rolls_on_is_older_and_one_deposit_stays_one_part() -> None:
 
 def test_deposits_under_reversal_are_told_from_the_others() -> None:
     first, second, third = (Lot(f"dep_{number}", 10, 1) for number in (1, 2, 3))
-    assert split((first, second, third), {"dep_2"}) == ((second,), (first, third))
-    assert split((first,), ()) == ((), (first,))
+    assert split_off((first, second, third), {"dep_2"}) == ((second,), (first, third))
+    assert split_off((first,), ()) == ((), (first,))
