@@ -1,92 +1,96 @@
 """Whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
 
-The order is section 3's: the contract not found; forbidden by the table of roles; version; object not found; the contract's
-state; the object's state; not your turn; same party; then, after the input, what is out of sequence. ``allowedActions`` is
-this function mapped over the table of actions.
+The order is section 3's: the contract not found; forbidden by the table of roles, a conflict of interest; version; object not
+found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input, what is out of
+sequence. ``allowedActions`` is this function mapped over the table of actions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 from escrow.access import PERMISSIONS, Actor, ActorKind, Permission, Scope, Side, may_see
+from escrow.agreement.permit_objects import (
+    NOTHING_NAMED,
+    Case,
+    Named,
+    is_released_again,
+    object_not_found,
+    object_state,
+    other_settlement,
+)
 from escrow.agreement.postings import payable_to
-from escrow.agreement.state import Contract, Milestone, Surroundings
+from escrow.agreement.state import Contract, Surroundings
 from escrow.errors import (
+    ConflictOfInterest,
     DomainError,
     Forbidden,
     InsufficientFunds,
     InvalidState,
-    MilestoneLocked,
     NotFound,
     OutOfSequence,
     SameParty,
     VersionConflict,
 )
-from escrow.lifecycle import TRANSITIONS, Action, MilestoneState, Transition, Turn
+from escrow.lifecycle import TRANSITIONS, Action, DisputeState, Hold, MilestoneState, Subject, Turn
 
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The versions that a command names; ``None`` where it names none."""
-
-    revision: int | None = None
-    plan_version: int | None = None
-
-
-NOTHING_NAMED: Final = Named()
+__all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last_refusal", "permit"]
 
 
 def permit(
-    state: Contract, action: Action, milestone_id: str | None, *, actor: Actor, around: Surroundings
+    state: Contract, action: Action, subject_id: str | None, *, actor: Actor, around: Surroundings
 ) -> DomainError | None:
-    """The first refusal that no input could avert, or ``None``."""
-    return first_refusal(state, action, milestone_id, actor=actor, around=around) or last_refusal(
-        state, action, milestone_id
+    """The first refusal that no input could avert, or ``None``.
+
+    ``subject_id`` names what the action is done to, by the table's ``subject``: nothing for actions on the contract.
+    """
+    return first_refusal(state, action, subject_id, actor=actor, around=around) or last_refusal(
+        state, action, subject_id
     )
 
 
 def first_refusal(
     state: Contract,
     action: Action,
-    milestone_id: str | None,
+    subject_id: str | None,
     *,
     actor: Actor,
     around: Surroundings,
     named: Named = NOTHING_NAMED,
 ) -> DomainError | None:
-    """The refusals that come before the input is looked at. Of the milestone they ask nothing but its state."""
-    row = TRANSITIONS[action]
-    milestone = state.milestone(milestone_id) if milestone_id is not None else None
+    """The refusals that come before the input is looked at."""
+    case = Case.of(state, TRANSITIONS[action], subject_id, side=state.side_of(actor.account_id), named=named)
     return (
-        _unseen(state, actor)
-        or _forbidden(state, row, actor, around)
-        or _version_conflict(state, named)
-        or _object_not_found(row, milestone, milestone_id)
-        or _contract_state(state, row, milestone, actor, around)
-        or _milestone_state(row, milestone)
-        or _turn(state, row, actor)
-        or _same_party(row, around)
+        _unseen(case, actor, around)
+        or _forbidden(case, actor, around)
+        or _conflict_of_interest(case, actor, around)
+        or _version_conflict(case)
+        or object_not_found(case)
+        or _contract_state(case, around)
+        or object_state(case)
+        or other_settlement(case)
+        or _turn(case)
+        or _same_party(case, around)
+        or _barred(case, around)
     )
 
 
-def last_refusal(state: Contract, action: Action, milestone_id: str | None) -> DomainError | None:
+def last_refusal(state: Contract, action: Action, subject_id: str | None) -> DomainError | None:
     """The refusals that come after the input was found good."""
-    if action is Action.FUND and milestone_id is not None:
-        return _funding_sequence(state, milestone_id)
+    if action is Action.FUND and subject_id is not None:
+        return _funding_sequence(state, subject_id)
     if action is Action.REQUEST_PAYOUT:
         return _nothing_to_pay(state)
     return None
 
 
-def forbidden_for(actor: Actor, permission: Permission, side: Side | None) -> DomainError | None:
+def forbidden_for(
+    actor: Actor, permission: Permission, side: Side | None, *, is_mediator: bool = False
+) -> DomainError | None:
     """What the table of roles says against this actor on this side; ``None`` as a side is neither party."""
     if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
-        return Forbidden(f"This is for a party of the contract, not for {actor.kind.value.lower()}.")
-    if side not in permission.sides:
-        wanted = " or the ".join(sorted(one.value.lower() for one in permission.sides))
-        return Forbidden(f"Only the {wanted} may do this.", details={"sides": sorted(permission.sides)})
+        return Forbidden(f"This is for people, not for the {actor.kind.value.lower()}.")
+    decides = permission.operator if actor.kind is ActorKind.OPERATOR else permission.mediators and is_mediator
+    if side not in permission.sides and not decides:
+        return Forbidden(f"Only {_spoken(permission)} may do this.", details={"sides": sorted(permission.sides)})
     if not actor.role.includes(permission.role):
         return Forbidden(
             f"This needs the role {permission.role}; yours is {actor.role}.", details={"role": permission.role.value}
@@ -94,12 +98,21 @@ def forbidden_for(actor: Actor, permission: Permission, side: Side | None) -> Do
     return missing_scope(actor, permission.scope)
 
 
-def forbidden_by_table(actor: Actor, action: Action, side: Side | None) -> DomainError | None:
+def _spoken(permission: Permission) -> str:
+    names = [f"the {side.value.lower()}" for side in sorted(permission.sides)]
+    names += ["a mediator"] if permission.mediators else []
+    names += ["the operator"] if permission.operator else []
+    return " or ".join(names)
+
+
+def forbidden_by_table(
+    actor: Actor, action: Action, side: Side | None, *, is_mediator: bool = False
+) -> DomainError | None:
     """What the table says against this actor and its key, whatever has become of the contract.
 
     It is asked before every command, and again before a repetition is answered with what came of the first.
     """
-    refusal = forbidden_for(actor, PERMISSIONS[action], side)
+    refusal = forbidden_for(actor, PERMISSIONS[action], side, is_mediator=is_mediator)
     if refusal is None and action is Action.PROPOSE and actor.contract_ids is not None:
         return Forbidden("This key is limited to some contracts; it can't propose new ones.")
     return refusal
@@ -117,26 +130,51 @@ def no_such_contract() -> NotFound:
     return NotFound("There is no such contract.")
 
 
-def _unseen(state: Contract, actor: Actor) -> DomainError | None:
-    if may_see(actor, contract_id=state.id, client_id=state.client_id, freelancer_id=state.freelancer_id):
+def _unseen(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
+    state = case.state
+    if may_see(
+        actor,
+        contract_id=state.id,
+        client_id=state.client_id,
+        freelancer_id=state.freelancer_id,
+        is_mediator=around.mediator is not None,
+        was_disputed=state.was_disputed,
+    ):
         return None
     return no_such_contract()
 
 
-def _forbidden(state: Contract, row: Transition, actor: Actor, around: Surroundings) -> DomainError | None:
-    side = state.side_of(actor.account_id)
-    refusal = forbidden_by_table(actor, row.action, side)
-    if refusal is None and row.needs_enabled_parties and _is_disabled(around, side):
+def _forbidden(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
+    refusal = forbidden_by_table(actor, case.row.action, case.side, is_mediator=around.mediator is not None)
+    if refusal is not None:
+        return refusal
+    decides = case.side not in PERMISSIONS[case.row.action].sides
+    if decides and around.mediator is not None and around.mediator.disabled:
         return Forbidden("Your account is disabled.")
-    return refusal
+    if case.needs_enabled_parties and case.side is not None and _is_disabled(around, case.side):
+        return Forbidden("Your account is disabled.")
+    return None
 
 
-def _is_disabled(around: Surroundings, side: Side | None) -> bool:
+def _conflict_of_interest(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
+    if not PERMISSIONS[case.row.action].mediators or actor.kind is ActorKind.OPERATOR:
+        return None
+    if case.side is not None:
+        return ConflictOfInterest("You are a party of this contract: another mediator or the operator must decide.")
+    if around.mediator is not None and around.mediator.shares_member:
+        return ConflictOfInterest(
+            "You share a member with a party of this contract: another mediator or the operator must decide."
+        )
+    return None
+
+
+def _is_disabled(around: Surroundings, side: Side) -> bool:
     party = around.client if side is Side.CLIENT else around.freelancer
     return party is not None and party.disabled
 
 
-def _version_conflict(state: Contract, named: Named) -> DomainError | None:
+def _version_conflict(case: Case) -> DomainError | None:
+    state, named = case.state, case.named
     for what, name, current in (
         ("revision", named.revision, state.revision),
         ("planVersion", named.plan_version, state.plan_version),
@@ -145,29 +183,29 @@ def _version_conflict(state: Contract, named: Named) -> DomainError | None:
             return VersionConflict(
                 f"You named {what} {name}; it is {current} now.", details={"named": name, "current": current}
             )
+    given_up = named.giving_up_minor
+    if case.side is Side.FREELANCER and given_up is not None and given_up != state.held_minor:
+        held = state.money(state.held_minor)
+        return VersionConflict(
+            f"You would give up {state.money(given_up)}; {held} is held now.", details={"current": held.wire()}
+        )
     return None
 
 
-def _object_not_found(row: Transition, milestone: Milestone | None, milestone_id: str | None) -> DomainError | None:
-    if row.milestone is not None and milestone is None:
-        return NotFound(f"There is no milestone {milestone_id}.", field="milestoneId")
-    return None
-
-
-def _contract_state(
-    state: Contract, row: Transition, milestone: Milestone | None, actor: Actor, around: Surroundings
-) -> DomainError | None:
-    if is_released_again(row.action, milestone):
+def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
+    state, row = case.state, case.row
+    if is_released_again(row.action, case.milestone):
         return None
     if row.contract is not None and state.state not in row.contract:
         wanted = " or ".join(sorted(row.contract))
         return InvalidState(
             f"The contract is {state.state}; this needs it {wanted}.", details={"contractState": state.state.value}
         )
-    side = state.side_of(actor.account_id)
-    if row.needs_enabled_parties and side is not None and _is_disabled(around, side.other):
+    if refusal := _ending(case):
+        return refusal
+    if case.needs_enabled_parties and case.side is not None and _is_disabled(around, case.side.other):
         return InvalidState("The other party's account is disabled.")
-    if row.action is Action.FUND and not around.disputes_can_be_decided:
+    if row.action in (Action.FUND, Action.FUND_CONTRACT) and not around.disputes_can_be_decided:
         return InvalidState(
             "Nobody can decide disputes in this deployment, so it takes no deposits: the operator must appoint a mediator "
             "or make a key with the scope disputes:decide."
@@ -175,46 +213,74 @@ def _contract_state(
     return None
 
 
-def is_released_again(action: Action, milestone: Milestone | None) -> bool:
-    """A late click: approving what is already released is no error, in any state of the contract."""
-    return action is Action.APPROVE and milestone is not None and milestone.state is MilestoneState.RELEASED
-
-
-def _milestone_state(row: Transition, milestone: Milestone | None) -> DomainError | None:
-    if milestone is None or row.milestone is None or milestone.state in row.milestone:
+def _ending(case: Case) -> DomainError | None:
+    """What being ended, or not being ended, bars."""
+    ending, action = case.state.ending, case.row.action
+    if action is Action.WITHDRAW_END:
+        if ending is None:
+            return InvalidState("Nobody is ending this contract.")
+        if ending.money_went_back:
+            return InvalidState("Money went back to you since: the ending can't be taken back any more.")
+    if ending is None:
         return None
-    if is_released_again(row.action, milestone):
+    if action is Action.END and case.side is Side.CLIENT:
+        return InvalidState("You are ending this contract already.")
+    if not case.row.while_ending:
+        return InvalidState("The contract is being ended.")
+    return None
+
+
+def _turn(case: Case) -> DomainError | None:
+    row, side = case.row, case.side
+    if row.subject is Subject.CONTRACT and row.turn is not None:
+        mine = side is case.state.turn
+        if mine == (row.turn is Turn.OWN):
+            return None
+        if mine:
+            return Forbidden("It is your turn: accept, revise or decline; only the other side can withdraw it.")
+        return Forbidden(f"It is the {case.state.turn.value.lower()}'s turn; you can only withdraw the proposal.")
+    author = case.author
+    if author is None:
         return None
-    details = {"milestoneState": milestone.state.value}
-    if row.edits_plan:
-        return MilestoneLocked(
-            f"The milestone is {milestone.state}; only PLANNED ones can be changed.", details=details
-        )
-    if milestone.state is MilestoneState.FUNDED:
-        return OutOfSequence("The milestone is FUNDED and waits for its turn.", details=details)
-    wanted = " or ".join(sorted(row.milestone))
-    return InvalidState(f"The milestone is {milestone.state}; this needs it {wanted}.", details=details)
+    turn = row.turn
+    if row.action is Action.WITHDRAW_DISPUTE and case.dispute is not None and case.dispute.state is DisputeState.OPEN:
+        turn = Turn.OWN
+    if turn is Turn.OWN and side is not author:
+        return Forbidden(f"Only the {author.value.lower()} can take this back.")
+    if turn is Turn.OTHERS and side is author:
+        return Forbidden(f"This is for the {author.other.value.lower()} to answer.")
+    return None
 
 
-def _turn(state: Contract, row: Transition, actor: Actor) -> DomainError | None:
-    if row.turn is None:
-        return None
-    mine = state.side_of(actor.account_id) is state.turn
-    if mine == (row.turn is Turn.OWN):
-        return None
-    if mine:
-        return Forbidden("It is your turn: accept, revise or decline; only the other side can withdraw it.")
-    return Forbidden(f"It is the {state.turn.value.lower()}'s turn; you can only withdraw the proposal.")
-
-
-def _same_party(row: Transition, around: Surroundings) -> DomainError | None:
-    if row.action is Action.ACCEPT and around.share_member:
+def _same_party(case: Case, around: Surroundings) -> DomainError | None:
+    if case.row.action is Action.ACCEPT and around.share_member:
         return same_party()
     return None
 
 
 def same_party() -> SameParty:
     return SameParty("Client and freelancer must differ and share no member.")
+
+
+def _barred(case: Case, around: Surroundings) -> DomainError | None:
+    """The side that started a hold which ended with money still held may start no other on that milestone for a while."""
+    side, action = case.side, case.row.action
+    if side is None:
+        return None
+    if action is Action.END and side is Side.CLIENT:
+        concerned = [one for one in case.state.milestones if one.is_held and one.hold is Hold.NONE]
+    elif action in (Action.REQUEST_REFUND, Action.OPEN_DISPUTE) and case.milestone is not None:
+        # Answering a refund request is never barred.
+        concerned = [case.milestone] if case.milestone.hold is Hold.NONE else []
+    else:
+        return None
+    until = max((at for one in concerned if (at := one.barred_until(side)) is not None), default=None)
+    if until is None or until <= around.now:
+        return None
+    return InvalidState(
+        f"You took back a hold on this money; you may start another from {until:%Y-%m-%d %H:%M:%S} UTC on.",
+        details={"barredUntil": until.isoformat()},
+    )
 
 
 def _funding_sequence(state: Contract, milestone_id: str) -> DomainError | None:

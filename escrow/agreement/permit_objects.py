@@ -1,0 +1,222 @@
+"""What a command is about, found in the contract; and what the state of that object says against the command.
+
+The part of ``escrow.agreement.permit`` that differs by what an action is done to. Nothing here asks who acts, but for the
+side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from escrow.access import Side
+from escrow.agreement.objects import ChangeRequest, Dispute, RefundRequest
+from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
+from escrow.lifecycle import Action, Hold, MilestoneState, ObjectState, Subject, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a command names that is compared with the state before its input is looked at; ``None`` where it names none.
+
+    An amount that can't be read is named as ``None``, too: the input is refused later, in its place.
+    """
+
+    revision: int | None = None
+    plan_version: int | None = None
+    giving_up_minor: int | None = None
+    """What the freelancer gives up by ending the contract."""
+    settlement_minor: int | None = None
+    """The offer that is accepted."""
+    is_part: bool = False
+    """Whether an amount other than all that is held is named, where all is what goes without one."""
+    with_bonus: bool = False
+
+
+NOTHING_NAMED: Final = Named()
+
+_NAMES: Final = {
+    Subject.MILESTONE: ("milestone", "milestoneId"),
+    Subject.DEPOSIT: ("deposit", "depositId"),
+    Subject.CHANGE_REQUEST: ("change request", "changeRequestId"),
+    Subject.REFUND: ("refund request", "refundId"),
+    Subject.DISPUTE: ("dispute", "disputeId"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An action, by its row of the table, what it is done to, and the side that would take it."""
+
+    state: Contract
+    row: Transition
+    subject_id: str | None
+    side: Side | None
+    named: Named
+    milestone: Milestone | None = None
+    """The milestone that it is done to, or that the refund request or the dispute is about."""
+    deposit: Deposit | None = None
+    change_request: ChangeRequest | None = None
+    refund: RefundRequest | None = None
+    dispute: Dispute | None = None
+
+    @classmethod
+    def of(cls, state: Contract, row: Transition, subject_id: str | None, *, side: Side | None, named: Named) -> Case:
+        name = subject_id or ""
+        refund = state.refunds.get(name) if row.subject is Subject.REFUND else None
+        dispute = state.disputes.get(name) if row.subject is Subject.DISPUTE else None
+        held = refund or dispute
+        milestone_id = held.milestone_id if held is not None else name
+        return cls(
+            state=state,
+            row=row,
+            subject_id=subject_id,
+            side=side,
+            named=named,
+            milestone=state.milestone(milestone_id) if milestone_id else None,
+            deposit=state.deposits.get(name) if row.subject is Subject.DEPOSIT else None,
+            change_request=state.change_requests.get(name) if row.subject is Subject.CHANGE_REQUEST else None,
+            refund=refund,
+            dispute=dispute,
+        )
+
+    @property
+    def needs_enabled_parties(self) -> bool:
+        """Whether a disabled party bars it: what the table says, and a bonus."""
+        return self.row.needs_enabled_parties or self.named.with_bonus
+
+    @property
+    def author(self) -> Side | None:
+        """The side that filed the change request or opened the dispute that it is about."""
+        if self.dispute is not None:
+            return self.dispute.opened_by
+        return self.change_request.filed_by if self.change_request is not None else None
+
+    @property
+    def found(self) -> Milestone | Deposit | ChangeRequest | RefundRequest | Dispute | None:
+        return {
+            Subject.CONTRACT: self.milestone,
+            Subject.MILESTONE: self.milestone,
+            Subject.DEPOSIT: self.deposit,
+            Subject.CHANGE_REQUEST: self.change_request,
+            Subject.REFUND: self.refund,
+            Subject.DISPUTE: self.dispute,
+        }[self.row.subject]
+
+
+def object_not_found(case: Case) -> DomainError | None:
+    """``NotFound`` if the command names something that the contract doesn't have."""
+    optional = case.row.subject is Subject.CONTRACT and case.subject_id is None
+    if optional or case.found is not None:
+        return None
+    what, field = _NAMES.get(case.row.subject, _NAMES[Subject.MILESTONE])
+    return NotFound(f"There is no {what} {case.subject_id}.", field=field)
+
+
+def object_state(case: Case) -> DomainError | None:
+    """What the state of the object says against the command, its hold and a reversal included."""
+    if case.row.subject is Subject.MILESTONE and case.milestone is not None:
+        if is_released_again(case.row.action, case.milestone):
+            return None
+        return _milestone_state(case, case.milestone) or _hold(case, case.milestone) or _reversal(case, case.milestone)
+    if case.row.states is None:
+        return None
+    return (
+        _object_state(case, case.row.states)
+        or _of_the_ending(case)
+        or _no_offer(case)
+        or (_reversal(case, case.milestone) if case.milestone is not None else None)
+    )
+
+
+def is_released_again(action: Action, milestone: Milestone | None) -> bool:
+    """A late click: approving what is already released is no error, in any state of the contract."""
+    return action is Action.APPROVE and milestone is not None and milestone.state is MilestoneState.RELEASED
+
+
+def _milestone_state(case: Case, milestone: Milestone) -> DomainError | None:
+    row, details = case.row, {"milestoneState": milestone.state.value}
+    allowed = row.milestone or frozenset()
+    if milestone.state is MilestoneState.FUNDED and _is_before_its_turn(case, milestone, allowed):
+        return OutOfSequence("The milestone is FUNDED and waits for its turn.", details=details)
+    if milestone.state in allowed:
+        return None
+    if row.edits_plan:
+        return MilestoneLocked(
+            f"The milestone is {milestone.state}; only PLANNED ones can be changed.", details=details
+        )
+    wanted = " or ".join(sorted(allowed))
+    return InvalidState(f"The milestone is {milestone.state}; this needs it {wanted}.", details=details)
+
+
+def _is_before_its_turn(case: Case, milestone: Milestone, allowed: frozenset[MilestoneState]) -> bool:
+    if case.row.edits_plan:
+        return False
+    # The freelancer disputes what waits for its turn only to answer a refund request.
+    answers = milestone.hold is Hold.REFUND_REQUEST
+    too_early = case.row.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER and not answers
+    return MilestoneState.FUNDED not in allowed or too_early
+
+
+def _hold(case: Case, milestone: Milestone) -> DomainError | None:
+    allowed = case.row.holds
+    if case.named.is_part:
+        allowed = frozenset({Hold.NONE})
+    elif case.row.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER:
+        allowed = frozenset({Hold.NONE, Hold.REFUND_REQUEST})
+    if milestone.hold in allowed:
+        return None
+    what = "a refund request" if milestone.hold is Hold.REFUND_REQUEST else "a dispute"
+    return InvalidState(
+        f"The milestone is on hold by {what}.", details={"hold": milestone.hold.value, "holdId": milestone.hold_id}
+    )
+
+
+def _reversal(case: Case, milestone: Milestone) -> DomainError | None:
+    if case.row.moves_money and milestone.is_frozen:
+        return InvalidState(
+            "A deposit that the milestone holds was reversed; nothing moves until the operator resolves it."
+        )
+    return None
+
+
+def _object_state(case: Case, allowed: frozenset[ObjectState]) -> DomainError | None:
+    what = _NAMES[case.row.subject][0]
+    found = case.deposit.reversal if case.deposit is not None else getattr(case.found, "state", None)
+    if found in allowed:
+        return None
+    wanted = " or ".join(sorted(allowed))
+    if found is None:
+        return InvalidState("The deposit was not reversed.")
+    return InvalidState(f"The {what} is {found}; this needs it {wanted}.", details={"state": found.value})
+
+
+def _of_the_ending(case: Case) -> DomainError | None:
+    if case.row.action is Action.WITHDRAW_REFUND and case.refund is not None and case.refund.by_ending:
+        return InvalidState("The ending of the contract made this request; it is withdrawn only with the ending.")
+    return None
+
+
+def _no_offer(case: Case) -> DomainError | None:
+    if case.dispute is None or case.side is None:
+        return None
+    if case.row.action is Action.WITHDRAW_SETTLEMENT and case.dispute.offer_of(case.side) is None:
+        return InvalidState("You have made no offer that you could take back.")
+    if case.row.action is Action.ACCEPT_SETTLEMENT and case.dispute.offer_of(case.side.other) is None:
+        return InvalidState("The other side has made no offer that you could accept.")
+    return None
+
+
+def other_settlement(case: Case) -> DomainError | None:
+    """``VersionConflict`` if the offer that is accepted is not the one on the table."""
+    named = case.named.settlement_minor
+    if case.row.action is not Action.ACCEPT_SETTLEMENT or case.dispute is None or case.side is None or named is None:
+        return None
+    offer = case.dispute.offer_of(case.side.other)
+    if offer is None or offer == named:
+        return None
+    money = case.state.money
+    return VersionConflict(
+        f"You would accept {money(named)}; the offer is {money(offer)} now.", details={"current": money(offer).wire()}
+    )
