@@ -52,6 +52,15 @@ REMINDER_HOURS: Final = (7 * 24, 2 * 24, 12)
 """How long before the end of a milestone's window it is announced; what lies at or before its start is left out."""
 
 
+RESUMED_AT_LEAST: Final = timedelta(hours=48)
+"""What a clock that stood still has left at least when it goes on."""
+
+
+def resumed(due_at: datetime, stopped_at: datetime, at: datetime) -> datetime:
+    """When a clock rings that stood still from ``stopped_at`` until ``at`` and was to ring at ``due_at``."""
+    return at + max(due_at - stopped_at, RESUMED_AT_LEAST)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """One running clock: ``action`` is the type of the event that will happen at ``due_at``, in domain time.

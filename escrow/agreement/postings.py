@@ -7,12 +7,13 @@ never stored as balances. Legs of zero are not written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from escrow.access import Side
 from escrow.agreement import events
+from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
 
 
@@ -83,12 +84,74 @@ def _funded(contract_id: str, event: events.MilestoneFunded) -> Iterator[Posting
     yield Posting(source, held_fee_of(event.milestone_id), event.fee)
 
 
-def _released(contract_id: str, event: events.MilestoneReleased) -> Iterator[Posting]:
-    escrow, revenue = escrow_of(event.milestone_id), platform_fees(event.amount.currency)
-    net = Money(event.amount.minor - event.freelancer_fee.minor, event.amount.currency)
+def _released(contract_id: str, event: events.MilestoneReleased | events.MilestonePartlyReleased) -> Iterator[Posting]:
+    yield from _paid_to_freelancer(
+        contract_id, event.milestone_id, event.amount, event.freelancer_fee, earned=event.client_fee
+    )
+
+
+def _paid_to_freelancer(
+    contract_id: str, milestone_id: str, amount: Money, freelancer_fee: Money, *, earned: Money
+) -> Iterator[Posting]:
+    escrow, revenue = escrow_of(milestone_id), platform_fees(amount.currency)
+    net = Money(amount.minor - freelancer_fee.minor, amount.currency)
     yield Posting(escrow, payable_to(contract_id, Side.FREELANCER), net)
-    yield Posting(escrow, revenue, event.freelancer_fee)
-    yield Posting(held_fee_of(event.milestone_id), revenue, event.client_fee)
+    yield Posting(escrow, revenue, freelancer_fee)
+    yield Posting(held_fee_of(milestone_id), revenue, earned)
+
+
+def _back_to_client(
+    contract_id: str, milestone_id: str, amount: Money, client_fee: Money, returns: Iterable[events.Return]
+) -> Iterator[Posting]:
+    """A refund is the client's at once; the orders that send it back are written with it."""
+    payable = payable_to(contract_id, Side.CLIENT)
+    yield Posting(escrow_of(milestone_id), payable, amount)
+    yield Posting(held_fee_of(milestone_id), payable, client_fee)
+    for one in returns:
+        yield Posting(payable, in_transit(contract_id), one.amount)
+
+
+def _refunded(contract_id: str, event: events.MilestoneRefunded) -> Iterator[Posting]:
+    yield from _back_to_client(contract_id, event.milestone_id, event.amount, event.client_fee, event.returns)
+    chargeback = chargebacks(event.amount.currency)
+    if event.lost is not None:
+        yield Posting(escrow_of(event.milestone_id), chargeback, event.lost)
+    if event.lost_fee is not None:
+        yield Posting(held_fee_of(event.milestone_id), chargeback, event.lost_fee)
+
+
+def _partly_refunded(contract_id: str, event: events.MilestonePartlyRefunded) -> Iterator[Posting]:
+    yield from _back_to_client(contract_id, event.milestone_id, event.amount, event.client_fee, event.returns)
+
+
+def _settled(contract_id: str, event: events.MilestoneSettled) -> Iterator[Posting]:
+    yield from _back_to_client(contract_id, event.milestone_id, event.refunded, event.refunded_fee, event.returns)
+    yield from _paid_to_freelancer(
+        contract_id, event.milestone_id, event.released, event.freelancer_fee, earned=event.client_fee
+    )
+
+
+def _rolled_forward(contract_id: str, event: events.MilestoneRolledForward) -> Iterator[Posting]:
+    yield Posting(escrow_of(event.milestone_id), escrow_of(event.to_milestone_id), event.amount)
+    yield Posting(held_fee_of(event.milestone_id), held_fee_of(event.to_milestone_id), event.fee)
+
+
+def _bonus_paid(contract_id: str, event: events.BonusPaid) -> Iterator[Posting]:
+    yield Posting(clearing(event.amount.currency), payable_to(contract_id, Side.FREELANCER), event.amount)
+
+
+def _reversed(contract_id: str, event: events.DepositReversed) -> Iterator[Posting]:
+    yield Posting(chargebacks(event.amount.currency), clearing(event.amount.currency), event.amount)
+
+
+def _reversal_resolved(contract_id: str, event: events.DepositReversalResolved) -> Iterator[Posting]:
+    if event.outcome is not ReversalOutcome.WON:
+        return
+    currency, payable = event.amount.currency, payable_to(contract_id, Side.CLIENT)
+    yield Posting(clearing(currency), chargebacks(currency), event.amount)
+    if event.to_client is not None:
+        yield Posting(chargebacks(currency), payable, event.to_client)
+        yield Posting(payable, in_transit(contract_id), event.to_client)
 
 
 def _deposit_returned(contract_id: str, event: events.DepositReturned) -> Iterator[Posting]:
@@ -124,6 +187,14 @@ def _failed(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
 _RULES: Final[dict[type[events.Event], Callable[[str, Any], Iterator[Posting]]]] = {
     events.MilestoneFunded: _funded,
     events.MilestoneReleased: _released,
+    events.MilestonePartlyReleased: _released,
+    events.MilestoneRolledForward: _rolled_forward,
+    events.MilestoneRefunded: _refunded,
+    events.MilestonePartlyRefunded: _partly_refunded,
+    events.MilestoneSettled: _settled,
+    events.BonusPaid: _bonus_paid,
+    events.DepositReversed: _reversed,
+    events.DepositReversalResolved: _reversal_resolved,
     events.DepositReturned: _deposit_returned,
     events.PayoutStarted: _payout_started,
     events.RefundPaid: _paid(Side.CLIENT),

@@ -1,0 +1,215 @@
+"""Change requests: one side asks the other to accept an ordered list of changes of the plan, all of them or none.
+
+The freelancer asks for anything that the client may do to the plan itself; either side asks to *amend* what holds money. A
+request fits when it is filed. One that doesn't fit any more when it is accepted becomes stale: that is written, although the
+acceptance is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from escrow.access import CLOCK, Actor, Side
+from escrow.agreement import inputs, operations
+from escrow.agreement.commands import (
+    AcceptChangeRequest,
+    AmendChange,
+    DeclineChangeRequest,
+    FileChangeRequest,
+    RequestedChange,
+    WithdrawChangeRequest,
+)
+from escrow.agreement.events import (
+    ChangeRequestAccepted,
+    ChangeRequestDeclined,
+    ChangeRequestFiled,
+    ChangeRequestStale,
+    ChangeRequestWithdrawn,
+)
+from escrow.agreement.history import Desk, History
+from escrow.agreement.objects import CHANGES_MAX, ChangeRequest
+from escrow.agreement.state import Contract, Milestone, Surroundings
+from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
+
+OPEN_REQUESTS_MAX: Final = 20
+"""The most open change requests of one side: bounds what leaving ``ACTIVE`` writes."""
+
+_RANKS: Final = (
+    ErrorCode.NOT_FOUND,
+    ErrorCode.INVALID_STATE,
+    ErrorCode.MILESTONE_LOCKED,
+    ErrorCode.INVALID_INPUT,
+    ErrorCode.OUT_OF_SEQUENCE,
+)
+"""The law's order of what may be wrong with an operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a change request doesn't fit the plan: the operation, counted from 0, and what refuses it."""
+
+    operation: int
+    refusal: DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The plan as it is and as it would be, or what keeps the request from being carried out."""
+
+    before: tuple[Milestone, ...]
+    after: tuple[Milestone, ...] | None
+    misfit: Misfit | None
+
+
+def file(history: History, command: FileChangeRequest, desk: Desk) -> None:
+    """``change_request.filed``; refuses with the first refusal in the law's order over all operations."""
+    state = history.state
+    side = _side(state, desk.actor)
+    wrong = sorted(
+        _wrong(history, command, side, desk), key=lambda misfit: (_RANKS.index(misfit.refusal.code), misfit.operation)
+    )
+    if wrong:
+        raise wrong[0].refusal
+    kept = [operations.kept(change, currency=state.currency) for change in command.changes]
+    event = ChangeRequestFiled(
+        change_request_id=command.change_request_id,
+        filed_by=side,
+        plan_version=state.plan_version,
+        changes=tuple(change for change, _ in kept),
+        words=tuple(words for _, words in kept),
+        message=command.message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def _side(state: Contract, actor: Actor) -> Side:
+    side = state.side_of(actor.account_id)
+    if side is None:
+        raise ValueError("whoever files a change request is a party, as permit has found")
+    return side
+
+
+def _wrong(history: History, command: FileChangeRequest, side: Side, desk: Desk) -> Iterator[Misfit]:
+    """All that is wrong with a request: of its operations, and of the request as a whole."""
+    yield from _misfits(history.state, command.changes, desk)
+    for operation, change in enumerate(command.changes):
+        if side is Side.CLIENT and not isinstance(change, AmendChange):
+            refusal = InvalidInput(
+                "The client changes planned milestones directly; ask only to amend one that holds money.",
+                field=f"changes.{operation}",
+            )
+            yield Misfit(operation, refusal)
+    try:
+        _check_request(history.state, command, side)
+    except InvalidInput as refusal:
+        yield Misfit(len(command.changes), refusal)
+
+
+def _check_request(state: Contract, command: FileChangeRequest, side: Side) -> None:
+    inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX)
+    if not 1 <= len(command.changes) <= CHANGES_MAX:
+        raise InvalidInput(
+            f"A change request has 1 to {CHANGES_MAX} changes, not {len(command.changes)}.", field="changes"
+        )
+    if sum(request.filed_by is side for request in state.open_change_requests) >= OPEN_REQUESTS_MAX:
+        raise InvalidInput(f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.")
+
+
+def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
+    """``change_request.accepted`` and the events of all its operations.
+
+    If one of them doesn't fit any more, ``change_request.stale`` is written and ``StaleChangeRequest`` refuses.
+    """
+    request = _request(history.state, command.change_request_id)
+    message = inputs.message(command.message)
+    changes = operations.asked(request)
+    misfit = next(_misfits(history.state, changes, desk), None)
+    if misfit is not None:
+        raise _stale(history, request, misfit, desk)
+    history.add(ChangeRequestAccepted(change_request_id=request.id, message=message), at=desk.now, by=desk.actor)
+    for change in changes:
+        operations.carry_out(history, change, desk)
+
+
+def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk) -> StaleChangeRequest:
+    refusal = misfit.refusal
+    event = ChangeRequestStale(
+        change_request_id=request.id,
+        operation=misfit.operation,
+        code=refusal.code.value,
+        reason=refusal.message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+    return StaleChangeRequest(
+        f"The plan moved on: change {misfit.operation + 1} no longer fits. {refusal.message}",
+        field="changeRequestId",
+        details={
+            "changeRequestId": request.id,
+            "operation": misfit.operation,
+            "code": refusal.code.value,
+            "reason": refusal.message,
+        },
+    )
+
+
+def decline(history: History, command: DeclineChangeRequest, desk: Desk) -> None:
+    """``change_request.declined``: the plan stays as it is."""
+    event = ChangeRequestDeclined(change_request_id=command.change_request_id, message=inputs.message(command.message))
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def withdraw(history: History, command: WithdrawChangeRequest, desk: Desk) -> None:
+    """``change_request.withdrawn``, by the side that filed it."""
+    event = ChangeRequestWithdrawn(change_request_id=command.change_request_id, message=inputs.message(command.message))
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def close_all(history: History, *, at: datetime, by: Actor) -> None:
+    """``change_request.stale`` for every open one: the contract is active no more."""
+    for request in history.state.open_change_requests:
+        event = ChangeRequestStale(
+            change_request_id=request.id,
+            operation=None,
+            code=ErrorCode.INVALID_STATE.value,
+            reason=f"The contract is {history.state.state}.",
+        )
+        history.add(event, at=at, by=by)
+
+
+def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:
+    """The plan before and after, for whoever has to answer the request; nothing is changed."""
+    desk = Desk(CLOCK, around, _nothing_new)
+    trial = History(state.id, state)
+    for operation, change in enumerate(operations.asked(request)):
+        if (misfit := _try(trial, operation, change, desk)) is not None:
+            return Comparison(state.milestones, None, misfit)
+    return Comparison(state.milestones, trial.state.milestones, None)
+
+
+def _nothing_new(kind: object) -> str:
+    raise ValueError(f"an operation on a plan makes no {kind}")
+
+
+def _misfits(state: Contract, changes: Sequence[RequestedChange], desk: Desk) -> Iterator[Misfit]:
+    """Each operation that doesn't fit after the ones before it that do, tried on a copy."""
+    trial = History(state.id, state)
+    for operation, change in enumerate(changes):
+        if (misfit := _try(trial, operation, change, desk)) is not None:
+            yield misfit
+
+
+def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) -> Misfit | None:
+    try:
+        operations.carry_out(trial, change, desk)
+    except DomainError as refusal:
+        place = f"changes.{operation}" if refusal.field is None else f"changes.{operation}.{refusal.field}"
+        return Misfit(operation, type(refusal)(refusal.message, field=place, details=refusal.details))
+    return None
+
+
+def _request(state: Contract, change_request_id: str) -> ChangeRequest:
+    """The request, which ``permit`` has found already."""
+    return state.change_requests[change_request_id]

@@ -1,0 +1,180 @@
+"""What a milestone holds: how money comes into it, and how each way out lowers it, oldest deposit first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from escrow.access import Side
+from escrow.agreement import events
+from escrow.agreement.events import RefundReason
+from escrow.agreement.folds.common import milestone_of, with_milestone
+from escrow.agreement.folds.holds import closing, hold_ended
+from escrow.agreement.held import Lot, put, take
+from escrow.agreement.state import Contract, Milestone, Order
+from escrow.lifecycle import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
+
+
+def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Contract:
+    milestone = milestone_of(state, event.milestone_id)
+    came = Lot(event.deposit_id, event.amount.minor, event.fee.minor)
+    changed = replace(
+        _filled(milestone, put(milestone.lots, (came,))),
+        state=MilestoneState.FUNDED,
+        reminded_hours=None,
+        deposit_id=event.deposit_id,
+        updated_at=at,
+    )
+    return with_milestone(state, changed)
+
+
+def _filled(milestone: Milestone, lots: tuple[Lot, ...]) -> Milestone:
+    """The milestone right after money was put in: what it holds now is what fees are reckoned from."""
+    held, fee = sum(lot.amount_minor for lot in lots), sum(lot.fee_minor for lot in lots)
+    return replace(milestone, lots=lots, held_minor=held, held_fee_minor=fee, base_minor=held, base_fee_minor=fee)
+
+
+def _without(milestone: Milestone, amount_minor: int, fee_minor: int) -> Milestone:
+    """The milestone after that much left it, oldest deposit first."""
+    _, left = take(milestone.lots, amount_minor, fee_minor)
+    return replace(
+        milestone,
+        lots=left,
+        held_minor=milestone.held_minor - amount_minor,
+        held_fee_minor=milestone.held_fee_minor - fee_minor,
+    )
+
+
+def _released(
+    state: Contract, event: events.MilestoneReleased | events.MilestonePartlyReleased, at: datetime
+) -> Contract:
+    state = closing(state, event.milestone_id)
+    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor)
+    changed = replace(
+        milestone,
+        state=MilestoneState.RELEASED,
+        released_minor=milestone.released_minor + event.amount.minor,
+        freelancer_fee_minor=milestone.freelancer_fee_minor + event.freelancer_fee.minor,
+        client_fee_minor=milestone.client_fee_minor + event.client_fee.minor,
+        updated_at=at,
+    )
+    return with_milestone(state, changed)
+
+
+def _rolled_forward(state: Contract, event: events.MilestoneRolledForward, at: datetime) -> Contract:
+    milestone, to = milestone_of(state, event.milestone_id), milestone_of(state, event.to_milestone_id)
+    taken, _ = take(milestone.lots, event.amount.minor, event.fee.minor)
+    left = replace(
+        _without(milestone, event.amount.minor, event.fee.minor),
+        amount_minor=milestone.amount_minor - event.amount.minor,
+        rolled_minor=milestone.rolled_minor + event.amount.minor,
+        updated_at=at,
+    )
+    # What rolls on is older: milestones are funded in the order of the plan.
+    grown = replace(_filled(to, put(taken, to.lots)), amount_minor=to.amount_minor + event.amount.minor, updated_at=at)
+    return with_milestone(with_milestone(state, left), grown)
+
+
+def _refunded(state: Contract, event: events.MilestoneRefunded, at: datetime) -> Contract:
+    state = closing(state, event.milestone_id, answered=_ANSWERS.get(event.reason, RefundState.OVERTAKEN))
+    milestone = milestone_of(state, event.milestone_id)
+    lost_minor = event.lost.minor if event.lost is not None else 0
+    changed = replace(
+        milestone,
+        state=MilestoneState.PLANNED if event.planned_again else MilestoneState.REFUNDED,
+        deposit_id=None if event.planned_again else milestone.deposit_id,
+        lots=(),
+        held_minor=milestone.held_minor - event.amount.minor - lost_minor,
+        held_fee_minor=milestone.held_fee_minor
+        - event.client_fee.minor
+        - (event.lost_fee.minor if event.lost_fee is not None else 0),
+        refunded_minor=milestone.refunded_minor + event.amount.minor,
+        lost_minor=milestone.lost_minor + lost_minor,
+        updated_at=at,
+    )
+    forfeited = _forfeited(with_milestone(state, changed), milestone.lots)
+    return _ordered(forfeited, event.returns)
+
+
+_ANSWERS: Final = {
+    RefundReason.REQUEST_ACCEPTED: RefundState.ACCEPTED,
+    RefundReason.REQUEST_UNANSWERED: RefundState.UNANSWERED,
+}
+
+
+def _forfeited(state: Contract, lots: Iterable[Lot]) -> Contract:
+    """Remembers what a milestone gave up of deposits whose reversal is still argued about: it is the client's if that is won."""
+    deposits = dict(state.deposits)
+    for lot in lots:
+        deposit = deposits.get(lot.deposit_id)
+        if deposit is not None and deposit.is_argued_about:
+            held = any(one.deposit_id == deposit.id for milestone in state.milestones for one in milestone.lots)
+            deposits[deposit.id] = replace(
+                deposit,
+                reversal=ReversalState.OPEN if held else ReversalState.FORFEITED,
+                forfeited_minor=deposit.forfeited_minor + lot.whole_minor,
+            )
+    return replace(state, deposits=deposits)
+
+
+def _partly_refunded(state: Contract, event: events.MilestonePartlyRefunded, at: datetime) -> Contract:
+    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor)
+    changed = replace(
+        milestone,
+        amount_minor=milestone.amount_minor - event.amount.minor,
+        refunded_minor=milestone.refunded_minor + event.amount.minor,
+        updated_at=at,
+    )
+    state = _ordered(with_milestone(state, changed), event.returns)
+    if event.refund_id is None:
+        return state
+    return hold_ended(
+        state,
+        event.milestone_id,
+        at,
+        review_due_at=event.review_due_at,
+        barred=Side.CLIENT,
+        barred_until=event.client_barred_until,
+        answered=_ANSWERS.get(event.reason, RefundState.OVERTAKEN),
+    )
+
+
+def _settled(state: Contract, event: events.MilestoneSettled, at: datetime) -> Contract:
+    state = closing(state, event.milestone_id)
+    milestone = milestone_of(state, event.milestone_id)
+    changed = replace(
+        _without(
+            milestone,
+            event.released.minor + event.refunded.minor,
+            event.client_fee.minor + event.refunded_fee.minor,
+        ),
+        state=MilestoneState.SETTLED,
+        released_minor=milestone.released_minor + event.released.minor,
+        refunded_minor=milestone.refunded_minor + event.refunded.minor,
+        freelancer_fee_minor=milestone.freelancer_fee_minor + event.freelancer_fee.minor,
+        client_fee_minor=milestone.client_fee_minor + event.client_fee.minor,
+        updated_at=at,
+    )
+    return _ordered(with_milestone(state, changed), event.returns)
+
+
+def _ordered(state: Contract, returns: Iterable[events.Return]) -> Contract:
+    """The orders that send money back to the client, written with the refund itself."""
+    orders = {
+        one.order_id: Order(one.order_id, OrderKind.REFUND, OrderState.STARTED, one.amount, one.deposit_id)
+        for one in returns
+    }
+    return replace(state, orders={**state.orders, **orders})
+
+
+FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contract]]] = {
+    events.MilestoneFunded: _funded,
+    events.MilestoneReleased: _released,
+    events.MilestonePartlyReleased: _released,
+    events.MilestoneRolledForward: _rolled_forward,
+    events.MilestoneRefunded: _refunded,
+    events.MilestonePartlyRefunded: _partly_refunded,
+    events.MilestoneSettled: _settled,
+}

@@ -1,0 +1,133 @@
+"""What edits, agreed changes and progress updates make of a contract: its plan, and the requests to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from escrow.agreement import events
+from escrow.agreement.folds.common import milestone_of, with_milestone
+from escrow.agreement.objects import ChangeRequest, Update
+from escrow.agreement.state import Contract, Milestone
+from escrow.lifecycle import ChangeRequestState, MilestoneState
+
+
+def _in_order(milestones: list[Milestone], at: datetime) -> tuple[Milestone, ...]:
+    """Positions as the list gives them; a milestone that stays in its place stays the same object."""
+    return tuple(
+        milestone if milestone.position == place else replace(milestone, position=place, updated_at=at)
+        for place, milestone in enumerate(milestones, start=1)
+    )
+
+
+def _added(state: Contract, event: events.MilestoneAdded, at: datetime) -> Contract:
+    milestone = Milestone(
+        id=event.milestone_id,
+        revision=event.revision,
+        position=event.position,
+        state=MilestoneState.PLANNED,
+        title=event.title,
+        purpose=event.purpose,
+        deliverables=event.deliverables,
+        due_on=event.due_on,
+        amount_minor=event.amount.minor,
+        updated_at=at,
+    )
+    milestones = list(state.milestones)
+    milestones.insert(event.position - 1, milestone)
+    return replace(state, milestones=_in_order(milestones, at), plan_version=event.plan_version)
+
+
+def _edited(state: Contract, event: events.MilestoneEdited, at: datetime) -> Contract:
+    milestone = milestone_of(state, event.milestone_id)
+    changed = replace(
+        milestone,
+        amount_minor=event.amount.minor,
+        due_on=event.due_on,
+        title=milestone.title if event.title is None else event.title,
+        purpose=milestone.purpose if event.purpose is None else event.purpose,
+        deliverables=milestone.deliverables if event.deliverables is None else event.deliverables,
+        updated_at=at,
+    )
+    return replace(with_milestone(state, changed), plan_version=event.plan_version)
+
+
+def _amended(state: Contract, event: events.MilestoneAmended, at: datetime) -> Contract:
+    milestone = milestone_of(state, event.milestone_id)
+    changed = replace(
+        milestone,
+        due_on=event.due_on,
+        deliverables=milestone.deliverables if event.deliverables is None else event.deliverables,
+        updated_at=at,
+    )
+    return replace(with_milestone(state, changed), plan_version=event.plan_version)
+
+
+def _moved(state: Contract, event: events.MilestoneMoved, at: datetime) -> Contract:
+    moving = milestone_of(state, event.milestone_id)
+    milestones = [milestone for milestone in state.milestones if milestone.id != moving.id]
+    milestones.insert(event.position - 1, moving)
+    return replace(state, milestones=_in_order(milestones, at), plan_version=event.plan_version)
+
+
+def _removed(state: Contract, event: events.MilestoneRemoved, at: datetime) -> Contract:
+    changed = replace(milestone_of(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
+    return replace(with_milestone(state, changed), plan_version=event.plan_version)
+
+
+def _cancelled(state: Contract, event: events.MilestoneCancelled, at: datetime) -> Contract:
+    changed = replace(milestone_of(state, event.milestone_id), state=MilestoneState.CANCELLED, updated_at=at)
+    return with_milestone(state, changed)
+
+
+def _filed(state: Contract, event: events.ChangeRequestFiled, at: datetime) -> Contract:
+    request = ChangeRequest(
+        id=event.change_request_id,
+        filed_by=event.filed_by,
+        state=ChangeRequestState.OPEN,
+        changes=event.changes,
+        words=event.words or (),
+        message=event.message,
+        filed_at=at,
+        plan_version=event.plan_version,
+    )
+    return replace(state, change_requests={**state.change_requests, request.id: request})
+
+
+def _request_becomes(to: ChangeRequestState) -> Callable[[Contract, Any, datetime], Contract]:
+    def fold(state: Contract, event: Any, at: datetime) -> Contract:
+        request = replace(state.change_requests[event.change_request_id], state=to)
+        return replace(state, change_requests={**state.change_requests, request.id: request})
+
+    return fold
+
+
+def _update_posted(state: Contract, event: events.UpdatePosted, at: datetime) -> Contract:
+    update = Update(
+        number=event.number,
+        side=event.posted_by,
+        milestone_id=event.milestone_id,
+        message=event.message,
+        links=event.links,
+        attachments=event.attachments,
+        posted_at=at,
+    )
+    return replace(state, updates={**state.updates, update.key: update}, updates_posted=event.number)
+
+
+FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contract]]] = {
+    events.MilestoneAdded: _added,
+    events.MilestoneEdited: _edited,
+    events.MilestoneAmended: _amended,
+    events.MilestoneMoved: _moved,
+    events.MilestoneRemoved: _removed,
+    events.MilestoneCancelled: _cancelled,
+    events.ChangeRequestFiled: _filed,
+    events.ChangeRequestAccepted: _request_becomes(ChangeRequestState.ACCEPTED),
+    events.ChangeRequestDeclined: _request_becomes(ChangeRequestState.DECLINED),
+    events.ChangeRequestWithdrawn: _request_becomes(ChangeRequestState.WITHDRAWN),
+    events.ChangeRequestStale: _request_becomes(ChangeRequestState.STALE),
+    events.UpdatePosted: _update_posted,
+}

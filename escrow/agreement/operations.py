@@ -1,0 +1,185 @@
+"""The operations of a change request: how one is carried out on a plan, kept in an event, and read back from it.
+
+Adding, editing, moving and removing are the client's own edits, told by ``escrow.agreement.plan``; *amend* is the one change
+of a milestone that holds money: its due date or its deliverables, never its amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from escrow.agreement import inputs, plan
+from escrow.agreement.commands import (
+    AddChange,
+    AddMilestone,
+    AmendChange,
+    EditChange,
+    EditMilestone,
+    MilestoneDraft,
+    MoveChange,
+    MoveMilestone,
+    RemoveChange,
+    RemoveMilestone,
+    RequestedChange,
+)
+from escrow.agreement.events import MilestoneAmended
+from escrow.agreement.history import Desk, History
+from escrow.agreement.objects import Change, ChangeKind, ChangeRequest, ChangeWords
+from escrow.agreement.state import Contract, Milestone
+from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
+from escrow.lifecycle import MilestoneState
+from escrow.money import Money, RawMoney, exact
+
+
+def carry_out(history: History, change: RequestedChange, desk: Desk) -> None:
+    """The events of one operation; refuses with a ``DomainError`` where it doesn't fit the plan as it is."""
+    match change:
+        case AddChange(milestone=draft, position=position):
+            if history.state.ending is not None:
+                raise InvalidState("The contract is being ended; nothing is added any more.")
+            plan.add_milestone(
+                history, AddMilestone(contract_id=history.contract_id, milestone=draft, position=position), desk
+            )
+        case EditChange():
+            _open_for_edits(history.state, change.milestone_id)
+            plan.edit_milestone(history, _edit(change), desk)
+        case RemoveChange(milestone_id=milestone_id):
+            _open_for_edits(history.state, milestone_id)
+            plan.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), desk)
+        case MoveChange(milestone_id=milestone_id, position=position):
+            _open_for_edits(history.state, milestone_id)
+            plan.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), desk)
+        case AmendChange():
+            _amend(history, change, desk)
+
+
+def _edit(change: EditChange) -> EditMilestone:
+    return EditMilestone(
+        milestone_id=change.milestone_id,
+        title=change.title,
+        purpose=change.purpose,
+        amount=change.amount,
+        due_on=change.due_on,
+        deliverables=change.deliverables,
+    )
+
+
+def _open_for_edits(state: Contract, milestone_id: str) -> None:
+    milestone = named(state, milestone_id)
+    if milestone.state is not MilestoneState.PLANNED:
+        raise MilestoneLocked(
+            f"The milestone is {milestone.state}; only PLANNED ones can be changed.",
+            details={"milestoneId": milestone.id, "milestoneState": milestone.state.value},
+        )
+
+
+def named(state: Contract, milestone_id: str) -> Milestone:
+    """The milestone of that id, or ``NotFound``."""
+    milestone = state.milestone(milestone_id)
+    if milestone is None:
+        raise NotFound(f"There is no milestone {milestone_id}.", field="milestoneId")
+    return milestone
+
+
+def _amend(history: History, change: AmendChange, desk: Desk) -> None:
+    """``milestone.amended``; giving only what it says already changes nothing."""
+    state = history.state
+    milestone = named(state, change.milestone_id)
+    if not milestone.is_held:
+        raise MilestoneLocked(
+            f"The milestone is {milestone.state}; only one that holds money is amended.",
+            details={"milestoneId": milestone.id, "milestoneState": milestone.state.value},
+        )
+    if change.due_on is None and change.deliverables is None:
+        raise InvalidInput("Give a dueOn, deliverables, or both.")
+    due_on = milestone.due_on if change.due_on is None else inputs.due_date(change.due_on, field="dueOn")
+    if change.deliverables is not None:
+        inputs.deliverables(change.deliverables, field="deliverables")
+    if due_on == milestone.due_on and change.deliverables in (None, milestone.deliverables):
+        return
+    event = MilestoneAmended(
+        milestone_id=milestone.id,
+        plan_version=state.plan_version + 1,
+        due_on=due_on,
+        deliverables=None if change.deliverables is None else tuple(change.deliverables),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def kept(change: RequestedChange, *, currency: str) -> tuple[Change, ChangeWords]:
+    """An operation that was found to fit, as an event keeps it: what is plain, and its words."""
+    match change:
+        case AddChange(milestone=draft, position=position):
+            return (
+                Change(
+                    kind=ChangeKind.ADD,
+                    milestone_id=draft.id,
+                    position=position,
+                    amount=exact(draft.amount, currency=currency, field="milestone.amount"),
+                    due_on=draft.due_on,
+                ),
+                ChangeWords(title=draft.title, purpose=draft.purpose, deliverables=tuple(draft.deliverables)),
+            )
+        case EditChange():
+            amount = None if change.amount is None else exact(change.amount, currency=currency, field="amount")
+            return (
+                Change(kind=ChangeKind.EDIT, milestone_id=change.milestone_id, amount=amount, due_on=change.due_on),
+                ChangeWords(title=change.title, purpose=change.purpose, deliverables=_tuple(change.deliverables)),
+            )
+        case RemoveChange(milestone_id=milestone_id):
+            return Change(kind=ChangeKind.REMOVE, milestone_id=milestone_id), ChangeWords()
+        case MoveChange(milestone_id=milestone_id, position=position):
+            return Change(kind=ChangeKind.MOVE, milestone_id=milestone_id, position=position), ChangeWords()
+        case AmendChange():
+            return (
+                Change(kind=ChangeKind.AMEND, milestone_id=change.milestone_id, due_on=change.due_on),
+                ChangeWords(deliverables=_tuple(change.deliverables)),
+            )
+
+
+def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def asked(request: ChangeRequest) -> tuple[RequestedChange, ...]:
+    """The operations of a request as they were asked for. Words that were erased are empty, and won't be found good."""
+    words = request.words or (ChangeWords(),) * len(request.changes)
+    return tuple(_asked(change, said) for change, said in zip(request.changes, words, strict=True))
+
+
+def _asked(change: Change, words: ChangeWords) -> RequestedChange:
+    match change.kind:
+        case ChangeKind.ADD:
+            if change.amount is None or change.due_on is None:
+                raise ValueError(f"a request adds {change.milestone_id} without an amount or a due date")
+            draft = MilestoneDraft(
+                id=change.milestone_id,
+                title=words.title or "",
+                purpose=words.purpose or "",
+                amount=_raw(change.amount),
+                due_on=change.due_on,
+                deliverables=words.deliverables or (),
+            )
+            return AddChange(milestone=draft, position=change.position)
+        case ChangeKind.EDIT:
+            return EditChange(
+                milestone_id=change.milestone_id,
+                title=words.title,
+                purpose=words.purpose,
+                amount=None if change.amount is None else _raw(change.amount),
+                due_on=change.due_on,
+                deliverables=words.deliverables,
+            )
+        case ChangeKind.REMOVE:
+            return RemoveChange(milestone_id=change.milestone_id)
+        case ChangeKind.MOVE:
+            if change.position is None:
+                raise ValueError(f"a request moves {change.milestone_id} nowhere")
+            return MoveChange(milestone_id=change.milestone_id, position=change.position)
+        case ChangeKind.AMEND:
+            return AmendChange(milestone_id=change.milestone_id, due_on=change.due_on, deliverables=words.deliverables)
+
+
+def _raw(money: Money) -> RawMoney:
+    return RawMoney(Decimal(money.amount), money.currency)

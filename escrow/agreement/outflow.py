@@ -1,0 +1,209 @@
+"""How money leaves a milestone: to the freelancer, back to the client, on to the next milestone, or to the chargeback account.
+
+Every event that lowers what a milestone holds is made here, so that the fee beside it is always reckoned in one way: a refund
+or a roll-forward takes its difference along, a release earns the rest, and where both happen the refund's share goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from escrow.access import Actor
+from escrow.agreement.events import (
+    MilestonePartlyRefunded,
+    MilestonePartlyReleased,
+    MilestoneRefunded,
+    MilestoneReleased,
+    MilestoneRolledForward,
+    MilestoneSettled,
+    RefundReason,
+    ReleaseReason,
+    Return,
+    SplitReason,
+)
+from escrow.agreement.held import Holding, Lot, split_off, take, totals
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import Contract, Milestone
+from escrow.ids import Kind
+from escrow.money import fee
+
+RETURNS_MAX: Final = 60
+"""The most orders that one refund writes: an event is at most 16 KiB."""
+
+
+def release(
+    history: History, milestone: Milestone, reason: ReleaseReason, desk: Desk, *, by: Actor, message: str | None = None
+) -> None:
+    """``milestone.released``: all that is held goes to the freelancer, less the fee of the contract's snapshot."""
+    event = MilestoneReleased(
+        milestone_id=milestone.id,
+        reason=reason,
+        amount=history.money(milestone.held_minor),
+        freelancer_fee=history.money(fee(milestone.held_minor, history.state.fees.freelancer_bps)),
+        client_fee=history.money(milestone.held_fee_minor),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, desk: Desk) -> None:
+    """``milestone.rolled_forward``: that much of what is held, and its fee, belongs to the milestone ``to`` from now on."""
+    event = MilestoneRolledForward(
+        milestone_id=milestone.id,
+        to_milestone_id=to.id,
+        amount=history.money(amount_minor),
+        fee=history.money(_holding(milestone).fee_of(amount_minor)),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def release_the_rest(history: History, milestone: Milestone, desk: Desk, *, message: str | None) -> None:
+    """``milestone.partly_released``: what is left after the rest of a smaller approval has rolled forward."""
+    event = MilestonePartlyReleased(
+        milestone_id=milestone.id,
+        amount=history.money(milestone.held_minor),
+        freelancer_fee=history.money(fee(milestone.held_minor, history.state.fees.freelancer_bps)),
+        client_fee=history.money(milestone.held_fee_minor),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def give_back(
+    history: History,
+    milestone: Milestone,
+    amount_minor: int | None,
+    reason: RefundReason,
+    desk: Desk,
+    *,
+    by: Actor,
+    refund_id: str | None = None,
+    dispute_id: str | None = None,
+    review_due_at: datetime | None = None,
+    client_barred_until: datetime | None = None,
+    message: str | None = None,
+) -> None:
+    """``milestone.refunded`` with all that is held (``None``, or that very sum), else ``milestone.partly_refunded``."""
+    if amount_minor is None or amount_minor == milestone.held_minor:
+        give_all_back(
+            history, milestone, reason, desk, by=by, refund_id=refund_id, dispute_id=dispute_id, message=message
+        )
+        return
+    fee_minor = _holding(milestone).fee_of(amount_minor)
+    taken, _ = take(milestone.lots, amount_minor, fee_minor)
+    event = MilestonePartlyRefunded(
+        milestone_id=milestone.id,
+        reason=reason,
+        amount=history.money(amount_minor),
+        client_fee=history.money(fee_minor),
+        returns=_returns(history, taken, desk),
+        refund_id=refund_id,
+        review_due_at=review_due_at,
+        client_barred_until=client_barred_until,
+        message=message,
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def give_all_back(
+    history: History,
+    milestone: Milestone,
+    reason: RefundReason,
+    desk: Desk,
+    *,
+    by: Actor,
+    refund_id: str | None = None,
+    dispute_id: str | None = None,
+    message: str | None = None,
+    planned_again: bool = False,
+) -> None:
+    """``milestone.refunded``: money of deposits that the provider took back goes to the chargeback account instead."""
+    lost, back = lost_and_kept(history.state, milestone)
+    (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
+    event = MilestoneRefunded(
+        milestone_id=milestone.id,
+        reason=reason,
+        amount=history.money(amount_minor),
+        client_fee=history.money(fee_minor),
+        returns=_returns(history, back, desk),
+        refund_id=refund_id,
+        dispute_id=dispute_id,
+        lost=history.money(lost_minor) if lost else None,
+        lost_fee=history.money(lost_fee_minor) if lost else None,
+        planned_again=planned_again,
+        message=message,
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def split(
+    history: History,
+    milestone: Milestone,
+    to_freelancer_minor: int,
+    reason: SplitReason,
+    dispute_id: str,
+    desk: Desk,
+    *,
+    by: Actor,
+) -> None:
+    """That much of what is held goes to the freelancer, the rest to the client: ``milestone.settled``, or ``released`` or
+    ``refunded`` where one of them gets everything."""
+    if to_freelancer_minor == milestone.held_minor:
+        release(history, milestone, ReleaseReason(reason.value), desk, by=by)
+    elif to_freelancer_minor == 0:
+        give_all_back(history, milestone, RefundReason(reason.value), desk, by=by, dispute_id=dispute_id)
+    else:
+        _settle(history, milestone, to_freelancer_minor, reason, dispute_id, desk, by=by)
+
+
+def _settle(
+    history: History,
+    milestone: Milestone,
+    to_freelancer_minor: int,
+    reason: SplitReason,
+    dispute_id: str,
+    desk: Desk,
+    *,
+    by: Actor,
+) -> None:
+    refunded_minor = milestone.held_minor - to_freelancer_minor
+    refunded_fee_minor = _holding(milestone).fee_of(refunded_minor)
+    taken, _ = take(milestone.lots, refunded_minor, refunded_fee_minor)
+    event = MilestoneSettled(
+        milestone_id=milestone.id,
+        dispute_id=dispute_id,
+        reason=reason,
+        released=history.money(to_freelancer_minor),
+        freelancer_fee=history.money(fee(to_freelancer_minor, history.state.fees.freelancer_bps)),
+        client_fee=history.money(milestone.held_fee_minor - refunded_fee_minor),
+        refunded=history.money(refunded_minor),
+        refunded_fee=history.money(refunded_fee_minor),
+        returns=_returns(history, taken, desk),
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def lost_and_kept(state: Contract, milestone: Milestone) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
+    """What the milestone holds of deposits that the provider took back and that weren't won, and what of the others."""
+    return split_off(milestone.lots, (deposit.id for deposit in state.deposits.values() if deposit.is_taken_back))
+
+
+def _holding(milestone: Milestone) -> Holding:
+    return Holding(milestone.held_minor, milestone.base_minor, milestone.base_fee_minor)
+
+
+def _returns(history: History, lots: Sequence[Lot], desk: Desk) -> tuple[Return, ...]:
+    """One order for each deposit, so that each of the client's charges gets back what came from it.
+
+    More than an event can hold are never made: what is beyond goes with the last one.
+    """
+    apart, rest = lots[: RETURNS_MAX - 1], lots[RETURNS_MAX - 1 :]
+    sums = [(lot.deposit_id, lot.whole_minor) for lot in apart]
+    if rest:
+        sums.append((rest[-1].deposit_id, sum(lot.whole_minor for lot in rest)))
+    return tuple(
+        Return(order_id=desk.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
+        for deposit_id, minor in sums
+    )
