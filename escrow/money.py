@@ -77,11 +77,11 @@ def check_currency(code: str, *, field: str = "currency") -> str:
     return code
 
 
-def exact(raw: RawMoney, *, currency: str, field: str) -> Money:
+def exact(raw: RawMoney, *, currency: str, field: str, or_nothing: bool = False) -> Money:
     """``raw`` in whole minor units of ``currency``.
 
-    Refuses with ``InvalidInput``: another currency, more decimals than the currency has (also zeros), nothing or less,
-    more than ``MINOR_UNITS_MAX``.
+    Refuses with ``InvalidInput``: another currency, more decimals than the currency has (also zeros), less than nothing,
+    nothing unless ``or_nothing``, more than ``MINOR_UNITS_MAX``.
     """
     check_currency(raw.currency, field=f"{field}.currency")
     if raw.currency != currency:
@@ -94,8 +94,9 @@ def exact(raw: RawMoney, *, currency: str, field: str) -> Money:
         raise InvalidInput(
             f"{currency} has {decimals} decimals; {quoted(raw.amount)} has {-exponent}.", field=f"{field}.amount"
         )
-    if raw.amount <= 0:
-        raise InvalidInput("An amount must be more than zero.", field=f"{field}.amount")
+    if raw.amount < 0 or (raw.amount == 0 and not or_nothing):
+        wanted = "not be negative" if or_nothing else "be more than zero"
+        raise InvalidInput(f"An amount must {wanted}.", field=f"{field}.amount")
     if raw.amount.adjusted() > 18 or (minor := int(raw.amount.scaleb(decimals))) > MINOR_UNITS_MAX:
         raise InvalidInput(
             f"An amount is at most {Money(MINOR_UNITS_MAX, currency)}.",

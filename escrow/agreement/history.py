@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from escrow.access import Actor
-from escrow.agreement.events import ContractCompleted, Event, MilestoneActivated, Recorded
+from escrow.agreement.events import Event, Recorded
 from escrow.agreement.evolve import evolve
 from escrow.agreement.state import Contract, Surroundings
 from escrow.ids import Fresh
-from escrow.lifecycle import ContractState, MilestoneState
 from escrow.money import Money
 
 
@@ -52,20 +51,3 @@ class History:
 
     def money(self, minor: int) -> Money:
         return self.state.money(minor)
-
-
-def follow_up(history: History, *, at: datetime, by: Actor) -> None:
-    """What every command, report and deadline may bring about: a milestone's turn, the contract's completion.
-
-    ``at`` and ``by`` are those of the cause.
-    """
-    state = history.state
-    if state.state is not ContractState.ACTIVE:
-        return
-    current = state.current
-    if current is None:
-        released = sum(milestone.released_minor for milestone in state.milestones)
-        if released:
-            history.add(ContractCompleted(released=state.money(released)), at=at, by=by)
-    elif current.state is MilestoneState.FUNDED:
-        history.add(MilestoneActivated(milestone_id=current.id), at=at, by=by)

@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import commands, funding, orders, plan, terms, work
+from escrow.agreement import commands, disputes, ending, funding, orders, plan, refunds, terms, work
+from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.events import AbandonReason, Recorded, ReleaseReason
-from escrow.agreement.history import Desk, History, follow_up
-from escrow.agreement.permit import Named, first_refusal, no_such_contract
+from escrow.agreement.history import Desk, History
+from escrow.agreement.naming import named_by, subject_id_of
+from escrow.agreement.permit import first_refusal, no_such_contract
 from escrow.agreement.state import Contract, Surroundings
 from escrow.errors import DomainError, ErrorCode, Forbidden
 from escrow.ids import Fresh
@@ -77,7 +79,7 @@ def apply_due(history: History, *, around: Surroundings, fresh: Fresh) -> None:
     while (clock := _first_due(history.state, around.now)) is not None:
         desk = Desk(CLOCK, replace(around, now=clock.due_at), fresh)
         _ring(history, clock, desk)
-        follow_up(history, at=clock.due_at, by=CLOCK)
+        follow_up(history, desk)
 
 
 def _first_due(state: Contract, now: datetime) -> Deadline | None:
@@ -89,6 +91,12 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
         terms.expire(history, desk)
     elif clock.kind is DeadlineKind.DEPOSIT:
         funding.abandon(history, clock.subject_id, AbandonReason.UNANSWERED, desk)
+    elif clock.kind is DeadlineKind.REFUND:
+        refunds.leave_unanswered(history, clock.subject_id, desk)
+    elif clock.kind is DeadlineKind.DISPUTE:
+        disputes.leave_unanswered(history, clock.subject_id, desk)
+    elif clock.kind is DeadlineKind.MEDIATION:
+        disputes.tell_overdue(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.REMINDER:
         work.remind(history, clock, desk)
     else:
@@ -109,19 +117,15 @@ def decide(history: History, command: commands.Command, desk: Desk) -> None:
         refusal = first_refusal(
             history.state,
             command.action,
-            getattr(command, "milestone_id", None),
+            subject_id_of(command),
             actor=desk.actor,
             around=desk.around,
-            named=_named(command),
+            named=named_by(history.state, command),
         )
         if refusal:
             raise refusal
     _DECISIONS[type(command)](history, command, desk)
-    follow_up(history, at=desk.now, by=desk.actor)
-
-
-def _named(command: commands.PartyCommand) -> Named:
-    return Named(revision=getattr(command, "revision", None), plan_version=getattr(command, "expected_version", None))
+    follow_up(history, desk)
 
 
 _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
@@ -130,6 +134,8 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.Accept: terms.accept,
     commands.Decline: terms.decline,
     commands.Withdraw: terms.withdraw,
+    commands.End: ending.end,
+    commands.WithdrawEnd: ending.withdraw,
     commands.AddMilestone: plan.add_milestone,
     commands.EditMilestone: plan.edit_milestone,
     commands.MoveMilestone: plan.move_milestone,
@@ -139,6 +145,20 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.Submit: work.submit,
     commands.Approve: work.approve,
     commands.RequestChanges: work.request_changes,
+    commands.RequestRefund: refunds.request,
+    commands.WithdrawRefund: refunds.withdraw,
+    commands.AcceptRefund: refunds.accept,
+    commands.DeclineRefund: refunds.decline,
+    commands.GiveRefund: refunds.give,
+    commands.OpenDispute: disputes.open_dispute,
+    commands.AddEvidence: disputes.add_evidence,
+    commands.AcceptClaim: disputes.accept_claim,
+    commands.RejectClaim: disputes.reject_claim,
+    commands.OfferSettlement: disputes.offer_settlement,
+    commands.WithdrawSettlement: disputes.withdraw_settlement,
+    commands.AcceptSettlement: disputes.accept_settlement,
+    commands.WithdrawDispute: disputes.withdraw_dispute,
+    commands.DecideDispute: disputes.decide,
     commands.RequestPayout: orders.request_payout,
     commands.ConfirmDeposit: funding.confirm_deposit,
     commands.FailDeposit: funding.fail_deposit,

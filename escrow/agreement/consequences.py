@@ -1,0 +1,42 @@
+"""What every command, report and deadline may bring about: an ending that goes on, a milestone's turn, the contract's
+completion. Looked at once after each of them, with the time and the actor of the cause.
+"""
+
+from __future__ import annotations
+
+from escrow.agreement import ending
+from escrow.agreement.events import ContractCompleted, MilestoneActivated
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import Contract
+from escrow.lifecycle import ContractState, Hold, MilestoneState
+
+
+def follow_up(history: History, desk: Desk) -> None:
+    """Adds what follows from what was just decided. Only ending leads to ``ENDED``, and it wins over ``COMPLETED``."""
+    state = history.state
+    if state.state is not ContractState.ACTIVE:
+        return
+    if state.ending is not None:
+        ending.go_on(history, state.ending, desk)
+    elif state.current is None:
+        _complete(history, state, desk)
+    elif _may_begin(state):
+        history.add(MilestoneActivated(milestone_id=state.current.id), at=desk.now, by=desk.actor)
+
+
+def _complete(history: History, state: Contract, desk: Desk) -> None:
+    """``contract.completed`` if the freelancer was paid anything; else it stays active, for another milestone or an end."""
+    released = sum(milestone.released_minor for milestone in state.milestones)
+    if released:
+        history.add(ContractCompleted(released=state.money(released)), at=desk.now, by=desk.actor)
+
+
+def _may_begin(state: Contract) -> bool:
+    """Whether it is the turn of the first milestone that is not closed."""
+    current = state.current
+    return (
+        current is not None
+        and current.state is MilestoneState.FUNDED
+        and current.hold is Hold.NONE
+        and not current.is_frozen
+    )

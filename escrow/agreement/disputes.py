@@ -1,0 +1,303 @@
+"""Disputes from the claim to the split: evidence, answers, silence, settlements, mediation, the decision, and taking it back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from escrow.access import CLOCK, Actor, Side
+from escrow.agreement import holds, inputs, outflow
+from escrow.agreement.commands import (
+    AcceptClaim,
+    AcceptSettlement,
+    AddEvidence,
+    DecideDispute,
+    OfferSettlement,
+    OpenDispute,
+    RejectClaim,
+    WithdrawDispute,
+    WithdrawSettlement,
+)
+from escrow.agreement.events import (
+    DisputeClaimAccepted,
+    DisputeEvidenceAdded,
+    DisputeMediationStarted,
+    DisputeOpened,
+    DisputeOutcome,
+    DisputeOverdue,
+    DisputeRejected,
+    DisputeResolved,
+    DisputeSettlementOffered,
+    DisputeSettlementWithdrawn,
+    DisputeWithdrawalAgreed,
+    DisputeWithdrawn,
+    RefundDeclined,
+    SplitReason,
+)
+from escrow.agreement.held import totals
+from escrow.agreement.history import Desk, History
+from escrow.agreement.objects import EVIDENCE_MAX, Dispute, RefundRequest
+from escrow.agreement.plan import planned
+from escrow.agreement.state import Milestone
+from escrow.errors import InvalidInput
+from escrow.lifecycle import DisputeState
+
+OVERDUE_AGAIN: Final = timedelta(days=1)
+"""How long after a notice the operator is told again that a dispute waits for a decision."""
+
+
+def open_dispute(history: History, command: OpenDispute, desk: Desk) -> None:
+    """``dispute.opened``; under a refund request it declines that, and begins in mediation."""
+    milestone, side = planned(history, command.milestone_id), _side(history, desk)
+    reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
+    claim = holds.share(command.claim, history.state, milestone, field="claim")
+    refund = history.state.open_refund(milestone)
+    if refund is not None:
+        answer(history, milestone, refund, desk, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
+        return
+    due_at = desk.now + timedelta(hours=history.state.windows.dispute_answer_hours)
+    review_ends_at = holds.review_would_end(milestone, desk.now)
+    if side is Side.FREELANCER and review_ends_at is not None:
+        due_at = max(due_at, review_ends_at)
+    event = DisputeOpened(
+        dispute_id=command.dispute_id,
+        milestone_id=milestone.id,
+        opened_by=side,
+        claim=history.money(claim),
+        held=history.money(milestone.held_minor),
+        state=DisputeState.OPEN,
+        due_at=due_at,
+        silence_pays=side is Side.CLIENT or review_ends_at is not None,
+        reason=reason,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def answer(
+    history: History,
+    milestone: Milestone,
+    refund: RefundRequest,
+    desk: Desk,
+    *,
+    dispute_id: str,
+    claim_minor: int,
+    reason: str,
+) -> None:
+    """The freelancer's answer to a refund request: ``refund.declined``, and a dispute that begins in mediation."""
+    declined = RefundDeclined(refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason)
+    history.add(declined, at=desk.now, by=desk.actor)
+    overdue_at = desk.now + timedelta(hours=history.state.windows.mediation_hours)
+    opened = DisputeOpened(
+        dispute_id=dispute_id,
+        milestone_id=milestone.id,
+        opened_by=Side.FREELANCER,
+        claim=history.money(claim_minor),
+        held=history.money(milestone.held_minor),
+        state=DisputeState.MEDIATION,
+        due_at=overdue_at,
+        silence_pays=False,
+        answers_refund_id=refund.id,
+        reason=reason,
+    )
+    history.add(opened, at=desk.now, by=desk.actor)
+    _start_mediation(history, history.state.disputes[dispute_id], desk, by=desk.actor)
+
+
+def add_evidence(history: History, command: AddEvidence, desk: Desk) -> None:
+    """``dispute.evidence_added``, the next of that side."""
+    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
+    text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
+    links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
+    if not (text.strip() or links or attachments):
+        raise InvalidInput("Evidence is a text, a link or an attachment: give at least one.")
+    count = dispute.evidence_of(side)
+    if count >= EVIDENCE_MAX:
+        raise InvalidInput(f"Each side brings forward at most {EVIDENCE_MAX} pieces of evidence.")
+    event = DisputeEvidenceAdded(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        side=side,
+        number=count + 1,
+        text=text,
+        links=links,
+        attachments=attachments,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def accept_claim(history: History, command: AcceptClaim, desk: Desk) -> None:
+    """``dispute.claim_accepted``, and the claim is carried out."""
+    dispute = history.state.disputes[command.dispute_id]
+    event = DisputeClaimAccepted(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        accepted_by=_side(history, desk),
+        message=inputs.message(command.message),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+    _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_ACCEPTED, desk, by=desk.actor)
+
+
+def reject_claim(history: History, command: RejectClaim, desk: Desk) -> None:
+    """``dispute.rejected``, and mediation starts."""
+    dispute = history.state.disputes[command.dispute_id]
+    event = DisputeRejected(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        rejected_by=_side(history, desk),
+        message=inputs.message(command.message),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+    _start_mediation(history, dispute, desk, by=desk.actor)
+
+
+def leave_unanswered(history: History, dispute_id: str, desk: Desk) -> None:
+    """The answer's window passed: the claim is carried out where silence pays, else mediation starts."""
+    dispute = history.state.disputes[dispute_id]
+    if dispute.silence_pays:
+        _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_UNANSWERED, desk, by=CLOCK)
+    else:
+        _start_mediation(history, dispute, desk, by=CLOCK)
+
+
+def tell_overdue(history: History, dispute_id: str, desk: Desk) -> None:
+    """``dispute.overdue``: the operator is told that mediation takes too long, today and every day."""
+    dispute = history.state.disputes[dispute_id]
+    event = DisputeOverdue(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        times=dispute.overdue + 1,
+        next_at=desk.now + OVERDUE_AGAIN,
+    )
+    history.add(event, at=desk.now, by=CLOCK)
+
+
+def offer_settlement(history: History, command: OfferSettlement, desk: Desk) -> None:
+    """``dispute.settlement_offered`` in place of that side's older one; the same offer again, without a word, is no event."""
+    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
+    milestone, message = planned(history, dispute.milestone_id), inputs.message(command.message)
+    to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
+    if dispute.offer_of(side) == to_freelancer and message is None:
+        return
+    event = DisputeSettlementOffered(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        offered_by=side,
+        to_freelancer=history.money(to_freelancer),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def withdraw_settlement(history: History, command: WithdrawSettlement, desk: Desk) -> None:
+    """``dispute.settlement_withdrawn``."""
+    dispute = history.state.disputes[command.dispute_id]
+    event = DisputeSettlementWithdrawn(
+        dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=_side(history, desk)
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def accept_settlement(history: History, command: AcceptSettlement, desk: Desk) -> None:
+    """The other side's offer is carried out, if it is the one that is named."""
+    dispute = history.state.disputes[command.dispute_id]
+    milestone = planned(history, dispute.milestone_id)
+    to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
+    _resolve(history, dispute, to_freelancer, SplitReason.SETTLEMENT, desk, by=desk.actor)
+
+
+def withdraw_dispute(history: History, command: WithdrawDispute, desk: Desk) -> None:
+    """``dispute.withdrawn`` by its opener; in mediation only once the other side has agreed to it, too."""
+    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
+    message = inputs.message(command.message)
+    if dispute.state is DisputeState.MEDIATION and not dispute.is_withdrawn_by(side.other):
+        if not dispute.is_withdrawn_by(side):
+            agreed = DisputeWithdrawalAgreed(
+                dispute_id=dispute.id, milestone_id=dispute.milestone_id, agreed_by=side, message=message
+            )
+            history.add(agreed, at=desk.now, by=desk.actor)
+        return
+    milestone = planned(history, dispute.milestone_id)
+    event = DisputeWithdrawn(
+        dispute_id=dispute.id,
+        milestone_id=milestone.id,
+        opened_by=dispute.opened_by,
+        barred_until=desk.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, desk.now),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def decide(history: History, command: DecideDispute, desk: Desk) -> None:
+    """``dispute.resolved`` with the split and its reason, by a mediator or the operator."""
+    dispute = history.state.disputes[command.dispute_id]
+    milestone = planned(history, dispute.milestone_id)
+    to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
+    reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
+    _resolve(history, dispute, to_freelancer, SplitReason.DECIDED, desk, by=desk.actor, explanation=reason)
+
+
+def concede(
+    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: DisputeOutcome, desk: Desk
+) -> None:
+    """``dispute.resolved`` for the dispute on a milestone, if there is one, whose money goes one way without it."""
+    dispute = history.state.open_dispute(milestone)
+    if dispute is not None:
+        _close(history, dispute, to_freelancer_minor, outcome, desk, by=desk.actor)
+
+
+def _resolve(
+    history: History,
+    dispute: Dispute,
+    to_freelancer_minor: int,
+    reason: SplitReason,
+    desk: Desk,
+    *,
+    by: Actor,
+    explanation: str | None = None,
+) -> None:
+    """Ends the dispute and sends all that is held where it says."""
+    _close(history, dispute, to_freelancer_minor, DisputeOutcome(reason.value), desk, by=by, reason=explanation)
+    milestone = planned(history, dispute.milestone_id)
+    outflow.split(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute.id, reason=reason)
+
+
+def _close(
+    history: History,
+    dispute: Dispute,
+    to_freelancer_minor: int,
+    outcome: DisputeOutcome,
+    desk: Desk,
+    *,
+    by: Actor,
+    reason: str | None = None,
+) -> None:
+    milestone = planned(history, dispute.milestone_id)
+    lost, _ = outflow.lost_and_kept(history.state, milestone)
+    lost_minor, _ = totals(lost)
+    event = DisputeResolved(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        outcome=outcome,
+        to_freelancer=history.money(to_freelancer_minor),
+        to_client=history.money(milestone.held_minor - to_freelancer_minor - lost_minor),
+        reason=reason,
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def _start_mediation(history: History, dispute: Dispute, desk: Desk, *, by: Actor) -> None:
+    event = DisputeMediationStarted(
+        dispute_id=dispute.id,
+        milestone_id=dispute.milestone_id,
+        overdue_at=desk.now + timedelta(hours=history.state.windows.mediation_hours),
+    )
+    history.add(event, at=desk.now, by=by)
+
+
+def _side(history: History, desk: Desk) -> Side:
+    side = history.state.side_of(desk.actor.account_id)
+    if side is None:
+        raise ValueError("permit lets only a party argue")
+    return side

@@ -1,0 +1,95 @@
+"""Ending a contract early: the client asks back what is held and waits for the answers, the freelancer gives it up at once.
+
+Once nothing is held any more, what was planned is cancelled and the contract has ended.
+"""
+
+from __future__ import annotations
+
+from escrow.access import Side
+from escrow.agreement import disputes, funding, inputs, outflow, refunds
+from escrow.agreement.commands import End, WithdrawEnd
+from escrow.agreement.events import (
+    AbandonReason,
+    ContractEnded,
+    ContractEndRequested,
+    ContractEndWithdrawn,
+    DisputeOutcome,
+    MilestoneCancelled,
+    RefundReason,
+)
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import Ending
+from escrow.errors import InvalidInput
+from escrow.ids import Kind
+from escrow.lifecycle import DepositState, Hold, MilestoneState
+from escrow.money import exact
+
+
+def end(history: History, command: End, desk: Desk) -> None:
+    """``contract.end_requested``: deposits on their way are abandoned; a freelancer's ending gives back all that is held."""
+    state = history.state
+    side = state.side_of(desk.actor.account_id)
+    if side is None:
+        raise ValueError("permit lets only a party end a contract")
+    message = inputs.message(command.message)
+    _check_sum(history, command, side)
+    event = ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
+    history.add(event, at=desk.now, by=desk.actor)
+    for deposit in state.deposits.values():
+        if deposit.state is DepositState.STARTED and not deposit.is_bonus:
+            funding.abandon(history, deposit.id, AbandonReason.ENDED, desk)
+    if side is Side.FREELANCER:
+        _give_up(history, desk)
+
+
+def _check_sum(history: History, command: End, side: Side) -> None:
+    """What is given up was compared with what is held already; here it is only looked at whether it is a sum."""
+    if side is Side.CLIENT and command.giving_up is not None:
+        raise InvalidInput("Only the freelancer gives something up by ending the contract.", field="givingUp")
+    if side is Side.FREELANCER and command.giving_up is None:
+        held = history.money(history.state.held_minor)
+        raise InvalidInput(f"Name the sum that you give up: {held} is held.", field="givingUp")
+    if command.giving_up is not None:
+        exact(command.giving_up, currency=history.state.currency, field="givingUp", or_nothing=True)
+
+
+def _give_up(history: History, desk: Desk) -> None:
+    for milestone in history.state.milestones:
+        if milestone.is_held:
+            disputes.concede(history, milestone, 0, DisputeOutcome.ENDED, desk)
+            outflow.refund(history, milestone, RefundReason.ENDED, desk, by=desk.actor)
+
+
+def withdraw(history: History, command: WithdrawEnd, desk: Desk) -> None:
+    """``contract.end_withdrawn``, and with it the refund requests that the ending made."""
+    event = ContractEndWithdrawn(message=inputs.message(command.message))
+    history.add(event, at=desk.now, by=desk.actor)
+    for milestone in history.state.milestones:
+        refund = history.state.open_refund(milestone)
+        if refund is not None and refund.by_ending:
+            refunds.take_back(history, refund, desk)
+
+
+def go_on(history: History, ending: Ending, desk: Desk) -> None:
+    """What an ending brings about after everything that happens: what is held without a hold is asked back, whatever the
+    bars; and when nothing is held any more, ``contract.ended``."""
+    if not history.state.holds_money:
+        _finish(history, ending, desk)
+        return
+    for milestone in history.state.milestones:
+        if milestone.is_held and milestone.hold is Hold.NONE:
+            refund_id = desk.fresh(Kind.REFUND_REQUEST)
+            refunds.ask(history, milestone, refund_id, milestone.held_minor, desk, by_ending=True)
+
+
+def _finish(history: History, ending: Ending, desk: Desk) -> None:
+    for milestone in history.state.milestones:
+        if milestone.state is MilestoneState.PLANNED:
+            history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)
+    state = history.state
+    event = ContractEnded(
+        requested_by=ending.by,
+        released=state.money(sum(milestone.released_minor for milestone in state.milestones)),
+        refunded=state.money(sum(milestone.refunded_minor for milestone in state.milestones)),
+    )
+    history.add(event, at=desk.now, by=desk.actor)

@@ -1,0 +1,124 @@
+"""Refund requests and what becomes of them: withdrawn, accepted, declined, unanswered; and refunds that nobody asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from escrow.access import CLOCK, Actor
+from escrow.agreement import disputes, holds, inputs, outflow
+from escrow.agreement.commands import AcceptRefund, DeclineRefund, GiveRefund, RequestRefund, WithdrawRefund
+from escrow.agreement.events import (
+    DisputeOutcome,
+    RefundAccepted,
+    RefundReason,
+    RefundRequested,
+    RefundRequestWithdrawn,
+)
+from escrow.agreement.history import Desk, History
+from escrow.agreement.objects import RefundRequest
+from escrow.agreement.plan import planned
+from escrow.agreement.state import Milestone
+
+
+def request(history: History, command: RequestRefund, desk: Desk) -> None:
+    """``refund.requested`` for all or a part of what the milestone holds, which is on hold from now on."""
+    milestone = planned(history, command.milestone_id)
+    message = inputs.message(command.message)
+    amount = holds.part(command.amount, history.state, milestone, field="amount")
+    ask(history, milestone, command.refund_id, amount, desk, by_ending=False, message=message)
+
+
+def ask(
+    history: History,
+    milestone: Milestone,
+    refund_id: str,
+    amount_minor: int,
+    desk: Desk,
+    *,
+    by_ending: bool,
+    message: str | None = None,
+) -> None:
+    """``refund.requested``, by the client or by its ending of the contract; an answer is due within the window."""
+    event = RefundRequested(
+        refund_id=refund_id,
+        milestone_id=milestone.id,
+        amount=history.money(amount_minor),
+        by_ending=by_ending,
+        due_at=desk.now + timedelta(hours=history.state.windows.refund_answer_hours),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def withdraw(history: History, command: WithdrawRefund, desk: Desk) -> None:
+    """``refund.request_withdrawn``: the milestone goes on as before."""
+    take_back(history, history.state.refunds[command.refund_id], desk, message=inputs.message(command.message))
+
+
+def take_back(history: History, refund: RefundRequest, desk: Desk, *, message: str | None = None) -> None:
+    """``refund.request_withdrawn``, and the client is barred from another hold on the milestone for a while."""
+    milestone = planned(history, refund.milestone_id)
+    event = RefundRequestWithdrawn(
+        refund_id=refund.id,
+        milestone_id=milestone.id,
+        client_barred_until=desk.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, desk.now),
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def accept(history: History, command: AcceptRefund, desk: Desk) -> None:
+    """``refund.accepted``, and what was asked for goes back."""
+    refund = history.state.refunds[command.refund_id]
+    event = RefundAccepted(
+        refund_id=refund.id, milestone_id=refund.milestone_id, message=inputs.message(command.message)
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+    _carry_out(history, refund, RefundReason.REQUEST_ACCEPTED, desk, by=desk.actor)
+
+
+def leave_unanswered(history: History, refund_id: str, desk: Desk) -> None:
+    """The answer's window passed: what was asked for goes back."""
+    _carry_out(history, history.state.refunds[refund_id], RefundReason.REQUEST_UNANSWERED, desk, by=CLOCK)
+
+
+def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, desk: Desk, *, by: Actor) -> None:
+    milestone = planned(history, refund.milestone_id)
+    if refund.amount_minor == milestone.held_minor:
+        outflow.refund(history, milestone, reason, desk, by=by, refund_id=refund.id)
+        return
+    outflow.refund_part(
+        history,
+        milestone,
+        refund.amount_minor,
+        reason,
+        desk,
+        by=by,
+        refund_id=refund.id,
+        review_due_at=holds.review_goes_on(milestone, desk.now),
+        client_barred_until=desk.now + holds.BAR,
+    )
+
+
+def decline(history: History, command: DeclineRefund, desk: Desk) -> None:
+    """``refund.declined``, and a dispute in mediation in its place; the claim is everything unless it says otherwise."""
+    refund = history.state.refunds[command.refund_id]
+    milestone = planned(history, refund.milestone_id)
+    reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
+    claim = milestone.held_minor
+    if command.claim is not None:
+        claim = holds.share(command.claim, history.state, milestone, field="claim")
+    disputes.answer(history, milestone, refund, desk, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
+
+
+def give(history: History, command: GiveRefund, desk: Desk) -> None:
+    """``milestone.refunded`` with all that is held, under any hold, which it ends; or ``milestone.partly_refunded``."""
+    milestone = planned(history, command.milestone_id)
+    message = inputs.message(command.message)
+    amount = holds.part(command.amount, history.state, milestone, field="amount")
+    if amount < milestone.held_minor:
+        outflow.refund_part(history, milestone, amount, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+        return
+    disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, desk)
+    outflow.refund(history, milestone, RefundReason.GIVEN, desk, by=desk.actor, message=message)
