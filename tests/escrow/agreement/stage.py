@@ -18,8 +18,9 @@ from escrow.access import CLOCK, PROVIDER, AccountType, Actor, ActorKind, Role, 
 from escrow.agreement import commands as c
 from escrow.agreement.events import Recorded
 from escrow.agreement.evolve import evolve
+from escrow.agreement.objects import Dispute, RefundRequest
 from escrow.agreement.postings import postings
-from escrow.agreement.state import Contract, Fees, Milestone, Party, Surroundings
+from escrow.agreement.state import Contract, Fees, Mediator, Milestone, Party, Surroundings
 from escrow.agreement.step import Step, step
 from escrow.ids import Kind
 from escrow.lifecycle import MilestoneState
@@ -47,6 +48,7 @@ CLIENT_ID: Final = named(Kind.ACCOUNT, 1)
 FREELANCER_ID: Final = named(Kind.ACCOUNT, 2)
 STRANGER_ID: Final = named(Kind.ACCOUNT, 3)
 OPERATOR_ID: Final = named(Kind.ACCOUNT, 4)
+MEDIATOR_ID: Final = named(Kind.ACCOUNT, 5)
 NOWHERE: Final = named(Kind.MILESTONE, 99)
 
 
@@ -58,6 +60,7 @@ def account(account_id: str, *, role: Role = Role.OWNER, scopes: Iterable[Scope]
 CLIENT: Final = account(CLIENT_ID)
 FREELANCER: Final = account(FREELANCER_ID)
 STRANGER: Final = account(STRANGER_ID)
+MEDIATOR: Final = account(MEDIATOR_ID)
 OPERATOR: Final = Actor(ActorKind.OPERATOR, OPERATOR_ID, scopes=EVERY_SCOPE)
 
 
@@ -79,6 +82,8 @@ class Story:
     freelancer: Party | None = field(default_factory=lambda: Party(FREELANCER_ID, AccountType.INDIVIDUAL))
     share_member: bool = False
     disputes_can_be_decided: bool = True
+    mediator: Mediator = field(default_factory=lambda: Mediator(MEDIATOR_ID))
+    """What the world knows of the mediator, when that is who acts."""
     currency: str = "USD"
     fresh: Callable[[Kind], str] = field(default_factory=counted)
     contract: Contract | None = None
@@ -96,8 +101,11 @@ class Story:
     def id(self) -> str:
         return self.state.id
 
-    def around(self) -> Surroundings:
+    def around(self, actor: Actor | None = None) -> Surroundings:
+        """The world as it is for ``actor``."""
+        acts = actor is not None and actor.account_id == self.mediator.account_id
         return Surroundings(
+            mediator=self.mediator if acts else None,
             now=self.now,
             fees=self.fees,
             client=self.client,
@@ -136,7 +144,7 @@ class Story:
     # -- what is done ---------------------------------------------------------------------------------------------
 
     def do(self, command: c.Command, actor: Actor) -> Step:
-        done = step(self.contract, command, actor=actor, around=self.around(), fresh=self.fresh)
+        done = step(self.contract, command, actor=actor, around=self.around(actor), fresh=self.fresh)
         self.last, self.contract = done, done.after
         self.log.extend(done.recorded)
         return done
@@ -265,6 +273,103 @@ class Story:
 
     def request_changes(self, position: int = 1) -> Story:
         self.do(c.RequestChanges(milestone_id=self.milestone(position).id, note="Bluer"), CLIENT)
+        return self
+
+    # -- disagreements --------------------------------------------------------------------------------------------
+
+    def money(self, amount: str) -> RawMoney:
+        return RawMoney(Decimal(amount), self.currency)
+
+    def maybe(self, amount: str | None) -> RawMoney | None:
+        return None if amount is None else self.money(amount)
+
+    def refund(self, position: int = 1) -> RefundRequest:
+        """The refund request that was made last on a milestone."""
+        return [one for one in self.state.refunds.values() if one.milestone_id == self.milestone(position).id][-1]
+
+    def dispute(self, position: int = 1) -> Dispute:
+        """The dispute that was opened last on a milestone."""
+        return [one for one in self.state.disputes.values() if one.milestone_id == self.milestone(position).id][-1]
+
+    def request_refund(self, position: int = 1, amount: str | None = None) -> Story:
+        refund_id, milestone_id = self.fresh(Kind.REFUND_REQUEST), self.milestone(position).id
+        command = c.RequestRefund(milestone_id=milestone_id, refund_id=refund_id, amount=self.maybe(amount))
+        self.do(command, CLIENT)
+        return self
+
+    def withdraw_refund(self, position: int = 1) -> Story:
+        self.do(c.WithdrawRefund(refund_id=self.refund(position).id), CLIENT)
+        return self
+
+    def accept_refund(self, position: int = 1) -> Story:
+        self.do(c.AcceptRefund(refund_id=self.refund(position).id), FREELANCER)
+        return self
+
+    def decline_refund(self, position: int = 1, *, claim: str | None = None) -> Story:
+        command = c.DeclineRefund(
+            refund_id=self.refund(position).id,
+            dispute_id=self.fresh(Kind.DISPUTE),
+            reason="It is done",
+            claim=self.maybe(claim),
+        )
+        self.do(command, FREELANCER)
+        return self
+
+    def give_refund(self, position: int = 1, amount: str | None = None) -> Story:
+        self.do(c.GiveRefund(milestone_id=self.milestone(position).id, amount=self.maybe(amount)), FREELANCER)
+        return self
+
+    def open_dispute(self, position: int = 1, *, claim: str = "0.00", by: Actor = CLIENT) -> Story:
+        command = c.OpenDispute(
+            milestone_id=self.milestone(position).id,
+            dispute_id=self.fresh(Kind.DISPUTE),
+            claim=self.money(claim),
+            reason="It isn't what we agreed on",
+        )
+        self.do(command, by)
+        return self
+
+    def argue(self, position: int = 1, *, by: Actor = CLIENT) -> Story:
+        self.do(c.AddEvidence(dispute_id=self.dispute(position).id, text="Look"), by)
+        return self
+
+    def accept_claim(self, position: int = 1, *, by: Actor = FREELANCER) -> Story:
+        self.do(c.AcceptClaim(dispute_id=self.dispute(position).id), by)
+        return self
+
+    def reject_claim(self, position: int = 1, *, by: Actor = FREELANCER) -> Story:
+        self.do(c.RejectClaim(dispute_id=self.dispute(position).id), by)
+        return self
+
+    def offer(self, amount: str, position: int = 1, *, by: Actor = CLIENT) -> Story:
+        self.do(c.OfferSettlement(dispute_id=self.dispute(position).id, to_freelancer=self.money(amount)), by)
+        return self
+
+    def withdraw_offer(self, position: int = 1, *, by: Actor = CLIENT) -> Story:
+        self.do(c.WithdrawSettlement(dispute_id=self.dispute(position).id), by)
+        return self
+
+    def accept_offer(self, amount: str, position: int = 1, *, by: Actor = FREELANCER) -> Story:
+        self.do(c.AcceptSettlement(dispute_id=self.dispute(position).id, to_freelancer=self.money(amount)), by)
+        return self
+
+    def withdraw_dispute(self, position: int = 1, *, by: Actor = CLIENT) -> Story:
+        self.do(c.WithdrawDispute(dispute_id=self.dispute(position).id), by)
+        return self
+
+    def decide(self, amount: str, position: int = 1, *, by: Actor = MEDIATOR) -> Story:
+        command = c.DecideDispute(
+            dispute_id=self.dispute(position).id, to_freelancer=self.money(amount), reason="Half of it works"
+        )
+        self.do(command, by)
+        return self
+
+    def end(self, *, by: Actor = CLIENT, giving_up: str | None = None) -> Story:
+        self.do(c.End(contract_id=self.id, giving_up=self.maybe(giving_up)), by)
+        return self
+
+    def withdraw_end(self) -> Story:
+        self.do(c.WithdrawEnd(contract_id=self.id), CLIENT)
         return self
 
     def payout(self, amount: str | None = None) -> Story:
