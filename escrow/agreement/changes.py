@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from escrow.access import CLOCK, Actor, Side
@@ -136,19 +135,14 @@ def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
 
 def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk) -> StaleChangeRequest:
     refusal = misfit.refusal
-    event = ChangeRequestStale(
-        change_request_id=request.id,
-        operation=misfit.operation,
-        code=refusal.code.value,
-        reason=refusal.message,
-    )
+    event = ChangeRequestStale(change_request_id=request.id, change_number=misfit.operation + 1, code=refusal.code)
     history.add(event, at=desk.now, by=desk.actor)
     return StaleChangeRequest(
         f"The plan moved on: change {misfit.operation + 1} no longer fits. {refusal.message}",
         field="changeRequestId",
         details={
             "changeRequestId": request.id,
-            "operation": misfit.operation,
+            "changeNumber": misfit.operation + 1,
             "code": refusal.code.value,
             "reason": refusal.message,
         },
@@ -167,16 +161,11 @@ def withdraw(history: History, command: WithdrawChangeRequest, desk: Desk) -> No
     history.add(event, at=desk.now, by=desk.actor)
 
 
-def close_all(history: History, *, at: datetime, by: Actor) -> None:
+def close_all(history: History, desk: Desk) -> None:
     """``change_request.stale`` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
-        event = ChangeRequestStale(
-            change_request_id=request.id,
-            operation=None,
-            code=ErrorCode.INVALID_STATE.value,
-            reason=f"The contract is {history.state.state}.",
-        )
-        history.add(event, at=at, by=by)
+        event = ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
+        history.add(event, at=desk.now, by=desk.actor)
 
 
 def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:

@@ -4,7 +4,7 @@ completion. Looked at once after each of them, with the time and the actor of th
 
 from __future__ import annotations
 
-from escrow.agreement import ending
+from escrow.agreement import changes, ending, orders
 from escrow.agreement.events import ContractCompleted, MilestoneActivated
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract
@@ -13,9 +13,15 @@ from escrow.lifecycle import ContractState, Hold, MilestoneState
 
 def follow_up(history: History, desk: Desk) -> None:
     """Adds what follows from what was just decided. Only ending leads to ``ENDED``, and it wins over ``COMPLETED``."""
+    if history.state.state is ContractState.ACTIVE:
+        _go_on(history, desk)
+    if history.state.state is not ContractState.ACTIVE:
+        changes.close_all(history, desk)
+    orders.pay_out_by_itself(history, desk)
+
+
+def _go_on(history: History, desk: Desk) -> None:
     state = history.state
-    if state.state is not ContractState.ACTIVE:
-        return
     if state.ending is not None:
         ending.go_on(history, state.ending, desk)
     elif state.current is None:

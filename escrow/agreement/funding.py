@@ -1,4 +1,7 @@
-"""Deposits: how they start, are given up, and what the provider's answers do, in whatever order they come."""
+"""Deposits: how they start, are given up, and what the provider's answers do, in whatever order they come.
+
+A bonus is a deposit, too: it is asked for and answered in the same way, but passes through no escrow.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,27 @@ from datetime import timedelta
 from typing import Final
 
 from escrow.agreement import inputs
-from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund
+from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
 from escrow.agreement.events import (
     AbandonReason,
+    BonusFailed,
+    BonusPaid,
     DepositAbandoned,
     DepositConfirmed,
     DepositFailed,
     DepositFailure,
     DepositReturned,
     DepositStarted,
+    Event,
     MilestoneFunded,
 )
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.plan import planned
-from escrow.agreement.state import Deposit
+from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind
-from escrow.lifecycle import DepositState
+from escrow.lifecycle import ContractState, DepositState, MilestoneState
 from escrow.money import check_currency, fee
 
 REPORT_MINOR_MAX: Final = 10**18
@@ -31,22 +37,58 @@ REPORT_MINOR_MAX: Final = 10**18
 
 
 def fund(history: History, command: Fund, desk: Desk) -> None:
-    """``deposit.started``: the price of one milestone and the client's fee on it, as one charge."""
+    """``deposit.started``: the price of one milestone and the client's fee on it, as one charge.
+
+    On a proposal it must name the revision that it is for.
+    """
     state, milestone = history.state, planned(history, command.milestone_id)
-    token = command.payment_token
-    if token is not None:
-        inputs.text(token, field="paymentToken", characters_max=inputs.PAYMENT_TOKEN_MAX)
+    _check_input(state, command)
     if refusal := last_refusal(state, command.action, milestone.id):
         raise refusal
-    charge = milestone.amount_minor + fee(milestone.amount_minor, state.fees.client_bps)
+    _start(history, command, (milestone,), desk)
+
+
+def fund_contract(history: History, command: FundContract, desk: Desk) -> None:
+    """``deposit.started`` for every planned milestone: one charge, which is confirmed or fails as a whole."""
+    state = history.state
+    _check_input(state, command)
+    planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
+    _start(history, command, planned_ones, desk, is_for_everything=True)
+
+
+def _check_input(state: Contract, command: Fund | FundContract) -> None:
+    if command.payment_token is not None:
+        payment_token(command.payment_token)
+    if state.state is ContractState.PROPOSED and command.revision is None:
+        raise InvalidInput("Name the revision that the deposit is for; the proposal may change.", field="revision")
+
+
+def payment_token(token: str | None) -> str | None:
+    """A name for the client's means of payment, if one is given."""
+    if token is None:
+        return None
+    return inputs.text(token, field="paymentToken", characters_max=inputs.PAYMENT_TOKEN_MAX)
+
+
+def _start(
+    history: History,
+    command: Fund | FundContract,
+    milestones: tuple[Milestone, ...],
+    desk: Desk,
+    *,
+    is_for_everything: bool | None = None,
+) -> None:
+    state = history.state
+    charge = sum(one.amount_minor + fee(one.amount_minor, state.fees.client_bps) for one in milestones)
     event = DepositStarted(
         deposit_id=command.deposit_id,
         order_id=command.order_id,
         revision=state.revision,
         charge=state.money(charge),
-        milestone_ids=(milestone.id,),
+        milestone_ids=tuple(one.id for one in milestones),
         due_at=desk.now + timedelta(hours=state.windows.deposit_hours),
-        payment_token=token,
+        is_for_everything=is_for_everything,
+        payment_token=command.payment_token,
     )
     history.add(event, at=desk.now, by=desk.actor)
 
@@ -59,6 +101,22 @@ def cancel_funding(history: History, command: CancelFunding, desk: Desk) -> None
     abandon(history, milestone.deposit_id, AbandonReason.CANCELLED, desk)
 
 
+def abandon_all(history: History, reason: AbandonReason, desk: Desk) -> None:
+    """``deposit.abandoned`` for every deposit on its way; a bonus goes on."""
+    for deposit in history.state.deposits.values():
+        if deposit.state is DepositState.STARTED and not deposit.is_bonus:
+            abandon(history, deposit.id, reason, desk)
+
+
+def silence(history: History, deposit_id: str, desk: Desk) -> None:
+    """The deposit window passed without an answer: ``deposit.abandoned``, or ``bonus.failed``."""
+    deposit = deposit_of(history, deposit_id)
+    if deposit.is_bonus:
+        _fail(history, deposit, DepositFailure.UNANSWERED, desk)
+    else:
+        abandon(history, deposit_id, AbandonReason.UNANSWERED, desk)
+
+
 def abandon(history: History, deposit_id: str, reason: AbandonReason, desk: Desk) -> None:
     """Gives a deposit up; what the provider still confirms will be sent back."""
     history.add(DepositAbandoned(deposit_id=deposit_id, reason=reason), at=desk.now, by=desk.actor)
@@ -69,7 +127,7 @@ def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> No
 
     Refuses with ``NotFound`` a deposit that the contract doesn't know, with ``InvalidInput`` what is no sum of money.
     """
-    deposit = _deposit(history, command.deposit_id)
+    deposit = deposit_of(history, command.deposit_id)
     check_currency(command.amount.currency, field="amount.currency")
     if not 0 < command.amount.minor <= REPORT_MINOR_MAX:
         raise InvalidInput(
@@ -88,6 +146,10 @@ def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -
 
 def _confirm(history: History, deposit: Deposit, desk: Desk) -> None:
     charge = history.money(deposit.charge_minor)
+    if deposit.is_bonus:
+        paid = BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge)
+        history.add(paid, at=desk.now, by=desk.actor)
+        return
     history.add(DepositConfirmed(deposit_id=deposit.id, charge=charge), at=desk.now, by=desk.actor)
     for part in deposit.parts:
         event = MilestoneFunded(
@@ -101,23 +163,30 @@ def _confirm(history: History, deposit: Deposit, desk: Desk) -> None:
 
 def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, desk: Desk) -> None:
     if deposit.state is DepositState.STARTED:
-        failed = DepositFailed(deposit_id=deposit.id, reason=DepositFailure.WRONG_AMOUNT)
-        history.add(failed, at=desk.now, by=desk.actor)
+        _fail(history, deposit, DepositFailure.WRONG_AMOUNT, desk)
     event = DepositReturned(deposit_id=deposit.id, order_id=desk.fresh(Kind.ORDER), amount=command.amount)
     history.add(event, at=desk.now, by=desk.actor)
 
 
 def fail_deposit(history: History, command: FailDeposit, desk: Desk) -> None:
     """``deposit.failed``, if anybody still waits for it; the milestone is planned again."""
-    deposit = _deposit(history, command.deposit_id)
+    deposit = deposit_of(history, command.deposit_id)
     if deposit.state is DepositState.STARTED:
-        event = DepositFailed(
-            deposit_id=deposit.id, reason=DepositFailure.REFUSED, explanation=inputs.explanation(command.reason)
-        )
-        history.add(event, at=desk.now, by=desk.actor)
+        _fail(history, deposit, DepositFailure.REFUSED, desk, explanation=inputs.explanation(command.reason))
 
 
-def _deposit(history: History, deposit_id: str) -> Deposit:
+def _fail(
+    history: History, deposit: Deposit, reason: DepositFailure, desk: Desk, *, explanation: str | None = None
+) -> None:
+    event: Event = DepositFailed(deposit_id=deposit.id, reason=reason, explanation=explanation)
+    if deposit.is_bonus:
+        milestone_id = deposit.parts[0].milestone_id
+        event = BonusFailed(milestone_id=milestone_id, deposit_id=deposit.id, reason=reason, explanation=explanation)
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def deposit_of(history: History, deposit_id: str) -> Deposit:
+    """The deposit of that id, or ``NotFound``."""
     deposit = history.state.deposits.get(deposit_id)
     if deposit is None:
         raise NotFound(f"There is no deposit {deposit_id}.", field="depositId")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from escrow.agreement import commands
@@ -40,6 +41,9 @@ def named_by(state: Contract, command: commands.PartyCommand) -> Named:
             return Named(is_part=_is_part(state, milestone_id, amount), with_bonus=bonus is not None)
         case commands.GiveRefund(milestone_id=milestone_id, amount=amount):
             return Named(is_part=_is_part(state, milestone_id, amount))
+        case commands.FileChangeRequest(changes=changes):
+            about = (change.milestone_id for change in changes if not isinstance(change, commands.AddChange))
+            return replace(named, milestone_ids=tuple(about))
         case _:
             return named
 

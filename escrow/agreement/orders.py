@@ -1,16 +1,30 @@
-"""Money on its way out: payouts that are asked for, and what the provider reports of payouts and refunds."""
+"""Money on its way out: payouts, asked for or by themselves, and what the provider reports of payouts and refunds."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import Side
 from escrow.agreement import inputs
-from escrow.agreement.commands import ConfirmOrder, FailOrder, RequestPayout
-from escrow.agreement.events import PayoutFailed, PayoutPaid, PayoutStarted, RefundFailed, RefundPaid
+from escrow.agreement.commands import ConfirmOrder, FailOrder, RequestPayout, SetPayouts
+from escrow.agreement.events import (
+    BonusPaid,
+    MilestonePartlyReleased,
+    MilestoneReleased,
+    MilestoneSettled,
+    PayoutFailed,
+    PayoutPaid,
+    PayoutsChanged,
+    PayoutStarted,
+    RefundFailed,
+    RefundPaid,
+)
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InsufficientFunds, InvalidInput, NotFound
+from escrow.ids import Kind
 from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money, exact
 
@@ -31,6 +45,37 @@ def request_payout(history: History, command: RequestPayout, desk: Desk) -> None
             details={"payable": state.money(payable).wire()},
         )
     history.add(PayoutStarted(order_id=command.order_id, amount=amount), at=desk.now, by=desk.actor)
+
+
+def set_payouts(history: History, command: SetPayouts, desk: Desk) -> None:
+    """``payouts.changed``; asking for what already is changes nothing. What is payable now goes out with it."""
+    if command.automatic != history.state.payouts_are_automatic:
+        history.add(PayoutsChanged(automatic=command.automatic), at=desk.now, by=desk.actor)
+
+
+def pay_out_by_itself(history: History, desk: Desk) -> None:
+    """``payout.started`` with all that is payable, if the freelancer has it so and was just paid something.
+
+    A payout that failed is not started anew by its failure: it would be tried for ever.
+    """
+    state = history.state
+    payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
+    if state.payouts_are_automatic and payable > 0 and _was_just_paid(history):
+        event = PayoutStarted(order_id=desk.fresh(Kind.ORDER), amount=state.money(payable))
+        history.add(event, at=desk.now, by=desk.actor)
+
+
+def _was_just_paid(history: History) -> bool:
+    for recorded in reversed(history.recorded):
+        if isinstance(recorded.event, PayoutStarted):
+            return False
+        if isinstance(recorded.event, _PAYING):
+            return True
+    return False
+
+
+_PAYING: Final = (MilestoneReleased, MilestonePartlyReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
+"""What makes a payout start by itself."""
 
 
 def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:

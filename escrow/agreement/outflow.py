@@ -71,43 +71,7 @@ def release_the_rest(history: History, milestone: Milestone, desk: Desk, *, mess
     history.add(event, at=desk.now, by=desk.actor)
 
 
-def give_back(
-    history: History,
-    milestone: Milestone,
-    amount_minor: int | None,
-    reason: RefundReason,
-    desk: Desk,
-    *,
-    by: Actor,
-    refund_id: str | None = None,
-    dispute_id: str | None = None,
-    review_due_at: datetime | None = None,
-    client_barred_until: datetime | None = None,
-    message: str | None = None,
-) -> None:
-    """``milestone.refunded`` with all that is held (``None``, or that very sum), else ``milestone.partly_refunded``."""
-    if amount_minor is None or amount_minor == milestone.held_minor:
-        give_all_back(
-            history, milestone, reason, desk, by=by, refund_id=refund_id, dispute_id=dispute_id, message=message
-        )
-        return
-    fee_minor = _holding(milestone).fee_of(amount_minor)
-    taken, _ = take(milestone.lots, amount_minor, fee_minor)
-    event = MilestonePartlyRefunded(
-        milestone_id=milestone.id,
-        reason=reason,
-        amount=history.money(amount_minor),
-        client_fee=history.money(fee_minor),
-        returns=_returns(history, taken, desk),
-        refund_id=refund_id,
-        review_due_at=review_due_at,
-        client_barred_until=client_barred_until,
-        message=message,
-    )
-    history.add(event, at=desk.now, by=by)
-
-
-def give_all_back(
+def refund(
     history: History,
     milestone: Milestone,
     reason: RefundReason,
@@ -119,7 +83,8 @@ def give_all_back(
     message: str | None = None,
     planned_again: bool = False,
 ) -> None:
-    """``milestone.refunded``: money of deposits that the provider took back goes to the chargeback account instead."""
+    """``milestone.refunded``: all that is held goes back to the client; money of deposits that the provider took back goes to the
+    chargeback account instead."""
     lost, back = lost_and_kept(history.state, milestone)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
     event = MilestoneRefunded(
@@ -138,35 +103,65 @@ def give_all_back(
     history.add(event, at=desk.now, by=by)
 
 
+def refund_part(
+    history: History,
+    milestone: Milestone,
+    amount_minor: int,
+    reason: RefundReason,
+    desk: Desk,
+    *,
+    by: Actor,
+    refund_id: str | None = None,
+    review_due_at: datetime | None = None,
+    client_barred_until: datetime | None = None,
+    message: str | None = None,
+) -> None:
+    """``milestone.partly_refunded``: less than is held goes back to the client, with its difference of the fee."""
+    fee_minor = _holding(milestone).fee_of(amount_minor)
+    taken, _ = take(milestone.lots, amount_minor, fee_minor)
+    event = MilestonePartlyRefunded(
+        milestone_id=milestone.id,
+        reason=reason,
+        amount=history.money(amount_minor),
+        client_fee=history.money(fee_minor),
+        returns=_returns(history, taken, desk),
+        refund_id=refund_id,
+        review_due_at=review_due_at,
+        client_barred_until=client_barred_until,
+        message=message,
+    )
+    history.add(event, at=desk.now, by=by)
+
+
 def split(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    reason: SplitReason,
-    dispute_id: str,
     desk: Desk,
     *,
     by: Actor,
+    dispute_id: str,
+    reason: SplitReason,
 ) -> None:
     """That much of what is held goes to the freelancer, the rest to the client: ``milestone.settled``, or ``released`` or
     ``refunded`` where one of them gets everything."""
     if to_freelancer_minor == milestone.held_minor:
         release(history, milestone, ReleaseReason(reason.value), desk, by=by)
     elif to_freelancer_minor == 0:
-        give_all_back(history, milestone, RefundReason(reason.value), desk, by=by, dispute_id=dispute_id)
+        refund(history, milestone, RefundReason(reason.value), desk, by=by, dispute_id=dispute_id)
     else:
-        _settle(history, milestone, to_freelancer_minor, reason, dispute_id, desk, by=by)
+        _settle(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute_id, reason=reason)
 
 
 def _settle(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    reason: SplitReason,
-    dispute_id: str,
     desk: Desk,
     *,
     by: Actor,
+    dispute_id: str,
+    reason: SplitReason,
 ) -> None:
     refunded_minor = milestone.held_minor - to_freelancer_minor
     refunded_fee_minor = _holding(milestone).fee_of(refunded_minor)

@@ -18,7 +18,7 @@ from escrow.agreement.permit_objects import (
     other_settlement,
 )
 from escrow.agreement.postings import payable_to
-from escrow.agreement.state import Contract, Surroundings
+from escrow.agreement.state import Contract, DepositTerm, Surroundings
 from escrow.errors import (
     ConflictOfInterest,
     DomainError,
@@ -194,14 +194,13 @@ def _version_conflict(case: Case) -> DomainError | None:
 
 def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
     state, row = case.state, case.row
-    if is_released_again(row.action, case.milestone):
-        return None
-    if row.contract is not None and state.state not in row.contract:
+    again = is_released_again(row.action, case.milestone)
+    if not again and row.contract is not None and state.state not in row.contract:
         wanted = " or ".join(sorted(row.contract))
         return InvalidState(
             f"The contract is {state.state}; this needs it {wanted}.", details={"contractState": state.state.value}
         )
-    if refusal := _ending(case):
+    if not again and (refusal := _ending(case) or _first_deposit(case)):
         return refusal
     if case.needs_enabled_parties and case.side is not None and _is_disabled(around, case.side.other):
         return InvalidState("The other party's account is disabled.")
@@ -210,6 +209,21 @@ def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
             "Nobody can decide disputes in this deployment, so it takes no deposits: the operator must appoint a mediator "
             "or make a key with the scope disputes:decide."
         )
+    return None
+
+
+def _first_deposit(case: Case) -> DomainError | None:
+    """What the plan and the terms say against a deposit, whichever milestone it is for."""
+    state, action = case.state, case.row.action
+    if action is Action.FUND and state.deposit_term is DepositTerm.ALL and not state.all_deposited:
+        return InvalidState("The first deposit covers everything: fund the contract first.")
+    if action is not Action.FUND_CONTRACT:
+        return None
+    states = {milestone.state for milestone in state.milestones}
+    if MilestoneState.FUNDING in states:
+        return InvalidState("A deposit is on its way; wait for it, or cancel it.")
+    if MilestoneState.PLANNED not in states:
+        return InvalidState("No milestone is PLANNED: there is nothing to fund.")
     return None
 
 

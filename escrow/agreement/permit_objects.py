@@ -32,6 +32,8 @@ class Named:
     is_part: bool = False
     """Whether an amount other than all that is held is named, where all is what goes without one."""
     with_bonus: bool = False
+    milestone_ids: tuple[str, ...] = ()
+    """The milestones that a change request is about."""
 
 
 NOTHING_NAMED: Final = Named()
@@ -107,6 +109,9 @@ class Case:
 
 def object_not_found(case: Case) -> DomainError | None:
     """``NotFound`` if the command names something that the contract doesn't have."""
+    for milestone_id in case.named.milestone_ids:
+        if case.state.milestone(milestone_id) is None:
+            return NotFound(f"There is no milestone {milestone_id}.", field="changes")
     optional = case.row.subject is Subject.CONTRACT and case.subject_id is None
     if optional or case.found is not None:
         return None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from escrow.agreement import inputs
-from escrow.agreement.commands import AddMilestone, EditMilestone, MoveMilestone, RemoveMilestone
-from escrow.agreement.events import MilestoneEdited, MilestoneMoved, MilestoneRemoved
+from escrow.agreement.commands import AddMilestone, EditMilestone, MilestoneDraft, MoveMilestone, RemoveMilestone
+from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
 from escrow.agreement.history import Desk, History
-from escrow.agreement.state import MILESTONES_MAX, Milestone
-from escrow.agreement.terms import added
+from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.lifecycle import MilestoneState
-from escrow.money import exact
+from escrow.money import Money, exact
 
 
 def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
@@ -25,6 +24,30 @@ def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
     _check_place(state.milestones[position - 1 :])
     event = added(state, draft, amount, position=position, message=message, plan_version=state.plan_version + 1)
     history.add(event, at=desk.now, by=desk.actor)
+
+
+def added(
+    state: Contract,
+    draft: MilestoneDraft,
+    amount: Money,
+    *,
+    position: int,
+    message: str | None = None,
+    plan_version: int | None = None,
+) -> MilestoneAdded:
+    """The event that puts a checked draft into the plan."""
+    return MilestoneAdded(
+        milestone_id=draft.id,
+        revision=state.revision,
+        position=position,
+        plan_version=state.plan_version if plan_version is None else plan_version,
+        amount=amount,
+        due_on=draft.due_on,
+        title=draft.title,
+        purpose=draft.purpose,
+        deliverables=tuple(draft.deliverables),
+        message=message,
+    )
 
 
 def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None:

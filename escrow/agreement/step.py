@@ -12,15 +12,29 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import commands, disputes, ending, funding, orders, plan, refunds, terms, work
+from escrow.agreement import (
+    changes,
+    commands,
+    disputes,
+    ending,
+    funding,
+    orders,
+    outflow,
+    plan,
+    refunds,
+    reversals,
+    terms,
+    updates,
+    work,
+)
 from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
-from escrow.agreement.events import AbandonReason, Recorded, ReleaseReason
+from escrow.agreement.events import Recorded, ReleaseReason
 from escrow.agreement.history import Desk, History
 from escrow.agreement.naming import named_by, subject_id_of
 from escrow.agreement.permit import first_refusal, no_such_contract
 from escrow.agreement.state import Contract, Surroundings
-from escrow.errors import DomainError, ErrorCode, Forbidden
+from escrow.errors import DomainError, ErrorCode, Forbidden, StaleChangeRequest
 from escrow.ids import Fresh
 
 UNTOUCHED_BY: Final = frozenset({ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN})
@@ -42,7 +56,8 @@ def step(
 ) -> Step:
     """Applies what is due and then ``command``; a refusal is part of the answer, not an exception.
 
-    A refused command leaves the events of due deadlines standing, unless it was ``NOT_FOUND`` or ``FORBIDDEN``.
+    A refused command leaves the events of due deadlines standing, unless it was ``NOT_FOUND`` or ``FORBIDDEN``; one that finds
+    a change request stale leaves that, too.
     """
     contract_id = state.id if state is not None else getattr(command, "contract_id", "")
     history = History(contract_id, state)
@@ -51,6 +66,8 @@ def step(
     settled = _so_far(history)
     try:
         decide(history, command, Desk(actor, around, fresh))
+    except StaleChangeRequest as refusal:
+        return Step(state, history.state, tuple(history.recorded), refusal)
     except DomainError as refusal:
         if refusal.code in UNTOUCHED_BY:
             return Step(state, state, (), refusal)
@@ -90,7 +107,7 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
     if clock.kind is DeadlineKind.OFFER:
         terms.expire(history, desk)
     elif clock.kind is DeadlineKind.DEPOSIT:
-        funding.abandon(history, clock.subject_id, AbandonReason.UNANSWERED, desk)
+        funding.silence(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.REFUND:
         refunds.leave_unanswered(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.DISPUTE:
@@ -99,9 +116,11 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
         disputes.tell_overdue(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.REMINDER:
         work.remind(history, clock, desk)
+    elif clock.kind is DeadlineKind.DORMANCY:
+        updates.tell_of_silence(history, desk)
     else:
         milestone = plan.planned(history, clock.subject_id)
-        work.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
+        outflow.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
 
 
 def decide(history: History, command: commands.Command, desk: Desk) -> None:
@@ -140,7 +159,13 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.EditMilestone: plan.edit_milestone,
     commands.MoveMilestone: plan.move_milestone,
     commands.RemoveMilestone: plan.remove_milestone,
+    commands.FileChangeRequest: changes.file,
+    commands.AcceptChangeRequest: changes.accept,
+    commands.DeclineChangeRequest: changes.decline,
+    commands.WithdrawChangeRequest: changes.withdraw,
+    commands.PostUpdate: updates.post,
     commands.Fund: funding.fund,
+    commands.FundContract: funding.fund_contract,
     commands.CancelFunding: funding.cancel_funding,
     commands.Submit: work.submit,
     commands.Approve: work.approve,
@@ -160,8 +185,11 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.WithdrawDispute: disputes.withdraw_dispute,
     commands.DecideDispute: disputes.decide,
     commands.RequestPayout: orders.request_payout,
+    commands.SetPayouts: orders.set_payouts,
+    commands.ResolveReversal: reversals.resolve,
     commands.ConfirmDeposit: funding.confirm_deposit,
     commands.FailDeposit: funding.fail_deposit,
+    commands.ReverseDeposit: reversals.reverse,
     commands.ConfirmOrder: orders.confirm_order,
     commands.FailOrder: orders.fail_order,
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from escrow.access import AccountType, ActorKind, Side
-from escrow.agreement import inputs
+from escrow.agreement import funding, inputs, outflow
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
 from escrow.agreement.events import (
+    AbandonReason,
     ContractAccepted,
     ContractDeclined,
     ContractExpired,
@@ -13,11 +14,12 @@ from escrow.agreement.events import (
     ContractRevised,
     ContractWithdrawn,
     Event,
-    MilestoneAdded,
     MilestoneCancelled,
+    RefundReason,
 )
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import forbidden_by_table, same_party
+from escrow.agreement.plan import added
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.lifecycle import Action, MilestoneState
@@ -42,7 +44,7 @@ def propose(history: History, command: Propose, desk: Desk) -> None:
         currency=currency,
         time_zone=inputs.time_zone(terms.time_zone if terms.time_zone is not None else "UTC"),
         budget=_budget(terms, currency),
-        deposit_term=DepositTerm.FIRST,
+        deposit_term=terms.deposit_term or DepositTerm.FIRST,
         windows=inputs.windows(Windows(), terms.windows),
         fees=desk.around.fees,
         title=title,
@@ -86,7 +88,7 @@ def _check_parties(client: Party | None, freelancer: Party | None) -> None:
 
 
 def revise(history: History, command: Revise, desk: Desk) -> None:
-    """Replaces the plan by a new one: the old milestones are cancelled, what the terms omit stays, the offer starts anew."""
+    """Replaces the plan by a new one: deposits on the old one go back, what the terms omit stays, the offer starts anew."""
     state, terms = history.state, command.terms
     revised = ContractRevised(
         written_by=state.turn,
@@ -94,7 +96,7 @@ def revise(history: History, command: Revise, desk: Desk) -> None:
         plan_version=state.plan_version + 1,
         time_zone=state.time_zone if terms.time_zone is None else inputs.time_zone(terms.time_zone),
         budget=_former_budget(state) if terms.budget is None else _budget(terms, state.currency),
-        deposit_term=state.deposit_term,
+        deposit_term=terms.deposit_term or state.deposit_term,
         windows=inputs.windows(state.windows, terms.windows),
         fees=desk.around.fees,
         title=state.title
@@ -108,7 +110,7 @@ def revise(history: History, command: Revise, desk: Desk) -> None:
     if terms.currency is not None and terms.currency != state.currency:
         raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
     drafts = inputs.plan(command.plan, currency=state.currency)
-    _cancel_milestones(history, desk)
+    _drop_plan(history, AbandonReason.REVISED, RefundReason.PROPOSAL_REVISED, desk)
     history.add(revised, at=desk.now, by=desk.actor)
     _lay_out(history, drafts, desk)
 
@@ -124,30 +126,6 @@ def _former_budget(state: Contract) -> Money | None:
 def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...], desk: Desk) -> None:
     for position, (draft, amount) in enumerate(drafts, start=1):
         history.add(added(history.state, draft, amount, position=position), at=desk.now, by=desk.actor)
-
-
-def added(
-    state: Contract,
-    draft: MilestoneDraft,
-    amount: Money,
-    *,
-    position: int,
-    message: str | None = None,
-    plan_version: int | None = None,
-) -> MilestoneAdded:
-    """The event that puts a checked draft into the plan."""
-    return MilestoneAdded(
-        milestone_id=draft.id,
-        revision=state.revision,
-        position=position,
-        plan_version=state.plan_version if plan_version is None else plan_version,
-        amount=amount,
-        due_on=draft.due_on,
-        title=draft.title,
-        purpose=draft.purpose,
-        deliverables=tuple(draft.deliverables),
-        message=message,
-    )
 
 
 def accept(history: History, command: Accept, desk: Desk) -> None:
@@ -175,10 +153,14 @@ def expire(history: History, desk: Desk) -> None:
 
 def _die(history: History, event: Event, desk: Desk) -> None:
     history.add(event, at=desk.now, by=desk.actor)
-    _cancel_milestones(history, desk)
+    _drop_plan(history, AbandonReason.PROPOSAL_DIED, RefundReason.PROPOSAL_DIED, desk)
 
 
-def _cancel_milestones(history: History, desk: Desk) -> None:
+def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReason, desk: Desk) -> None:
+    """Nothing waits for money any more, what was held goes back, and what wasn't is cancelled."""
+    funding.abandon_all(history, abandoned, desk)
     for milestone in history.state.milestones:
-        if milestone.state is MilestoneState.PLANNED:
+        if milestone.is_held:
+            outflow.refund(history, milestone, refunded, desk, by=desk.actor)
+        elif milestone.state is MilestoneState.PLANNED:
             history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)

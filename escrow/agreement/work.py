@@ -1,25 +1,27 @@
-"""Work and its review: submit, request changes, approve, and what silence does: first reminders, then its effect."""
+"""Work and its review: submit, request changes, approve (also with less, or with a bonus), and what silence does."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from escrow.access import Actor
-from escrow.agreement import inputs
+from escrow.agreement import bonuses, disputes, inputs, outflow
 from escrow.agreement.commands import Approve, RequestChanges, Submit
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import (
+    DisputeOutcome,
     MilestoneChangesRequested,
     MilestoneDeadlineApproaching,
-    MilestoneReleased,
     MilestoneSubmitted,
     ReleaseReason,
 )
 from escrow.agreement.history import Desk, History
+from escrow.agreement.outflow import release
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.plan import planned
-from escrow.agreement.state import Milestone
-from escrow.money import fee
+from escrow.agreement.state import Contract, Milestone
+from escrow.errors import InvalidInput, NextNotFunded
+from escrow.lifecycle import Hold, MilestoneState
+from escrow.money import Money, exact
 
 
 def submit(history: History, command: Submit, desk: Desk) -> None:
@@ -46,11 +48,54 @@ def request_changes(history: History, command: RequestChanges, desk: Desk) -> No
 
 
 def approve(history: History, command: Approve, desk: Desk) -> None:
-    """``milestone.released`` with all that is held; nothing where that happened already."""
+    """``milestone.released`` with all that is held, or with less: what that leaves rolls forward. Then the bonus, if there is
+    one. What was released already stays as it is, and a bonus starts unless there is one.
+
+    Refuses a smaller amount with ``NextNotFunded`` where nothing can take the rest.
+    """
     message = inputs.message(command.message)
     milestone = planned(history, command.milestone_id)
+    amount = None
+    if command.amount is not None:
+        amount = exact(command.amount, currency=history.state.currency, field="amount")
+    bonus = bonuses.checked(history.state, command)
     if not is_released_again(command.action, milestone):
-        release(history, milestone, ReleaseReason.APPROVED, desk, by=desk.actor, message=message)
+        if amount is None or amount.minor == milestone.held_minor:
+            disputes.concede(history, milestone, milestone.held_minor, DisputeOutcome.APPROVED, desk)
+            release(history, milestone, ReleaseReason.APPROVED, desk, by=desk.actor, message=message)
+        else:
+            _release_less(history, milestone, amount, desk, message=message)
+    if bonus is not None:
+        bonuses.start(history, command, bonus, desk)
+
+
+def _release_less(history: History, milestone: Milestone, amount: Money, desk: Desk, *, message: str | None) -> None:
+    """``milestone.rolled_forward`` with the rest, then ``milestone.partly_released``."""
+    held = history.money(milestone.held_minor)
+    if amount.minor > held.minor:
+        raise InvalidInput(
+            f"The milestone holds {held}; {amount} is more.", field="amount.amount", details={"held": held.wire()}
+        )
+    following = next_open(history.state, milestone)
+    if following is None or not takes_more(following):
+        raise NextNotFunded(
+            "What a smaller approval leaves goes to the next open milestone, which must be FUNDED, without a hold and "
+            "without a deposit under reversal.",
+            field="amount",
+            details={"milestoneId": following.id if following is not None else None},
+        )
+    outflow.roll_forward(history, milestone, following, held.minor - amount.minor, desk)
+    outflow.release_the_rest(history, planned(history, milestone.id), desk, message=message)
+
+
+def next_open(state: Contract, milestone: Milestone) -> Milestone | None:
+    """The first milestone after this one that is not closed."""
+    return next((one for one in state.milestones[milestone.position :] if not one.is_closed), None)
+
+
+def takes_more(milestone: Milestone) -> bool:
+    """Whether the rest of a smaller approval can roll forward into it."""
+    return milestone.state is MilestoneState.FUNDED and milestone.hold is Hold.NONE and not milestone.is_frozen
 
 
 def remind(history: History, clock: Deadline, desk: Desk) -> None:
@@ -65,18 +110,3 @@ def remind(history: History, clock: Deadline, desk: Desk) -> None:
         hours_left=clock.hours_left,
     )
     history.add(event, at=desk.now, by=desk.actor)
-
-
-def release(
-    history: History, milestone: Milestone, reason: ReleaseReason, desk: Desk, *, by: Actor, message: str | None = None
-) -> None:
-    """Pays the whole of a milestone to the freelancer, less the fee of the contract's snapshot."""
-    event = MilestoneReleased(
-        milestone_id=milestone.id,
-        reason=reason,
-        amount=history.money(milestone.held_minor),
-        freelancer_fee=history.money(fee(milestone.held_minor, history.state.fees.freelancer_bps)),
-        client_fee=history.money(milestone.held_fee_minor),
-        message=message,
-    )
-    history.add(event, at=desk.now, by=by)

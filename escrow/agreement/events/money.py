@@ -44,8 +44,8 @@ class DepositStarted(Event):
     charge: Money
     milestone_ids: tuple[str, ...]
     due_at: datetime
-    is_for_everything: bool = False
-    """Whether it is for all that was planned: what a contract whose first deposit covers ``ALL`` waits for."""
+    is_for_everything: bool | None = None
+    """Whether it is for all that was planned: what a contract whose first deposit covers ``ALL`` waits for; absent if not."""
     payment_token: OptionalText = None
 
 

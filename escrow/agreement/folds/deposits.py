@@ -26,7 +26,7 @@ def _started(state: Contract, event: events.DepositStarted, at: datetime) -> Con
         parts=parts,
         started_at=at,
         due_at=event.due_at,
-        is_for_everything=event.is_for_everything,
+        is_for_everything=bool(event.is_for_everything),
     )
     order = Order(event.order_id, OrderKind.DEPOSIT, OrderState.STARTED, event.charge, deposit.id, event.payment_token)
     for part in parts:

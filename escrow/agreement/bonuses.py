@@ -1,0 +1,37 @@
+"""Bonuses: a deposit of its own that the client adds to an approval, without fees; the release never waits for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from escrow.agreement.commands import Approve
+from escrow.agreement.events import BonusStarted
+from escrow.agreement.funding import payment_token
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import Contract
+from escrow.money import Money, exact
+
+
+def checked(state: Contract, command: Approve) -> Money | None:
+    """The bonus of an approval, if it has one; refuses with ``InvalidInput`` what is no sum of the contract's money."""
+    payment_token(command.payment_token)
+    return None if command.bonus is None else exact(command.bonus, currency=state.currency, field="bonus")
+
+
+def start(history: History, command: Approve, bonus: Money, desk: Desk) -> None:
+    """``bonus.started``; nothing where one is on its way or was paid: late clicks are not errors."""
+    state = history.state
+    milestone = state.milestone(command.milestone_id)
+    if milestone is None or milestone.bonus_deposit_id is not None:
+        return
+    if command.bonus_deposit_id is None or command.bonus_order_id is None:
+        raise ValueError("an approval with a bonus names its deposit and its order")
+    event = BonusStarted(
+        milestone_id=milestone.id,
+        deposit_id=command.bonus_deposit_id,
+        order_id=command.bonus_order_id,
+        amount=bonus,
+        due_at=desk.now + timedelta(hours=state.windows.deposit_hours),
+        payment_token=command.payment_token,
+    )
+    history.add(event, at=desk.now, by=desk.actor)

@@ -1,0 +1,68 @@
+"""Reversed deposits (chargebacks): the milestones that hold their money stand still until the operator says how it ended."""
+
+from __future__ import annotations
+
+from escrow.agreement import disputes, inputs, outflow
+from escrow.agreement.commands import ResolveReversal, ReverseDeposit
+from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
+from escrow.agreement.funding import deposit_of
+from escrow.agreement.history import Desk, History
+from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.ids import Kind
+from escrow.lifecycle import ContractState, DepositState, ReversalOutcome
+
+
+def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
+    """``deposit.reversed``, once for a deposit or a bonus that was confirmed; its milestones are frozen."""
+    deposit = deposit_of(history, command.deposit_id)
+    if deposit.state is not DepositState.CONFIRMED or deposit.reversal is not None:
+        return
+    event = DepositReversed(
+        deposit_id=deposit.id,
+        amount=history.money(deposit.charge_minor),
+        milestone_ids=tuple(one.id for one in _holding(history.state, deposit)),
+        explanation=inputs.explanation(command.reason),
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+
+
+def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
+    """``deposit.reversal_resolved``. What is won is held again, or the client's if milestones gave it up meanwhile; what is
+    lost closes the milestones that hold it, and leaves those of a proposal planned."""
+    deposit = deposit_of(history, command.deposit_id)
+    message = inputs.message(command.message)
+    won = command.outcome is ReversalOutcome.WON
+    concerned = _holding(history.state, deposit)
+    to_client = deposit.forfeited_minor if won else 0
+    event = DepositReversalResolved(
+        deposit_id=deposit.id,
+        outcome=command.outcome,
+        amount=history.money(deposit.charge_minor),
+        milestone_ids=tuple(one.id for one in concerned),
+        to_client=history.money(to_client) if to_client else None,
+        order_id=desk.fresh(Kind.ORDER) if to_client else None,
+        message=message,
+    )
+    history.add(event, at=desk.now, by=desk.actor)
+    if not won:
+        for milestone in concerned:
+            _lose(history, milestone, desk)
+
+
+def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
+    """The milestones that hold money of this deposit, in the order of the plan."""
+    return tuple(
+        milestone for milestone in state.milestones if any(lot.deposit_id == deposit.id for lot in milestone.lots)
+    )
+
+
+def _lose(history: History, milestone: Milestone, desk: Desk) -> None:
+    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, desk)
+    outflow.refund(
+        history,
+        milestone,
+        RefundReason.REVERSAL_LOST,
+        desk,
+        by=desk.actor,
+        planned_again=history.state.state is ContractState.PROPOSED,
+    )
