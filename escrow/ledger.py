@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow import database
+from escrow.agreement.held import totals
 from escrow.agreement.postings import escrow_of, held_fee_of, is_stored, postings
 from escrow.agreement.state import Contract, Milestone
 from escrow.lifecycle import CLOSED, HELD, MilestoneState
@@ -71,9 +72,11 @@ def faults(contract: Contract, moved: Iterable[Transfer]) -> Iterator[str]:
             yield f"{account[0]} has {balance} {account[1]}: no escrow, fee, payable or transit is negative"
     for milestone in (*contract.milestones, *contract.former.values()):
         yield from _milestone_faults(milestone, contract.currency, sums)
-        out, told = taken.get(escrow_of(milestone.id), 0), milestone.released_minor + milestone.refunded_minor
+        out = taken.get(escrow_of(milestone.id), 0)
+        told = milestone.released_minor + milestone.refunded_minor + milestone.rolled_minor + milestone.lost_minor
         if out != told:
-            yield f"{milestone.id}: {out} left its escrow, {told} was released or refunded; each unit leaves once"
+            ways = "released, refunded, rolled forward or lost"
+            yield f"{milestone.id}: {out} left its escrow, {told} was {ways}; each unit leaves once"
     under_way = [milestone for milestone in contract.milestones if milestone.state in _UNDER_WAY]
     if under_way and (len(under_way) > 1 or under_way[0] is not contract.current):
         names = ", ".join(milestone.id for milestone in under_way)
@@ -90,6 +93,8 @@ def _milestone_faults(milestone: Milestone, currency: str, sums: Mapping[Account
     if held != milestone.held_minor or fee != milestone.held_fee_minor:
         said = f"{milestone.held_minor} and a fee of {milestone.held_fee_minor}"
         yield f"{where} and says that it holds {said}; the books say {held} and {fee}"
+    if totals(milestone.lots) != (milestone.held_minor, milestone.held_fee_minor):
+        yield f"{where} and says of which deposits its money is, but not of as much as it holds"
     if milestone.state in HELD and held != milestone.amount_minor:
         yield f"{where}: it must hold exactly its amount {milestone.amount_minor}, not {held}"
     if milestone.state not in HELD and (held or fee):
