@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from escrow.access import Actor, Side
+from escrow.agreement import commands as c
 from escrow.money import Money, RawMoney
 
 DECIMALS: Final = {"JPY": 0, "USD": 2, "BHD": 3, "EUR": 2}
@@ -26,6 +27,57 @@ WINDOWS: Final = {
 }
 """Default, least and most, in hours: section 4."""
 REMINDERS: Final = (168, 48, 12)
+TWO_DAYS: Final = timedelta(hours=48)
+DAY: Final = timedelta(days=1)
+SILENCE: Final = timedelta(days=180)
+
+
+@dataclass
+class Clock:
+    """A window of a milestone: it runs until ``due``, or stands still with ``left`` to go."""
+
+    began: datetime
+    due: datetime | None
+    left: timedelta | None = None
+    announced: list[tuple[str, int]] = field(default_factory=list)
+    """For which milestone, and how many hours before the window's end, that was told."""
+
+    def stop(self, now: datetime) -> None:
+        if self.due is not None:
+            self.left, self.due = self.due - now, None
+
+    def go_on(self, now: datetime) -> None:
+        if self.left is not None:
+            self.began, self.due, self.left = now, now + max(self.left, TWO_DAYS), None
+            self.announced = []
+
+
+@dataclass
+class Wish:
+    """A refund request."""
+
+    id: str | None
+    """``None`` for what the ending asks for: the core chooses its name."""
+    amount: int
+    clock: Clock
+    of_ending: bool = False
+
+
+@dataclass
+class Quarrel:
+    """A dispute."""
+
+    id: str
+    opener: Side
+    claim: int
+    clock: Clock
+    state: str = "OPEN"
+    pays: bool = False
+    """Whether silence carries the claim out."""
+    offers: dict[Side, int] = field(default_factory=dict)
+    gave_up: set[Side] = field(default_factory=set)
+    evidence: Counter[Side] = field(default_factory=Counter)
+    told: int = 0
 
 
 @dataclass
@@ -37,25 +89,56 @@ class Piece:
     state: str = "PLANNED"
     held: int = 0
     fee: int = 0
-    review_due: datetime | None = None
+    base: int = 0
+    base_fee: int = 0
+    paid: int = 0
+    parts: dict[str, list[int]] = field(default_factory=dict)
+    """What of each deposit it holds, the oldest first: of the price, and of the fee."""
+    review: Clock | None = None
     deposit: str | None = None
-    window: tuple[datetime, datetime] | None = None
-    """From when to when it waits for somebody."""
-    announced: list[int] = field(default_factory=list)
-    """How many hours before the window's end that was told."""
+    wish: Wish | None = None
+    quarrel: Quarrel | None = None
+    bars: dict[Side, datetime] = field(default_factory=dict)
+    frozen: bool = False
+    bonus: str | None = None
+
+    @property
+    def hold(self) -> str:
+        return "REFUND_REQUEST" if self.wish else "DISPUTE" if self.quarrel else "NONE"
+
+    @property
+    def clocks(self) -> list[tuple[int, Clock]]:
+        """Its clocks with their rank among ties."""
+        found: list[tuple[int, Clock]] = []
+        if self.review is not None:
+            found.append((2, self.review))
+        if self.wish is not None:
+            found.append((3, self.wish.clock))
+        if self.quarrel is not None:
+            found.append((4 if self.quarrel.state == "OPEN" else 5, self.quarrel.clock))
+        return found
 
 
 @dataclass
 class Charge:
-    """A deposit."""
+    """A deposit, or a bonus."""
 
     id: str
-    piece: str
-    amount: int
-    fee: int
-    due: datetime
+    pieces: list[tuple[str, int, int]]
+    """What it is for: milestone, price, fee."""
+    clock: Clock
+    revision: int
+    everything: bool = False
+    bonus: bool = False
     state: str = "STARTED"
     returned: list[Money] = field(default_factory=list)
+    reversal: str | None = None
+    forfeited: int = 0
+    """What a milestone gave up of it while it was argued about."""
+
+    @property
+    def sum(self) -> int:
+        return sum(price + fee for _, price, fee in self.pieces)
 
 
 @dataclass
@@ -65,6 +148,16 @@ class Sending:
     kind: str
     amount: Money
     state: str = "STARTED"
+
+
+@dataclass
+class Petition:
+    """A change request."""
+
+    id: str
+    author: Side
+    changes: tuple[c.RequestedChange, ...]
+    state: str = "OPEN"
 
 
 @dataclass
@@ -83,6 +176,8 @@ class Facts:
     windows: dict[str, int] = field(default_factory=dict)
     client_bps: int = 0
     freelancer_bps: int = 0
+    needs_all: bool = False
+    all_paid: bool = False
     pieces: list[Piece] = field(default_factory=list)
     former: dict[str, Piece] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
@@ -90,6 +185,18 @@ class Facts:
     unnamed: list[Sending] = field(default_factory=list)
     """Returns whose identifier the core chose; the test names them afterwards."""
     books: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ending: bool = False
+    went_back: bool = False
+    """Whether escrow money went to the client since the ending began."""
+    petitions: dict[str, Petition] = field(default_factory=dict)
+    settled_quarrels: dict[str, str] = field(default_factory=dict)
+    """Disputes that are over, and how."""
+    answered_wishes: dict[str, str] = field(default_factory=dict)
+    """Refund requests that are over, and how."""
+    updates: int = 0
+    last: datetime | None = None
+    """When something last happened."""
+    told_of_silence: bool = False
 
     def _book(self, debit: str, credit: str, amount: int, currency: str | None = None) -> None:
         if amount:
@@ -114,15 +221,26 @@ class Facts:
     def _transit(self) -> str:
         return f"transit:{self.contract_id}"
 
+    def held(self) -> int:
+        return sum(piece.held for piece in self.pieces)
 
-def minor(raw: RawMoney, currency: str) -> int | None:
+    def wished(self, refund_id: str) -> Piece | None:
+        """The milestone that an open refund request is about."""
+        return next((one for one in self.pieces if one.wish is not None and one.wish.id == refund_id), None)
+
+    def argued(self, dispute_id: str) -> Piece | None:
+        """The milestone that an undecided dispute is about."""
+        return next((one for one in self.pieces if one.quarrel is not None and one.quarrel.id == dispute_id), None)
+
+
+def minor(raw: RawMoney, currency: str, *, least: int = 1) -> int | None:
     """The amount in minor units, or ``None`` where the law refuses it."""
     if raw.currency != currency or currency not in DECIMALS or not raw.amount.is_finite():
         return None
     exponent = raw.amount.as_tuple().exponent
     if not isinstance(exponent, int) or -exponent > DECIMALS[currency]:
         return None
-    if raw.amount <= 0 or raw.amount > Decimal(LARGEST):
+    if raw.amount < 0 or raw.amount > Decimal(LARGEST):
         return None
     units = int(raw.amount * 10 ** DECIMALS[currency])
-    return units if units <= LARGEST else None
+    return units if least <= units <= LARGEST else None

@@ -6,19 +6,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
-from escrow.access import CLOCK, PROVIDER, Side
+from escrow.access import CLOCK, Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement import events as e
-from escrow.agreement.deadlines import deadlines
+from escrow.agreement.deadlines import UNSEEN, DeadlineKind, deadlines
 from escrow.agreement.events import Recorded
 from escrow.agreement.postings import PLATFORM_PREFIXES, postings
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
-from escrow.ids import Kind
-from escrow.lifecycle import DepositState, OrderKind, OrderState
+from escrow.ids import Fresh, Kind
+from escrow.lifecycle import DepositState, OrderKind, OrderState, ReversalOutcome
+from escrow.money import RawMoney
 from tests.escrow.agreement.facts import CLOSED, HOLDING, OPEN_AND_LOCKED
-from tests.escrow.agreement.stage import counted, party
+from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, counted, party
 
 UNDER_WAY = ("ACTIVE", "SUBMITTED", "CHANGES_REQUESTED")
 
@@ -60,8 +62,10 @@ class Books:
             assert held_fee == 0 or milestone.state.value in HOLDING
             share = -(-milestone.base_fee_minor * escrow // milestone.base_minor) if milestone.base_minor else 0
             assert held_fee == share, "the fee beside what is held is its share of the fee that was put in, rounded up"
-            assert self.came[f"escrow:{milestone.id}"] <= milestone.amount_minor
-            assert self.left[f"escrow:{milestone.id}"] == milestone.released_minor + milestone.refunded_minor
+            left = self.left[f"escrow:{milestone.id}"]
+            assert self.came[f"escrow:{milestone.id}"] == escrow + left, "each minor unit leaves once"
+            ways = (milestone.released_minor, milestone.refunded_minor, milestone.rolled_minor, milestone.lost_minor)
+            assert left == sum(ways)
 
 
 def check_plan(state: Contract) -> None:
@@ -74,9 +78,15 @@ def check_plan(state: Contract) -> None:
         assert not (seen_planned and milestone.state.value in OPEN_AND_LOCKED)
         seen_planned = seen_planned or milestone.state.value == "PLANNED"
     if state.state.value == "ACTIVE":
-        assert not open_ones or open_ones[0].state.value != "FUNDED", "its turn came"
+        waits = open_ones and open_ones[0].state.value == "FUNDED"
+        barred = waits and (open_ones[0].hold != "NONE" or open_ones[0].is_frozen or state.ending is not None)
+        assert not waits or barred, "its turn came"
+    elif state.state.value == "PROPOSED":
+        assert all(milestone.state.value in ("PLANNED", "FUNDING", "FUNDED") for milestone in state.milestones)
     else:
-        assert all(milestone.state.value in (*CLOSED, "PLANNED") for milestone in state.milestones)
+        assert all(milestone.state.value in CLOSED or not milestone.held_minor for milestone in state.milestones)
+    for milestone in state.milestones:
+        assert milestone.hold == "NONE" or (milestone.held_minor and state.state.value == "ACTIVE")
     if state.state.value == "COMPLETED":
         assert not open_ones
 
@@ -90,6 +100,10 @@ def check_deposits(state: Contract) -> None:
         for part in deposit.parts:
             milestone = state.milestone(part.milestone_id)
             assert milestone is not None
+            if deposit.is_bonus:
+                on_its_way_or_paid = deposit.state in (DepositState.STARTED, DepositState.CONFIRMED)
+                assert (milestone.bonus_deposit_id == deposit.id) == on_its_way_or_paid
+                continue
             waits = milestone.state.value == "FUNDING" and milestone.deposit_id == deposit.id
             assert waits == (deposit.state is DepositState.STARTED)
     for milestone in state.milestones:
@@ -137,28 +151,39 @@ def way_out(state: Contract, around: Surroundings, side: Side) -> bool:
         here, world = frontier.pop()
         if not any(milestone.held_minor for milestone in here.milestones):
             return True
-        signature = tuple(milestone.state.value for milestone in here.milestones)
+        signature = (
+            *(f"{one.state} {one.hold} {one.is_frozen} {one.held_minor}" for one in here.milestones),
+            *(one.state.value for one in here.disputes.values() if one.is_undecided),
+            str(here.ending is not None),
+            str(sum(one.state is DepositState.STARTED for one in here.deposits.values())),
+        )
         if signature in seen:
             continue
         seen.add(signature)
-        clocks = [clock for clock in deadlines(here) if clock.announces is None]
+        clocks = [clock for clock in deadlines(here) if clock.kind not in (*UNSEEN, DeadlineKind.MEDIATION)]
         if clocks:
             later = replace(world, now=max(world.now, clocks[0].due_at))
             done = step(here, c.ApplyDeadlines(contract_id=here.id), actor=CLOCK, around=later, fresh=fresh)
             assert done.after is not None
             frontier.append((done.after, later))
-        for command in _moves(here, side):
-            actor = PROVIDER if isinstance(command, c.FailDeposit) else party(side)
+        for command, actor in _moves(here, side, fresh):
             done = step(here, command, actor=actor, around=world, fresh=fresh)
             if done.refusal is None and done.after is not None:
                 frontier.append((done.after, world))
     return False
 
 
-def _moves(state: Contract, side: Side) -> Iterable[c.Command]:
+def _moves(state: Contract, side: Side, fresh: Fresh) -> Iterable[tuple[c.Command, Actor]]:
+    """What this side can do about its money, and what the mediator and the operator owe it."""
     for milestone in state.milestones:
         if side is Side.CLIENT:
-            yield c.Approve(milestone_id=milestone.id)
+            yield c.Approve(milestone_id=milestone.id), CLIENT
         else:
-            submission_id = f"{Kind.SUBMISSION.value}_{milestone.id[4:]}"
-            yield c.Submit(milestone_id=milestone.id, submission_id=submission_id, message="Done")
+            yield c.Submit(milestone_id=milestone.id, submission_id=fresh(Kind.SUBMISSION), message="Done"), FREELANCER
+        dispute_id, claim = fresh(Kind.DISPUTE), RawMoney(Decimal(0), state.currency)
+        yield c.OpenDispute(milestone_id=milestone.id, dispute_id=dispute_id, claim=claim, reason="So"), party(side)
+    for dispute in state.disputes.values():
+        share = RawMoney(Decimal(0), state.currency)
+        yield c.DecideDispute(dispute_id=dispute.id, to_freelancer=share, reason="So be it"), OPERATOR
+    for deposit in state.deposits.values():
+        yield c.ResolveReversal(deposit_id=deposit.id, outcome=ReversalOutcome.LOST), OPERATOR

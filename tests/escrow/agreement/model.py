@@ -10,18 +10,24 @@ from datetime import datetime, timedelta
 
 from escrow.access import Actor, Side
 from escrow.agreement import commands as c
-from escrow.agreement.state import Surroundings
+from escrow.agreement.state import DepositTerm, Surroundings
+from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
 from tests.escrow.agreement.facts import (
-    CLOSED,
     REMINDERS,
+    SILENCE,
     WINDOWS,
     Charge,
+    Clock,
+    Petition,
     Piece,
     Sending,
     minor,
 )
 from tests.escrow.agreement.refusals import Refusals
+
+Due = tuple[datetime, int, int, str]
+"""When, the rank of its kind among ties, the milestone's position, and what it is about."""
 
 
 class Model(Refusals):
@@ -34,67 +40,116 @@ class Model(Refusals):
         if code is None:
             self._carry_out(command, actor, around)
             self._settle()
+        elif code == "STALE_CHANGE_REQUEST" and isinstance(command, c.AcceptChangeRequest):
+            self.petitions[command.change_request_id].state = "STALE"
         return code
 
-    def due(self) -> list[tuple[datetime, int, int, str]]:
-        """What silence will do, in the order in which it does it: time, rank of its kind, position, subject."""
-        clocks: list[tuple[datetime, int, int, str]] = []
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def due(self) -> list[Due]:
+        """What silence will do, in the order in which it does it."""
+        clocks: list[Due] = []
         if self.state == "PROPOSED" and self.offered is not None:
-            clocks.append((self.offered + timedelta(hours=self.windows["offer_hours"]), 0, 0, self.contract_id))
-        if self.state == "ACTIVE":
-            for position, piece in enumerate(self.pieces, 1):
-                if piece.state == "FUNDING" and piece.deposit is not None:
-                    clocks.append((self.charges[piece.deposit].due, 1, position, piece.deposit))
-                if piece.state == "SUBMITTED" and piece.review_due is not None:
-                    clocks.append((piece.review_due, 2, position, piece.id))
+            clocks.append((self.offered + self._window("offer"), 0, 0, self.contract_id))
+        for charge in self.charges.values():
+            if charge.state == "STARTED" and charge.clock.due is not None:
+                place = 1 + min(self._index(piece_id) for piece_id, _, _ in charge.pieces)
+                clocks.append((charge.clock.due, 1, place, charge.id))
+        for position, piece in enumerate(self.pieces, 1):
+            for rank, clock in piece.clocks:
+                if clock.due is not None:
+                    clocks.append((clock.due, rank, position, self._about(piece, rank)))
         return sorted(clocks)
 
-    def reminders(self) -> list[tuple[datetime, int, int, str]]:
-        """What will be announced next of each milestone's window: what a window is too short for never is."""
-        found = []
-        for position, piece in enumerate(self.pieces, 1):
-            if piece.window is not None:
-                begins, ends = piece.window
-                times = [ends - timedelta(hours=hours) for hours in REMINDERS if hours not in piece.announced]
-                found += [(at, 3, position, piece.id) for at in times if at > begins][:1]
+    def _about(self, piece: Piece, rank: int) -> str:
+        if rank == 3:
+            assert piece.wish is not None
+            return piece.wish.id or ""
+        if rank in (4, 5):
+            assert piece.quarrel is not None
+            return piece.quarrel.id
+        return piece.id
+
+    def _announced_clocks(self, piece: Piece) -> list[Clock]:
+        """The clocks of a milestone that are announced before they ring."""
+        found = [clock for _, clock in piece.clocks if clock.due is not None]
+        if piece.state == "FUNDING" and piece.deposit is not None:
+            found.append(self.charges[piece.deposit].clock)
         return found
 
-    def clocks(self) -> list[tuple[datetime, int, int, str]]:
-        """Everything that time will bring about, reminders included."""
-        return sorted([*self.due(), *self.reminders()])
+    def reminders(self) -> list[Due]:
+        """What will be announced next of each milestone's windows: what a window is too short for never is."""
+        found = []
+        for position, piece in enumerate(self.pieces, 1):
+            for clock in self._announced_clocks(piece):
+                assert clock.due is not None
+                told = {hours for piece_id, hours in clock.announced if piece_id == piece.id}
+                times = [clock.due - timedelta(hours=hours) for hours in REMINDERS if hours not in told]
+                found += [(at, 6, position, piece.id) for at in times if at > clock.began][:1]
+        return found
 
-    def _next(self, now: datetime) -> tuple[int, str] | None:
+    def silence(self) -> list[Due]:
+        """When the operator is told that nothing moves."""
+        held = any(piece.held for piece in self.pieces)
+        if not held or self.told_of_silence or self.last is None or self.due():
+            return []
+        return [(self.last + SILENCE, 7, 0, self.contract_id)]
+
+    def clocks(self) -> list[Due]:
+        """Everything that time will bring about, reminders and the operator's notice included."""
+        return sorted([*self.due(), *self.reminders(), *self.silence()])
+
+    def _next(self, now: datetime) -> Due | None:
         """What is due first; a reminder no longer when the end of its window came, too."""
-        for at, rank, _, subject in self.clocks():
-            window = self._piece(subject).window if rank == 3 else None
-            if at <= now and (window is None or now < window[1]):
-                return rank, subject
+        for one in self.clocks():
+            at, rank, _, subject = one
+            if at > now:
+                return None
+            if rank != 6 or self._reminding(subject, at, now) is not None:
+                return one
+        return None
+
+    def _reminding(self, piece_id: str, at: datetime, now: datetime) -> tuple[Clock, int] | None:
+        """The window that a reminder is about, if it lies ahead, and how many hours are left of it."""
+        for clock in self._announced_clocks(self._piece(piece_id)):
+            assert clock.due is not None
+            for hours in REMINDERS:
+                ahead = clock.due - timedelta(hours=hours) == at and now < clock.due
+                if ahead and at > clock.began and (piece_id, hours) not in clock.announced:
+                    return clock, hours
         return None
 
     def let_time_pass(self, now: datetime) -> None:
         while (happening := self._next(now)) is not None:
-            rank, subject = happening
-            if rank == 3:
-                piece = self._piece(subject)
-                piece.announced.append(self._announced_next(piece))
-            elif rank == 0:
-                self._die("EXPIRED")
-            elif rank == 1:
-                self._give_up(subject, "ABANDONED")
-            else:
-                self._release(self._piece(subject))
+            at, rank, position, subject = happening
+            self._ring(rank, position, subject, at, now)
+            self.last, self.told_of_silence = at, rank == 7
             self._settle()
 
-    def _announced_next(self, piece: Piece) -> int:
-        assert piece.window is not None
-        begins, ends = piece.window
-        fitting = [hours for hours in REMINDERS if ends - timedelta(hours=hours) > begins]
-        return next(hours for hours in fitting if hours not in piece.announced)
+    def _ring(self, rank: int, position: int, subject: str, at: datetime, now: datetime) -> None:
+        piece = self.pieces[position - 1] if position else Piece("", 0)
+        if rank == 0:
+            self._die("EXPIRED")
+        elif rank == 1:
+            self._give_up(subject, "ABANDONED")
+        elif rank == 2:
+            self._close(piece, to_freelancer=piece.held)
+        elif rank == 3:
+            self._fulfil(piece, at, "UNANSWERED")
+        elif rank == 4:
+            self._nobody_answered(piece, at)
+        elif rank == 5:
+            self._tell_the_operator(piece)
+        elif rank == 6:
+            reminding = self._reminding(subject, at, now)
+            assert reminding is not None
+            clock, hours = reminding
+            clock.announced.append((piece.id, hours))
 
-    def held(self) -> int:
-        return sum(piece.held for piece in self.pieces)
+    # -- commands -------------------------------------------------------------------------------------------------
 
     def _carry_out(self, command: c.Command, actor: Actor, around: Surroundings) -> None:
+        now, side = around.now, self._side(actor)
         match command:
             case c.Propose():
                 self.contract_id, self.state = command.contract_id, "PROPOSED"
@@ -111,34 +166,125 @@ class Model(Refusals):
                 self._die("DECLINED")
             case c.Withdraw():
                 self._die("WITHDRAWN")
+            case c.End():
+                assert side is not None
+                self._end(side, now)
+            case c.WithdrawEnd():
+                self._take_end_back(now)
+            case c.PostUpdate():
+                self.updates += 1
             case c.Fund():
-                self._start_charge(command, around)
+                self._start_charge(command.deposit_id, [self._piece(command.milestone_id)], now)
+            case c.FundContract():
+                waiting = [piece for piece in self.pieces if piece.state == "PLANNED"]
+                self._start_charge(command.deposit_id, waiting, now, everything=True)
             case c.CancelFunding():
                 self._give_up(self._piece(command.milestone_id).deposit or "", "ABANDONED")
             case c.Submit():
                 piece = self._piece(command.milestone_id)
                 piece.state = "SUBMITTED"
-                piece.review_due = around.now + timedelta(hours=self.windows["review_hours"])
-                piece.window, piece.announced = (around.now, piece.review_due), []
+                piece.review = self._clock(piece, self._window("review"), now)
             case c.Approve():
-                if self._piece(command.milestone_id).state != "RELEASED":
-                    self._release(self._piece(command.milestone_id))
+                self._approve(command, now)
             case c.RequestChanges():
                 piece = self._piece(command.milestone_id)
-                piece.state, piece.review_due, piece.window = "CHANGES_REQUESTED", None, None
+                piece.state, piece.review = "CHANGES_REQUESTED", None
             case c.RequestPayout():
                 self._start_payout(command)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone() | c.RemoveMilestone():
                 self._edit_plan(command)
+            case _:
+                self._carry_out_more(command, side, now)
+
+    def _carry_out_more(self, command: c.Command, side: Side | None, now: datetime) -> None:
+        match command:
+            case c.FileChangeRequest():
+                assert side is not None
+                self.petitions[command.change_request_id] = Petition(command.change_request_id, side, command.changes)
+            case c.AcceptChangeRequest():
+                petition = self.petitions[command.change_request_id]
+                petition.state = "ACCEPTED"
+                for change in petition.changes:
+                    self._change(change)
+            case c.DeclineChangeRequest():
+                self.petitions[command.change_request_id].state = "DECLINED"
+            case c.WithdrawChangeRequest():
+                self.petitions[command.change_request_id].state = "WITHDRAWN"
             case c.ConfirmDeposit():
                 self._confirm(self.charges[command.deposit_id], command.amount)
             case c.FailDeposit():
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")
+            case c.ReverseDeposit():
+                self._take_back(self.charges[command.deposit_id], now)
+            case c.ResolveReversal():
+                charge = self.charges[command.deposit_id]
+                if command.outcome is ReversalOutcome.WON:
+                    self._won(charge, now)
+                else:
+                    self._lost(charge)
+                    self._proposals_go_back()
             case c.ConfirmOrder():
                 self._sent(self.sendings[command.order_id])
             case c.FailOrder():
                 self._not_sent(self.sendings[command.order_id])
+            case _:
+                self._disagree(command, side, now)
+
+    def _disagree(self, command: c.Command, side: Side | None, now: datetime) -> None:
+        match command:
+            case c.RequestRefund():
+                self._wish(command, now)
+            case c.GiveRefund():
+                piece = self._piece(command.milestone_id)
+                amount = piece.held if command.amount is None else minor(command.amount, self.currency) or 0
+                if amount == piece.held:
+                    self._close(piece, to_freelancer=0)
+                else:
+                    self._give_part(piece, amount)
+            case c.WithdrawRefund() | c.AcceptRefund() | c.DeclineRefund():
+                wished = self.wished(command.refund_id)
+                assert wished is not None
+                if isinstance(command, c.WithdrawRefund):
+                    self._take_wish_back(wished, now)
+                elif isinstance(command, c.AcceptRefund):
+                    self._fulfil(wished, now, "ACCEPTED")
+                else:
+                    claim = wished.held if command.claim is None else minor(command.claim, self.currency, least=0)
+                    self._argue(wished, command.dispute_id, Side.FREELANCER, claim or 0, now)
+            case c.OpenDispute():
+                assert side is not None
+                piece = self._piece(command.milestone_id)
+                self._argue(piece, command.dispute_id, side, minor(command.claim, self.currency, least=0) or 0, now)
+            case _:
+                self._carry_on_arguing(command, side, now)
+
+    def _carry_on_arguing(self, command: c.Command, side: Side | None, now: datetime) -> None:
+        piece = self.argued(getattr(command, "dispute_id", ""))
+        if piece is None:
+            assert isinstance(command, c.ApplyDeadlines)
+            return
+        quarrel = piece.quarrel
+        assert quarrel is not None
+        match command:
+            case c.DecideDispute():
+                self._split(piece, minor(command.to_freelancer, self.currency, least=0) or 0)
+            case c.AddEvidence() if side is not None:
+                quarrel.evidence[side] += 1
+            case c.AcceptClaim():
+                self._split(piece, quarrel.claim)
+            case c.RejectClaim():
+                self._mediate(piece, now)
+            case c.OfferSettlement() if side is not None:
+                quarrel.offers[side] = minor(command.to_freelancer, self.currency, least=0) or 0
+            case c.WithdrawSettlement() if side is not None:
+                del quarrel.offers[side]
+            case c.AcceptSettlement() if side is not None:
+                self._split(piece, quarrel.offers[side.other])
+            case c.WithdrawDispute() if side is not None:
+                self._withdraw_dispute(piece, side, now)
+
+    # -- the plan and its deposits --------------------------------------------------------------------------------
 
     def _offer(self, terms: c.Terms, plan: tuple[c.MilestoneDraft, ...], actor: Actor, around: Surroundings) -> None:
         self.revision += 1
@@ -146,104 +292,63 @@ class Model(Refusals):
         self.author = Side.CLIENT if actor.account_id == self.client else Side.FREELANCER
         self.offered = around.now
         self.windows |= terms.windows
+        if terms.deposit_term is not None:
+            self.needs_all = terms.deposit_term is DepositTerm.ALL
+        self.all_paid = False
         self.client_bps, self.freelancer_bps = around.fees.client_bps, around.fees.freelancer_bps
         self.pieces = [Piece(draft.id, minor(draft.amount, self.currency) or 0) for draft in plan]
 
     def _drop_plan(self) -> None:
+        self._return_deposits()
         for piece in self.pieces:
-            piece.state = "CANCELLED"
             self.former[piece.id] = piece
         self.pieces = []
 
     def _die(self, state: str) -> None:
+        self._return_deposits()
         self.state = state
+
+    def _return_deposits(self) -> None:
+        """A plan dies: what came for it goes back, what is on its way is given up."""
+        self._give_up_deposits()
         for piece in self.pieces:
-            piece.state = "CANCELLED"
+            if self._reversed_in(piece):
+                self._lose(piece)
+            elif piece.held:
+                self._close(piece, to_freelancer=0)
+            else:
+                piece.state = "CANCELLED"
 
-    def _start_charge(self, command: c.Fund, around: Surroundings) -> None:
+    def _proposals_go_back(self) -> None:
+        """On a proposal a milestone whose money was lost can be funded again."""
+        if self.state == "PROPOSED":
+            for piece in self.pieces:
+                if piece.state == "REFUNDED":
+                    piece.state, piece.deposit = "PLANNED", None
+
+    def _start_charge(self, deposit_id: str, pieces: list[Piece], now: datetime, *, everything: bool = False) -> None:
+        parts = [(piece.id, piece.amount, piece.amount * self.client_bps // 10_000) for piece in pieces]
+        clock = Clock(now, now + self._window("deposit"))
+        self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, everything=everything)
+        for piece in pieces:
+            piece.state, piece.deposit = "FUNDING", deposit_id
+
+    def _approve(self, command: c.Approve, now: datetime) -> None:
         piece = self._piece(command.milestone_id)
-        fee = piece.amount * self.client_bps // 10_000
-        due = around.now + timedelta(hours=self.windows["deposit_hours"])
-        self.charges[command.deposit_id] = Charge(command.deposit_id, piece.id, piece.amount, fee, due)
-        piece.state, piece.deposit = "FUNDING", command.deposit_id
-        piece.window, piece.announced = (around.now, due), []
-
-    def _give_up(self, deposit_id: str, state: str) -> None:
-        charge = self.charges[deposit_id]
-        charge.state = state
-        piece = self._piece(charge.piece)
-        piece.state, piece.deposit, piece.window = "PLANNED", None, None
-
-    def _confirm(self, charge: Charge, amount: Money) -> None:
-        right = amount == Money(charge.amount + charge.fee, self.currency)
-        if charge.state == "STARTED" and right:
-            charge.state = "CONFIRMED"
-            piece = self._piece(charge.piece)
-            piece.state, piece.held, piece.fee, piece.window = "FUNDED", charge.amount, charge.fee, None
-            self._book("clearing", f"escrow:{piece.id}", charge.amount)
-            self._book("clearing", f"fee:{piece.id}", charge.fee)
-            return
-        if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
-            return
-        if charge.state == "STARTED":
-            self._give_up(charge.id, "FAILED")
-        charge.returned.append(amount)
-        self.unnamed.append(Sending("REFUND", amount))
-        self._book("clearing", self._payable(Side.CLIENT), amount.minor, amount.currency)
-        self._book(self._payable(Side.CLIENT), self._transit, amount.minor, amount.currency)
-
-    def _release(self, piece: Piece) -> None:
-        cut = piece.held * self.freelancer_bps // 10_000
-        self._book(f"escrow:{piece.id}", self._payable(Side.FREELANCER), piece.held - cut)
-        self._book(f"escrow:{piece.id}", "fees", cut)
-        self._book(f"fee:{piece.id}", "fees", piece.fee)
-        piece.state, piece.held, piece.fee, piece.review_due, piece.window = "RELEASED", 0, 0, None, None
+        if piece.state != "RELEASED":
+            amount = piece.held if command.amount is None else minor(command.amount, self.currency) or 0
+            if amount != piece.held:
+                self._roll(piece, piece.held - amount, self._following(piece))
+            self._close(piece, to_freelancer=piece.held)
+        if command.bonus is not None and piece.bonus is None:
+            deposit_id = command.bonus_deposit_id or ""
+            parts = [(piece.id, minor(command.bonus, self.currency) or 0, 0)]
+            clock = Clock(now, now + self._window("deposit"))
+            self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, bonus=True)
+            piece.bonus = deposit_id
 
     def _start_payout(self, command: c.RequestPayout) -> None:
         payable = self.books[self._payable(Side.FREELANCER), self.currency]
         asked = payable if command.amount is None else minor(command.amount, self.currency) or 0
         self.sendings[command.order_id] = Sending("PAYOUT", Money(asked, self.currency))
         self._book(self._payable(Side.FREELANCER), self._transit, asked)
-
-    def _sent(self, sending: Sending) -> None:
-        amount = sending.amount
-        if sending.state == "STARTED":
-            self._book(self._transit, "clearing", amount.minor, amount.currency)
-        elif sending.state == "FAILED":
-            payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
-            covered = min(amount.minor, self.books[payable, amount.currency])
-            self._book(payable, "clearing", covered, amount.currency)
-            self._book("chargeback", "clearing", amount.minor - covered, amount.currency)
-        sending.state = "PAID"
-
-    def _not_sent(self, sending: Sending) -> None:
-        if sending.state == "STARTED":
-            payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
-            self._book(self._transit, payable, sending.amount.minor, sending.amount.currency)
-            sending.state = "FAILED"
-
-    def _edit_plan(self, command: c.AddMilestone | c.EditMilestone | c.MoveMilestone | c.RemoveMilestone) -> None:
-        self.plan_version += 1
-        if isinstance(command, c.AddMilestone):
-            at = len(self.pieces) if command.position is None else command.position - 1
-            draft = command.milestone
-            self.pieces.insert(at, Piece(draft.id, minor(draft.amount, self.currency) or 0))
-            return
-        piece = self._piece(command.milestone_id)
-        if isinstance(command, c.EditMilestone) and command.amount is not None:
-            piece.amount = minor(command.amount, self.currency) or 0
-        if isinstance(command, c.RemoveMilestone):
-            piece.state = "CANCELLED"
-        if isinstance(command, c.MoveMilestone):
-            self.pieces.remove(piece)
-            self.pieces.insert(command.position - 1, piece)
-
-    def _settle(self) -> None:
-        """Completion, and whose turn it is: looked at after everything that happens."""
-        if self.state != "ACTIVE":
-            return
-        unfinished = [piece for piece in self.pieces if piece.state not in CLOSED]
-        if unfinished and unfinished[0].state == "FUNDED":
-            unfinished[0].state = "ACTIVE"
-        if not unfinished and any(piece.state == "RELEASED" for piece in self.pieces):
-            self.state = "COMPLETED"

@@ -11,7 +11,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import TypeVar
 
 from hypothesis import settings
@@ -20,27 +19,27 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from escrow.access import CLOCK, PROVIDER, Actor, Role, Scope
 from escrow.agreement import commands as c
-from escrow.agreement.state import Fees
+from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
-from escrow.money import Money, RawMoney
+from escrow.money import Money
 from tests.escrow.agreement.facts import DECIMALS
 from tests.escrow.agreement.model import Model
+from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
 from tests.escrow.agreement.referee import Referee
 from tests.escrow.agreement.stage import (
     CLIENT,
     CLIENT_ID,
-    DUE_ON,
     EVERY_SCOPE,
     FREELANCER,
     FREELANCER_ID,
-    NOWHERE,
+    MEDIATOR,
+    MEDIATOR_ID,
     OPERATOR,
     STRANGER,
     TICK,
     Story,
     account,
     named,
-    party,
 )
 
 T = TypeVar("T")
@@ -55,11 +54,23 @@ INDEX = st.integers(0, 1_000)
 WHICH = [0, 0, 0, 0, 1, 1, 1, 2, 3, -1, -2]
 """Which milestone is meant: a place in the plan, one of an earlier revision (-1), nobody's (-2)."""
 
-REPORTED = ["right", "right", "right", "failed", "other amount", "other currency", "no money", "unknown", "stranger"]
-WORLDS = ["client", "freelancer", "share", "mediators", "fees", "all well", "all well", "all well"]
+REPORTED = [
+    "right",
+    "right",
+    "right",
+    "failed",
+    "taken back",
+    "other amount",
+    "other currency",
+    "no money",
+    "unknown",
+    "stranger",
+]
+WORLDS = ["client", "freelancer", "share", "mediators", "fees", "biased", "idle", "all well", "all well", "all well"]
 
 ODD_ACTORS = [
-    *(CLIENT, FREELANCER, STRANGER, OPERATOR, PROVIDER, CLOCK),
+    *(CLIENT, FREELANCER, STRANGER, OPERATOR, MEDIATOR, MEDIATOR, PROVIDER, CLOCK),
+    *(replace(MEDIATOR, role=Role.MEMBER), replace(MEDIATOR, scopes=frozenset({Scope.MONEY_WRITE}))),
     *(
         account(account_id, role=role, scopes=scopes)
         for account_id in (CLIENT_ID, FREELANCER_ID)
@@ -71,14 +82,31 @@ ODD_ACTORS = [
 ANYBODY = st.one_of(st.none(), st.none(), st.none(), st.sampled_from(ODD_ACTORS))
 """Nobody in particular means the side that the command is for."""
 
-OPENINGS = ["", "r", "rr", "ra", "a", "af", "afc", "afcs", "afcf", "afcfc", "afcsfc", "rafcsf"]
-"""How far a history goes before chance takes over: revise, accept, fund, confirm, submit."""
+OPENINGS = [
+    *("", "r", "rr", "ra", "a", "af", "afc", "afcs", "afcf", "afcfc", "afcsfc", "rafcsf"),
+    *(
+        "fc",
+        "fcr",
+        "fca",
+        "Fc",
+        "Fcra",
+        "Fca",
+        "aFc",
+        "aFcs",
+        "afcw",
+        "afcsw",
+        "afcd",
+        "afcsd",
+        "aFcwd",
+        "aFce",
+        "afcse",
+    ),
+]
+"""How far a history goes before chance takes over: revise, accept, fund (F: everything), confirm, submit, ask back (w),
+dispute, end."""
 
-ON_MILESTONES = ["edit", "move", "remove", "fund", "cancel", "submit", "approve", "changes"]
-ON_CONTRACTS = ["revise", "accept", "decline", "withdraw", "add", "payout"]
 
-
-class Histories(RuleBasedStateMachine):
+class Histories(Moves, RuleBasedStateMachine):
     """One contract, played by the core and by the model side by side."""
 
     def __init__(self) -> None:
@@ -87,7 +115,7 @@ class Histories(RuleBasedStateMachine):
         self.story = self.referee.story
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Model:  # type: ignore[override]
         return self.referee.model
 
     def play(self, command: c.Command, actor: Actor) -> None:
@@ -130,11 +158,19 @@ class Histories(RuleBasedStateMachine):
             case "a":
                 self.play(c.Accept(contract_id=story.id, revision=story.state.revision), story.whose_turn())
             case "f" if waiting is not None:
-                self.play(story.funding(waiting), CLIENT)
+                self.play(self.milestone_command("fund", waiting - 1, 0, 9, 0), CLIENT)
             case "c" if self.model.charges:
                 self.report(0, "right")
+            case "F":
+                self.play(self.contract_command("fund all", 0, 9, 0), CLIENT)
             case "s":
-                self.play(self.submission(0), FREELANCER)
+                self.play(self.milestone_command("submit", 0, 0, 9, 0), FREELANCER)
+            case "w":
+                self.play(self.milestone_command("ask back", 0, 0, 9, 0), CLIENT)
+            case "d":
+                self.play(self.milestone_command("dispute", 0, 0, 7, 0), FREELANCER)
+            case "e":
+                self.play(self.contract_command("end", 0, 9, 0), CLIENT)
             case _:
                 pass
 
@@ -159,7 +195,7 @@ class Histories(RuleBasedStateMachine):
         command = replace(self.proposal(c.Terms(title="Another", currency=aside.currency), minors), client_id=client_id)
         if client_id == FREELANCER_ID:
             aside.client = self.story.freelancer
-        predicted = Model().take(command, actor or CLIENT, aside.around())
+        predicted = Model().take(command, actor or CLIENT, aside.around(actor or CLIENT))
         aside.do(command, actor or CLIENT)
         assert aside.code() == predicted
         assert (aside.contract is None) == (predicted is not None)
@@ -180,12 +216,11 @@ class Histories(RuleBasedStateMachine):
     def fitting(self) -> list[tuple[c.Command, Actor]]:
         lawful = copy.deepcopy(self.model)
         lawful.let_time_pass(self.story.now)
-        around = self.story.around()
         return [
             (command, actor)
             for command in self.plain_commands()
-            for actor in (CLIENT, FREELANCER)
-            if lawful.refusal(command, actor, around) is None
+            for actor in (CLIENT, FREELANCER, OPERATOR)
+            if lawful.refusal(command, actor, self.story.around(actor)) is None
         ]
 
     @rule(
@@ -211,6 +246,18 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         self.play(self.milestone_command(what, which, minor, odd, place), actor or self.usual(what))
 
+    @rule(
+        what=st.sampled_from(ON_OBJECTS),
+        which=st.sampled_from([0, 0, 0, 0, 1, 2, 3, -1]),
+        actor=ANYBODY,
+        minor=ANY_MINOR,
+        odd=st.sampled_from([9, 9, 9, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8]),
+    )
+    def ask_something_of_what_they_argue_about(
+        self, what: str, which: int, actor: Actor | None, minor: int, odd: int
+    ) -> None:
+        self.play(self.object_command(what, which, minor, odd), actor or self.usual(what))
+
     # -- what the provider, the clock and the world do ------------------------------------------------------------
 
     @precondition(lambda self: self.model.charges)
@@ -220,7 +267,7 @@ class Histories(RuleBasedStateMachine):
     )
     def report(self, which: int, says: str) -> None:
         charge = list(self.model.charges.values())[-1 - which % len(self.model.charges)]
-        right = Money(charge.amount + charge.fee, self.model.currency)
+        right = Money(charge.sum, self.model.currency)
         said = {
             "other amount": replace(right, minor=right.minor + 1),
             "other currency": replace(right, currency="EUR"),
@@ -228,7 +275,9 @@ class Histories(RuleBasedStateMachine):
         }.get(says, right)
         deposit_id = named(Kind.DEPOSIT, 9) if says == "unknown" else charge.id
         actor = CLIENT if says == "stranger" else PROVIDER
-        if says == "failed":
+        if says == "taken back":
+            self.play(c.ReverseDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="not me"), actor)
+        elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
             self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
@@ -242,14 +291,14 @@ class Histories(RuleBasedStateMachine):
         else:
             self.play(c.FailOrder(contract_id=self.story.id, order_id=order_id, reason="account closed"), actor)
 
-    @precondition(lambda self: self.model.due())
+    @precondition(lambda self: self.model.clocks())
     @rule(
         off=st.sampled_from([-TICK, timedelta(0), timedelta(0), TICK, timedelta(minutes=5)]),
         swept=st.booleans(),
         reminded=st.booleans(),
     )
     def come_to_the_next_deadline(self, off: timedelta, swept: bool, reminded: bool) -> None:
-        clocks = self.model.clocks() if reminded else self.model.due()
+        clocks = self.model.clocks() if reminded or not self.model.due() else self.model.due()
         self.story.now = max(self.story.now, clocks[0][0] + off)
         if swept:
             self.play(c.ApplyDeadlines(contract_id=self.story.id), CLOCK)
@@ -272,6 +321,10 @@ class Histories(RuleBasedStateMachine):
                 story.share_member = True
             case "mediators":
                 story.disputes_can_be_decided = False
+            case "biased":
+                story.mediator = replace(story.mediator, shares_member=True)
+            case "idle":
+                story.mediator = replace(story.mediator, disabled=True)
             case "fees":
                 story.fees = Fees(story.fees.freelancer_bps, story.fees.client_bps)
             case _:
@@ -279,118 +332,7 @@ class Histories(RuleBasedStateMachine):
                     replace(one, disabled=False) for one in (story.client, story.freelancer)
                 )
                 story.share_member, story.disputes_can_be_decided = False, True
-
-    def usual(self, what: str) -> Actor:
-        """The side that such a command is for."""
-        if what in ("revise", "accept", "decline"):
-            return self.story.whose_turn()
-        if what == "withdraw":
-            return party(self.story.state.written_by)
-        return FREELANCER if what in ("submit", "payout") else CLIENT
-
-    # -- the words for it -----------------------------------------------------------------------------------------
-
-    def raw(self, minor: int, odd: int = 9) -> RawMoney:
-        """The amount as written; every tenth time in another currency or with a decimal too many."""
-        decimals = DECIMALS[self.story.currency]
-        amount = Decimal(minor).scaleb(-decimals)
-        if odd == 0:
-            return RawMoney(amount, "EUR")
-        return RawMoney(Decimal(minor * 10 + 1).scaleb(-decimals - 1) if odd == 1 else amount, self.story.currency)
-
-    def plan(self, minors: list[int], odd: int = 9) -> tuple[c.MilestoneDraft, ...]:
-        return tuple(
-            c.MilestoneDraft(
-                id=self.story.fresh(Kind.MILESTONE),
-                title=" " if odd == 2 else "A page",
-                purpose="It is read",
-                amount=self.raw(minor, odd),
-                due_on=DUE_ON,
-            )
-            for minor in minors
-        )
-
-    def contract_command(self, what: str, minor: int, odd: int, place: int) -> c.Command:
-        story = self.story
-        version = story.state.plan_version + (1 if odd == 3 else 0) if odd in (3, 4) else None
-        match what:
-            case "revise":
-                terms = c.Terms(
-                    windows={"review_hours": 47} if odd == 5 else {"offer_hours": 1} if odd == 6 else {},
-                    currency={0: "EUR", 7: story.currency}.get(odd),
-                    time_zone="Nowhere/At-All" if odd == 8 else None,
-                )
-                minors = [] if odd == 4 else [minor] * (1 + place % 3)
-                return c.Revise(
-                    contract_id=story.id, terms=terms, plan=self.plan(minors, odd), expected_version=version
-                )
-            case "accept":
-                return c.Accept(contract_id=story.id, revision=story.state.revision - (1 if odd == 3 else 0))
-            case "decline":
-                return c.Decline(contract_id=story.id)
-            case "withdraw":
-                return c.Withdraw(contract_id=story.id)
-            case "add":
-                (draft,) = self.plan([minor], odd)
-                position = None if odd > 7 else place
-                return c.AddMilestone(
-                    contract_id=story.id, milestone=draft, position=position, expected_version=version
-                )
-            case _:
-                amount = None if odd > 5 else self.raw(minor, odd)
-                return c.RequestPayout(contract_id=story.id, order_id=story.fresh(Kind.ORDER), amount=amount)
-
-    def milestone_command(self, what: str, which: int, minor: int, odd: int, place: int) -> c.Command:
-        milestone_id, state = self.target(which), self.story.state
-        version = state.plan_version + (1 if odd == 3 else 0) if odd in (3, 4) else None
-        match what:
-            case "edit":
-                title = " " if odd == 2 else "Another page"
-                return c.EditMilestone(
-                    milestone_id=milestone_id, title=title, amount=self.raw(minor, odd), expected_version=version
-                )
-            case "move":
-                return c.MoveMilestone(milestone_id=milestone_id, position=place, expected_version=version)
-            case "remove":
-                return c.RemoveMilestone(milestone_id=milestone_id, expected_version=version)
-            case "fund":
-                return c.Fund(
-                    milestone_id=milestone_id,
-                    deposit_id=self.story.fresh(Kind.DEPOSIT),
-                    order_id=self.story.fresh(Kind.ORDER),
-                    revision=state.revision + odd - 3 if odd in (3, 4) else None,
-                )
-            case "cancel":
-                return c.CancelFunding(milestone_id=milestone_id)
-            case "submit":
-                return replace(self.submission(0), milestone_id=milestone_id)
-            case "approve":
-                return c.Approve(milestone_id=milestone_id)
-            case _:
-                return c.RequestChanges(milestone_id=milestone_id, note="" if odd == 2 else "Bluer")
-
-    def target(self, which: int) -> str:
-        """A milestone of the plan, of an earlier revision (-1), or of nobody (-2)."""
-        state = self.story.state
-        if which == -2:
-            return NOWHERE
-        if which == -1 and state.former:
-            return next(iter(state.former))
-        return state.milestones[which % len(state.milestones)].id
-
-    def submission(self, which: int) -> c.Submit:
-        milestone = self.story.state.milestones[which]
-        return c.Submit(milestone_id=milestone.id, submission_id=self.story.fresh(Kind.SUBMISSION), message="Done")
-
-    def plain_commands(self) -> list[c.Command]:
-        here = [
-            self.contract_command(what, 10, 9, 1)
-            for what in ("accept", "decline", "withdraw", "add", "payout", "revise")
-        ]
-        for which, milestone in enumerate(self.story.state.milestones):
-            if milestone.state.value not in ("RELEASED", "CANCELLED"):
-                here += [self.milestone_command(what, which, 10, 9, which + 1) for what in ON_MILESTONES]
-        return here
+                story.mediator = Mediator(MEDIATOR_ID)
 
     def teardown(self) -> None:
         self.referee.finish()
@@ -424,9 +366,13 @@ def stroll(seed: int, steps: int) -> Histories:
     )
     for _ in range(steps):
         chance = dice.random()
-        if chance < 0.25:
+        if chance < 0.22:
             story.do_what_fits([dice.randint(0, 1_000)])
-        elif chance < 0.55:
+        elif chance < 0.36:
+            story.ask_something_of_what_they_argue_about(
+                one(ON_OBJECTS), one([0, 0, 0, 1, 2, -1]), anybody(), minor(), odd()
+            )
+        elif chance < 0.58:
             story.ask_something_of_a_milestone(
                 one(ON_MILESTONES), one(WHICH), anybody(), minor(), odd(), dice.randint(-1, 6)
             )
@@ -439,11 +385,11 @@ def stroll(seed: int, steps: int) -> Histories:
             if story.model.sendings:
                 story.report_an_order(dice.randint(0, 9), dice.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
-            if story.model.due():
+            if story.model.clocks():
                 off, swept = one([-TICK, timedelta(0), TICK]), dice.random() < 0.5
                 story.come_to_the_next_deadline(off, swept, dice.random() < 0.5)
         elif chance < 0.97:
-            story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1)]))
+            story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1), timedelta(days=2)]))
         else:
             story.change_the_world(one(WORLDS))
     story.teardown()

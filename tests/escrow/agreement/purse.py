@@ -1,0 +1,213 @@
+"""How money comes, leaves and is taken back in the model: section 6 of the law, told a second time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from escrow.access import Side
+from escrow.money import Money
+from tests.escrow.agreement.facts import Charge, Clock, Facts, Piece, Sending
+
+
+class Purse(Facts):
+    """Moves money between the books of one contract."""
+
+    def _window(self, name: str) -> timedelta:
+        return timedelta(hours=self.windows[f"{name}_hours"])
+
+    def _clock(self, piece: Piece, span: timedelta, now: datetime) -> Clock:
+        """A window that begins; on a milestone that a reversal freezes it begins standing still."""
+        clock = Clock(now, now + span)
+        if piece.frozen:
+            clock.stop(now)
+        return clock
+
+    # -- out of a milestone ---------------------------------------------------------------------------------------
+
+    def _leave(self, piece: Piece, amount: int) -> tuple[int, dict[str, list[int]]]:
+        """Takes ``amount`` out, and the difference of the fee; says how much that is and of which deposits both are."""
+        stays = piece.held - amount
+        fee = piece.fee - (-(-piece.base_fee * stays // piece.base) if piece.base else 0)
+        piece.held, piece.fee = stays, piece.fee - fee
+        taken: dict[str, list[int]] = {}
+        rest = [amount, fee]
+        for deposit, part in piece.parts.items():
+            taken[deposit] = [min(part[0], rest[0]), min(part[1], rest[1])]
+            for kind in (0, 1):
+                part[kind] -= taken[deposit][kind]
+                rest[kind] -= taken[deposit][kind]
+        assert rest == [0, 0], "no more leaves than is held"
+        piece.parts = {deposit: part for deposit, part in piece.parts.items() if any(part)}
+        return fee, {deposit: part for deposit, part in taken.items() if any(part)}
+
+    def _give_back(self, piece: Piece, amount: int) -> None:
+        """A refund's leg: price and fee to the client, and an order for each deposit that they are of."""
+        if not amount:
+            return
+        fee, taken = self._leave(piece, amount)
+        self._book(f"escrow:{piece.id}", self._payable(Side.CLIENT), amount)
+        self._book(f"fee:{piece.id}", self._payable(Side.CLIENT), fee)
+        for price, part_of_fee in taken.values():
+            self._send_back(price + part_of_fee)
+        self.went_back = self.went_back or self.ending
+
+    def _send_back(self, amount: int, currency: str | None = None) -> None:
+        currency = currency or self.currency
+        self.unnamed.append(Sending("REFUND", Money(amount, currency)))
+        self._book(self._payable(Side.CLIENT), self._transit, amount, currency)
+
+    def _pay(self, piece: Piece, amount: int) -> None:
+        """A release's leg: the price to the freelancer less the fee, the client's fee to the platform."""
+        if not amount:
+            return
+        fee, _ = self._leave(piece, amount)
+        cut = amount * self.freelancer_bps // 10_000
+        self._book(f"escrow:{piece.id}", self._payable(Side.FREELANCER), amount - cut)
+        self._book(f"escrow:{piece.id}", "fees", cut)
+        self._book(f"fee:{piece.id}", "fees", fee)
+        piece.paid += amount
+
+    def _roll(self, piece: Piece, amount: int, on: Piece) -> None:
+        """What a smaller approval leaves goes to the next milestone, whose price grows by it."""
+        fee, taken = self._leave(piece, amount)
+        self._book(f"escrow:{piece.id}", f"escrow:{on.id}", amount)
+        self._book(f"fee:{piece.id}", f"fee:{on.id}", fee)
+        for deposit, (price, part_of_fee) in on.parts.items():
+            before = taken.setdefault(deposit, [0, 0])
+            taken[deposit] = [before[0] + price, before[1] + part_of_fee]
+        on.parts = taken
+        piece.amount -= amount
+        on.amount, on.held, on.fee = on.amount + amount, on.held + amount, on.fee + fee
+        on.base, on.base_fee = on.held, on.fee
+
+    def _close(self, piece: Piece, *, to_freelancer: int) -> None:
+        """Everything that is held leaves; the state says where it went. The refund's leg goes first."""
+        held = piece.held
+        self._give_back(piece, held - to_freelancer)
+        self._pay(piece, to_freelancer)
+        piece.state = "RELEASED" if to_freelancer == held else "SETTLED" if to_freelancer else "REFUNDED"
+        self._forget(piece)
+
+    def _forget(self, piece: Piece) -> None:
+        if piece.wish is not None and piece.wish.id is not None:
+            self.answered_wishes.setdefault(piece.wish.id, "OVERTAKEN")
+        if piece.quarrel is not None:
+            self.settled_quarrels.setdefault(piece.quarrel.id, "RESOLVED")
+        piece.review = piece.wish = piece.quarrel = None
+        piece.frozen = False
+
+    # -- deposits -------------------------------------------------------------------------------------------------
+
+    def _put_in(self, charge: Charge) -> None:
+        for piece_id, price, fee in charge.pieces:
+            if charge.bonus:
+                self._book("clearing", self._payable(Side.FREELANCER), price)
+                continue
+            piece = self._piece(piece_id)
+            piece.state, piece.held, piece.fee = "FUNDED", price, fee
+            piece.base, piece.base_fee = price, fee
+            piece.parts[charge.id] = [price, fee]
+            self._book("clearing", f"escrow:{piece.id}", price)
+            self._book("clearing", f"fee:{piece.id}", fee)
+        if charge.everything and not charge.bonus:
+            self.all_paid = True
+
+    def _confirm(self, charge: Charge, amount: Money) -> None:
+        right = amount == Money(charge.sum, self.currency)
+        if charge.state == "STARTED" and right:
+            charge.state = "CONFIRMED"
+            self._put_in(charge)
+            return
+        if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
+            return
+        if charge.state == "STARTED":
+            self._give_up(charge.id, "FAILED")
+        charge.returned.append(amount)
+        self._book("clearing", self._payable(Side.CLIENT), amount.minor, amount.currency)
+        self._send_back(amount.minor, amount.currency)
+
+    def _give_up(self, deposit_id: str, state: str) -> None:
+        charge = self.charges[deposit_id]
+        charge.state = state
+        for piece_id, _, _ in charge.pieces:
+            piece = self._piece(piece_id)
+            if charge.bonus:
+                piece.bonus = None
+            else:
+                piece.state, piece.deposit = "PLANNED", None
+
+    # -- chargebacks ----------------------------------------------------------------------------------------------
+
+    def _take_back(self, charge: Charge, now: datetime) -> None:
+        """The provider reverses a deposit: whatever holds its money stands still."""
+        if charge.state != "CONFIRMED" or charge.reversal is not None:
+            return
+        charge.reversal = "OPEN"
+        self._book("chargeback", "clearing", charge.sum)
+        for piece in self.pieces:
+            if charge.id in piece.parts and not piece.frozen:
+                piece.frozen = True
+                for _, clock in piece.clocks:
+                    clock.stop(now)
+
+    def _won(self, charge: Charge, now: datetime) -> None:
+        charge.reversal = "WON"
+        self._book("clearing", "chargeback", charge.sum)
+        if charge.forfeited:
+            self._book("chargeback", self._payable(Side.CLIENT), charge.forfeited)
+            self._send_back(charge.forfeited)
+        for piece in self.pieces:
+            if piece.frozen and not self._reversed_in(piece):
+                piece.frozen = False
+                for rank, clock in piece.clocks:
+                    if rank != 2 or piece.hold == "NONE":
+                        clock.go_on(now)
+
+    def _reversed_in(self, piece: Piece) -> list[str]:
+        return [deposit for deposit in piece.parts if self.charges[deposit].reversal in ("OPEN", "FORFEITED")]
+
+    def _lost(self, charge: Charge) -> None:
+        charge.reversal = "LOST"
+        for piece in self.pieces:
+            if charge.id in piece.parts:
+                self._lose(piece, charge)
+
+    def _lose(self, piece: Piece, charge: Charge | None = None) -> None:
+        """All money under reversal goes to the chargeback account, the rest to the client."""
+        for deposit in [*self._reversed_in(piece), *([charge.id] if charge is not None else [])]:
+            price, fee = piece.parts.pop(deposit)
+            self._book(f"escrow:{piece.id}", "chargeback", price)
+            self._book(f"fee:{piece.id}", "chargeback", fee)
+            piece.held, piece.fee = piece.held - price, piece.fee - fee
+            other = self.charges[deposit]
+            if other is not charge:
+                other.forfeited += price + fee
+        self._book(f"escrow:{piece.id}", self._payable(Side.CLIENT), piece.held)
+        self._book(f"fee:{piece.id}", self._payable(Side.CLIENT), piece.fee)
+        for price, fee in piece.parts.values():
+            self._send_back(price + fee)
+        if piece.parts:
+            self.went_back = self.went_back or self.ending
+        piece.held = piece.fee = 0
+        piece.parts = {}
+        piece.state = "REFUNDED"
+        self._forget(piece)
+
+    # -- sendings -------------------------------------------------------------------------------------------------
+
+    def _sent(self, sending: Sending) -> None:
+        amount = sending.amount
+        if sending.state == "STARTED":
+            self._book(self._transit, "clearing", amount.minor, amount.currency)
+        elif sending.state == "FAILED":
+            payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
+            covered = min(amount.minor, self.books[payable, amount.currency])
+            self._book(payable, "clearing", covered, amount.currency)
+            self._book("chargeback", "clearing", amount.minor - covered, amount.currency)
+        sending.state = "PAID"
+
+    def _not_sent(self, sending: Sending) -> None:
+        if sending.state == "STARTED":
+            payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
+            self._book(self._transit, payable, sending.amount.minor, sending.amount.currency)
+            sending.state = "FAILED"

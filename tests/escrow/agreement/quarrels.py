@@ -1,0 +1,162 @@
+"""Refund requests, endings and disputes in the model: sections 3 and 5 of the law, told a second time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from escrow.access import Side
+from escrow.agreement import commands as c
+from tests.escrow.agreement.facts import CLOSED, DAY, TWO_DAYS, Piece, Quarrel, Wish, minor
+from tests.escrow.agreement.purse import Purse
+
+
+class Quarrels(Purse):
+    """Holds: how they begin, what they stop, and what comes when they end."""
+
+    def _halt(self, piece: Piece, now: datetime) -> None:
+        if piece.review is not None:
+            piece.review.stop(now)
+
+    def _let_go(self, piece: Piece, starter: Side, now: datetime, *, bar: bool = True) -> None:
+        """A hold ends with money still held."""
+        piece.wish = piece.quarrel = None
+        if bar:
+            piece.bars[starter] = now + TWO_DAYS
+        if piece.review is not None and not piece.frozen:
+            piece.review.go_on(now)
+        if self.ending:
+            self._ask_back(piece, now)
+
+    # -- refund requests ------------------------------------------------------------------------------------------
+
+    def _ask_back(self, piece: Piece, now: datetime) -> None:
+        """What the ending asks of a milestone that has no hold."""
+        self._halt(piece, now)
+        piece.wish = Wish(None, piece.held, self._clock(piece, self._window("refund_answer"), now), of_ending=True)
+
+    def _wish(self, command: c.RequestRefund, now: datetime) -> None:
+        piece = self._piece(command.milestone_id)
+        amount = piece.held if command.amount is None else minor(command.amount, self.currency) or 0
+        self._halt(piece, now)
+        piece.wish = Wish(command.refund_id, amount, self._clock(piece, self._window("refund_answer"), now))
+
+    def _fulfil(self, piece: Piece, now: datetime, how: str) -> None:
+        """A request is accepted, or nobody answered it."""
+        wish = piece.wish
+        assert wish is not None
+        self.answered_wishes[wish.id or ""] = how
+        if wish.amount == piece.held:
+            self._close(piece, to_freelancer=0)
+        else:
+            piece.wish = None
+            self._give_part(piece, wish.amount)
+            self._let_go(piece, Side.CLIENT, now)
+
+    def _give_part(self, piece: Piece, amount: int) -> None:
+        self._give_back(piece, amount)
+        piece.amount -= amount
+
+    def _take_wish_back(self, piece: Piece, now: datetime) -> None:
+        assert piece.wish is not None
+        self.answered_wishes[piece.wish.id or ""] = "WITHDRAWN"
+        self._let_go(piece, Side.CLIENT, now)
+
+    # -- disputes -------------------------------------------------------------------------------------------------
+
+    def _argue(self, piece: Piece, dispute_id: str, opener: Side, claim: int, now: datetime) -> None:
+        """A dispute begins; under a refund request it answers that and begins in mediation."""
+        if piece.wish is not None:
+            self.answered_wishes[piece.wish.id or ""] = "DECLINED"
+            piece.wish = None
+            clock = self._clock(piece, self._window("mediation"), now)
+            piece.quarrel = Quarrel(dispute_id, opener, claim, clock, state="MEDIATION")
+            return
+        self._halt(piece, now)
+        span = self._window("dispute_answer")
+        pays = opener is Side.CLIENT or piece.state == "SUBMITTED"
+        if opener is Side.FREELANCER and piece.state == "SUBMITTED":
+            assert piece.review is not None
+            assert piece.review.left is not None
+            span = max(span, piece.review.left)
+        piece.quarrel = Quarrel(dispute_id, opener, claim, self._clock(piece, span, now), pays=pays)
+
+    def _mediate(self, piece: Piece, now: datetime) -> None:
+        assert piece.quarrel is not None
+        piece.quarrel.state = "MEDIATION"
+        piece.quarrel.clock = self._clock(piece, self._window("mediation"), now)
+
+    def _nobody_answered(self, piece: Piece, now: datetime) -> None:
+        assert piece.quarrel is not None
+        if piece.quarrel.pays:
+            self._split(piece, piece.quarrel.claim)
+        else:
+            self._mediate(piece, now)
+
+    def _tell_the_operator(self, piece: Piece) -> None:
+        assert piece.quarrel is not None
+        clock = piece.quarrel.clock
+        assert clock.due is not None
+        # The days after the first notice are no window of their own: nobody is reminded of them.
+        clock.began = clock.due = clock.due + DAY
+        piece.quarrel.told += 1
+
+    def _split(self, piece: Piece, to_freelancer: int) -> None:
+        self._close(piece, to_freelancer=to_freelancer)
+
+    def _withdraw_dispute(self, piece: Piece, side: Side, now: datetime) -> None:
+        quarrel = piece.quarrel
+        assert quarrel is not None
+        quarrel.gave_up.add(side)
+        if quarrel.state == "OPEN" or quarrel.gave_up == set(Side):
+            self.settled_quarrels[quarrel.id] = "WITHDRAWN"
+            self._let_go(piece, quarrel.opener, now)
+
+    # -- endings --------------------------------------------------------------------------------------------------
+
+    def _give_up_deposits(self) -> None:
+        for charge in self.charges.values():
+            if charge.state == "STARTED" and not charge.bonus:
+                self._give_up(charge.id, "ABANDONED")
+
+    def _end(self, side: Side, now: datetime) -> None:
+        self._give_up_deposits()
+        if side is Side.CLIENT:
+            self.ending, self.went_back = True, False
+            for piece in self.pieces:
+                if piece.held and piece.hold == "NONE":
+                    self._ask_back(piece, now)
+            return
+        self.ending = True
+        for piece in self.pieces:
+            if self._reversed_in(piece):
+                self._lose(piece)
+            elif piece.held:
+                self._close(piece, to_freelancer=0)
+
+    def _take_end_back(self, now: datetime) -> None:
+        self.ending = False
+        for piece in self.pieces:
+            if piece.wish is not None and piece.wish.of_ending:
+                self._take_wish_back(piece, now)
+
+    # -- what follows from everything -----------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """The end, completion, and whose turn it is: looked at after everything that happens."""
+        if self.state != "ACTIVE":
+            return
+        unfinished = [piece for piece in self.pieces if piece.state not in CLOSED]
+        if self.ending:
+            if not any(piece.held for piece in self.pieces):
+                for piece in unfinished:
+                    piece.state = "CANCELLED"
+                self.state = "ENDED"
+        elif unfinished:
+            first = unfinished[0]
+            if first.state == "FUNDED" and first.hold == "NONE" and not first.frozen:
+                first.state = "ACTIVE"
+        elif any(piece.paid for piece in self.pieces):
+            self.state = "COMPLETED"
+        if self.state != "ACTIVE":
+            for petition in self.petitions.values():
+                petition.state = "STALE" if petition.state == "OPEN" else petition.state
