@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from escrow.access import Actor, ActorKind, Role, Scope, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import Surroundings
+from escrow.money import RawMoney
 from tests.escrow.agreement.facts import CLOSED, DECIMALS, HOLDING, WINDOWS, Piece, minor
 from tests.escrow.agreement.petitions import ORDER, Petitions
 from tests.escrow.agreement.quarrels import Quarrels
@@ -354,7 +355,7 @@ class Refusals(Quarrels, Petitions):
             case _:
                 return True
 
-    def _part_of(self, piece: Piece | None, amount: c.RawMoney | None, *, least: int) -> bool:
+    def _part_of(self, piece: Piece | None, amount: RawMoney | None, *, least: int) -> bool:
         if amount is None:
             return True
         assert piece is not None
