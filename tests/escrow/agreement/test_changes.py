@@ -1,4 +1,4 @@
-"""Change requests: what fits when it is filed, all or nothing when it is accepted, and what becomes of one that no longer fits."""
+"""Change requests: they fit when they are filed, apply as a whole or not at all, and say why they no longer fit."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_refusal_names_the_operation() -> None:
     file(story, edit(story, 2, title="T"), c.AddChange(milestone=story.draft("0")))
     assert story.last is not None
     assert story.last.refusal is not None
-    assert story.last.refusal.field == "changes.1.milestone.amount"
+    assert story.last.refusal.field == "changes.1.milestone.amount.amount"
 
 
 def test_a_request_has_a_message() -> None:
@@ -310,8 +310,6 @@ def test_a_side_has_so_many_open_requests_at_most() -> None:
         assert file(story, edit(story, 2, title="T")).code() is None
     assert file(story, edit(story, 2, title="T")).code() == "INVALID_INPUT"
     assert file(story, amend(story, due_on=LATER), by=CLIENT).code() is None
-    withdraw(decline(story, by=FREELANCER))
-    assert story.code() == "FORBIDDEN"
     story.do(c.WithdrawChangeRequest(change_request_id=next(iter(story.state.change_requests))), FREELANCER)
     assert file(story, edit(story, 2, title="T")).code() is None
 

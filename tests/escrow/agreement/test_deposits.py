@@ -83,11 +83,6 @@ def test_a_deposit_may_name_the_revision_but_need_not_on_an_active_contract() ->
         assert active().fund(revision=revision).code() == code
 
 
-def test_no_deposit_is_taken_on_a_proposal() -> None:
-    story = Story().propose().fund()
-    assert (story.code(), story.states()) == ("INVALID_STATE", ["PLANNED", "PLANNED"])
-
-
 def test_no_deposit_is_taken_where_nobody_can_decide_disputes() -> None:
     story = active(disputes_can_be_decided=False).fund()
     assert (story.code(), story.happened()) == ("INVALID_STATE", [])

@@ -13,7 +13,8 @@ from escrow.agreement.state import Fees
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState, OrderKind, OrderState
 from escrow.money import Money
-from tests.escrow.agreement.stage import FREELANCER, FREELANCER_ID, Story, account, active, named
+from tests.escrow.agreement.acts import set_payouts, sound
+from tests.escrow.agreement.stage import CLIENT, FREELANCER, FREELANCER_ID, HOUR, Story, account, active, named
 
 NET = 90_00
 """What the freelancer gets of 100.00 USD at a fee of ten per cent."""
@@ -192,3 +193,45 @@ def test_a_payout_of_one_contract_is_not_an_order_of_another() -> None:
     other.fresh = story.fresh
     other.do(c.RequestPayout(contract_id=other.id, order_id=other.fresh(Kind.ORDER)), FREELANCER)
     assert other.order_paid(last_order(story)).code() == "NOT_FOUND"
+
+
+def test_payouts_by_themselves_take_all_that_is_payable_with_each_payment() -> None:
+    story = set_payouts(active("100.00", "50.00"), True)
+    assert story.happened() == ["payouts.changed"], "nothing is payable yet"
+    story.pay().approve()
+    assert story.happened() == ["milestone.released", "payout.started"]
+    assert (story.payable(Side.FREELANCER), story.books()[f"transit:{story.id}", "USD"]) == (0, 90_00)
+    story.pay(2).submit(2).wait(14 * 24 * HOUR).sweep()
+    assert story.happened() == ["milestone.released", "contract.completed", "payout.started"]
+    sound(story)
+
+
+def test_switching_payouts_on_pays_out_what_is_payable_and_asking_again_changes_nothing() -> None:
+    story = active("100.00").pay().approve()
+    assert set_payouts(story, True).happened() == ["payouts.changed", "payout.started"]
+    assert (set_payouts(story, True).code(), story.happened()) == (None, [])
+    assert set_payouts(story, False).happened() == ["payouts.changed"]
+    assert set_payouts(story, False).happened() == []
+
+
+def test_a_failed_payout_starts_no_other_by_itself_but_the_next_payment_takes_it_along() -> None:
+    story = set_payouts(active("100.00", "50.00"), True).pay().approve()
+    story.order_failed(list(story.state.orders)[-1])
+    assert (story.happened(), story.payable(Side.FREELANCER)) == (["payout.failed"], 90_00)
+    story.pay(2).approve(2)
+    assert story.books()[f"transit:{story.id}", "USD"] == 90_00 + 45_00
+    sound(story)
+
+
+def test_a_refund_pays_the_freelancer_nothing_a_split_does() -> None:
+    story = set_payouts(active("100.00", "50.00"), True).pay().give_refund()
+    assert "payout.started" not in story.happened()
+    story.pay(2).open_dispute(2, claim="20.00").accept_claim(2)
+    assert story.happened()[-1] == "payout.started"
+    sound(story)
+
+
+def test_only_an_owner_of_the_freelancers_account_sets_payouts() -> None:
+    story = active()
+    for actor in (CLIENT, account(FREELANCER_ID, role=Role.MANAGER)):
+        assert (set_payouts(story, True, by=actor).code(), story.happened()) == ("FORBIDDEN", [])
