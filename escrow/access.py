@@ -76,6 +76,8 @@ class Actor:
     scopes: frozenset[Scope] = frozenset()
     contract_ids: frozenset[str] | None = None
     """The only contracts that the key reaches; ``None`` for all of its account's."""
+    is_mediator: bool = False
+    """Whether the operator lets its account decide disputes, as far as what it may read is concerned: commands look again."""
 
     def wire(self) -> dict[str, str]:
         """How an event names its actor: the kind, and what is known of account, member and key."""

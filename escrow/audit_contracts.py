@@ -16,32 +16,16 @@ from escrow.agreement.state import Contract
 from escrow.audit_compare import Difference, Row, compare, compare_row
 from escrow.audit_streams import Stream, Unfoldable, check_chain, fold, load
 from escrow.ledger import Transfer
-from escrow.store_rows import (
-    DEADLINE,
-    DEPOSIT,
-    MILESTONE,
-    ORDER,
-    SUBMISSION,
-    contract_row,
-    deadline_row,
-    deposit_row,
-    milestone_row,
-    order_row,
-    submission_row,
-)
+from escrow.store_parts import JSON_COLUMNS, PARTS
+from escrow.store_rows import DEADLINE, contract_row, deadline_row
 
 TABLES: Final = {
-    "milestones": MILESTONE,
-    "deposits": DEPOSIT,
-    "payment_orders": ORDER,
-    "submissions": SUBMISSION,
+    **{part.table: part.columns for part in PARTS},
     "deadlines": DEADLINE,
     "balances": ("contract_id", "account", "currency", "balance_minor"),
     "transfers": ("contract_id", "event_id", "debit", "credit", "amount_minor", "currency", "occurred_at"),
 }
 """What is compared of each table: the domain's columns, not those of the workers."""
-
-_JSON: Final = frozenset({"parts", "returned", "attachments"})
 
 
 async def audit_contracts(contract_ids: Sequence[str]) -> Iterable[Difference]:
@@ -69,7 +53,7 @@ async def _rows(table: str, names: Sequence[str], contract_ids: Sequence[str]) -
     sql = f"SELECT {', '.join(names)} FROM {table} WHERE contract_id = ANY ($1)"  # noqa: S608 - the names above
     for row in await database.fetch(sql, contract_ids):
         found[row["contract_id"]].append(
-            {name: json.loads(value) if name in _JSON else value for name, value in row.items()}
+            {name: json.loads(value) if name in JSON_COLUMNS else value for name, value in row.items()}
         )
     return found
 
@@ -104,11 +88,8 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
 
 def _expected(contract: Contract) -> Iterator[tuple[str, list[Row], Sequence[str]]]:
     """The rows that a folded contract has in each table, and the columns that are their key."""
-    milestones = (*contract.former.values(), *contract.milestones)
-    yield "milestones", [milestone_row(contract.id, one) for one in milestones], ("id",)
-    yield "deposits", [deposit_row(contract, one) for one in contract.deposits.values()], ("id",)
-    yield "payment_orders", [order_row(contract.id, one) for one in contract.orders.values()], ("id",)
-    yield "submissions", [submission_row(contract.id, one) for one in contract.submissions.values()], ("id",)
+    for part in PARTS:
+        yield part.table, part.rows(contract), part.key
     yield "deadlines", [deadline_row(contract.id, one) for one in deadlines(contract)], ("kind", "subject_id")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from escrow import bell, database, ids, log, store_read, store_write
+from escrow import bell, codec, database, ids, log, store_read, store_write
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
 from escrow.agreement.commands import Command, PartyCommand
@@ -78,7 +78,7 @@ async def foresee(command: Command, *, by: Actor) -> tuple[Step, Surroundings]:
 
     A refusal is part of the step; also `NotFound` for what `by` may not see. Raises `log.UnknownEvent` as `run` does.
     """
-    loaded = await store_read.load(subject_of(command))
+    loaded = await store_read.load(subject_of(command), account_id=by.account_id)
     try:
         _check_visible(command, loaded, by)
     except NotFound as refusal:
@@ -156,7 +156,7 @@ class _Attempt:
             self._sealed,
             account_id=self._by.account_id,
             key=self._idempotency if accepted else None,
-            result=result_of(self._command, after.id),
+            result=result_of(self._command, after),
         )
 
     async def ring(self) -> None:
@@ -182,7 +182,7 @@ class _Attempt:
             version=self._loaded.version + len(self._sealed),
             around=self._loaded.around,
             recorded=tuple(self._sealed),
-            result=self._replayed if self._replayed is not None else result_of(self._command, contract.id),
+            result=self._replayed if self._replayed is not None else result_of(self._command, contract),
             replayed=self._replayed is not None,
         )
 
@@ -201,12 +201,15 @@ def subject_of(command: Command) -> Subject:
             freelancer_id=_one(Kind.ACCOUNT, command.freelancer_id),
         )
     # What a command is about to make is not there to be loaded.
-    makes_order = isinstance(command, commands.Fund | commands.RequestPayout)
+    makes_order = isinstance(command, commands.Fund | commands.FundContract | commands.RequestPayout)
     return Subject(
         contract_id=_one(Kind.CONTRACT, getattr(command, "contract_id", None)),
         milestone_id=_one(Kind.MILESTONE, getattr(command, "milestone_id", None)),
         deposit_id=None if makes_order else _one(Kind.DEPOSIT, getattr(command, "deposit_id", None)),
         order_id=None if makes_order else _one(Kind.ORDER, getattr(command, "order_id", None)),
+        refund_id=_one(Kind.REFUND_REQUEST, getattr(command, "refund_id", None)),
+        dispute_id=_one(Kind.DISPUTE, getattr(command, "dispute_id", None)),
+        change_request_id=_one(Kind.CHANGE_REQUEST, getattr(command, "change_request_id", None)),
     )
 
 
@@ -217,15 +220,20 @@ def _one(kind: Kind, identifier: str | None) -> str | None:
     return NOBODY
 
 
-def result_of(command: Command, contract_id: str) -> dict[str, str]:
+def result_of(command: Command, after: Contract) -> dict[str, str]:
     """The ids that the answer to a command is about, by name; stored with an idempotency key."""
     named = {name: getattr(command, name, None) for name in _RESULT_IDS}
     if isinstance(command, commands.AddMilestone):
         named["milestone_id"] = command.milestone.id
-    return {"contract_id": contract_id} | {name: value for name, value in named.items() if value is not None}
+    elif isinstance(command, commands.PostUpdate):
+        named["update_number"] = str(after.updates_posted)
+    return {"contract_id": after.id} | {name: value for name, value in named.items() if value is not None}
 
 
-_RESULT_IDS: Final = ("milestone_id", "submission_id", "deposit_id", "order_id")
+_RESULT_IDS: Final = (
+    "milestone_id", "submission_id", "deposit_id", "bonus_deposit_id", "order_id", "refund_id", "dispute_id",
+    "change_request_id",
+)  # fmt: skip
 
 
 def _check_visible(command: Command, loaded: Loaded, by: Actor) -> None:
@@ -233,7 +241,12 @@ def _check_visible(command: Command, loaded: Loaded, by: Actor) -> None:
     if isinstance(command, commands.Propose):
         return  # it names no contract: one is loaded only for a repetition, which the table of roles decides about
     if contract is None or not may_see(
-        by, contract_id=contract.id, client_id=contract.client_id, freelancer_id=contract.freelancer_id
+        by,
+        contract_id=contract.id,
+        client_id=contract.client_id,
+        freelancer_id=contract.freelancer_id,
+        is_mediator=loaded.around.mediator is not None,
+        was_disputed=contract.was_disputed,
     ):
         raise _not_found(command)
 
@@ -244,16 +257,31 @@ def _check_may_repeat(command: Command, loaded: Loaded, by: Actor) -> None:
     What depends on the state is not asked again: the repetition of what was done is no error, whatever came after.
     """
     side = loaded.contract.side_of(by.account_id) if loaded.contract is not None else None
-    refusal = forbidden_by_table(by, command.action, side) if isinstance(command, PartyCommand) else None
-    if refusal is not None:
-        raise refusal
+    if isinstance(command, PartyCommand):
+        is_mediator = loaded.around.mediator is not None
+        refusal = forbidden_by_table(by, command.action, side, is_mediator=is_mediator)
+        if refusal is not None:
+            raise refusal
 
 
 def _not_found(command: Command) -> NotFound:
-    contract_id = getattr(command, "contract_id", None)
-    if contract_id is not None:
-        return NotFound(f"There is no contract {contract_id}.", field="contractId")
-    return NotFound(f"There is no milestone {getattr(command, 'milestone_id', None)}.", field="milestoneId")
+    """The contract can't be told from what led to it: both don't exist for who asks."""
+    for name, spoken in _WAYS.items():
+        identifier = getattr(command, name, None)
+        if identifier is not None:
+            return NotFound(f"There is no {spoken} {identifier}.", field=codec.camel(name))
+    raise ValueError(f"{type(command).__name__} names nothing")
+
+
+_WAYS: Final = {
+    "contract_id": "contract",
+    "milestone_id": "milestone",
+    "deposit_id": "deposit",
+    "refund_id": "refund request",
+    "dispute_id": "dispute",
+    "change_request_id": "change request",
+}
+"""The ways to a contract, in the order in which they are looked at, and how a person calls what they name."""
 
 
 def _raise_unless_key(error: asyncpg.UniqueViolationError) -> None:

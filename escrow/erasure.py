@@ -8,18 +8,16 @@ the audit finds the tables to be what the log gives without those words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
 from escrow import database
 from escrow.agreement.evolve import evolve
-from escrow.agreement.state import Contract
 from escrow.audit_streams import fold, load
 from escrow.errors import InvalidState, NotFound
 from escrow.idempotency import NO_INPUT_SQL
-from escrow.store_rows import Row, contract_row, milestone_row, order_row, submission_row
+from escrow.store_parts import PARTS, Part, sql_type
 
 
 async def erase(contract_id: str, *, event_id: str | None = None) -> int:
@@ -71,34 +69,19 @@ async def _rewrite(contract_id: str) -> None:
     contract, _ = fold(streams[contract_id], evolve)
     if contract is None:
         raise ValueError(f"{contract_id} has no events")
-    for table, rows in _rows(contract).items():
-        await database.execute(_update(table), orjson.dumps(rows).decode())
-
-
-_WORDS: Final = {
-    "contracts": {"title": "text", "description": "text"},
-    "milestones": {"title": "text", "purpose": "text", "deliverables": "text[]"},
-    "submissions": {"message": "text", "links": "text[]", "attachments": "jsonb"},
-    "payment_orders": {"payment_token": "text"},
-}
-"""The columns that hold people's words, by table, with their types."""
-
-
-def _rows(contract: Contract) -> dict[str, Sequence[Row]]:
-    milestones = (*contract.milestones, *contract.former.values())
-    return {
-        "contracts": [contract_row(contract)],
-        "milestones": [milestone_row(contract.id, one) for one in milestones],
-        "submissions": [submission_row(contract.id, one) for one in contract.submissions.values()],
-        "payment_orders": [order_row(contract.id, one) for one in contract.orders.values()],
-    }
-
-
-def _update(table: str) -> str:
-    words = _WORDS[table]
-    assigned = ", ".join(f"{name} = given.{name}" for name in words)
-    typed = ", ".join(f"{name} {kind}" for name, kind in words.items())
-    return (
-        f"UPDATE {table} SET {assigned} FROM json_to_recordset($1::json) AS given (id text, {typed}) "
-        f"WHERE {table}.id = given.id"
+    await database.execute(
+        "UPDATE contracts SET title = $2, description = $3 WHERE id = $1",
+        contract.id,
+        contract.title,
+        contract.description,
     )
+    for part in PARTS:
+        if part.words and (rows := part.rows(contract)):
+            await database.execute(_update(part), orjson.dumps(rows).decode())
+
+
+def _update(part: Part) -> str:
+    assigned = ", ".join(f"{name} = given.{name}" for name in part.words)
+    typed = ", ".join(f"{name} {sql_type(name)}" for name in (*part.key, *part.words))
+    same = " AND ".join(f"{part.table}.{name} = given.{name}" for name in part.key)
+    return f"UPDATE {part.table} SET {assigned} FROM json_to_recordset($1::json) AS given ({typed}) WHERE {same}"

@@ -8,13 +8,23 @@ rows come as arrays of records, which the driver decodes without JSON.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from escrow import database, log
+from escrow.agreement.objects import ChangeRequest
 from escrow.agreement.state import Contract, Fees, Surroundings
 from escrow.idempotency import StoredKey, stored
+from escrow.store_objects import (
+    CHANGE_REQUEST,
+    DISPUTE,
+    REFUND_REQUEST,
+    change_request_of,
+    dispute_of,
+    refund_of,
+)
 from escrow.store_rows import (
     CONTRACT,
     DEPOSIT,
@@ -23,6 +33,7 @@ from escrow.store_rows import (
     columns,
     contract_of,
     deposit_of,
+    mediator_of,
     milestone_of,
     order_of,
     party_of,
@@ -40,6 +51,9 @@ class Subject:
     milestone_id: str | None = None
     deposit_id: str | None = None
     order_id: str | None = None
+    refund_id: str | None = None
+    dispute_id: str | None = None
+    change_request_id: str | None = None
     client_id: str | None = None
     freelancer_id: str | None = None
 
@@ -75,6 +89,9 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         *log.KNOWN,
         subject.client_id,
         subject.freelancer_id,
+        subject.refund_id,
+        subject.dispute_id,
+        subject.change_request_id,
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -95,23 +112,44 @@ async def lock(subject: Subject) -> None:
 
     What is loaded afterwards, by another statement, is what the holders before have left.
     """
-    await database.fetch(_LOCK, subject.contract_id, subject.milestone_id, subject.deposit_id, subject.order_id)
+    await database.fetch(
+        _LOCK,
+        subject.contract_id,
+        subject.milestone_id,
+        subject.deposit_id,
+        subject.order_id,
+        subject.refund_id,
+        subject.dispute_id,
+        subject.change_request_id,
+    )
 
 
 def _contract(row: database.Record) -> Contract | None:
     if row["id"] is None:
         return None
     found = sorted((milestone_of(values) for values in row["milestones"]), key=lambda milestone: milestone.position)
-    deposits = (deposit_of(values) for values in row["deposits"])
-    orders = (order_of(values) for values in row["orders"])
     return contract_of(
         row,
         milestones=tuple(milestone for milestone in found if milestone.revision == row["revision"]),
         former={milestone.id: milestone for milestone in found if milestone.revision != row["revision"]},
-        deposits={deposit.id: deposit for deposit in deposits},
-        orders={order.id: order for order in orders},
-        balances={(account, currency): balance for account, currency, balance in row["balances"]},
+        **loaded_parts(row),
     )
+
+
+def loaded_parts(row: database.Record) -> dict[str, Any]:
+    """What lies beside a contract's milestones, by the names that `Contract` gives it: of a row with `BESIDE_SQL`."""
+    return {
+        "deposits": {one.id: one for one in map(deposit_of, row["deposits"])},
+        "orders": {one.id: one for one in map(order_of, row["orders"])},
+        "balances": {(account, currency): balance for account, currency, balance in row["balances"]},
+        "refunds": {one.id: one for one in map(refund_of, row["refunds"])},
+        "disputes": {one.id: one for one in map(dispute_of, row["disputes"])},
+        "change_requests": {one.id: one for one in sorted(map(change_request_of, row["change_requests"]), key=_by_id)},
+    }
+
+
+def _by_id(request: ChangeRequest) -> str:
+    return request.id
 
 
 def _surroundings(row: database.Record) -> Surroundings:
@@ -122,16 +160,22 @@ def _surroundings(row: database.Record) -> Surroundings:
         freelancer=party_of(row["freelancer"]),
         share_member=row["share_member"],
         disputes_can_be_decided=row["disputes_can_be_decided"],
+        mediator=mediator_of(row["mediator"]),
     )
 
 
-def _nested(names: tuple[str, ...], *, table: str, either: str, named: str) -> str:
-    """An array of a table's rows of the contract: those that satisfy one condition, and the others that are named.
+def nested_sql(names: tuple[str, ...], *, table: str, either: Sequence[str], named: str | None = None) -> str:
+    """An array of a table's rows of the contract: those that satisfy one of the conditions, and the one that is named.
 
-    Two scans, each by its own index, rather than one condition with OR.
+    A scan for each, by its own index, rather than one condition with OR; conditions exclude each other.
     """
     select = f"SELECT ROW({columns(names, of='one')}) FROM {table} AS one WHERE one.contract_id = contract.id"
-    return f"ARRAY({select} AND {either} UNION ALL {select} AND NOT ({either}) AND {named})"
+    scans = [f"{select} AND {condition}" for condition in either]
+    if named is not None:
+        # A comparison with NULL is no reason to leave a row out.
+        rest = " AND ".join(f"({condition}) IS NOT TRUE" for condition in either)
+        scans.append(f"{select} AND {rest} AND {named}")
+    return f"ARRAY({' UNION ALL '.join(scans)})"
 
 
 def _party(account_id: str) -> str:
@@ -139,9 +183,13 @@ def _party(account_id: str) -> str:
 
 
 _SUBJECT: Final = """
-    $1, (SELECT contract_id FROM milestones WHERE id = $2), (SELECT contract_id FROM deposits WHERE id = $3),
-    (SELECT contract_id FROM payment_orders WHERE id = $4)"""
+    $1, (SELECT contract_id FROM milestones WHERE id = {}), (SELECT contract_id FROM deposits WHERE id = {}),
+    (SELECT contract_id FROM payment_orders WHERE id = {}), (SELECT contract_id FROM refund_requests WHERE id = {}),
+    (SELECT contract_id FROM disputes WHERE id = {}), (SELECT contract_id FROM change_requests WHERE id = {})"""
 """The ways to the contract; the database goes only as far as the first that leads to one."""
+
+_NAMED: Final = ("$2", "$3", "$4", "$12", "$13", "$14")
+_LOCKED: Final = ("$2", "$3", "$4", "$5", "$6", "$7")
 
 _CLIENT: Final = "coalesce(contract.client_id, $10)"
 _FREELANCER: Final = "coalesce(contract.freelancer_id, $11)"
@@ -162,27 +210,61 @@ DECIDABLE_SQL: Final = """(
         WHERE operator.is_operator AND 'disputes:decide' = ANY (api_keys.scopes) AND api_keys.revoked_at IS NULL
         AND (api_keys.expires_at IS NULL OR api_keys.expires_at > clock_timestamp())))"""
 
+
+def mediator_sql(account: str, client: str, freelancer: str) -> str:
+    """The acting account, given as SQL, if the operator appointed it as a mediator: the columns of `MEDIATOR`."""
+    return f"""(
+        SELECT ROW(acting.id, acting.disabled_at IS NOT NULL,
+            {share_member_sql("acting.id", client)} OR {share_member_sql("acting.id", freelancer)})
+        FROM accounts AS acting WHERE acting.id = {account} AND acting.is_mediator)"""
+
+
+_PLAN: Final = nested_sql(
+    MILESTONE, table="milestones", either=["one.revision = contract.revision"], named="one.id = $2"
+)
+_BESIDE_TABLES: Final = (
+    ("deposits", DEPOSIT, "deposits", ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
+    ("orders", ORDER, "payment_orders", ["one.state = 'STARTED'"], "$4"),
+    ("refunds", REFUND_REQUEST, "refund_requests", ["one.state = 'OPEN'"], "$12"),
+    ("disputes", DISPUTE, "disputes", ["one.state IN ('OPEN', 'MEDIATION')"], "$13"),
+    ("change_requests", CHANGE_REQUEST, "change_requests", ["one.state = 'OPEN'"], "$14"),
+)
+"""What is loaded beside the plan: a name, columns, a table, which of its rows always, and the parameter that names one."""
+
+
+def _beside(*, named: bool) -> str:
+    arrays = [
+        f"{nested_sql(names, table=table, either=either, named=f'one.id = {number}' if named else None)} AS {name}"
+        for name, names, table, either, number in _BESIDE_TABLES
+    ]
+    balances = """ARRAY(
+        SELECT ROW(account, currency, balance_minor) FROM balances
+        WHERE contract_id = contract.id AND balance_minor <> 0) AS balances"""
+    return ", ".join([*arrays, balances])
+
+
+_BESIDE: Final = _beside(named=True)
+BESIDE_SQL: Final = _beside(named=False)
+"""What lies beside the milestones of a row `contract` and is still open, for `loaded_parts`."""
+
 # A new contract is there only if its idempotency key has made it before.
 _LOAD: Final = f"""
 SELECT {columns(CONTRACT, of="contract")}, contract.version, contract.last_hash, contract.last_event_at,
     contract.erasures, greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
-    {_nested(MILESTONE, table="milestones", either="one.revision = contract.revision", named="one.id = $2")} AS milestones,
-    {_nested(DEPOSIT, table="deposits", either="one.state = 'STARTED'", named="one.id = $3")} AS deposits,
-    {_nested(ORDER, table="payment_orders", either="one.state = 'STARTED'", named="one.id = $4")} AS orders,
-    ARRAY(
-        SELECT ROW(account, currency, balance_minor) FROM balances
-        WHERE contract_id = contract.id AND balance_minor <> 0) AS balances,
+    {_PLAN} AS milestones,
+    {_BESIDE},
     {_party(_CLIENT)} AS client,
     {_party(_FREELANCER)} AS freelancer,
     {share_member_sql(_CLIENT, _FREELANCER)} AS share_member,
     {DECIDABLE_SQL} AS disputes_can_be_decided,
+    {mediator_sql("$5", _CLIENT, _FREELANCER)} AS mediator,
     key.input_sha256, key.result,
     {log.UNKNOWN_SQL.format(vocabulary="$7", types="$8", versions="$9", stream="contract.id")} AS is_beyond_us
 FROM deployment
 LEFT JOIN idempotency_keys AS key ON key.account_id = $5 AND key.key = $6
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, key.contract_id)
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT.format(*_NAMED)}, key.contract_id)
 WHERE deployment.id = 1
 """
 
-_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT}) FOR NO KEY UPDATE"
+_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT.format(*_LOCKED)}) FOR NO KEY UPDATE"

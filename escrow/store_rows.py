@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from escrow.access import AccountType, Side
 from escrow.agreement.deadlines import Deadline
+from escrow.agreement.held import Lot
 from escrow.agreement.state import (
-    Attachment,
     Contract,
     Deposit,
     DepositPart,
     DepositTerm,
+    Ending,
     Fees,
+    Mediator,
     Milestone,
     Order,
     Party,
@@ -27,34 +29,35 @@ from escrow.agreement.state import (
     Windows,
 )
 from escrow.database import Record
-from escrow.lifecycle import ContractState, DepositState, MilestoneState, OrderKind, OrderState
+from escrow.lifecycle import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
 from escrow.money import Money
-
-Row = dict[str, Any]
-Values = tuple[Any, ...]
+from escrow.store_objects import Row, Values, files_of, files_row
 
 WINDOWS: Final = tuple(field.name for field in fields(Windows))
 
 CONTRACT: Final = (
     "id", "client_id", "freelancer_id", "state", "title", "description", "currency", "time_zone", "budget_minor",
     "deposit_term", "revision", "written_by", "offered_at", "plan_version", *WINDOWS, "client_fee_bps",
-    "freelancer_fee_bps", "created_at", "updated_at",
+    "freelancer_fee_bps", "created_at", "updated_at", "ending_by", "ending_requested_at", "ending_money_went_back",
+    "all_deposited", "was_disputed", "updates_posted", "is_dormant", "payouts_are_automatic",
 )  # fmt: skip
 MILESTONE: Final = (
     "id", "contract_id", "revision", "position", "state", "title", "purpose", "deliverables", "due_on", "amount_minor",
     "held_minor", "held_fee_minor", "base_minor", "base_fee_minor", "released_minor", "refunded_minor",
     "freelancer_fee_minor", "client_fee_minor", "submissions", "review_due_at", "deposit_id", "updated_at",
-    "reminded_hours",
+    "reminded_hours", "hold", "hold_id", "review_frozen_at", "review_resumed_at", "client_barred_until",
+    "freelancer_barred_until", "frozen_at", "lots", "bonus_deposit_id", "bonus_minor", "rolled_minor", "lost_minor",
 )  # fmt: skip
 DEPOSIT: Final = (
     "id", "contract_id", "order_id", "revision", "state", "parts", "charge_minor", "currency", "returned", "started_at",
-    "due_at",
+    "due_at", "is_bonus", "reversal", "reversed_at", "is_for_everything", "forfeited_minor",
 )  # fmt: skip
 ORDER: Final = ("id", "contract_id", "kind", "state", "amount_minor", "currency", "deposit_id", "payment_token")
 SUBMISSION: Final = (
     "id", "contract_id", "milestone_id", "number", "message", "links", "attachments", "submitted_at",
 )  # fmt: skip
 PARTY: Final = ("id", "type", "is_operator", "disabled")
+MEDIATOR: Final = ("id", "disabled", "shares_member")
 DEADLINE: Final = ("contract_id", "kind", "subject_id", "due_at")
 
 
@@ -78,6 +81,14 @@ def contract_row(contract: Contract) -> Row:
         "freelancer_fee_bps": contract.fees.freelancer_bps,
         "created_at": contract.created_at,
         "updated_at": contract.updated_at,
+        "ending_by": contract.ending.by.value if contract.ending else None,
+        "ending_requested_at": contract.ending.requested_at if contract.ending else None,
+        "ending_money_went_back": contract.ending.money_went_back if contract.ending else None,
+        "all_deposited": contract.all_deposited,
+        "was_disputed": contract.was_disputed,
+        "updates_posted": contract.updates_posted,
+        "is_dormant": contract.is_dormant,
+        "payouts_are_automatic": contract.payouts_are_automatic,
     }
     row.update((name, getattr(contract.windows, name)) for name in WINDOWS)
     return row
@@ -104,8 +115,20 @@ def contract_of(row: Record | Mapping[str, Any], **parts: Any) -> Contract:
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        ending=_ending(row),
+        all_deposited=row["all_deposited"],
+        was_disputed=row["was_disputed"],
+        updates_posted=row["updates_posted"],
+        is_dormant=row["is_dormant"],
+        payouts_are_automatic=row["payouts_are_automatic"],
         **parts,
     )
+
+
+def _ending(row: Record | Mapping[str, Any]) -> Ending | None:
+    if row["ending_by"] is None:
+        return None
+    return Ending(Side(row["ending_by"]), row["ending_requested_at"], row["ending_money_went_back"])
 
 
 def milestone_row(contract_id: str, milestone: Milestone) -> Row:
@@ -114,14 +137,22 @@ def milestone_row(contract_id: str, milestone: Milestone) -> Row:
         "contract_id": contract_id,
         "state": milestone.state.value,
         "deliverables": list(milestone.deliverables),
+        "hold": milestone.hold.value,
+        "lots": [asdict(lot) for lot in milestone.lots],
     }
     return row
 
 
 def milestone_of(values: Values) -> Milestone:
     """The milestone of a row's values in the order of `MILESTONE`."""
-    identifier, _, revision, position, state, title, purpose, deliverables, *rest = values
-    return Milestone(identifier, revision, position, MilestoneState(state), title, purpose, tuple(deliverables), *rest)
+    named = dict(zip(MILESTONE, values, strict=True))
+    del named["contract_id"]
+    named["state"] = MilestoneState(named["state"])
+    named["deliverables"] = tuple(named["deliverables"])
+    named["hold"] = Hold(named["hold"])
+    # Most milestones of a plan hold nothing: their JSON needs no reading.
+    named["lots"] = () if named["lots"] == "[]" else tuple(Lot(**lot) for lot in json.loads(named["lots"]))
+    return Milestone(**named)
 
 
 def deposit_row(contract: Contract, deposit: Deposit) -> Row:
@@ -140,12 +171,18 @@ def deposit_row(contract: Contract, deposit: Deposit) -> Row:
         "returned": [{"minor": money.minor, "currency": money.currency} for money in deposit.returned],
         "started_at": deposit.started_at,
         "due_at": deposit.due_at,
+        "is_bonus": deposit.is_bonus,
+        "reversal": deposit.reversal.value if deposit.reversal else None,
+        "reversed_at": deposit.reversed_at,
+        "is_for_everything": deposit.is_for_everything,
+        "forfeited_minor": deposit.forfeited_minor,
     }
 
 
 def deposit_of(values: Values) -> Deposit:
     """The deposit of a row's values in the order of `DEPOSIT`."""
-    identifier, _, order_id, revision, state, parts, _, _, returned, started_at, due_at = values
+    identifier, _, order_id, revision, state, parts, _, _, returned, started_at, due_at, *later = values
+    is_bonus, reversal, reversed_at, is_for_everything, forfeited_minor = later
     return Deposit(
         id=identifier,
         order_id=order_id,
@@ -155,6 +192,11 @@ def deposit_of(values: Values) -> Deposit:
         started_at=started_at,
         due_at=due_at,
         returned=tuple(Money(**money) for money in json.loads(returned)),
+        is_bonus=is_bonus,
+        reversal=ReversalState(reversal) if reversal is not None else None,
+        reversed_at=reversed_at,
+        is_for_everything=is_for_everything,
+        forfeited_minor=forfeited_minor,
     )
 
 
@@ -187,7 +229,7 @@ def submission_row(contract_id: str, submission: Submission) -> Row:
         "number": submission.number,
         "message": submission.message,
         "links": list(submission.links),
-        "attachments": [{"name": file.name, "sha256": file.sha256} for file in submission.attachments],
+        "attachments": files_row(submission.attachments),
         "submitted_at": submission.submitted_at,
     }
 
@@ -195,8 +237,7 @@ def submission_row(contract_id: str, submission: Submission) -> Row:
 def submission_of(values: Values) -> Submission:
     """The submission of a row's values in the order of `SUBMISSION`."""
     identifier, _, milestone_id, number, message, links, attachments, submitted_at = values
-    files = tuple(Attachment(**file) for file in json.loads(attachments))
-    return Submission(identifier, milestone_id, number, message, tuple(links), files, submitted_at)
+    return Submission(identifier, milestone_id, number, message, tuple(links), files_of(attachments), submitted_at)
 
 
 def party_of(values: Values | None) -> Party | None:
@@ -205,6 +246,11 @@ def party_of(values: Values | None) -> Party | None:
         return None
     account_id, kind, is_operator, disabled = values
     return Party(account_id, AccountType(kind), is_operator, disabled)
+
+
+def mediator_of(values: Values | None) -> Mediator | None:
+    """The acting account of a row's values in the order of `MEDIATOR`, if it is a mediator."""
+    return Mediator(*values) if values is not None and values[0] is not None else None
 
 
 def deadline_row(contract_id: str, deadline: Deadline) -> Row:

@@ -11,32 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
 from escrow import database, ids, ledger, log
 from escrow.agreement.deadlines import deadlines
-from escrow.agreement.state import Contract, Deposit, Milestone, Order, Submission
+from escrow.agreement.state import Contract
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
+from escrow.store_objects import Row
+from escrow.store_parts import ORDERS, PARTS, Part, sql_type
 from escrow.store_read import Loaded
-from escrow.store_rows import (
-    CONTRACT,
-    DEPOSIT,
-    MILESTONE,
-    ORDER,
-    SUBMISSION,
-    Row,
-    contract_row,
-    deadline_row,
-    deposit_row,
-    milestone_row,
-    order_row,
-    submission_row,
-)
-
-T = TypeVar("T")
+from escrow.store_rows import CONTRACT, contract_row, deadline_row
 
 
 async def write(
@@ -62,10 +49,7 @@ async def write(
     }
     arguments = [
         *(row[name] for name in _COLUMNS),
-        _json(milestone_row(after.id, one) for one in _changed(_milestones(before), _milestones(after))),
-        _json(deposit_row(after, one) for one in _changed(_deposits(before), _deposits(after))),
-        _json(order_row(after.id, one) for one in _changed(_orders(before), _orders(after))),
-        _json(submission_row(after.id, one) for one in _changed(_submissions(before), _submissions(after))),
+        *(_json(part.row(after, one) for one in _changed(part, before, after)) for part in PARTS),
         *_balances(before, after),
         *_deadlines(before, after),
         *_transfers(after.id, sealed),
@@ -82,32 +66,16 @@ async def write(
 
 def changes_orders(before: Contract | None, after: Contract) -> bool:
     """Whether the payments worker has something new to look at."""
-    return any(True for _ in _changed(_orders(before), _orders(after)))
+    return any(True for _ in _changed(ORDERS, before, after))
 
 
 # --- what changed ---------------------------------------------------------------------------------------------------
 
 
-def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[T]:
-    return (one for identifier, one in after.items() if before.get(identifier) is not one)
-
-
-def _milestones(contract: Contract | None) -> Mapping[str, Milestone]:
-    if contract is None:
-        return {}
-    return {**contract.former, **{milestone.id: milestone for milestone in contract.milestones}}
-
-
-def _deposits(contract: Contract | None) -> Mapping[str, Deposit]:
-    return contract.deposits if contract else {}
-
-
-def _orders(contract: Contract | None) -> Mapping[str, Order]:
-    return contract.orders if contract else {}
-
-
-def _submissions(contract: Contract | None) -> Mapping[str, Submission]:
-    return contract.submissions if contract else {}
+def _changed(part: Part, before: Contract | None, after: Contract) -> Iterator[Any]:
+    """The objects of a table that are others than before."""
+    known = part.held_by(before) if before is not None else {}
+    return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
 
 
 def _json(rows: Iterable[Row]) -> str:
@@ -154,28 +122,6 @@ def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
 _COLUMNS: Final = (*CONTRACT, "version", "last_hash", "last_event_at")
 _FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
 
-_SQL_TYPES: Final = {
-    "revision": "int",
-    "position": "int",
-    "submissions": "int",
-    "number": "int",
-    "reminded_hours": "int",
-    "due_on": "date",
-    "deliverables": "text[]",
-    "links": "text[]",
-    "parts": "jsonb",
-    "returned": "jsonb",
-    "attachments": "jsonb",
-}
-
-
-def _sql_type(column: str) -> str:
-    if column.endswith("_minor"):
-        return "bigint"
-    if column.endswith("_at"):
-        return "timestamptz"
-    return _SQL_TYPES.get(column, "text")
-
 
 class _Numbers:
     """Numbers of parameters, in the order in which `write` gives its arguments."""
@@ -188,32 +134,24 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(name: str, table: str, names: Sequence[str], updated: Sequence[str], parameter: str) -> str:
+def _upsert(part: Part, parameter: str) -> str:
     """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may."""
-    typed = ", ".join(f"{column} {_sql_type(column)}" for column in names)
-    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
-    conflict = f"ON CONFLICT (id) DO UPDATE SET {assigned}" if updated else ""
+    typed = ", ".join(f"{column} {sql_type(column)}" for column in part.columns)
+    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in part.updated)
+    conflict = f"ON CONFLICT ({', '.join(part.key)}) DO UPDATE SET {assigned}" if part.updated else ""
     return f"""
-    {name} AS (
-        INSERT INTO {table} ({", ".join(names)})
+    in_{part.table} AS (
+        INSERT INTO {part.table} ({", ".join(part.columns)})
         SELECT given.* FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
         {conflict}
     )"""
 
 
-def _without(names: Sequence[str], *fixed: str) -> list[str]:
-    return [name for name in names if name not in fixed]
-
-
 def _statement(*, new: bool) -> str:
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
-    milestones, deposits, orders, submissions = numbers.take(4)
     parts = [
-        _upsert("plan", "milestones", MILESTONE, _without(MILESTONE, "id", "contract_id", "revision"), milestones),
-        _upsert("paid_in", "deposits", DEPOSIT, ["state", "returned"], deposits),
-        _upsert("asked", "payment_orders", ORDER, ["state"], orders),
-        _upsert("handed_in", "submissions", SUBMISSION, [], submissions),
+        *(_upsert(part, number) for part, number in zip(PARTS, numbers.take(len(PARTS)), strict=True)),
         _BOOKED.format(*numbers.take(3)),
         _STOPPED.format(*numbers.take(2)),
         _STARTED.format(*numbers.take(3)),

@@ -12,9 +12,23 @@ import strawberry
 
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
 from escrow.agreement.advice import HintCode
+from escrow.agreement.objects import ChangeKind
 from escrow.agreement.state import DepositTerm
 from escrow.errors import ErrorCode
-from escrow.lifecycle import Action, ContractState, DepositState, MilestoneState, OrderKind, OrderState
+from escrow.lifecycle import (
+    Action,
+    ChangeRequestState,
+    ContractState,
+    DepositState,
+    DisputeState,
+    Hold,
+    MilestoneState,
+    OrderKind,
+    OrderState,
+    RefundState,
+    ReversalOutcome,
+    ReversalState,
+)
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -113,6 +127,7 @@ _describe(
     DepositTerm,
     "What the first deposit covers.",
     FIRST="The first milestone.",
+    ALL="All milestones: no single one is funded before a deposit for everything in this revision was confirmed.",
 )
 
 _describe(
@@ -134,7 +149,7 @@ _describe(
 
 _describe(
     Action,
-    "What a party can ask of a contract or of one of its milestones; each is a mutation.",
+    "What can be asked of a contract or of what belongs to it; each is a mutation.",
     PROPOSE="`proposeContract`: put the first revision of a contract on the table.",
     REVISE="`reviseContract`: answer a proposal with a counter-offer.",
     ACCEPT="`acceptContract`: agree to the revision that is on the table.",
@@ -150,6 +165,30 @@ _describe(
     APPROVE="`approveMilestone`: release the money.",
     REQUEST_CHANGES="`requestChanges`: send submitted work back with a note.",
     REQUEST_PAYOUT="`requestPayout`: have what is payable to the freelancer paid out.",
+    SET_PAYOUTS="`setPayouts`: be paid out by itself whenever something becomes payable, or only when asked.",
+    END="`endContract`: end a contract early.",
+    WITHDRAW_END="`withdrawEnd`: take an ending back.",
+    FUND_CONTRACT="`fundContract`: start one deposit for all planned milestones.",
+    FILE_CHANGE_REQUEST="`fileChangeRequest`: ask the other side to accept changes of the plan.",
+    ACCEPT_CHANGE_REQUEST="`acceptChangeRequest`: carry a change request out.",
+    DECLINE_CHANGE_REQUEST="`declineChangeRequest`: leave the plan as it is.",
+    WITHDRAW_CHANGE_REQUEST="`withdrawChangeRequest`: take one's own change request back.",
+    REQUEST_REFUND="`requestRefund`: ask for what a milestone holds.",
+    WITHDRAW_REFUND="`withdrawRefund`: take a refund request back.",
+    ACCEPT_REFUND="`acceptRefund`: give back what a refund request asks for.",
+    DECLINE_REFUND="`declineRefund`: answer a refund request with a dispute.",
+    GIVE_REFUND="`giveRefund`: give back what a milestone holds, unasked.",
+    OPEN_DISPUTE="`openDispute`: claim how what a milestone holds should be split.",
+    ADD_EVIDENCE="`addEvidence`: bring something forward in a dispute.",
+    ACCEPT_CLAIM="`acceptClaim`: carry the other side's claim out.",
+    REJECT_CLAIM="`rejectClaim`: send the dispute to mediation.",
+    OFFER_SETTLEMENT="`offerSettlement`: offer the other side a split.",
+    WITHDRAW_SETTLEMENT="`withdrawSettlement`: take one's own offer back.",
+    ACCEPT_SETTLEMENT="`acceptSettlement`: accept the other side's offer.",
+    WITHDRAW_DISPUTE="`withdrawDispute`: take a dispute back.",
+    DECIDE_DISPUTE="`decideDispute`: split what a milestone holds, as a mediator or the operator.",
+    RESOLVE_REVERSAL="`resolveReversal`: say how the argument about a reversed deposit ended, as the operator.",
+    POST_UPDATE="`postUpdate`: say how it goes.",
 )
 
 _describe(
@@ -163,6 +202,8 @@ _describe(
     MILESTONE_LOCKED="Only planned milestones can be edited.",
     OUT_OF_SEQUENCE="Not before its turn.",
     SAME_PARTY="Client and freelancer are the same or share a member.",
+    NEXT_NOT_FUNDED="There is no next milestone that what is left over could roll forward to.",
+    STALE_CHANGE_REQUEST="The plan moved on and the change request no longer fits; `details` say which operation, and why.",
     INVALID_INPUT="A value that no state would accept.",
     INSUFFICIENT_FUNDS="More than there is to pay out.",
     IDEMPOTENCY_KEY_REUSED="The same idempotency key came with another input.",
@@ -187,4 +228,68 @@ _describe(
     DUE_IN_THE_PAST="A due date has passed already.",
     DUE_OUT_OF_ORDER="A milestone is due before one that comes earlier in the plan.",
     DUE_TOO_CLOSE="Unrealistically close: less than two days after today, or after the milestone before.",
+)
+
+_describe(
+    Hold,
+    "What freezes a milestone that holds money, beside its state.",
+    NONE="Nothing does.",
+    REFUND_REQUEST="A refund request that waits for its answer.",
+    DISPUTE="A dispute.",
+)
+
+_describe(
+    RefundState,
+    "Where a refund request stands.",
+    OPEN="It waits for the freelancer's answer.",
+    ACCEPTED="The freelancer gave the money back.",
+    DECLINED="The freelancer answered with a dispute.",
+    WITHDRAWN="The client took it back.",
+    UNANSWERED="Nobody answered in time, so the client was refunded.",
+    OVERTAKEN="The money went before anybody answered: by an approval, a refund given, or an end.",
+)
+
+_describe(
+    DisputeState,
+    "Where a dispute stands.",
+    OPEN="The other side may accept or reject the claim; silence has its effect in the end.",
+    MEDIATION="A mediator or the operator decides.",
+    RESOLVED="It is over and the money went where it should.",
+    WITHDRAWN="It was taken back.",
+)
+
+_describe(
+    ChangeRequestState,
+    "Where a change request stands.",
+    OPEN="It waits for the other side.",
+    ACCEPTED="Its operations were carried out.",
+    DECLINED="The plan stayed as it was.",
+    WITHDRAWN="The side that filed it took it back.",
+    STALE="The plan or the contract moved on and it no longer fits.",
+)
+
+_describe(
+    ChangeKind,
+    "What one operation of a change request does.",
+    ADD="Adds a milestone.",
+    EDIT="Changes a planned milestone.",
+    REMOVE="Takes a planned milestone out.",
+    MOVE="Gives a planned milestone another place.",
+    AMEND="Changes the due date or the deliverables of a milestone that holds money.",
+)
+
+_describe(
+    ReversalState,
+    "What became of a deposit that the payment provider took back.",
+    OPEN="The operator has not said yet how the argument ended; milestones that hold its money are frozen.",
+    FORFEITED="The milestones gave its money up before the argument ended.",
+    WON="The money is back.",
+    LOST="The money is gone.",
+)
+
+_describe(
+    ReversalOutcome,
+    "How the argument about a reversed deposit ended.",
+    WON="The provider gave the money back.",
+    LOST="The provider kept it.",
 )

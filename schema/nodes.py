@@ -11,26 +11,33 @@ from escrow.access import Scope
 from escrow.ids import Kind
 from schema.context import Context
 from schema.types.account import Account, ApiKey, Member, account_of, key_of, member_of
+from schema.types.changes import ChangeRequest, change_request_of
 from schema.types.common import Node
 from schema.types.contract import Contract, contract_found
+from schema.types.disputes import Dispute, dispute_of
 from schema.types.event import Event, event_of
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.money import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
+from schema.types.refunds import RefundRequest, refund_request_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (
-    Account, ApiKey, Contract, Deposit, Event, Member, Milestone, PaymentOrder, Submission, Transfer,
+    Account, ApiKey, ChangeRequest, Contract, Deposit, Dispute, Event, Member, Milestone, PaymentOrder, RefundRequest,
+    Submission, Transfer,
 )  # fmt: skip
 
 _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
     Kind.ACCOUNT: account_of,
+    Kind.CHANGE_REQUEST: change_request_of,
     Kind.CONTRACT: contract_found,
     Kind.DEPOSIT: deposit_of,
+    Kind.DISPUTE: dispute_of,
     Kind.EVENT: event_of,
     Kind.KEY: key_of,
     Kind.MEMBER: member_of,
     Kind.MILESTONE: milestone_found,
     Kind.ORDER: order_of,
+    Kind.REFUND_REQUEST: refund_request_of,
     Kind.SUBMISSION: submission_of,
     Kind.TRANSFER: transfer_of,
 }

@@ -15,7 +15,7 @@ from escrow.errors import DomainError
 from escrow.preview import Preview as Foreseen
 from escrow.preview import preview
 from schema.context import Context
-from schema.mutations import plan, terms, work
+from schema.mutations import changes, disputes, money, plan, refunds, terms, work
 from schema.mutations.running import COMMAND, OnContract, storable
 from schema.types.preview import Preview
 
@@ -26,7 +26,11 @@ def _commands(fields: Iterable[StrawberryField]) -> dict[str, OnContract[Any]]:
     return {asked.name: asked for asked in found if isinstance(asked, OnContract)}
 
 
-COMMANDS: Final = _commands([*terms.FIELDS, *plan.FIELDS, *work.FIELDS])
+COMMANDS: Final = _commands(
+    [
+        *terms.FIELDS, *plan.FIELDS, *money.FIELDS, *work.FIELDS, *changes.FIELDS, *refunds.FIELDS, *disputes.FIELDS,
+    ]
+)  # fmt: skip
 
 
 def _command_input() -> type:

@@ -14,7 +14,7 @@ from escrow.access import Scope
 from escrow.accounts import queries as account_queries
 from escrow.agreement.state import MILESTONES_MAX
 from escrow.errors import InvalidInput
-from escrow.lifecycle import ContractState, MilestoneState
+from escrow.lifecycle import ContractState, DisputeState, MilestoneState
 from escrow.money import RawMoney
 from escrow.queries import contracts, milestones
 from schema.connections import After, Connection, First, connection, page_size
@@ -28,6 +28,7 @@ from schema.types.account import Account, Viewer, accounts_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
+from schema.types.disputes import Dispute, disputes_list
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.preview import Preview
 
@@ -53,6 +54,11 @@ class MilestoneFilter:
     deadline_before: datetime | None = strawberry.field(
         default=None, description="Only those with a `nextDeadline` before this moment."
     )
+
+
+@strawberry.input(description="Which disputes to list. What is null doesn't narrow.")
+class DisputeFilter:
+    state: list[DisputeState] | None = strawberry.field(default=None, description="Only those in one of these states.")
 
 
 @strawberry.type(description="What can be asked. Everything but introspection needs credentials.")
@@ -140,6 +146,16 @@ class Query:
             for view in found
         ]
         return connection(shown, first=size, after=after)
+
+    @resolved("The disputes of all contracts that the viewer may see, oldest first: what mediators look after.")
+    async def disputes(
+        self,
+        info: Info,
+        filter: Annotated[DisputeFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[Dispute]:
+        return await disputes_list(info.context, filter.state if filter is not None else None, first, after)
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:

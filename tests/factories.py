@@ -5,7 +5,7 @@ They need the `database` fixture, or a connection of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -59,7 +59,7 @@ class Deployment:
         operator_id, mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(4))
         founder = Actor(ActorKind.OPERATOR)
         await running.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)
-        operator = Actor(ActorKind.OPERATOR, operator_id, scopes=frozenset({Scope.OPERATOR}))
+        operator = Actor(ActorKind.OPERATOR, operator_id, scopes=frozenset({Scope.OPERATOR, Scope.DISPUTES_DECIDE}))
         for account_id, name, kind in (
             (mediator_id, "Mo", AccountType.INDIVIDUAL),
             (client_id, "Corner Shop", AccountType.COMPANY),
@@ -71,7 +71,10 @@ class Deployment:
         fees = account_commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)
         await running.run(fees, by=operator)
         return cls(
-            operator=operator, mediator=party(mediator_id), client=party(client_id), freelancer=party(freelancer_id)
+            operator=operator,
+            mediator=replace(party(mediator_id), is_mediator=True),
+            client=party(client_id),
+            freelancer=party(freelancer_id),
         )
 
     def proposal(self, *amounts: str, currency: str = "USD") -> c.Propose:
@@ -129,13 +132,20 @@ class Deal:
     async def accept(self, *, revision: int = 1) -> Outcome:
         return await run(c.Accept(contract_id=self.id, revision=revision), by=self.freelancer)
 
-    async def fund(self, position: int = 1, *, token: str | None = "tok_visa") -> str:  # noqa: S107 - a made-up one
+    async def fund(
+        self,
+        position: int = 1,
+        *,
+        token: str | None = "tok_visa",  # noqa: S107 - a made-up one
+        revision: int | None = None,
+    ) -> str:
         """Starts a deposit; gives its id."""
         command = c.Fund(
             milestone_id=self.milestone(position),
             deposit_id=ids.new(Kind.DEPOSIT),
             order_id=ids.new(Kind.ORDER),
             payment_token=token,
+            revision=revision,
         )
         outcome = await run(command, by=self.client)
         contract = outcome.contract
@@ -179,6 +189,88 @@ class Deal:
 
     async def fail_order(self, order_id: str) -> Outcome:
         return await run(c.FailOrder(contract_id=self.id, order_id=order_id, reason="account closed"), by=PROVIDER)
+
+    async def fund_all(self, *, revision: int = 1) -> str:
+        """Starts one deposit for all planned milestones, and confirms it; gives its id."""
+        command = c.FundContract(
+            contract_id=self.id, deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER), revision=revision
+        )
+        contract = (await run(command, by=self.client)).contract
+        charge = contract.money(contract.deposits[command.deposit_id].charge_minor)
+        self.deposits[command.deposit_id] = charge
+        await self.confirm(command.deposit_id)
+        return command.deposit_id
+
+    async def request_refund(self, position: int = 1, *, amount: str | None = None) -> str:
+        """The client asks for what a milestone holds, or part of it; gives the request's id."""
+        command = c.RequestRefund(
+            milestone_id=self.milestone(position),
+            refund_id=ids.new(Kind.REFUND_REQUEST),
+            amount=usd(amount) if amount is not None else None,
+            message="It is late",
+        )
+        await run(command, by=self.client)
+        return command.refund_id
+
+    async def decline_refund(self, refund_id: str) -> str:
+        """The freelancer answers with a dispute, which begins in mediation; gives its id."""
+        command = c.DeclineRefund(refund_id=refund_id, dispute_id=ids.new(Kind.DISPUTE), reason="It was done in time")
+        await run(command, by=self.freelancer)
+        return command.dispute_id
+
+    async def open_dispute(self, position: int = 1, *, claim: str = "100.00", by: Actor | None = None) -> str:
+        """A side, by default the client, claims how much should go to the freelancer; gives the dispute's id."""
+        command = c.OpenDispute(
+            milestone_id=self.milestone(position),
+            dispute_id=ids.new(Kind.DISPUTE),
+            claim=usd(claim),
+            reason="Half of it is missing",
+        )
+        await run(command, by=by or self.client)
+        return command.dispute_id
+
+    async def mediate(self, position: int = 1) -> str:
+        """A dispute of the client's that the freelancer rejected; gives its id."""
+        dispute_id = await self.open_dispute(position)
+        await run(c.RejectClaim(dispute_id=dispute_id, message="No"), by=self.freelancer)
+        return dispute_id
+
+    def evidence(self, dispute_id: str) -> c.AddEvidence:
+        return c.AddEvidence(
+            dispute_id=dispute_id,
+            text="See for yourself",
+            links=("https://example.com/proof",),
+            attachments=(Attachment("proof.png", "b" * 64),),
+        )
+
+    def filing(self, *changes: c.RequestedChange) -> c.FileChangeRequest:
+        """The freelancer's request, by default to add, edit, move and remove."""
+        return c.FileChangeRequest(
+            contract_id=self.id,
+            change_request_id=ids.new(Kind.CHANGE_REQUEST),
+            changes=changes
+            or (c.EditChange(milestone_id=self.milestone(2), title="Less"), c.AddChange(milestone=draft("More"))),
+            message="It turned out otherwise",
+        )
+
+    async def file(self, *changes: c.RequestedChange) -> str:
+        command = self.filing(*changes)
+        await run(command, by=self.freelancer)
+        return command.change_request_id
+
+    def update(self, position: int | None = None) -> c.PostUpdate:
+        return c.PostUpdate(
+            contract_id=self.id,
+            message="Half way through",
+            milestone_id=self.milestone(position) if position is not None else None,
+            links=("https://example.com/draft",),
+            attachments=(Attachment("draft.png", "c" * 64),),
+        )
+
+    async def reverse(self, deposit_id: str) -> Outcome:
+        """The provider took a confirmed deposit back."""
+        command = c.ReverseDeposit(contract_id=self.id, deposit_id=deposit_id, reason="chargeback")
+        return await run(command, by=PROVIDER)
 
     async def types(self) -> list[str]:
         """The types of the contract's events, in order."""

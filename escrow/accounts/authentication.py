@@ -24,7 +24,8 @@ async def authenticate(token: str) -> Actor | None:
 
 
 _FIND: Final = """
-SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role, account.is_operator
+SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role, account.is_operator,
+    account.is_mediator
 FROM api_keys AS key
 JOIN accounts AS account ON account.id = key.account_id
 LEFT JOIN members AS member ON member.id = key.member_id
@@ -43,4 +44,5 @@ def _actor(row: database.Record) -> Actor:
         role=Role(row["role"]) if row["role"] is not None else Role.OWNER,
         scopes=scopes,
         contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
+        is_mediator=row["is_mediator"],
     )

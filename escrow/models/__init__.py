@@ -6,6 +6,7 @@ stands in the migrations alone.
 
 from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Member
 from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
+from escrow.models.disagreement import ChangeRequest, Dispute, Evidence, RefundRequest, Update
 from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
 from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
 from escrow.models.sweeps import DeadlineCount, DeadlineSweep
@@ -14,22 +15,27 @@ __all__ = [
     "Account",
     "ApiKey",
     "Balance",
+    "ChangeRequest",
     "Contract",
     "Deadline",
     "DeadlineCount",
     "DeadlineSweep",
     "Deployment",
     "Deposit",
+    "Dispute",
     "Event",
     "EventType",
+    "Evidence",
     "IdempotencyKey",
     "LogPosition",
     "Member",
     "Milestone",
     "PaymentOrder",
     "PendingEvent",
+    "RefundRequest",
     "SandboxCharge",
     "Submission",
     "Text",
     "Transfer",
+    "Update",
 ]

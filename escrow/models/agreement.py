@@ -42,6 +42,14 @@ class Contract(Model):
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
     erasures = fields.IntField()
+    ending_by = fields.TextField(null=True)
+    ending_requested_at = fields.DatetimeField(null=True)
+    ending_money_went_back = fields.BooleanField(null=True)
+    all_deposited = fields.BooleanField()
+    was_disputed = fields.BooleanField()
+    updates_posted = fields.IntField()
+    is_dormant = fields.BooleanField()
+    payouts_are_automatic = fields.BooleanField()
 
     class Meta:
         table = "contracts"
@@ -61,6 +69,11 @@ class Deposit(Model):
     returned: Any = fields.JSONField()
     started_at = fields.DatetimeField()
     due_at = fields.DatetimeField()
+    is_bonus = fields.BooleanField()
+    reversal = fields.TextField(null=True)
+    reversed_at = fields.DatetimeField(null=True)
+    is_for_everything = fields.BooleanField()
+    forfeited_minor = fields.BigIntField()
 
     class Meta:
         table = "deposits"
@@ -94,6 +107,20 @@ class Milestone(Model):
     )
     updated_at = fields.DatetimeField()
     reminded_hours = fields.IntField(null=True)
+    hold = fields.TextField()
+    hold_id = fields.CharField(64, null=True)
+    review_frozen_at = fields.DatetimeField(null=True)
+    review_resumed_at = fields.DatetimeField(null=True)
+    client_barred_until = fields.DatetimeField(null=True)
+    freelancer_barred_until = fields.DatetimeField(null=True)
+    frozen_at = fields.DatetimeField(null=True)
+    lots: Any = fields.JSONField()
+    bonus_deposit: fields.ForeignKeyNullableRelation[Deposit] = fields.ForeignKeyField(
+        "escrow.Deposit", related_name="bonus_of", null=True
+    )
+    bonus_minor = fields.BigIntField()
+    rolled_minor = fields.BigIntField()
+    lost_minor = fields.BigIntField()
 
     class Meta:
         table = "milestones"

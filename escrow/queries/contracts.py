@@ -7,25 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow import database, ids
-from escrow.access import AccountType, Actor, ActorKind, Side, may_see
+from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState
-from escrow.store_read import DECIDABLE_SQL, share_member_sql
-from escrow.store_rows import (
-    CONTRACT,
-    DEPOSIT,
-    MILESTONE,
-    ORDER,
-    columns,
-    contract_of,
-    deposit_of,
-    milestone_of,
-    order_of,
-)
+from escrow.queries.visibility import roles, sees
+from escrow.store_read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
+from escrow.store_rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
 
 _COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version"
 
@@ -44,11 +35,7 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[st
     if not wanted:
         return {}
     rows = await database.fetch(f"SELECT {_COLUMNS} FROM contracts c WHERE c.id = ANY($1::text[])", wanted)  # noqa: S608 - our own text
-    return {
-        row["id"]: _view(row)
-        for row in rows
-        if may_see(actor, contract_id=row["id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"])
-    }
+    return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["id"])}
 
 
 async def contracts_page(
@@ -57,7 +44,7 @@ async def contracts_page(
     """At most `limit` contracts that the actor may see, newest first, those after the id `after`."""
     states_given = sorted(states) if states is not None else None
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    scans = " UNION ALL ".join(f"({_scan(role, after, states_given, within)})" for role in _roles(actor))
+    scans = " UNION ALL ".join(f"({_scan(role, after, states_given, within)})" for role in roles(actor))
     rows = await database.fetch(
         f"SELECT * FROM ({scans}) found ORDER BY id DESC LIMIT $2",  # noqa: S608 - our own text
         actor.account_id,
@@ -69,15 +56,10 @@ async def contracts_page(
     return [_view(row) for row in rows]
 
 
-def _roles(actor: Actor) -> tuple[str, ...]:
-    """One keyset scan per role; the operator's sees everything."""
-    return ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
-
-
 def _scan(role: str, after: str | None, states: object, within: object) -> str:
     # Each parameter is named in every variant, so that PostgreSQL always knows its type.
     conditions = [
-        f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
+        role,
         "c.id < $3" if after is not None else "$3::text IS NULL",
         "c.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
         "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
@@ -102,50 +84,35 @@ class Standing:
 
 
 _STANDINGS: Final = f"""
-SELECT {_COLUMNS},
-    greatest(clock_timestamp() + deployment.clock_offset, c.last_event_at) AS now,
+SELECT {columns(CONTRACT, of="contract")},
+    greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
     client.type AS client_type, client.is_operator AS client_is_operator,
     client.disabled_at IS NOT NULL AS client_is_disabled,
     freelancer.type AS freelancer_type, freelancer.is_operator AS freelancer_is_operator,
     freelancer.disabled_at IS NOT NULL AS freelancer_is_disabled,
-    {share_member_sql("c.client_id", "c.freelancer_id")} AS share_member,
+    {share_member_sql("contract.client_id", "contract.freelancer_id")} AS share_member,
     {DECIDABLE_SQL} AS disputes_can_be_decided,
-    ARRAY(
-        SELECT ROW({columns(MILESTONE, of="m")}) FROM milestones m
-        WHERE m.contract_id = c.id AND m.revision = c.revision ORDER BY m.position
-    ) AS milestones,
-    ARRAY(
-        SELECT ROW({columns(DEPOSIT, of="d")}) FROM deposits d WHERE d.contract_id = c.id AND d.state = 'STARTED'
-    ) AS deposits,
-    ARRAY(
-        SELECT ROW({columns(ORDER, of="o")}) FROM payment_orders o
-        WHERE o.contract_id = c.id AND o.state = 'STARTED'
-    ) AS orders,
-    ARRAY(SELECT ROW(b.account, b.currency, b.balance_minor) FROM balances b WHERE b.contract_id = c.id) AS balances
-FROM contracts c
-    JOIN accounts client ON client.id = c.client_id
-    JOIN accounts freelancer ON freelancer.id = c.freelancer_id
+    {mediator_sql("$2", "contract.client_id", "contract.freelancer_id")} AS mediator,
+    {nested_sql(MILESTONE, table="milestones", either=["one.revision = contract.revision"])} AS milestones,
+    {BESIDE_SQL}
+FROM contracts AS contract
+    JOIN accounts client ON client.id = contract.client_id
+    JOIN accounts freelancer ON freelancer.id = contract.freelancer_id
     CROSS JOIN deployment
-WHERE c.id = ANY($1::text[])
+WHERE contract.id = ANY($1::text[])
 """  # noqa: S608 - our own text
 
 
-async def standings(contract_ids: Collection[str]) -> dict[str, Standing]:
-    """What decides what may be done with each of these contracts now; one statement."""
-    return {row["id"]: _standing(row) for row in await database.fetch(_STANDINGS, sorted(set(contract_ids)))}
+async def standings(actor: Actor, contract_ids: Collection[str]) -> dict[str, Standing]:
+    """What decides what the actor may do with each of these contracts now; one statement."""
+    rows = await database.fetch(_STANDINGS, sorted(set(contract_ids)), actor.account_id)
+    return {row["id"]: _standing(row) for row in rows}
 
 
 def _standing(row: Record) -> Standing:
-    deposits = [deposit_of(values) for values in row["deposits"]]
-    orders = [order_of(values) for values in row["orders"]]
-    state = contract_of(
-        row,
-        milestones=tuple(milestone_of(values) for values in row["milestones"]),
-        deposits={deposit.id: deposit for deposit in deposits},
-        orders={order.id: order for order in orders},
-        balances={(account, currency): minor for account, currency, minor in row["balances"]},
-    )
+    plan = sorted((milestone_of(values) for values in row["milestones"]), key=lambda milestone: milestone.position)
+    state = contract_of(row, milestones=tuple(plan), **loaded_parts(row))
     around = Surroundings(
         now=row["now"],
         fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),
@@ -153,6 +120,7 @@ def _standing(row: Record) -> Standing:
         freelancer=_party(row, "freelancer"),
         share_member=row["share_member"],
         disputes_can_be_decided=row["disputes_can_be_decided"],
+        mediator=mediator_of(row["mediator"]),
     )
     return Standing(state, advance(state, around=around, fresh=ids.new), around)
 

@@ -8,11 +8,12 @@ from datetime import date, datetime
 from typing import Final
 
 from escrow import database, ids
-from escrow.access import Actor, ActorKind, may_see
+from escrow.access import Actor
 from escrow.agreement.state import Milestone, Submission
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import MilestoneState
+from escrow.queries.visibility import SEEN_BY, roles, sees
 from escrow.store_rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
 
 _MILESTONE: Final = columns(MILESTONE, of="m")
@@ -51,18 +52,12 @@ async def milestones_by_id(actor: Actor, identifiers: Collection[str]) -> dict[s
         return {}
     rows = await database.fetch(
         f"""
-        SELECT {_MILESTONE}, c.currency, c.client_id, c.freelancer_id
+        SELECT {_MILESTONE}, c.currency, {SEEN_BY}
         FROM milestones m JOIN contracts c ON c.id = m.contract_id WHERE m.id = ANY($1::text[])
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {
-        row["id"]: _view(row)
-        for row in rows
-        if may_see(
-            actor, contract_id=row["contract_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
-        )
-    }
+    return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
 
 
 async def milestones_page(
@@ -84,9 +79,8 @@ async def milestones_page(
         return []
     states_given = sorted(states) if states is not None else None
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    roles = ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
     narrowed = (contract_id, states_given, within, after, due_before, deadline_before)
-    scans = " UNION ALL ".join(f"({_scan(role, *narrowed)})" for role in roles)
+    scans = " UNION ALL ".join(f"({_scan(role, *narrowed)})" for role in roles(actor))
     rows = await database.fetch(
         f"SELECT * FROM ({scans}) found ORDER BY contract_id DESC, position LIMIT $2",  # noqa: S608 - our own text
         actor.account_id,
@@ -112,7 +106,7 @@ def _scan(
 ) -> str:
     # Each parameter is named in every variant, so that PostgreSQL always knows its type.
     conditions = [
-        f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
+        role,
         "c.id = $3" if contract_id is not None else "$3::text IS NULL",
         "m.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
         "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
@@ -188,7 +182,7 @@ async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[
         return {}
     rows = await database.fetch(
         f"""
-        SELECT {_SUBMISSION}, c.client_id, c.freelancer_id FROM submissions s JOIN contracts c ON c.id = s.contract_id
+        SELECT {_SUBMISSION}, {SEEN_BY} FROM submissions s JOIN contracts c ON c.id = s.contract_id
         WHERE s.id = ANY($1::text[])
         """,  # noqa: S608 - our own text
         wanted,
@@ -196,7 +190,5 @@ async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[
     return {
         row["id"]: submission_of(tuple(row.values())[: len(SUBMISSION)])
         for row in rows
-        if may_see(
-            actor, contract_id=row["contract_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
-        )
+        if sees(actor, row, contract_id=row["contract_id"])
     }

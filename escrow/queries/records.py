@@ -10,13 +10,14 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from escrow import database, ids
-from escrow.access import Actor, ActorKind, may_see
+from escrow.access import Actor, ActorKind
 from escrow.agreement.events import WITHHELD
 from escrow.agreement.state import Deposit
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
+from escrow.queries.visibility import SEEN_BY, sees
 from escrow.store_rows import DEPOSIT, deposit_of
 
 T = TypeVar("T")
@@ -166,16 +167,12 @@ async def _seen(
         return {}
     rows = await database.fetch(
         f"""
-        SELECT found.*, c.client_id, c.freelancer_id
+        SELECT found.*, {SEEN_BY}
         FROM ({select} WHERE {alias}.id = ANY($1::text[])) found JOIN contracts c ON c.id = found.owner_id
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {
-        row["id"]: read(row)
-        for row in rows
-        if may_see(actor, contract_id=row["owner_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"])
-    }
+    return {row["id"]: read(row) for row in rows if sees(actor, row, contract_id=row["owner_id"])}
 
 
 async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, EventView]:
@@ -188,7 +185,7 @@ async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, 
         return {}
     rows = await database.fetch(
         f"""
-        SELECT found.*, c.client_id, c.freelancer_id
+        SELECT found.*, {SEEN_BY}
         FROM ({_EVENTS} WHERE e.id = ANY($1::text[])) found LEFT JOIN contracts c ON c.id = found.owner_id
         """,  # noqa: S608 - our own text
         wanted,
@@ -198,9 +195,7 @@ async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, 
 
 def _may_see_stream(actor: Actor, row: Record) -> bool:
     if row["client_id"] is not None:
-        return may_see(
-            actor, contract_id=row["owner_id"], client_id=row["client_id"], freelancer_id=row["freelancer_id"]
-        )
+        return sees(actor, row, contract_id=row["owner_id"])
     return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == row["owner_id"])
 
 

@@ -193,7 +193,12 @@ def contract_after(outcome: commands.Outcome) -> Contract:
 
 def milestone_after(outcome: commands.Outcome) -> Milestone | None:
     """The milestone that the command was about, as it left it."""
-    found = outcome.contract.milestone(outcome.result["milestone_id"])
+    return milestone_held(outcome, outcome.result["milestone_id"])
+
+
+def milestone_held(outcome: commands.Outcome, milestone_id: str) -> Milestone | None:
+    """A milestone of the contract as the command left it; `None` for one of a former revision that nobody named."""
+    found = outcome.contract.milestone(milestone_id)
     if found is None:
         return None
     return Milestone.of(found, contract_id=outcome.contract.id, currency=outcome.contract.currency)

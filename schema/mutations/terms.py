@@ -6,6 +6,7 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
+from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
 from schema.inputs import MilestoneInput, MoneyInput, WindowsInput, draft, hours, raw_money_or_none
 from schema.mutations.payloads import contract_answer
@@ -26,6 +27,9 @@ class ProposeContractInput:
     )
     budget: MoneyInput | None = strawberry.field(default=None, description="What the client means to spend in all.")
     windows: WindowsInput | None = strawberry.field(default=None, description="How long silence may last.")
+    deposit_term: DepositTerm | None = strawberry.field(
+        default=None, description="Whether the first deposit covers the FIRST milestone or ALL; FIRST unless said."
+    )
     message: str | None = strawberry.field(
         default=None, description="Words to the other side, at most 5,000 characters."
     )
@@ -46,6 +50,7 @@ def propose_contract(given: ProposeContractInput) -> commands.Propose:
             time_zone=given.time_zone,
             budget=raw_money_or_none(given.budget),
             windows=hours(given.windows),
+            deposit_term=given.deposit_term,
         ),
         plan=tuple(draft(one) for one in given.milestones),
         message=given.message,
@@ -66,6 +71,9 @@ class ReviseContractInput:
     budget: MoneyInput | None = strawberry.field(default=None, description="The new budget; null leaves it as it is.")
     windows: WindowsInput | None = strawberry.field(
         default=None, description="New windows; null leaves them as they are."
+    )
+    deposit_term: DepositTerm | None = strawberry.field(
+        default=None, description="What the first deposit covers; null leaves it as it is."
     )
     message: str | None = strawberry.field(
         default=None, description="Words to the other side, at most 5,000 characters."
@@ -88,6 +96,7 @@ def revise_contract(given: ReviseContractInput) -> commands.Revise:
             time_zone=given.time_zone,
             budget=raw_money_or_none(given.budget),
             windows=hours(given.windows),
+            deposit_term=given.deposit_term,
         ),
         plan=tuple(draft(one) for one in given.milestones),
         message=given.message,

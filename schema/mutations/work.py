@@ -1,4 +1,4 @@
-"""Work and money: deposits, submissions, approvals, payouts."""
+"""Work: submissions, approvals with or without a bonus, and saying how it goes."""
 
 from __future__ import annotations
 
@@ -16,75 +16,9 @@ from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
 from schema.types.contract import Contract
 from schema.types.milestone import Milestone
-from schema.types.money import Deposit, PaymentOrder, deposit_of, order_of
+from schema.types.money import Deposit, deposit_of
+from schema.types.record import Update, update_of
 from schema.types.work import Submission, submission_of
-
-
-@strawberry.type(description="The contract, the milestone and the deposit after the mutation.")
-class FundMilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None,
-        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    deposit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The deposit that was started; null if the mutation was refused."
-    )
-
-    @resolved("The deposit that was started; null if the mutation was refused.")
-    async def deposit(self, info: Info) -> Deposit | None:
-        return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
-
-
-async def _funded(_: Call, outcome: Outcome) -> FundMilestonePayload:
-    return FundMilestonePayload(
-        contract=contract_after(outcome),
-        milestone=milestone_after(outcome),
-        deposit_id=strawberry.ID(outcome.result["deposit_id"]),
-    )
-
-
-@strawberry.input(description="Which milestone is paid for, and with what.")
-class FundMilestoneInput:
-    milestone_id: strawberry.ID = strawberry.field(description="The milestone: the first PLANNED one.")
-    payment_token: str | None = strawberry.field(
-        default=None, description="The payment provider's name for the client's means of payment."
-    )
-    revision: int | None = strawberry.field(
-        default=None,
-        description="The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE.",
-    )
-
-
-@on_contract(
-    "Starts the deposit for a milestone: its price and the client's fee. The payment provider confirms it later; "
-    "until then the milestone is FUNDING.",
-    _funded,
-)
-def fund_milestone(given: FundMilestoneInput) -> commands.Fund:
-    return commands.Fund(
-        milestone_id=given.milestone_id,
-        deposit_id=ids.new(Kind.DEPOSIT),
-        order_id=ids.new(Kind.ORDER),
-        payment_token=given.payment_token,
-        revision=given.revision,
-    )
-
-
-@strawberry.input(description="Which milestone's deposit is abandoned.")
-class CancelFundingInput:
-    milestone_id: strawberry.ID = strawberry.field(description="The milestone, which is FUNDING.")
-
-
-@on_contract(
-    "Abandons a deposit that the payment provider has not confirmed. Money that still comes is sent back.",
-    milestone_answer,
-)
-def cancel_funding(given: CancelFundingInput) -> commands.CancelFunding:
-    return commands.CancelFunding(milestone_id=given.milestone_id)
 
 
 @strawberry.type(description="The contract, the milestone and the submission after the mutation.")
@@ -137,6 +71,27 @@ def submit_milestone(given: SubmitMilestoneInput) -> commands.Submit:
     )
 
 
+@strawberry.type(description="The contract, the milestone and its bonus after the mutation.")
+class ApproveMilestonePayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract; null if the mutation was refused."
+    )
+    milestone: Milestone | None = strawberry.field(
+        default=None, description="The milestone; null if the mutation was refused."
+    )
+
+    @resolved(
+        "The milestone's bonus that is on its way or was paid; null if there is none, or if the mutation was refused."
+    )
+    async def bonus(self, info: Info) -> Deposit | None:
+        bonus_id = self.milestone.bonus_deposit_id if self.milestone is not None else None
+        return await deposit_of(bonus_id, info.context) if bonus_id is not None else None
+
+
+async def _approved(_: Call, outcome: Outcome) -> ApproveMilestonePayload:
+    return ApproveMilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
+
+
 @strawberry.input(description="Which milestone's work is approved.")
 class ApproveMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(
@@ -145,15 +100,39 @@ class ApproveMilestoneInput:
     message: str | None = strawberry.field(
         default=None, description="Words to the freelancer, at most 5,000 characters."
     )
+    amount: MoneyInput | None = strawberry.field(
+        default=None,
+        description=(
+            "How much is released, if less than all that is held: the rest rolls forward to the next open milestone, which must "
+            "be FUNDED."
+        ),
+    )
+    bonus: MoneyInput | None = strawberry.field(
+        default=None,
+        description="A bonus for the freelancer, a deposit of its own without fees. The release doesn't wait for it.",
+    )
+    payment_token: str | None = strawberry.field(
+        default=None, description="The payment provider's name for what the bonus is paid with."
+    )
 
 
 @on_contract(
-    "Approves the work of a milestone and releases all the money that is held for it. "
-    "Approving again what is already released answers with the released milestone.",
-    milestone_answer,
+    "Approves the work of a milestone and releases the money that is held for it, all of it unless `amount` says less. "
+    "Approving again what is already released answers with the released milestone, and starts a bonus if one is given and "
+    "none is on its way or paid.",
+    _approved,
 )
 def approve_milestone(given: ApproveMilestoneInput) -> commands.Approve:
-    return commands.Approve(milestone_id=given.milestone_id, message=given.message)
+    with_bonus = given.bonus is not None
+    return commands.Approve(
+        milestone_id=given.milestone_id,
+        message=given.message,
+        amount=raw_money_or_none(given.amount),
+        bonus=raw_money_or_none(given.bonus),
+        bonus_deposit_id=ids.new(Kind.DEPOSIT) if with_bonus else None,
+        bonus_order_id=ids.new(Kind.ORDER) if with_bonus else None,
+        payment_token=given.payment_token,
+    )
 
 
 @strawberry.input(description="Which milestone's work is sent back, and why.")
@@ -170,42 +149,51 @@ def request_changes(given: RequestChangesInput) -> commands.RequestChanges:
     return commands.RequestChanges(milestone_id=given.milestone_id, note=given.note)
 
 
-@strawberry.type(description="The contract and the order to the payment provider after the mutation.")
-class RequestPayoutPayload(Payload):
+@strawberry.type(description="The contract and the update after the mutation.")
+class PostUpdatePayload(Payload):
     contract: Contract | None = strawberry.field(
         default=None, description="The contract; null if the mutation was refused."
     )
-    payment_order_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The order to the payment provider; null if the mutation was refused."
+    update: Update | None = strawberry.field(default=None, description="The update; null if the mutation was refused.")
+
+
+async def _posted(_: Call, outcome: Outcome) -> PostUpdatePayload:
+    contract, number = outcome.contract, int(outcome.result["update_number"])
+    made = contract.updates.get(str(number))
+    return PostUpdatePayload(
+        contract=contract_after(outcome),
+        # A repetition finds the update of the first call only in the database.
+        update=Update.of(made, contract_id=contract.id) if made is not None else await update_of(contract.id, number),
     )
 
-    @resolved("The order to the payment provider; null if the mutation was refused.")
-    async def payment_order(self, info: Info) -> PaymentOrder | None:
-        return await order_of(self.payment_order_id, info.context) if self.payment_order_id is not None else None
 
-
-async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
-    return RequestPayoutPayload(
-        contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
+@strawberry.input(description="How it goes.")
+class PostUpdateInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract, which is PROPOSED or ACTIVE.")
+    message: str = strawberry.field(description="What there is to say, 1 to 5,000 characters.")
+    milestone_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The milestone that it is about; null if it is about the contract."
     )
-
-
-@strawberry.input(description="What is paid out, and of which contract.")
-class RequestPayoutInput:
-    contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    amount: MoneyInput | None = strawberry.field(
-        default=None, description="How much; null for all that is payable to the freelancer."
+    links: list[str] = strawberry.field(
+        default_factory=list,
+        description="Where it can be seen: at most 20 addresses that begin with https:// or http://.",
+    )
+    attachments: list[AttachmentInput] = strawberry.field(
+        default_factory=list, description="Files that belong to it, at most 20."
     )
 
 
 @on_contract(
-    "Has what is payable to the freelancer of a contract paid out. The payment provider carries it out later.",
-    _paid_out,
+    "Says how it goes, on a contract or on one of its milestones. A contract has 1,000 updates at most.", _posted
 )
-def request_payout(given: RequestPayoutInput) -> commands.RequestPayout:
-    return commands.RequestPayout(
-        contract_id=given.contract_id, order_id=ids.new(Kind.ORDER), amount=raw_money_or_none(given.amount)
+def post_update(given: PostUpdateInput) -> commands.PostUpdate:
+    return commands.PostUpdate(
+        contract_id=given.contract_id,
+        message=given.message,
+        milestone_id=given.milestone_id,
+        links=tuple(given.links),
+        attachments=tuple(Attachment(one.name, one.sha256) for one in given.attachments),
     )
 
 
-FIELDS = [fund_milestone, cancel_funding, submit_milestone, approve_milestone, request_changes, request_payout]
+FIELDS = [submit_milestone, approve_milestone, request_changes, post_update]

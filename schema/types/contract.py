@@ -18,7 +18,9 @@ from schema.context import Context, Info
 from schema.fields import read, resolved
 from schema.scalars import CurrencyCode
 from schema.types.account import Account, account_of
+from schema.types.changes import ChangeRequest, change_requests_of
 from schema.types.common import Money, Node, money_of
+from schema.types.disputes import Dispute, disputes_of
 from schema.types.event import Event, timeline_of
 from schema.types.milestone import Milestone, plan_of
 from schema.types.money import (
@@ -31,6 +33,8 @@ from schema.types.money import (
     orders_of,
     transfers_of,
 )
+from schema.types.record import Ending, Update, updates_of
+from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, contract_submissions_of
 
@@ -120,6 +124,10 @@ class Contract(Node):
     offered_at: datetime = strawberry.field(description="When this revision was put on the table.")
     windows: Windows = strawberry.field(description="How long silence may last.")
     fees: Fees = strawberry.field(description="The operator's fees, as this revision froze them.")
+    ending: Ending | None = strawberry.field(description="Who is ending it, if somebody is or has; else null.")
+    payouts_are_automatic: bool = strawberry.field(
+        description="Whether the freelancer is paid out whenever something becomes payable, without asking."
+    )
     plan_version: int = strawberry.field(
         description="Grows with each edit of the plan; `expectedVersion` is compared with it."
     )
@@ -172,6 +180,22 @@ class Contract(Node):
     async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
         return await contract_submissions_of(self.id, info.context, first, after)
 
+    @read("What one side asked the other to change in the plan, oldest first.")
+    async def change_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[ChangeRequest]:
+        return await change_requests_of(self.id, info.context, first, after)
+
+    @read("What the client asked back, oldest first.")
+    async def refund_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[RefundRequest]:
+        return await refund_requests_of(self.id, info.context, "contract_id", first, after)
+
+    @read("The disputes about what its milestones hold or held, oldest first.")
+    async def disputes(self, info: Info, first: First = 50, after: After = None) -> Connection[Dispute]:
+        return await disputes_of(self.id, info.context, "contract_id", first, after)
+
+    @read("How it goes, as the parties say: the progress updates on it and on its milestones, oldest first.")
+    async def updates(self, info: Info, first: First = 50, after: After = None) -> Connection[Update]:
+        return await updates_of(self.id, info.context, first, after)
+
     @read("What happened, in order: its events.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:
         return await timeline_of(self.id, info.context, first, after)
@@ -211,6 +235,8 @@ class Contract(Node):
             offered_at=terms.offered_at,
             windows=Windows.of(terms.windows),
             fees=Fees.of(terms.fees),
+            ending=Ending.of(terms.ending) if terms.ending is not None else None,
+            payouts_are_automatic=terms.payouts_are_automatic,
             plan_version=terms.plan_version,
             version=version,
             created_at=terms.created_at,

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.lifecycle import MilestoneState
+from escrow.lifecycle import Hold, MilestoneState
 from escrow.queries import milestones
 from schema.batching import batched
 from schema.connections import After, Connection, First
 from schema.context import Context, Info
 from schema.fields import read
 from schema.types.common import Money, Node, as_id, money_of
+from schema.types.disputes import Dispute, disputes_of
 from schema.types.money import Deposit, deposit_of
+from schema.types.record import Update, milestone_updates_of
+from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, submissions_of
 
@@ -48,10 +51,34 @@ class Milestone(Node):
     client_fee: Money = strawberry.field(description="The client's fee that was earned with what was released.")
     submission_count: int = strawberry.field(description="How often work was handed in.")
     review_due_at: datetime | None = strawberry.field(
-        description="When the work counts as approved if the client stays silent; null unless it is SUBMITTED."
+        description=(
+            "When the work counts as approved if the client stays silent; null unless it is SUBMITTED. While it is on hold or "
+            "frozen the clock stands still: what was left of it runs on afterwards, at least 48 hours."
+        )
     )
     deposit_id: strawberry.ID | None = strawberry.field(
         description="The deposit that is on its way to it, or that funded it."
+    )
+    hold: Hold = strawberry.field(description="What freezes its clock and every ordinary command.")
+    hold_id: strawberry.ID | None = strawberry.field(
+        description="The refund request or the dispute that holds it; null if nothing does."
+    )
+    frozen_at: datetime | None = strawberry.field(
+        description="Since when nothing of its money moves, because the provider took back a deposit that it holds; else null."
+    )
+    client_barred_until: datetime | None = strawberry.field(
+        description="Until when the client may start no hold on it, because one that it started ended; it may be past."
+    )
+    freelancer_barred_until: datetime | None = strawberry.field(
+        description="Until when the freelancer may start no hold on it, because one that it started ended; it may be past."
+    )
+    rolled_forward: Money = strawberry.field(
+        description="What a smaller approval left over and the next milestone received."
+    )
+    lost: Money = strawberry.field(description="What was held for it when the provider took the deposit back for good.")
+    bonus_paid: Money = strawberry.field(description="What was paid as a bonus, on top of its price.")
+    bonus_deposit_id: strawberry.ID | None = strawberry.field(
+        description="The bonus that is on its way or was paid; null if there is none."
     )
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
@@ -68,6 +95,22 @@ class Milestone(Node):
     @read("The work that was handed in for it, in order.")
     async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
         return await submissions_of(self.id, info.context, first, after)
+
+    @read("The bonus that is on its way or was paid; null if there is none.")
+    async def bonus(self, info: Info) -> Deposit | None:
+        return await deposit_of(self.bonus_deposit_id, info.context) if self.bonus_deposit_id is not None else None
+
+    @read("The refund requests on it, oldest first.")
+    async def refund_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[RefundRequest]:
+        return await refund_requests_of(self.id, info.context, "milestone_id", first, after)
+
+    @read("The disputes about it, oldest first.")
+    async def disputes(self, info: Info, first: First = 50, after: After = None) -> Connection[Dispute]:
+        return await disputes_of(self.id, info.context, "milestone_id", first, after)
+
+    @read("The progress updates on it, oldest first.")
+    async def updates(self, info: Info, first: First = 50, after: After = None) -> Connection[Update]:
+        return await milestone_updates_of(self, info.context, first, after)
 
     @read("What happens to it by itself if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -100,6 +143,15 @@ class Milestone(Node):
             submission_count=milestone.submissions,
             review_due_at=milestone.review_due_at,
             deposit_id=as_id(milestone.deposit_id),
+            hold=milestone.hold,
+            hold_id=as_id(milestone.hold_id),
+            frozen_at=milestone.frozen_at,
+            client_barred_until=milestone.client_barred_until,
+            freelancer_barred_until=milestone.freelancer_barred_until,
+            rolled_forward=money_of(milestone.rolled_minor, currency),
+            lost=money_of(milestone.lost_minor, currency),
+            bonus_paid=money_of(milestone.bonus_minor, currency),
+            bonus_deposit_id=as_id(milestone.bonus_deposit_id),
             updated_at=milestone.updated_at,  # type: ignore[arg-type] # every stored milestone has it
         )
 
@@ -113,6 +165,14 @@ async def milestone_found(milestone_ids: Sequence[str], context: Context) -> lis
     """Milestones by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await milestones.milestones_by_id(context.known(), milestone_ids)
     return [Milestone.of_view(found[one]) if one in found else None for one in milestone_ids]
+
+
+async def milestone_of(milestone_id: str, context: Context) -> Milestone:
+    """The milestone of something that the viewer sees, and therefore sees too."""
+    found = await milestone_found(milestone_id, context)
+    if found is None:
+        raise LookupError(f"the milestone {milestone_id} of something visible is not visible")
+    return found
 
 
 @batched

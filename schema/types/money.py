@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import strawberry
 
-from escrow.lifecycle import DepositState, OrderKind, OrderState
+from escrow.agreement import state as domain
+from escrow.lifecycle import DepositState, OrderKind, OrderState, ReversalState, Subject
 from escrow.queries import contracts, records
 from schema.batching import batched
 from schema.connections import Connection, connection, page_size
@@ -16,6 +17,7 @@ from schema.context import Context, Info
 from schema.fields import read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Money, Node, as_id, money_of
+from schema.types.standing import AllowedAction, Deadline, standing_of
 
 V = TypeVar("V", records.TransferView, records.DepositView, records.OrderView)
 T = TypeVar("T", bound=Node)
@@ -110,8 +112,32 @@ class DepositPart:
     fee: Money = strawberry.field(description="The client's fee beside it.")
 
 
+@strawberry.type(
+    description="The provider took a confirmed deposit back. Milestones that hold its money are frozen meanwhile."
+)
+class Reversal:
+    state: ReversalState = strawberry.field(description="What became of it.")
+    reversed_at: datetime = strawberry.field(description="When the provider took the money back.")
+    forfeited: Money = strawberry.field(
+        description="What milestones gave up of it before the argument ended, fees included; the client gets it if it is won."
+    )
+
+    @classmethod
+    def of(cls, deposit: domain.Deposit, currency: str) -> Reversal | None:
+        if deposit.reversal is None or deposit.reversed_at is None:
+            return None
+        return cls(
+            state=deposit.reversal,
+            reversed_at=deposit.reversed_at,
+            forfeited=money_of(deposit.forfeited_minor, currency),
+        )
+
+
 @strawberry.type(description="A client's payment into escrow: one charge that succeeds or fails as a whole.")
 class Deposit(Node):
+    whole: strawberry.Private[domain.Deposit]
+    """As the domain knows it."""
+
     contract_id: strawberry.ID = strawberry.field(description="The contract that it belongs to.")
     revision: int = strawberry.field(description="The revision that it was made for.")
     state: DepositState = strawberry.field(description="Where it stands.")
@@ -121,15 +147,31 @@ class Deposit(Node):
     started_at: datetime = strawberry.field(description="When the provider was asked.")
     due_at: datetime = strawberry.field(description="When it is abandoned if the provider has not answered.")
     order_id: strawberry.ID = strawberry.field(description="The order to the payment provider.")
+    is_bonus: bool = strawberry.field(
+        description="Whether it is a bonus for the freelancer: it passes through no escrow and bears no fee."
+    )
+    is_for_everything: bool = strawberry.field(description="Whether it was started for all that was planned.")
+    reversal: Reversal | None = strawberry.field(
+        description="That the provider took it back after it was confirmed (a chargeback); null if it didn't."
+    )
 
     @read("The order to the payment provider.")
     async def order(self, info: Info) -> PaymentOrder | None:
         return await order_of(self.order_id, info.context)
 
+    @read("What happens by itself if the provider doesn't answer; null if its clock doesn't run.")
+    async def next_deadline(self, info: Info) -> Deadline | None:
+        return (await standing_of(self.contract_id, info.context)).deadline_of(self.id)
+
+    @read("What the viewer may do with it now, and why not the rest.")
+    async def allowed_actions(self, info: Info) -> list[AllowedAction]:
+        return (await standing_of(self.contract_id, info.context)).allowed_on_object(Subject.DEPOSIT, self.whole)
+
     @classmethod
     def of(cls, view: records.DepositView) -> Deposit:
         deposit, currency = view.deposit, view.currency
         return cls(
+            whole=deposit,
             id=strawberry.ID(deposit.id),
             contract_id=strawberry.ID(view.contract_id),
             revision=deposit.revision,
@@ -147,6 +189,9 @@ class Deposit(Node):
             started_at=deposit.started_at,
             due_at=deposit.due_at,
             order_id=strawberry.ID(deposit.order_id),
+            is_bonus=deposit.is_bonus,
+            is_for_everything=deposit.is_for_everything,
+            reversal=Reversal.of(deposit, currency),
         )
 
 

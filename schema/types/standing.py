@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -10,11 +10,14 @@ from typing import Final
 import strawberry
 
 from escrow.access import Actor, Side
-from escrow.agreement.deadlines import next_deadline
+from escrow.agreement.changes import Comparison, compare
+from escrow.agreement.deadlines import UNSEEN, deadlines, next_deadline
+from escrow.agreement.deadlines import Deadline as Clock
+from escrow.agreement.objects import ChangeRequest, Dispute, RefundRequest
 from escrow.agreement.permit import first_refusal, last_refusal, permit
-from escrow.agreement.state import Milestone
+from escrow.agreement.state import Deposit, Milestone
 from escrow.errors import DomainError, ErrorCode
-from escrow.lifecycle import TRANSITIONS, Action, MilestoneState, Subject
+from escrow.lifecycle import TRANSITIONS, Action, ChangeRequestState, Subject
 from escrow.queries.contracts import Standing, standings
 from schema.batching import batched
 from schema.context import Context
@@ -23,6 +26,18 @@ ON_CONTRACTS: Final = tuple(
     action for action, row in TRANSITIONS.items() if row.subject is Subject.CONTRACT and action is not Action.PROPOSE
 )
 ON_MILESTONES: Final = tuple(action for action, row in TRANSITIONS.items() if row.subject is Subject.MILESTONE)
+
+_PLACES: Final = {
+    Subject.DEPOSIT: "deposits",
+    Subject.CHANGE_REQUEST: "change_requests",
+    Subject.REFUND: "refunds",
+    Subject.DISPUTE: "disputes",
+}
+"""Where a contract has the objects of a kind."""
+
+ON_OBJECTS: Final = {
+    subject: tuple(action for action, row in TRANSITIONS.items() if row.subject is subject) for subject in _PLACES
+}
 
 
 @strawberry.type(description="Why something is not allowed.")
@@ -50,14 +65,15 @@ class Deadline:
 class Outlook:
     """What one viewer may do with one contract now, and which clocks run on it.
 
-    A plan may have 200 milestones in ten states: what is the same for all milestones of a state is decided once.
+    A plan may have 200 milestones in few situations: what is the same for all milestones in one is decided once.
     """
 
     def __init__(self, standing: Standing, actor: Actor) -> None:
         self._stored, self._now, self._around = standing.stored, standing.now, standing.around
         self._actor = actor
         self._current = {milestone.id: milestone for milestone in standing.now.milestones}
-        self._by_state: dict[MilestoneState, list[AllowedAction]] = {}
+        self._by_situation: dict[Hashable, list[AllowedAction]] = {}
+        self._comparisons: dict[str, Comparison | None] = {}
 
     def allowed_on_contract(self) -> list[AllowedAction]:
         """Every action on the contract itself, with the reason if the viewer may not take it now."""
@@ -67,18 +83,44 @@ class Outlook:
     def allowed_on(self, milestone: Milestone) -> list[AllowedAction]:
         """Every action on one of the contract's milestones, of this or a former revision."""
         found = self._current.get(milestone.id, milestone)
-        actions = self._by_state.get(found.state)
+        situation = _situation(found)
+        actions = self._by_situation.get(situation)
         if actions is None:
-            self._by_state[found.state] = actions = self._decided(found)
+            self._by_situation[situation] = actions = self._decided(found)
         return [self._finally(one, found.id) for one in actions]
+
+    def allowed_on_object(
+        self, subject: Subject, whole: RefundRequest | Dispute | ChangeRequest | Deposit
+    ) -> list[AllowedAction]:
+        """Every action on a refund request, a dispute, a change request or a deposit."""
+        place = _PLACES[subject]
+        known = getattr(self._now, place)
+        # Standings hold the open ones only, as they are once all that is due has happened.
+        state = self._now if whole.id in known else replace(self._now, **{place: {**known, whole.id: whole}})
+        actions = ON_OBJECTS[subject]
+        refusals = (permit(state, action, whole.id, actor=self._actor, around=self._around) for action in actions)
+        return [_allowed(action, refusal) for action, refusal in zip(actions, refusals, strict=True)]
+
+    def comparison(self, change_request_id: str) -> Comparison | None:
+        """The plan before and after an open change request; ``None`` for one that is not open."""
+        if change_request_id not in self._comparisons:
+            request = self._now.change_requests.get(change_request_id)
+            is_open = request is not None and request.state is ChangeRequestState.OPEN
+            found = compare(self._now, request, around=self._around) if request is not None and is_open else None
+            self._comparisons[change_request_id] = found
+        return self._comparisons[change_request_id]
 
     def next_deadline(self, milestone_id: str | None = None) -> Deadline | None:
         """The first clock that rings on the contract, or on what one milestone waits for."""
-        clock = next_deadline(self._stored, milestone_id)
-        return Deadline(at=clock.due_at, action=clock.action, in_favour_of=clock.in_favour_of) if clock else None
+        return _shown(next_deadline(self._stored, milestone_id))
+
+    def deadline_of(self, subject_id: str) -> Deadline | None:
+        """The clock that runs on a deposit, a refund request or a dispute itself."""
+        running = (clock for clock in deadlines(self._stored) if clock.kind not in UNSEEN)
+        return _shown(next((clock for clock in running if clock.subject_id == subject_id), None))
 
     def _decided(self, milestone: Milestone) -> list[AllowedAction]:
-        """The actions as far as they are the same for all milestones of this one's state."""
+        """The actions as far as they are the same for all milestones in this one's situation."""
         state = self._now
         if milestone.id not in self._current:  # of a former revision: standings hold the current plan only
             state = replace(state, former={milestone.id: milestone})
@@ -95,6 +137,16 @@ class Outlook:
         return _allowed(one.action, refusal) if refusal is not None else one
 
 
+def _shown(clock: Clock | None) -> Deadline | None:
+    return Deadline(at=clock.due_at, action=clock.action, in_favour_of=clock.in_favour_of) if clock else None
+
+
+def _situation(milestone: Milestone) -> Hashable:
+    """All that refusals ask of a milestone before the input is looked at."""
+    bars = milestone.client_barred_until, milestone.freelancer_barred_until
+    return milestone.state, milestone.hold, milestone.hold_id, milestone.is_frozen, bars
+
+
 def _allowed(action: Action, refusal: DomainError | None) -> AllowedAction:
     if refusal is None:
         return AllowedAction(action=action, allowed=True, reason=None)
@@ -104,5 +156,5 @@ def _allowed(action: Action, refusal: DomainError | None) -> AllowedAction:
 @batched
 async def standing_of(contract_ids: Sequence[str], context: Context) -> list[Outlook]:
     """What decides what the viewer may do with contracts now: one statement for all that are asked for."""
-    found = await standings(contract_ids)
+    found = await standings(context.known(), contract_ids)
     return [Outlook(found[contract_id], context.known()) for contract_id in contract_ids]

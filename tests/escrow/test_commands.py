@@ -23,7 +23,7 @@ from escrow.errors import (
 )
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
-from escrow.lifecycle import DepositState, OrderState
+from escrow.lifecycle import DepositState, OrderState, RefundState
 from escrow.log import UnknownEvent
 from escrow.money import Money
 from escrow.store_read import Subject, load
@@ -53,14 +53,23 @@ async def test_the_answer_is_what_the_next_command_loads(case: Case) -> None:
     loaded = (await load(Subject(contract_id=after.id))).contract
     assert loaded is not None
     assert loaded.milestones == after.milestones
-    assert loaded.deposits == {one.id: one for one in after.deposits.values() if one.state is DepositState.STARTED}
+    assert loaded.deposits == {
+        one.id: one for one in after.deposits.values() if one.state is DepositState.STARTED or one.is_argued_about
+    }
     assert loaded.orders == {one.id: one for one in after.orders.values() if one.state is OrderState.STARTED}
+    assert loaded.refunds == {one.id: one for one in after.refunds.values() if one.state is RefundState.OPEN}
+    assert loaded.disputes == {one.id: one for one in after.disputes.values() if one.is_undecided}
+    assert loaded.open_change_requests == tuple(loaded.change_requests.values()) == after.open_change_requests
     assert loaded.balances == {account: balance for account, balance in after.balances.items() if balance}
     assert _alone(loaded) == _alone(after)
 
 
 def _alone(contract: Contract) -> Contract:
-    return replace(contract, former={}, deposits={}, orders={}, balances={}, submissions={})
+    return replace(
+        contract,
+        former={}, deposits={}, orders={}, balances={}, submissions={}, refunds={}, disputes={}, change_requests={},
+        evidence={}, updates={},
+    )  # fmt: skip
 
 
 async def test_named_objects_are_loaded_although_they_are_closed() -> None:

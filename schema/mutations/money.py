@@ -1,0 +1,226 @@
+"""Money in and out: deposits, what becomes of reversed ones, and payouts."""
+
+from __future__ import annotations
+
+import strawberry
+
+from escrow import ids
+from escrow.agreement import commands
+from escrow.commands import Outcome
+from escrow.ids import Kind
+from escrow.lifecycle import ReversalOutcome
+from schema.context import Info
+from schema.fields import resolved
+from schema.inputs import MoneyInput, raw_money_or_none
+from schema.mutations.payloads import contract_answer, milestone_answer
+from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
+from schema.types.contract import Contract
+from schema.types.milestone import Milestone
+from schema.types.money import Deposit, PaymentOrder, deposit_of, order_of
+
+
+@strawberry.type(description="The contract, the milestone and the deposit after the mutation.")
+class FundMilestonePayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None,
+        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
+    )
+    milestone: Milestone | None = strawberry.field(
+        default=None,
+        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
+    )
+    deposit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The deposit that was started; null if the mutation was refused."
+    )
+
+    @resolved("The deposit that was started; null if the mutation was refused.")
+    async def deposit(self, info: Info) -> Deposit | None:
+        return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
+
+
+async def _funded(_: Call, outcome: Outcome) -> FundMilestonePayload:
+    return FundMilestonePayload(
+        contract=contract_after(outcome),
+        milestone=milestone_after(outcome),
+        deposit_id=strawberry.ID(outcome.result["deposit_id"]),
+    )
+
+
+@strawberry.input(description="Which milestone is paid for, and with what.")
+class FundMilestoneInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone: the first PLANNED one.")
+    payment_token: str | None = strawberry.field(
+        default=None, description="The payment provider's name for the client's means of payment."
+    )
+    revision: int | None = strawberry.field(
+        default=None,
+        description="The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE.",
+    )
+
+
+@on_contract(
+    "Starts the deposit for a milestone: its price and the client's fee. The payment provider confirms it later; "
+    "until then the milestone is FUNDING.",
+    _funded,
+)
+def fund_milestone(given: FundMilestoneInput) -> commands.Fund:
+    return commands.Fund(
+        milestone_id=given.milestone_id,
+        deposit_id=ids.new(Kind.DEPOSIT),
+        order_id=ids.new(Kind.ORDER),
+        payment_token=given.payment_token,
+        revision=given.revision,
+    )
+
+
+@strawberry.type(description="The contract and the deposit after the mutation.")
+class FundContractPayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None,
+        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
+    )
+    deposit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The deposit that was started; null if the mutation was refused."
+    )
+
+    @resolved("The deposit that was started; null if the mutation was refused.")
+    async def deposit(self, info: Info) -> Deposit | None:
+        return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
+
+
+async def _all_funded(_: Call, outcome: Outcome) -> FundContractPayload:
+    return FundContractPayload(contract=contract_after(outcome), deposit_id=strawberry.ID(outcome.result["deposit_id"]))
+
+
+@strawberry.input(description="Which contract is paid for as a whole, and with what.")
+class FundContractInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract.")
+    payment_token: str | None = strawberry.field(
+        default=None, description="The payment provider's name for the client's means of payment."
+    )
+    revision: int | None = strawberry.field(
+        default=None,
+        description="The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE.",
+    )
+
+
+@on_contract(
+    "Starts one deposit for all PLANNED milestones: their prices and the client's fees as one charge, which is confirmed or "
+    "fails as a whole. No milestone may be FUNDING.",
+    _all_funded,
+)
+def fund_contract(given: FundContractInput) -> commands.FundContract:
+    return commands.FundContract(
+        contract_id=given.contract_id,
+        deposit_id=ids.new(Kind.DEPOSIT),
+        order_id=ids.new(Kind.ORDER),
+        payment_token=given.payment_token,
+        revision=given.revision,
+    )
+
+
+@strawberry.input(description="Which milestone's deposit is abandoned.")
+class CancelFundingInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone, which is FUNDING.")
+
+
+@on_contract(
+    "Abandons a deposit that the payment provider has not confirmed. Money that still comes is sent back.",
+    milestone_answer,
+)
+def cancel_funding(given: CancelFundingInput) -> commands.CancelFunding:
+    return commands.CancelFunding(milestone_id=given.milestone_id)
+
+
+@strawberry.type(description="The contract and the order to the payment provider after the mutation.")
+class RequestPayoutPayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract; null if the mutation was refused."
+    )
+    payment_order_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The order to the payment provider; null if the mutation was refused."
+    )
+
+    @resolved("The order to the payment provider; null if the mutation was refused.")
+    async def payment_order(self, info: Info) -> PaymentOrder | None:
+        return await order_of(self.payment_order_id, info.context) if self.payment_order_id is not None else None
+
+
+async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
+    return RequestPayoutPayload(
+        contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
+    )
+
+
+@strawberry.input(description="What is paid out, and of which contract.")
+class RequestPayoutInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract.")
+    amount: MoneyInput | None = strawberry.field(
+        default=None, description="How much; null for all that is payable to the freelancer."
+    )
+
+
+@on_contract(
+    "Has what is payable to the freelancer of a contract paid out. The payment provider carries it out later.",
+    _paid_out,
+)
+def request_payout(given: RequestPayoutInput) -> commands.RequestPayout:
+    return commands.RequestPayout(
+        contract_id=given.contract_id, order_id=ids.new(Kind.ORDER), amount=raw_money_or_none(given.amount)
+    )
+
+
+@strawberry.input(description="Whether the freelancer of a contract is paid out by itself.")
+class SetPayoutsInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract.")
+    automatic: bool = strawberry.field(
+        description="True: whenever something becomes payable. False: only with `requestPayout`."
+    )
+
+
+@on_contract(
+    "Has the freelancer of a contract paid out by itself whenever something becomes payable, or only when asked. Switching it on "
+    "pays out what is payable now. For owners of the freelancer's account.",
+    contract_answer,
+)
+def set_payouts(given: SetPayoutsInput) -> commands.SetPayouts:
+    return commands.SetPayouts(contract_id=given.contract_id, automatic=given.automatic)
+
+
+@strawberry.type(description="The contract and the deposit after the mutation.")
+class ResolveReversalPayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract; null if the mutation was refused."
+    )
+    deposit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The deposit; null if the mutation was refused."
+    )
+
+    @resolved("The deposit; null if the mutation was refused.")
+    async def deposit(self, info: Info) -> Deposit | None:
+        return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
+
+
+async def _resolved(_: Call, outcome: Outcome) -> ResolveReversalPayload:
+    return ResolveReversalPayload(
+        contract=contract_after(outcome), deposit_id=strawberry.ID(outcome.result["deposit_id"])
+    )
+
+
+@strawberry.input(description="How the argument about a reversed deposit ended.")
+class ResolveReversalInput:
+    deposit_id: strawberry.ID = strawberry.field(description="The deposit, which the payment provider took back.")
+    outcome: ReversalOutcome = strawberry.field(description="Who has the money now.")
+    message: str | None = strawberry.field(default=None, description="Words to both sides, at most 5,000 characters.")
+
+
+@on_contract(
+    "Says how the argument about a reversed deposit ended. WON: the milestones go on, each clock with at least 48 hours. LOST: "
+    "what they held of it is gone, what else they held goes back to the client. For the operator.",
+    _resolved,
+)
+def resolve_reversal(given: ResolveReversalInput) -> commands.ResolveReversal:
+    return commands.ResolveReversal(deposit_id=given.deposit_id, outcome=given.outcome, message=given.message)
+
+
+FIELDS = [fund_milestone, fund_contract, cancel_funding, request_payout, set_payouts, resolve_reversal]

@@ -1,0 +1,182 @@
+"""Money back to the client: refund requests and their answers, refunds given freely, and ending a contract."""
+
+from __future__ import annotations
+
+import strawberry
+
+from escrow import ids
+from escrow.agreement import commands
+from escrow.commands import Outcome
+from escrow.ids import Kind
+from schema.inputs import MoneyInput, raw_money_or_none
+from schema.mutations.disputes import dispute_answer
+from schema.mutations.payloads import contract_answer, milestone_answer
+from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
+from schema.types.contract import Contract
+from schema.types.milestone import Milestone
+from schema.types.refunds import RefundRequest, refund_request_of
+
+
+@strawberry.type(description="The contract, the milestone and the refund request after the mutation.")
+class RefundRequestPayload(Payload):
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract; null if the mutation was refused."
+    )
+    milestone: Milestone | None = strawberry.field(
+        default=None, description="The milestone; null if the mutation was refused."
+    )
+    refund_request: RefundRequest | None = strawberry.field(
+        default=None, description="The refund request; null if the mutation was refused."
+    )
+
+
+async def _answer(call: Call, outcome: Outcome) -> RefundRequestPayload:
+    contract, identifier = outcome.contract, outcome.result["refund_id"]
+    found = contract.refunds.get(identifier)
+    shown = (
+        RefundRequest.of(found, contract_id=contract.id, currency=contract.currency)
+        if found is not None
+        # A repetition of the request finds that of the first call only in the database.
+        else await refund_request_of(identifier, call.context)
+    )
+    milestone = milestone_held(outcome, shown.milestone_id) if shown is not None else None
+    return RefundRequestPayload(contract=contract_after(outcome), milestone=milestone, refund_request=shown)
+
+
+@strawberry.input(description="What the client asks back.")
+class RequestRefundInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone, which holds money and has no hold.")
+    amount: MoneyInput | None = strawberry.field(
+        default=None, description="How much, without the client's fee; null for all that is held."
+    )
+    message: str | None = strawberry.field(default=None, description="Why, at most 5,000 characters.")
+
+
+@on_contract(
+    "Asks the freelancer to give back what a milestone holds, or part of it. The milestone is on hold and its review clock "
+    "stands still. The freelancer accepts, declines (which opens a dispute) or stays silent, which refunds.",
+    _answer,
+)
+def request_refund(given: RequestRefundInput) -> commands.RequestRefund:
+    return commands.RequestRefund(
+        milestone_id=given.milestone_id,
+        refund_id=ids.new(Kind.REFUND_REQUEST),
+        amount=raw_money_or_none(given.amount),
+        message=given.message,
+    )
+
+
+@strawberry.input(description="Which refund request is taken back.")
+class WithdrawRefundInput:
+    refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+
+
+@on_contract(
+    "Takes a refund request back. The review goes on, and the client may start no other hold on the milestone for 48 hours. "
+    "Requests of an ending are taken back with `withdrawEnd`.",
+    _answer,
+)
+def withdraw_refund(given: WithdrawRefundInput) -> commands.WithdrawRefund:
+    return commands.WithdrawRefund(refund_id=given.refund_id, message=given.message)
+
+
+@strawberry.input(description="Which refund request is accepted.")
+class AcceptRefundInput:
+    refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
+    message: str | None = strawberry.field(default=None, description="Words to the client, at most 5,000 characters.")
+
+
+@on_contract("Gives back what a refund request asks for, by the freelancer.", _answer)
+def accept_refund(given: AcceptRefundInput) -> commands.AcceptRefund:
+    return commands.AcceptRefund(refund_id=given.refund_id, message=given.message)
+
+
+@strawberry.input(description="Which refund request is declined, and why.")
+class DeclineRefundInput:
+    refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
+    reason: str = strawberry.field(description="Why, 1 to 5,000 characters: the dispute's reason.")
+    claim: MoneyInput | None = strawberry.field(
+        default=None, description="How much of what is held should go to the freelancer; null claims everything."
+    )
+
+
+@on_contract(
+    "Declines a refund request, by the freelancer. That opens a dispute, which begins in MEDIATION and takes the hold over.",
+    dispute_answer,
+)
+def decline_refund(given: DeclineRefundInput) -> commands.DeclineRefund:
+    return commands.DeclineRefund(
+        refund_id=given.refund_id,
+        dispute_id=ids.new(Kind.DISPUTE),
+        reason=given.reason,
+        claim=raw_money_or_none(given.claim),
+    )
+
+
+@strawberry.input(description="What the freelancer gives back unasked.")
+class GiveRefundInput:
+    milestone_id: strawberry.ID = strawberry.field(description="The milestone, which holds money.")
+    amount: MoneyInput | None = strawberry.field(
+        default=None,
+        description="How much, without the client's fee; null for all. A part only while nothing holds the milestone.",
+    )
+    message: str | None = strawberry.field(default=None, description="Words to the client, at most 5,000 characters.")
+
+
+@on_contract(
+    "Gives back what a milestone holds, or part of it, at once. All of it can be given under any hold, and ends it.",
+    milestone_answer,
+)
+def give_refund(given: GiveRefundInput) -> commands.GiveRefund:
+    return commands.GiveRefund(
+        milestone_id=given.milestone_id, amount=raw_money_or_none(given.amount), message=given.message
+    )
+
+
+@strawberry.input(description="Which contract is ended.")
+class EndContractInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract, which is ACTIVE.")
+    giving_up: MoneyInput | None = strawberry.field(
+        default=None,
+        description=(
+            "The freelancer names what is held for all milestones together, without fees, and gives it up; another sum is "
+            "VERSION_CONFLICT. Null for the client, and where nothing is held."
+        ),
+    )
+    message: str | None = strawberry.field(
+        default=None, description="Words to the other side, at most 5,000 characters."
+    )
+
+
+@on_contract(
+    "Ends a contract early. The client's ending asks back what is held, milestone by milestone, and the contract ends when "
+    "nothing is held any more. The freelancer's gives everything back and ends it at once.",
+    contract_answer,
+)
+def end_contract(given: EndContractInput) -> commands.End:
+    return commands.End(
+        contract_id=given.contract_id, giving_up=raw_money_or_none(given.giving_up), message=given.message
+    )
+
+
+@strawberry.input(description="Which ending is taken back.")
+class WithdrawEndInput:
+    contract_id: strawberry.ID = strawberry.field(description="The contract, which its client is ending.")
+    message: str | None = strawberry.field(
+        default=None, description="Words to the freelancer, at most 5,000 characters."
+    )
+
+
+@on_contract(
+    "Takes the client's ending back, until money of the contract's escrow went to the client since it began. The refund "
+    "requests that it made are withdrawn.",
+    contract_answer,
+)
+def withdraw_end(given: WithdrawEndInput) -> commands.WithdrawEnd:
+    return commands.WithdrawEnd(contract_id=given.contract_id, message=given.message)
+
+
+FIELDS = [request_refund, withdraw_refund, accept_refund, decline_refund, give_refund, end_contract, withdraw_end]

@@ -1,0 +1,35 @@
+"""Pages of what lies beside a contract or a milestone, in the order of identifiers: what several types share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from escrow.queries.disagreement import View
+from schema.connections import Connection, connection
+from schema.scalars import Cursor, print_cursor, read_cursor
+from schema.types.common import Node
+
+T = TypeVar("T", bound=Node)
+W = TypeVar("W")
+
+
+def place_of(after: Cursor | None, order: str) -> str | None:
+    """The identifier after which the page begins."""
+    return read_cursor(after, order)[0] if after is not None else None
+
+
+def pages(
+    parent_ids: Sequence[str],
+    found: Mapping[str, Sequence[View[W]]],
+    show: Callable[[View[W]], T],
+    *,
+    order: str,
+    first: int,
+    after: Cursor | None,
+) -> list[Connection[T]]:
+    """A page for each parent, of what was found when one more than `first` was asked for."""
+    shown = ([show(view) for view in found.get(parent_id, ())] for parent_id in parent_ids)
+    return [
+        connection([(one, print_cursor(order, one.id)) for one in nodes], first=first, after=after) for nodes in shown
+    ]

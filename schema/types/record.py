@@ -1,0 +1,107 @@
+"""What else belongs to the record of a contract: progress updates, and that a party is ending it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from escrow.access import Side
+from escrow.agreement import objects
+from escrow.agreement import state as domain
+from escrow.queries import disagreement
+from schema.batching import batched
+from schema.connections import Connection, connection, page_size
+from schema.context import Context, Info
+from schema.fields import read
+from schema.scalars import Cursor, print_cursor, read_number
+from schema.types.common import as_id
+from schema.types.work import Attachment
+
+if TYPE_CHECKING:
+    from schema.types.milestone import Milestone
+
+
+@strawberry.type(description="A party is ending the contract: nothing new begins, and what is held goes where it must.")
+class Ending:
+    by: Side = strawberry.field(description="Who is ending it.")
+    requested_at: datetime = strawberry.field(description="Since when.")
+    money_went_back: bool = strawberry.field(
+        description="Whether escrow money went to the client since: then it can't be taken back any more."
+    )
+
+    @classmethod
+    def of(cls, ending: domain.Ending) -> Ending:
+        return cls(by=ending.by, requested_at=ending.requested_at, money_went_back=ending.money_went_back)
+
+
+@strawberry.type(description="A party says how it goes, on the contract or on one of its milestones.")
+class Update:
+    contract_id: strawberry.ID = strawberry.field(description="The contract.")
+    number: int = strawberry.field(description="1 for the contract's first update, 2 for the next.")
+    side: Side = strawberry.field(description="Who posted it.")
+    milestone_id: strawberry.ID | None = strawberry.field(description="The milestone that it is about, if it is one.")
+    message: str = strawberry.field(description="What it says.")
+    links: list[str] = strawberry.field(description="Where it can be seen.")
+    attachments: list[Attachment] = strawberry.field(description="Files that belong to it.")
+    posted_at: datetime = strawberry.field(description="When it was posted.")
+
+    @read("The milestone that it is about, if it is one.")
+    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestone")] | None:
+        from schema.types.milestone import milestone_of
+
+        return await milestone_of(self.milestone_id, info.context) if self.milestone_id is not None else None
+
+    @classmethod
+    def of(cls, update: objects.Update, *, contract_id: str) -> Update:
+        return cls(
+            contract_id=strawberry.ID(contract_id),
+            number=update.number,
+            side=update.side,
+            milestone_id=as_id(update.milestone_id),
+            message=update.message,
+            links=list(update.links),
+            attachments=[Attachment(name=one.name, sha256=one.sha256) for one in update.attachments],
+            posted_at=update.posted_at,
+        )
+
+
+@batched
+async def updates_of(
+    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+) -> list[Connection[Update]]:
+    """A page of the updates of each contract: one statement for all that are asked for."""
+    size, start = _page(first, after)
+    found = await disagreement.updates_pages(contract_ids, "contract_id", limit=size + 1, after=start)
+    return [_connection(found.get(one, []), one, size, after) for one in contract_ids]
+
+
+@batched
+async def milestone_updates_of(
+    milestones: Sequence[Milestone], _: Context, first: int, after: Cursor | None
+) -> list[Connection[Update]]:
+    """A page of the updates of each milestone: one statement for all that are asked for."""
+    size, start = _page(first, after)
+    found = await disagreement.updates_pages(
+        [one.id for one in milestones], "milestone_id", limit=size + 1, after=start
+    )
+    return [_connection(found.get(one.id, []), one.contract_id, size, after) for one in milestones]
+
+
+def _page(first: int, after: Cursor | None) -> tuple[int, int | None]:
+    return page_size(first), read_number(after, "updates") if after is not None else None
+
+
+def _connection(
+    found: Sequence[objects.Update], contract_id: str, first: int, after: Cursor | None
+) -> Connection[Update]:
+    shown = [(Update.of(one, contract_id=contract_id), print_cursor("updates", one.number)) for one in found]
+    return connection(shown, first=first, after=after)
+
+
+async def update_of(contract_id: str, number: int) -> Update | None:
+    """One update of a contract that the viewer sees."""
+    found = await disagreement.update_by_number(contract_id, number)
+    return Update.of(found, contract_id=contract_id) if found is not None else None
