@@ -197,6 +197,10 @@ class Facts:
     last: datetime | None = None
     """When something last happened."""
     told_of_silence: bool = False
+    pays_by_itself: bool = False
+    """Whether the freelancer is paid out without asking."""
+    was_paid: bool = False
+    """Whether the freelancer was just paid something."""
 
     def _book(self, debit: str, credit: str, amount: int, currency: str | None = None) -> None:
         if amount:

@@ -72,7 +72,8 @@ class Model(Refusals):
 
     def _announced_clocks(self, piece: Piece) -> list[Clock]:
         """The clocks of a milestone that are announced before they ring."""
-        found = [clock for _, clock in piece.clocks if clock.due is not None]
+        told = piece.quarrel is not None and piece.quarrel.told > 0
+        found = [clock for rank, clock in piece.clocks if clock.due is not None and not (rank == 5 and told)]
         if piece.state == "FUNDING" and piece.deposit is not None:
             found.append(self.charges[piece.deposit].clock)
         return found
@@ -173,6 +174,9 @@ class Model(Refusals):
                 self._take_end_back(now)
             case c.PostUpdate():
                 self.updates += 1
+            case c.SetPayouts():
+                self.was_paid = command.automatic and not self.pays_by_itself
+                self.pays_by_itself = command.automatic
             case c.Fund():
                 self._start_charge(command.deposit_id, [self._piece(command.milestone_id)], now)
             case c.FundContract():

@@ -17,19 +17,29 @@ from escrow.lifecycle import ReversalOutcome
 from escrow.money import RawMoney
 from tests.escrow.agreement.facts import DECIMALS
 from tests.escrow.agreement.model import Model
-from tests.escrow.agreement.stage import CLIENT, DUE_ON, FREELANCER, NOWHERE, OPERATOR, Story, named, party
+from tests.escrow.agreement.stage import CLIENT, DUE_ON, FREELANCER, MEDIATOR, NOWHERE, OPERATOR, Story, named, party
 
 ON_MILESTONES: Final = [
     "edit", "move", "remove", "fund", "cancel", "submit", "approve", "changes", "ask back", "give", "dispute", "bonus",
 ]  # fmt: skip
 ON_CONTRACTS: Final = [
     "revise", "accept", "decline", "withdraw", "add", "payout", "end", "give up", "go on", "update", "fund all", "file",
+    "pay by itself",
 ]  # fmt: skip
 ON_OBJECTS: Final = [
     "withdraw refund", "accept refund", "decline refund", "evidence", "accept claim", "reject claim", "offer", "withdraw offer",
     "accept offer", "withdraw dispute", "decide", "accept change", "decline change", "withdraw change", "resolve",
 ]  # fmt: skip
-BY_THE_FREELANCER: Final = ("submit", "payout", "give", "give up", "accept refund", "decline refund", "file")
+BY_THE_FREELANCER: Final = (
+    "submit",
+    "payout",
+    "give",
+    "give up",
+    "accept refund",
+    "decline refund",
+    "file",
+    "pay by itself",
+)
 
 
 class Moves:
@@ -69,7 +79,7 @@ class Moves:
         if what == "withdraw":
             return party(self.story.state.written_by)
         if what in ("decide", "resolve"):
-            return OPERATOR
+            return MEDIATOR if what == "decide" else OPERATOR
         return FREELANCER if what in BY_THE_FREELANCER else CLIENT
 
     def target(self, which: int) -> str:
@@ -121,6 +131,8 @@ class Moves:
                     revision = story.state.revision
                 deposit_id, order_id = story.fresh(Kind.DEPOSIT), story.fresh(Kind.ORDER)
                 return c.FundContract(contract_id=story.id, deposit_id=deposit_id, order_id=order_id, revision=revision)
+            case "pay by itself":
+                return c.SetPayouts(contract_id=story.id, automatic=odd > 2)
             case "file":
                 return self.request_for_change(minor, odd, place, version)
             case _:
@@ -295,4 +307,8 @@ class Moves:
         for which, milestone in enumerate(self.story.state.milestones):
             if milestone.state.value not in ("RELEASED", "CANCELLED"):
                 here += [self.milestone_command(what, which, 10, 9, which + 1) for what in ON_MILESTONES]
-        return here + [self.object_command(what, 0, 10, 9) for what in ON_OBJECTS]
+                here += [
+                    self.milestone_command(what, which, 10, 6, which + 1) for what in ("approve", "ask back", "give")
+                ]
+        here += [self.request_for_change(10, 9, place, None) for place in range(6)]
+        return here + [self.object_command(what, 0, 10, odd) for what in ON_OBJECTS for odd in (9, 7)]

@@ -66,6 +66,7 @@ class Purse(Facts):
         self._book(f"escrow:{piece.id}", "fees", cut)
         self._book(f"fee:{piece.id}", "fees", fee)
         piece.paid += amount
+        self.was_paid = True
 
     def _roll(self, piece: Piece, amount: int, on: Piece) -> None:
         """What a smaller approval leaves goes to the next milestone, whose price grows by it."""
@@ -102,6 +103,7 @@ class Purse(Facts):
         for piece_id, price, fee in charge.pieces:
             if charge.bonus:
                 self._book("clearing", self._payable(Side.FREELANCER), price)
+                self.was_paid = True
                 continue
             piece = self._piece(piece_id)
             piece.state, piece.held, piece.fee = "FUNDED", price, fee
@@ -192,6 +194,13 @@ class Purse(Facts):
         piece.parts = {}
         piece.state = "REFUNDED"
         self._forget(piece)
+
+    def _pay_out_by_itself(self) -> None:
+        payable = self.books[self._payable(Side.FREELANCER), self.currency]
+        if self.pays_by_itself and self.was_paid and payable:
+            self.unnamed.append(Sending("PAYOUT", Money(payable, self.currency)))
+            self._book(self._payable(Side.FREELANCER), self._transit, payable)
+        self.was_paid = False
 
     # -- sendings -------------------------------------------------------------------------------------------------
 

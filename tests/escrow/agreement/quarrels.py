@@ -96,8 +96,7 @@ class Quarrels(Purse):
         assert piece.quarrel is not None
         clock = piece.quarrel.clock
         assert clock.due is not None
-        # The days after the first notice are no window of their own: nobody is reminded of them.
-        clock.began = clock.due = clock.due + DAY
+        clock.due += DAY
         piece.quarrel.told += 1
 
     def _split(self, piece: Piece, to_freelancer: int) -> None:
@@ -142,7 +141,8 @@ class Quarrels(Purse):
     # -- what follows from everything -----------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """The end, completion, and whose turn it is: looked at after everything that happens."""
+        """The end, completion, whose turn it is, and payouts: looked at after everything that happens."""
+        self._pay_out_by_itself()
         if self.state != "ACTIVE":
             return
         unfinished = [piece for piece in self.pieces if piece.state not in CLOSED]

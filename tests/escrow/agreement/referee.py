@@ -109,10 +109,11 @@ class Referee:
         assert self.shadow == self.story.state
 
     def name_orders(self) -> None:
-        """Gives the model the names of the returns that the core has ordered, which must be the ones it expects."""
+        """Gives the model the names of the orders that the core has made by itself, which must be the ones it expects."""
         for order in self.story.state.orders.values():
-            if order.kind is OrderKind.REFUND and order.id not in self.model.sendings:
-                sending = self.model.unnamed.pop(0)
+            if order.kind is not OrderKind.DEPOSIT and order.id not in self.model.sendings:
+                sending = next(one for one in self.model.unnamed if one.kind == order.kind)
+                self.model.unnamed.remove(sending)
                 assert sending.amount == order.amount
                 self.model.sendings[order.id] = sending
         assert not self.model.unnamed, "what came wrongly is sent back in the same write"

@@ -19,9 +19,9 @@ BY_THE_CLIENT: Final = (
     c.AddMilestone, c.EditMilestone, c.MoveMilestone, c.RemoveMilestone, c.Fund, c.FundContract, c.CancelFunding, c.Approve,
     c.RequestChanges, c.RequestRefund, c.WithdrawRefund, c.WithdrawEnd,
 )  # fmt: skip
-BY_THE_FREELANCER: Final = (c.Submit, c.RequestPayout, c.AcceptRefund, c.DeclineRefund, c.GiveRefund)
+BY_THE_FREELANCER: Final = (c.Submit, c.RequestPayout, c.SetPayouts, c.AcceptRefund, c.DeclineRefund, c.GiveRefund)
 MOVES_MONEY: Final = (
-    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.End, c.WithdrawEnd, c.AcceptRefund, c.GiveRefund,
+    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.SetPayouts, c.End, c.WithdrawEnd, c.AcceptRefund, c.GiveRefund,
     c.AcceptClaim, c.AcceptSettlement,
 )  # fmt: skip
 FOR_MEMBERS: Final = (c.Submit, c.PostUpdate, c.AddEvidence)
@@ -38,7 +38,7 @@ ON_A_QUARREL: Final = (
 ON_A_PETITION: Final = (c.AcceptChangeRequest, c.DeclineChangeRequest, c.WithdrawChangeRequest)
 ON_PROPOSALS: Final = (c.Revise, c.Accept, c.Decline, c.Withdraw)
 ON_EITHER: Final = (c.Fund, c.FundContract, c.CancelFunding, c.PostUpdate)
-ON_ANY: Final = (c.RequestPayout, c.ResolveReversal)
+ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal)
 MOVES_ESCROW: Final = (c.Approve, c.GiveRefund, c.AcceptRefund, c.AcceptClaim, c.AcceptSettlement, c.DecideDispute)
 REPORTS: Final = (c.ConfirmDeposit, c.FailDeposit, c.ReverseDeposit, c.ConfirmOrder, c.FailOrder)
 
@@ -97,7 +97,7 @@ class Refusals(Quarrels, Petitions):
         if isinstance(command, BY_THE_FREELANCER) and side is not Side.FREELANCER:
             return "FORBIDDEN"
         needed = Role.MEMBER if isinstance(command, FOR_MEMBERS) else Role.MANAGER
-        if isinstance(command, c.RequestPayout):
+        if isinstance(command, (c.RequestPayout, c.SetPayouts)):
             needed = Role.OWNER
         if RANKS.index(actor.role) < RANKS.index(needed):
             return "FORBIDDEN"
@@ -141,6 +141,10 @@ class Refusals(Quarrels, Petitions):
             return None if command.milestone_id in known else "NOT_FOUND"
         if isinstance(command, c.PostUpdate):
             return None if command.milestone_id is None or command.milestone_id in known else "NOT_FOUND"
+        if isinstance(command, c.FileChangeRequest):
+            about = {change.milestone_id for change in command.changes if not isinstance(change, c.AddChange)}
+            added = {change.milestone.id for change in command.changes if isinstance(change, c.AddChange)}
+            return None if about <= known | added else "NOT_FOUND"
         if isinstance(command, ON_A_WISH):
             there = command.refund_id in self.answered_wishes or self.wished(command.refund_id) is not None
             return None if there else "NOT_FOUND"
