@@ -1,0 +1,130 @@
+"""The part of the tour that is about money and agreement: deposits before acceptance, changes by request, approvals with less
+and with a bonus, chargebacks, silence, and payouts by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Final
+
+from escrow.agreement import commands as c
+from escrow.agreement.state import Attachment, DepositTerm, Fees
+from tests.escrow.agreement.acts import (
+    LOST,
+    WON,
+    accept,
+    approve,
+    decline,
+    deposit,
+    file,
+    fund_all,
+    resolve,
+    reverse,
+    set_payouts,
+    update,
+    withdraw,
+)
+from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, Story, active, usd
+
+SHA: Final = "fedcba9876543210" * 4
+
+
+def funded_proposals() -> Story:
+    """Everything is deposited, comes back with a counter-offer, and comes again; then the proposal is withdrawn."""
+    story = Story(fees=Fees(client_bps=333, freelancer_bps=1000))
+    terms = c.Terms(title="A shop", description="With a till", currency="USD", deposit_term=DepositTerm.ALL)
+    fund_all(story.propose("10.01", "20.02", by=CLIENT, terms=terms)).wait(HOUR).confirm().wait(HOUR)
+    story.revise("15.00").wait(HOUR)
+    fund_all(story).wait(HOUR)
+    story.withdraw().wait(HOUR)
+    return story.confirm(deposit_id=deposit(story).id)
+
+
+def changed_by_request() -> Story:
+    """What the freelancer asks for: all at once, declined, withdrawn, stale; and what either side amends."""
+    story = active("100.00", "50.00", "20.00").pay(1).wait(HOUR)
+    first, second, third = story.state.milestones
+    added = story.draft("7.50", title="A sitemap", purpose="It is found", deliverables=("One file",))
+    file(
+        story,
+        c.AddChange(milestone=added, position=2),
+        c.EditChange(milestone_id=second.id, title="Bigger", amount=usd("55.00"), due_on=date(2026, 4, 30)),
+        c.MoveChange(milestone_id=third.id, position=2),
+        c.RemoveChange(milestone_id=second.id),
+        c.AmendChange(milestone_id=first.id, due_on=date(2026, 5, 1), deliverables=("A better page", "Its source")),
+        message="The shop needs a sitemap ✓",
+    )
+    accept(story.wait(HOUR))
+    decline(file(story.wait(HOUR), c.RemoveChange(milestone_id=third.id)))
+    withdraw(file(story.wait(HOUR), c.RemoveChange(milestone_id=third.id)))
+    file(story.wait(HOUR), c.RemoveChange(milestone_id=third.id)).remove(2)
+    accept(story.wait(HOUR))
+    accept(file(story, c.AmendChange(milestone_id=first.id, deliverables=()), by=CLIENT).wait(HOUR), by=FREELANCER)
+    file(story, c.EditChange(milestone_id=added.id, title="Never"))
+    return story.end(by=FREELANCER, giving_up="100.00")
+
+
+def approved_with_less_and_more() -> Story:
+    """In yen: less, whose rest rolls forward twice, and bonuses that come, fail, come too late, and are paid out."""
+    story = fund_all(
+        active("9999", "777", "55", currency="JPY", fees=Fees(client_bps=333, freelancer_bps=77))
+    ).confirm()
+    set_payouts(story.wait(HOUR), True)
+    update(story.submit(1).wait(HOUR), position=1, by=CLIENT, message="Looks good so far")
+    story.do(
+        c.PostUpdate(
+            contract_id=story.id,
+            message="More tomorrow",
+            links=("https://example.com/tomorrow",),
+            attachments=(Attachment("tomorrow ✓.png", SHA),),
+        ),
+        FREELANCER,
+    )
+    approve(story, amount="4321", bonus="99")
+    story.confirm(deposit_id=deposit(story).id).wait(HOUR)
+    approve(story, 2, amount="1", bonus="100")
+    story.fail(deposit_id=deposit(story).id)
+    approve(story.wait(HOUR), 2, bonus="101")
+    late = deposit(story).id
+    story.wait(timedelta(days=4)).sweep()
+    story.confirm(deposit_id=late)
+    approve(story, 3)
+    return set_payouts(story, False)
+
+
+def taken_back_by_the_bank() -> Story:
+    """Three deposits under reversal: one is won, one is lost, and one is won after it was given up. Long silence between."""
+    story = active("0.100", "0.200", "0.300", "0.400", currency="BHD", fees=Fees(client_bps=999, freelancer_bps=1))
+    story.pay(1)
+    first = deposit(story).id
+    reverse(story.submit().wait(timedelta(days=13)), first)
+    story.wait(timedelta(days=200)).sweep()
+    resolve(story, first, WON).wait(timedelta(days=1)).fund(2)
+    second = deposit(story).id
+    story.confirm(2)
+    approve(story, amount="0.033")
+    story.fund(3)
+    third = deposit(story).id
+    approve(story.confirm(3), 2, amount="0.001").submit(3)
+    reverse(reverse(story, second).wait(HOUR), third)
+    resolve(story.wait(HOUR), second, LOST)
+    return resolve(story.wait(HOUR), third, WON)
+
+
+def lost_on_a_proposal() -> Story:
+    """A deposit that is lost before acceptance leaves the milestone planned, to be funded again."""
+    story = Story().propose("5.00", "6.00", by=CLIENT).fund(revision=1).confirm()
+    resolve(reverse(story, deposit(story).id).wait(HOUR), deposit(story).id, LOST)
+    story.wait(HOUR).fund(revision=1).confirm()
+    reverse(story.wait(HOUR), deposit(story).id)
+    return story.accept()
+
+
+MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
+    "funded-proposals": funded_proposals,
+    "changed-by-request": changed_by_request,
+    "approved-with-less-and-more": approved_with_less_and_more,
+    "taken-back-by-the-bank": taken_back_by_the_bank,
+    "lost-on-a-proposal": lost_on_a_proposal,
+}
