@@ -86,7 +86,7 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
         yield Difference(contract.id, "law of the books", "kept", fault)
 
 
-def _expected(contract: Contract) -> Iterator[tuple[str, list[Row], Sequence[str]]]:
+def _expected(contract: Contract) -> Iterator[tuple[str, Sequence[Row], Sequence[str]]]:
     """The rows that a folded contract has in each table, and the columns that are their key."""
     for part in PARTS:
         yield part.table, part.rows(contract), part.key

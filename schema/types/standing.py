@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import strawberry
 
@@ -96,7 +96,8 @@ class Outlook:
         place = _PLACES[subject]
         known = getattr(self._now, place)
         # Standings hold the open ones only, as they are once all that is due has happened.
-        state = self._now if whole.id in known else replace(self._now, **{place: {**known, whole.id: whole}})
+        there: dict[str, Any] = {} if whole.id in known else {place: {**known, whole.id: whole}}
+        state = replace(self._now, **there)
         actions = ON_OBJECTS[subject]
         refusals = (permit(state, action, whole.id, actor=self._actor, around=self._around) for action in actions)
         return [_allowed(action, refusal) for action, refusal in zip(actions, refusals, strict=True)]

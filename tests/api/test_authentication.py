@@ -43,6 +43,7 @@ def _literal(type_: object) -> str:
         "ID": '"x"',
         "String": '"x"',
         "Int": "1",
+        "Boolean": "true",
         "Date": '"2030-01-01"',
         "CurrencyCode": '"USD"',
         "Decimal": '"1"',

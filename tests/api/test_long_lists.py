@@ -68,7 +68,7 @@ async def test_each_milestone_of_a_plan_says_what_the_law_says_of_it(people: Peo
 
 async def _compare(there: Deployment, contract_id: str) -> None:
     """What the API says of each milestone, against the law asked about that milestone alone."""
-    standing = (await standings([contract_id]))[contract_id]
+    standing = (await standings(there.client, [contract_id]))[contract_id]
     state = standing.now
     assert len({milestone.state for milestone in state.milestones}) > 1
     viewer = Actor(there.client.kind, there.client.account_id, role=Role.VIEWER)

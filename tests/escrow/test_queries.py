@@ -104,12 +104,12 @@ async def test_a_standing_is_what_a_command_would_decide_on(deployment: Deployme
     deal = await deployment.fund("10.00", "20.00")
     await deal.submit()
     await advance_clock(days=15)
-    standing = (await contracts.standings([deal.id]))[deal.id]
+    standing = (await contracts.standings(deployment.client, [deal.id]))[deal.id]
     assert standing.stored.milestones[0].state is MilestoneState.SUBMITTED
     assert standing.now.milestones[0].state is MilestoneState.RELEASED
     outcome = await deal.approve()
     assert outcome.contract.milestones[0].state is MilestoneState.RELEASED
-    after = (await contracts.standings([deal.id]))[deal.id]
+    after = (await contracts.standings(deployment.client, [deal.id]))[deal.id]
     assert after.stored.milestones == outcome.contract.milestones
     assert after.stored.state is ContractState.ACTIVE
     assert after.around.fees == outcome.around.fees

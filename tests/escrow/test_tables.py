@@ -66,7 +66,7 @@ FORBIDDEN: Final = {
     "milestones_review_clock_runs_when_submitted": "UPDATE milestones SET review_due_at = now() WHERE state = 'PLANNED'",
     "milestones_reminded": "UPDATE milestones SET reminded_hours = 12 WHERE state = 'PLANNED'",
     "deposits_pkey": "INSERT INTO deposits SELECT id, contract_id, id, revision, state, parts, charge_minor, currency, "
-    "returned, started_at, due_at FROM deposits",
+    "returned, started_at, due_at, is_bonus, reversal, reversed_at, is_for_everything, forfeited_minor FROM deposits",
     "deposits_contract": "UPDATE deposits SET contract_id = 'ctr_0'",
     "deposits_order": "UPDATE deposits SET order_id = id",
     "deposits_order_is_its_own": "UPDATE deposits SET order_id = 'pay_0'",
@@ -83,6 +83,62 @@ FORBIDDEN: Final = {
     "now() FROM submissions",
     "submissions_number": "UPDATE submissions SET number = 0",
     "submissions_attachments": "UPDATE submissions SET attachments = '{}'",
+    "contracts_ending": "UPDATE contracts SET ending_money_went_back = NULL WHERE ending_by IS NOT NULL",
+    "contracts_end_is_of_an_agreement": "UPDATE contracts SET ending_by = 'CLIENT', ending_requested_at = now(), "
+    "ending_money_went_back = false, state = 'COMPLETED'",
+    "contracts_updates": "UPDATE contracts SET updates_posted = 1001",
+    "milestones_hold": "UPDATE milestones SET hold = 'HANDS', hold_id = 'x' WHERE held_minor > 0",
+    "milestones_hold_is_named": "UPDATE milestones SET hold_id = 'dsp_0' WHERE hold = 'NONE'",
+    "milestones_only_money_is_on_hold": "UPDATE milestones SET hold = 'DISPUTE', hold_id = 'dsp_0' WHERE state = 'PLANNED'",
+    "milestones_only_money_is_frozen": "UPDATE milestones SET frozen_at = now() WHERE state = 'PLANNED'",
+    "milestones_only_a_review_stands_still": "UPDATE milestones SET review_frozen_at = now() WHERE state = 'ACTIVE'",
+    "milestones_lots_are_what_is_held": "UPDATE milestones SET lots = '[]' WHERE held_minor > 0",
+    "milestones_what_left_is_not_negative": "UPDATE milestones SET lost_minor = -1",
+    "milestones_bonus": "UPDATE milestones SET bonus_minor = 1, bonus_deposit_id = NULL",
+    "milestones_bonus_deposit": "UPDATE milestones SET bonus_deposit_id = 'dep_0'",
+    "deposits_reversal": "UPDATE deposits SET reversal = 'PERHAPS', reversed_at = now() WHERE state = 'CONFIRMED'",
+    "deposits_only_what_came_is_reversed": "UPDATE deposits SET reversal = 'OPEN', reversed_at = now() WHERE state = 'FAILED'",
+    "deposits_forfeited": "UPDATE deposits SET forfeited_minor = 1 WHERE reversal IS NULL",
+    "refund_requests_pkey": "INSERT INTO refund_requests SELECT id, contract_id, milestone_id, 'WITHDRAWN', 1, false, now(), "
+    "now(), now(), '', '' FROM refund_requests",
+    "refund_requests_contract": "UPDATE refund_requests SET contract_id = 'ctr_0'",
+    "refund_requests_milestone": "UPDATE refund_requests SET milestone_id = id",
+    "refund_requests_state": "UPDATE refund_requests SET state = 'LOST'",
+    "refund_requests_amount": "UPDATE refund_requests SET amount_minor = 0",
+    "refund_requests_one_holds_a_milestone": "INSERT INTO refund_requests SELECT 'ref_0', contract_id, milestone_id, 'OPEN', "
+    "1, false, now(), now(), now(), '', '' FROM refund_requests WHERE state = 'OPEN' LIMIT 1",
+    "disputes_pkey": "INSERT INTO disputes SELECT id, contract_id, milestone_id, 'WITHDRAWN', 'CLIENT', 0, now(), now(), now(), "
+    "false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes",
+    "disputes_contract": "UPDATE disputes SET contract_id = 'ctr_0'",
+    "disputes_milestone": "UPDATE disputes SET milestone_id = id",
+    "disputes_answered_request": "UPDATE disputes SET answers_refund_id = 'ref_0'",
+    "disputes_state": "UPDATE disputes SET state = 'LOST' WHERE state = 'WITHDRAWN'",
+    "disputes_opened_by": "UPDATE disputes SET opened_by = 'OPERATOR'",
+    "disputes_nothing_is_negative": "UPDATE disputes SET client_offer_minor = -1",
+    "disputes_evidence": "UPDATE disputes SET client_evidence = 251",
+    "disputes_outcome_is_told_once_resolved": "UPDATE disputes SET to_freelancer_minor = 0 WHERE state = 'MEDIATION'",
+    "disputes_one_holds_a_milestone": "INSERT INTO disputes SELECT 'dsp_0', contract_id, milestone_id, 'OPEN', 'CLIENT', 0, "
+    "now(), now(), now(), false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes "
+    "WHERE state = 'MEDIATION' LIMIT 1",
+    "evidence_pkey": "INSERT INTO evidence TABLE evidence",
+    "evidence_contract": "UPDATE evidence SET contract_id = 'ctr_0'",
+    "evidence_dispute": "UPDATE evidence SET dispute_id = 'dsp_0'",
+    "evidence_side": "UPDATE evidence SET side = 'OPERATOR'",
+    "evidence_number": "UPDATE evidence SET number = 251",
+    "evidence_attachments": "UPDATE evidence SET attachments = '{}'",
+    "change_requests_pkey": "INSERT INTO change_requests TABLE change_requests",
+    "change_requests_contract": "UPDATE change_requests SET contract_id = 'ctr_0'",
+    "change_requests_filed_by": "UPDATE change_requests SET filed_by = 'OPERATOR'",
+    "change_requests_state": "UPDATE change_requests SET state = 'LOST'",
+    "change_requests_changes": "UPDATE change_requests SET changes = '[]', words = '[]'",
+    "change_requests_words": "UPDATE change_requests SET words = words || '[{}]'",
+    "change_requests_plan_version": "UPDATE change_requests SET plan_version = 0",
+    "updates_pkey": "INSERT INTO updates TABLE updates",
+    "updates_contract": "UPDATE updates SET contract_id = 'ctr_0'",
+    "updates_milestone": "UPDATE updates SET milestone_id = 'mil_0'",
+    "updates_side": "UPDATE updates SET side = 'OPERATOR'",
+    "updates_number": "UPDATE updates SET number = 0",
+    "updates_attachments": "UPDATE updates SET attachments = '{}'",
     "deadlines_pkey": "INSERT INTO deadlines TABLE deadlines",
     "deadlines_contract": "UPDATE deadlines SET contract_id = 'ctr_0'",
     "deadlines_kind": "UPDATE deadlines SET kind = 'LUNCH'",
@@ -178,7 +234,7 @@ UPDATE deployment SET clock_offset = '1 day'
 
 @pytest.mark.usefixtures("database")
 async def test_the_database_refuses_what_each_constraint_forbids() -> None:
-    await busy()
+    await busy(quarrelling=True)
     await database.execute(FILLED)
     refused_by: dict[str, object] = {}
     for name, sql in FORBIDDEN.items():
@@ -191,7 +247,7 @@ async def test_the_database_refuses_what_each_constraint_forbids() -> None:
 
 @pytest.mark.usefixtures("database")
 async def test_what_must_never_change_cannot() -> None:
-    await busy()
+    await busy(quarrelling=True)
     await database.execute(FILLED)
     before = [
         await database.fetch(f"SELECT * FROM {table}") for table in ("events", "transfers", "texts", "deployment")
@@ -233,7 +289,10 @@ INDEXES: Final = {
     "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
-    "transfers_by_contract", "transfers_by_event",
+    "transfers_by_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_by_contract",
+    "refund_requests_by_milestone", "refund_requests_open", "disputes_by_contract", "disputes_by_milestone",
+    "disputes_undecided", "disputes_in_mediation", "evidence_by_contract", "evidence_in_order",
+    "change_requests_by_contract", "change_requests_open", "updates_by_milestone",
 }  # fmt: skip
 
 
