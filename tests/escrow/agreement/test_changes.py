@@ -109,7 +109,7 @@ def test_a_request_that_no_longer_fits_is_refused_changes_nothing_and_is_stale_f
     refusal = story.last.refusal
     assert isinstance(refusal, StaleChangeRequest)
     assert (refusal.details["changeNumber"], refusal.details["code"]) == (2, "MILESTONE_LOCKED")
-    assert refusal.details["reason"] in refusal.message
+    assert str(refusal.details["reason"]) in refusal.message
     assert story.happened() == ["change_request.stale"]
     event = story.log[-1].event
     assert isinstance(event, ChangeRequestStale)

@@ -64,23 +64,25 @@ def test_a_reversal_is_reported_once_and_only_of_what_was_confirmed() -> None:
 def test_what_moves_money_is_refused_while_it_is_frozen_concessions_too() -> None:
     story, _ = frozen()
     story.submit()
-    for act in (
+    acts: tuple[Callable[[], Story], ...] = (
         lambda: story.approve(),
         lambda: approve(story, amount="1.00"),
         lambda: story.give_refund(),
         lambda: story.give_refund(1, "1.00"),
-    ):
+    )
+    for act in acts:
         assert (act().code(), story.happened()) == ("INVALID_STATE", [])
     story.request_refund()
     assert story.code() is None
     assert story.accept_refund().code() == "INVALID_STATE"
     assert story.decline_refund().code() is None
     story.offer("1.00")
-    for act in (
+    acts = (
         lambda: story.accept_claim(by=CLIENT),
         lambda: story.accept_offer("1.00"),
         lambda: story.decide("1.00"),
-    ):
+    )
+    for act in acts:
         assert (act().code(), story.happened()) == ("INVALID_STATE", [])
     sound(story)
 
