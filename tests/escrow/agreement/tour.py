@@ -15,6 +15,7 @@ from escrow.ids import Kind
 from escrow.lifecycle import OrderKind
 from escrow.money import Money
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, Story, active, usd
+from tests.escrow.agreement.tour_disagreement import DISAGREEMENT_STORIES
 from tests.escrow.agreement.tour_money import MONEY_STORIES
 
 SHA: Final = "0123456789abcdef" * 4
@@ -120,6 +121,7 @@ STORIES: Final[dict[str, Callable[[], Story]]] = {
     "expired": expired,
     "reminded": reminded,
     **MONEY_STORIES,
+    **DISAGREEMENT_STORIES,
 }
 
 
