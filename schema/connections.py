@@ -68,3 +68,8 @@ def connection(found: list[tuple[T, Cursor]], *, first: int, after: Cursor | Non
             end_cursor=page[-1][1] if page else None,
         ),
     )
+
+
+def nothing(first: int) -> Connection[T]:
+    """The page of a list of which the viewer sees nothing; refuses what is no page size all the same."""
+    return connection([], first=page_size(first), after=None)

@@ -135,7 +135,7 @@ def _view(row: database.Record, actor: Actor) -> AccountView:
 _COLUMNS: Final = "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, created_at"
 
 _BY_ID: Final = f"""
-SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY ($4::text[]) AND {visible_sql("account", first=1)}
+SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY ($5::text[]) AND {visible_sql("account", first=1)}
 """  # noqa: S608 - constants of this module and of escrow.accounts.visibility
 
 _PAGE: Final = f"""

@@ -200,7 +200,8 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     ) AS shared_with,
     ARRAY (
         SELECT id FROM contracts
-        WHERE id = ANY ($6::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id))
+        WHERE id = ANY ($6::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
+            OR (account.is_mediator AND was_disputed))
     ) AS reachable_contract_ids,
     {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=_vocabulary, types=_types, versions=_versions)}
         AS has_unknown_events,

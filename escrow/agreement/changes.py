@@ -15,9 +15,13 @@ from escrow.access import CLOCK, Actor, Side
 from escrow.agreement import inputs, operations
 from escrow.agreement.commands import (
     AcceptChangeRequest,
+    AddChange,
     AmendChange,
     DeclineChangeRequest,
+    EditChange,
     FileChangeRequest,
+    MoveChange,
+    RemoveChange,
     RequestedChange,
     WithdrawChangeRequest,
 )
@@ -44,6 +48,16 @@ _RANKS: Final = (
     ErrorCode.OUT_OF_SEQUENCE,
 )
 """The law's order of what may be wrong with an operation."""
+
+
+_SPELLED: Final = {
+    AddChange: "add",
+    EditChange: "edit",
+    RemoveChange: "remove",
+    MoveChange: "move",
+    AmendChange: "amend",
+}
+"""Where each kind of operation stands in the API's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +208,9 @@ def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) ->
     try:
         operations.carry_out(trial, change, desk)
     except DomainError as refusal:
-        place = f"changes.{operation}" if refusal.field is None else f"changes.{operation}.{refusal.field}"
-        return Misfit(operation, type(refusal)(refusal.message, field=place, details=refusal.details))
+        place = f"changes.{operation}.{_SPELLED[type(change)]}"
+        field = place if refusal.field is None else f"{place}.{refusal.field}"
+        return Misfit(operation, type(refusal)(refusal.message, field=field, details=refusal.details))
     return None
 
 

@@ -123,9 +123,10 @@ def _scan(
         WHERE {" AND ".join(conditions)} ORDER BY c.id DESC, m.position LIMIT $2"""  # noqa: S608 - our own text
 
 
-_DEADLINE_BEFORE: Final = """(m.review_due_at < $9 OR m.state = 'FUNDING' AND EXISTS (
-    SELECT FROM deposits d WHERE d.id = m.deposit_id AND d.due_at < $9))"""
-"""What `nextDeadline` of a milestone shows, as a condition: the end of its review, or of its deposit's window."""
+_DEADLINE_BEFORE: Final = """EXISTS (
+    SELECT FROM deadlines d WHERE d.contract_id = m.contract_id AND d.kind NOT IN ('REMINDER', 'DORMANCY')
+    AND d.subject_id IN (m.id, m.deposit_id, m.bonus_deposit_id, m.hold_id) AND d.due_at < $9)"""
+"""What `nextDeadline` of a milestone shows, as a condition: the clock of its review, of a deposit's window, or of its hold."""
 
 
 def _view(row: Record) -> MilestoneView:

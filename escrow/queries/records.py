@@ -17,7 +17,7 @@ from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
-from escrow.queries.visibility import SEEN_BY, sees
+from escrow.queries.visibility import SEEN_BY, handles_money, sees
 from escrow.store_rows import DEPOSIT, deposit_of
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ async def _seen(
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {row["id"]: read(row) for row in rows if sees(actor, row, contract_id=row["owner_id"])}
+    return {row["id"]: read(row) for row in rows if handles_money(actor, row, contract_id=row["owner_id"])}
 
 
 async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, EventView]:

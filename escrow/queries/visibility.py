@@ -23,6 +23,11 @@ def sees(actor: Actor, row: Record, *, contract_id: str) -> bool:
     )
 
 
+def handles_money(actor: Actor, row: Record, *, contract_id: str) -> bool:
+    """Whether the actor sees how money comes and goes with the contract of a row with `SEEN_BY`: mediators don't."""
+    return may_see(actor, contract_id=contract_id, client_id=row["client_id"], freelancer_id=row["freelancer_id"])
+
+
 def roles(actor: Actor) -> tuple[str, ...]:
     """The ways in which an actor sees contracts `c`, as conditions for one scan each; no contract satisfies two of them.
 

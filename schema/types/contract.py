@@ -7,13 +7,13 @@ from datetime import datetime
 
 import strawberry
 
-from escrow.access import Scope, Side
+from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
 from escrow.lifecycle import ContractState, MilestoneState
 from escrow.queries import contracts
 from schema.batching import batched
-from schema.connections import After, Connection, First
+from schema.connections import After, Connection, First, nothing
 from schema.context import Context, Info
 from schema.fields import read, resolved
 from schema.scalars import CurrencyCode
@@ -164,16 +164,22 @@ class Contract(Node):
     async def escrow(self, info: Info) -> Escrow:
         return Escrow.of(await escrow_of(self.id, info.context), self.currency)
 
-    @read("The money that moved, in order.")
+    @read("The money that moved, in order. Empty for mediators.")
     async def transfers(self, info: Info, first: First = 50, after: After = None) -> Connection[Transfer]:
+        if self._is_mediated_by(info.context):
+            return nothing(first)
         return await transfers_of(self.id, info.context, first, after)
 
-    @read("The client's payments into escrow, in order.")
+    @read("The client's payments into escrow, in order. Empty for mediators.")
     async def deposits(self, info: Info, first: First = 50, after: After = None) -> Connection[Deposit]:
+        if self._is_mediated_by(info.context):
+            return nothing(first)
         return await deposits_of(self.id, info.context, first, after)
 
-    @read("What the payment provider was asked to do, in order.")
+    @read("What the payment provider was asked to do, in order. Empty for mediators.")
     async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
+        if self._is_mediated_by(info.context):
+            return nothing(first)
         return await orders_of(self.id, info.context, first, after)
 
     @read("The work that was handed in for all its milestones, in order.")
@@ -207,6 +213,11 @@ class Contract(Node):
     @read("What the viewer may do with it now, and why not the rest. Milestones have their own.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return (await standing_of(self.id, info.context)).allowed_on_contract()
+
+    def _is_mediated_by(self, context: Context) -> bool:
+        """Whether the viewer sees it only because there is or was a dispute: how money comes and goes is not its business."""
+        actor = context.known()
+        return actor.kind is ActorKind.ACCOUNT and actor.account_id not in (self.client_id, self.freelancer_id)
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:

@@ -81,8 +81,14 @@ async def test_from_a_proposal_through_a_counter_offer_to_the_last_payout(people
     made = (await freelancer.done("proposeContract", proposal(people, "500.00"), CONTRACT))["contract"]
     assert (made["state"], made["revision"], made["writtenBy"], made["turn"]) == ("PROPOSED", 1, "FREELANCER", "CLIENT")
     assert made["nextDeadline"]["action"] == "contract.expired"
-    assert allowed(made) == {"WITHDRAW"}
-    assert allowed(await contract(client, made["id"])) == {"REVISE", "ACCEPT", "DECLINE"}
+    assert allowed(made) == {"WITHDRAW", "POST_UPDATE", "SET_PAYOUTS"}
+    assert allowed(await contract(client, made["id"])) == {
+        "REVISE",
+        "ACCEPT",
+        "DECLINE",
+        "FUND_CONTRACT",
+        "POST_UPDATE",
+    }
 
     offer = {"contractId": made["id"], "milestones": [draft("Wireframe", "100.00"), draft("Pages", "300.00")]}
     revised = (await client.done("reviseContract", offer, CONTRACT))["contract"]
@@ -110,7 +116,7 @@ async def test_from_a_proposal_through_a_counter_offer_to_the_last_payout(people
     assert now["milestones"][0]["state"] == "ACTIVE"
     assert now["currentMilestone"] == {"id": first}
     assert (now["escrow"]["held"], now["escrow"]["clientFeesHeld"]) == ({"amount": "100.00"}, {"amount": "2.50"})
-    assert allowed(now["milestones"][0]) == {"SUBMIT"}
+    assert allowed(now["milestones"][0]) == {"SUBMIT", "GIVE_REFUND", "OPEN_DISPUTE"}
 
     work = {
         "milestoneId": first,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 from graphql import (
@@ -22,7 +23,7 @@ from escrow.access import PERMISSIONS
 from escrow.errors import ErrorCode
 from escrow.lifecycle import Action
 from schema.build import SNAPSHOT, executable, schema, sdl
-from schema.types.standing import ON_CONTRACTS, ON_MILESTONES
+from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 
 
 def _described() -> Iterator[tuple[str, str | None]]:
@@ -98,8 +99,8 @@ def test_every_action_is_a_mutation_that_its_description_names() -> None:
 
 
 def test_every_action_of_the_table_is_offered_once() -> None:
-    assert {*ON_CONTRACTS, *ON_MILESTONES, Action.PROPOSE} == set(PERMISSIONS)
-    assert not set(ON_CONTRACTS) & set(ON_MILESTONES)
+    offered = [Action.PROPOSE, *ON_CONTRACTS, *ON_MILESTONES, *chain.from_iterable(ON_OBJECTS.values())]
+    assert sorted(offered) == sorted(PERMISSIONS)
 
 
 def test_every_error_code_is_in_the_schema() -> None:
@@ -117,16 +118,29 @@ def test_the_names_that_the_outside_relies_on_are_there() -> None:
     assert query is not None
     assert mutation is not None
     assert isinstance(contract, GraphQLObjectType)
-    assert {"viewer", "node", "nodes", "contract", "contracts", "milestone", "milestones", "splitBudget"} <= set(
-        query.fields
-    )
+    assert {
+        "viewer",
+        "node",
+        "nodes",
+        "contract",
+        "contracts",
+        "milestone",
+        "milestones",
+        "splitBudget",
+        "reviewPlan",
+        "preview",
+    } <= set(query.fields)
     assert {
         "proposeContract", "reviseContract", "acceptContract", "declineContract", "withdrawContract", "addMilestone",
         "editMilestone", "moveMilestone", "removeMilestone", "fundMilestone", "cancelFunding", "submitMilestone",
         "approveMilestone", "requestChanges", "requestPayout", "createAccount", "disableAccount", "enableAccount",
-        "appointMediator", "dismissMediator", "addMember", "removeMember", "createApiKey", "revokeApiKey",
+        "appointMediator", "dismissMediator", "addMember", "removeMember", "createApiKey", "revokeApiKey", "endContract",
+        "withdrawEnd", "fundContract", "fileChangeRequest", "acceptChangeRequest", "declineChangeRequest",
+        "withdrawChangeRequest", "requestRefund", "withdrawRefund", "acceptRefund", "declineRefund", "giveRefund",
+        "openDispute", "addEvidence", "acceptClaim", "rejectClaim", "offerSettlement", "withdrawSettlement",
+        "acceptSettlement", "withdrawDispute", "decideDispute", "resolveReversal", "postUpdate",
     } <= set(mutation.fields)  # fmt: skip
     assert {
         "milestones", "currentMilestone", "progress", "escrow", "transfers", "timeline", "nextDeadline", "allowedActions",
-        "planVersion", "version",
+        "planVersion", "version", "changeRequests", "disputes", "refundRequests", "updates", "ending",
     } <= set(contract.fields)  # fmt: skip

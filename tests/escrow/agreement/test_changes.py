@@ -180,7 +180,7 @@ def test_a_refusal_names_the_operation() -> None:
     file(story, edit(story, 2, title="T"), c.AddChange(milestone=story.draft("0")))
     assert story.last is not None
     assert story.last.refusal is not None
-    assert story.last.refusal.field == "changes.1.milestone.amount.amount"
+    assert story.last.refusal.field == "changes.1.add.milestone.amount.amount"
 
 
 def test_a_request_has_a_message() -> None:

@@ -1,0 +1,370 @@
+"""Change requests, refunds, endings and disputes over HTTP, each by the people whom the law lets do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from escrow import database
+from escrow.access import Scope
+from escrow.commands import run
+from tests.api.client import People, with_key
+from tests.factories import Deal, advance_clock, advance_past_deadlines
+
+DISPUTE = """id state openedBy claim { amount } reason silencePays offers { side toFreelancer { amount } toClient { amount } }
+    toFreelancer { amount } explanation nextDeadline { at action inFavourOf }
+    evidence(first: 1) { nodes { side number text links attachments { name sha256 } } pageInfo { hasNextPage endCursor } }
+    milestone { id state hold holdId }"""
+REFUND = (
+    "id state amount { amount } byEnding message answer nextDeadline { action inFavourOf } milestone { state hold }"
+)
+PLAN = "milestoneId position title amount { amount } dueOn deliverables"
+CHANGE = f"""id state filedBy message changes {{ kind milestoneId position title amount {{ amount }} deliverables }}
+    planBefore {{ {PLAN} }} planAfter {{ {PLAN} }} misfit {{ changeNumber reason {{ code }} }}"""
+
+
+def usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
+
+
+def allowed(node: dict[str, Any]) -> set[str]:
+    return {one["action"] for one in node["allowedActions"] if one["allowed"]}
+
+
+async def test_a_change_request_shows_the_plan_before_and_after_and_is_carried_out_as_a_whole(people: People) -> None:
+    deal = await people.deployment.fund("100.00", "200.00", "300.00")
+    changes = [
+        {"edit": {"milestoneId": deal.milestone(2), "amount": usd("150.00"), "title": "Half of it"}},
+        {"remove": {"milestoneId": deal.milestone(3)}},
+        {"add": {"milestone": {"title": "The rest", "purpose": "It takes longer", "amount": usd("350.00"), "dueOn": "2100-05-01"}}},
+        {"amend": {"milestoneId": deal.milestone(1), "dueOn": "2100-02-01"}},
+    ]  # fmt: skip
+    given = {"contractId": deal.id, "changes": changes, "message": "It turned out larger"}
+    payload = await people.freelancer.done("fileChangeRequest", given, f"changeRequest {{ {CHANGE} }}")
+    filed = payload["changeRequest"]
+    assert [change["kind"] for change in filed["changes"]] == ["EDIT", "REMOVE", "ADD", "AMEND"]
+    assert [one["amount"]["amount"] for one in filed["planBefore"]] == ["100.00", "200.00", "300.00"]
+    assert [one["amount"]["amount"] for one in filed["planAfter"]] == ["100.00", "150.00", "300.00", "350.00"]
+    assert (filed["planAfter"][0]["dueOn"], filed["planAfter"][1]["title"]) == ("2100-02-01", "Half of it")
+    query = (
+        f'{{ node(id: "{filed["id"]}") {{ ... on ChangeRequest {{ {CHANGE} allowedActions {{ action allowed }} }} }} }}'
+    )
+    seen = (await people.client.ask(query))["node"]
+    assert allowed(seen) == {"ACCEPT_CHANGE_REQUEST", "DECLINE_CHANGE_REQUEST"}
+    assert seen["planAfter"] == filed["planAfter"]
+
+    accepted = await people.client.done(
+        "acceptChangeRequest",
+        {"changeRequestId": filed["id"]},
+        f"changeRequest {{ {CHANGE} }} contract {{ milestones {{ title state }} }}",
+    )
+    assert accepted["changeRequest"]["state"] == "ACCEPTED"
+    assert accepted["changeRequest"]["planAfter"] is None
+    plan = [(one["title"], one["state"]) for one in accepted["contract"]["milestones"]]
+    assert plan == [
+        ("Milestone 1", "ACTIVE"),
+        ("Half of it", "PLANNED"),
+        ("Milestone 3", "CANCELLED"),
+        ("The rest", "PLANNED"),
+    ]
+
+
+async def test_a_stale_change_request_says_which_operation_no_longer_fits_and_why(people: People) -> None:
+    deal = await people.deployment.fund("100.00", "200.00")
+    request_id = await deal.file()
+    await people.client.done("removeMilestone", {"milestoneId": deal.milestone(2)}, "milestone { state }")
+    listed = f'{{ contract(id: "{deal.id}") {{ changeRequests {{ nodes {{ {CHANGE} }} }} }} }}'
+    (seen,) = (await people.client.ask(listed))["contract"]["changeRequests"]["nodes"]
+    assert seen["planAfter"] is None
+    assert seen["misfit"] == {"changeNumber": 1, "reason": {"code": "MILESTONE_LOCKED"}}
+    payload = await people.client.do("acceptChangeRequest", {"changeRequestId": request_id}, "changeRequest { id }")
+    (error,) = payload["userErrors"]
+    assert error["code"] == "STALE_CHANGE_REQUEST"
+    assert error["details"]["changeNumber"] == 1
+    (seen,) = (await people.freelancer.ask(listed))["contract"]["changeRequests"]["nodes"]
+    assert seen["state"] == "STALE"
+
+
+async def test_a_wrong_operation_is_named_by_its_place_in_the_input(people: People) -> None:
+    deal = await people.deployment.fund("100.00", "200.00")
+    changes = [{"edit": {"milestoneId": deal.milestone(2), "title": "x"}}, {"add": {"milestone": {
+        "title": "More", "purpose": "So", "amount": usd("0.001"), "dueOn": "2100-01-01"}}}]  # fmt: skip
+    given = {"contractId": deal.id, "changes": changes, "message": "Please"}
+    (error,) = (await people.freelancer.do("fileChangeRequest", given, "__typename"))["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID_INPUT", "changes.1.add.milestone.amount.amount")
+
+
+async def test_a_refund_request_is_answered_by_a_dispute_that_a_mediator_decides(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    await deal.submit()
+    given = {"milestoneId": deal.milestone(), "amount": usd("200.00"), "message": "Half is missing"}
+    asked = (await people.client.done("requestRefund", given, f"refundRequest {{ {REFUND} }}"))["refundRequest"]
+    assert (asked["state"], asked["milestone"]) == ("OPEN", {"state": "SUBMITTED", "hold": "REFUND_REQUEST"})
+    assert asked["nextDeadline"] == {"action": "milestone.partly_refunded", "inFavourOf": "CLIENT"}
+
+    declined = await people.freelancer.done(
+        "declineRefund", {"refundId": asked["id"], "reason": "It is all there", "claim": usd("240.00")},
+        f"dispute {{ {DISPUTE} allowedActions {{ action allowed }} }} milestone {{ hold refundRequests {{ nodes {{ {REFUND} }} }} }}",
+    )  # fmt: skip
+    dispute = declined["dispute"]
+    assert (dispute["state"], dispute["openedBy"], dispute["claim"]["amount"]) == ("MEDIATION", "FREELANCER", "240.00")
+    assert dispute["nextDeadline"]["action"] == "dispute.overdue"
+    assert declined["milestone"]["hold"] == "DISPUTE"
+    (request,) = declined["milestone"]["refundRequests"]["nodes"]
+    assert (request["state"], request["answer"]) == ("DECLINED", "It is all there")
+    assert allowed(dispute) == {"ADD_EVIDENCE", "OFFER_SETTLEMENT", "WITHDRAW_DISPUTE"}
+
+    for who, text in ((people.client, "Page 3 is empty"), (people.freelancer, "It is not")):
+        piece = {"disputeId": dispute["id"], "text": text, "links": ["https://example.com/3"],
+                 "attachments": [{"name": "3.png", "sha256": "A" * 64}]}  # fmt: skip
+        await who.done("addEvidence", piece, "dispute { clientEvidenceCount freelancerEvidenceCount }")
+    offered = await people.client.done(
+        "offerSettlement", {"disputeId": dispute["id"], "toFreelancer": usd("100.00")}, f"dispute {{ {DISPUTE} }}"
+    )
+    assert offered["dispute"]["offers"] == [
+        {"side": "CLIENT", "toFreelancer": {"amount": "100.00"}, "toClient": {"amount": "150.00"}}
+    ]
+
+    mediator = await with_key(
+        people.client.http,
+        people.deployment.mediator,
+        people.deployment.operator,
+        (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE),
+    )
+    listed = f"{{ disputes(filter: {{state: [MEDIATION]}}) {{ nodes {{ {DISPUTE} allowedActions {{ action allowed }} }} }} }}"
+    (seen,) = (await mediator.ask(listed))["disputes"]["nodes"]
+    assert allowed(seen) == {"DECIDE_DISPUTE"}
+    evidence = seen["evidence"]
+    assert [one["text"] for one in evidence["nodes"]] == ["Page 3 is empty"]
+    more = f'{{ node(id: "{dispute["id"]}") {{ ... on Dispute {{ evidence(after: "{evidence["pageInfo"]["endCursor"]}") {{ nodes {{ side text }} pageInfo {{ hasNextPage }} }} }} }} }}'
+    rest = (await mediator.ask(more))["node"]["evidence"]
+    assert rest == {"nodes": [{"side": "FREELANCER", "text": "It is not"}], "pageInfo": {"hasNextPage": False}}
+
+    decision = {"disputeId": dispute["id"], "toFreelancer": usd("166.67"), "reason": "Two thirds were there"}
+    decided = await mediator.done(
+        "decideDispute",
+        decision,
+        f"dispute {{ {DISPUTE} }} milestone {{ state released {{ amount }} refunded {{ amount }} }}",
+    )
+    assert (decided["dispute"]["state"], decided["dispute"]["explanation"]) == ("RESOLVED", "Two thirds were there")
+    assert decided["milestone"] == {
+        "state": "SETTLED",
+        "released": {"amount": "166.67"},
+        "refunded": {"amount": "83.33"},
+    }
+
+
+async def test_mediators_see_what_is_disputed_and_nothing_else(people: People) -> None:
+    quiet, deal = await people.deployment.fund("10.00"), await people.deployment.fund("250.00")
+    queries = "{ contracts { nodes { id } } milestones { nodes { id } } disputes { nodes { id } } }"
+    nothing: dict[str, Any] = {"nodes": []}
+    assert await people.mediator.ask(queries) == {"contracts": nothing, "milestones": nothing, "disputes": nothing}
+    dispute_id = await deal.open_dispute()
+    await run(deal.update(1), by=deal.freelancer)
+    found = await people.mediator.ask(queries)
+    assert found["contracts"]["nodes"] == [{"id": deal.id}]
+    assert found["milestones"]["nodes"] == [{"id": deal.milestone()}]
+    assert found["disputes"]["nodes"] == [{"id": dispute_id}]
+    whole = f"""{{ contract(id: "{deal.id}") {{
+        title client {{ name isMediator members {{ id }} apiKeys {{ id }} timeline {{ nodes {{ id }} }} }} freelancer {{ name }}
+        milestones {{ title submissions {{ nodes {{ id }} }} }} updates {{ nodes {{ message }} }} timeline {{ nodes {{ type }} }}
+        deposits {{ nodes {{ id }} }} paymentOrders {{ nodes {{ id }} }} transfers {{ nodes {{ id }} }}
+        allowedActions {{ action allowed reason {{ code }} }}
+    }} other: contract(id: "{quiet.id}") {{ id }} }}"""
+    seen = await people.mediator.ask(whole)
+    assert seen["other"] is None
+    contract = seen["contract"]
+    assert contract["client"] == {
+        "name": "Corner Shop", "isMediator": None, "members": None, "apiKeys": None, "timeline": None,
+    }  # fmt: skip
+    assert contract["updates"]["nodes"] == [{"message": "Half way through"}]
+    assert contract["timeline"]["nodes"][-1]["type"] == "update.posted"
+    assert [contract[name]["nodes"] for name in ("deposits", "paymentOrders", "transfers")] == [[], [], []]
+    assert {one["reason"]["code"] for one in contract["allowedActions"]} == {"FORBIDDEN"}
+    (deposit_id,) = deal.deposits
+    (order_id,) = [
+        row["id"] for row in await database.fetch("SELECT id FROM payment_orders WHERE contract_id = $1", deal.id)
+    ]
+    (transfer_id, *_) = [row["id"] for row in await database.fetch("SELECT id FROM transfers")]
+    hidden = f'{{ nodes(ids: ["{deposit_id}", "{order_id}", "{transfer_id}", "{quiet.milestone()}"]) {{ id }} }}'
+    assert (await people.mediator.ask(hidden))["nodes"] == [None] * 4
+    payload = await people.mediator.do("approveMilestone", {"milestoneId": deal.milestone()}, "__typename")
+    assert [error["code"] for error in payload["userErrors"]] == ["FORBIDDEN"]
+    payload = await people.mediator.do("approveMilestone", {"milestoneId": quiet.milestone()}, "__typename")
+    assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]
+    # What was disputed once stays visible to them.
+    await people.freelancer.done("acceptClaim", {"disputeId": dispute_id}, "dispute { state }")
+    assert (await people.mediator.ask(queries))["contracts"]["nodes"] == [{"id": deal.id}]
+    await people.operator.done("dismissMediator", {"accountId": people.mediator.account_id}, "account { id }")
+    assert (await people.mediator.ask(queries))["contracts"]["nodes"] == []
+
+
+async def test_a_party_that_is_a_mediator_has_a_conflict_of_interest(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    dispute_id = await deal.mediate()
+    await people.operator.done("appointMediator", {"accountId": people.freelancer.account_id}, "account { id }")
+    judge = await with_key(
+        people.client.http, people.deployment.freelancer, people.deployment.operator,
+        (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE),
+    )  # fmt: skip
+    decision = {"disputeId": dispute_id, "toFreelancer": usd("250.00"), "reason": "I like it"}
+    (error,) = (await judge.do("decideDispute", decision, "__typename"))["userErrors"]
+    assert error["code"] == "CONFLICT_OF_INTEREST"
+    # It sees its contract once, however many ways lead to it.
+    assert (await judge.ask("{ contracts { nodes { id } } }"))["contracts"]["nodes"] == [{"id": deal.id}]
+
+
+async def test_a_mediator_who_comes_to_share_a_member_with_a_party_decides_no_more(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    dispute_id = await deal.mediate()
+    decide = await with_key(
+        people.client.http, people.deployment.mediator, people.deployment.operator,
+        (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE),
+    )  # fmt: skip
+    query = f'{{ node(id: "{dispute_id}") {{ ... on Dispute {{ allowedActions {{ action allowed reason {{ code }} }} }} }} }}'
+    assert allowed((await decide.ask(query))["node"]) == {"DECIDE_DISPUTE"}
+    for account_id in (people.mediator.account_id, people.client.account_id):
+        member = {"accountId": account_id, "person": "eve@example.com", "name": "Eve", "role": "MEMBER"}
+        await people.operator.done("addMember", member, "member { id }")
+    (decision,) = [
+        one for one in (await decide.ask(query))["node"]["allowedActions"] if one["action"] == "DECIDE_DISPUTE"
+    ]
+    assert decision == {"action": "DECIDE_DISPUTE", "allowed": False, "reason": {"code": "CONFLICT_OF_INTEREST"}}
+    given = {"disputeId": dispute_id, "toFreelancer": usd("0.00"), "reason": "No"}
+    (error,) = (await decide.do("decideDispute", given, "__typename"))["userErrors"]
+    assert error["code"] == "CONFLICT_OF_INTEREST"
+    payload = await people.operator.done("decideDispute", given, "dispute { state } milestone { state }")
+    assert payload == {"dispute": {"state": "RESOLVED"}, "milestone": {"state": "REFUNDED"}, "userErrors": []}
+
+
+async def test_ending_asks_back_what_is_held_and_can_be_taken_back(people: People) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    ending = "contract { state ending { by moneyWentBack } refundRequests { nodes { state byEnding } } milestones { hold state } }"
+    ended = (await people.client.done("endContract", {"contractId": deal.id}, ending))["contract"]
+    assert ended["ending"] == {"by": "CLIENT", "moneyWentBack": False}
+    assert ended["refundRequests"]["nodes"] == [{"state": "OPEN", "byEnding": True}]
+    back = (await people.client.done("withdrawEnd", {"contractId": deal.id}, ending))["contract"]
+    assert (back["state"], back["ending"]) == ("ACTIVE", None)
+    assert back["milestones"] == [{"hold": "NONE", "state": "ACTIVE"}, {"hold": "NONE", "state": "PLANNED"}]
+    wrong = {"contractId": deal.id, "givingUp": usd("249.00")}
+    payload = await people.freelancer.do("endContract", wrong, "contract { state }")
+    assert [error["code"] for error in payload["userErrors"]] == ["VERSION_CONFLICT"]
+    given_up = await people.freelancer.done("endContract", wrong | {"givingUp": usd("250.00")}, ending)
+    assert given_up["contract"]["state"] == "ENDED"
+    assert [one["state"] for one in given_up["contract"]["milestones"]] == ["REFUNDED", "CANCELLED"]
+
+
+async def test_an_approval_with_less_and_a_bonus(people: People) -> None:
+    deal = await people.deployment.activate("250.00", "100.00")
+    funded = await people.client.done(
+        "fundContract",
+        {"contractId": deal.id},
+        "deposit { id charge { amount } parts { amount { amount } } isForEverything }",
+    )
+    assert funded["deposit"]["isForEverything"]
+    assert len(funded["deposit"]["parts"]) == 2
+    deal.deposits[funded["deposit"]["id"]] = await _charge(funded["deposit"]["id"])
+    await deal.confirm(funded["deposit"]["id"])
+    given = {"milestoneId": deal.milestone(), "amount": usd("200.00"), "bonus": usd("10.00"), "paymentToken": "tok_ok"}
+    fields = "milestone { state released { amount } rolledForward { amount } bonusPaid { amount } } bonus { id isBonus state charge { amount } nextDeadline { action } }"
+    done = await people.client.done("approveMilestone", given, fields)
+    assert done["milestone"] == {
+        "state": "RELEASED", "released": {"amount": "200.00"}, "rolledForward": {"amount": "50.00"}, "bonusPaid": {"amount": "0.00"},
+    }  # fmt: skip
+    assert (done["bonus"]["isBonus"], done["bonus"]["charge"]["amount"]) == (True, "10.00")
+    assert done["bonus"]["nextDeadline"] == {"action": "bonus.failed"}
+
+
+async def _charge(deposit_id: str) -> Any:
+    from escrow.money import Money
+
+    row = await database.fetch_row("SELECT charge_minor, currency FROM deposits WHERE id = $1", deposit_id)
+    assert row is not None
+    return Money(row["charge_minor"], row["currency"])
+
+
+async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    (deposit_id,) = deal.deposits
+    await deal.reverse(deposit_id)
+    reversal = "deposit { reversal { state reversedAt forfeited { amount } } allowedActions { action allowed } } contract { milestones { frozenAt } }"
+    given = {"depositId": deposit_id, "outcome": "WON"}
+    payload = await people.client.do("resolveReversal", given, reversal)
+    assert [error["code"] for error in payload["userErrors"]] == ["FORBIDDEN"]
+    query = f'{{ node(id: "{deposit_id}") {{ ... on Deposit {{ allowedActions {{ action allowed }} }} }} }}'
+    assert allowed((await people.operator.ask(query))["node"]) == {"RESOLVE_REVERSAL"}
+    payload = await people.operator.done("resolveReversal", given, reversal)
+    assert payload["deposit"]["reversal"]["state"] == "WON"
+    assert payload["contract"]["milestones"] == [{"frozenAt": None}]
+
+
+async def test_updates_are_part_of_the_record(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    given = {
+        "contractId": deal.id, "milestoneId": deal.milestone(), "message": "Half way", "links": ["https://example.com/1"],
+        "attachments": [{"name": "1.png", "sha256": "b" * 64}],
+    }  # fmt: skip
+    fields = "update { number side message links attachments { name } milestone { id } }"
+    for key in ("once", "once", "twice"):
+        posted = (await people.freelancer.done("postUpdate", given, fields, key=key))["update"]
+    assert posted["number"] == 2
+    query = f"""{{ contract(id: "{deal.id}") {{ updates {{ nodes {{ number message }} }} milestones {{ updates(first: 1) {{
+        nodes {{ number contractId }} pageInfo {{ hasNextPage }} }} }} }} }}"""
+    seen = (await people.client.ask(query))["contract"]
+    assert seen["updates"]["nodes"] == [{"number": 1, "message": "Half way"}, {"number": 2, "message": "Half way"}]
+    assert seen["milestones"][0]["updates"] == {
+        "nodes": [{"number": 1, "contractId": deal.id}],
+        "pageInfo": {"hasNextPage": True},
+    }
+
+
+REPEATED = {
+    "requestRefund": lambda deal: {"milestoneId": deal.milestone()},
+    "openDispute": lambda deal: {"milestoneId": deal.milestone(), "claim": usd("1.00"), "reason": "Because"},
+    "endContract": lambda deal: {"contractId": deal.id},
+    "fundContract": lambda deal: {"contractId": deal.id},
+}
+OBJECTS = {
+    "requestRefund": "refundRequest { id state }",
+    "openDispute": "dispute { id state }",
+    "endContract": "contract { id ending { by } }",
+    "fundContract": "deposit { id }",
+}
+
+
+@pytest.mark.parametrize("mutation", REPEATED)
+async def test_a_repetition_answers_with_the_objects_of_the_first_call(people: People, mutation: str) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    given = REPEATED[mutation](deal)
+    first = await people.client.done(mutation, given, OBJECTS[mutation], key="once")
+    again = await people.client.done(mutation, given, OBJECTS[mutation], key="once")
+    assert again == first
+
+
+async def test_every_object_with_a_running_window_shows_it(people: People) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    refund_id = await deal.request_refund()
+    (at,) = await _due(deal, "REFUND")
+    query = f"""{{ contract(id: "{deal.id}") {{ nextDeadline {{ at action }} milestones {{ nextDeadline {{ at }} }} }}
+        node(id: "{refund_id}") {{ ... on RefundRequest {{ nextDeadline {{ at action inFavourOf }} }} }} }}"""
+    seen = await people.client.ask(query)
+    assert seen["node"]["nextDeadline"] == {"at": at, "action": "milestone.refunded", "inFavourOf": "CLIENT"}
+    assert seen["contract"]["nextDeadline"]["at"] == at
+    assert seen["contract"]["milestones"][0]["nextDeadline"]["at"] == at
+    listed = f'{{ milestones(filter: {{deadlineBefore: "{at[:-1]}1Z"}}) {{ nodes {{ id }} }} }}'
+    assert (await people.client.ask(listed))["milestones"]["nodes"] == []
+    after = '{ milestones(filter: {deadlineBefore: "2100-01-01T00:00:00Z"}) { nodes { id } } }'
+    assert (await people.client.ask(after))["milestones"]["nodes"] == [{"id": deal.milestone()}]
+    await advance_clock(days=1)
+    await deal.decline_refund(refund_id)
+    (at,) = await _due(deal, "MEDIATION")
+    query = f'{{ contract(id: "{deal.id}") {{ disputes {{ nodes {{ nextDeadline {{ at action inFavourOf }} }} }} }} }}'
+    (dispute,) = (await people.client.ask(query))["contract"]["disputes"]["nodes"]
+    assert dispute["nextDeadline"] == {"at": at, "action": "dispute.overdue", "inFavourOf": None}
+    await advance_past_deadlines()
+
+
+async def _due(deal: Deal, kind: str) -> list[str]:
+    rows = await database.fetch("SELECT due_at FROM deadlines WHERE contract_id = $1 AND kind = $2", deal.id, kind)
+    return [row["due_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ") for row in rows]
