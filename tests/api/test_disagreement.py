@@ -37,7 +37,8 @@ async def test_a_change_request_shows_the_plan_before_and_after_and_is_carried_o
     changes = [
         {"edit": {"milestoneId": deal.milestone(2), "amount": usd("150.00"), "title": "Half of it"}},
         {"remove": {"milestoneId": deal.milestone(3)}},
-        {"add": {"milestone": {"title": "The rest", "purpose": "It takes longer", "amount": usd("350.00"), "dueOn": "2100-05-01"}}},
+        {"add": {"milestone": {"title": "The rest", "purpose": "It takes longer", "amount": usd("350.00"),
+                               "dueOn": "2100-05-01"}}},
         {"amend": {"milestoneId": deal.milestone(1), "dueOn": "2100-02-01"}},
     ]  # fmt: skip
     given = {"contractId": deal.id, "changes": changes, "message": "It turned out larger"}
@@ -105,7 +106,8 @@ async def test_a_refund_request_is_answered_by_a_dispute_that_a_mediator_decides
 
     declined = await people.freelancer.done(
         "declineRefund", {"refundId": asked["id"], "reason": "It is all there", "claim": usd("240.00")},
-        f"dispute {{ {DISPUTE} allowedActions {{ action allowed }} }} milestone {{ hold refundRequests {{ nodes {{ {REFUND} }} }} }}",
+        f"dispute {{ {DISPUTE} allowedActions {{ action allowed }} }} "
+        f"milestone {{ hold refundRequests {{ nodes {{ {REFUND} }} }} }}",
     )  # fmt: skip
     dispute = declined["dispute"]
     assert (dispute["state"], dispute["openedBy"], dispute["claim"]["amount"]) == ("MEDIATION", "FREELANCER", "240.00")
@@ -137,7 +139,9 @@ async def test_a_refund_request_is_answered_by_a_dispute_that_a_mediator_decides
     assert allowed(seen) == {"DECIDE_DISPUTE"}
     evidence = seen["evidence"]
     assert [one["text"] for one in evidence["nodes"]] == ["Page 3 is empty"]
-    more = f'{{ node(id: "{dispute["id"]}") {{ ... on Dispute {{ evidence(after: "{evidence["pageInfo"]["endCursor"]}") {{ nodes {{ side text }} pageInfo {{ hasNextPage }} }} }} }} }}'
+    cursor = evidence["pageInfo"]["endCursor"]
+    following = f'evidence(after: "{cursor}") {{ nodes {{ side text }} pageInfo {{ hasNextPage }} }}'
+    more = f'{{ node(id: "{dispute["id"]}") {{ ... on Dispute {{ {following} }} }} }}'
     rest = (await mediator.ask(more))["node"]["evidence"]
     assert rest == {"nodes": [{"side": "FREELANCER", "text": "It is not"}], "pageInfo": {"hasNextPage": False}}
 
@@ -240,7 +244,8 @@ async def test_a_mediator_who_comes_to_share_a_member_with_a_party_decides_no_mo
 
 async def test_ending_asks_back_what_is_held_and_can_be_taken_back(people: People) -> None:
     deal = await people.deployment.fund("250.00", "100.00")
-    ending = "contract { state ending { by moneyWentBack } refundRequests { nodes { state byEnding } } milestones { hold state } }"
+    ending = """contract { state ending { by moneyWentBack } refundRequests { nodes { state byEnding } }
+        milestones { hold state } }"""
     ended = (await people.client.done("endContract", {"contractId": deal.id}, ending))["contract"]
     assert ended["ending"] == {"by": "CLIENT", "moneyWentBack": False}
     assert ended["refundRequests"]["nodes"] == [{"state": "OPEN", "byEnding": True}]
@@ -267,10 +272,12 @@ async def test_an_approval_with_less_and_a_bonus(people: People) -> None:
     deal.deposits[funded["deposit"]["id"]] = await _charge(funded["deposit"]["id"])
     await deal.confirm(funded["deposit"]["id"])
     given = {"milestoneId": deal.milestone(), "amount": usd("200.00"), "bonus": usd("10.00"), "paymentToken": "tok_ok"}
-    fields = "milestone { state released { amount } rolledForward { amount } bonusPaid { amount } } bonus { id isBonus state charge { amount } nextDeadline { action } }"
+    fields = """milestone { state released { amount } rolledForward { amount } bonusPaid { amount } }
+        bonus { id isBonus state charge { amount } nextDeadline { action } }"""
     done = await people.client.done("approveMilestone", given, fields)
     assert done["milestone"] == {
-        "state": "RELEASED", "released": {"amount": "200.00"}, "rolledForward": {"amount": "50.00"}, "bonusPaid": {"amount": "0.00"},
+        "state": "RELEASED", "released": {"amount": "200.00"}, "rolledForward": {"amount": "50.00"},
+        "bonusPaid": {"amount": "0.00"},
     }  # fmt: skip
     assert (done["bonus"]["isBonus"], done["bonus"]["charge"]["amount"]) == (True, "10.00")
     assert done["bonus"]["nextDeadline"] == {"action": "bonus.failed"}
@@ -288,7 +295,8 @@ async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) ->
     deal = await people.deployment.fund("250.00")
     (deposit_id,) = deal.deposits
     await deal.reverse(deposit_id)
-    reversal = "deposit { reversal { state reversedAt forfeited { amount } } allowedActions { action allowed } } contract { milestones { frozenAt } }"
+    reversal = """deposit { reversal { state reversedAt forfeited { amount } } allowedActions { action allowed } }
+        contract { milestones { frozenAt } }"""
     given = {"depositId": deposit_id, "outcome": "WON"}
     payload = await people.client.do("resolveReversal", given, reversal)
     assert [error["code"] for error in payload["userErrors"]] == ["FORBIDDEN"]
