@@ -278,7 +278,11 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Case], list[Fault]]]] = {
         accept_offer,
         [UNSEEN, ROLE, SCOPE, NO_DISPUTE, CONTRACT_STATE, RESOLVED,
          Fault("INVALID_STATE", "no offer", lambda k: dispute_is(k, client_offer_minor=None)), FROZEN,
-         Fault("VERSION_CONFLICT", "another offer", offered_less),
+         Fault("VERSION_CONFLICT", "another offer", offered_less)],
+    ),
+    "accept a settlement in euros": (
+        accept_offer,
+        [UNSEEN, NO_DISPUTE, CONTRACT_STATE, RESOLVED, FROZEN,
          Fault("INVALID_INPUT", "euros", lambda k: k.given(to_freelancer=replace(usd("2.00"), currency="EUR")))],
     ),
     "withdraw a dispute": (
