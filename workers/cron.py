@@ -18,6 +18,7 @@ from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
 from escrow import idempotency
+from escrow.payments import orders
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
@@ -26,6 +27,16 @@ POLL_SECONDS: Final = 1.0
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the keys of commands without a contract, older than they are kept. Answers how many they were."""
     return await idempotency.forget_expired()
+
+
+async def reconcile_orders(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every hour: the orders that the provider has not settled are looked up, whatever was put off. Answers how many."""
+    return await orders.reconcile()
+
+
+async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every night: the deposits whose money is held, too, in case a reversal went unheard. Answers how many."""
+    return await orders.reconcile(held=True)
 
 
 @asynccontextmanager
@@ -47,7 +58,11 @@ async def loop(redis_url: str) -> None:
     """Run the sweeps while Redis is there; raises when it isn't."""
     async with connection(redis_url) as redis:
         worker = Worker(
-            cron_jobs=[cron(forget_idempotency_keys, hour=3, minute=17, second=0)],
+            cron_jobs=[
+                cron(forget_idempotency_keys, hour=3, minute=17, second=0),
+                cron(reconcile_orders, minute=41, second=0),
+                cron(reconcile_deposits, hour=2, minute=11, second=0),
+            ],
             queue_name=QUEUE,
             redis_pool=redis,
             handle_signals=False,

@@ -21,11 +21,21 @@ from typing import Final
 
 from escrow import commands
 from escrow.access import PROVIDER
-from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report
+from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report, ReverseDeposit
 from escrow.database import fetch
 from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
-from escrow.payments.provider import Answer, Failed, Found, Pending, Provider, ProviderError, Succeeded, Unknown
+from escrow.payments.provider import (
+    Answer,
+    Failed,
+    Found,
+    Pending,
+    Provider,
+    ProviderError,
+    Reversed,
+    Succeeded,
+    Unknown,
+)
 
 LEASE_SECONDS: Final = 20.0
 """How long an order belongs to who claimed it; after that another worker looks it up."""
@@ -37,6 +47,9 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 """The first wait for a result; each next one is twice as long, up to `LOOK_AGAIN_SECONDS_MAX`."""
 
 LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
+
+RECONCILE_SPREAD_SECONDS: Final = 300.0
+"""Orders of one reconciliation come due within this time, so that the provider isn't asked about all of them at once."""
 
 TRY_AGAIN_SECONDS: Final = 60.0
 """A failed refund is called again after this long, doubled for each attempt; never sooner than after half of it."""
@@ -146,6 +159,15 @@ async def nudge(order_ids: Sequence[str]) -> None:
         await fetch(_NUDGE, list(order_ids))
 
 
+async def reconcile(*, held: bool = False) -> int:
+    """Have every unsettled order looked up at the provider soon, however long its next turn was put off; answers how many.
+
+    Unsettled is what the books wait for, a refund that failed and is tried again, and what was given up after it may have
+    been called. With ``held`` also the deposits whose money a milestone still holds: a reversal may have gone unheard.
+    """
+    return len(await fetch(_RECONCILE, held, RECONCILE_SPREAD_SECONDS))
+
+
 async def _carry_out(order: Claimed, provider: Provider) -> Verdict:
     found = await _find_out(order, provider)
     match found:
@@ -156,6 +178,9 @@ async def _carry_out(order: Claimed, provider: Provider) -> Verdict:
             raise ProviderError(f"paid {amount} instead of {order.amount}")
         case Succeeded():
             await commands.run(_report(order, found), by=PROVIDER)
+            return Finished()
+        case Reversed():
+            await _report_reversal(order, found)
             return Finished()
         case Failed():
             await commands.run(_report(order, found), by=PROVIDER)
@@ -212,6 +237,16 @@ def _report(order: Claimed, result: Succeeded | Failed) -> Report:
             return ConfirmOrder(contract_id=order.contract_id, order_id=order.id)
         case Failed(reason):
             return FailOrder(contract_id=order.contract_id, order_id=order.id, reason=reason)
+
+
+async def _report_reversal(order: Claimed, found: Reversed) -> None:
+    """What was taken back had come before: the books hear of both, in that order. Each report is made once."""
+    if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
+        # Money that went out and came back takes a person.
+        raise ProviderError(f"a {order.kind.value.lower()} was reversed")
+    await commands.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
+    reversal = ReverseDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=found.reason)
+    await commands.run(reversal, by=PROVIDER)
 
 
 def _after_error(order: Claimed, error: Exception) -> Later:
@@ -277,3 +312,16 @@ _HAND_BACK: Final = """
 """
 
 _NUDGE: Final = "UPDATE payment_orders SET due_at = now() WHERE id = ANY($1::text[]) AND lease_token IS NULL"
+
+# A refund that is about to be tried again keeps its time: looking sooner would call sooner.
+_RECONCILE: Final = """
+    UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
+    WHERE lease_token IS NULL AND (
+        (state = 'STARTED' AND (due_at IS NULL OR due_at > now() + $2::float8 * interval '1 second'))
+        OR (state = 'ABANDONED' AND called_at IS NOT NULL AND due_at > now() + $2::float8 * interval '1 second')
+        OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
+        OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
+            SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
+            AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id)))))
+    RETURNING id
+"""

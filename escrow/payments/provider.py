@@ -38,10 +38,26 @@ class Failed:
     reason: str
 
 
-Answer = Pending | Succeeded | Failed
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """``amount`` came, and was taken back later: a chargeback. Only a deposit comes to this. ``reason`` is for people."""
+
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A deposit succeeded with ``amount``, and the money was taken back from us later (a chargeback). ``reason`` is for people."""
+
+    amount: Money
+    reason: str
+
+
+Answer = Pending | Succeeded | Failed | Reversed
 """What a call may answer: most providers accept first and tell the result later."""
 
-Found = Unknown | Answer
+Found = Unknown | Answer | Reversed
 """What a look-up may find."""
 
 

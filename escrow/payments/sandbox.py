@@ -15,7 +15,7 @@ from typing import Final
 from escrow.database import Record, fetch, fetch_row
 from escrow.lifecycle import OrderKind
 from escrow.money import Money
-from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Succeeded, Unknown
+from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
 
 SETTLE_SECONDS: Final = 0.3
 """From the call to the result, unless told otherwise."""
@@ -35,6 +35,7 @@ class Result(StrEnum):
     FAILS_ONCE = "FAILS_ONCE"
     FAILS_THEN_SUCCEEDS = "FAILS_THEN_SUCCEEDS"
     NEVER = "NEVER"
+    REVERSED = "REVERSED"
     WRONG_AMOUNT = "WRONG_AMOUNT"
     WRONG_CURRENCY = "WRONG_CURRENCY"
 
@@ -78,6 +79,7 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_never": Behaviour("stays pending for ever", Result.NEVER, notices=0),
     "tok_wrong_amount": Behaviour("takes another amount than it was asked for", Result.WRONG_AMOUNT),
     "tok_wrong_currency": Behaviour("takes the amount in another currency", Result.WRONG_CURRENCY),
+    "tok_reverse": Behaviour("succeeds, and two seconds later is taken back: a chargeback", Result.REVERSED, notices=2),
     "tok_timeout": Behaviour("succeeds, but the answer to the first call is lost", first_call=FirstCall.ANSWER_LOST),
     "tok_outage": Behaviour("succeeds, but the first call never arrives", first_call=FirstCall.NOT_RECEIVED),
 }
@@ -143,14 +145,16 @@ class Sandbox:
             raise KeyReused(f"the key {idempotency_key} was used for something else")
         if row["calls"] == 1 and behaviour.first_call is not FirstCall.ANSWERED:
             raise ProviderError("the sandbox was told to lose this call or its answer")
-        return _answer(row)
+        found = _answer(row)
+        # The same call again, after all that: what it once answered stays its answer.
+        return Succeeded(found.amount) if isinstance(found, Reversed) else found
 
 
 def _by_amount(amount: Money) -> Behaviour:
     return AMOUNTS.get(f"{amount.minor % 10_000:04}", USUAL)
 
 
-def _answer(row: Record) -> Answer:
+def _answer(row: Record) -> Answer | Reversed:
     """What a charge has come to by now; `phase` is 0 before it settled, 1 after, 2 after a change of mind."""
     if row["phase"] == 0:
         return Pending()
@@ -159,6 +163,8 @@ def _answer(row: Record) -> Answer:
         case (Result.FAILS | Result.FAILS_ONCE, _) | (Result.FAILS_THEN_SUCCEEDS, 1):
             known = row["kind"] != OrderKind.DEPOSIT or row["token"] in TOKENS
             return Failed("declined" if known else UNKNOWN_TOKEN)
+        case Result.REVERSED, 2:
+            return Reversed(Money(minor, currency), "the client disputed the charge with the bank")
         case Result.WRONG_AMOUNT, _:
             return Succeeded(Money(minor - 1 or 2, currency))
         case Result.WRONG_CURRENCY, _:

@@ -6,13 +6,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from escrow import ids
+from escrow.agreement import commands as c
+from escrow.commands import run
 from escrow.database import counting, fetch, fetch_value
+from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments import orders
 from escrow.payments.orders import LEASE_SECONDS, Claimed
 from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
+from tests.factories import usd
 from workers.logs import LineFormatter
 
 PATIENCE_SECONDS = 10.0
@@ -415,3 +420,130 @@ async def test_an_order_costs_one_statement_to_claim_one_to_hand_back_and_two_to
 async def open_orders(deal: Deal) -> list[str]:
     rows = await fetch("SELECT id FROM payment_orders WHERE contract_id = $1 AND due_at IS NOT NULL", deal.id)
     return [row["id"] for row in rows]
+
+
+# -- what comes back, goes out by itself, or was forgotten --------------------------------------------------------
+
+
+async def taken_back() -> None:
+    """As if the two seconds had passed after which the sandbox takes a deposit back."""
+    await fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '2 seconds', notices = ARRAY[now()]")
+
+
+async def test_a_deposit_that_the_provider_takes_back_freezes_its_milestone_once(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund("tok_reverse")
+    await work(sandbox, until=finished(order_id))
+    assert await deal.milestone_state() == "ACTIVE"
+    await taken_back()
+    for _ in range(2):
+        await orders.nudge(await sandbox.notices())
+        await make_due(order_id)
+        await work(sandbox, until=finished(order_id))
+    assert await deal.events("deposit.confirmed", "deposit.reversed") == ["deposit.confirmed", "deposit.reversed"]
+    assert await fetch_value("SELECT frozen_at IS NOT NULL FROM milestones WHERE position = 1")
+    assert await deal.balance("chargeback") == -100_00
+    assert (await order(order_id))["state"] == "PAID"
+
+
+async def test_a_reversal_that_nobody_heard_of_in_time_is_booked_with_what_came_before(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_reverse")
+    (claimed,) = await orders.claim(10)
+    await sandbox.deposit(idempotency_key=order_id, amount=claimed.amount, token="tok_reverse")
+    await fetch("UPDATE sandbox_charges SET settles_at = now() - interval '3 seconds'")
+    await fetch("UPDATE payment_orders SET lease_token = NULL")
+    await work(sandbox, until=finished(order_id))
+    assert await deal.events("deposit.confirmed", "milestone.funded", "deposit.reversed") == [
+        "deposit.confirmed", "milestone.funded", "deposit.reversed",
+    ]  # fmt: skip
+
+
+async def test_a_bonus_is_charged_paid_on_and_needs_no_escrow(deal: Deal, sandbox: Sandbox) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    bonus = c.Approve(
+        milestone_id=deal.contract.milestone(),
+        bonus=usd("7.00"),
+        bonus_deposit_id=ids.new(Kind.DEPOSIT),
+        bonus_order_id=ids.new(Kind.ORDER),
+        payment_token="tok_ok",
+    )
+    await run(bonus, by=deal.contract.client)
+    assert await deal.balance("payable") == 100_00
+    await work(sandbox, until=finished(bonus.bonus_order_id or ""))
+    assert await deal.balance("payable") == 107_00
+    assert await deal.events("bonus.started", "bonus.paid") == ["bonus.started", "bonus.paid"]
+    assert await fetch_value("SELECT bonus_minor FROM milestones WHERE position = 1") == 700
+
+
+async def test_a_bonus_that_is_declined_leaves_the_release_alone(deal: Deal, sandbox: Sandbox) -> None:
+    await work(sandbox, until=finished(await deal.fund()))
+    bonus = c.Approve(
+        milestone_id=deal.contract.milestone(),
+        bonus=usd("7.00"),
+        bonus_deposit_id=ids.new(Kind.DEPOSIT),
+        bonus_order_id=ids.new(Kind.ORDER),
+        payment_token="tok_fail",
+    )
+    await run(bonus, by=deal.contract.client)
+    await work(sandbox, until=finished(bonus.bonus_order_id or ""))
+    assert await deal.events("milestone.released", "bonus.failed") == ["milestone.released", "bonus.failed"]
+    assert await deal.balance("payable") == 100_00
+
+
+async def test_a_refund_goes_back_to_the_charge_that_it_came_from(deal: Deal, sandbox: Sandbox) -> None:
+    charged = await deal.fund()
+    await work(sandbox, until=finished(charged))
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    order_id = await returned(deal)
+    claimed = await claim_one()
+    assert (claimed.id, claimed.charge_key) == (order_id, charged)
+    assert await orders.attend(claimed, sandbox)
+    await work(sandbox, until=finished(order_id))
+    assert await deal.events("milestone.refunded", "refund.paid") == ["milestone.refunded", "refund.paid"]
+    assert (await deal.balance("payable"), await deal.balance("transit"), await deal.balance("clearing")) == (0, 0, 0)
+
+
+async def test_automatic_payouts_go_out_without_being_asked_for(deal: Deal, sandbox: Sandbox) -> None:
+    await run(c.SetPayouts(contract_id=deal.id, automatic=True), by=deal.contract.freelancer)
+    await work(sandbox, until=finished(await deal.fund()))
+    await deal.approve()
+    (payout,) = await fetch("SELECT id FROM payment_orders WHERE kind = 'PAYOUT'")
+    await work(sandbox, until=finished(payout["id"]))
+    assert await deal.events("payout.started", "payout.paid") == ["payout.started", "payout.paid"]
+    assert await deal.balance("payable") == 0
+
+
+async def test_reconciling_has_every_unsettled_order_looked_up_and_no_other(deal: Deal, sandbox: Sandbox) -> None:
+    never, other = await deal.fund("tok_never"), await deal.another("30.00", "40.00")
+    held = await other.fund()
+    await work(sandbox, until=finished(held))
+    await fetch("UPDATE payment_orders SET due_at = now() + interval '6 hours' WHERE id = $1", never)
+    assert await orders.reconcile() == 1
+    soon = "SELECT due_at < now() + interval '301 seconds' FROM payment_orders WHERE id = $1"
+    assert await fetch_value(soon, never)
+    assert (await order(held))["due_at"] is None
+    assert await orders.reconcile() == 0
+    # A deposit whose money is held may have been taken back unheard.
+    assert await orders.reconcile(held=True) == 1
+    assert await fetch_value(soon, held)
+    before = await other.events("deposit.confirmed", "deposit.reversed")
+    await work(sandbox, until=finished(held))
+    assert await other.events("deposit.confirmed", "deposit.reversed") == before
+    await other.approve()
+    assert await orders.reconcile(held=True) == 0
+
+
+async def test_reconciling_finds_an_order_that_lost_its_turn_and_leaves_leases_alone(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund()
+    await fetch("UPDATE payment_orders SET due_at = NULL")
+    assert await orders.reconcile() == 1
+    await make_due(order_id)
+    await claim_one()
+    await fetch("UPDATE payment_orders SET due_at = now() + interval '6 hours'")
+    assert await orders.reconcile() == 0
+    await fetch("UPDATE payment_orders SET lease_token = NULL")
+    await work(sandbox, until=finished(order_id))
+    assert await deal.milestone_state() == "ACTIVE"

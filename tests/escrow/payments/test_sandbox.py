@@ -8,7 +8,7 @@ import pytest
 
 from escrow.database import fetch, fetch_value
 from escrow.money import Money
-from escrow.payments.provider import Failed, Found, Pending, ProviderError, Succeeded, Unknown
+from escrow.payments.provider import Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
 from escrow.payments.sandbox import AMOUNTS, TOKENS, KeyReused, Sandbox
 
 KEY = "pay_1"
@@ -79,6 +79,18 @@ async def test_a_deposit_is_pending_first_and_succeeds_later(sandbox: Sandbox, t
 async def test_a_token_chooses_what_a_deposit_comes_to(sandbox: Sandbox, token: str, result: Found) -> None:
     assert await deposit(sandbox, token) == Pending()
     assert await settled(sandbox) == result
+
+
+async def test_a_deposit_that_is_taken_back_has_succeeded_first(sandbox: Sandbox) -> None:
+    await deposit(sandbox, "tok_reverse")
+    assert await settled(sandbox) == Succeeded(SUM)
+    assert await notices(sandbox, seconds=0.3) == [KEY]
+    await fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '2 seconds', notices = ARRAY[now()]")
+    found = await sandbox.lookup(KEY)
+    assert isinstance(found, Reversed)
+    assert found.amount == SUM
+    assert await sandbox.notices() == [KEY]
+    assert await deposit(sandbox, "tok_reverse") == Succeeded(SUM)
 
 
 async def test_the_wrong_amount_is_never_nothing_and_never_the_right_one(sandbox: Sandbox) -> None:
