@@ -46,14 +46,6 @@ class Reversed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reversed:
-    """A deposit succeeded with ``amount``, and the money was taken back from us later (a chargeback). ``reason`` is for people."""
-
-    amount: Money
-    reason: str
-
-
 Answer = Pending | Succeeded | Failed | Reversed
 """What a call may answer: most providers accept first and tell the result later."""
 
