@@ -46,7 +46,7 @@ class Reversed:
     reason: str
 
 
-Answer = Pending | Succeeded | Failed | Reversed
+Answer = Pending | Succeeded | Failed
 """What a call may answer: most providers accept first and tell the result later."""
 
 Found = Unknown | Answer | Reversed
