@@ -84,6 +84,11 @@ def _proposed(now: datetime, *, ago: timedelta = timedelta(0)) -> Story:
     return fund_all(begin(now, ago=ago).propose("100.01", "50.03", by=CLIENT)).confirm()
 
 
+def _proposed_and_taken_back(now: datetime) -> Story:
+    story = _proposed(now)
+    return reverse(story, deposit(story).id)
+
+
 SITUATIONS: Final = {
     "submitted": Situation(_submitted, ("approve", "approve less", "give refund", "give part", "end")),
     "review over": Situation(
@@ -112,6 +117,9 @@ SITUATIONS: Final = {
     ),
     "taken back": Situation(_taken_back, ("lose", "win"), ("end",)),
     "proposed": Situation(_proposed, ("revise", "decline", "withdraw"), ("accept",)),
+    "proposed and taken back": Situation(
+        _proposed_and_taken_back, ("lose",), ("revise", "decline", "withdraw", "accept")
+    ),
     "offer over": Situation(
         lambda now: _proposed(now, ago=31 * DAY), ("silence",), ("revise", "decline", "withdraw", "accept")
     ),
