@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from escrow.access import CLOCK, PERMISSIONS, PROVIDER, Actor, ActorKind, Role, Scope, Side, may_see
-from escrow.lifecycle import Action
+from escrow.lifecycle import TRANSITIONS, Action
 from tests.escrow.agreement.stage import CLIENT, CLIENT_ID, FREELANCER, FREELANCER_ID, OPERATOR, STRANGER
 
 HERE, ELSEWHERE = "ctr_here", "ctr_elsewhere"
@@ -61,10 +61,35 @@ def test_scopes_are_spelled_as_keys_are_made() -> None:
     )
 
 
-def test_what_moves_money_needs_the_scope_for_money_and_the_rest_the_scope_for_writing() -> None:
-    moves_money = {Action.FUND, Action.CANCEL_FUNDING, Action.APPROVE, Action.REQUEST_PAYOUT}
+def test_what_moves_money_needs_the_scope_for_money_what_decides_its_own_and_the_rest_the_scope_for_writing() -> None:
+    moves_money = {action for action, row in TRANSITIONS.items() if row.moves_money} - {Action.DECIDE_DISPUTE}
+    moves_money |= {Action.FUND, Action.FUND_CONTRACT, Action.CANCEL_FUNDING, Action.REQUEST_PAYOUT, Action.SET_PAYOUTS}
+    moves_money |= {Action.END, Action.WITHDRAW_END}
+    own = {Action.DECIDE_DISPUTE: Scope.DISPUTES_DECIDE, Action.RESOLVE_REVERSAL: Scope.OPERATOR}
     for action, permission in PERMISSIONS.items():
-        assert permission.scope is (Scope.MONEY_WRITE if action in moves_money else Scope.CONTRACTS_WRITE)
+        usual = Scope.MONEY_WRITE if action in moves_money else Scope.CONTRACTS_WRITE
+        assert permission.scope is own.get(action, usual), action
+
+
+def test_only_who_decides_may_do_what_no_party_may() -> None:
+    for action, permission in PERMISSIONS.items():
+        assert bool(permission.sides) != (permission.mediators or permission.operator)
+        assert permission.mediators == (action is Action.DECIDE_DISPUTE)
+
+
+def test_a_mediator_sees_a_contract_that_was_disputed_and_no_other_but_its_own() -> None:
+    for actor, was_disputed, visible in (
+        (STRANGER, True, True),
+        (STRANGER, False, False),
+        (CLIENT, False, True),
+        (replace(STRANGER, contract_ids=frozenset({ELSEWHERE})), True, False),
+    ):
+        found = may_see(
+            actor, contract_id=HERE, client_id=CLIENT_ID, freelancer_id=FREELANCER_ID, is_mediator=True,
+            was_disputed=was_disputed,
+        )  # fmt: skip
+        assert found is visible
+    assert not may_see(STRANGER, contract_id=HERE, client_id=CLIENT_ID, freelancer_id=FREELANCER_ID, was_disputed=True)
 
 
 def test_an_event_names_who_acted_and_nothing_that_is_not_known() -> None:

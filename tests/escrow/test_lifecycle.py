@@ -15,11 +15,9 @@ from escrow.lifecycle import (
     Action,
     ContractState,
     MilestoneState,
+    Subject,
     Turn,
 )
-
-LATER = {MilestoneState.REFUNDED, MilestoneState.SETTLED, ContractState.ENDED}
-"""States that no rule leads to yet."""
 
 
 def test_money_is_held_in_four_states_and_never_in_a_closed_one() -> None:
@@ -56,7 +54,7 @@ def test_every_milestone_state_is_come_to_from_planned_and_ends_closed() -> None
     reached = {"PLANNED"}
     while more := {to for state in reached for to in ways[MilestoneState(state)]} - reached:
         reached |= more
-    assert reached == {state.value for state in MilestoneState} - {state.value for state in LATER}
+    assert reached == {state.value for state in MilestoneState}
     for start in MilestoneState:
         ends, seen = {start.value}, set[str]()
         while ends - seen:
@@ -77,24 +75,42 @@ def test_every_contract_state_is_come_to_and_the_ends_are_never_left() -> None:
     reached = {row.to for row in TRANSITIONS.values()} | {
         ContractState(change.to) for change in AUTOMATIC if change.subject == "contract"
     }
-    assert set(ContractState) - reached <= LATER
+    assert set(ContractState) <= reached
     left = {state for row in TRANSITIONS.values() for state in row.contract or ()}
     assert left == {ContractState.PROPOSED, ContractState.ACTIVE}
 
 
-def test_turns_are_taken_only_on_proposals_and_by_the_sides_that_the_law_says() -> None:
+def test_turns_are_taken_by_the_sides_that_the_law_says() -> None:
+    """On a proposal, a claim and a change request: their author can take them back, the other side answers."""
     turns = {action: row.turn for action, row in TRANSITIONS.items() if row.turn is not None}
     assert turns == {
         Action.REVISE: Turn.OWN,
         Action.ACCEPT: Turn.OWN,
         Action.DECLINE: Turn.OWN,
         Action.WITHDRAW: Turn.OTHERS,
+        Action.ACCEPT_CHANGE_REQUEST: Turn.OTHERS,
+        Action.DECLINE_CHANGE_REQUEST: Turn.OTHERS,
+        Action.WITHDRAW_CHANGE_REQUEST: Turn.OWN,
+        Action.ACCEPT_CLAIM: Turn.OTHERS,
+        Action.REJECT_CLAIM: Turn.OTHERS,
     }
 
 
 def test_a_disabled_party_bars_exactly_proposing_revising_accepting_and_depositing() -> None:
     barred = {action for action, row in TRANSITIONS.items() if row.needs_enabled_parties}
-    assert barred == {Action.PROPOSE, Action.REVISE, Action.ACCEPT, Action.FUND}
+    assert barred == {Action.PROPOSE, Action.REVISE, Action.ACCEPT, Action.FUND, Action.FUND_CONTRACT}
+
+
+def test_an_ending_bars_exactly_funding_and_adding() -> None:
+    barred = {action for action, row in TRANSITIONS.items() if not row.while_ending}
+    assert barred == {Action.FUND, Action.FUND_CONTRACT, Action.ADD_MILESTONE}
+
+
+def test_an_action_asks_for_the_state_of_what_it_is_done_to() -> None:
+    for row in TRANSITIONS.values():
+        assert (row.milestone is not None) == (row.subject is Subject.MILESTONE)
+        assert (row.states is None) == (row.subject in (Subject.CONTRACT, Subject.MILESTONE))
+        assert row.states is None or row.to not in row.states
 
 
 def test_only_editing_moving_and_removing_find_a_milestone_locked() -> None:
