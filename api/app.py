@@ -12,11 +12,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
-from api.authentication import Authentication
+from api.calendar import calendar_feed
 from api.graphql import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.live.door import Door
+from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.pages import start_page
 from api.tracing import Tracing
@@ -27,20 +29,23 @@ from schema.build import runner, sdl
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    authentication = Authentication()
-    graphql = GraphQLEndpoint(runner(), authentication, sandbox=settings is not None and settings.sandbox)
-    return Starlette(
+    door = Door(runner=runner(), sandbox=settings is not None and settings.sandbox)
+    app = Starlette(
         routes=[
             Route("/", start_page),
-            Route("/graphql", graphql),
+            Route("/graphql", GraphQLEndpoint(door)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(door)),
             Route("/schema.graphql", schema_text),
+            Route("/calendar/{token}.ics", calendar_feed),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
         middleware=[Middleware(Tracing)],
-        lifespan=_connected(settings, authentication, graphql),
+        lifespan=_connected(settings, door),
     )
+    app.state.door = door
+    return app
 
 
 async def schema_text(_: Request) -> Response:
@@ -48,20 +53,19 @@ async def schema_text(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
 
 
-def _connected(
-    settings: Settings | None, authentication: Authentication, graphql: GraphQLEndpoint
-) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
-        graphql.sandbox = chosen.sandbox
+        door.sandbox = chosen.sandbox
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)
-            authentication.usage.start()
+            door.authentication.usage.start()
             yield
         finally:
-            await authentication.usage.stop()
+            await door.connections.stop()
+            await door.authentication.usage.stop()
             await bell.disconnect()
             await database.disconnect()
 

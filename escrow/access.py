@@ -110,6 +110,7 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.EDIT_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.MOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.REMOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.IMPORT_MILESTONES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.FUND: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.CANCEL_FUNDING: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.SUBMIT: Permission(_FREELANCER, Role.MEMBER, Scope.CONTRACTS_WRITE),
@@ -130,3 +131,13 @@ def may_see(actor: Actor, *, contract_id: str, client_id: str, freelancer_id: st
     if actor.contract_ids is not None and contract_id not in actor.contract_ids:
         return False
     return actor.kind is ActorKind.OPERATOR or actor.account_id in (client_id, freelancer_id)
+
+
+def may_see_stream(actor: Actor, *, stream_id: str, client_id: str | None, freelancer_id: str | None) -> bool:
+    """Whether the events of this stream exist for this actor: a contract's if it has parties, else an account's.
+
+    Events of an account are seen by that account and the operator alone, and not through a key limited to contracts.
+    """
+    if client_id is not None and freelancer_id is not None:
+        return may_see(actor, contract_id=stream_id, client_id=client_id, freelancer_id=freelancer_id)
+    return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == stream_id)

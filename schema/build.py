@@ -15,16 +15,20 @@ from strawberry.tools import create_type
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.execution import Runner
 from schema.idempotency import idempotent
-from schema.mutations import accounts, clock, plan, terms, work
+from schema.mutations import accounts, calendar, clock, imports, plan, references, terms, work
 from schema.nodes import NODE_TYPES
 from schema.queries import Query
 from schema.scalars import SCALARS
+from schema.subscriptions import Subscription
 
 SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 
 Mutation: Final = create_type(
     "Mutation",
-    [*terms.FIELDS, *plan.FIELDS, *work.FIELDS, *accounts.FIELDS, *clock.FIELDS],
+    [
+        *terms.FIELDS, *plan.FIELDS, *imports.FIELDS, *work.FIELDS, *references.FIELDS, *accounts.FIELDS,
+        *calendar.FIELDS, *clock.FIELDS,
+    ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
 )
 
@@ -42,6 +46,7 @@ def schema() -> strawberry.Schema:
     return _Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=NODE_TYPES,
         directives=[idempotent],
         config=StrawberryConfig(scalar_map=SCALARS),

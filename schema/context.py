@@ -10,8 +10,20 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
+from escrow.live.hub import Hub
+from escrow.live.keys import Viewer
 from schema.batching import Batches
 from schema.limits import LISTED_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The log as it is written, and who is connected to it."""
+
+    hub: Hub
+    viewer: Viewer
+    resume_after: str | None = None
+    """The cursor that a transport resumes from by itself; it goes before the operation's own `after`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +33,8 @@ class Context:
     actor: Actor | None
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
+    live: Live | None = None
+    """What subscriptions are read from, where the transport has room for more than one answer."""
     batches: Batches = field(default_factory=Batches)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""

@@ -18,6 +18,11 @@ def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField
     return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.field(description=description))
 
 
+def subscribed(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """A field of the subscriptions; the function below it gives the source of its moments."""
+    return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.subscription(description=description))
+
+
 def read(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
     """A field of a contract, or of what belongs to one, that the function below it reads from the database.
 

@@ -1,0 +1,85 @@
+"""The application under uvicorn on loopback in this process, so that statements and buffers can be counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from api.app import create_app
+from api.live.connections import Connections, Patience
+from api.live.door import Door
+from earnest.serving import Server
+from escrow import bell, database
+from escrow.live.hub import Hub
+from escrow.settings import PaymentProvider, Settings
+from tests.api.client import People
+from workers import sequencer
+from workers.supervision import supervise
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where it is served, the inside of it, and everybody with a key."""
+
+    port: int
+    door: Door
+    people: People
+    server: Server
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/graphql"
+
+
+@asynccontextmanager
+async def serve(
+    redis_url: str | None, *, patience: Patience | None = None, hub: Hub | None = None, sequencing: bool = True
+) -> AsyncIterator[Served]:
+    """Serve on a free port, on the database that the test has; without a Redis if there is no URL."""
+    app = create_app(
+        Settings(
+            database_url="",  # its lifespan never starts, so it never connects: the test has
+            redis_url="",
+            secret_keys=(),
+            payment_provider=PaymentProvider.SANDBOX,
+        )
+    )
+    door: Door = app.state.door
+    door.connections = Connections(patience or Patience())
+    door.hub = hub or Hub()
+    server = Server(app, host="127.0.0.1", port=0, lifespan=False)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    bound = server.bind()
+    if redis_url is not None:
+        await bell.connect(redis_url)
+    await database.fetch("SELECT 1")  # the pool is made with the first statement
+    tasks = [asyncio.create_task(_serve(server, bound))]
+    if sequencing:
+        tasks.append(asyncio.create_task(supervise("sequencer", sequencer.pump)))
+    try:
+        while not server.started:
+            await asyncio.sleep(0.005)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as http:
+            yield Served(bound.getsockname()[1], door, await People.meet(http), server)
+    finally:
+        server.should_exit = True
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await door.connections.stop()
+        await bell.disconnect()
+
+
+async def _serve(server: Server, bound: Any) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await server._serve([bound])
