@@ -14,10 +14,11 @@ from typing import Final
 
 import asyncpg
 
-from escrow import bell, database, ids, log, store_read, store_write
+from escrow import bell, database, ids, log, references, store_read, store_write
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
 from escrow.agreement.commands import Command, PartyCommand
+from escrow.agreement.imports import ROWS_MAX
 from escrow.agreement.permit import forbidden_by_table
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import Step, step
@@ -26,6 +27,7 @@ from escrow.errors import NotFound
 from escrow.idempotency import Idempotency, replay
 from escrow.ids import Kind
 from escrow.log import Sealed
+from escrow.references import Names, Notes
 from escrow.store_read import Loaded, Subject
 
 RACES_MAX: Final = 2
@@ -82,7 +84,7 @@ async def _run_locked(command: Command, by: Actor, idempotency: Idempotency | No
                 await store_read.lock(attempt.subject)
                 written = await attempt.read_and_decide() or await attempt.write_only()
         except asyncpg.UniqueViolationError as error:
-            _raise_unless_key(error)
+            _raise_unless_taken(error)
             continue
         if written:
             await attempt.ring()
@@ -100,6 +102,7 @@ class _Attempt:
         self._replayed: Mapping[str, str] | None = None
         self._sealed: list[Sealed] = []
         self._step = Step(None, None, ())
+        self._notes: Notes | None = None
 
     async def read_and_decide(self) -> bool:
         """Whether there is nothing to write: it is a repetition, or nothing happened that anybody must remember."""
@@ -114,19 +117,22 @@ class _Attempt:
             return True
         if loaded.is_beyond_us:
             raise log.UnknownEvent("this contract's log has an event of a later release: update Earnest")
+        if isinstance(self._command, commands.ImportMilestones):
+            self._command = references.resolved(self._command, loaded.known, loaded.contract)
+            self._notes = references.notes(self._command, loaded.known, account_id=self._by.account_id)
         self._step = step(loaded.contract, self._command, actor=self._by, around=loaded.around, fresh=ids.new)
         if self._step.recorded:
             return False
         if self._step.refusal is not None:
             raise self._step.refusal
-        return key is None
+        return key is None and self._notes is None
 
     async def write(self) -> bool:
         """Whether the decision could be written; else somebody was faster. Rings the bell if it was."""
         try:
             written = await self.write_only()
         except asyncpg.UniqueViolationError as error:
-            _raise_unless_key(error)
+            _raise_unless_taken(error)
             return False
         if written:
             await self.ring()
@@ -146,6 +152,7 @@ class _Attempt:
             account_id=self._by.account_id,
             key=self._idempotency if accepted else None,
             result=result_of(self._command, after.id),
+            notes=self._notes if accepted else None,
         )
 
     async def ring(self) -> None:
@@ -186,6 +193,9 @@ def subject_of(command: Command) -> Subject:
     # What a command is about to make is not there to be loaded.
     makes_order = isinstance(command, commands.Fund | commands.RequestPayout)
     return Subject(
+        names=Names(command.system, tuple(row.external_id for row in command.rows[:ROWS_MAX]))
+        if isinstance(command, commands.ImportMilestones)
+        else None,
         contract_id=_one(Kind.CONTRACT, getattr(command, "contract_id", None)),
         milestone_id=_one(Kind.MILESTONE, getattr(command, "milestone_id", None)),
         deposit_id=None if makes_order else _one(Kind.DEPOSIT, getattr(command, "deposit_id", None)),
@@ -205,6 +215,8 @@ def result_of(command: Command, contract_id: str) -> dict[str, str]:
     named = {name: getattr(command, name, None) for name in _RESULT_IDS}
     if isinstance(command, commands.AddMilestone):
         named["milestone_id"] = command.milestone.id
+    elif isinstance(command, commands.ImportMilestones):
+        named["milestone_ids"] = " ".join(row.milestone_id for row in command.rows)
     return {"contract_id": contract_id} | {name: value for name, value in named.items() if value is not None}
 
 
@@ -239,7 +251,7 @@ def _not_found(command: Command) -> NotFound:
     return NotFound(f"There is no milestone {getattr(command, 'milestone_id', None)}.", field="milestoneId")
 
 
-def _raise_unless_key(error: asyncpg.UniqueViolationError) -> None:
-    """Another command with the same key was faster: reading again finds it. Anything else is a fault."""
-    if error.constraint_name != "idempotency_keys_pkey":
+def _raise_unless_taken(error: asyncpg.UniqueViolationError) -> None:
+    """Another command took the same key or the same name faster: reading again finds it. Anything else is a fault."""
+    if error.constraint_name not in ("idempotency_keys_pkey", *references.TAKEN):
         raise error

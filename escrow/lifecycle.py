@@ -90,6 +90,7 @@ class Action(StrEnum):
     EDIT_MILESTONE = "EDIT_MILESTONE"
     MOVE_MILESTONE = "MOVE_MILESTONE"
     REMOVE_MILESTONE = "REMOVE_MILESTONE"
+    IMPORT_MILESTONES = "IMPORT_MILESTONES"
     FUND = "FUND"
     CANCEL_FUNDING = "CANCEL_FUNDING"
     SUBMIT = "SUBMIT"
@@ -160,6 +161,7 @@ TRANSITIONS: Final[dict[Action, Transition]] = {
             Action.REMOVE_MILESTONE, _contract(_C.ACTIVE), _milestone(_M.PLANNED), _M.CANCELLED, "milestone.removed",
             edits_plan=True,
         ),
+        Transition(Action.IMPORT_MILESTONES, _contract(_C.ACTIVE), None, None, "milestone.added"),
         Transition(
             Action.FUND, _contract(_C.ACTIVE), _milestone(_M.PLANNED), _M.FUNDING, "deposit.started",
             needs_enabled_parties=True,

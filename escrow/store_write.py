@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
+from datetime import datetime
 from typing import Final, TypeVar
 
 import orjson
 
-from escrow import database, ids, ledger, log
+from escrow import database, ids, ledger, log, references
 from escrow.agreement.deadlines import deadlines
 from escrow.agreement.state import Contract, Deposit, Milestone, Order, Submission
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
+from escrow.references import Notes
 from escrow.store_read import Loaded
 from escrow.store_rows import (
     CONTRACT,
@@ -37,6 +39,7 @@ from escrow.store_rows import (
 )
 
 T = TypeVar("T")
+_Clocks = Mapping[str, datetime]
 
 
 async def write(
@@ -47,22 +50,29 @@ async def write(
     account_id: str | None = None,
     key: Idempotency | None = None,
     result: Mapping[str, str] | None = None,
+    notes: Notes | None = None,
 ) -> bool:
     """Make `after` and its events the contract's new truth, if nobody changed it since it was loaded; answers whether.
 
-    With `key`, the account's idempotency key and the `result` are stored with it. Fails with asyncpg's
-    `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key meanwhile.
+    With `key`, the account's idempotency key and the `result` are stored with it, with `notes` what its program calls the
+    milestones. Fails with asyncpg's `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key
+    meanwhile, on `external_references_name_one_thing` or `external_references_pkey` if one of the names was given away.
     """
     before = loaded.contract
     last = sealed[-1] if sealed else None
+    clocks_before, clocks_after = _next_clocks(before), _next_clocks(after)
     row = contract_row(after) | {
+        "deadline_at": clocks_after.get(after.id),
         "version": loaded.version + len(sealed),
         "last_hash": last.hash if last else loaded.last_hash,
         "last_event_at": last.recorded.at if last else loaded.last_event_at,
     }
     arguments = [
         *(row[name] for name in _COLUMNS),
-        _json(milestone_row(after.id, one) for one in _changed(_milestones(before), _milestones(after))),
+        _json(
+            milestone_row(after.id, one) | {"deadline_at": clocks_after.get(one.id)}
+            for one in _changed_milestones(before, after, clocks_before, clocks_after)
+        ),
         _json(deposit_row(after, one) for one in _changed(_deposits(before), _deposits(after))),
         _json(order_row(after.id, one) for one in _changed(_orders(before), _orders(after))),
         _json(submission_row(after.id, one) for one in _changed(_submissions(before), _submissions(after))),
@@ -77,7 +87,10 @@ async def write(
     ]
     if before is None:
         return await database.fetch_row(_CREATE, *arguments) is not None
-    return await database.fetch_row(_CHANGE, *arguments, loaded.version, loaded.erasures) is not None
+    arguments += [loaded.version, loaded.erasures]
+    if notes is not None:
+        return await database.fetch_row(_CHANGE_NOTED, *arguments, *notes.arguments()) is not None
+    return await database.fetch_row(_CHANGE, *arguments) is not None
 
 
 def changes_orders(before: Contract | None, after: Contract) -> bool:
@@ -96,6 +109,27 @@ def _milestones(contract: Contract | None) -> Mapping[str, Milestone]:
     if contract is None:
         return {}
     return {**contract.former, **{milestone.id: milestone for milestone in contract.milestones}}
+
+
+def _changed_milestones(
+    before: Contract | None, after: Contract, clocks_before: _Clocks, clocks_after: _Clocks
+) -> Iterator[Milestone]:
+    """Those that are other objects, and those that wait for another clock."""
+    known = _milestones(before)
+    for identifier, milestone in _milestones(after).items():
+        if known.get(identifier) is not milestone or clocks_before.get(identifier) != clocks_after.get(identifier):
+            yield milestone
+
+
+def _next_clocks(contract: Contract | None) -> _Clocks:
+    """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
+    found: dict[str, datetime] = {}
+    if contract is not None:
+        for clock in deadlines(contract):
+            if clock.announces is None:
+                for identifier in (contract.id, *clock.milestone_ids):
+                    found.setdefault(identifier, clock.due_at)
+    return found
 
 
 def _deposits(contract: Contract | None) -> Mapping[str, Deposit]:
@@ -151,7 +185,9 @@ def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
 
 # --- the statement --------------------------------------------------------------------------------------------------
 
-_COLUMNS: Final = (*CONTRACT, "version", "last_hash", "last_event_at")
+_COLUMNS: Final = (*CONTRACT, "deadline_at", "version", "last_hash", "last_event_at")
+_PLAN: Final = (*MILESTONE, "deadline_at")
+_RETURNED: Final = "id, client_id, freelancer_id"
 _FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
 
 _SQL_TYPES: Final = {
@@ -188,15 +224,26 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(name: str, table: str, names: Sequence[str], updated: Sequence[str], parameter: str) -> str:
-    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may."""
+def _upsert(
+    name: str,
+    table: str,
+    names: Sequence[str],
+    updated: Sequence[str],
+    parameter: str,
+    *,
+    of_contract: Sequence[str] = (),
+) -> str:
+    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may.
+
+    The columns `of_contract` are the contract's own.
+    """
     typed = ", ".join(f"{column} {_sql_type(column)}" for column in names)
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
     conflict = f"ON CONFLICT (id) DO UPDATE SET {assigned}" if updated else ""
     return f"""
     {name} AS (
-        INSERT INTO {table} ({", ".join(names)})
-        SELECT given.* FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
+        INSERT INTO {table} ({", ".join((*names, *of_contract))})
+        SELECT {", ".join(("given.*", *of_contract))} FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
         {conflict}
     )"""
 
@@ -205,12 +252,19 @@ def _without(names: Sequence[str], *fixed: str) -> list[str]:
     return [name for name in names if name not in fixed]
 
 
-def _statement(*, new: bool) -> str:
+def _statement(*, new: bool = False, noted: bool = False) -> str:
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
     milestones, deposits, orders, submissions = numbers.take(4)
     parts = [
-        _upsert("plan", "milestones", MILESTONE, _without(MILESTONE, "id", "contract_id", "revision"), milestones),
+        _upsert(
+            "plan",
+            "milestones",
+            _PLAN,
+            _without(_PLAN, "id", "contract_id", "revision"),
+            milestones,
+            of_contract=("client_id", "freelancer_id"),
+        ),
         _upsert("paid_in", "deposits", DEPOSIT, ["state", "returned"], deposits),
         _upsert("asked", "payment_orders", ORDER, ["state"], orders),
         _upsert("handed_in", "submissions", SUBMISSION, [], submissions),
@@ -223,13 +277,15 @@ def _statement(*, new: bool) -> str:
     numbers.take(log.APPEND_PARAMETERS)
     parts.append(_KEPT.format(*numbers.take(4)))
     if new:
-        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
+        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING {_RETURNED}"
     else:
         changed = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
         unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
         version, erasures = numbers.take(2)
-        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {version} AND erasures = {erasures} RETURNING id"
+        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {version} AND erasures = {erasures} RETURNING {_RETURNED}"
+    if noted:
+        parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
 
 
@@ -268,4 +324,5 @@ _KEPT: Final = """
     )"""
 
 _CREATE: Final = _statement(new=True)
-_CHANGE: Final = _statement(new=False)
+_CHANGE: Final = _statement()
+_CHANGE_NOTED: Final = _statement(noted=True)

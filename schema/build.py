@@ -26,8 +26,14 @@ SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 Mutation: Final = create_type(
     "Mutation",
     [
-        *terms.FIELDS, *plan.FIELDS, *imports.FIELDS, *work.FIELDS, *references.FIELDS, *accounts.FIELDS,
-        *calendar.FIELDS, *clock.FIELDS,
+        *terms.FIELDS,
+        *plan.FIELDS,
+        *imports.FIELDS,
+        *work.FIELDS,
+        *references.FIELDS,
+        *accounts.FIELDS,
+        *calendar.FIELDS,
+        *clock.FIELDS,
     ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
 )

@@ -143,6 +143,7 @@ _describe(
     EDIT_MILESTONE="`editMilestone`: change a planned milestone.",
     MOVE_MILESTONE="`moveMilestone`: give a planned milestone another place.",
     REMOVE_MILESTONE="`removeMilestone`: take a planned milestone out of the plan.",
+    IMPORT_MILESTONES="`importMilestones`: add and change many planned milestones by their external ids.",
     FUND="`fundMilestone`: start the deposit for a milestone.",
     CANCEL_FUNDING="`cancelFunding`: abandon a deposit that was not confirmed.",
     SUBMIT="`submitMilestone`: hand in the work.",

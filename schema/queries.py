@@ -15,13 +15,15 @@ from escrow.accounts import queries as account_queries
 from escrow.lifecycle import ContractState, MilestoneState
 from escrow.money import RawMoney
 from escrow.queries import contracts, milestones
+from escrow.references import subject_of
 from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import MoneyInput
 from schema.nodes import find_nodes
-from schema.scalars import as_number, print_cursor, read_cursor
+from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.account import Account, Viewer, accounts_list
+from schema.types.change import ChangePage, changes_listed
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
 from schema.types.milestone import Milestone, milestone_found
@@ -138,6 +140,35 @@ class Query:
             for view in found
         ]
         return connection(shown, first=size, after=after)
+
+    @resolved("What the viewer's account calls so in one of its systems; null if nothing is called so, or may be seen.")
+    async def by_external_id(
+        self,
+        info: Info,
+        system: Annotated[str, strawberry.argument(description="The system: `jira`.")],
+        id: Annotated[str, strawberry.argument(description="What it is called there.")],  # noqa: A002
+    ) -> Node | None:
+        info.context.reader(Scope.CONTRACTS_READ)
+        subject_id = await subject_of(info.context.known().account_id, system, id)
+        return (await find_nodes([subject_id], info.context))[0] if subject_id is not None else None
+
+    @resolved(
+        "What happened to everything that the viewer may see, in the order of the log, each with what it touched as that is now: "
+        "for a mirror that goes on where it stopped. Events of the viewer's own account are among them."
+    )
+    async def changes(
+        self,
+        info: Info,
+        first: First = 50,
+        after: Annotated[
+            Cursor | None,
+            strawberry.argument(
+                description="The `cursor` of the page before; from the beginning if null, from now on if it is `latest`."
+            ),
+        ] = None,
+    ) -> ChangePage:
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await changes_listed(info.context, after, first)
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:

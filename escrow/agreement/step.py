@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import commands, funding, orders, plan, terms, work
+from escrow.agreement import commands, funding, imports, orders, plan, terms, work
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.events import AbandonReason, Recorded, ReleaseReason
 from escrow.agreement.history import Desk, History, follow_up
@@ -134,6 +134,7 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.EditMilestone: plan.edit_milestone,
     commands.MoveMilestone: plan.move_milestone,
     commands.RemoveMilestone: plan.remove_milestone,
+    commands.ImportMilestones: imports.import_milestones,
     commands.Fund: funding.fund,
     commands.CancelFunding: funding.cancel_funding,
     commands.Submit: work.submit,

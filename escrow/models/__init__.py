@@ -8,12 +8,14 @@ from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Membe
 from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
 from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
 from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
+from escrow.models.notes import CalendarToken, ExternalReference, Title
 from escrow.models.sweeps import DeadlineCount, DeadlineSweep
 
 __all__ = [
     "Account",
     "ApiKey",
     "Balance",
+    "CalendarToken",
     "Contract",
     "Deadline",
     "DeadlineCount",
@@ -22,6 +24,7 @@ __all__ = [
     "Deposit",
     "Event",
     "EventType",
+    "ExternalReference",
     "IdempotencyKey",
     "LogPosition",
     "Member",
@@ -31,5 +34,6 @@ __all__ = [
     "SandboxCharge",
     "Submission",
     "Text",
+    "Title",
     "Transfer",
 ]

@@ -42,6 +42,7 @@ class Contract(Model):
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
     erasures = fields.IntField()
+    deadline_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "contracts"
@@ -94,6 +95,9 @@ class Milestone(Model):
     )
     updated_at = fields.DatetimeField()
     reminded_hours = fields.IntField(null=True)
+    client_id = fields.TextField()
+    freelancer_id = fields.TextField()
+    deadline_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "milestones"

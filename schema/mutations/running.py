@@ -124,7 +124,7 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 async def _refused(payload_type: type[P], refusal: DomainError, given: object, context: Context) -> P:
     """A payload that says why; after a version conflict it carries the object as it is now, if the key may read."""
-    payload = payload_type(user_errors=[UserError.of(refusal)])
+    payload = payload_type(user_errors=UserError.all_of(refusal))
     if refusal.code is ErrorCode.VERSION_CONFLICT and Scope.CONTRACTS_READ in context.known().scopes:
         for name, value in (await _current(given, context)).items():
             if hasattr(payload, name):

@@ -31,6 +31,7 @@ from schema.types.money import (
     orders_of,
     transfers_of,
 )
+from schema.types.reference import ExternalReference, references_listed
 from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, contract_submissions_of
 
@@ -183,6 +184,10 @@ class Contract(Node):
     @read("What the viewer may do with it now, and why not the rest. Milestones have their own.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return (await standing_of(self.id, info.context)).allowed_on_contract()
+
+    @read("What the viewer's account calls it in its own systems, by system.")
+    async def external_references(self, info: Info) -> list[ExternalReference]:
+        return await references_listed(self.id, info.context)
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:

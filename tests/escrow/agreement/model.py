@@ -128,6 +128,8 @@ class Model(Refusals):
                 piece.state, piece.review_due, piece.window = "CHANGES_REQUESTED", None, None
             case c.RequestPayout():
                 self._start_payout(command)
+            case c.ImportMilestones():
+                self._import(command)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone() | c.RemoveMilestone():
                 self._edit_plan(command)
             case c.ConfirmDeposit():
@@ -237,6 +239,21 @@ class Model(Refusals):
         if isinstance(command, c.MoveMilestone):
             self.pieces.remove(piece)
             self.pieces.insert(command.position - 1, piece)
+
+    def _import(self, command: c.ImportMilestones) -> None:
+        self.plan_version += max([self._imported(row) for row in command.rows])
+
+    def _imported(self, row: c.ImportRow) -> bool:
+        """Whether the row changed something; it is of no use to know more than prices."""
+        piece = next((piece for piece in self.pieces if piece.id == row.milestone_id), None)
+        price = minor(row.amount, self.currency) if row.amount is not None else None
+        if piece is None:
+            self.pieces.append(Piece(row.milestone_id, price or 0))
+        elif price in (None, piece.amount):
+            return False
+        else:
+            piece.amount = price
+        return True
 
     def _settle(self) -> None:
         """Completion, and whose turn it is: looked at after everything that happens."""

@@ -18,7 +18,7 @@ from tests.escrow.agreement.facts import (
 
 RANKS: Final = [Role.VIEWER, Role.MEMBER, Role.MANAGER, Role.OWNER]
 BY_THE_CLIENT: Final = (
-    c.AddMilestone, c.EditMilestone, c.MoveMilestone, c.RemoveMilestone, c.Fund, c.CancelFunding, c.Approve,
+    c.AddMilestone, c.EditMilestone, c.MoveMilestone, c.RemoveMilestone, c.ImportMilestones, c.Fund, c.CancelFunding, c.Approve,
     c.RequestChanges,
 )  # fmt: skip
 BY_THE_FREELANCER: Final = (c.Submit, c.RequestPayout)
@@ -102,7 +102,7 @@ class Refusals(Facts):
         proposals = (c.Revise, c.Accept, c.Decline, c.Withdraw)
         if isinstance(command, proposals) and self.state != "PROPOSED":
             return "INVALID_STATE"
-        if isinstance(command, (c.AddMilestone, *ON_A_MILESTONE)) and self.state != "ACTIVE":
+        if isinstance(command, (c.AddMilestone, c.ImportMilestones, *ON_A_MILESTONE)) and self.state != "ACTIVE":
             return "INVALID_STATE"
         if isinstance(command, NEEDS_ENABLED):
             other = around.freelancer if self._side(actor) is Side.CLIENT else around.client
@@ -110,7 +110,19 @@ class Refusals(Facts):
                 return "INVALID_STATE"
         if isinstance(command, c.Fund) and not around.disputes_can_be_decided:
             return "INVALID_STATE"
+        if isinstance(command, c.ImportMilestones):
+            return self._a_row_is_locked(command)
         return self._wrong_milestone_state(command) if isinstance(command, ON_A_MILESTONE) else None
+
+    def _a_row_is_locked(self, command: c.ImportMilestones) -> str | None:
+        """A row that gives a closed or funded milestone another price. Of a row the model knows no more than the price."""
+        pieces = {piece.id: piece for piece in self.pieces}
+        for row in command.rows:
+            piece = pieces.get(row.milestone_id)
+            locked = piece is not None and piece.state != "PLANNED" and row.amount is not None
+            if locked and minor(row.amount, self.currency) != piece.amount:
+                return "MILESTONE_LOCKED"
+        return None
 
     def _wrong_milestone_state(self, command: c.Command) -> str | None:
         piece = self._piece(getattr(command, "milestone_id"))  # noqa: B009 - the union has no common base
@@ -147,6 +159,11 @@ class Refusals(Facts):
         elif isinstance(command, c.AddMilestone):
             ok = self._good_plan((command.milestone,), self.currency) and len(self.pieces) < 200
             ok = ok and (command.position is None or 1 <= command.position <= len(self.pieces) + 1)
+        elif isinstance(command, c.ImportMilestones):
+            known = {piece.id for piece in self.pieces}
+            fresh = [row for row in command.rows if row.milestone_id not in known]
+            ok = all(row.amount is None or minor(row.amount, self.currency) is not None for row in command.rows)
+            ok = ok and all(row.amount is not None for row in fresh) and len(self.pieces) + len(fresh) <= 200
         elif isinstance(command, c.EditMilestone):
             ok = command.amount is None or minor(command.amount, self.currency) is not None
             ok = ok and (command.title is None or bool(command.title.strip()))

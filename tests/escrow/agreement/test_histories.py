@@ -75,7 +75,7 @@ OPENINGS = ["", "r", "rr", "ra", "a", "af", "afc", "afcs", "afcf", "afcfc", "afc
 """How far a history goes before chance takes over: revise, accept, fund, confirm, submit."""
 
 ON_MILESTONES = ["edit", "move", "remove", "fund", "cancel", "submit", "approve", "changes"]
-ON_CONTRACTS = ["revise", "accept", "decline", "withdraw", "add", "payout"]
+ON_CONTRACTS = ["revise", "accept", "decline", "withdraw", "add", "import", "payout"]
 
 
 class Histories(RuleBasedStateMachine):
@@ -336,6 +336,15 @@ class Histories(RuleBasedStateMachine):
                 return c.AddMilestone(
                     contract_id=story.id, milestone=draft, position=position, expected_version=version
                 )
+            case "import":
+                known = story.state.milestones[place % len(story.state.milestones)].id
+                rows = (
+                    story.row("EA-1", known, amount=self.raw(minor, odd)),
+                    story.row("EA-2", amount=None if odd == 8 else self.raw(minor)),
+                )
+                return c.ImportMilestones(
+                    contract_id=story.id, system="jira", rows=rows[place % 3 :] or rows, expected_version=version
+                )
             case _:
                 amount = None if odd > 5 else self.raw(minor, odd)
                 return c.RequestPayout(contract_id=story.id, order_id=story.fresh(Kind.ORDER), amount=amount)
@@ -385,7 +394,7 @@ class Histories(RuleBasedStateMachine):
     def plain_commands(self) -> list[c.Command]:
         here = [
             self.contract_command(what, 10, 9, 1)
-            for what in ("accept", "decline", "withdraw", "add", "payout", "revise")
+            for what in ("accept", "decline", "withdraw", "add", "import", "payout", "revise")
         ]
         for which, milestone in enumerate(self.story.state.milestones):
             if milestone.state.value not in ("RELEASED", "CANCELLED"):

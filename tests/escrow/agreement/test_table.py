@@ -55,6 +55,7 @@ LAW: Final = {
     Action.EDIT_MILESTONE: Law("CLIENT", Role.MANAGER, WRITE, "ACTIVE", "PLANNED"),
     Action.MOVE_MILESTONE: Law("CLIENT", Role.MANAGER, WRITE, "ACTIVE", "PLANNED"),
     Action.REMOVE_MILESTONE: Law("CLIENT", Role.MANAGER, WRITE, "ACTIVE", "PLANNED"),
+    Action.IMPORT_MILESTONES: Law("CLIENT", Role.MANAGER, WRITE, "ACTIVE"),
     Action.FUND: Law("CLIENT", Role.MANAGER, MONEY, "ACTIVE", "PLANNED"),
     Action.CANCEL_FUNDING: Law("CLIENT", Role.MANAGER, MONEY, "ACTIVE", "FUNDING"),
     Action.SUBMIT: Law("FREELANCER", Role.MEMBER, WRITE, "ACTIVE", "ACTIVE CHANGES_REQUESTED"),
@@ -122,6 +123,8 @@ def command_for(action: Action, story: Story, position: int) -> c.PartyCommand:
             return c.MoveMilestone(milestone_id=milestone_id, position=3 if position == 2 else 2)
         case Action.REMOVE_MILESTONE:
             return c.RemoveMilestone(milestone_id=milestone_id)
+        case Action.IMPORT_MILESTONES:
+            return c.ImportMilestones(contract_id=story.id, system="jira", rows=(story.row("EA-9"),))
         case Action.FUND:
             return story.funding(position)
         case Action.CANCEL_FUNDING:
