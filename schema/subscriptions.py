@@ -71,8 +71,8 @@ class Subscription:
         return _given(ContractSource(await _of_contract(id, info.context)))
 
     @subscribed(
-        "Each milestone of a contract that something has happened to, as it is then. That others moved up or down beside it "
-        "is not told."
+        "Each milestone of a contract that is not as it was, as it is then; also those that moved up or down. What happens at "
+        "once is told once."
     )
     async def milestone_updated(self, info: Info, contract_id: ContractId) -> AsyncGenerator[Milestone, None]:
         return _given(MilestoneSource(await _of_contract(contract_id, info.context)))

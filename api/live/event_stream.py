@@ -62,19 +62,22 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._asgi_send = send
-        self._work = asyncio.create_task(self._answer(scope, receive))
+        self._work = work = asyncio.create_task(self._answer(scope, receive))
         gone = asyncio.create_task(_gone(receive))
         try:
             with self._door.connections.opened(self):
-                await asyncio.wait({self._work, gone}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            has_gone = gone.done()
         finally:
-            for task in (self._work, gone, self._comment):
-                if task is not None:
-                    task.cancel()
-            await asyncio.gather(self._work, gone, return_exceptions=True)
-        if self._closing is not None and not gone.done():
+            tasks = [task for task in (work, gone, self._comment) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if has_gone:
+            return
+        if self._closing is not None:
             await self._end(self._closing)
-        elif not self._work.cancelled() and (error := self._work.exception()) is not None:
+        elif (error := work.exception()) is not None:
             raise error
 
     def end(self, closing: Closing) -> None:

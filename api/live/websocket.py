@@ -156,7 +156,8 @@ class _Socket:
     async def _initialise(self, init: messages.ConnectionInit, stack: AsyncExitStack) -> None:
         if self._is_acknowledged:
             raise Closing(Code.TOO_MANY, "Too many initialisation requests.")
-        self._authorization = init.authorization or self._authorization
+        if init.authorization is not None:
+            self._authorization = init.authorization
         try:
             actor = await self._door.authentication.actor(self._authorization)
             stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))

@@ -12,10 +12,8 @@ from typing import Final
 from escrow import database
 from escrow.access import Actor, ActorKind, may_see_stream
 from escrow.database import Record
+from escrow.queries.changes import TOUCHED_SQL
 from escrow.queries.records import TEXTS_SQL, EventView, event_view
-
-SCAN_POSITIONS_MAX: Final = 2_000
-"""A stretch of the log up to so long is looked through; for a longer one the actor's streams are looked up one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,14 +60,14 @@ async def visible(
     """
     if after >= until:
         return [], after
-    sql, streams = _visible_sql(actor, stream_id, is_short=until - after <= SCAN_POSITIONS_MAX)
+    sql, streams = _scan(actor, stream_id)
     wanted = sorted(types) if types is not None else None
     rows = await database.fetch(sql, after, until, limit, wanted, streams)
     reached = rows[-1]["position"] if len(rows) == limit else until
     return [one for row in rows if (one := _occurrence(row)).is_for(actor)], reached
 
 
-def _visible_sql(actor: Actor, stream_id: str | None, *, is_short: bool) -> tuple[str, object]:
+def _scan(actor: Actor, stream_id: str | None) -> tuple[str, object]:
     """The statement for this actor, and its argument that says which streams: a list of them, or whose they are."""
     if stream_id is not None:
         return _OF_STREAMS, [stream_id]
@@ -77,7 +75,7 @@ def _visible_sql(actor: Actor, stream_id: str | None, *, is_short: bool) -> tupl
         return _OF_STREAMS, sorted(actor.contract_ids)
     if actor.kind is ActorKind.OPERATOR:
         return _OF_ALL, None
-    return (_OF_ACCOUNT_SHORT if is_short else _OF_ACCOUNT), actor.account_id
+    return _OF_ACCOUNT, actor.account_id
 
 
 def _occurrence(row: Record) -> Occurrence:
@@ -86,59 +84,41 @@ def _occurrence(row: Record) -> Occurrence:
     )
 
 
-# What became of a deposit says only which; its parts name the milestones.
-_MILESTONES: Final = """CASE
-    WHEN e.type LIKE 'deposit.%' THEN ARRAY(
-        SELECT part ->> 'milestone_id' FROM deposits AS d, jsonb_array_elements(d.parts) AS part
-        WHERE d.id = e.body::jsonb #>> '{data,depositId}')
-    WHEN e.body::jsonb #>> '{data,milestoneId}' IS NOT NULL THEN ARRAY[e.body::jsonb #>> '{data,milestoneId}']
-    ELSE ARRAY[]::text[] END"""
-
-
 # Everything is looked up by key, row by row: with statistics from an empty table a join would scan.
 def _shown(placed: str) -> str:
     return f"""
-    SELECT placed.position, e.*, contract.client_id, contract.freelancer_id, {TEXTS_SQL}, {_MILESTONES} AS milestone_ids
+    SELECT placed.position, placed.client_id, placed.freelancer_id, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS milestone_ids
     FROM ({placed}) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
-    LEFT JOIN LATERAL (
-        SELECT client_id, freelancer_id FROM contracts WHERE id = placed.stream_id OFFSET 0) AS contract ON true
+    CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
     ORDER BY placed.position"""  # noqa: S608 - our own text
 
 
 _TYPE: Final = """(
     $4::text[] IS NULL OR EXISTS (SELECT FROM events WHERE id = p.event_id AND type = ANY ($4::text[]) OFFSET 0))"""
 
-_STRETCH: Final = f"p.position > $1 AND p.position <= $2 AND {_TYPE} ORDER BY p.position LIMIT $3"
+_STRETCH: Final = f"p.position > $1 AND p.position <= $2 AND {_TYPE}"
 
 _FOLLOWING: Final = _shown("SELECT * FROM log_positions WHERE position > $1 ORDER BY position LIMIT $2")
 
 _OF_ALL: Final = _shown(
-    f"SELECT p.* FROM log_positions AS p WHERE $5::text IS NULL AND {_STRETCH}"  # noqa: S608 - our own text
+    f"SELECT p.* FROM log_positions AS p WHERE $5::text IS NULL AND {_STRETCH} ORDER BY p.position LIMIT $3"  # noqa: S608 - our own text
 )
 
 _OF_STREAMS: Final = _shown(
     f"""
     SELECT found.* FROM unnest($5::text[]) AS stream (id) CROSS JOIN LATERAL (
-        SELECT p.* FROM log_positions AS p WHERE p.stream_id = stream.id AND {_STRETCH}) AS found
+        SELECT p.* FROM log_positions AS p WHERE p.stream_id = stream.id AND {_STRETCH} ORDER BY p.position LIMIT $3) AS found
     ORDER BY found.position LIMIT $3"""  # noqa: S608 - our own text
 )
 
-_OF_ACCOUNT_SHORT: Final = _shown(
-    f"""
-    SELECT p.* FROM log_positions AS p WHERE (
-        p.stream_id = $5::text
-        OR EXISTS (SELECT FROM contracts WHERE id = p.stream_id AND $5::text IN (client_id, freelancer_id) OFFSET 0)
-    ) AND {_STRETCH}"""  # noqa: S608 - our own text
+# Said so that no other index can give this order: one that walks the whole log looks cheap where accounts are few.
+_BY_ROLE: Final = " UNION ALL ".join(
+    f"""(
+    SELECT p.* FROM log_positions AS p
+    WHERE (p.{role}, p.position) > ($5::text, $1) AND p.{role} <= $5::text AND {_STRETCH}
+    ORDER BY p.{role}, p.position LIMIT $3)"""  # noqa: S608 - our own text
+    for role in ("client_id", "freelancer_id", "stream_id")
 )
 
-_OF_ACCOUNT: Final = _shown(
-    f"""
-    SELECT found.* FROM (
-        SELECT id FROM contracts WHERE client_id = $5::text
-        UNION ALL SELECT id FROM contracts WHERE freelancer_id = $5::text
-        UNION ALL SELECT $5::text
-    ) AS stream CROSS JOIN LATERAL (
-        SELECT p.* FROM log_positions AS p WHERE p.stream_id = stream.id AND {_STRETCH}) AS found
-    ORDER BY found.position LIMIT $3"""  # noqa: S608 - our own text
-)
+_OF_ACCOUNT: Final = _shown(f"SELECT * FROM ({_BY_ROLE}) AS scanned ORDER BY position LIMIT $3")  # noqa: S608 - our own text

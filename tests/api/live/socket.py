@@ -50,6 +50,15 @@ class Socket:
             return
         raise AssertionError(f"it said {text!r}")
 
+    async def silent_but_alive(self, seconds: float) -> None:
+        """Nothing but pings may come for so long, and they are answered."""
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self.hear()
+        except TimeoutError:
+            return
+        raise AssertionError(f"it said {message!r}")
+
     async def init(self, token: str | None) -> None:
         payload = {"authorization": f"Bearer {token}"} if token is not None else None
         await self.say(type="connection_init", **({"payload": payload} if payload else {}))
