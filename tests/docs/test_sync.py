@@ -91,7 +91,7 @@ def copy(folder: Path) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
 async def write(there: Deployment, deals: list[Deal], dice: random.Random) -> None:
     """Commands by chance on contracts that others write to as well; what is refused is refused."""
     for _ in range(COMMANDS_EACH):
-        if dice.random() < 0.15:
+        if dice.random() < 0.08:
             deals.append(await there.propose(*["10.00"] * dice.randint(1, 4)))
         deal = dice.choice(deals)
         try:
@@ -127,9 +127,19 @@ async def _revise(there: Deployment, deal: Deal, dice: random.Random) -> None:
     deal.milestone_ids[:] = [milestone.id for milestone in plan]
 
 
+async def _decline(there: Deployment, deal: Deal, dice: random.Random) -> None:
+    if dice.random() < 0.2:
+        await run(c.Decline(contract_id=deal.id), by=there.freelancer)
+
+
 async def _pay(there: Deployment, deal: Deal, dice: random.Random) -> None:
-    position = dice.randint(1, len(deal.milestone_ids))
-    deposit_id = await deal.fund(position)
+    waiting = await database.fetch_value(
+        "SELECT id FROM milestones WHERE contract_id = $1 AND state = 'PLANNED' ORDER BY position LIMIT 1", deal.id
+    )
+    deal.milestone_ids[:0] = [waiting] if waiting not in (None, *deal.milestone_ids) else []
+    if waiting is None:
+        return
+    deposit_id = await deal.fund(deal.milestone_ids.index(waiting) + 1)
     if dice.random() < 0.3:
         await run(c.FailDeposit(contract_id=deal.id, deposit_id=deposit_id, reason="no"), by=PROVIDER)
     else:
@@ -139,7 +149,7 @@ async def _pay(there: Deployment, deal: Deal, dice: random.Random) -> None:
 COMMANDS: list[Callable[[Deployment, Deal, random.Random], Any]] = [
     lambda there, deal, dice: deal.accept(),
     lambda there, deal, dice: deal.accept(),
-    lambda there, deal, dice: run(c.Decline(contract_id=deal.id), by=there.freelancer),
+    _decline,
     _add,
     _import,
     _revise,
@@ -176,7 +186,7 @@ async def test_killed_at_random_points_while_writers_write_the_mirror_converges(
 
             await until(converged, otherwise=lambda: _differences(copy(tmp_path), expected))
         assert len(expected[1]) > len(deals)
-        assert {"CANCELLED", "PLANNED"} < {row[4] for row in expected[1]}
+        assert len({row[4] for row in expected[1]}) >= 4
 
 
 def _differences(copied: tuple[set[Any], set[Any]], expected: tuple[set[Any], set[Any]]) -> str:
