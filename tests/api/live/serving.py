@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,9 +44,17 @@ class Served:
 
 @asynccontextmanager
 async def serve(
-    redis_url: str | None, *, patience: Patience | None = None, hub: Hub | None = None, sequencing: bool = True
+    redis_url: str | None,
+    *,
+    patience: Patience | None = None,
+    hub: Hub | None = None,
+    sequencing: bool = True,
+    kernel_bytes: int | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve on a free port, on the database that the test has; without a Redis if there is no URL."""
+    """Serve on a free port, on the database that the test has; without a Redis if there is no URL.
+
+    `kernel_bytes` bounds what the kernel takes of an answer that nobody reads.
+    """
     app = create_app(
         Settings(
             database_url="",  # its lifespan never starts, so it never connects: the test has
@@ -60,6 +69,8 @@ async def serve(
     server = Server(app, host="127.0.0.1", port=0, lifespan=False)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     bound = server.bind()
+    if kernel_bytes is not None:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kernel_bytes)
     if redis_url is not None:
         await bell.connect(redis_url)
     await database.fetch("SELECT 1")  # the pool is made with the first statement

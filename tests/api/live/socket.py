@@ -81,15 +81,20 @@ class Socket:
         event: dict[str, Any] = (await self.data())["events"]
         return event
 
-    async def closed(self) -> tuple[int, str]:
-        """The code and the reason with which the server closes; whatever comes before is skipped."""
+    async def all_until_closed(self) -> tuple[list[str], tuple[int, str]]:
+        """What comes until the server closes, and the code and reason with which it does."""
+        said: list[str] = []
         async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 while True:
-                    await self.connection.recv()
+                    said.append(str(await self.connection.recv()))
             except ConnectionClosed as closed:
                 assert closed.rcvd is not None, closed
-                return closed.rcvd.code, closed.rcvd.reason
+                return said, (closed.rcvd.code, closed.rcvd.reason)
+
+    async def closed(self) -> tuple[int, str]:
+        """The code and the reason with which the server closes; whatever comes before is skipped."""
+        return (await self.all_until_closed())[1]
 
 
 @asynccontextmanager

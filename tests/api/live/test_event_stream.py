@@ -74,7 +74,11 @@ async def test_queries_and_mutations_answer_once_and_complete(served: Served) ->
 
 
 async def test_an_operation_that_is_not_valid_is_told_in_the_stream(served: Served) -> None:
-    for query in ("{ nothing }", 'subscription { events(after: "nonsense") { type } }', "subscription { events { no } }"):
+    for query in (
+        "{ nothing }",
+        'subscription { events(after: "nonsense") { type } }',
+        "subscription { events { no } }",
+    ):
         async with opened(served, query, token=served.people.client.token) as stream:
             assert stream.response.status_code == 200
             said = await stream.hear()
@@ -88,7 +92,9 @@ async def test_an_operation_that_is_not_valid_is_told_in_the_stream(served: Serv
 async def test_get_streams_subscriptions_and_queries_but_no_mutations(served: Served) -> None:
     answer = await _get(served, "{ __typename }")
     assert answer.text == ':\n\nevent: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata: \n\n'
-    answer = await _get(served, 'mutation { acceptContract(input: {contractId: "x", revision: 1}) { userErrors { code } } }')
+    answer = await _get(
+        served, 'mutation { acceptContract(input: {contractId: "x", revision: 1}) { userErrors { code } } }'
+    )
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
 

@@ -186,7 +186,9 @@ async def test_live_events_are_those_of_the_timeline_and_withhold_what_it_withho
 async def test_a_contract_is_told_as_it_is_once_for_what_happens_at_once(served: Served) -> None:
     deal = await served.people.deployment.activate("10.00", "20.00")
     async with connected(served, token=served.people.client.token) as socket:
-        await socket.subscribe(f'subscription {{ contractUpdated(id: "{deal.id}") {{ version milestones {{ state }} }} }}')
+        await socket.subscribe(
+            f'subscription {{ contractUpdated(id: "{deal.id}") {{ version milestones {{ state }} }} }}'
+        )
         await _settled(served)
         deposit = await deal.fund()
         states = [one["state"] for one in (await socket.data())["contractUpdated"]["milestones"]]

@@ -98,7 +98,9 @@ async def test_a_completed_operation_says_nothing_more_and_its_id_is_free(served
         await people.deployment.propose()
         await socket.silent()
         assert served.door.hub.readers == 0
-        await socket.say(id="1", type="subscribe", payload={"query": 'subscription { events(after: "cur_0000000000000") { type } }'})
+        await socket.say(
+            id="1", type="subscribe", payload={"query": 'subscription { events(after: "cur_0000000000000") { type } }'}
+        )
         assert (await socket.event())["type"] == "account.created"
 
 
