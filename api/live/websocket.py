@@ -91,6 +91,8 @@ class _Socket:
                     await self._stop_operations()
         except Closing as closing:
             self._closing = self._closing or closing
+        except _Gone:
+            return
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._closing is None or task is None:
@@ -199,8 +201,8 @@ class _Socket:
             self.end(CREDENTIALS_ENDED)
         except Ended as error:
             self.end(OF_ENDING[error.ending])
-        except OSError:
-            return  # the client has gone; the reading task hears of it
+        except _Gone:
+            return  # the reading task hears of it
         except Exception:  # noqa: BLE001 - other operations of the connection go on
             _log.exception("an operation failed, trace %s", trace_id())
             said = f"Something went wrong inside. Tell us the trace id {trace_id()}."
@@ -242,6 +244,8 @@ class _Socket:
             self._waits_since = time.monotonic()
         try:
             await self._asgi_send({"type": "websocket.send", "text": text})
+        except OSError:
+            raise _Gone from None
         finally:
             self._waits_since = None
 
@@ -258,6 +262,10 @@ class _Socket:
                 await self._asgi_send({"type": "websocket.close", "code": int(closing.code), "reason": closing.reason})
         except (OSError, TimeoutError):
             return  # gone, or it never read again: the transport is let go
+
+
+class _Gone(Exception):
+    """The client is not there any more: nothing needs to be said."""
 
 
 def _failure(message: str, code: str) -> dict[str, object]:

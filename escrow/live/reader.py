@@ -63,6 +63,8 @@ class Reader:
 
     async def next(self) -> Occurrence:
         """The next event, as soon as there is one. Raises `Ended` if the key has ended, or the reader is too slow."""
+        if self._page or self._behind:
+            await asyncio.sleep(0)  # whoever has much to catch up with doesn't keep the others waiting
         while not self._is_live:
             if self._page:
                 return self._take(self._page)

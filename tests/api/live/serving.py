@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,14 @@ from api.app import create_app
 from api.live.connections import Connections, Patience
 from api.live.door import Door
 from earnest.serving import Server
-from escrow import bell, database
+from escrow import bell, database, log
 from escrow.live.hub import Hub
 from escrow.settings import PaymentProvider, Settings
 from tests.api.client import People
 from workers import sequencer
 from workers.supervision import supervise
+
+PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Served:
     door: Door
     people: People
     server: Server
+    is_sequenced: bool
+    """Whether a sequencer runs beside it."""
 
     @property
     def url(self) -> str:
@@ -40,6 +45,36 @@ class Served:
     @property
     def socket_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/graphql"
+
+    async def readers(self, count: int) -> None:
+        """Wait until so many readers are live."""
+        await until(lambda: self.door.hub.readers == count)
+
+    async def begun(self) -> None:
+        """Wait until what happened so far is in the log, so that a stream which begins now doesn't hear of it."""
+        if self.is_sequenced:
+            await settled()
+
+    async def nobody(self) -> None:
+        """Wait until every connection has ended."""
+        await until(lambda: not self.door.hub.readers and not len(self.door.connections))
+
+
+async def until(check: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not check():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.005)
+
+
+async def settled() -> int:
+    """Wait until every event has its position; the last one."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while await log.waiting():
+        assert time.monotonic() < deadline, "the sequencer does nothing"
+        await asyncio.sleep(0.01)
+    return await log.last_position()
 
 
 @asynccontextmanager
@@ -78,10 +113,9 @@ async def serve(
     if sequencing:
         tasks.append(asyncio.create_task(supervise("sequencer", sequencer.pump)))
     try:
-        while not server.started:
-            await asyncio.sleep(0.005)
+        await until(lambda: server.started)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as http:
-            yield Served(bound.getsockname()[1], door, await People.meet(http), server)
+            yield Served(bound.getsockname()[1], door, await People.meet(http), server, sequencing)
     finally:
         server.should_exit = True
         for task in tasks[1:]:

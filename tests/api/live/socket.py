@@ -89,7 +89,8 @@ class Socket:
                 while True:
                     said.append(str(await self.connection.recv()))
             except ConnectionClosed as closed:
-                assert closed.rcvd is not None, closed
+                if closed.rcvd is None:
+                    raise
                 return said, (closed.rcvd.code, closed.rcvd.reason)
 
     async def closed(self) -> tuple[int, str]:
@@ -102,6 +103,7 @@ async def connected(
     served: Served, *, token: str | None = None, init: bool = True, **options: Any
 ) -> AsyncIterator[Socket]:
     """A connection, acknowledged unless `init` is false."""
+    await served.begun()
     options.setdefault("subprotocols", [PROTOCOL])
     async with connect(served.socket_url, compression=None, ping_interval=None, **options) as connection:
         socket = Socket(connection)

@@ -69,6 +69,7 @@ async def opened(
     served: Served, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None, **headers: str
 ) -> AsyncIterator[EventStream]:
     """A stream asked for by `POST`."""
+    await served.begun()
     headers = {"accept": "text/event-stream"} | headers
     if token is not None:
         headers["authorization"] = f"Bearer {token}"

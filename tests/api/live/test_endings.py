@@ -30,12 +30,6 @@ async def watchful(database: str, redis_url: str) -> AsyncIterator[Served]:
         yield one
 
 
-async def _readers(served: Served, count: int) -> None:
-    async with asyncio.timeout(5):
-        while served.door.hub.readers != count:
-            await asyncio.sleep(0.005)
-
-
 async def _key_id(caller: Caller) -> str:
     actor = await authenticate(caller.token or "")
     assert actor is not None
@@ -59,7 +53,7 @@ async def test_a_revoked_key_closes_its_streams_before_the_next_event(served: Se
     ):
         await revoked.subscribe(EVENTS)
         await good.subscribe(EVENTS)
-        await _readers(served, 3)
+        await served.readers(3)
         await _revoke(served, people.client)
         await deal.accept()
         assert await revoked.closed() == CREDENTIALS_ENDED
@@ -79,7 +73,7 @@ async def test_nothing_that_came_after_the_revocation_is_said(database: str, red
         deal = await served.people.deployment.propose()
         async with connected(served, token=served.people.client.token) as socket:
             await socket.subscribe(EVENTS)
-            await _readers(served, 1)
+            await served.readers(1)
             await _revoke(served, served.people.client)
             await deal.accept()
             await log.sequence()
@@ -97,7 +91,7 @@ async def test_a_membership_that_ended_closes_the_streams_of_the_members_keys(se
     deal = await deployment.propose()
     async with connected(served, token=of_member.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         await deal.accept()
         assert (await socket.event())["type"] == "contract.accepted"
         await running.run(commands.RemoveMember(member_id=member_id), by=deployment.operator)
@@ -108,7 +102,7 @@ async def test_an_expired_key_closes_its_streams_by_itself(watchful: Served) -> 
     people = watchful.people
     async with connected(watchful, token=people.client.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(watchful, 1)
+        await watchful.readers(1)
         await database.execute(
             "UPDATE api_keys SET expires_at = clock_timestamp() + interval '0.3 seconds' WHERE id = $1",
             await _key_id(people.client),
@@ -121,7 +115,7 @@ async def test_no_event_goes_out_after_the_keys_expiry_also_between_two_looks(se
     short = await _with_expiry(served, seconds=1.0)
     async with connected(served, token=short.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         await asyncio.sleep(1.1)
         await deal.accept()
         assert await socket.all_until_closed() == ([], CREDENTIALS_ENDED)
@@ -151,7 +145,7 @@ async def test_a_disabled_account_reads_on(served: Served) -> None:
     people, deployment = served.people, served.people.deployment
     async with connected(served, token=people.client.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         await running.run(commands.DisableAccount(account_id=people.client.account_id), by=deployment.operator)
         assert (await socket.event())["type"] == "account.disabled"
         await socket.silent()

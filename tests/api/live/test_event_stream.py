@@ -43,13 +43,7 @@ async def test_a_subscription_is_a_stream_of_next_events_that_carry_their_cursor
         assert (await stream.event())["type"] == "key.created"
         await people.deployment.propose()
         assert (await stream.event())["type"] == "contract.proposed"
-    await _until_nobody_reads(served)
-
-
-async def _until_nobody_reads(served: Served) -> None:
-    async with asyncio.timeout(5):
-        while served.door.hub.readers or len(served.door.connections):
-            await asyncio.sleep(0.01)
+    await served.nobody()
 
 
 async def test_the_last_event_id_resumes_as_a_browser_does(served: Served) -> None:
@@ -142,16 +136,14 @@ async def test_more_streams_than_a_key_may_have_are_refused(hasty: Served) -> No
         await second.response.aread()
         assert second.response.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
         assert second.response.headers["retry-after"] == "5"
-    await _until_nobody_reads(hasty)
+    await hasty.nobody()
     async with opened(hasty, EVENTS, token=token) as again:
         assert again.response.status_code == 200
 
 
 async def test_a_server_that_stops_ends_its_streams_with_a_word(served: Served) -> None:
     async with opened(served, EVENTS, token=served.people.client.token) as stream:
-        async with asyncio.timeout(5):
-            while not served.door.hub.readers:
-                await asyncio.sleep(0.01)
+        await served.readers(1)
         served.door.connections.end_all()
         said: dict[str, Any] = (await stream.hear()).data
         assert said["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}

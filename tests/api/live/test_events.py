@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -10,20 +9,13 @@ import pytest
 from escrow import cursors, log
 from escrow.access import Scope
 from tests.api.client import with_key
-from tests.api.live.serving import Served
+from tests.api.live.serving import Served, settled
 from tests.api.live.socket import Socket, connected
 
 BEGINNING = "cur_0000000000000"
 EVENTS = """subscription ($after: Cursor, $contractId: ID, $types: [String!]) {
     events(after: $after, contractId: $contractId, types: $types) { cursor id type stream sequence }
 }"""
-
-
-async def _settled(served: Served, readers: int = 1) -> None:
-    """Wait until so many readers are live."""
-    async with asyncio.timeout(5):
-        while served.door.hub.readers != readers:
-            await asyncio.sleep(0.005)
 
 
 async def _events(socket: Socket, count: int) -> list[str]:
@@ -55,11 +47,10 @@ async def test_after_replays_and_goes_live_without_a_seam(served: Served) -> Non
 @pytest.mark.parametrize("after", [None, "latest"])
 async def test_without_a_cursor_it_begins_now(served: Served, after: str | None) -> None:
     deal = await served.people.deployment.propose()
-    while await log.waiting():
-        await asyncio.sleep(0.01)
+    await settled()
     async with connected(served, token=served.people.client.token) as socket:
         await socket.subscribe(EVENTS, {"after": after})
-        await _settled(served)
+        await served.readers(1)
         await deal.accept()
         assert await _events(socket, 1) == ["contract.accepted"]
 
@@ -88,7 +79,7 @@ async def test_types_and_contracts_narrow_replay_and_live_alike(served: Served) 
         replayed = [await socket.event() for _ in range(2)]
         assert {(event["type"], event["stream"]) for event in replayed} == {("milestone.added", first.id)}
         await socket.subscribe(EVENTS, {"after": BEGINNING, "types": ["contract.accepted", "contract.declined"]})
-        await _settled(served, 2)
+        await served.readers(2)
         await second.accept()
         await first.accept()
         assert [(await socket.event())["stream"] for _ in range(2)] == [second.id, first.id]
@@ -173,7 +164,7 @@ async def test_live_events_are_those_of_the_timeline_and_withhold_what_it_withho
     fields = "id type cursor hash previousHash data body actor { accountId } texts { field value salt }"
     async with connected(served, token=served.people.client.token) as socket:
         await socket.subscribe(f"subscription {{ events {{ {fields} }} }}")
-        await _settled(served)
+        await served.readers(1)
         await deal.confirm(await deal.fund(token="tok_secret"))
         live = [await socket.event() for _ in range(4)]
     assert "paymentToken" in live[0]["data"]["texts"]
@@ -189,7 +180,7 @@ async def test_a_contract_is_told_as_it_is_once_for_what_happens_at_once(served:
         await socket.subscribe(
             f'subscription {{ contractUpdated(id: "{deal.id}") {{ version milestones {{ state }} }} }}'
         )
-        await _settled(served)
+        await served.readers(1)
         deposit = await deal.fund()
         states = [one["state"] for one in (await socket.data())["contractUpdated"]["milestones"]]
         assert states == ["FUNDING", "PLANNED"]
@@ -205,7 +196,7 @@ async def test_milestones_are_told_that_are_not_as_they_were(served: Served) -> 
     query = f'subscription {{ milestoneUpdated(contractId: "{deal.id}") {{ id state }} }}'
     async with connected(served, token=served.people.freelancer.token) as socket:
         await socket.subscribe(query)
-        await _settled(served)
+        await served.readers(1)
         deposit = await deal.fund()
         await other.fund()
         told = (await socket.data())["milestoneUpdated"]
@@ -221,7 +212,7 @@ async def test_a_failing_field_does_not_end_the_stream(served: Served, monkeypat
     deal = await served.people.deployment.propose()
     async with connected(served, token=served.people.client.token) as socket:
         await socket.subscribe(f'subscription {{ contractUpdated(id: "{deal.id}") {{ state }} }}')
-        await _settled(served)
+        await served.readers(1)
         with monkeypatch.context() as broken:
             broken.setattr("schema.log_sources.contract_found", _fail)
             await deal.accept()

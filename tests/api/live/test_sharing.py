@@ -9,23 +9,17 @@ from typing import Any
 
 import pytest
 
-from escrow import bell, log
+from escrow import bell
 from escrow.database import counting
 from escrow.live import occurrences
 from escrow.live.occurrences import Occurrence
 from schema.execution import Runner
 from tests.api.client import with_key
-from tests.api.live.serving import Served, serve
+from tests.api.live.serving import Served, serve, settled, until
 from tests.api.live.socket import Socket, connected
 
 EVENTS = "subscription ($after: Cursor) { events(after: $after) { type cursor } }"
 SOCKETS = 20
-
-
-async def _readers(served: Served, count: int) -> None:
-    async with asyncio.timeout(10):
-        while served.door.hub.readers != count:
-            await asyncio.sleep(0.005)
 
 
 async def _listening(stack: AsyncExitStack, served: Served, token: str | None, **variables: Any) -> Socket:
@@ -56,7 +50,7 @@ async def test_the_same_for_the_same_viewer_is_executed_once_per_event_however_m
     deal = await people.deployment.propose()
     async with AsyncExitStack() as stack:
         sockets = [await _listening(stack, served, people.client.token) for _ in range(SOCKETS)]
-        await _readers(served, SOCKETS)
+        await served.readers(SOCKETS)
         await deal.accept()
         assert len({(await socket.event())["cursor"] for socket in sockets}) == 1
         assert executed == {"contract.accepted": 1}
@@ -66,13 +60,13 @@ async def test_the_same_for_the_same_viewer_is_executed_once_per_event_however_m
             await late.event()
         executed.clear()
         other = await _listening(stack, served, people.freelancer.token)
-        await _readers(served, SOCKETS + 2)
+        await served.readers(SOCKETS + 2)
         await deal.fund()
         for socket in (*sockets, late, other):
             assert (await socket.event())["type"] == "deposit.started"
         assert executed == {"deposit.started": 2}
         assert len(served.door.runner._groups) == 2
-    await _readers(served, 0)
+    await served.readers(0)
     assert len(served.door.runner._groups) == 0
 
 
@@ -93,13 +87,13 @@ async def test_the_first_of_a_group_may_leave_in_the_middle_and_the_others_still
     monkeypatch.setattr(Runner, "_execute", slowly)
     async with AsyncExitStack() as stack:
         first = await _listening(stack, served, people.client.token)
-        await _readers(served, 1)
+        await served.readers(1)
         second = await _listening(stack, served, people.client.token)
-        await _readers(served, 2)
+        await served.readers(2)
         await deal.accept()
         await begun.wait()
         await first.say(id="1", type="complete")
-        await _readers(served, 1)
+        await served.readers(1)
         go_on.set()
         assert (await second.event())["type"] == "contract.accepted"
         await first.silent()
@@ -127,7 +121,7 @@ async def test_an_event_is_read_from_the_database_once_however_many_viewers_read
             whose = people.deployment.freelancer if number % 2 else people.deployment.client
             caller = await with_key(people.client.http, whose, people.deployment.operator)
             sockets.append(await _listening(stack, served, caller.token))
-        await _readers(served, SOCKETS)
+        await served.readers(SOCKETS)
         await _quiet(sockets[0])
         statements.clear()
         read.clear()
@@ -155,7 +149,7 @@ async def test_one_subscription_to_redis_serves_the_whole_process(served: Served
         before = len(bell._room.listeners)
         for _ in range(SOCKETS):
             await _listening(stack, served, served.people.client.token)
-        await _readers(served, SOCKETS)
+        await served.readers(SOCKETS)
         assert len(bell._room.listeners) == before + 1
         assert sum(task.get_name() == "bell" for task in asyncio.all_tasks()) == 1
 
@@ -163,24 +157,21 @@ async def test_one_subscription_to_redis_serves_the_whole_process(served: Served
 async def test_while_nobody_is_connected_nothing_is_asked_of_the_database(served: Served) -> None:
     async with connected(served, token=served.people.client.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         assert served.door.hub._task is not None
-    async with asyncio.timeout(5):
-        while served.door.hub._task is not None:
-            await asyncio.sleep(0.01)
+    await until(lambda: served.door.hub._task is None)
     async with connected(served, token=served.people.client.token) as socket:
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         await served.people.deployment.propose()
         assert (await socket.event())["type"] == "contract.proposed"
 
 
 async def test_streams_go_on_by_polling_while_redis_is_away(database: str) -> None:
     async with serve(None) as served, connected(served, token=served.people.client.token) as socket:
-        while await log.waiting():
-            await asyncio.sleep(0.02)
+        await settled()
         await socket.subscribe(EVENTS)
-        await _readers(served, 1)
+        await served.readers(1)
         for _ in range(3):
             await served.people.deployment.propose("10.00")
             assert [(await socket.event())["type"] for _ in range(2)] == ["contract.proposed", "milestone.added"]

@@ -14,7 +14,7 @@ from escrow.agreement import commands as c
 from escrow.commands import run
 from escrow.live import reader as reading
 from escrow.live.reader import Reader
-from tests.api.live.serving import Served, serve
+from tests.api.live.serving import Served, serve, settled
 from tests.api.live.socket import Socket, connected
 from tests.api.live.sse import opened
 
@@ -65,12 +65,6 @@ def _buffered(served: Served) -> int:
     return max(found)
 
 
-async def _live(served: Served) -> None:
-    async with asyncio.timeout(5):
-        while served.door.hub.readers != 1:
-            await asyncio.sleep(0.005)
-
-
 async def _fall_behind(served: Served) -> None:
     """Let things happen until the reader has been given up, and see that it never holds more than it may."""
     reader = _reader()
@@ -99,11 +93,11 @@ async def test_a_socket_that_is_not_read_is_closed_with_4429_and_resumes_from_it
         token = served.people.client.token
         async with connected(served, token=token, sock=small, max_queue=1, max_size=None) as socket:
             await socket.subscribe(EVENTS)
-            await _live(served)
+            await served.readers(1)
             start = await log.last_position()
             socket.connection.transport.pause_reading()
             await _fall_behind(served)
-            await _gone_from_the_hub(served)
+            await served.readers(0)
             socket.connection.transport.resume_reading()
             received, (code, reason) = await socket.all_until_closed()
             assert code == 4429
@@ -116,22 +110,10 @@ async def test_a_socket_that_is_not_read_is_closed_with_4429_and_resumes_from_it
 
 
 async def _resumed(socket: Socket, seen: list[str], start: int) -> None:
-    last = await _settled_position()
+    last = await settled()
     while cursors.read_cursor(seen[-1]) < last:
         seen.append((await socket.event())["cursor"])
     assert [cursors.read_cursor(one) for one in seen] == list(range(start + 1, last + 1))
-
-
-async def _settled_position() -> int:
-    while await log.waiting():
-        await asyncio.sleep(0.02)
-    return await log.last_position()
-
-
-async def _gone_from_the_hub(served: Served) -> None:
-    async with asyncio.timeout(5):
-        while served.door.hub.readers:
-            await asyncio.sleep(0.01)
 
 
 def _cursor(text: str) -> str:
@@ -150,9 +132,9 @@ async def test_an_event_stream_that_is_not_read_ends_with_its_code(database: str
             b"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % ((token or "").encode(), len(body), body)
         )
-        await _live(served)
+        await served.readers(1)
         await _fall_behind(served)
-        await _gone_from_the_hub(served)
+        await served.readers(0)
         said = b""
         async with asyncio.timeout(20):
             while b"event: complete" not in said:
@@ -165,7 +147,7 @@ async def test_an_event_stream_that_is_not_read_ends_with_its_code(database: str
         ]
         assert ids
         async with opened(served, EVENTS, {"after": ids[-1]}, token=token) as stream:
-            last = await _settled_position()
+            last = await settled()
             position = cursors.read_cursor(ids[-1])
             while position < last:
                 position += 1
@@ -181,13 +163,10 @@ async def test_a_reader_that_never_reads_again_is_let_go(database: str, redis_ur
             served, token=served.people.client.token, sock=small, max_queue=1, close_timeout=0.1
         ) as socket:
             await socket.subscribe(EVENTS)
-            await _live(served)
+            await served.readers(1)
             socket.connection.transport.pause_reading()
             await _happen(served, 30)
-            async with asyncio.timeout(10):
-                while len(served.door.connections):
-                    await asyncio.sleep(0.02)
-            assert served.door.hub.readers == 0
+            await served.nobody()
             assert len(served.door.runner._groups) == 0
             socket.connection.transport.abort()
 
