@@ -49,6 +49,7 @@ class Server(uvicorn.Server):
 
     def bind(self) -> socket.socket:
         """The socket to serve on; those that it accepts inherit what is set here."""
+        _many_connections()
         bound = self.config.bind_socket()
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (
@@ -66,3 +67,14 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.door.connections.end_all()
         await super().shutdown(sockets)
+
+
+def _many_connections() -> None:
+    """Let this process have as many as the system allows; the usual 1,024 are fewer than it can serve."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
