@@ -5,6 +5,8 @@ one token and so have the account's own keys; making one anew ends the one befor
 read, and ends with the member.
 """
 
+# ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
+
 from __future__ import annotations
 
 import hashlib
@@ -250,10 +252,10 @@ _DUE: Final = """
         WHERE id = m.contract_id AND revision = m.revision AND state = ANY ($3::text[]) OFFSET 0) AS c
     WHERE m.{role} = $1 AND m.state = ANY ($2::text[]) AND ($4::text[] IS NULL OR m.contract_id = ANY ($4::text[]))
     ORDER BY m.due_on, m.id LIMIT $5"""
-_DUE_DATES: Final = f"SELECT * FROM ({_by_role(_DUE)}) AS due ORDER BY due_on, id LIMIT $5"  # noqa: S608 - our own text
+_DUE_DATES: Final = f"SELECT * FROM ({_by_role(_DUE)}) AS due ORDER BY due_on, id LIMIT $5"
 
 _CLOCK: Final = """
     SELECT id, deadline_at FROM contracts AS c
     WHERE c.{role} = $1 AND deadline_at IS NOT NULL AND ($2::text[] IS NULL OR id = ANY ($2::text[]))
     ORDER BY deadline_at, id LIMIT $3"""
-_WAITING: Final = f"SELECT id FROM ({_by_role(_CLOCK)}) AS waiting ORDER BY deadline_at, id LIMIT $3"  # noqa: S608
+_WAITING: Final = f"SELECT id FROM ({_by_role(_CLOCK)}) AS waiting ORDER BY deadline_at, id LIMIT $3"

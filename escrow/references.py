@@ -5,9 +5,11 @@ rule looks at. Within an account and a system a name stands for one thing, and a
 `notes` are the part of an import that knows them; its write stores them with the plan.
 """
 
+# ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
+
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -138,7 +140,7 @@ def notes_sql(*, guard: str, first: int) -> str:
         FROM {guard}, unnest({changed}) AS given (name, milestone_id, url)
         WHERE reference.account_id = {account} AND reference.system = {system} AND reference.external_id = given.name
             AND reference.contract_id = {guard}.id
-    )"""  # noqa: S608 - only numbers of parameters and the name of a CTE are filled in
+    )"""
 
 
 # --- one by one -----------------------------------------------------------------------------------------------------

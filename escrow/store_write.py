@@ -283,7 +283,8 @@ def _statement(*, new: bool = False, noted: bool = False) -> str:
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
         unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
         version, erasures = numbers.take(2)
-        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {version} AND erasures = {erasures} RETURNING {_RETURNED}"
+        same = f"{unused} AND version = {version} AND erasures = {erasures}"
+        head = f"UPDATE contracts SET {changed} WHERE {same} RETURNING {_RETURNED}"
     if noted:
         parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"

@@ -14,6 +14,8 @@ from escrow.access import AccountType, ActorKind, Role, Scope, Side
 from escrow.agreement.state import DepositTerm
 from escrow.errors import ErrorCode
 from escrow.lifecycle import Action, ContractState, DepositState, MilestoneState, OrderKind, OrderState
+from escrow.queries.contracts import ContractOrder
+from escrow.queries.milestones import MilestoneOrder
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -97,6 +99,27 @@ _describe(
     REFUNDED="All of the money went back to the client.",
     SETTLED="The money was split.",
     CANCELLED="Removed, or ended, before it was funded.",
+)
+
+_describe(
+    ContractOrder,
+    "The orders in which contracts are listed.",
+    NEWEST="By their making, the newest first. A page never moves.",
+    OLDEST="By their making, the oldest first. A page never moves.",
+    RECENTLY_UPDATED="By their last change, the latest first. One that changes meanwhile moves.",
+    LONGEST_UNCHANGED="By their last change, the earliest first. One that changes meanwhile moves.",
+    DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
+)
+
+_describe(
+    MilestoneOrder,
+    "The orders in which milestones are listed.",
+    PLAN="The newest contract's first, in each by position.",
+    DUE="By their due date, the earliest first.",
+    DUE_LAST="By their due date, the latest first.",
+    RECENTLY_UPDATED="By their last change, the latest first. One that changes meanwhile moves.",
+    LONGEST_UNCHANGED="By their last change, the earliest first. One that changes meanwhile moves.",
+    DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
 )
 
 _describe(

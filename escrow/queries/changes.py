@@ -106,7 +106,7 @@ def _scans(actor: Actor) -> str:
     )
 
 
-_TOUCHED: Final = """ARRAY(
+TOUCHED_SQL: Final = """ARRAY(
     SELECT said.data->>'milestoneId' WHERE said.data->>'milestoneId' IS NOT NULL
     UNION SELECT json_array_elements_text(said.data->'milestoneIds')
     UNION SELECT part->>'milestone_id' FROM deposits, jsonb_array_elements(deposits.parts) AS part
@@ -130,7 +130,7 @@ _PAGE: Final = f"""
 SELECT last.position AS last_position, page.*
 FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
 LEFT JOIN LATERAL (
-    SELECT placed.position, e.*, {TEXTS_SQL}, {_TOUCHED} AS touched
+    SELECT placed.position, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS touched
     FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT $3) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
     CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from escrow import database, ids
-from escrow.access import AccountType, Actor, ActorKind, Side, may_see
+from escrow.access import AccountType, Actor, Side, may_see
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState
+from escrow.queries.lists import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.store_read import DECIDABLE_SQL, share_member_sql
 from escrow.store_rows import (
     CONTRACT,
@@ -36,6 +39,8 @@ class ContractView:
 
     terms: Contract
     version: int
+    deadline_at: datetime | None = None
+    """In a list: when its first clock ends."""
 
 
 async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, ContractView]:
@@ -51,42 +56,59 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[st
     }
 
 
+class ContractOrder(StrEnum):
+    """The orders in which contracts are listed."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    RECENTLY_UPDATED = "RECENTLY_UPDATED"
+    LONGEST_UNCHANGED = "LONGEST_UNCHANGED"
+    DEADLINE = "DEADLINE"
+
+
+ORDERS: Final = {
+    ContractOrder.NEWEST: Order("id", descending=True, by_state=True, for_everything=True),
+    ContractOrder.OLDEST: Order("id", by_state=True, for_everything=True),
+    ContractOrder.RECENTLY_UPDATED: Order("updated_at", "timestamptz", descending=True),
+    ContractOrder.LONGEST_UNCHANGED: Order("updated_at", "timestamptz"),
+    ContractOrder.DEADLINE: Order("deadline_at", "timestamptz", for_everything=True),
+}
+
+_LISTED: Final = Listed("contracts", "c", "ctr", "c.id", f"{_COLUMNS}, c.deadline_at")
+
+
 async def contracts_page(
-    actor: Actor, *, states: Collection[ContractState] | None, limit: int, after: str | None
+    actor: Actor,
+    *,
+    states: Collection[ContractState] | None = None,
+    limit: int,
+    after: Place | None,
+    order: ContractOrder = ContractOrder.NEWEST,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    updated: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
 ) -> list[ContractView]:
-    """At most `limit` contracts that the actor may see, newest first, those after the id `after`."""
-    states_given = sorted(states) if states is not None else None
-    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    scans = " UNION ALL ".join(f"({_scan(role, after, states_given, within)})" for role in _roles(actor))
-    rows = await database.fetch(
-        f"SELECT * FROM ({scans}) found ORDER BY id DESC LIMIT $2",  # noqa: S608 - our own text
-        actor.account_id,
-        limit,
-        after,
-        states_given,
-        within,
+    """At most `limit` contracts that the actor may see, in an order, those after a place in it; one statement.
+
+    `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
+    its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
+    `lists.statement` does.
+    """
+    wanted = Filter(
+        states=[state.value for state in states] if states is not None else None,
+        party=party,
+        currency=currency,
+        title=title,
+        spans={"updated_at": updated, "deadline_at": deadline},
     )
-    return [_view(row) for row in rows]
+    sql, arguments = statement(_LISTED, actor, wanted, ORDERS[order], limit=limit, after=after)
+    return [_view(row, row["deadline_at"]) for row in await database.fetch(sql, *arguments)]
 
 
-def _roles(actor: Actor) -> tuple[str, ...]:
-    """One keyset scan per role; the operator's sees everything."""
-    return ("",) if actor.kind is ActorKind.OPERATOR else ("c.client_id", "c.freelancer_id")
-
-
-def _scan(role: str, after: str | None, states: object, within: object) -> str:
-    # Each parameter is named in every variant, so that PostgreSQL always knows its type.
-    conditions = [
-        f"{role} = $1" if role else "($1::text IS NOT NULL OR true)",
-        "c.id < $3" if after is not None else "$3::text IS NULL",
-        "c.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
-        "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
-    ]
-    return f"SELECT {_COLUMNS} FROM contracts c WHERE {' AND '.join(conditions)} ORDER BY c.id DESC LIMIT $2"  # noqa: S608 - our own text
-
-
-def _view(row: Record) -> ContractView:
-    return ContractView(contract_of(row), row["version"])
+def _view(row: Record, deadline_at: datetime | None = None) -> ContractView:
+    return ContractView(contract_of(row), row["version"], deadline_at)
 
 
 @dataclass(frozen=True, slots=True)

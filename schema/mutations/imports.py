@@ -55,7 +55,7 @@ class ImportMilestonesInput:
     rows: list[ImportRowInput] = strawberry.field(description="The milestones, 1 to 200.")
     message: str | None = strawberry.field(
         default=None,
-        description="Words to the freelancer, at most 5,000 characters. They come with the first change; without one nobody hears them.",
+        description="Words to the freelancer, at most 5,000 characters. They come with the first change, if there is one.",
     )
     expected_version: int | None = strawberry.field(
         default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
