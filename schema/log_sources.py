@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from typing import Any
 
 from escrow import cursors
 from escrow.live.occurrences import Occurrence
@@ -73,6 +72,6 @@ def _milestone(milestone_id: str, position: int) -> Moment:
 
 
 @lru_cache(maxsize=256)
-def _event(occurrence: Occurrence) -> Any:
+def _event(occurrence: Occurrence) -> Event:
     """The event ready to read, made once for all who read it."""
     return Event.of(occurrence.event, position=occurrence.position)

@@ -1,10 +1,13 @@
-"""What can be subscribed to. A field says which source it reads from; each answer is then executed as a query would be."""
+"""What can be subscribed to. A field says which source it reads from; each answer is then executed as a query would be.
+
+A field's annotation is the type of one answer, from which the schema is made; what it hands over is a source of moments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from difflib import get_close_matches
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -60,7 +63,8 @@ class Subscription:
         if contract_id is not None:
             await _seen(contract_id, context)
         position = await _position(live.resume_after or after)
-        return _given(EventSource(Reader(live.hub, live.viewer, after=position, stream_id=contract_id, types=kinds)))
+        reader = Reader(live.hub, live.viewer, after=position, stream_id=contract_id, types=kinds)
+        return cast("AsyncGenerator[Event, None]", EventSource(reader))
 
     @subscribed("A contract, whenever something has happened to it, as it is then. What happens at once is told once.")
     async def contract_updated(
@@ -68,19 +72,15 @@ class Subscription:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The contract.")],  # noqa: A002
     ) -> AsyncGenerator[Contract, None]:
-        return _given(ContractSource(await _of_contract(id, info.context)))
+        return cast("AsyncGenerator[Contract, None]", ContractSource(await _of_contract(id, info.context)))
 
     @subscribed(
         "Each milestone of a contract that is not as it was, as it is then; also those that moved up or down. What happens at "
         "once is told once."
     )
     async def milestone_updated(self, info: Info, contract_id: ContractId) -> AsyncGenerator[Milestone, None]:
-        return _given(MilestoneSource(await _of_contract(contract_id, info.context)))
-
-
-def _given(source: object) -> Any:
-    """Strawberry reads the type of an answer from the annotation; what is handed over are its moments."""
-    return source
+        source = MilestoneSource(await _of_contract(contract_id, info.context))
+        return cast("AsyncGenerator[Milestone, None]", source)
 
 
 async def _of_contract(contract_id: str, context: Context) -> Reader:

@@ -47,9 +47,7 @@ class WebSocketEndpoint:
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())
-        await send(
-            {"type": "websocket.accept", "subprotocol": messages.PROTOCOL if offered else None, "headers": []}
-        )
+        await send({"type": "websocket.accept", "subprotocol": messages.PROTOCOL if offered else None, "headers": []})
         if not offered:
             reason = f"Subprotocol not acceptable: it must be {messages.PROTOCOL}."
             await send({"type": "websocket.close", "code": Code.UNKNOWN_PROTOCOL, "reason": reason})

@@ -23,7 +23,7 @@ from typing import Final, cast
 import orjson
 
 from api.live.connections import PER_KEY_MAX
-from escrow import database, ids
+from escrow import bell, database, ids
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, running, tokens
 from escrow.ids import Kind
@@ -38,7 +38,9 @@ PAUSE_SECONDS: Final = 1.0
 CONTRACTS: Final = 100
 CONNECTING_AT_ONCE: Final = 100
 QUIET_SECONDS: Final = 2.0
-SUBSCRIBE: Final = "subscription ($contractId: ID) { events(contractId: $contractId) { id type cursor sequence stream } }"
+SUBSCRIBE: Final = (
+    "subscription ($contractId: ID) { events(contractId: $contractId) { id type cursor sequence stream } }"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
     _many_files()
     url = await server.clone()
     await database.connect(url)
+    await bell.connect(redis_url)
     try:
         await database.execute("ALTER TABLE events ADD COLUMN written_at TIMESTAMPTZ DEFAULT clock_timestamp()")
         there = await Deployment.make()
@@ -146,11 +149,11 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
             process = await stack.enter_async_context(worker(url, redis_url, folder / "worker.log"))
             await process.says("worker works")
             port, pid = await stack.enter_async_context(_web(url, redis_url, folder / "web.log"))
-            await _connect(_Heard(), port, [first], [None])  # what the first one makes is no subscriber's
+            open_ones = await _connect(_Heard(), port, [first], [None])  # what the first one makes is no subscriber's
             before = _memory(pid)
             heard = _Heard()
             wanted = [deals[number % CONTRACTS].id if of_one_contract else None for number in range(subscribers)]
-            open_ones = await _connect(heard, port, keys, wanted)
+            open_ones += await _connect(heard, port, keys, wanted)
             memory = (_memory(pid) - before) / subscribers
             await _happen(deals)
             await asyncio.sleep(QUIET_SECONDS)
@@ -159,7 +162,9 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
                 one.abort()
         expected = EVENTS * (subscribers // CONTRACTS if of_one_contract else subscribers)
         return Latency(
-            what=f"each of {CONTRACTS} contracts by {subscribers // CONTRACTS}" if of_one_contract else "each event by all",
+            what=f"each of {CONTRACTS} contracts by {subscribers // CONTRACTS}"
+            if of_one_contract
+            else "each event by all",
             subscribers=subscribers,
             received=len(late),
             expected=expected,
@@ -168,6 +173,7 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
             memory_bytes=memory,
         )
     finally:
+        await bell.disconnect()
         await database.disconnect()
         await server.drop(url)
 

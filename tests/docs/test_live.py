@@ -43,7 +43,9 @@ def test_curl_hears_everything_from_the_beginning(product: tuple[int, dict[str, 
     port, keys = product
     (block,) = shell_blocks(PAGE)
     script = block.replace("CLIENT=ek_…", f"CLIENT={keys['client']}").replace(":8000", f":{port}")
-    with subprocess.Popen(["bash", "-euc", script.replace("curl -sN", "exec curl -sN")], stdout=subprocess.PIPE) as curl:
+    with subprocess.Popen(
+        ["bash", "-euc", script.replace("curl -sN", "exec curl -sN")], stdout=subprocess.PIPE
+    ) as curl:
         assert curl.stdout is not None
         heard = []
         expected = _timeline(port, keys["client"])

@@ -59,9 +59,7 @@ def _reader() -> Reader:
 
 
 def _buffered(served: Served) -> int:
-    found: list[int] = [
-        one.transport.get_write_buffer_size() for one in served.server.server_state.connections if one.transport
-    ]
+    found: list[int] = [one.transport.get_write_buffer_size() for one in served.server.server_state.connections]
     return max(found)
 
 
