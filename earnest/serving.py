@@ -34,8 +34,8 @@ class Server(uvicorn.Server):
                 http="httptools",
                 ws="websockets-sansio",
                 ws_max_size=MESSAGE_BYTES_MAX,
-                # Pings are ours (messages of the protocol, which browsers see too). Compression costs each connection more
-                # memory than everything else together.
+                # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each
+                # connection about as much memory as everything else.
                 ws_ping_interval=None,
                 ws_per_message_deflate=False,
                 lifespan="on" if lifespan else "off",
