@@ -33,12 +33,7 @@ class EventSource(_LogSource):
     """Each event, with its cursor."""
 
     async def __anext__(self) -> Moment:
-        occurrence = await self._reader.next()
-
-        async def load(_: Context) -> Event:
-            return _event(occurrence)
-
-        return Moment(occurrence.position, load, cursors.print_cursor(occurrence.position))
+        return _event(await self._reader.next())
 
 
 class ContractSource(_LogSource):
@@ -72,6 +67,11 @@ def _milestone(milestone_id: str, position: int) -> Moment:
 
 
 @lru_cache(maxsize=256)
-def _event(occurrence: Occurrence) -> Event:
-    """The event ready to read, made once for all who read it."""
-    return Event.of(occurrence.event, position=occurrence.position)
+def _event(occurrence: Occurrence) -> Moment:
+    """The moment of an event, made once for all who read it."""
+    event = Event.of(occurrence.event, position=occurrence.position)
+
+    async def load(_: Context) -> Event:
+        return event
+
+    return Moment(occurrence.position, load, cursors.print_cursor(occurrence.position))

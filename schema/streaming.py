@@ -29,23 +29,46 @@ class Payload:
     cursor: str | None
 
 
+class _Answer:
+    """An answer that several wait for. Whoever leaves in the middle of it takes nothing from the others."""
+
+    def __init__(self, work: Awaitable[str | None]) -> None:
+        self._work = asyncio.ensure_future(work)
+        self._work.add_done_callback(self._tell)
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def text(self) -> str | None:
+        """The answer, as soon as it is there."""
+        if not self._work.done():
+            # A future of its own costs a tenth of a shield around the work.
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        return self._work.result()
+
+    def _tell(self, _: object) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+
 @dataclass(slots=True, eq=False)
 class _Group:
     """Streams that ask for the same thing, and the answers that they got last."""
 
     members: int = 0
-    answers: OrderedDict[Hashable, asyncio.Future[str | None]] = field(default_factory=OrderedDict)
+    answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
 
     async def answer(self, moment: Moment, execute: Execute) -> str | None:
         answer = self.answers.get(moment.key)
         if answer is None:
             if self.members == 1:  # nobody to share with: no task of its own, and nothing to keep
                 return await execute(moment)
-            answer = self.answers[moment.key] = asyncio.ensure_future(execute(moment))
+            answer = self.answers[moment.key] = _Answer(execute(moment))
             if len(self.answers) > ANSWERS_KEPT_MAX:
                 self.answers.popitem(last=False)
-        # The first of the group may leave in the middle of it; the others still want it.
-        return answer.result() if answer.done() else await asyncio.shield(answer)
+        return await answer.text()
 
 
 class Groups:

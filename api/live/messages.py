@@ -103,9 +103,14 @@ def read(text: str | None) -> Message:
             raise invalid("`type` must be a string.")
 
 
+def next_start(operation_id: str) -> str:
+    """How each answer of an operation begins; its JSON and a brace follow."""
+    return f'{{"id":{_quoted(operation_id)},"type":"next","payload":'
+
+
 def next_(operation_id: str, payload: str) -> str:
     """An answer, whose JSON is there already."""
-    return f'{{"id":{_quoted(operation_id)},"type":"next","payload":{payload}}}'
+    return next_start(operation_id) + payload + "}"
 
 
 def error(operation_id: str, errors: list[dict[str, Any]]) -> str:

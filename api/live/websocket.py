@@ -227,10 +227,11 @@ class _Socket:
 
     async def _stream(self, operation_id: str, stream: Stream) -> None:
         self._streams[operation_id] = stream
+        start = messages.next_start(operation_id)
         try:
             while True:
                 payload = await stream.next()
-                await self._say(messages.next_(operation_id, payload.text))
+                await self._say(start + payload.text + "}")
         finally:
             stream.close()
             if self._streams.get(operation_id) is stream:

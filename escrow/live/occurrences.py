@@ -25,19 +25,15 @@ class Occurrence:
     client_id: str | None
     freelancer_id: str | None
     milestone_ids: tuple[str, ...] = ()
-    """The milestones that it is about."""
+    """The milestones that are not as they were before it."""
+    size: int = 0
+    """About how many bytes it takes in memory."""
 
     def is_for(self, actor: Actor) -> bool:
         """Whether the event exists for this actor."""
         return may_see_stream(
             actor, stream_id=self.event.stream_id, client_id=self.client_id, freelancer_id=self.freelancer_id
         )
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        said = sum(len(str(text.value)) for text in self.event.texts)
-        return 1_000 + len(self.event.body) + said
 
 
 async def following(*, after: int, limit: int) -> list[Occurrence]:
@@ -79,8 +75,14 @@ def _scan(actor: Actor, stream_id: str | None) -> tuple[str, object]:
 
 
 def _occurrence(row: Record) -> Occurrence:
+    event = event_view(row)
     return Occurrence(
-        row["position"], event_view(row), row["client_id"], row["freelancer_id"], tuple(row["milestone_ids"])
+        position=row["position"],
+        event=event,
+        client_id=row["client_id"],
+        freelancer_id=row["freelancer_id"],
+        milestone_ids=tuple(row["milestone_ids"]),
+        size=1_000 + len(event.body) + sum(len(str(text.value)) for text in event.texts),
     )
 
 
