@@ -60,7 +60,8 @@ def calendar_of(due_dates: Iterable[DueDate], clocks: Iterable[Clock]) -> bytes:
         calendar.add_component(_due(due))
     for clock in clocks:
         calendar.add_component(_clock(clock))
-    return calendar.to_ical()
+    printed: bytes = calendar.to_ical()
+    return printed
 
 
 def _due(due: DueDate) -> Event:

@@ -53,6 +53,7 @@ async def test_due_dates_are_whole_days_and_deadlines_are_moments(people: People
         due, review = shown[f"{deal.milestone(2)}.due@earnest"], shown[f"{deal.milestone(1)}.review@earnest"]
         assert (due.start, due.end) == (DUE_ON, DUE_ON + timedelta(days=1))
         assert type(due.start) is date
+        assert due_at is not None
         assert review.start == due_at.replace(microsecond=0)
         assert str(due["SUMMARY"]) == "Due: Milestone 2 (A website)"
         assert str(review["SUMMARY"]) == "Work counts as approved: Milestone 1 (A website)"

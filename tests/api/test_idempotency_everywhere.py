@@ -204,9 +204,8 @@ def test_every_mutation_of_the_schema_is_tried() -> None:
 
 async def everything() -> list[Any]:
     """What the log, the keys and the notes hold: whatever a second run would add to."""
-    counts = []
-    for table in ("events", "transfers", "payment_orders", "idempotency_keys", "external_references", "api_keys"):
-        counts.append(await database.fetch_value(f"SELECT count(*) FROM {table}"))
+    tables = ("events", "transfers", "payment_orders", "idempotency_keys", "external_references", "api_keys")
+    counts: list[Any] = [await count(table) for table in tables]
     counts.append(await database.fetch_value("SELECT array_agg(token_sha256 ORDER BY owner_id) FROM calendar_tokens"))
     counts.append(await database.fetch_value("SELECT clock_offset FROM deployment"))
     return counts

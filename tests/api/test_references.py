@@ -47,7 +47,8 @@ async def test_a_name_is_set_found_replaced_and_removed_and_seen_by_its_account_
     assert (await people.client.done("setExternalReference", milestone, REFERENCE))["milestone"][
         "id"
     ] == deal.milestone()
-    query = "query ($id: ID!) { contract(id: $id) { externalReferences { externalId } milestones { externalReferences { externalId } } } }"
+    names = "externalReferences { externalId }"
+    query = f"query ($id: ID!) {{ contract(id: $id) {{ {names} milestones {{ {names} }} }} }}"
     seen = (await people.client.ask(query, {"id": deal.id}))["contract"]
     assert seen["externalReferences"] == [{"externalId": "EA-1"}]
     assert seen["milestones"][0]["externalReferences"] == [{"externalId": "EA-2"}]
@@ -151,9 +152,9 @@ async def test_names_are_for_those_who_see_the_thing_and_may_write(people: Peopl
 
 async def test_one_thing_has_at_most_twenty_names_and_a_race_for_one_has_one_winner(people: People) -> None:
     deal = await people.deployment.propose("10.00", "20.00")
+    given = {"subjectId": deal.id, "externalId": "x"}
     for number in range(20):
-        given = {"subjectId": deal.id, "system": f"s{number}", "externalId": "x"}
-        await people.client.done("setExternalReference", given, REFERENCE)
+        await people.client.done("setExternalReference", given | {"system": f"s{number}"}, REFERENCE)
     (error,) = (await people.client.do("setExternalReference", given | {"system": "one-more"}, REFERENCE))["userErrors"]
     assert (error["code"], error["field"]) == ("INVALID_INPUT", "system")
     racing = [{"subjectId": subject, "system": "race", "externalId": "EA-1"} for subject in [*deal.milestone_ids] * 5]

@@ -119,8 +119,9 @@ class Refusals(Facts):
         pieces = {piece.id: piece for piece in self.pieces}
         for row in command.rows:
             piece = pieces.get(row.milestone_id)
-            locked = piece is not None and piece.state != "PLANNED" and row.amount is not None
-            if locked and minor(row.amount, self.currency) != piece.amount:
+            if piece is None or piece.state == "PLANNED" or row.amount is None:
+                continue
+            if minor(row.amount, self.currency) != piece.amount:
                 return "MILESTONE_LOCKED"
         return None
 
