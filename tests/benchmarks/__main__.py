@@ -12,12 +12,12 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines, live
+from tests.benchmarks import commands, deadlines, live, reading
 from tests.engines import TestServer
 
 ROUNDS: Final = 5
 WORKERS: Final = (1, 2)
-PARTS: Final = ("commands", "deadlines", "live")
+PARTS: Final = ("commands", "deadlines", "live", "reading")
 
 
 async def main(chosen: Sequence[str]) -> None:
@@ -33,6 +33,8 @@ async def main(chosen: Sequence[str]) -> None:
             if "live" in chosen:
                 for subscribers in live.SUBSCRIBERS:
                     live.print_table(await live.measure(server, engines.redis_url, subscribers))
+            if "reading" in chosen:
+                reading.print_table(await reading.measure(server))
 
 
 def print_table(rounds: list[commands.Figures]) -> None:
