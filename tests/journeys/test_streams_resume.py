@@ -75,13 +75,14 @@ async def _listen(served: Served, token: str | None, heard: list[Heard], count: 
 async def _read(served: Served, token: str | None, heard: list[Heard], done: asyncio.Event, *, by_socket: bool) -> None:
     """Come and go at random points until everything was heard."""
     while not (done.is_set() and heard and cursors.read_cursor(heard[-1][0]) >= await _last_visible(token)):
-        listening = asyncio.create_task(
-            _listen(served, token, heard, random.choice((1, 3, 20, 200)), by_socket=by_socket)
-        )
+        count = random.choice((1, 3, 20, 200)) if not done.is_set() else 10_000  # at the end, whatever is left
+        listening = asyncio.create_task(_listen(served, token, heard, count, by_socket=by_socket))
         await asyncio.wait({listening}, timeout=random.uniform(0.05, 1.0))
         listening.cancel()
         (outcome,) = await asyncio.gather(listening, return_exceptions=True)
-        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+        if isinstance(outcome, BaseException) and not (
+            isinstance(outcome, asyncio.CancelledError) or "Too slow" in str(outcome)  # on a busy machine; it goes on
+        ):
             raise outcome
 
 
