@@ -18,7 +18,7 @@ from escrow.migrations import m0003_reminders
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
 
-STEPS = ["escrow.m0001_tables", "escrow.m0002_sweeps", "escrow.m0003_reminders"]
+STEPS = ["escrow.m0001_tables", "escrow.m0002_sweeps", "escrow.m0003_reminders", "escrow.m0004_endpoints"]
 
 
 async def empty(server: TestServer) -> str:

@@ -40,6 +40,18 @@ FORBIDDEN: Final = {
     "scopes, NULL, now() FROM api_keys",
     "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
     "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "endpoints_pkey": "INSERT INTO endpoints TABLE endpoints",
+    "endpoints_account": "UPDATE endpoints SET account_id = 'acc_0'",
+    "endpoints_event_types": "UPDATE endpoints SET event_types = '{}'",
+    "endpoints_contracts": "UPDATE endpoints SET contract_ids = '{}'",
+    "endpoints_version": "UPDATE endpoints SET version = 0",
+    "endpoints_reason": "UPDATE endpoints SET disabled_at = now()",
+    "endpoint_secrets_pkey": "INSERT INTO endpoint_secrets TABLE endpoint_secrets",
+    "endpoint_secrets_endpoint": "UPDATE endpoint_secrets SET endpoint_id = 'whe_0'",
+    "endpoint_secrets_fingerprint": "UPDATE endpoint_secrets SET fingerprint = 'x'",
+    "endpoint_secrets_algorithm": "UPDATE endpoint_secrets SET algorithm = 'ROT13'",
+    "endpoint_secrets_public_key": "UPDATE endpoint_secrets SET public_key = 'x'",
+    "endpoint_secrets_are_kept_until_they_expire": "UPDATE endpoint_secrets SET ciphertext = NULL",
     "contracts_pkey": "INSERT INTO contracts TABLE contracts",
     "contracts_client": "UPDATE contracts SET client_id = 'acc_0'",
     "contracts_freelancer": "UPDATE contracts SET freelancer_id = 'acc_0'",
@@ -169,6 +181,10 @@ INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outc
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+INSERT INTO endpoints (id, account_id, url, description, event_types, api_version, version, created_at)
+    SELECT 'whe_1', id, 'https://example.com', '', '{*}', 'x', 1, now() FROM accounts WHERE is_operator;
+INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, created_at)
+    VALUES ('whe_1', repeat('0', 64), 'HMAC_SHA256', 'x', now());
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
 UPDATE deployment SET clock_offset = '1 day'
@@ -230,7 +246,7 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
 
 INDEXES: Final = {
     "accounts_mediators", "api_keys_by_account", "balances_by_contract", "contracts_by_client",
-    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
+    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started", "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
     "transfers_by_contract", "transfers_by_event",
