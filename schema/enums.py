@@ -70,6 +70,7 @@ _describe(
     OPERATOR="The operator of this deployment.",
     PROVIDER="The payment provider, by a report.",
     CLOCK="A deadline that passed.",
+    SYSTEM="The service itself, such as when it gives up an endpoint that doesn't answer.",
 )
 
 _describe(

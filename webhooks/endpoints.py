@@ -39,8 +39,7 @@ async def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
     rows = await database.fetch(_ENDPOINTS, list(ids))
     keys: dict[str, list[SigningKey]] = defaultdict(list)
     for row in rows:
-        if row["ciphertext"] is not None:
-            keys[row["id"]] += _key(row)
+        keys[row["id"]] += _key(row)
     return {
         row["id"]: Endpoint(
             id=row["id"],

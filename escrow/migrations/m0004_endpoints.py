@@ -1,7 +1,7 @@
 """Webhook endpoints and their secrets: what an account's log says of where its events are sent, kept for reading.
 
-Deleted endpoints stay as rows, as revoked keys do: deliveries were made to them. Secrets are ciphertext; a secret that has
-expired loses even that.
+Deleted endpoints stay as rows, as revoked keys do: deliveries were made to them. Secrets are ciphertext, and only those that
+sign, or did until lately, are there.
 """
 
 from tortoise import migrations
@@ -39,15 +39,14 @@ CREATE TABLE endpoint_secrets (
     fingerprint TEXT COLLATE "C" NOT NULL,
     algorithm   TEXT NOT NULL,
     public_key  TEXT,
-    ciphertext  BYTEA,
+    ciphertext  BYTEA NOT NULL,
     created_at  TIMESTAMPTZ NOT NULL,
     expires_at  TIMESTAMPTZ,
     CONSTRAINT endpoint_secrets_pkey PRIMARY KEY (endpoint_id, fingerprint),
     CONSTRAINT endpoint_secrets_endpoint FOREIGN KEY (endpoint_id) REFERENCES endpoints (id),
     CONSTRAINT endpoint_secrets_fingerprint CHECK (fingerprint ~ '^[0-9a-f]{64}$'),
     CONSTRAINT endpoint_secrets_algorithm CHECK (algorithm IN ('HMAC_SHA256', 'ED25519')),
-    CONSTRAINT endpoint_secrets_public_key CHECK ((algorithm = 'ED25519') = (public_key IS NOT NULL)),
-    CONSTRAINT endpoint_secrets_are_kept_until_they_expire CHECK (ciphertext IS NOT NULL OR expires_at IS NOT NULL)
+    CONSTRAINT endpoint_secrets_public_key CHECK ((algorithm = 'ED25519') = (public_key IS NOT NULL))
 );
 COMMENT ON COLUMN endpoint_secrets.created_at IS 'Domain time, that of the event';
 COMMENT ON COLUMN endpoint_secrets.expires_at IS 'Real time: until then what is sent is signed with it, too';

@@ -34,7 +34,7 @@ class EndpointSecret(Model):
     fingerprint = fields.CharField(64, primary_key=True)
     algorithm = fields.TextField()
     public_key = fields.TextField(null=True)
-    ciphertext = fields.BinaryField(null=True)
+    ciphertext = fields.BinaryField()
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
 

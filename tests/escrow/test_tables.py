@@ -51,7 +51,6 @@ FORBIDDEN: Final = {
     "endpoint_secrets_fingerprint": "UPDATE endpoint_secrets SET fingerprint = 'x'",
     "endpoint_secrets_algorithm": "UPDATE endpoint_secrets SET algorithm = 'ROT13'",
     "endpoint_secrets_public_key": "UPDATE endpoint_secrets SET public_key = 'x'",
-    "endpoint_secrets_are_kept_until_they_expire": "UPDATE endpoint_secrets SET ciphertext = NULL",
     "contracts_pkey": "INSERT INTO contracts TABLE contracts",
     "contracts_client": "UPDATE contracts SET client_id = 'acc_0'",
     "contracts_freelancer": "UPDATE contracts SET freelancer_id = 'acc_0'",
