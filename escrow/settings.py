@@ -111,6 +111,11 @@ def tortoise_config(database_url: str) -> dict[str, Any]:
                 "default_connection": "default",
                 "migrations": "escrow.migrations",
             },
+            "webhooks": {
+                "models": ["webhooks.models"],
+                "default_connection": "default",
+                "migrations": "webhooks.migrations",
+            },
         },
         "use_tz": True,
         "timezone": "UTC",
