@@ -23,12 +23,15 @@ from api.tracing import Tracing
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl
+from webhooks import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
     authentication = Authentication()
-    graphql = GraphQLEndpoint(runner(), authentication, sandbox=settings is not None and settings.sandbox)
+    graphql = GraphQLEndpoint(runner(), authentication)
+    if settings is not None:
+        _decided(settings, graphql)
     return Starlette(
         routes=[
             Route("/", start_page),
@@ -48,13 +51,20 @@ async def schema_text(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
 
 
+def _decided(settings: Settings, graphql: GraphQLEndpoint) -> None:
+    """What the deployment decided, told to those who act by it."""
+    graphql.sandbox = settings.sandbox
+    graphql.reach = settings.webhook_reach
+    secrets.use(settings.secret_keys)
+
+
 def _connected(
     settings: Settings | None, authentication: Authentication, graphql: GraphQLEndpoint
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
-        graphql.sandbox = chosen.sandbox
+        _decided(chosen, graphql)
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)

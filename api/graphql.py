@@ -11,6 +11,7 @@ from api.authentication import Authentication, BadCredentials
 from api.negotiation import GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from api.tracing import trace_id
+from escrow.settings import Reach
 from schema.context import Context
 from schema.execution import NotAQuery, Runner
 
@@ -22,6 +23,7 @@ class GraphQLEndpoint:
         self._runner = runner
         self._authentication = authentication
         self.sandbox = sandbox
+        self.reach = Reach.PUBLIC
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -37,7 +39,7 @@ class GraphQLEndpoint:
         try:
             operation = await read_operation(request)
             actor = await self._authentication.actor(request.headers.get("authorization"))
-            context = Context(actor=actor, sandbox=self.sandbox)
+            context = Context(actor=actor, sandbox=self.sandbox, reach=self.reach)
             answer = await self._runner.run(
                 operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
             )

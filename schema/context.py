@@ -10,6 +10,8 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
+from escrow.accounts.permissions import is_operator
+from escrow.settings import Reach
 from schema.batching import Batches
 from schema.limits import LISTED_MAX
 
@@ -21,6 +23,8 @@ class Context:
     actor: Actor | None
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
+    reach: Reach = Reach.PUBLIC
+    """How far webhooks may reach beyond the internet."""
     batches: Batches = field(default_factory=Batches)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
@@ -38,6 +42,11 @@ class Context:
                 f"This key lacks the scope {scope.value}.", extensions={"code": "FORBIDDEN", "scope": scope.value}
             )
         return actor
+
+    def webhook_manager(self) -> Actor:
+        """Whoever asks, if they may ask about webhook endpoints: the operator, or a key with the scope for it."""
+        actor = self.known()
+        return actor if is_operator(actor) else self.reader(Scope.WEBHOOKS_MANAGE)
 
     async def afford(self, listed: int) -> None:
         """Count the objects of a list without a page size, before anything is asked of them.
