@@ -86,12 +86,12 @@ async def position_before(at: datetime) -> int:
     """
     last = await log.last_position()
     offset = await database.fetch_value("SELECT clock_offset FROM deployment")
-    earliest = at - offset - _CLOCKS_APART
+    earliest_seconds = (at - offset - _CLOCKS_APART).timestamp()
     low, high = 0, last
     while low < high:
         middle = (low + high + 1) // 2
         event_id = await database.fetch_value("SELECT event_id FROM log_positions WHERE position = $1", middle)
-        if ids.made_at(event_id) < earliest:
+        if ids.made_at_seconds(event_id) < earliest_seconds:
             low = middle
         else:
             high = middle - 1

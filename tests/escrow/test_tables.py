@@ -13,6 +13,8 @@ from tortoise.models import Model
 from escrow import database, models
 from escrow.models import __all__ as model_names
 from tests.escrow.test_audit import busy
+from tests.webhooks import tables as delivery_tables
+from webhooks import models as delivery_models
 
 HELD: Final = "state IN ('FUNDED', 'ACTIVE', 'SUBMITTED', 'CHANGES_REQUESTED')"
 
@@ -153,6 +155,7 @@ FORBIDDEN: Final = {
     "idempotency_keys_contract": "UPDATE idempotency_keys SET contract_id = 'ctr_0'",
     "idempotency_keys_input_is_a_digest": "UPDATE idempotency_keys SET input_sha256 = ''",
     "idempotency_keys_result": "UPDATE idempotency_keys SET result = '[]'",
+    **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
 
@@ -186,8 +189,8 @@ INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, c
     VALUES ('whe_1', repeat('0', 64), 'HMAC_SHA256', 'x', now());
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
-UPDATE deployment SET clock_offset = '1 day'
-"""
+UPDATE deployment SET clock_offset = '1 day';
+""" + delivery_tables.FILLED
 """A row in the tables that a busy contract leaves empty."""
 
 
@@ -248,7 +251,7 @@ INDEXES: Final = {
     "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started", "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
-    "transfers_by_contract", "transfers_by_event",
+    "transfers_by_contract", "transfers_by_event", *delivery_tables.INDEXES,
 }  # fmt: skip
 
 
@@ -279,6 +282,8 @@ TYPES: Final[dict[type, str]] = {
     fields.TimeDeltaField: "interval",
     fields.BinaryField: "bytea",
     fields.JSONField: "jsonb",
+    fields.FloatField: "real",
+    fields.UUIDField: "uuid",
     ArrayField: "ARRAY",
 }
 
@@ -291,8 +296,10 @@ async def test_models_are_the_tables() -> None:
     )
     tables = {(row["table_name"], row["column_name"]): (row["data_type"], row["nullable"]) for row in rows}
     described: dict[tuple[str, str], tuple[str, bool]] = {}
-    for name in model_names:
-        model: type[Model] = getattr(models, name)
+    registered = [getattr(models, name) for name in model_names]
+    registered += [getattr(delivery_models, name) for name in delivery_models.__all__]
+    model: type[Model]
+    for model in registered:
         for field in model._meta.fields_db_projection:
             column = model._meta.fields_map[field]
             place = (model._meta.db_table, model._meta.fields_db_projection[field])
