@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from escrow import database
-from webhooks import payloads
+from webhooks import examples, payloads
 from webhooks.payloads import DeliveryMark, TextBeside
 
 
@@ -65,12 +65,13 @@ class Head:
         mark = DeliveryMark(
             is_replay=self.kind in (Kind.REPLAY, Kind.REDELIVERY),
             previous_failed=self.given_up,
+            is_test=self.kind is Kind.TEST,
         )
         return payloads.body(
             api_version=api_version,
             position=self.position,
             event_body=self.event_body,
-            texts=self.texts,
+            texts=examples.words_of_test(self.event_body) if self.kind is Kind.TEST else self.texts,
             mark=mark,
         )
 

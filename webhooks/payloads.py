@@ -35,6 +35,8 @@ class DeliveryMark:
     """Whether its owner asked for it to be sent once more, or late."""
     previous_failed: str | None = None
     """The event of the delivery before it in the same lane, if that one was given up."""
+    is_test: bool = False
+    """Whether the event never happened, and has no place in the log."""
 
 
 NO_MARK: Final = DeliveryMark()
@@ -49,9 +51,10 @@ def body(
     """
     event = orjson.loads(event_body)
     shown = {field: _shown(text) for field, text in sorted(texts.items()) if field not in WITHHELD}
+    cursor = None if mark.is_test else print_cursor(position)
     omitted: list[str] = []
     while True:
-        whole = _body(event, event_body, api_version, print_cursor(position), shown, omitted, mark)
+        whole = _body(event, event_body, api_version, cursor, shown, omitted, mark)
         if len(whole) < BODY_BYTES_MAX or not shown:
             return whole
         # The largest first: usually one description, and everything else still fits.
@@ -71,7 +74,7 @@ def _body(
     event: Mapping[str, str],
     event_body: str,
     api_version: str,
-    cursor: str,
+    cursor: str | None,
     texts: Mapping[str, bytes],
     omitted: list[str],
     mark: DeliveryMark,
@@ -85,6 +88,7 @@ def _body(
             b',"event":', event_body.encode(), b',"texts":{', words, b"}",
             b',"textsOmitted":' + orjson.dumps(omitted) if omitted else b"",
             b',"replay":', b"true" if mark.is_replay else b"false",
-            b',"previousFailed":' + orjson.dumps(mark.previous_failed) if mark.previous_failed else b"", b"}}",
+            b',"previousFailed":' + orjson.dumps(mark.previous_failed) if mark.previous_failed else b"",
+            b',"test":true' if mark.is_test else b"", b"}}",
         )
     )  # fmt: skip
