@@ -20,6 +20,7 @@ from api.health import healthz, readyz
 from api.metrics import metrics
 from api.pages import start_page
 from api.tracing import Tracing
+from api.webhooks import event_schemas, webhook_keys
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl
@@ -37,6 +38,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/", start_page),
             Route("/graphql", graphql),
             Route("/schema.graphql", schema_text),
+            Route("/events.schema.json", event_schemas),
+            Route("/.well-known/webhook-keys", webhook_keys),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -25,6 +25,7 @@ from schema.types.account import Account, Viewer, accounts_list
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
 from schema.types.delivery import Delivery, DeliveryFilter, deliveries_list
+from schema.types.event_type import EventType, event_types_list
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
 
@@ -158,6 +159,11 @@ class Query:
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
         info.context.known()
         return await accounts_list(info.context, first, after)
+
+    @resolved("The types of events that can be received, with the schema and an example of what is sent, by name.")
+    def event_types(self, info: Info) -> list[EventType]:
+        info.context.known()
+        return event_types_list()
 
     @resolved("Where the events of the viewer's own account are sent, oldest first.")
     async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:

@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any, ClassVar, Final, Union
 
 import orjson
 
 from escrow import codec, log
-from escrow.access import SYSTEM, Actor, ActorKind
+from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement.events import Event
 from escrow.ids import Kind, encode
@@ -35,7 +34,6 @@ class EndpointTest(Event):
     """Somebody asked for a test of the endpoint: nothing happened, and this stands in no log."""
 
     type: ClassVar = "endpoint.test"
-    endpoint_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,6 @@ def event_of(event_class: type[Event]) -> Event:
     return made
 
 
-@cache
 def example(event_class: type[Event]) -> Example:
     """The event as it would stand in the log of a contract or an account."""
     name = event_class.type
@@ -62,20 +59,30 @@ def example(event_class: type[Event]) -> Example:
         event_of(event_class),
         event_id=identifier(Kind.EVENT, name),
         stream=identifier(owner, owner.value),
-        sequence=7,
-        previous_hash=hashlib.sha256(f"before {name}".encode()).hexdigest(),
+        sequence=0 if event_class is EndpointTest else 7,
+        previous_hash=None if event_class is EndpointTest else hashlib.sha256(f"before {name}".encode()).hexdigest(),
         at=AT,
         actor=Actor(ActorKind.ACCOUNT, identifier(Kind.ACCOUNT, "client"), identifier(Kind.KEY, "key")),
     )
 
 
-def make_test(event_class: type[Event], *, event_id: str, account_id: str, endpoint_id: str, at: datetime) -> str:
-    """The body of an event that never happened, for a test that an endpoint's owner asked for.
+def event_for_a_test(event_type: str, *, event_id: str, stream_id: str, actor: Actor) -> str | None:
+    """The body of an event of this type that never happened; `None` if there is no such type.
 
-    It is of the account's stream but has the sequence 0, which no event of a log has.
+    It has the sequence 0, which no event of a log has, and everything else as in the example.
     """
-    event = EndpointTest(endpoint_id=endpoint_id) if event_class is EndpointTest else event_of(event_class)
-    sealed = _sealed(event, event_id=event_id, stream=account_id, sequence=0, previous_hash=None, at=at, actor=SYSTEM)
+    event_class = CLASSES.get(event_type)
+    if event_class is None:
+        return None
+    sealed = _sealed(
+        event_of(event_class),
+        event_id=event_id,
+        stream=stream_id,
+        sequence=0,
+        previous_hash=None,
+        at=datetime.now(UTC),
+        actor=actor,
+    )
     return sealed.body
 
 

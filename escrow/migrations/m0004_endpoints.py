@@ -48,6 +48,7 @@ CREATE TABLE endpoint_secrets (
     CONSTRAINT endpoint_secrets_algorithm CHECK (algorithm IN ('HMAC_SHA256', 'ED25519')),
     CONSTRAINT endpoint_secrets_public_key CHECK ((algorithm = 'ED25519') = (public_key IS NOT NULL))
 );
+CREATE INDEX endpoint_secrets_public ON endpoint_secrets (endpoint_id) WHERE public_key IS NOT NULL;
 COMMENT ON COLUMN endpoint_secrets.created_at IS 'Domain time, that of the event';
 COMMENT ON COLUMN endpoint_secrets.expires_at IS 'Real time: until then what is sent is signed with it, too';
 """
