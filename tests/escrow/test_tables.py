@@ -248,7 +248,8 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
 
 INDEXES: Final = {
     "accounts_mediators", "api_keys_by_account", "balances_by_contract", "contracts_by_client",
-    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started", "endpoint_secrets_public", "endpoints_by_account",
+    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started", "endpoint_secrets_public",
+    "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
     "transfers_by_contract", "transfers_by_event", *delivery_tables.INDEXES,
