@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -103,6 +103,8 @@ class Pump:
         self._limits = limits or Limits()
         self._dice = dice or random.Random()
         self._windows: dict[str, _Window] = {}
+        self._crowded: set[str] = set()
+        """Endpoints that had at least as many lanes due as places when they were last looked at."""
         self._in_all = 0
         self._on_probation = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,19 +158,28 @@ class Pump:
             await self._wakeups.wait(self._limits.poll_seconds)
             return after
         now = time.monotonic()
+        under_way = {
+            endpoint_id: (len(window.flights), window.limit_at(now, self._limits.slow_seconds))
+            for endpoint_id, window in self._windows.items()
+        }
         claim = await database.uncancelled(
             claims.claim(
                 after=after,
                 places=places,
                 window=self._limits.window,
-                under_way={
-                    endpoint_id: (len(window.flights), window.limit_at(now, self._limits.slow_seconds))
-                    for endpoint_id, window in self._windows.items()
-                },
+                under_way=under_way,
                 on_probation_max=max(0, self._limits.on_probation_max - self._on_probation),
                 lease_seconds=self._limits.lease_seconds,
             )
         )
+        taken = Counter(head.endpoint_id for head in claim.heads)
+        self._crowded -= under_way.keys()
+        for endpoint_id, count in taken.items():
+            busy, limit = under_way.get(endpoint_id, (0, self._limits.window))
+            if endpoint_id in claim.on_probation or count >= limit - busy:
+                self._crowded.add(endpoint_id)
+            else:
+                self._crowded.discard(endpoint_id)
         self._start([(head, claim.lease) for head in claim.heads], on_probation=claim.on_probation)
         if not claim.heads and not after:
             await self._wakeups.wait(self._limits.poll_seconds)
@@ -342,7 +353,8 @@ class Pump:
             self._start([(head, lease)], run=runs[head.lane])
         for flight, _ in batch:
             self._release(flight)
-        if following.is_left_over or was_full:
+        has_room = {one.head.endpoint_id for one in done if self.places(one.head.endpoint_id) > 0}
+        if following.is_left_over or was_full or not has_room.isdisjoint(self._crowded):
             self._wakeups.wake()
         self._disable(done, following.failing_for_days)
 
