@@ -15,7 +15,7 @@ from strawberry.tools import create_type
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.execution import Runner
 from schema.idempotency import idempotent
-from schema.mutations import accounts, clock, plan, terms, webhook_endpoints, work
+from schema.mutations import accounts, clock, deliveries, plan, terms, webhook_endpoints, work
 from schema.nodes import NODE_TYPES
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -24,7 +24,15 @@ SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 
 Mutation: Final = create_type(
     "Mutation",
-    [*terms.FIELDS, *plan.FIELDS, *work.FIELDS, *accounts.FIELDS, *webhook_endpoints.FIELDS, *clock.FIELDS],
+    [
+        *terms.FIELDS,
+        *plan.FIELDS,
+        *work.FIELDS,
+        *accounts.FIELDS,
+        *webhook_endpoints.FIELDS,
+        *deliveries.FIELDS,
+        *clock.FIELDS,
+    ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
 )
 

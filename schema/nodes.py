@@ -13,7 +13,7 @@ from schema.context import Context
 from schema.types.account import Account, ApiKey, Member, account_of, key_of, member_of
 from schema.types.common import Node
 from schema.types.contract import Contract, contract_found
-from schema.types.delivery import Delivery, DeliveryAttempt, attempt_of, delivery_of
+from schema.types.delivery import Delivery, DeliveryAttempt, WebhookReplay, attempt_of, delivery_of, replay_of
 from schema.types.event import Event, event_of
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.money import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
@@ -22,7 +22,7 @@ from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (
     Account, ApiKey, Contract, Delivery, DeliveryAttempt, Deposit, Event, Member, Milestone, PaymentOrder, Submission, Transfer,
-    WebhookEndpoint,
+    WebhookEndpoint, WebhookReplay,
 )  # fmt: skip
 
 _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
@@ -37,6 +37,7 @@ _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
     Kind.MEMBER: member_of,
     Kind.MILESTONE: milestone_found,
     Kind.ORDER: order_of,
+    Kind.REPLAY: replay_of,
     Kind.SUBMISSION: submission_of,
     Kind.TRANSFER: transfer_of,
 }
@@ -44,7 +45,7 @@ _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
 _OWN: Final = frozenset({Kind.ACCOUNT, Kind.KEY, Kind.MEMBER})
 """Kinds that belong to accounts and need no scope; reading most others needs the one for reading contracts."""
 
-_OF_WEBHOOKS: Final = frozenset({Kind.ATTEMPT, Kind.DELIVERY, Kind.ENDPOINT})
+_OF_WEBHOOKS: Final = frozenset({Kind.ATTEMPT, Kind.DELIVERY, Kind.ENDPOINT, Kind.REPLAY})
 """Kinds whose reading needs the scope for managing webhooks."""
 
 

@@ -94,6 +94,20 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayView:
+    """A stretch of the log that an endpoint gets once more: what lies after one position, up to another."""
+
+    id: str
+    endpoint_id: str
+    after_position: int
+    looked_until_position: int
+    until_position: int
+    deliveries: int
+    is_over: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
     """Which deliveries are asked for; what is `None` doesn't narrow."""
 
@@ -198,6 +212,13 @@ async def attempts_by_id(actor: Actor, attempt_ids: Collection[str]) -> dict[str
     return {row["id"]: _attempt(row) for row in rows}
 
 
+async def replays_by_id(actor: Actor, replay_ids: Collection[str]) -> dict[str, ReplayView]:
+    """Those of the replays that exist and whose endpoint the actor may see, by identifier; one statement."""
+    wanted = [one for one in set(replay_ids) if ids.is_a(IdKind.REPLAY, one)]
+    rows = await database.fetch(_REPLAYS_BY_ID, *_viewer(actor), wanted) if wanted else []
+    return {row["id"]: _replay(row) for row in rows}
+
+
 def _viewer(actor: Actor) -> Sequence[object]:
     return actor.account_id, actor.kind is ActorKind.OPERATOR, _limit(actor)
 
@@ -243,6 +264,19 @@ def _attempt(row: Record) -> AttemptView:
         total_ms=row["total_ms"],
         answer=row["excerpt"] or b"",
         is_late=row["is_late"],
+    )
+
+
+def _replay(row: Record) -> ReplayView:
+    return ReplayView(
+        id=row["id"],
+        endpoint_id=row["endpoint_id"],
+        after_position=row["after_position"],
+        looked_until_position=min(row["next_position"] - 1, row["until_position"]),
+        until_position=row["until_position"],
+        deliveries=row["deliveries"],
+        is_over=row["due_at"] is None,
+        created_at=row["created_at"],
     )
 
 
@@ -331,4 +365,10 @@ CROSS JOIN LATERAL (
 _ATTEMPTS_BY_ID: Final = f"""
 SELECT {_ATTEMPT} FROM delivery_attempts AS attempt JOIN deliveries AS found ON found.id = attempt.delivery_id
 WHERE attempt.id = ANY ($4::text[]) AND {_SEEN}
+"""
+
+_REPLAYS_BY_ID: Final = """
+SELECT replay.* FROM replays AS replay JOIN endpoints AS endpoint ON endpoint.id = replay.endpoint_id
+WHERE replay.id = ANY ($4::text[]) AND (endpoint.account_id = $1 OR $2::boolean)
+    AND ($3::text[] IS NULL OR endpoint.contract_ids <@ $3)
 """

@@ -184,7 +184,8 @@ SELECT endpoint_id, lane, -1, 0, clock_timestamp() FROM made RETURNING lane
 
 _REPLAY: Final = f"""
 INSERT INTO replays (id, endpoint_id, after_position, next_position, until_position, due_at)
-SELECT $2, $1, $3, $3 + 1, last.position, CASE WHEN $3 < last.position THEN clock_timestamp() END
+SELECT $2, $1, $3::bigint, $3::bigint + 1, last.position,
+    CASE WHEN $3::bigint < last.position THEN clock_timestamp() END
 FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
 WHERE EXISTS ({_THERE.format(endpoint="$1")})
 RETURNING id

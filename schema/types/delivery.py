@@ -110,6 +110,32 @@ class Delivery(Node):
         )
 
 
+@strawberry.type(
+    description="A stretch of the log that an endpoint gets once more, a few events a second, each marked as a replay."
+)
+class WebhookReplay(Node):
+    endpoint_id: strawberry.ID = strawberry.field(description="The endpoint.")
+    after: Cursor = strawberry.field(description="It begins after this place in the log.")
+    until: Cursor = strawberry.field(description="It ends with this place, which was the last when it was asked for.")
+    looked_until: Cursor = strawberry.field(description="How far it came.")
+    deliveries: int = strawberry.field(description="How many deliveries it made so far.")
+    is_over: bool = strawberry.field(description="Whether it made all of them; they may still wait to be attempted.")
+    created_at: datetime = strawberry.field(description="When it was asked for, in real time.")
+
+    @classmethod
+    def of(cls, view: queries.ReplayView) -> WebhookReplay:
+        return cls(
+            id=strawberry.ID(view.id),
+            endpoint_id=strawberry.ID(view.endpoint_id),
+            after=Cursor(cursors.print_cursor(view.after_position)),
+            until=Cursor(cursors.print_cursor(view.until_position)),
+            looked_until=Cursor(cursors.print_cursor(view.looked_until_position)),
+            deliveries=view.deliveries,
+            is_over=view.is_over,
+            created_at=view.created_at,
+        )
+
+
 @strawberry.input(description="Which deliveries to list. What is null doesn't narrow.")
 class DeliveryFilter:
     endpoint_id: strawberry.ID | None = strawberry.field(
@@ -219,3 +245,10 @@ async def attempt_of(attempt_ids: Sequence[str], context: Context) -> list[Deliv
     """Attempts by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await queries.attempts_by_id(context.known(), attempt_ids)
     return [DeliveryAttempt.of(found[one]) if one in found else None for one in attempt_ids]
+
+
+@batched
+async def replay_of(replay_ids: Sequence[str], context: Context) -> list[WebhookReplay | None]:
+    """Replays by identifier, as far as the viewer may see them: one statement for all that are asked for."""
+    found = await queries.replays_by_id(context.known(), replay_ids)
+    return [WebhookReplay.of(found[one]) if one in found else None for one in replay_ids]
