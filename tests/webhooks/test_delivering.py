@@ -275,7 +275,10 @@ async def until_disabled(endpoint_id: str) -> None:
 async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enabling_catches_up_in_order() -> None:
     there = await Deployment.make()
     async with partners() as partner, desk() as worker:
-        gone, other = await make_endpoint(there.client, partner.url()), await make_endpoint(there.client, partner.url("/b"))
+        gone, other = (
+            await make_endpoint(there.client, partner.url()),
+            await make_endpoint(there.client, partner.url("/b")),
+        )
         await worker.fan_out()
         partner.replies["/hook"] = 410
         deal = await there.propose()
@@ -288,7 +291,9 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
         await worker.fan_out()
         await make_due()
         await quiet(partner.arrivals)
-        assert len(partner.events("/hook")) == 2, "its neighbour's making, and what it answered 410; the rest is recorded"
+        assert len(partner.events("/hook")) == 2, (
+            "its neighbour's making, and what it answered 410; the rest is recorded"
+        )
         assert [a.body["type"] for a in partner.arrivals if a.path == "/b" and "endpoint." in a.body["type"]] == [
             "endpoint.disabled"
         ]
@@ -416,7 +421,10 @@ async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
 async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
     there = await Deployment.make()
     async with partners() as partner, desk() as worker:
-        end, other = await make_endpoint(there.client, partner.url()), await make_endpoint(there.client, partner.url("/b"))
+        end, other = (
+            await make_endpoint(there.client, partner.url()),
+            await make_endpoint(there.client, partner.url("/b")),
+        )
         await worker.fan_out()
         partner.replies["/hook"] = lambda arrival: 200 if arrival.body["data"]["event"]["sequence"] == 1 else 500
         await there.propose()
@@ -529,7 +537,7 @@ async def test_hanging_endpoints_leave_the_others_their_places() -> None:
 
 
 async def test_a_backlog_takes_few_statements() -> None:
-    """One worker, 100 endpoints: at most one statement for 50 deliveries."""
+    """One worker, 20 endpoints, 200 lanes: at most one statement for 50 deliveries."""
     there = await Deployment.make()
     async with partners() as partner:
         for number in range(20):
@@ -543,7 +551,7 @@ async def test_a_backlog_takes_few_statements() -> None:
         await fan_out_only()
         total = await pending()
         with database.counting() as statements:
-            async with desk():
+            async with desk(limits=Limits()):
                 await settled()
         mine = [sql for sql in statements if "count(*) FROM deliveries" not in sql and "task IS NOT NULL" not in sql]
     assert total > 3_500
