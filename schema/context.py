@@ -58,8 +58,8 @@ class Context:
         await asyncio.sleep(0)
         if self.listed > LISTED_MAX:
             raise GraphQLError(
-                f"The lists without pages (plans, members, keys, endpoints) of this operation have {self.listed} entries; at most "
-                f"{LISTED_MAX} are allowed. Ask for fewer contracts or accounts per page (`first`), or page through "
+                f"The lists without pages (plans, members, keys, endpoints) of this operation have {self.listed} entries; "
+                f"at most {LISTED_MAX} are allowed. Ask for fewer contracts or accounts per page (`first`), or page through "
                 "`milestones`.",
                 extensions={"code": "QUERY_TOO_COMPLEX"},
             )

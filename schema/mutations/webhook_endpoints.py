@@ -77,7 +77,7 @@ async def create_webhook_endpoint(call: Call, given: CreateWebhookEndpointInput)
     made = secrets.make(_each_once(given.algorithms), endpoint_id=endpoint_id)
     outcome = await call.run_account(
         commands.CreateEndpoint(
-            account_id=given.account_id or call.actor.account_id or "",
+            account_id=(call.actor.account_id or "") if given.account_id is None else given.account_id,
             endpoint_id=endpoint_id,
             address=_address(call, given.url),
             secrets=tuple(secret.sealed for secret in made),

@@ -178,7 +178,8 @@ CHANGES: Final = {
 }
 """By the name of the trigger: what it refuses."""
 
-FILLED: Final = """
+FILLED: Final = (
+    """
 INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
@@ -190,7 +191,9 @@ INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, c
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
 UPDATE deployment SET clock_offset = '1 day';
-""" + delivery_tables.FILLED
+"""
+    + delivery_tables.FILLED
+)
 """A row in the tables that a busy contract leaves empty."""
 
 
