@@ -83,9 +83,14 @@ async def worker(
             await process.wait()
 
 
-async def until(check: Callable[[], Awaitable[bool]], *, otherwise: Callable[[], str] | None = None) -> None:
+async def until(
+    check: Callable[[], Awaitable[bool]],
+    *,
+    otherwise: Callable[[], str] | None = None,
+    within_seconds: float = PATIENCE_SECONDS,
+) -> None:
     """Wait until something is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + within_seconds
     while not await check():
         if time.monotonic() > deadline:
             raise AssertionError(otherwise() if otherwise else "it never came true")
