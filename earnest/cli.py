@@ -14,6 +14,7 @@ COMMANDS = (
     "web",
     "worker",
     "demo",
+    "listen",
     "migrate",
     "schema",
     "events",
