@@ -84,19 +84,23 @@ async def position_before(at: datetime) -> int:
     What silence brought about may stand later in the log than it occurred, so no order of times can be relied on: identifiers,
     which are made in the order of real time, tell from where on to look.
     """
-    last = await log.last_position()
     offset = await database.fetch_value("SELECT clock_offset FROM deployment")
-    earliest_seconds = (at - offset - _CLOCKS_APART).timestamp()
-    low, high = 0, last
+    earliest = await position_recorded_before(at - offset - _CLOCKS_APART)
+    first = await database.fetch_value(_FIRST_SINCE, earliest, at)
+    return await log.last_position() if first is None else first - 1
+
+
+async def position_recorded_before(at: datetime) -> int:
+    """A position up to which every event was written before `at`, in real time and by the clocks of those who wrote."""
+    low, high = 0, await log.last_position()
     while low < high:
         middle = (low + high + 1) // 2
         event_id = await database.fetch_value("SELECT event_id FROM log_positions WHERE position = $1", middle)
-        if ids.made_at_seconds(event_id) < earliest_seconds:
+        if ids.made_at_seconds(event_id) < at.timestamp():
             low = middle
         else:
             high = middle - 1
-    first = await database.fetch_value(_FIRST_SINCE, low, at)
-    return last if first is None else first - 1
+    return low
 
 
 async def step() -> bool:

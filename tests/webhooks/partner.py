@@ -37,6 +37,7 @@ class Arrival:
     path: str
     event_id: str
     position: str
+    """The cursor; empty for a test."""
     stream: str
     body: dict[str, Any]
     headers: dict[str, str]
@@ -100,7 +101,7 @@ class _Connection(asyncio.Protocol):
             at=at,
             path=line.split(" ")[1],
             event_id=headers["webhook-id"],
-            position=body["data"]["cursor"],
+            position=body["data"]["cursor"] or "",
             stream=body["data"]["event"].get("stream", ""),
             body=body,
             headers=headers,
@@ -169,8 +170,7 @@ async def desk(*, request_seconds: float = 5.0, limits: Limits | None = None) ->
     async with Sender(reach=Reach.LOOPBACK, total_seconds=limits.request_seconds) as sender:
         pump = Pump(sender, limits=limits)
         running = [
-            asyncio.create_task(work)
-            for work in (pump.claim_due(), pump.hand_back(), chores.look_after(pump.wake))
+            asyncio.create_task(work) for work in (pump.claim_due(), pump.hand_back(), chores.look_after(pump.wake))
         ]
         try:
             yield Desk(pump)
@@ -238,7 +238,8 @@ async def matching() -> set[tuple[str, str]]:
     )
     operator = await database.fetch_value("SELECT id FROM accounts WHERE is_operator")
     parties = {
-        row["id"]: {row["client_id"], row["freelancer_id"], operator} for row in await database.fetch("SELECT * FROM contracts")
+        row["id"]: {row["client_id"], row["freelancer_id"], operator}
+        for row in await database.fetch("SELECT * FROM contracts")
     }
     filters: dict[str, tuple[str, list[str], list[str] | None]] = {}
     found: set[tuple[str, str]] = set()
@@ -249,7 +250,11 @@ async def matching() -> set[tuple[str, str]]:
         audience = parties.get(stream, {stream})
         for endpoint_id, (account_id, types, contract_ids) in filters.items():
             family = kind.partition(".")[0] + ".*"
-            if account_id in audience and {"*", kind, family} & set(types) and (not contract_ids or stream in contract_ids):
+            if (
+                account_id in audience
+                and {"*", kind, family} & set(types)
+                and (not contract_ids or stream in contract_ids)
+            ):
                 found.add((row["id"], endpoint_id))
         if kind in ("endpoint.created", "endpoint.changed"):
             filters[data["endpointId"]] = (stream, data["eventTypes"], data.get("contractIds"))

@@ -71,7 +71,12 @@ async def test_a_filter_of_types_and_contracts_lets_through_what_it_names() -> N
     await fan_out_only()
     assert await types_for(exact.id) == ["milestone.funded"] * 2
     assert await types_for(family.id) == ["deposit.started", "deposit.confirmed", "milestone.activated"] * 2
-    assert await types_for(limited.id) == ["deposit.started", "deposit.confirmed", "milestone.funded", "milestone.activated"]
+    assert await types_for(limited.id) == [
+        "deposit.started",
+        "deposit.confirmed",
+        "milestone.funded",
+        "milestone.activated",
+    ]
     assert await made() == await matching()
     assert [difference async for difference in audit_deliveries()] == []
 
@@ -94,7 +99,13 @@ async def test_a_filter_holds_from_the_place_of_its_change_on_however_events_are
     while await log.sequence(limit=batch, on_batch=FanOut(lease_seconds=30.0)):
         pass
     types = await types_for(end.id)
-    assert types == ["contract.proposed", "milestone.funded", "milestone.activated", "milestone.submitted", "milestone.released"]
+    assert types == [
+        "contract.proposed",
+        "milestone.funded",
+        "milestone.activated",
+        "milestone.submitted",
+        "milestone.released",
+    ]
     assert await made() == await matching()
     assert [difference async for difference in audit_deliveries()] == []
 
