@@ -22,14 +22,18 @@ from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.pages import start_page
 from api.tracing import Tracing
+from api.webhooks import event_schemas, webhook_keys
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl
+from webhooks import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    door = Door(runner=runner(), sandbox=settings is not None and settings.sandbox)
+    door = Door(runner=runner())
+    if settings is not None:
+        _decided(settings, door)
     app = Starlette(
         routes=[
             Route("/", start_page),
@@ -37,6 +41,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             WebSocketRoute("/graphql", WebSocketEndpoint(door)),
             Route("/schema.graphql", schema_text),
             Route("/calendar/{token}.ics", calendar_feed),
+            Route("/events.schema.json", event_schemas),
+            Route("/.well-known/webhook-keys", webhook_keys),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -53,11 +59,18 @@ async def schema_text(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
 
 
+def _decided(settings: Settings, door: Door) -> None:
+    """What the deployment decided, told to those who act by it."""
+    door.sandbox = settings.sandbox
+    door.reach = settings.webhook_reach
+    secrets.use(settings.secret_keys)
+
+
 def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
-        door.sandbox = chosen.sandbox
+        _decided(chosen, door)
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)

@@ -41,7 +41,7 @@ class GraphQLEndpoint:
             actor = await self._door.authentication.actor(request.headers.get("authorization"))
             if media_type == EVENT_STREAM:
                 return self._event_stream(request, operation, actor)
-            context = Context(actor=actor, sandbox=self._door.sandbox)
+            context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
             answer = await self._door.runner.run(
                 operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
             )

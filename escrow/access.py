@@ -62,11 +62,13 @@ class ActorKind(StrEnum):
     OPERATOR = "OPERATOR"
     PROVIDER = "PROVIDER"
     CLOCK = "CLOCK"
+    SYSTEM = "SYSTEM"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, or the clock."""
+    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, the clock, or
+    the service itself."""
 
     kind: ActorKind
     account_id: str | None = None
@@ -85,6 +87,7 @@ class Actor:
 
 PROVIDER: Final = Actor(ActorKind.PROVIDER)
 CLOCK: Final = Actor(ActorKind.CLOCK)
+SYSTEM: Final = Actor(ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)

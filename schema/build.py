@@ -15,7 +15,18 @@ from strawberry.tools import create_type
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.execution import Runner
 from schema.idempotency import idempotent
-from schema.mutations import accounts, calendar, clock, imports, plan, references, terms, work
+from schema.mutations import (
+    accounts,
+    calendar,
+    clock,
+    deliveries,
+    imports,
+    plan,
+    references,
+    terms,
+    webhook_endpoints,
+    work,
+)
 from schema.nodes import NODE_TYPES
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -33,6 +44,8 @@ Mutation: Final = create_type(
         *references.FIELDS,
         *accounts.FIELDS,
         *calendar.FIELDS,
+        *webhook_endpoints.FIELDS,
+        *deliveries.FIELDS,
         *clock.FIELDS,
     ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",

@@ -26,7 +26,10 @@ from schema.types.account import Account, Viewer, accounts_list
 from schema.types.change import ChangePage, changes_listed
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
+from schema.types.delivery import Delivery, DeliveryFilter, deliveries_list
+from schema.types.event_type import EventType, event_types_list
 from schema.types.milestone import Milestone, milestone_found
+from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
 
 NODES_MAX: Final = 100
 
@@ -132,10 +135,35 @@ class Query:
         info.context.reader(Scope.CONTRACTS_READ)
         return await changes_listed(info.context, after, first)
 
+    @resolved(
+        "The deliveries to the viewer's own endpoints, newest first. Where few fit among many, a page may hold fewer than asked "
+        "for, or none, while `hasNextPage` says that there is more to look at."
+    )
+    async def deliveries(
+        self,
+        info: Info,
+        filter: Annotated[DeliveryFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[Delivery]:
+        return await deliveries_list(filter or DeliveryFilter(), info.context, first, after)
+
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
         info.context.known()
         return await accounts_list(info.context, first, after)
+
+    @resolved("The types of events that can be received, with the schema and an example of what is sent, by name.")
+    def event_types(self, info: Info) -> list[EventType]:
+        info.context.known()
+        return event_types_list()
+
+    @resolved("Where the events of the viewer's own account are sent, oldest first.")
+    async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
+        actor = info.context.webhook_manager()
+        endpoints = await endpoints_of(actor.account_id or "", info.context) or []
+        await info.context.afford(len(endpoints))
+        return endpoints
 
     @resolved("What the operator takes now: proposals and revisions from now on carry it.")
     async def fees(self, info: Info) -> Fees:

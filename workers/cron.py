@@ -18,14 +18,22 @@ from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
 from escrow import idempotency
+from webhooks import pruning
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
+FORGETTING_SECONDS_MAX: Final = 3600
+"""What isn't done by then is done the next night."""
 
 
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the keys of commands without a contract, older than they are kept. Answers how many they were."""
     return await idempotency.forget_expired()
+
+
+async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every night: finished deliveries that are older than they are kept. Answers how many they were."""
+    return await pruning.prune()
 
 
 @asynccontextmanager
@@ -47,7 +55,10 @@ async def loop(redis_url: str) -> None:
     """Run the sweeps while Redis is there; raises when it isn't."""
     async with connection(redis_url) as redis:
         worker = Worker(
-            cron_jobs=[cron(forget_idempotency_keys, hour=3, minute=17, second=0)],
+            cron_jobs=[
+                cron(forget_idempotency_keys, hour=3, minute=17, second=0),
+                cron(forget_deliveries, hour=3, minute=47, second=0, timeout=FORGETTING_SECONDS_MAX),
+            ],
             queue_name=QUEUE,
             redis_pool=redis,
             handle_signals=False,

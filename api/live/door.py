@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from api.authentication import Authentication
 from api.live.connections import Connections
 from escrow.live.hub import Hub
+from escrow.settings import Reach
 from schema.execution import Runner
 
 
@@ -20,3 +21,5 @@ class Door:
     connections: Connections = field(default_factory=Connections)
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
+    reach: Reach = Reach.PUBLIC
+    """How far webhooks may reach beyond the internet."""

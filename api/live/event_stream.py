@@ -99,7 +99,7 @@ class EventStream:
         async with AsyncExitStack() as stack:
             try:
                 live = await self._connect(stack)
-                context = Context(actor=self._actor, sandbox=self._door.sandbox, live=live)
+                context = Context(actor=self._actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
                 started = await self._door.runner.start(
                     self._operation, context, trace_id=trace_id(), only_reading=self._only_reading
                 )

@@ -213,7 +213,7 @@ class _Socket:
         """Answer the operation; each is looked at with the rights that the key has now."""
         actor = await self._door.authentication.actor(self._authorization)
         live = Live(self._door.hub, self._viewer) if self._viewer is not None else None
-        context = Context(actor=actor, sandbox=self._door.sandbox, live=live)
+        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
         started = await self._door.runner.start(operation, context, trace_id=trace_id())
         if isinstance(started, Stream):
             await self._stream(operation_id, started)

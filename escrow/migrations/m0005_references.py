@@ -147,5 +147,5 @@ CREATE TRIGGER milestones_title_is_kept_up AFTER UPDATE ON milestones
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0003_reminders")]
+    dependencies = [("escrow", "m0004_endpoints")]
     operations: list[Operation] = [RunSQL(part) for part in (REFERENCES, FEED, LISTS, TITLES)]

@@ -6,6 +6,7 @@ stands in the migrations alone.
 
 from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Member
 from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
+from escrow.models.endpoints import Endpoint, EndpointSecret
 from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
 from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
 from escrow.models.notes import CalendarToken, ExternalReference, Title
@@ -22,6 +23,8 @@ __all__ = [
     "DeadlineSweep",
     "Deployment",
     "Deposit",
+    "Endpoint",
+    "EndpointSecret",
     "Event",
     "EventType",
     "ExternalReference",

@@ -5,20 +5,24 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import orjson
 import strawberry
 from strawberry.scalars import JSON
 
 from escrow import cursors, log
+from escrow.access import Scope
 from escrow.queries import records
 from schema.batching import batched
-from schema.connections import Connection, connection, page_size
+from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Context, Info
-from schema.fields import resolved
+from schema.fields import read, resolved
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.common import Actor, Node
+
+if TYPE_CHECKING:
+    from schema.types.delivery import Delivery
 
 
 @strawberry.type(description="A person's words that belong to an event, which itself only holds their salted hash.")
@@ -63,6 +67,14 @@ class Event(Node):
         if self.position is not None:
             return Cursor(cursors.print_cursor(self.position))
         return cast("Cursor | None", cursor_of(self.id, info.context))
+
+    @read("Where it was sent, of the viewer's own endpoints, in order.", scope=Scope.WEBHOOKS_MANAGE)
+    async def deliveries(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> Connection[Annotated[Delivery, strawberry.lazy("schema.types.delivery")]]:
+        from schema.types.delivery import deliveries_of
+
+        return await deliveries_of(self.id, info.context, first, after)
 
     @classmethod
     def of(cls, view: records.EventView, *, position: int | None = None) -> Event:

@@ -44,6 +44,7 @@ def _literal(type_: object) -> str:
         "Date": '"2030-01-01"',
         "CurrencyCode": '"USD"',
         "Decimal": '"1"',
+        "Duration": '"P1D"',
     }
     if text in samples:
         return samples[text]

@@ -13,6 +13,8 @@ from tortoise.models import Model
 from escrow import database, models
 from escrow.models import __all__ as model_names
 from tests.escrow.test_audit import busy
+from tests.webhooks import tables as delivery_tables
+from webhooks import models as delivery_models
 
 HELD: Final = "state IN ('FUNDED', 'ACTIVE', 'SUBMITTED', 'CHANGES_REQUESTED')"
 
@@ -40,6 +42,17 @@ FORBIDDEN: Final = {
     "scopes, NULL, now() FROM api_keys",
     "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
     "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "endpoints_pkey": "INSERT INTO endpoints TABLE endpoints",
+    "endpoints_account": "UPDATE endpoints SET account_id = 'acc_0'",
+    "endpoints_event_types": "UPDATE endpoints SET event_types = '{}'",
+    "endpoints_contracts": "UPDATE endpoints SET contract_ids = '{}'",
+    "endpoints_version": "UPDATE endpoints SET version = 0",
+    "endpoints_reason": "UPDATE endpoints SET disabled_at = now()",
+    "endpoint_secrets_pkey": "INSERT INTO endpoint_secrets TABLE endpoint_secrets",
+    "endpoint_secrets_endpoint": "UPDATE endpoint_secrets SET endpoint_id = 'whe_0'",
+    "endpoint_secrets_fingerprint": "UPDATE endpoint_secrets SET fingerprint = 'x'",
+    "endpoint_secrets_algorithm": "UPDATE endpoint_secrets SET algorithm = 'ROT13'",
+    "endpoint_secrets_public_key": "UPDATE endpoint_secrets SET public_key = 'x'",
     "contracts_pkey": "INSERT INTO contracts TABLE contracts",
     "contracts_client": "UPDATE contracts SET client_id = 'acc_0'",
     "contracts_freelancer": "UPDATE contracts SET freelancer_id = 'acc_0'",
@@ -160,6 +173,7 @@ FORBIDDEN: Final = {
     "calendar_tokens_owner": "UPDATE calendar_tokens SET owner_id = 'x'",
     "calendar_tokens_token_is_a_digest": "UPDATE calendar_tokens SET token_sha256 = 'x'",
     "titles_pkey": "INSERT INTO titles TABLE titles",
+    **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
 
@@ -187,17 +201,24 @@ KEEPERS: Final = {
 }  # fmt: skip
 """Triggers that refuse nothing: they keep the words by which titles are found."""
 
-FILLED: Final = """
+FILLED: Final = (
+    """
 INSERT INTO external_references SELECT client_id, id, 'jira', 'EA-1', NULL, id FROM contracts LIMIT 1;
 INSERT INTO calendar_tokens SELECT account_id, account_id, NULL, sha256('x') FROM members LIMIT 1;
 INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+INSERT INTO endpoints (id, account_id, url, description, event_types, api_version, version, created_at)
+    SELECT 'whe_1', id, 'https://example.com', '', '{*}', 'x', 1, now() FROM accounts WHERE is_operator;
+INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, created_at)
+    VALUES ('whe_1', repeat('0', 64), 'HMAC_SHA256', 'x', now());
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
-UPDATE deployment SET clock_offset = '1 day'
+UPDATE deployment SET clock_offset = '1 day';
 """
+    + delivery_tables.FILLED
+)
 """A row in the tables that a busy contract leaves empty."""
 
 
@@ -262,9 +283,11 @@ INDEXES: Final = {
     "milestones_by_client_due", "milestones_by_client_state", "milestones_by_client_update", "milestones_by_deadline",
     "milestones_by_freelancer_deadline", "milestones_by_freelancer_due", "milestones_by_freelancer_state",
     "milestones_by_freelancer_update", "titles_by_word",
+    "endpoint_secrets_public",
+    "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
-    "transfers_by_contract", "transfers_by_event",
+    "transfers_by_contract", "transfers_by_event", *delivery_tables.INDEXES,
 }  # fmt: skip
 
 
@@ -295,6 +318,8 @@ TYPES: Final[dict[type, str]] = {
     fields.TimeDeltaField: "interval",
     fields.BinaryField: "bytea",
     fields.JSONField: "jsonb",
+    fields.FloatField: "real",
+    fields.UUIDField: "uuid",
     ArrayField: "ARRAY",
     TSVectorField: "tsvector",
 }
@@ -308,8 +333,10 @@ async def test_models_are_the_tables() -> None:
     )
     tables = {(row["table_name"], row["column_name"]): (row["data_type"], row["nullable"]) for row in rows}
     described: dict[tuple[str, str], tuple[str, bool]] = {}
-    for name in model_names:
-        model: type[Model] = getattr(models, name)
+    registered = [getattr(models, name) for name in model_names]
+    registered += [getattr(delivery_models, name) for name in delivery_models.__all__]
+    model: type[Model]
+    for model in registered:
         for field in model._meta.fields_db_projection:
             column = model._meta.fields_map[field]
             place = (model._meta.db_table, model._meta.fields_db_projection[field])

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -21,6 +22,8 @@ from escrow import bell, database, log
 from escrow.live.hub import Hub
 from escrow.settings import PaymentProvider, Settings
 from tests.api.client import People
+from webhooks.pump import Pump
+from webhooks.sender import Sender
 from workers import sequencer
 from workers.supervision import supervise
 
@@ -94,7 +97,7 @@ async def serve(
         Settings(
             database_url="",  # its lifespan never starts, so it never connects: the test has
             redis_url="",
-            secret_keys=(),
+            secret_keys=(bytes(32),),
             payment_provider=PaymentProvider.SANDBOX,
         )
     )
@@ -111,7 +114,7 @@ async def serve(
     await database.fetch("SELECT 1")  # the pool is made with the first statement
     tasks = [asyncio.create_task(_serve(server, bound))]
     if sequencing:
-        tasks.append(asyncio.create_task(supervise("sequencer", sequencer.pump)))
+        tasks.append(asyncio.create_task(supervise("sequencer", partial(sequencer.pump, Pump(Sender())))))
     try:
         await until(lambda: server.started)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as http:
