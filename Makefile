@@ -21,6 +21,7 @@ check: install
 	@$(venv) -m mypy
 	@$(venv) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(venv) -m earnest schema --check
+	@$(venv) -m earnest events --check
 
 bench: install
 	@$(venv) -m tests.benchmarks $(ARGS)

@@ -12,35 +12,46 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
-from api.authentication import Authentication
+from api.calendar import calendar_feed
 from api.graphql import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.live.door import Door
+from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.pages import start_page
 from api.tracing import Tracing
+from api.webhooks import event_schemas, webhook_keys
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl
+from webhooks import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    authentication = Authentication()
-    graphql = GraphQLEndpoint(runner(), authentication, sandbox=settings is not None and settings.sandbox)
-    return Starlette(
+    door = Door(runner=runner())
+    if settings is not None:
+        _decided(settings, door)
+    app = Starlette(
         routes=[
             Route("/", start_page),
-            Route("/graphql", graphql),
+            Route("/graphql", GraphQLEndpoint(door)),
+            WebSocketRoute("/graphql", WebSocketEndpoint(door)),
             Route("/schema.graphql", schema_text),
+            Route("/calendar/{token}.ics", calendar_feed),
+            Route("/events.schema.json", event_schemas),
+            Route("/.well-known/webhook-keys", webhook_keys),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
         middleware=[Middleware(Tracing)],
-        lifespan=_connected(settings, authentication, graphql),
+        lifespan=_connected(settings, door),
     )
+    app.state.door = door
+    return app
 
 
 async def schema_text(_: Request) -> Response:
@@ -48,20 +59,26 @@ async def schema_text(_: Request) -> Response:
     return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
 
 
-def _connected(
-    settings: Settings | None, authentication: Authentication, graphql: GraphQLEndpoint
-) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _decided(settings: Settings, door: Door) -> None:
+    """What the deployment decided, told to those who act by it."""
+    door.sandbox = settings.sandbox
+    door.reach = settings.webhook_reach
+    secrets.use(settings.secret_keys)
+
+
+def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         chosen = settings or Settings.from_environment()
-        graphql.sandbox = chosen.sandbox
+        _decided(chosen, door)
         await database.connect(chosen.database_url)
         try:
             await bell.connect(chosen.redis_url)
-            authentication.usage.start()
+            door.authentication.usage.start()
             yield
         finally:
-            await authentication.usage.stop()
+            await door.connections.stop()
+            await door.authentication.usage.stop()
             await bell.disconnect()
             await database.disconnect()
 

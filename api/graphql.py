@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import json_answer, refusal
-from api.authentication import Authentication, BadCredentials
-from api.negotiation import GRAPHQL, JSON, choose
+from api.authentication import BadCredentials
+from api.live.door import Door
+from api.live.event_stream import EventStream
+from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from api.tracing import trace_id
+from escrow.access import Actor
 from schema.context import Context
-from schema.execution import NotAQuery, Runner
+from schema.execution import NotAQuery, Operation
 
 
 class GraphQLEndpoint:
-    """Answers operations over `POST`, and queries over `GET`."""
+    """Answers operations over `POST`, and queries over `GET`; as an event stream for whoever asks for one."""
 
-    def __init__(self, runner: Runner, authentication: Authentication, *, sandbox: bool = False) -> None:
-        self._runner = runner
-        self._authentication = authentication
-        self.sandbox = sandbox
+    def __init__(self, door: Door) -> None:
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._answer(Request(scope, receive))
+            answer = await self._answer(Request(scope, receive))
         except ClientDisconnect:
             return  # gone before it had said what it wanted: there is nobody to answer
-        await response(scope, receive, send)
+        await answer(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> ASGIApp:
         media_type = choose(request.headers.get("accept"))
         if media_type is None:
-            return refusal(f"Answers come as {GRAPHQL} or {JSON}; the accept header allows neither.", status=406)
+            said = f"Answers come as {GRAPHQL}, {JSON} or {EVENT_STREAM}; the accept header allows none of them."
+            return refusal(said, status=406)
+        refused_as = JSON if media_type == EVENT_STREAM else media_type
         try:
             operation = await read_operation(request)
-            actor = await self._authentication.actor(request.headers.get("authorization"))
-            context = Context(actor=actor, sandbox=self.sandbox)
-            answer = await self._runner.run(
+            actor = await self._door.authentication.actor(request.headers.get("authorization"))
+            if media_type == EVENT_STREAM:
+                return self._event_stream(request, operation, actor)
+            context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
+            answer = await self._door.runner.run(
                 operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
             )
         except BadRequest as error:
-            return refusal(error.message, status=error.status, media_type=media_type, headers=error.headers)
+            return refusal(error.message, status=error.status, media_type=refused_as, headers=error.headers)
         except BadCredentials as error:
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-            return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=media_type, headers=challenge)
+            return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=refused_as, headers=challenge)
         except NotAQuery:
             return refusal(
                 "GET only runs queries; send mutations with POST.",
@@ -55,3 +59,12 @@ class GraphQLEndpoint:
             )
         status = 400 if media_type == GRAPHQL and not answer.ran else 200
         return json_answer(answer.body, status=status, media_type=media_type)
+
+    def _event_stream(self, request: Request, operation: Operation, actor: Actor | None) -> EventStream:
+        return EventStream(
+            self._door,
+            operation,
+            actor,
+            only_reading=request.method == "GET",
+            last_event_id=request.headers.get("last-event-id"),
+        )

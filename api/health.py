@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import json_answer
-from escrow import bell, database, migrate, sweep
+from escrow import bell, database, ids, migrate, sweep
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
 LAG_SECONDS_MAX: Final = 30.0
@@ -24,8 +24,6 @@ somebody is told by the means that everybody has."""
 
 FAILING_MAX: Final = 100
 """A few contracts that fail for a fault of ours are a matter for the log and the metrics; so many are the deployment's."""
-
-_CROCKFORD: Final = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ async def readiness() -> Readiness:
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready: the database does not answer: %r", error)
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
-    lag = max(0.0, time.time() - _made_at_seconds(oldest)) if oldest else 0.0
+    lag = max(0.0, time.time() - ids.made_at_seconds(oldest)) if oldest else 0.0
     return Readiness(
         database=True,
         migrations=True,
@@ -98,8 +96,3 @@ async def readiness() -> Readiness:
         overdue_seconds=backlog.oldest_waiting_seconds,
         failing=backlog.failing,
     )
-
-
-def _made_at_seconds(identifier: str) -> float:
-    """When an identifier was made, in seconds since 1970: the first 48 bits of its UUID are milliseconds."""
-    return (int(identifier.partition("_")[2].translate(_CROCKFORD), 32) >> 80) / 1000

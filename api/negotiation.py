@@ -1,7 +1,8 @@
 """Which media type an answer has, by the `Accept` header: q-values and specificity as RFC 9110 orders them.
 
 GraphQL over HTTP knows two: the old `application/json`, in which every well-formed request is answered with 200, and
-`application/graphql-response+json`, in which the status tells whether the operation ran.
+`application/graphql-response+json`, in which the status tells whether the operation ran. `text/event-stream` is for whoever
+names it: answers that go on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
+EVENT_STREAM: Final = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +34,23 @@ class _Range:
 def choose(accept: str | None) -> str | None:
     """The media type to answer with; `None` if the client takes neither.
 
-    Without a header, and where wildcards leave it open, `application/json`; where both are named alike, the newer one.
+    Without a header, and where wildcards leave it open, `application/json`; where both are named alike, the newer one. An
+    event stream must be named, and wins where it is named alike.
     """
     if accept is None or not accept.strip():
         return JSON
     ranges = [found for entry in _split(accept, ",") if (found := _range(entry)) is not None]
     best: tuple[float, int, int] = (0.0, -1, -1)
     chosen = None
-    for media_type in (JSON, GRAPHQL):
+    for media_type in (JSON, GRAPHQL, EVENT_STREAM):
         matches = [(exact, one.quality) for one in ranges if (exact := one.specificity(media_type)) is not None]
         if not matches:
             continue
         exactness, quality = max(matches)
+        if media_type == EVENT_STREAM and exactness < 2:
+            continue
         preference = 1 if (media_type == GRAPHQL) == (exactness == 2) else 0
+        preference = 2 if media_type == EVENT_STREAM else preference
         if quality > 0 and (quality, exactness, preference) > best:
             best, chosen = (quality, exactness, preference), media_type
     return chosen

@@ -9,7 +9,22 @@ from typing import Protocol
 from earnest.errors import CannotStart
 from escrow.settings import SettingError
 
-COMMANDS = ("up", "web", "worker", "demo", "migrate", "schema", "accounts", "keys", "fees", "audit", "erase")
+COMMANDS = (
+    "up",
+    "web",
+    "worker",
+    "demo",
+    "listen",
+    "migrate",
+    "schema",
+    "events",
+    "accounts",
+    "keys",
+    "secrets",
+    "fees",
+    "audit",
+    "erase",
+)
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""
 
 REFUSED = 2

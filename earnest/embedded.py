@@ -55,7 +55,7 @@ def environment(directory: Path, *, database_url: str, redis_url: str) -> dict[s
         "EARNEST_SECRET_KEYS": secret_key(directory / "secret-key"),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
-        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "on",
+        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
     }
     given = {name: value for name, value in os.environ.items() if value.strip()}
     return sandbox | given | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

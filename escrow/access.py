@@ -62,11 +62,13 @@ class ActorKind(StrEnum):
     OPERATOR = "OPERATOR"
     PROVIDER = "PROVIDER"
     CLOCK = "CLOCK"
+    SYSTEM = "SYSTEM"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, or the clock."""
+    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, the clock, or
+    the service itself."""
 
     kind: ActorKind
     account_id: str | None = None
@@ -87,6 +89,7 @@ class Actor:
 
 PROVIDER: Final = Actor(ActorKind.PROVIDER)
 CLOCK: Final = Actor(ActorKind.CLOCK)
+SYSTEM: Final = Actor(ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ PERMISSIONS: Final[dict[Action, Permission]] = {
     Action.EDIT_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.MOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.REMOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
+    Action.IMPORT_MILESTONES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
     Action.FUND: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.CANCEL_FUNDING: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
     Action.SUBMIT: Permission(_FREELANCER, Role.MEMBER, Scope.CONTRACTS_WRITE),
@@ -172,3 +176,22 @@ def may_see(
     if actor.kind is ActorKind.OPERATOR or (is_mediator and was_disputed):
         return True
     return actor.account_id in (client_id, freelancer_id)
+
+
+def may_see_stream(
+    actor: Actor, *, stream_id: str, client_id: str | None, freelancer_id: str | None, was_disputed: bool
+) -> bool:
+    """Whether the events of this stream exist for this actor: a contract's if it has parties, else an account's.
+
+    Events of an account are seen by that account and the operator alone, and not through a key limited to contracts.
+    """
+    if client_id is not None and freelancer_id is not None:
+        return may_see(
+            actor,
+            contract_id=stream_id,
+            client_id=client_id,
+            freelancer_id=freelancer_id,
+            is_mediator=actor.is_mediator,
+            was_disputed=was_disputed,
+        )
+    return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == stream_id)

@@ -1,4 +1,4 @@
-"""The audit of accounts: members, keys and the operator's fees against what the accounts' events give."""
+"""The audit of accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from escrow import database
+from escrow.accounts.endpoints import Endpoint
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, Key, Member
 from escrow.audit_compare import Difference, Row, compare, compare_row
@@ -17,13 +18,13 @@ async def audit_accounts(account_ids: Sequence[str]) -> Iterable[Difference]:
     """Every difference of these accounts, within the snapshot of the transaction."""
     streams = await load(account_ids)
     accounts = {row["id"]: dict(row) for row in await database.fetch(_ACCOUNTS, account_ids)}
-    members, keys = await _by_account(_MEMBERS, account_ids), await _by_account(_KEYS, account_ids)
+    parts = {table: await _by_account(sql, account_ids) for table, sql in _PARTS.items()}
     return [
         difference
         for account_id in account_ids
         if account_id in accounts
         for difference in _audit(
-            streams[account_id], accounts[account_id], members.get(account_id, []), keys.get(account_id, [])
+            streams[account_id], accounts[account_id], {table: rows[account_id] for table, rows in parts.items()}
         )
     ]
 
@@ -33,8 +34,16 @@ SELECT accounts.*, deployment.client_fee_bps, deployment.freelancer_fee_bps
 FROM accounts LEFT JOIN deployment ON true WHERE accounts.id = ANY ($1)
 """
 """Also without the row of `deployment`, which is a difference then, not a reason to look at no account."""
-_MEMBERS: Final = "SELECT * FROM members WHERE account_id = ANY ($1)"
-_KEYS: Final = "SELECT *, encode(sha256(secret_sha256), 'hex') AS fingerprint FROM api_keys WHERE account_id = ANY ($1)"
+
+_PARTS: Final = {
+    "members": "SELECT * FROM members WHERE account_id = ANY ($1)",
+    "api_keys": "SELECT *, encode(sha256(secret_sha256), 'hex') AS fingerprint FROM api_keys WHERE account_id = ANY ($1)",
+    "endpoints": "SELECT * FROM endpoints WHERE account_id = ANY ($1)",
+    "endpoint_secrets": """
+        SELECT secret.*, endpoints.account_id FROM endpoint_secrets AS secret
+        JOIN endpoints ON endpoints.id = secret.endpoint_id WHERE endpoints.account_id = ANY ($1)""",
+}
+"""By table: the rows that belong to accounts."""
 
 
 async def _by_account(sql: str, account_ids: Sequence[str]) -> dict[str, list[Row]]:
@@ -44,7 +53,7 @@ async def _by_account(sql: str, account_ids: Sequence[str]) -> dict[str, list[Ro
     return found
 
 
-def _audit(stream: Stream, row: Row, members: list[Row], keys: list[Row]) -> Iterator[Difference]:
+def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Difference]:
     yield from check_chain(stream, row)
     try:
         account, _ = fold(stream, evolve)
@@ -58,10 +67,14 @@ def _audit(stream: Stream, row: Row, members: list[Row], keys: list[Row]) -> Ite
     if account.is_operator:
         fees = {"client_fee_bps": account.fees.client_bps, "freelancer_fee_bps": account.fees.freelancer_bps}
         yield from compare_row("deployment", account.id, fees, row)
-    yield from compare(
-        "members", (_member_row(account.id, one) for one in account.members.values()), members, by=["id"]
-    )
-    yield from compare("api_keys", (_key_row(account.id, one) for one in account.keys.values()), keys, by=["id"])
+    endpoints = account.endpoints.values()
+    for table, key, expected in (
+        ("members", ["id"], [_member_row(account.id, one) for one in account.members.values()]),
+        ("api_keys", ["id"], [_key_row(account.id, one) for one in account.keys.values()]),
+        ("endpoints", ["id"], [_endpoint_row(account.id, one) for one in endpoints]),
+        ("endpoint_secrets", ["endpoint_id", "fingerprint"], [row for one in endpoints for row in _secret_rows(one)]),
+    ):
+        yield from compare(table, expected, parts[table], by=key)
 
 
 def account_row(account: Account) -> Row:
@@ -102,3 +115,35 @@ def _key_row(account_id: str, key: Key) -> Row:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
+
+
+def _endpoint_row(account_id: str, endpoint: Endpoint) -> Row:
+    return {
+        "id": endpoint.id,
+        "account_id": account_id,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "event_types": list(endpoint.event_types),
+        "contract_ids": None if endpoint.contract_ids is None else list(endpoint.contract_ids),
+        "api_version": endpoint.api_version,
+        "version": endpoint.version,
+        "created_at": endpoint.created_at,
+        "disabled_at": endpoint.disabled_at,
+        "disabled_reason": None if endpoint.disabled_reason is None else endpoint.disabled_reason.value,
+        "deleted_at": endpoint.deleted_at,
+    }
+
+
+def _secret_rows(endpoint: Endpoint) -> list[Row]:
+    """What may be told of the secrets; whether a ciphertext still opens only a process with the deployment's keys can say."""
+    return [
+        {
+            "endpoint_id": endpoint.id,
+            "fingerprint": secret.facts.fingerprint,
+            "algorithm": secret.facts.algorithm.value,
+            "public_key": secret.facts.public_key,
+            "created_at": secret.created_at,
+            "expires_at": secret.expires_at,
+        }
+        for secret in endpoint.secrets
+    ]

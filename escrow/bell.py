@@ -50,6 +50,8 @@ class Topic(StrEnum):
     """An order to the payment provider was written, or the provider has an answer."""
     DEADLINES = "deadlines"
     """A clock of a contract started, stopped or moved."""
+    DELIVERIES = "deliveries"
+    """Webhooks are due that no process took at once, or there is something else to do for an endpoint."""
 
 
 class Wakeups:
@@ -151,13 +153,13 @@ async def reachable() -> bool:
 
 
 @contextlib.contextmanager
-def listen(*topics: Topic) -> Iterator[Wakeups]:
-    """Wake-ups for rings of ``topics`` while the block lasts.
+def listen(*topics: Topic, wakeups: Wakeups | None = None) -> Iterator[Wakeups]:
+    """Wake-ups for rings of ``topics`` while the block lasts; those given, if others wake the listener, too.
 
     Look first, then wait: what happened before the block is not rung again. After Redis was away everybody is woken
     once, since rings may have been missed.
     """
-    wakeups = Wakeups()
+    wakeups = wakeups or Wakeups()
     _room.listeners[wakeups] = frozenset(topics)
     _lend_an_ear()
     try:

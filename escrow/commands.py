@@ -14,10 +14,11 @@ from typing import Final
 
 import asyncpg
 
-from escrow import bell, codec, database, ids, log, store_read, store_write
+from escrow import bell, codec, database, ids, log, references, store_read, store_write
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
 from escrow.agreement.commands import Command, PartyCommand
+from escrow.agreement.imports import ROWS_MAX
 from escrow.agreement.permit import forbidden_by_table
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import Step, step
@@ -26,6 +27,7 @@ from escrow.errors import NotFound
 from escrow.idempotency import Idempotency, replay
 from escrow.ids import Kind
 from escrow.log import Sealed
+from escrow.references import Names, Notes
 from escrow.store_read import Loaded, Subject
 
 RACES_MAX: Final = 2
@@ -83,6 +85,8 @@ async def foresee(command: Command, *, by: Actor) -> tuple[Step, Surroundings]:
         _check_visible(command, loaded, by)
     except NotFound as refusal:
         return Step(None, None, (), refusal), loaded.around
+    if isinstance(command, commands.ImportMilestones):
+        command = references.resolved(command, loaded.known, loaded.contract)
     return _decide(command, loaded, by), loaded.around
 
 
@@ -95,7 +99,7 @@ async def _run_locked(command: Command, by: Actor, idempotency: Idempotency | No
                 await store_read.lock(attempt.subject)
                 written = await attempt.read_and_decide() or await attempt.write_only()
         except asyncpg.UniqueViolationError as error:
-            _raise_unless_key(error)
+            _raise_unless_taken(error)
             continue
         if written:
             await attempt.ring()
@@ -113,6 +117,7 @@ class _Attempt:
         self._replayed: Mapping[str, str] | None = None
         self._sealed: list[Sealed] = []
         self._step = Step(None, None, ())
+        self._notes: Notes | None = None
 
     async def read_and_decide(self) -> bool:
         """Whether there is nothing to write: it is a repetition, or nothing happened that anybody must remember."""
@@ -125,19 +130,22 @@ class _Attempt:
         if self._replayed is not None:
             _check_may_repeat(self._command, loaded, self._by)
             return True
+        if isinstance(self._command, commands.ImportMilestones):
+            self._command = references.resolved(self._command, loaded.known, loaded.contract)
+            self._notes = references.notes(self._command, loaded.known, account_id=self._by.account_id)
         self._step = _decide(self._command, loaded, self._by)
         if self._step.recorded:
             return False
         if self._step.refusal is not None:
             raise self._step.refusal
-        return key is None
+        return key is None and self._notes is None
 
     async def write(self) -> bool:
         """Whether the decision could be written; else somebody was faster. Rings the bell if it was."""
         try:
             written = await self.write_only()
         except asyncpg.UniqueViolationError as error:
-            _raise_unless_key(error)
+            _raise_unless_taken(error)
             return False
         if written:
             await self.ring()
@@ -157,6 +165,7 @@ class _Attempt:
             account_id=self._by.account_id,
             key=self._idempotency if accepted else None,
             result=result_of(self._command, after),
+            notes=self._notes if accepted else None,
         )
 
     async def ring(self) -> None:
@@ -203,6 +212,9 @@ def subject_of(command: Command) -> Subject:
     # What a command is about to make is not there to be loaded.
     makes_order = isinstance(command, commands.Fund | commands.FundContract | commands.RequestPayout)
     return Subject(
+        names=Names(command.system, tuple(row.external_id for row in command.rows[:ROWS_MAX]))
+        if isinstance(command, commands.ImportMilestones)
+        else None,
         contract_id=_one(Kind.CONTRACT, getattr(command, "contract_id", None)),
         milestone_id=_one(Kind.MILESTONE, getattr(command, "milestone_id", None)),
         deposit_id=None if makes_order else _one(Kind.DEPOSIT, getattr(command, "deposit_id", None)),
@@ -227,6 +239,8 @@ def result_of(command: Command, after: Contract) -> dict[str, str]:
         named["milestone_id"] = command.milestone.id
     elif isinstance(command, commands.PostUpdate):
         named["update_number"] = str(after.updates_posted)
+    elif isinstance(command, commands.ImportMilestones):
+        named["milestone_ids"] = " ".join(row.milestone_id for row in command.rows)
     return {"contract_id": after.id} | {name: value for name, value in named.items() if value is not None}
 
 
@@ -284,7 +298,7 @@ _WAYS: Final = {
 """The ways to a contract, in the order in which they are looked at, and how a person calls what they name."""
 
 
-def _raise_unless_key(error: asyncpg.UniqueViolationError) -> None:
-    """Another command with the same key was faster: reading again finds it. Anything else is a fault."""
-    if error.constraint_name != "idempotency_keys_pkey":
+def _raise_unless_taken(error: asyncpg.UniqueViolationError) -> None:
+    """Another command took the same key or the same name faster: reading again finds it. Anything else is a fault."""
+    if error.constraint_name not in ("idempotency_keys_pkey", *references.TAKEN):
         raise error

@@ -52,6 +52,9 @@ AWAY: Final = (
 )
 """What a statement raises when PostgreSQL is away, restarting, or hung up: no fault of the statement's."""
 
+IDLE_IN_TRANSACTION_MS: Final = 30_000
+"""PostgreSQL ends a session that leaves a transaction alone for so long. None of ours waits for anything but statements."""
+
 _ALIAS: Final = "default"
 
 _statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
@@ -105,7 +108,12 @@ def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     credentials = config["connections"][_ALIAS]["credentials"]
     credentials["connection_class"] = _RecordingConnection
     # Short statements whose cost estimates mislead: compiling one takes longer than running it.
-    credentials["server_settings"] = {"application_name": "earnest", "jit": "off"}
+    # A process that is paused in the middle of a transaction must not hold up the others, the sequencers above all.
+    credentials["server_settings"] = {
+        "application_name": "earnest",
+        "jit": "off",
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+    }
     # Kept prepared as long as the connection lives: planning one anew takes longer than running it several times.
     credentials.setdefault("max_cached_statement_lifetime", 0)
     if pool_size is not None:

@@ -42,7 +42,10 @@ class ErrorCode(StrEnum):
 
 
 class DomainError(Exception):
-    """A refusal. ``field`` is the path of the input at fault in the API's spelling; ``details`` are plain values."""
+    """A refusal. ``field`` is the path of the input at fault in the API's spelling; ``details`` are plain values.
+
+    ``others`` are further refusals of the same command, where it has many parts that can each be at fault.
+    """
 
     code: ClassVar[ErrorCode]
 
@@ -51,6 +54,7 @@ class DomainError(Exception):
         self.message = message
         self.field = field
         self.details: dict[str, object] = dict(details or {})
+        self.others: tuple[DomainError, ...] = ()
 
 
 class NotFound(DomainError):

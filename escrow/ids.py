@@ -32,6 +32,7 @@ class Kind(StrEnum):
     ENDPOINT = "whe"
     DELIVERY = "dlv"
     ATTEMPT = "att"
+    REPLAY = "rpl"
     KEY = "key"
     MEMBER = "mem"
     TRANSFER = "trf"
@@ -75,6 +76,15 @@ def encode(number: int) -> str:
         number, digit = divmod(number, 32)
         digits.append(_ALPHABET[digit])
     return "".join(reversed(digits))
+
+
+_READ: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+"""From Crockford's digits to those that `int` reads."""
+
+
+def made_at_seconds(identifier: str) -> float:
+    """When a well-formed identifier was made, in seconds since 1970, by the clock of the host that made it."""
+    return (int(identifier.partition("_")[2].translate(_READ), 32) >> 80) / 1000
 
 
 def kind_of(identifier: str) -> Kind | None:

@@ -147,6 +147,7 @@ class Action(StrEnum):
     EDIT_MILESTONE = "EDIT_MILESTONE"
     MOVE_MILESTONE = "MOVE_MILESTONE"
     REMOVE_MILESTONE = "REMOVE_MILESTONE"
+    IMPORT_MILESTONES = "IMPORT_MILESTONES"
     FUND = "FUND"
     CANCEL_FUNDING = "CANCEL_FUNDING"
     SUBMIT = "SUBMIT"
@@ -288,6 +289,7 @@ TRANSITIONS: Final[dict[Action, Transition]] = {
         _on_milestone(_A.EDIT_MILESTONE, _PLANNED, _M.PLANNED, "milestone.edited", edits_plan=True),
         _on_milestone(_A.MOVE_MILESTONE, _PLANNED, _M.PLANNED, "milestone.moved", edits_plan=True),
         _on_milestone(_A.REMOVE_MILESTONE, _PLANNED, _M.CANCELLED, "milestone.removed", edits_plan=True),
+        _on_contract(_A.IMPORT_MILESTONES, _ACTIVE, None, "milestone.added", while_ending=False),
         _on_contract(_A.FILE_CHANGE_REQUEST, _ACTIVE, None, "change_request.filed"),
         _on(
             Subject.CHANGE_REQUEST, _A.ACCEPT_CHANGE_REQUEST, _OPEN_CHANGE, ChangeRequestState.ACCEPTED,

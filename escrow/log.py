@@ -246,12 +246,14 @@ WITH taken AS (
     RETURNING serial, event_id
 ), placed AS (
     SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY taken.serial) AS position,
-           taken.event_id, event.stream_id, event.sequence, event.type
+           taken.event_id, event.stream_id, event.sequence, event.type, contract.client_id, contract.freelancer_id
     FROM taken CROSS JOIN LATERAL (
         SELECT stream_id, sequence, type FROM events WHERE id = taken.event_id OFFSET 0) AS event
+    LEFT JOIN LATERAL (
+        SELECT client_id, freelancer_id FROM contracts WHERE id = event.stream_id OFFSET 0) AS contract ON true
 ), written AS (
-    INSERT INTO log_positions (position, event_id, stream_id)
-    SELECT position, event_id, stream_id FROM placed ORDER BY position
+    INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id)
+    SELECT position, event_id, stream_id, client_id, freelancer_id FROM placed ORDER BY position
 )
 SELECT position, event_id, stream_id, sequence, type FROM placed ORDER BY position
 """
@@ -284,6 +286,12 @@ async def last_position() -> int:
     """The position of the last event that has one: a reader that starts from it gets what comes from now on."""
     position: int = await database.fetch_value("SELECT coalesce(max(position), 0) FROM log_positions")
     return position
+
+
+async def positions_of(event_ids: Sequence[str]) -> dict[str, int]:
+    """The positions of those of the events that have one, by identifier; one statement."""
+    rows = await database.fetch("SELECT event_id, position FROM log_positions WHERE event_id = ANY ($1)", event_ids)
+    return {row["event_id"]: row["position"] for row in rows}
 
 
 async def waiting() -> int:

@@ -5,6 +5,7 @@ Any number of processes may start this at once; one does the work, the others wa
 
 from __future__ import annotations
 
+import importlib
 import pkgutil
 from typing import Final
 
@@ -13,8 +14,9 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
-from escrow import log, migrations
+from escrow import log
 from escrow.database import configuration, fetch, fetch_value
+from escrow.settings import tortoise_config
 
 MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 """The advisory lock's number, the same in every release: "migrate" in ASCII."""
@@ -47,9 +49,21 @@ async def migrate(url: str) -> list[str]:
 
 
 async def pending() -> list[str]:
-    """The steps of this release that the connected database lacks; all of them if it was never migrated."""
-    known = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
+    """The steps of this release, of every package, that the connected database lacks; all if it was never migrated."""
+    known = _known()
     if await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
         return known
-    applied = {row["name"] for row in await fetch("SELECT name FROM tortoise_migrations WHERE app = 'escrow'")}
+    applied = {f"{row['app']}.{row['name']}" for row in await fetch("SELECT app, name FROM tortoise_migrations")}
     return [name for name in known if name not in applied]
+
+
+def _known() -> list[str]:
+    """Every package's steps. Packages above this one are found by the name under which they are registered."""
+    apps = tortoise_config("postgres://nobody@nowhere/nothing")["apps"]
+    return [
+        f"{app}.{name}"
+        for app, config in apps.items()
+        for name in sorted(
+            module.name for module in pkgutil.iter_modules(importlib.import_module(config["migrations"]).__path__)
+        )
+    ]

@@ -37,6 +37,16 @@ class PaymentProvider(StrEnum):
     SANDBOX = "sandbox"
 
 
+class Reach(StrEnum):
+    """How far webhooks reach beyond the internet, by the words of `EARNEST_WEBHOOK_ALLOW_PRIVATE`."""
+
+    PUBLIC = "off"
+    LOOPBACK = "loopback"
+    """Also this machine itself, and by plain http: for developing."""
+    PRIVATE = "on"
+    """Also private networks, and by plain http: for a deployment whose receivers are its operator's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one deployment decided. Secrets stay out of `repr`, so that a log line cannot leak them."""
@@ -56,7 +66,7 @@ class Settings:
     payment_provider: PaymentProvider
     """`EARNEST_PAYMENT_PROVIDER`, required: nobody should pay with the sandbox because of a forgotten variable."""
 
-    webhook_allow_private: bool = False
+    webhook_reach: Reach = Reach.PUBLIC
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
     host: str = "127.0.0.1"
@@ -83,7 +93,7 @@ class Settings:
             secret_keys=_secret_keys(read),
             sandbox=sandbox,
             payment_provider=_payment_provider(read, sandbox=sandbox),
-            webhook_allow_private=read.switch("EARNEST_WEBHOOK_ALLOW_PRIVATE", default=False),
+            webhook_reach=_webhook_reach(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -100,6 +110,11 @@ def tortoise_config(database_url: str) -> dict[str, Any]:
                 "models": ["escrow.models"],
                 "default_connection": "default",
                 "migrations": "escrow.migrations",
+            },
+            "webhooks": {
+                "models": ["webhooks.models"],
+                "default_connection": "default",
+                "migrations": "webhooks.migrations",
             },
         },
         "use_tz": True,
@@ -205,6 +220,17 @@ def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
     if text == PaymentProvider.SANDBOX and not sandbox:
         raise SettingError("EARNEST_PAYMENT_PROVIDER", "is sandbox, which moves no money; it needs EARNEST_SANDBOX=on")
     return PaymentProvider(text)
+
+
+def _webhook_reach(read: _Reader) -> Reach:
+    variable = "EARNEST_WEBHOOK_ALLOW_PRIVATE"
+    text = read.text(variable)
+    if text is not None and text.lower() == Reach.LOOPBACK:
+        return Reach.LOOPBACK
+    try:
+        return Reach.PRIVATE if read.switch(variable, default=False) else Reach.PUBLIC
+    except SettingError:
+        raise SettingError(variable, f"is {text!r}; it must be off, loopback or on") from None
 
 
 def _refuse_tokens(read: _Reader) -> None:

@@ -8,8 +8,8 @@ rows come as arrays of records, which the driver decodes without JSON.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from escrow import database, log
 from escrow.agreement.objects import ChangeRequest
 from escrow.agreement.state import Contract, Fees, Surroundings
 from escrow.idempotency import StoredKey, stored
+from escrow.references import Known, Names
 from escrow.store_objects import (
     CHANGE_REQUEST,
     DISPUTE,
@@ -56,6 +57,8 @@ class Subject:
     change_request_id: str | None = None
     client_id: str | None = None
     freelancer_id: str | None = None
+    names: Names | None = None
+    """What else is asked: what these names stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,15 @@ class Loaded:
     key: StoredKey | None
     is_beyond_us: bool
     """Whether its log has an event that this release can't fold."""
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """What the subject's names stand for, as far as they stand for anything."""
 
 
 async def load(subject: Subject, *, account_id: str | None = None, key: str | None = None) -> Loaded:
     """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent."""
+    names = subject.names
     row = await database.fetch_row(
-        _LOAD,
+        _LOAD if names is None else _LOAD_NAMED,
         subject.contract_id,
         subject.milestone_id,
         subject.deposit_id,
@@ -92,6 +98,7 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         subject.refund_id,
         subject.dispute_id,
         subject.change_request_id,
+        *((names.system, list(names.external_ids)) if names is not None else ()),
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -104,6 +111,7 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         around=_surroundings(row),
         key=stored(row["input_sha256"], row["result"]),
         is_beyond_us=row["is_beyond_us"],
+        known={name: Known(*thing) for name, *thing in row["known"]} if names is not None else {},
     )
 
 
@@ -266,5 +274,13 @@ LEFT JOIN idempotency_keys AS key ON key.account_id = $5 AND key.key = $6
 LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT.format(*_NAMED)}, key.contract_id)
 WHERE deployment.id = 1
 """
+
+_LOAD_NAMED: Final = _LOAD.replace(
+    "AS is_beyond_us\n",
+    """AS is_beyond_us,
+    ARRAY(
+        SELECT ROW(external_id, contract_id, milestone_id, url) FROM external_references
+        WHERE account_id = $5 AND system = $15 AND external_id = ANY ($16::text[])) AS known\n""",
+)
 
 _LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT.format(*_LOCKED)}) FOR NO KEY UPDATE"

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from escrow import database, ids, ledger, log
-from escrow.agreement.deadlines import deadlines
+from escrow import database, ids, ledger, log, references
+from escrow.agreement.deadlines import UNSEEN, deadlines
 from escrow.agreement.state import Contract
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
+from escrow.references import Notes
 from escrow.store_objects import Row
-from escrow.store_parts import ORDERS, PARTS, Part, sql_type
+from escrow.store_parts import MILESTONES, ORDERS, PARTS, Part, sql_type
 from escrow.store_read import Loaded
 from escrow.store_rows import CONTRACT, contract_row, deadline_row
+
+_Clocks = Mapping[str, datetime]
 
 
 async def write(
@@ -34,22 +38,27 @@ async def write(
     account_id: str | None = None,
     key: Idempotency | None = None,
     result: Mapping[str, str] | None = None,
+    notes: Notes | None = None,
 ) -> bool:
     """Make `after` and its events the contract's new truth, if nobody changed it since it was loaded; answers whether.
 
-    With `key`, the account's idempotency key and the `result` are stored with it. Fails with asyncpg's
-    `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key meanwhile.
+    With `key`, the account's idempotency key and the `result` are stored with it, with `notes` what its program calls the
+    milestones. Fails with asyncpg's `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key
+    meanwhile, on `external_references_name_one_thing` or `external_references_pkey` if one of the names was given away.
     """
     before = loaded.contract
     last = sealed[-1] if sealed else None
+    clocks_before, clocks_after = _next_clocks(before), _next_clocks(after)
     row = contract_row(after) | {
+        "deadline_at": clocks_after.get(after.id),
         "version": loaded.version + len(sealed),
         "last_hash": last.hash if last else loaded.last_hash,
         "last_event_at": last.recorded.at if last else loaded.last_event_at,
     }
     arguments = [
         *(row[name] for name in _COLUMNS),
-        *(_json(part.row(after, one) for one in _changed(part, before, after)) for part in PARTS),
+        _json(_plan_rows(before, after, clocks_before, clocks_after)),
+        *(_json(part.row(after, one) for one in _changed(part, before, after)) for part in _OTHER_PARTS),
         *_balances(before, after),
         *_deadlines(before, after),
         *_transfers(after.id, sealed),
@@ -61,7 +70,10 @@ async def write(
     ]
     if before is None:
         return await database.fetch_row(_CREATE, *arguments) is not None
-    return await database.fetch_row(_CHANGE, *arguments, loaded.version, loaded.erasures) is not None
+    arguments += [loaded.version, loaded.erasures]
+    if notes is not None:
+        return await database.fetch_row(_CHANGE_NOTED, *arguments, *notes.arguments()) is not None
+    return await database.fetch_row(_CHANGE, *arguments) is not None
 
 
 def changes_orders(before: Contract | None, after: Contract) -> bool:
@@ -76,6 +88,27 @@ def _changed(part: Part, before: Contract | None, after: Contract) -> Iterator[A
     """The objects of a table that are others than before."""
     known = part.held_by(before) if before is not None else {}
     return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
+
+
+def _plan_rows(
+    before: Contract | None, after: Contract, clocks_before: _Clocks, clocks_after: _Clocks
+) -> Iterator[Row]:
+    """The milestones that are others than before, and those that wait for another clock."""
+    known = MILESTONES.held_by(before) if before is not None else {}
+    for identifier, milestone in MILESTONES.held_by(after).items():
+        if known.get(identifier) is not milestone or clocks_before.get(identifier) != clocks_after.get(identifier):
+            yield MILESTONES.row(after, milestone) | {"deadline_at": clocks_after.get(identifier)}
+
+
+def _next_clocks(contract: Contract | None) -> _Clocks:
+    """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
+    found: dict[str, datetime] = {}
+    if contract is not None:
+        for clock in deadlines(contract):
+            if clock.kind not in UNSEEN:
+                for identifier in (contract.id, *clock.milestone_ids):
+                    found.setdefault(identifier, clock.due_at)
+    return found
 
 
 def _json(rows: Iterable[Row]) -> str:
@@ -119,7 +152,9 @@ def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
 
 # --- the statement --------------------------------------------------------------------------------------------------
 
-_COLUMNS: Final = (*CONTRACT, "version", "last_hash", "last_event_at")
+_COLUMNS: Final = (*CONTRACT, "deadline_at", "version", "last_hash", "last_event_at")
+_OTHER_PARTS: Final = tuple(part for part in PARTS if part is not MILESTONES)
+_RETURNED: Final = "id, client_id, freelancer_id"
 _FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
 
 
@@ -134,24 +169,29 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(part: Part, parameter: str) -> str:
-    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may."""
-    typed = ", ".join(f"{column} {sql_type(column)}" for column in part.columns)
-    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in part.updated)
-    conflict = f"ON CONFLICT ({', '.join(part.key)}) DO UPDATE SET {assigned}" if part.updated else ""
+def _upsert(part: Part, parameter: str, *, beside: Sequence[str] = (), of_contract: Sequence[str] = ()) -> str:
+    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may.
+
+    The rows have the columns `beside`, too, which always may; the columns `of_contract` are the contract's own.
+    """
+    columns, updated = (*part.columns, *beside), (*part.updated, *beside)
+    typed = ", ".join(f"{column} {sql_type(column)}" for column in columns)
+    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
+    conflict = f"ON CONFLICT ({', '.join(part.key)}) DO UPDATE SET {assigned}" if updated else ""
     return f"""
     in_{part.table} AS (
-        INSERT INTO {part.table} ({", ".join(part.columns)})
-        SELECT given.* FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
+        INSERT INTO {part.table} ({", ".join((*columns, *of_contract))})
+        SELECT {", ".join(("given.*", *of_contract))} FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
         {conflict}
     )"""
 
 
-def _statement(*, new: bool) -> str:
+def _statement(*, new: bool = False, noted: bool = False) -> str:
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
     parts = [
-        *(_upsert(part, number) for part, number in zip(PARTS, numbers.take(len(PARTS)), strict=True)),
+        _upsert(MILESTONES, *numbers.take(1), beside=("deadline_at",), of_contract=("client_id", "freelancer_id")),
+        *(_upsert(part, number) for part, number in zip(_OTHER_PARTS, numbers.take(len(_OTHER_PARTS)), strict=True)),
         _BOOKED.format(*numbers.take(3)),
         _STOPPED.format(*numbers.take(2)),
         _STARTED.format(*numbers.take(3)),
@@ -161,13 +201,16 @@ def _statement(*, new: bool) -> str:
     numbers.take(log.APPEND_PARAMETERS)
     parts.append(_KEPT.format(*numbers.take(4)))
     if new:
-        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
+        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING {_RETURNED}"
     else:
         changed = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
         unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
         version, erasures = numbers.take(2)
-        head = f"UPDATE contracts SET {changed} WHERE {unused} AND version = {version} AND erasures = {erasures} RETURNING id"
+        same = f"{unused} AND version = {version} AND erasures = {erasures}"
+        head = f"UPDATE contracts SET {changed} WHERE {same} RETURNING {_RETURNED}"
+    if noted:
+        parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
 
 
@@ -206,4 +249,5 @@ _KEPT: Final = """
     )"""
 
 _CREATE: Final = _statement(new=True)
-_CHANGE: Final = _statement(new=False)
+_CHANGE: Final = _statement()
+_CHANGE_NOTED: Final = _statement(noted=True)

@@ -15,10 +15,26 @@ from strawberry.tools import create_type
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.execution import Runner
 from schema.idempotency import idempotent
-from schema.mutations import accounts, changes, clock, disputes, money, plan, refunds, terms, work
+from schema.mutations import (
+    accounts,
+    calendar,
+    changes,
+    clock,
+    deliveries,
+    disputes,
+    imports,
+    money,
+    plan,
+    references,
+    refunds,
+    terms,
+    webhook_endpoints,
+    work,
+)
 from schema.nodes import NODE_TYPES
 from schema.queries import Query
 from schema.scalars import SCALARS
+from schema.subscriptions import Subscription
 
 SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 
@@ -27,12 +43,17 @@ Mutation: Final = create_type(
     [
         *terms.FIELDS,
         *plan.FIELDS,
+        *imports.FIELDS,
         *money.FIELDS,
         *work.FIELDS,
         *changes.FIELDS,
         *refunds.FIELDS,
         *disputes.FIELDS,
+        *references.FIELDS,
         *accounts.FIELDS,
+        *calendar.FIELDS,
+        *webhook_endpoints.FIELDS,
+        *deliveries.FIELDS,
         *clock.FIELDS,
     ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
@@ -52,6 +73,7 @@ def schema() -> strawberry.Schema:
     return _Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=NODE_TYPES,
         directives=[idempotent],
         config=StrawberryConfig(scalar_map=SCALARS),

@@ -10,8 +10,22 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
+from escrow.accounts.permissions import is_operator
+from escrow.live.hub import Hub
+from escrow.live.keys import Viewer
+from escrow.settings import Reach
 from schema.batching import Batches
 from schema.limits import LISTED_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The log as it is written, and who is connected to it."""
+
+    hub: Hub
+    viewer: Viewer
+    resume_after: str | None = None
+    """The cursor that a transport resumes from by itself; it goes before the operation's own `after`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +35,10 @@ class Context:
     actor: Actor | None
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
+    live: Live | None = None
+    """What subscriptions are read from, where the transport has room for more than one answer."""
+    reach: Reach = Reach.PUBLIC
+    """How far webhooks may reach beyond the internet."""
     batches: Batches = field(default_factory=Batches)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
@@ -39,6 +57,11 @@ class Context:
             )
         return actor
 
+    def webhook_manager(self) -> Actor:
+        """Whoever asks, if they may ask about webhook endpoints: the operator, or a key with the scope for it."""
+        actor = self.known()
+        return actor if is_operator(actor) else self.reader(Scope.WEBHOOKS_MANAGE)
+
     async def afford(self, listed: int) -> None:
         """Count the objects of a list without a page size, before anything is asked of them.
 
@@ -49,8 +72,8 @@ class Context:
         await asyncio.sleep(0)
         if self.listed > LISTED_MAX:
             raise GraphQLError(
-                f"The lists without pages (plans, members, keys) of this operation have {self.listed} entries; at most "
-                f"{LISTED_MAX} are allowed. Ask for fewer contracts or accounts per page (`first`), or page through "
+                f"The lists without pages (plans, members, keys, endpoints) of this operation have {self.listed} entries; "
+                f"at most {LISTED_MAX} are allowed. Ask for fewer contracts or accounts per page (`first`), or page through "
                 "`milestones`.",
                 extensions={"code": "QUERY_TOO_COMPLEX"},
             )

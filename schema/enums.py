@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
+from escrow.accounts.endpoints import Algorithm, DisabledReason, EndpointState
 from escrow.agreement.advice import HintCode
 from escrow.agreement.objects import ChangeKind
 from escrow.agreement.state import DepositTerm
@@ -29,12 +30,16 @@ from escrow.lifecycle import (
     ReversalOutcome,
     ReversalState,
 )
+from escrow.queries.contracts import ContractOrder
+from escrow.queries.milestones import MilestoneOrder
+from webhooks import heads as webhook_heads
+from webhooks import queries as webhook_queries
 
 E = TypeVar("E", bound=type[Enum])
 
 
-def _describe(of: E, description: str, /, **values: str) -> E:
-    described = strawberry.enum(of, description=description)
+def _describe(of: E, description: str, /, name: str | None = None, **values: str) -> E:
+    described = strawberry.enum(of, name=name, description=description)
     definition: Any = described.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
         value.description = values.pop(value.name)
@@ -85,6 +90,7 @@ _describe(
     OPERATOR="The operator of this deployment.",
     PROVIDER="The payment provider, by a report.",
     CLOCK="A deadline that passed.",
+    SYSTEM="The service itself, such as when it gives up an endpoint that doesn't answer.",
 )
 
 _describe(
@@ -112,6 +118,27 @@ _describe(
     REFUNDED="All of the money went back to the client.",
     SETTLED="The money was split.",
     CANCELLED="Removed, or ended, before it was funded.",
+)
+
+_describe(
+    ContractOrder,
+    "The orders in which contracts are listed.",
+    NEWEST="By their making, the newest first. A page never moves.",
+    OLDEST="By their making, the oldest first. A page never moves.",
+    RECENTLY_UPDATED="By their last change, the latest first. One that changes meanwhile moves.",
+    LONGEST_UNCHANGED="By their last change, the earliest first. One that changes meanwhile moves.",
+    DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
+)
+
+_describe(
+    MilestoneOrder,
+    "The orders in which milestones are listed.",
+    PLAN="The newest contract's first, in each by position.",
+    DUE="By their due date, the earliest first.",
+    DUE_LAST="By their due date, the latest first.",
+    RECENTLY_UPDATED="By their last change, the latest first. One that changes meanwhile moves.",
+    LONGEST_UNCHANGED="By their last change, the earliest first. One that changes meanwhile moves.",
+    DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
 )
 
 _describe(
@@ -148,6 +175,31 @@ _describe(
 )
 
 _describe(
+    Algorithm,
+    "How requests to a webhook endpoint are signed, by Standard Webhooks.",
+    name="WebhookAlgorithm",
+    HMAC_SHA256="`v1`: with a secret that the receiver knows, too; every library of the standard checks it.",
+    ED25519="`v1a`: with a key that only the service has; the receiver checks with the public key.",
+)
+
+_describe(
+    EndpointState,
+    "Whether events are sent to a webhook endpoint.",
+    name="WebhookEndpointState",
+    ENABLED="Events are sent.",
+    DISABLED="Nothing is sent; what happens meanwhile is kept, and sent once it is enabled.",
+)
+
+_describe(
+    DisabledReason,
+    "Why nothing is sent to a webhook endpoint.",
+    name="WebhookDisabledReason",
+    REQUESTED="Its owner, or the operator, asked for it.",
+    GONE="It answered with the status 410, Gone.",
+    FAILING="It failed for five days without a success.",
+)
+
+_describe(
     Action,
     "What can be asked of a contract or of what belongs to it; each is a mutation.",
     PROPOSE="`proposeContract`: put the first revision of a contract on the table.",
@@ -159,6 +211,7 @@ _describe(
     EDIT_MILESTONE="`editMilestone`: change a planned milestone.",
     MOVE_MILESTONE="`moveMilestone`: give a planned milestone another place.",
     REMOVE_MILESTONE="`removeMilestone`: take a planned milestone out of the plan.",
+    IMPORT_MILESTONES="`importMilestones`: add and change many planned milestones by their external ids.",
     FUND="`fundMilestone`: start the deposit for a milestone.",
     CANCEL_FUNDING="`cancelFunding`: abandon a deposit that was not confirmed.",
     SUBMIT="`submitMilestone`: hand in the work.",
@@ -292,4 +345,51 @@ _describe(
     "How the argument about a reversed deposit ended.",
     WON="The provider gave the money back.",
     LOST="The provider kept it.",
+)
+
+_describe(
+    webhook_heads.Kind,
+    "Why there is a delivery.",
+    name="DeliveryKind",
+    EVENT="The event happened, and the endpoint's filter let it through.",
+    REPLAY="A stretch of the log was asked for with `replayEvents`.",
+    REDELIVERY="One delivery was asked for once more with `redeliver`.",
+    TEST="An event that never happened was asked for with `sendTestEvent`.",
+)
+
+_describe(
+    webhook_heads.State,
+    "How a delivery stands. All but PENDING are final.",
+    name="DeliveryState",
+    PENDING="Not delivered yet: it waits for its turn, is under way, or is tried again later.",
+    DELIVERED="The receiver answered with a 2xx within 15 seconds.",
+    FAILED="Given up after the last retry; the next delivery of the same contract says so.",
+    CANCELLED="Its endpoint was deleted.",
+)
+
+_describe(
+    webhook_queries.Trigger,
+    "Why an attempt was made.",
+    name="AttemptTrigger",
+    EVENT="The event happened.",
+    REPLAY="A replay was asked for.",
+    REDELIVERY="A redelivery was asked for.",
+    TEST="A test was asked for.",
+    RETRY="An attempt before it came to nothing.",
+)
+
+_describe(
+    webhook_queries.AttemptError,
+    "Why an attempt has no complete answer.",
+    URL_REFUSED="The URL may not be sent to, by the rules for URLs of today.",
+    DNS_FAILED="The name has no address.",
+    ADDRESS_REFUSED="The name has an address that isn't on the internet: private, loopback, link-local or otherwise special.",
+    CONNECT_FAILED="Nobody listens there, or the way there is closed.",
+    TLS_FAILED="The receiver and we could not agree on an encrypted connection.",
+    CERTIFICATE_REFUSED="The receiver's certificate has expired, is for another name, or is signed by nobody whom we trust.",
+    DISCONNECTED="The receiver closed the connection before the answer was complete.",
+    INVALID_ANSWER="What came back is no HTTP.",
+    TIMEOUT="No complete answer within 15 seconds.",
+    ABANDONED="The process that made it was lost; the receiver may have got it.",
+    INTERRUPTED="The process that made it was stopped; the receiver may have got it.",
 )

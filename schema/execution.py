@@ -1,27 +1,34 @@
 """Runs one GraphQL operation, from its text to the answer's JSON: parse, check, measure, execute, and errors as clients see them.
 
-Transports (HTTP now) hand in an `Operation` and get an `Answer`; whether a status code follows from it is their business.
+Transports hand in an `Operation` and get an `Answer`, or a `Stream` of answers for a subscription; whether a status code
+follows from it is their business.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final, cast
 
+import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    VariableNode,
+    Visitor,
+    create_source_event_stream,
     execute,
     parse,
     validate,
+    visit,
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -29,11 +36,18 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from escrow.errors import DomainError
 from schema.context import Context
 from schema.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
+from schema.sources import Moment, Source
+from schema.streaming import Groups, Stream
 
 DOCUMENTS_KEPT_MAX: Final = 256
 """Documents that are kept parsed and validated; the least recently used goes first. At most 25 MB of text."""
 
 VALIDATION_ERRORS_MAX: Final = 10
+
+NOT_STREAMED: Final = (
+    "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
+    "“Accept: text/event-stream”."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -68,32 +82,128 @@ class _Document:
     meters: dict[str, Meter] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The operation of a valid document that is meant."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+    @property
+    def begins_at(self) -> frozenset[str]:
+        """The variables that only say where a subscription begins: `after` of its field, and nothing else."""
+        used: Counter[str] = Counter()
+
+        class Count(Visitor):
+            def enter_variable(self, node: VariableNode, *_: object) -> None:
+                used[node.name.value] += 1
+
+        visit(self.document, Count())
+        fields = [one for one in self.node.selection_set.selections if isinstance(one, FieldNode)]
+        return frozenset(
+            given.value.name.value
+            for one in fields
+            for given in one.arguments or ()
+            if given.name.value == "after"
+            and isinstance(given.value, VariableNode)
+            and used[given.value.name.value] == 2
+        )
+
+
 class Runner:
     """Runs operations against one schema, remembering the documents that it has seen."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._documents: OrderedDict[str, _Document] = OrderedDict()
+        self._groups = Groups()
 
     async def run(self, operation: Operation, context: Context, *, trace_id: str, only_queries: bool = False) -> Answer:
         """Run it. Never raises for what a client can do wrong, nor for what goes wrong inside: both are in the answer.
 
-        Raises `NotAQuery` for another kind of operation if `only_queries`.
+        Raises `NotAQuery` for another kind of operation if `only_queries`. A subscription has no single answer: it is
+        refused.
         """
+        chosen = self._choose(operation)
+        if isinstance(chosen, Answer):
+            return chosen
+        if only_queries and chosen.node.operation is not OperationType.QUERY:
+            raise NotAQuery
+        if chosen.node.operation is OperationType.SUBSCRIPTION:
+            return _refusal([GraphQLError(NOT_STREAMED)])
+        return _answer(await self._execute(chosen, operation.variables, context), context, trace_id)
+
+    async def start(
+        self, operation: Operation, context: Context, *, trace_id: str, only_reading: bool = False
+    ) -> Answer | Stream:
+        """Like `run`, for a transport with room for more than one answer: a subscription becomes a stream of them.
+
+        Raises `NotAQuery` for a mutation if `only_reading`.
+        """
+        chosen = self._choose(operation)
+        if isinstance(chosen, Answer):
+            return chosen
+        if only_reading and chosen.node.operation is OperationType.MUTATION:
+            raise NotAQuery
+        if chosen.node.operation is OperationType.SUBSCRIPTION:
+            return await self._subscribe(chosen, operation, context, trace_id)
+        return _answer(await self._execute(chosen, operation.variables, context), context, trace_id)
+
+    def _choose(self, operation: Operation) -> _Chosen | Answer:
+        """The operation that is meant, valid and within the limits; or why not."""
         document = self._document(operation.query)
         if document.node is None or document.errors:
             return _refusal(document.errors)
         node, errors = _pick(document.node, operation.name)
         if node is None:
             return _refusal(errors)
-        if only_queries and node.operation is not OperationType.QUERY:
-            raise NotAQuery
         try:
             self._meter(document, node).check(operation.variables)
         except TooComplex as error:
             return _refusal([_too_complex(str(error))])
-        result = await self._execute(document.node, node, operation.variables, context)
-        return _answer(result, context, trace_id)
+        return _Chosen(document.node, node)
+
+    async def _subscribe(
+        self, chosen: _Chosen, operation: Operation, context: Context, trace_id: str
+    ) -> Answer | Stream:
+        executor = StrawberryGraphQLCoreExecutionContext.build(
+            self._schema,
+            chosen.document,
+            context_value=context,
+            raw_variable_values=dict(operation.variables),
+            operation_name=chosen.name,
+            is_awaitable=cast("Any", optimized_is_awaitable),
+        )
+        if isinstance(executor, list):
+            return _refusal(executor)
+        made = create_source_event_stream(executor)
+        source = await made if isawaitable(made) else made
+        if not isinstance(source, Source):
+            errors = source.errors or [] if isinstance(source, ExecutionResult) else []
+            return Answer({"errors": [_public(error, trace_id) for error in errors]}, ran=False)
+
+        async def answer(moment: Moment) -> str | None:
+            return await self._answer_moment(chosen, operation.variables, context, moment, trace_id)
+
+        return self._groups.open(_asked(chosen, operation, context), source, answer)
+
+    async def _answer_moment(
+        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, moment: Moment, trace_id: str
+    ) -> str | None:
+        fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
+        try:
+            found = await moment.load(fresh)
+            if found is None:
+                return None
+            answer = _answer(await self._execute(chosen, variables, fresh, found), fresh, trace_id)
+        except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
+            failed = GraphQLError("The object could not be loaded.", original_error=error)
+            answer = Answer({"data": None, "errors": [_public(failed, trace_id)]}, ran=True)
+        return orjson.dumps(answer.body).decode()
 
     def _document(self, text: str) -> _Document:
         known = self._documents.get(text)
@@ -135,18 +245,25 @@ class Runner:
         return meter
 
     async def _execute(
-        self, document: DocumentNode, node: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
+        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object = None
     ) -> ExecutionResult:
         result = execute(
             self._schema,
-            document,
+            chosen.document,
+            root_value=root,
             context_value=context,
             variable_values=dict(variables),
-            operation_name=node.name.value if node.name else None,
+            operation_name=chosen.name,
             executor_class=StrawberryGraphQLCoreExecutionContext,
             is_awaitable=cast("Any", optimized_is_awaitable),
         )
         return await result if isawaitable(result) else result
+
+
+def _asked(chosen: _Chosen, operation: Operation, context: Context) -> Hashable:
+    """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
+    variables = {name: value for name, value in operation.variables.items() if name not in chosen.begins_at}
+    return operation.query, chosen.name, orjson.dumps(variables, option=orjson.OPT_SORT_KEYS), context.actor
 
 
 def _pick(document: DocumentNode, name: str | None) -> tuple[OperationDefinitionNode | None, list[GraphQLError]]:

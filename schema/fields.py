@@ -18,16 +18,22 @@ def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField
     return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.field(description=description))
 
 
-def read(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+def subscribed(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """A field of the subscriptions; the function below it gives the source of its moments."""
+    return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.subscription(description=description))
+
+
+def read(description: str, *, scope: Scope = Scope.CONTRACTS_READ) -> Callable[[Callable[..., Any]], StrawberryField]:
     """A field of a contract, or of what belongs to one, that the function below it reads from the database.
 
-    The key must be made for reading contracts, also where the field hangs on the payload of a mutation.
+    The key must be made for reading contracts, or for what else is named, also where the field hangs on the payload of a
+    mutation.
     """
 
     def make(load: Callable[..., Any]) -> StrawberryField:
         @wraps(load)
         def guarded(self: object, info: Info, **arguments: Any) -> Any:
-            info.context.reader(Scope.CONTRACTS_READ)
+            info.context.reader(scope)
             return load(self, info, **arguments)
 
         return resolved(description)(guarded)

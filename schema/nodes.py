@@ -14,36 +14,45 @@ from schema.types.account import Account, ApiKey, Member, account_of, key_of, me
 from schema.types.changes import ChangeRequest, change_request_of
 from schema.types.common import Node
 from schema.types.contract import Contract, contract_found
+from schema.types.delivery import Delivery, DeliveryAttempt, WebhookReplay, attempt_of, delivery_of, replay_of
 from schema.types.disputes import Dispute, dispute_of
 from schema.types.event import Event, event_of
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.money import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
 from schema.types.refunds import RefundRequest, refund_request_of
+from schema.types.webhook_endpoint import WebhookEndpoint, endpoint_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (
-    Account, ApiKey, ChangeRequest, Contract, Deposit, Dispute, Event, Member, Milestone, PaymentOrder, RefundRequest,
-    Submission, Transfer,
+    Account, ApiKey, ChangeRequest, Contract, Delivery, DeliveryAttempt, Deposit, Dispute, Event, Member, Milestone,
+    PaymentOrder, RefundRequest, Submission, Transfer, WebhookEndpoint, WebhookReplay,
 )  # fmt: skip
 
 _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
     Kind.ACCOUNT: account_of,
     Kind.CHANGE_REQUEST: change_request_of,
+    Kind.ATTEMPT: attempt_of,
     Kind.CONTRACT: contract_found,
+    Kind.DELIVERY: delivery_of,
     Kind.DEPOSIT: deposit_of,
     Kind.DISPUTE: dispute_of,
+    Kind.ENDPOINT: endpoint_of,
     Kind.EVENT: event_of,
     Kind.KEY: key_of,
     Kind.MEMBER: member_of,
     Kind.MILESTONE: milestone_found,
     Kind.ORDER: order_of,
     Kind.REFUND_REQUEST: refund_request_of,
+    Kind.REPLAY: replay_of,
     Kind.SUBMISSION: submission_of,
     Kind.TRANSFER: transfer_of,
 }
 
 _OWN: Final = frozenset({Kind.ACCOUNT, Kind.KEY, Kind.MEMBER})
-"""Kinds that belong to accounts; reading the others needs the scope for reading contracts."""
+"""Kinds that belong to accounts and need no scope; reading most others needs the one for reading contracts."""
+
+_OF_WEBHOOKS: Final = frozenset({Kind.ATTEMPT, Kind.DELIVERY, Kind.ENDPOINT, Kind.REPLAY})
+"""Kinds whose reading needs the scope for managing webhooks."""
 
 
 async def find_nodes(identifiers: Sequence[str], context: Context) -> list[Node | None]:
@@ -56,7 +65,9 @@ async def _find(identifier: str, context: Context) -> Node | None:
     kind = ids.kind_of(identifier)
     if kind is None or kind not in _FIND:
         return None
-    if kind not in _OWN:
+    if kind in _OF_WEBHOOKS:
+        context.webhook_manager()
+    elif kind not in _OWN:
         context.reader(Scope.CONTRACTS_READ)
     found: Node | None = await _FIND[kind](identifier, context)
     return found

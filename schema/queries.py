@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import decimal
-from datetime import date, datetime
 from typing import Annotated, Final
 
 import strawberry
@@ -14,46 +13,34 @@ from escrow.access import Scope
 from escrow.accounts import queries as account_queries
 from escrow.agreement.state import MILESTONES_MAX
 from escrow.errors import InvalidInput
-from escrow.lifecycle import ContractState, DisputeState, MilestoneState
+from escrow.lifecycle import DisputeState
 from escrow.money import RawMoney
-from escrow.queries import contracts, milestones
-from schema.connections import After, Connection, First, connection, page_size
+from escrow.queries.contracts import ContractOrder
+from escrow.queries.milestones import MilestoneOrder
+from escrow.references import subject_of
+from schema.connections import After, Connection, First
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import MoneyInput
+from schema.lists import ContractFilter, MilestoneFilter, contracts_listed, milestones_listed
 from schema.nodes import find_nodes
 from schema.preview import CommandInput, foresee
-from schema.scalars import as_number, print_cursor, read_cursor
+from schema.scalars import Cursor
 from schema.types.account import Account, Viewer, accounts_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
+from schema.types.change import ChangePage, changes_listed
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contract import Contract, Fees, contract_found
+from schema.types.delivery import Delivery, DeliveryFilter, deliveries_list
 from schema.types.disputes import Dispute, disputes_list
+from schema.types.event_type import EventType, event_types_list
 from schema.types.milestone import Milestone, milestone_found
 from schema.types.preview import Preview
+from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
 
 NODES_MAX: Final = 100
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The identifier.")]
-
-
-@strawberry.input(description="Which contracts to list. What is null doesn't narrow.")
-class ContractFilter:
-    state: list[ContractState] | None = strawberry.field(default=None, description="Only those in one of these states.")
-
-
-@strawberry.input(description="Which milestones to list. What is null doesn't narrow.")
-class MilestoneFilter:
-    contract_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this contract.")
-    state: list[MilestoneState] | None = strawberry.field(
-        default=None, description="Only those in one of these states."
-    )
-    due_before: date | None = strawberry.field(
-        default=None, description="Only those whose due date lies before this date, in whatever state they are."
-    )
-    deadline_before: datetime | None = strawberry.field(
-        default=None, description="Only those with a `nextDeadline` before this moment."
-    )
 
 
 @strawberry.input(description="Which disputes to list. What is null doesn't narrow.")
@@ -96,56 +83,79 @@ class Query:
         info.context.reader(Scope.CONTRACTS_READ)
         return await contract_found(id, info.context)
 
-    @resolved("The contracts that the viewer may see, newest first.")
+    @resolved("The contracts that the viewer may see, the newest first unless another order is asked for.")
     async def contracts(
         self,
         info: Info,
         filter: Annotated[ContractFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        order_by: Annotated[ContractOrder, strawberry.argument(description="In which order.")] = ContractOrder.NEWEST,
         first: First = 50,
         after: After = None,
     ) -> Connection[Contract]:
-        actor = info.context.reader(Scope.CONTRACTS_READ)
-        size = page_size(first)
-        start = read_cursor(after, "contracts")[0] if after is not None else None
-        states = filter.state if filter is not None else None
-        found = await contracts.contracts_page(actor, states=states, limit=size + 1, after=start)
-        shown = [(Contract.of_view(view), print_cursor("contracts", view.terms.id)) for view in found]
-        return connection(shown, first=size, after=after)
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await contracts_listed(info.context, filter or ContractFilter(), order_by, first, after)
 
     @resolved("A milestone of any revision; null if it doesn't exist or may not be seen.")
     async def milestone(self, info: Info, id: Id) -> Milestone | None:  # noqa: A002
         info.context.reader(Scope.CONTRACTS_READ)
         return await milestone_found(id, info.context)
 
-    @resolved("The milestones that the viewer may see: the newest contract's first, each current plan in its order.")
+    @resolved(
+        "The milestones that the viewer may see, those of current plans: the newest contract's first, each plan in its order, "
+        "unless another order is asked for."
+    )
     async def milestones(
         self,
         info: Info,
         filter: Annotated[MilestoneFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        order_by: Annotated[MilestoneOrder, strawberry.argument(description="In which order.")] = MilestoneOrder.PLAN,
         first: First = 50,
         after: After = None,
     ) -> Connection[Milestone]:
-        actor = info.context.reader(Scope.CONTRACTS_READ)
-        size = page_size(first)
-        wanted = filter or MilestoneFilter()
-        start = None
-        if after is not None:
-            contract_id, position = read_cursor(after, "milestones", 2)
-            start = (contract_id, as_number(position))
-        found = await milestones.milestones_page(
-            actor,
-            contract_id=wanted.contract_id,
-            states=wanted.state,
-            due_before=wanted.due_before,
-            deadline_before=wanted.deadline_before,
-            limit=size + 1,
-            after=start,
-        )
-        shown = [
-            (Milestone.of_view(view), print_cursor("milestones", view.contract_id, view.milestone.position))
-            for view in found
-        ]
-        return connection(shown, first=size, after=after)
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await milestones_listed(info.context, filter or MilestoneFilter(), order_by, first, after)
+
+    @resolved("What the viewer's account calls so in one of its systems; null if nothing is called so, or may be seen.")
+    async def by_external_id(
+        self,
+        info: Info,
+        system: Annotated[str, strawberry.argument(description="The system: `jira`.")],
+        id: Annotated[str, strawberry.argument(description="What it is called there.")],  # noqa: A002
+    ) -> Node | None:
+        info.context.reader(Scope.CONTRACTS_READ)
+        subject_id = await subject_of(info.context.known().account_id, system, id)
+        return (await find_nodes([subject_id], info.context))[0] if subject_id is not None else None
+
+    @resolved(
+        "What happened to everything that the viewer may see, in the order of the log, each with what it touched as that is now: "
+        "for a mirror that goes on where it stopped. Events of the viewer's own account are among them."
+    )
+    async def changes(
+        self,
+        info: Info,
+        first: First = 50,
+        after: Annotated[
+            Cursor | None,
+            strawberry.argument(
+                description="The `cursor` of the page before; from the beginning if null, from now on if it is `latest`."
+            ),
+        ] = None,
+    ) -> ChangePage:
+        info.context.reader(Scope.CONTRACTS_READ)
+        return await changes_listed(info.context, after, first)
+
+    @resolved(
+        "The deliveries to the viewer's own endpoints, newest first. Where few fit among many, a page may hold fewer than asked "
+        "for, or none, while `hasNextPage` says that there is more to look at."
+    )
+    async def deliveries(
+        self,
+        info: Info,
+        filter: Annotated[DeliveryFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
+        first: First = 50,
+        after: After = None,
+    ) -> Connection[Delivery]:
+        return await deliveries_list(filter or DeliveryFilter(), info.context, first, after)
 
     @resolved("The disputes of all contracts that the viewer may see, oldest first: what mediators look after.")
     async def disputes(
@@ -161,6 +171,18 @@ class Query:
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
         info.context.known()
         return await accounts_list(info.context, first, after)
+
+    @resolved("The types of events that can be received, with the schema and an example of what is sent, by name.")
+    def event_types(self, info: Info) -> list[EventType]:
+        info.context.known()
+        return event_types_list()
+
+    @resolved("Where the events of the viewer's own account are sent, oldest first.")
+    async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint]:
+        actor = info.context.webhook_manager()
+        endpoints = await endpoints_of(actor.account_id or "", info.context) or []
+        await info.context.afford(len(endpoints))
+        return endpoints
 
     @resolved("What the operator takes now: proposals and revisions from now on carry it.")
     async def fees(self, info: Info) -> Fees:

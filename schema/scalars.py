@@ -122,9 +122,9 @@ def read_number(cursor: Cursor, order: str) -> int:
     return as_number(read_cursor(cursor, order)[0])
 
 
-def as_number(place: str) -> int:
+def as_number(place: str, *, digits_max: int = _NUMBER_DIGITS_MAX) -> int:
     """A part of a place that was written as a number."""
-    if not place.isdecimal() or len(place) > _NUMBER_DIGITS_MAX:
+    if not (place.isascii() and place.isdecimal()) or len(place) > digits_max:
         raise _foreign_cursor()
     return int(place)
 

@@ -22,6 +22,11 @@ class UserError:
     )
 
     @classmethod
+    def all_of(cls, refusal: DomainError) -> list[UserError]:
+        """The refusal, and those that stand beside it."""
+        return [cls.of(one) for one in (refusal, *refusal.others)]
+
+    @classmethod
     def of(cls, refusal: DomainError) -> UserError:
         return cls(
             code=refusal.code,

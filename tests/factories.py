@@ -13,14 +13,19 @@ from typing import Final
 from escrow import database, ids
 from escrow.access import PROVIDER, AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import running
+from escrow.accounts import endpoint_commands, running
+from escrow.accounts.endpoints import Algorithm
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment
 from escrow.commands import Outcome, run
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
+from webhooks import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
+SECRET_KEY: Final = b"k" * 32
+"""Encrypts the secrets of endpoints in tests."""
+
 PARTY_SCOPES: Final = frozenset(Scope) - {Scope.OPERATOR}
 
 
@@ -291,6 +296,39 @@ async def advance_clock(**by: float) -> None:
     """Move domain time on: `advance_clock(days=14)`; it never goes back."""
     spelled = " ".join(f"{value} {unit}" for unit, value in by.items())
     await database.execute(f"UPDATE deployment SET clock_offset = clock_offset + interval '{spelled}'")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeEndpoint:
+    """An endpoint that was just made; `secret` is what its owner was shown, if it signs with HMAC."""
+
+    id: str
+    secret: str
+
+
+async def make_endpoint(
+    by: Actor,
+    url: str = "https://hooks.example.com/earnest",
+    *,
+    event_types: tuple[str, ...] | None = None,
+    contract_ids: tuple[str, ...] | None = None,
+    algorithms: tuple[Algorithm, ...] = (Algorithm.HMAC_SHA256,),
+    account_id: str | None = None,
+) -> MadeEndpoint:
+    """An endpoint of the actor's account, or of another if the actor is the operator."""
+    secrets.use([SECRET_KEY])
+    endpoint_id = ids.new(Kind.ENDPOINT)
+    made = secrets.make(algorithms, endpoint_id=endpoint_id)
+    creation = endpoint_commands.CreateEndpoint(
+        account_id=account_id or by.account_id or "",
+        endpoint_id=endpoint_id,
+        address=endpoint_commands.Address(url),
+        secrets=tuple(secret.sealed for secret in made),
+        event_types=event_types,
+        limit=endpoint_commands.Limit(contract_ids),
+    )
+    await running.run(creation, by=by)
+    return MadeEndpoint(endpoint_id, next((secret.text for secret in made if secret.text is not None), ""))
 
 
 async def advance_past_deadlines() -> None:

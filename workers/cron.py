@@ -19,9 +19,12 @@ from redis.asyncio import ConnectionPool
 
 from escrow import idempotency
 from escrow.payments import orders
+from webhooks import pruning
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
+FORGETTING_SECONDS_MAX: Final = 3600
+"""What isn't done by then is done the next night."""
 
 
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
@@ -37,6 +40,11 @@ async def reconcile_orders(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
 async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the deposits whose money is held, too, in case a reversal went unheard. Answers how many."""
     return await orders.reconcile(held=True)
+
+
+async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every night: finished deliveries that are older than they are kept. Answers how many they were."""
+    return await pruning.prune()
 
 
 @asynccontextmanager
@@ -62,6 +70,7 @@ async def loop(redis_url: str) -> None:
                 cron(forget_idempotency_keys, hour=3, minute=17, second=0),
                 cron(reconcile_orders, minute=41, second=0),
                 cron(reconcile_deposits, hour=2, minute=11, second=0),
+                cron(forget_deliveries, hour=3, minute=47, second=0, timeout=FORGETTING_SECONDS_MAX),
             ],
             queue_name=QUEUE,
             redis_pool=redis,

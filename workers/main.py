@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
@@ -17,7 +19,8 @@ from escrow import bell, database
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
-from workers import cron, deadlines, logs, payments, sequencer
+from webhooks.pump import Pump as Deliveries
+from workers import cron, deadlines, deliveries, logs, payments, sequencer
 from workers.supervision import Pump, supervise
 
 STOP_SECONDS: Final = 5.0
@@ -26,18 +29,23 @@ STOP_SECONDS: Final = 5.0
 LET_GO_SECONDS: Final = 2.0
 """The same for saying goodbye to the engines."""
 
+Sending = Callable[[Settings], AbstractAsyncContextManager[Deliveries]]
+"""Makes what sends webhooks in this process."""
+
 _log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings | None = None, *, provider: Provider | None = None) -> None:
-    """Work until SIGTERM or SIGINT; settings from the environment and the provider that they name, unless given."""
+async def run(
+    settings: Settings | None = None, *, provider: Provider | None = None, sending: Sending = deliveries.sending
+) -> None:
+    """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given."""
     logs.configure()
     settings = settings or Settings.from_environment()
     provider = provider or provider_of(settings.payment_provider)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    work = asyncio.create_task(_work(settings, provider))
+    work = asyncio.create_task(_work(settings, provider, sending))
     stopped = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -54,24 +62,25 @@ async def run(settings: Settings | None = None, *, provider: Provider | None = N
         work.result()
 
 
-def pumps(settings: Settings, provider: Provider) -> dict[str, Pump]:
+def pumps(settings: Settings, provider: Provider, sender: Deliveries) -> dict[str, Pump]:
     """Everything that a worker does, by name."""
     return {
-        "sequencer": sequencer.pump,
+        "sequencer": partial(sequencer.pump, sender),
+        **deliveries.pumps(sender),
         "deadlines": deadlines.pump,
         "payments": partial(payments.pump, provider),
         "cron": partial(cron.loop, settings.redis_url),
     }
 
 
-async def _work(settings: Settings, provider: Provider) -> None:
+async def _work(settings: Settings, provider: Provider, sending: Sending) -> None:
     await bell.connect(settings.redis_url)
-    async with asyncio.TaskGroup() as group:
+    async with sending(settings) as sender, asyncio.TaskGroup() as group:
         connected = asyncio.Event()
         group.create_task(supervise("database", partial(_connect, settings.database_url, connected)), name="database")
         await connected.wait()
         _log.info("worker works")
-        for name, pump in pumps(settings, provider).items():
+        for name, pump in pumps(settings, provider, sender).items():
             group.create_task(supervise(name, pump), name=name)
 
 

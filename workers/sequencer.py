@@ -1,4 +1,7 @@
-"""The sequencer's pump: gives committed events their place in the log as soon as the bell rings, or at the next look."""
+"""The sequencer's pump: gives committed events their place in the log as soon as the bell rings, or at the next look.
+
+What goes to partners is fanned out in the same transaction, and what this process has places for is sent by it at once.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,20 @@ from typing import Final
 
 from escrow import bell, log
 from escrow.bell import Topic
+from webhooks.pump import Pump
 
 POLL_SECONDS: Final = 0.25
 """How late an event gets its position at most when no ring came through."""
 
 
-async def pump() -> None:
+async def pump(deliveries: Pump) -> None:
     """Position everything, then wait. Any number of processes may do this at once."""
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
-            count = await log.sequence()
+            batch = deliveries.fan_out()
+            count = await log.sequence(on_batch=batch)
             if count:
-                await bell.ring(Topic.POSITIONED)
+                deliveries.take(batch)
+                await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
             if count < log.BATCH_EVENTS:
                 await wakeups.wait(POLL_SECONDS)

@@ -16,7 +16,10 @@ def run(args: argparse.Namespace) -> int:
     if differences:
         print(f"{differences} differences.")
         return DIFFERENT
-    print("No differences: the tables are what the log makes of them, the chains are whole, and the books balance.")
+    print(
+        "No differences: the tables are what the log makes of them, the chains are whole, the books balance, "
+        "and every webhook has its place."
+    )
     return 0
 
 
@@ -25,14 +28,16 @@ async def count() -> int:
     from earnest.embedded import deployment
     from escrow import database
     from escrow.audit import audit
+    from webhooks.audit import audit_deliveries
 
     found = 0
     async with deployment() as settings:
         await database.connect(settings.database_url)
         try:
-            async for difference in audit():
-                found += 1
-                print(difference, flush=True)
+            for differences in (audit(), audit_deliveries()):
+                async for difference in differences:
+                    found += 1
+                    print(difference, flush=True)
         finally:
             await database.disconnect()
     return found

@@ -1,9 +1,6 @@
-"""Serve GraphQL over HTTP."""
+"""Serve GraphQL over HTTP, WebSockets and server-sent events."""
 
 import argparse
-
-GRACE_SECONDS = 8
-"""For requests under way at a stop; less than the supervisor's own grace."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,21 +9,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; any number of these processes may run side by side."""
-    import uvicorn
-
+    from api.app import create_app
+    from earnest.serving import Server
     from escrow.settings import Settings
 
     settings = Settings.from_environment()
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    server = Server(create_app(settings), host=settings.host, port=settings.port)
+    server.run(sockets=[server.bind()])
     return 0

@@ -1,4 +1,5 @@
-"""What can be asked of accounts, as users say it. Values only, not yet checked.
+"""What can be asked of accounts, as users say it; of their webhook endpoints, in `endpoint_commands`. Values only, not yet
+checked.
 
 Identifiers of what a command creates come with it, so that deciding stays free of chance; so does a new key's token, of
 which only a digest, a fingerprint and a hint go further.
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from escrow.access import AccountType, Role, Scope
+from escrow.accounts.endpoint_commands import EndpointCommand
 from escrow.accounts.permissions import AccountAction
 from escrow.accounts.tokens import Token
 
@@ -143,4 +145,5 @@ AccountCommand = (
     | CreateApiKey
     | RevokeApiKey
     | SetFees
+    | EndpointCommand
 )

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from escrow import ids
 from escrow.access import AccountType, Actor, Role, Scope
-from escrow.accounts import commands, events, inputs
+from escrow.accounts import commands, endpoint_decisions, events, inputs
+from escrow.accounts.endpoint_commands import CreateEndpoint, EndpointCommand
 from escrow.accounts.permissions import AccountAction, barred, forbidden, is_operator
 from escrow.accounts.state import KEYS_MAX, MEMBERS_MAX, Account, AccountSurroundings, Key, Member
 from escrow.agreement.events import Event
@@ -48,9 +49,14 @@ def entitle(
         account, key = _key_found(state, command, actor)
         _permit(command.action, account, actor)
         _ends_no_more_than_its_own(key, actor)
+    elif isinstance(command, EndpointCommand) and not isinstance(command, CreateEndpoint):
+        endpoint_decisions.entitle(state, command, actor)
     else:
         if state is None or not (_own(state, actor) or around.is_visible):
             raise NotFound(f"There is no account {command.account_id}.", field="accountId")
+        if isinstance(command, CreateEndpoint):
+            endpoint_decisions.entitle(state, command, actor)
+            return
         _permit(command.action, state, actor)
         if isinstance(command, commands.CreateApiKey):
             _never_more_than_its_creator(command, actor)
@@ -289,4 +295,5 @@ _DECISIONS: Final[dict[type, Callable[[Any, Any, Actor, AccountSurroundings], Ev
     commands.CreateApiKey: _create_key,
     commands.RevokeApiKey: _revoke_key,
     commands.SetFees: _set_fees,
+    **endpoint_decisions.DECISIONS,
 }

@@ -29,6 +29,12 @@ class AccountAction(StrEnum):
     CREATE_API_KEY = "CREATE_API_KEY"
     REVOKE_API_KEY = "REVOKE_API_KEY"
     SET_FEES = "SET_FEES"
+    CREATE_ENDPOINT = "CREATE_ENDPOINT"
+    UPDATE_ENDPOINT = "UPDATE_ENDPOINT"
+    ENABLE_ENDPOINT = "ENABLE_ENDPOINT"
+    DISABLE_ENDPOINT = "DISABLE_ENDPOINT"
+    DELETE_ENDPOINT = "DELETE_ENDPOINT"
+    ROTATE_SECRET = "ROTATE_SECRET"  # noqa: S105 - the name of an action
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,24 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.REVOKE_API_KEY: AccountPermission(
         Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
     ),
+    AccountAction.CREATE_ENDPOINT: AccountPermission(Role.OWNER, Scope.WEBHOOKS_MANAGE, within_contracts=True),
+    AccountAction.UPDATE_ENDPOINT: AccountPermission(Role.OWNER, Scope.WEBHOOKS_MANAGE, within_contracts=True),
+    AccountAction.ENABLE_ENDPOINT: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+    ),
+    AccountAction.DISABLE_ENDPOINT: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+    ),
+    AccountAction.DELETE_ENDPOINT: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+    ),
+    AccountAction.ROTATE_SECRET: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+    ),
 }
 """Section 1 of the domain as data. Members need ``money:write``, because whoever adds an owner can move money; a new key
-never exceeds its creator's, so ``contracts:write`` is enough for it."""
+never exceeds its creator's, so ``contracts:write`` is enough for it. An endpoint outlives whoever made it, as a key does, so it
+is in the owners' hands, too."""
 
 
 def is_operator(actor: Actor) -> bool:

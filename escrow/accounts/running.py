@@ -16,6 +16,7 @@ from escrow import bell, database, ids, log
 from escrow.access import Actor, ActorKind
 from escrow.accounts import commands, queries, store
 from escrow.accounts.decide import decide, entitle
+from escrow.accounts.endpoint_commands import EndpointCommand
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
 from escrow.accounts.tokens import Token
@@ -32,9 +33,10 @@ class Outcome:
     """What came of a command."""
 
     account: Account
-    """As it is after the command; for a repetition, as it is now. A member or key that the result names is in it."""
+    """As it is after the command; for a repetition, as it is now. A member, key or endpoint that the result names is in it."""
     result: Mapping[str, str]
-    """The ids of what the command made or named, by name: `account_id`, and `member_id` or `key_id` where it has one."""
+    """The ids of what the command made or named, by name: `account_id`, and `member_id`, `key_id` or
+    `endpoint_id` where it has one."""
     token: Token | None = None
     """The secret of a new key: this is the only time that it is shown. `None` for a repetition."""
     has_changed: bool = False
@@ -133,9 +135,17 @@ async def _write(
     idempotency: Idempotency | None,
 ) -> bool:
     digest = command.token.digest if isinstance(command, commands.CreateApiKey) else None
-    result = _result(command, after.id)
     try:
-        return await store.write(loaded, after, sealed, digest=digest, actor=by, idempotency=idempotency, result=result)
+        return await store.write(
+            loaded,
+            after,
+            sealed,
+            digest=digest,
+            secrets=getattr(command, "secrets", ()),
+            actor=by,
+            idempotency=idempotency,
+            result=_result(command, after.id),
+        )
     except asyncpg.UniqueViolationError as error:
         # Another command with the same key was faster: reading again finds it. Anything else is a fault.
         if error.constraint_name != "idempotency_keys_pkey":
@@ -151,4 +161,6 @@ def _result(command: commands.AccountCommand, account_id: str) -> dict[str, str]
         result["key_id"] = command.key_id
     elif isinstance(command, commands.CreateAccount) and command.owner is not None:
         result["member_id"] = command.owner.member_id
+    elif isinstance(command, EndpointCommand):
+        result["endpoint_id"] = command.endpoint_id
     return result

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from escrow.access import AccountType, Role, Scope
+from escrow.accounts.endpoints import Endpoint
 from escrow.agreement.state import Fees
 
 MEMBERS_MAX: Final = 500
@@ -52,7 +53,8 @@ class Key:
 class Account:
     """A whole account, as far as decisions need it.
 
-    ``members`` and ``keys`` hold at least the present ones (a store adds a removed or revoked one that a command names).
+    ``members``, ``keys`` and ``endpoints`` hold at least the present ones (a store adds one that is gone if a command names
+    it), as far as the command needs them.
     ``fees`` are the deployment's, and mean something on the operator's account only.
     """
 
@@ -65,6 +67,7 @@ class Account:
     disabled_at: datetime | None = None
     members: Mapping[str, Member] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     fees: Fees = NO_FEES
 
     @property
@@ -75,6 +78,10 @@ class Account:
     def valid_keys(self) -> tuple[Key, ...]:
         """The keys that were not revoked; some may have expired."""
         return tuple(key for key in self.keys.values() if key.revoked_at is None)
+
+    @property
+    def present_endpoints(self) -> tuple[Endpoint, ...]:
+        return tuple(endpoint for endpoint in self.endpoints.values() if endpoint.deleted_at is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from escrow import database, ids, log
 from escrow.access import AccountType, Actor, Role, Scope
-from escrow.accounts import commands
+from escrow.accounts import commands, store_endpoints
+from escrow.accounts.endpoint_commands import CreateEndpoint, EndpointCommand
+from escrow.accounts.endpoints import SealedSecret
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
@@ -47,6 +49,8 @@ class _Named:
     person: str | None = None
     contract_ids: tuple[str, ...] = ()
     with_keys: bool = False
+    endpoint_id: str | None = None
+    with_endpoints: bool = False
 
 
 def _named(command: commands.AccountCommand) -> _Named:
@@ -56,6 +60,8 @@ def _named(command: commands.AccountCommand) -> _Named:
         return _Named(member_id=_one(ids.Kind.MEMBER, command.member_id), with_keys=True)
     if isinstance(command, commands.RevokeApiKey):
         return _Named(key_id=_one(ids.Kind.KEY, command.key_id), with_keys=True)
+    if isinstance(command, EndpointCommand):
+        return _named_endpoint(command)
     account_id = _one(ids.Kind.ACCOUNT, command.account_id) or ""
     if isinstance(command, commands.AddMember):
         member_id = _one(ids.Kind.MEMBER, command.member_id)
@@ -65,10 +71,24 @@ def _named(command: commands.AccountCommand) -> _Named:
             account_id=account_id,
             member_id=_one(ids.Kind.MEMBER, command.member_id),
             key_id=_one(ids.Kind.KEY, command.key_id),
-            contract_ids=tuple(one for one in command.contract_ids or () if ids.is_a(ids.Kind.CONTRACT, one)),
+            contract_ids=_contracts(command.contract_ids),
             with_keys=True,
         )
     return _Named(account_id=account_id)
+
+
+def _named_endpoint(command: EndpointCommand) -> _Named:
+    limit = getattr(command, "limit", None)
+    return _Named(
+        account_id=(_one(ids.Kind.ACCOUNT, command.account_id) or "") if isinstance(command, CreateEndpoint) else None,
+        endpoint_id=_one(ids.Kind.ENDPOINT, command.endpoint_id),
+        contract_ids=_contracts(limit.contract_ids if limit is not None else None),
+        with_endpoints=True,
+    )
+
+
+def _contracts(contract_ids: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(one for one in contract_ids or () if ids.is_a(ids.Kind.CONTRACT, one))
 
 
 def _one(kind: ids.Kind, identifier: str | None) -> str | None:
@@ -86,8 +106,15 @@ async def load(command: commands.AccountCommand, actor: Actor, *, idempotency: I
 
 
 async def load_result(result: Mapping[str, str], actor: Actor) -> Loaded:
-    """The account that an earlier command was about, as it is now, with the member and the key that it named."""
-    named = _Named(result["account_id"], result.get("member_id"), result.get("key_id"), with_keys=True)
+    """The account that an earlier command was about, as it is now, with the member, key or endpoint that it named."""
+    named = _Named(
+        account_id=result["account_id"],
+        member_id=result.get("member_id"),
+        key_id=result.get("key_id"),
+        with_keys=True,
+        endpoint_id=result.get("endpoint_id"),
+        with_endpoints="endpoint_id" in result,
+    )
     return await _load(named, actor, None)
 
 
@@ -101,6 +128,8 @@ async def _load(named: _Named, actor: Actor, idempotency: Idempotency | None) ->
         named.person,
         list(named.contract_ids),
         named.with_keys,
+        named.endpoint_id,
+        named.with_endpoints,
         *visible_arguments(actor),
         log.VOCABULARY,
         *log.KNOWN,
@@ -135,6 +164,7 @@ def _loaded(row: database.Record) -> Loaded:
         disabled_at=row["disabled_at"],
         members={member.id: member for member in map(_member, json.loads(row["members"]))},
         keys={key.id: key for key in map(_key, json.loads(row["keys"]))},
+        endpoints=store_endpoints.read(row["endpoints"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
     )
     return Loaded(account, row["version"], row["last_hash"], row["last_event_at"], around, key)
@@ -170,7 +200,7 @@ def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text is not None else None
 
 
-_VISIBLE_FIRST: Final = 8
+_VISIBLE_FIRST: Final = 10
 _actor = f"${_VISIBLE_FIRST}"
 _vocabulary, _types, _versions, _key_name = (f"${_VISIBLE_FIRST + VISIBLE_PARAMETERS + n}" for n in range(4))
 
@@ -188,6 +218,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
                    encode(sha256(secret_sha256), 'hex') AS fingerprint
             FROM api_keys
             WHERE account_id = account.id AND $7::boolean AND (revoked_at IS NULL OR id = $3)) AS held), '[]') AS keys,
+    {store_endpoints.load_sql(account="account", wanted="$9", named="$8")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
         WHERE member.person = $5::text AND member.removed_at IS NULL AND EXISTS (
@@ -212,7 +243,8 @@ LEFT JOIN accounts AS account ON account.id = CASE
     WHEN $1::text IS NOT NULL THEN $1::text
     WHEN $4::boolean THEN (SELECT id FROM accounts WHERE is_operator)
     ELSE coalesce(
-        (SELECT account_id FROM members WHERE id = $2::text), (SELECT account_id FROM api_keys WHERE id = $3::text))
+        (SELECT account_id FROM members WHERE id = $2::text), (SELECT account_id FROM api_keys WHERE id = $3::text),
+        (SELECT account_id FROM endpoints WHERE id = $8::text))
 END
 """  # noqa: S608 - constants, numbers of parameters and names of rows are filled in
 
@@ -223,15 +255,16 @@ async def write(
     sealed: Sequence[log.Sealed],
     *,
     digest: bytes | None = None,
+    secrets: Sequence[SealedSecret] = (),
     actor: Actor | None = None,
     idempotency: Idempotency | None = None,
     result: Mapping[str, str] | None = None,
 ) -> bool:
     """Write what changed, with its events, if the account is still at the version that was loaded; else write nothing.
 
-    ``digest`` is that of the secret of a key that is new in ``after``. With ``idempotency``, its key and the ``result`` are
-    kept for the actor's account. Answers whether it was written. Fails with asyncpg's ``UniqueViolationError`` on
-    ``idempotency_keys_pkey`` if another command used that key meanwhile.
+    ``digest`` is that of the secret of a key that is new in ``after``, ``secrets`` those of an endpoint. With
+    ``idempotency``, its key and the ``result`` are kept for the actor's account. Answers whether it was written. Fails with
+    asyncpg's ``UniqueViolationError`` on ``idempotency_keys_pkey`` if another command used that key meanwhile.
     """
     was = before.account
     last = sealed[-1] if sealed else None
@@ -250,6 +283,7 @@ async def write(
         idempotency.key if idempotency else None,
         idempotency.input_sha256 if idempotency else None,
         json.dumps(dict(result or {})),
+        *store_endpoints.arguments(was, after, secrets),
         *log.append_arguments(after.id, sealed),
     ]
     if was is None:
@@ -291,7 +325,8 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
     return (None, None) if before == after else (after.client_bps, after.freelancer_bps)
 
 
-_APPEND_FIRST: Final = 31
+_ENDPOINT_FIRST: Final = 31
+_APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
 _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
 
 _ROWS: Final = f"""
@@ -315,7 +350,7 @@ peopled AS (
 ), kept AS (
     INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
     SELECT $27::text, $28::text, $29::bytea, $30::jsonb FROM moved WHERE $28::text IS NOT NULL
-), {log.append_sql(guard="moved", first=_APPEND_FIRST)}
+), {store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 

@@ -32,6 +32,7 @@ LINK_MAX: Final = 2_000
 ATTACHMENTS_MAX: Final = 20
 ATTACHMENT_NAME_MAX: Final = 255
 PAYMENT_TOKEN_MAX: Final = 200
+EXTERNAL_ID_MAX: Final = 255
 
 _DAY: Final = 24
 WINDOW_BOUNDS: Final[dict[str, tuple[int, int]]] = {
@@ -45,6 +46,7 @@ WINDOW_BOUNDS: Final[dict[str, tuple[int, int]]] = {
 """Section 4: review and answers 2 to 90 days, offer and deposit 1 hour to 90 days, mediation 1 to 90 days; in hours."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_SYSTEM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
 _LINK: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 
 
@@ -81,13 +83,36 @@ def deliverables(values: Sequence[str], *, field: str) -> tuple[str, ...]:
     )
 
 
+def link(value: str, *, field: str) -> str:
+    """A web address, http or https."""
+    if not _LINK.fullmatch(text(value, field=field, characters_max=LINK_MAX)):
+        raise InvalidInput("A link is a full address that begins with https:// or http://.", field=field)
+    return value
+
+
+def external_system(name: str, *, field: str = "system") -> str:
+    """The name under which a program's own identifiers are kept, such as ``jira``."""
+    if not _SYSTEM.fullmatch(name):
+        raise InvalidInput(
+            f"A system is 1 to 50 of a-z, 0-9, “.”, “_” and “-”, such as jira, not {quoted(name)}.", field=field
+        )
+    return name
+
+
+def external_id(value: str, *, field: str = "externalId") -> str:
+    """What another system calls something: one line, without spaces around it."""
+    if not 1 <= len(value) <= EXTERNAL_ID_MAX or not value.isprintable() or value != value.strip():
+        raise InvalidInput(
+            f"An external id has 1 to {EXTERNAL_ID_MAX} printable characters and no spaces around it.", field=field
+        )
+    return value
+
+
 def links(values: Sequence[str], *, field: str = "links") -> tuple[str, ...]:
     """Web addresses, http or https."""
     _at_most(values, LINKS_MAX, field=field)
     for index, value in enumerate(values):
-        place = f"{field}.{index}"
-        if not _LINK.fullmatch(text(value, field=place, characters_max=LINK_MAX)):
-            raise InvalidInput("A link is a full address that begins with https:// or http://.", field=place)
+        link(value, field=f"{field}.{index}")
     return tuple(values)
 
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from escrow.agreement import inputs
-from escrow.agreement.commands import AddMilestone, EditMilestone, MilestoneDraft, MoveMilestone, RemoveMilestone
+from escrow.agreement.commands import (
+    AddMilestone,
+    EditMilestone,
+    ImportRow,
+    MilestoneDraft,
+    MoveMilestone,
+    RemoveMilestone,
+)
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
@@ -56,29 +63,37 @@ def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
     if all(value is None for value in given):
         raise InvalidInput("Give at least one of title, purpose, amount, dueOn or deliverables.")
-    event = MilestoneEdited(
-        milestone_id=milestone.id,
-        plan_version=state.plan_version + 1,
-        title=None
-        if command.title is None
-        else inputs.text(command.title, field="title", characters_max=inputs.TITLE_MAX),
-        purpose=None
-        if command.purpose is None
-        else inputs.text(command.purpose, field="purpose", characters_max=inputs.PURPOSE_MAX),
-        deliverables=None
-        if command.deliverables is None
-        else inputs.deliverables(command.deliverables, field="deliverables"),
-        due_on=milestone.due_on if command.due_on is None else inputs.due_date(command.due_on, field="dueOn"),
-        amount=state.money(milestone.amount_minor)
-        if command.amount is None
-        else exact(command.amount, currency=state.currency, field="amount"),
-        message=inputs.message(command.message),
-    )
-    if not _says_the_same(milestone, event):
+    event = edited(state, milestone, command, message=inputs.message(command.message))
+    if not says_the_same(milestone, event):
         history.add(event, at=desk.now, by=desk.actor)
 
 
-def _says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
+def edited(
+    state: Contract, milestone: Milestone, given: EditMilestone | ImportRow, *, message: str | None, place: str = ""
+) -> MilestoneEdited:
+    """The event that changes what is given of a milestone. ``place`` goes before the names of fields in refusals."""
+    return MilestoneEdited(
+        milestone_id=milestone.id,
+        plan_version=state.plan_version + 1,
+        title=None
+        if given.title is None
+        else inputs.text(given.title, field=f"{place}title", characters_max=inputs.TITLE_MAX),
+        purpose=None
+        if given.purpose is None
+        else inputs.text(given.purpose, field=f"{place}purpose", characters_max=inputs.PURPOSE_MAX),
+        deliverables=None
+        if given.deliverables is None
+        else inputs.deliverables(given.deliverables, field=f"{place}deliverables"),
+        due_on=milestone.due_on if given.due_on is None else inputs.due_date(given.due_on, field=f"{place}dueOn"),
+        amount=state.money(milestone.amount_minor)
+        if given.amount is None
+        else exact(given.amount, currency=state.currency, field=f"{place}amount"),
+        message=message,
+    )
+
+
+def says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
+    """Whether the event would change nothing and tell nobody anything."""
     return (
         event.message is None
         and event.title in (None, milestone.title)

@@ -230,5 +230,5 @@ WHERE contract.state IN ('PROPOSED', 'ACTIVE')
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0003_reminders")]
+    dependencies = [("escrow", "m0005_references")]
     operations: list[Operation] = [RunSQL(part) for part in (CONTRACTS, DEPOSITS, MILESTONES, DISAGREEMENT, CLOCKS)]

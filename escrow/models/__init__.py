@@ -7,14 +7,17 @@ stands in the migrations alone.
 from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Member
 from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
 from escrow.models.disagreement import ChangeRequest, Dispute, Evidence, RefundRequest, Update
+from escrow.models.endpoints import Endpoint, EndpointSecret
 from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
 from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
+from escrow.models.notes import CalendarToken, ExternalReference, Title
 from escrow.models.sweeps import DeadlineCount, DeadlineSweep
 
 __all__ = [
     "Account",
     "ApiKey",
     "Balance",
+    "CalendarToken",
     "ChangeRequest",
     "Contract",
     "Deadline",
@@ -23,9 +26,12 @@ __all__ = [
     "Deployment",
     "Deposit",
     "Dispute",
+    "Endpoint",
+    "EndpointSecret",
     "Event",
     "EventType",
     "Evidence",
+    "ExternalReference",
     "IdempotencyKey",
     "LogPosition",
     "Member",
@@ -36,6 +42,7 @@ __all__ = [
     "SandboxCharge",
     "Submission",
     "Text",
+    "Title",
     "Transfer",
     "Update",
 ]

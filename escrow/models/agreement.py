@@ -50,6 +50,7 @@ class Contract(Model):
     updates_posted = fields.IntField()
     is_dormant = fields.BooleanField()
     payouts_are_automatic = fields.BooleanField()
+    deadline_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "contracts"
@@ -121,6 +122,9 @@ class Milestone(Model):
     bonus_minor = fields.BigIntField()
     rolled_minor = fields.BigIntField()
     lost_minor = fields.BigIntField()
+    client_id = fields.TextField()
+    freelancer_id = fields.TextField()
+    deadline_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "milestones"

@@ -56,6 +56,8 @@ class LogPosition(Model):
     position = fields.BigIntField(primary_key=True)
     event: fields.OneToOneRelation[Event] = fields.OneToOneField("escrow.Event", related_name="place")
     stream_id = fields.TextField()
+    client_id = fields.TextField(null=True)
+    freelancer_id = fields.TextField(null=True)
 
     class Meta:
         table = "log_positions"

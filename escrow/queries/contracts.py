@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from escrow import database, ids
@@ -14,7 +16,8 @@ from escrow.agreement.step import advance
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState
-from escrow.queries.visibility import roles, sees
+from escrow.queries.lists import EVERYTHING, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.visibility import sees
 from escrow.store_read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
 from escrow.store_rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
 
@@ -27,6 +30,8 @@ class ContractView:
 
     terms: Contract
     version: int
+    deadline_at: datetime | None = None
+    """In a list: when its first clock ends."""
 
 
 async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, ContractView]:
@@ -38,37 +43,59 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[st
     return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["id"])}
 
 
+class ContractOrder(StrEnum):
+    """The orders in which contracts are listed."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    RECENTLY_UPDATED = "RECENTLY_UPDATED"
+    LONGEST_UNCHANGED = "LONGEST_UNCHANGED"
+    DEADLINE = "DEADLINE"
+
+
+ORDERS: Final = {
+    ContractOrder.NEWEST: Order("id", descending=True, by_state=True, for_everything=True),
+    ContractOrder.OLDEST: Order("id", by_state=True, for_everything=True),
+    ContractOrder.RECENTLY_UPDATED: Order("updated_at", "timestamptz", descending=True),
+    ContractOrder.LONGEST_UNCHANGED: Order("updated_at", "timestamptz"),
+    ContractOrder.DEADLINE: Order("deadline_at", "timestamptz", for_everything=True),
+}
+
+_LISTED: Final = Listed("contracts", "c", "ctr", "c.id", f"{_COLUMNS}, c.deadline_at")
+
+
 async def contracts_page(
-    actor: Actor, *, states: Collection[ContractState] | None, limit: int, after: str | None
+    actor: Actor,
+    *,
+    states: Collection[ContractState] | None = None,
+    limit: int,
+    after: Place | None,
+    order: ContractOrder = ContractOrder.NEWEST,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    updated: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
 ) -> list[ContractView]:
-    """At most `limit` contracts that the actor may see, newest first, those after the id `after`."""
-    states_given = sorted(states) if states is not None else None
-    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    scans = " UNION ALL ".join(f"({_scan(role, after, states_given, within)})" for role in roles(actor))
-    rows = await database.fetch(
-        f"SELECT * FROM ({scans}) found ORDER BY id DESC LIMIT $2",  # noqa: S608 - our own text
-        actor.account_id,
-        limit,
-        after,
-        states_given,
-        within,
+    """At most `limit` contracts that the actor may see, in an order, those after a place in it; one statement.
+
+    `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
+    its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
+    `lists.statement` does.
+    """
+    wanted = Filter(
+        states=[state.value for state in states] if states is not None else None,
+        party=party,
+        currency=currency,
+        title=title,
+        spans={"updated_at": updated, "deadline_at": deadline},
     )
-    return [_view(row) for row in rows]
+    sql, arguments = statement(_LISTED, actor, wanted, ORDERS[order], limit=limit, after=after)
+    return [_view(row, row["deadline_at"]) for row in await database.fetch(sql, *arguments)]
 
 
-def _scan(role: str, after: str | None, states: object, within: object) -> str:
-    # Each parameter is named in every variant, so that PostgreSQL always knows its type.
-    conditions = [
-        role,
-        "c.id < $3" if after is not None else "$3::text IS NULL",
-        "c.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
-        "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
-    ]
-    return f"SELECT {_COLUMNS} FROM contracts c WHERE {' AND '.join(conditions)} ORDER BY c.id DESC LIMIT $2"  # noqa: S608 - our own text
-
-
-def _view(row: Record) -> ContractView:
-    return ContractView(contract_of(row), row["version"])
+def _view(row: Record, deadline_at: datetime | None = None) -> ContractView:
+    return ContractView(contract_of(row), row["version"], deadline_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,23 @@
 """Milestones and the work handed in for them, as an actor may see them."""
 
+# ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
+
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from escrow import database, ids
-from escrow.access import Actor
+from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone, Submission
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import MilestoneState
-from escrow.queries.visibility import SEEN_BY, roles, sees
+from escrow.queries.lists import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.visibility import SEEN_BY, sees
 from escrow.store_rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
 
 _MILESTONE: Final = columns(MILESTONE, of="m")
@@ -27,6 +31,8 @@ class MilestoneView:
     milestone: Milestone
     contract_id: str
     currency: str
+    deadline_at: datetime | None = None
+    """In a list: when the first clock that it waits for ends."""
 
 
 async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milestone, ...]]:
@@ -36,7 +42,7 @@ async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milest
         SELECT {_MILESTONE}
         FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
         WHERE c.id = ANY($1::text[]) ORDER BY m.contract_id, m.position
-        """,  # noqa: S608 - our own text
+        """,
         sorted(set(contract_ids)),
     )
     found: dict[str, list[Milestone]] = {}
@@ -54,83 +60,143 @@ async def milestones_by_id(actor: Actor, identifiers: Collection[str]) -> dict[s
         f"""
         SELECT {_MILESTONE}, c.currency, {SEEN_BY}
         FROM milestones m JOIN contracts c ON c.id = m.contract_id WHERE m.id = ANY($1::text[])
-        """,  # noqa: S608 - our own text
+        """,
         wanted,
     )
     return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
 
 
+class MilestoneOrder(StrEnum):
+    """The orders in which milestones are listed."""
+
+    PLAN = "PLAN"
+    DUE = "DUE"
+    DUE_LAST = "DUE_LAST"
+    RECENTLY_UPDATED = "RECENTLY_UPDATED"
+    LONGEST_UNCHANGED = "LONGEST_UNCHANGED"
+    DEADLINE = "DEADLINE"
+
+
+ORDERS: Final = {
+    MilestoneOrder.DUE: Order("due_on", "date", by_state=True),
+    MilestoneOrder.DUE_LAST: Order("due_on", "date", descending=True, by_state=True),
+    MilestoneOrder.RECENTLY_UPDATED: Order("updated_at", "timestamptz", descending=True),
+    MilestoneOrder.LONGEST_UNCHANGED: Order("updated_at", "timestamptz"),
+    MilestoneOrder.DEADLINE: Order("deadline_at", "timestamptz", for_everything=True),
+}
+"""All but that of plans, which is told by the contract and the position."""
+
+_LISTED: Final = Listed(
+    "milestones",
+    "m",
+    "mil",
+    "m.contract_id",
+    f"{_MILESTONE}, c.currency, m.deadline_at",
+    beside="""CROSS JOIN LATERAL (
+        SELECT currency FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c""",
+)
+
+
 async def milestones_page(
     actor: Actor,
     *,
-    contract_id: str | None,
-    states: Collection[MilestoneState] | None,
-    due_before: date | None = None,
-    deadline_before: datetime | None = None,
+    contract_id: str | None = None,
+    states: Collection[MilestoneState] | None = None,
     limit: int,
-    after: tuple[str, int] | None,
+    after: Place | None,
+    order: MilestoneOrder = MilestoneOrder.PLAN,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    due: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
+    updated: Span = EVERYTHING,
 ) -> list[MilestoneView]:
-    """At most `limit` milestones of current plans: those of the newest contract first, in each in order of position.
+    """At most `limit` milestones of current plans that the actor may see, those after a place in the order; one statement.
 
-    `due_before` is about the date that the parties agreed on, `deadline_before` about the clock that runs on it. `after`
-    is the contract and the position of the last one before.
+    In the order of plans those of the newest contract come first, in each by position; a place is the position and the
+    contract then. `due` is about the date that the parties agreed on, `deadline` about the clock that runs on it; the rest is
+    as with contracts.
     """
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []
-    states_given = sorted(states) if states is not None else None
-    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    narrowed = (contract_id, states_given, within, after, due_before, deadline_before)
-    scans = " UNION ALL ".join(f"({_scan(role, *narrowed)})" for role in roles(actor))
-    rows = await database.fetch(
-        f"SELECT * FROM ({scans}) found ORDER BY contract_id DESC, position LIMIT $2",  # noqa: S608 - our own text
-        actor.account_id,
-        limit,
-        contract_id,
-        states_given,
-        within,
-        *(after or (None, None)),
-        due_before,
-        deadline_before,
+    wanted = Filter(
+        contract_id=contract_id,
+        states=[state.value for state in states] if states is not None else None,
+        party=party,
+        currency=currency,
+        title=title,
+        spans={"due_on": due, "deadline_at": deadline, "updated_at": updated},
     )
-    return [_view(row) for row in rows]
+    if order is MilestoneOrder.PLAN:
+        sql, arguments = _in_plans(actor, wanted, limit=limit, after=after)
+    else:
+        sql, arguments = statement(_LISTED, actor, wanted, ORDERS[order], limit=limit, after=after)
+    return [_view(row, row["deadline_at"]) for row in await database.fetch(sql, *arguments)]
 
 
-def _scan(
-    role: str,
-    contract_id: object,
-    states: object,
-    within: object,
-    after: object,
-    due_before: object,
-    deadline_before: object,
-) -> str:
-    # Each parameter is named in every variant, so that PostgreSQL always knows its type.
-    conditions = [
-        role,
-        "c.id = $3" if contract_id is not None else "$3::text IS NULL",
-        "m.state = ANY($4::text[])" if states is not None else "$4::text[] IS NULL",
-        "c.id = ANY($5::text[])" if within is not None else "$5::text[] IS NULL",
+def _in_plans(actor: Actor, wanted: Filter, *, limit: int, after: Place | None) -> tuple[str, list[object]]:
+    """The page in the order of plans: contracts are walked from the newest, and the milestones of each by position."""
+    arguments = Arguments()
+    count = arguments.add(limit, "int")
+    conditions = _conditions(actor, wanted, arguments)
+    if after is not None:
+        position, contract = arguments.add(after[0], "int"), arguments.add(after[1], "text")
         # The first half lets the scan of contracts start at the right place.
-        "c.id <= $6 AND (c.id < $6 OR m.position > $7::int)"
-        if after is not None
-        else "$6::text IS NULL AND $7::int IS NULL",
-        "m.due_on < $8" if due_before is not None else "$8::date IS NULL",
-        _DEADLINE_BEFORE if deadline_before is not None else "$9::timestamptz IS NULL",
+        conditions.append(f"c.id <= {contract} AND (c.id < {contract} OR m.position > {position})")
+    source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
+    if wanted.title is not None:
+        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id
+        said = f"title_search('mil', {arguments.add(owner, 'text')}, {arguments.add(wanted.title, 'text')})"
+        source = f"""(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title
+            CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
+            CROSS JOIN LATERAL (
+                SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
+    scans = " UNION ALL ".join(
+        f"""(SELECT {_MILESTONE}, c.currency, m.deadline_at FROM {source}
+            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id DESC, m.position LIMIT {count})"""
+        for role in _roles(actor, wanted.party, arguments)
+    )
+    return f"SELECT * FROM ({scans}) AS found ORDER BY contract_id DESC, position LIMIT {count}", arguments.values
+
+
+def _roles(actor: Actor, party: str | None, arguments: Arguments) -> list[list[str]]:
+    """The parties of each scan, as conditions."""
+    if actor.kind is ActorKind.OPERATOR:
+        return [[f"c.{role} = {arguments.add(party, 'text')}"] for role in ROLES] if party is not None else [[]]
+    me = arguments.add(actor.account_id, "text")
+    other = [arguments.add(party, "text")] if party is not None else []
+    own = [
+        [f"c.{role} = {me}", *(f"c.{the_other} = {one}" for one in other)]
+        for role, the_other in zip(ROLES, reversed(ROLES), strict=True)
     ]
-    return f"""
-        SELECT {_MILESTONE}, c.currency
-        FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE {" AND ".join(conditions)} ORDER BY c.id DESC, m.position LIMIT $2"""  # noqa: S608 - our own text
+    if not actor.is_mediator:
+        return own
+    parties = "(c.client_id, c.freelancer_id)"
+    return [*own, ["c.was_disputed", f"{me} NOT IN {parties}", *(f"{one} IN {parties}" for one in other)]]
 
 
-_DEADLINE_BEFORE: Final = """EXISTS (
-    SELECT FROM deadlines d WHERE d.contract_id = m.contract_id AND d.kind NOT IN ('REMINDER', 'DORMANCY')
-    AND d.subject_id IN (m.id, m.deposit_id, m.bonus_deposit_id, m.hold_id) AND d.due_at < $9)"""
-"""What `nextDeadline` of a milestone shows, as a condition: the clock of its review, of a deposit's window, or of its hold."""
+def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]:
+    found = []
+    if wanted.contract_id is not None:
+        found.append(f"c.id = {arguments.add(wanted.contract_id, 'text')}")
+    if actor.contract_ids is not None:
+        found.append(f"c.id = ANY ({arguments.add(sorted(actor.contract_ids), 'text[]')})")
+    if wanted.states is not None:
+        found.append(f"m.state = ANY ({arguments.add(sorted(wanted.states), 'text[]')})")
+    if wanted.currency is not None:
+        found.append(f"c.currency = {arguments.add(wanted.currency, 'text')}")
+    for column, span in wanted.spans.items():
+        of_type = "date" if column == "due_on" else "timestamptz"
+        for bound, sign in ((span.start, ">="), (span.before, "<")):
+            if bound is not None:
+                found.append(f"m.{column} {sign} {arguments.add(bound, of_type)}")
+    return found
 
 
-def _view(row: Record) -> MilestoneView:
-    return MilestoneView(milestone_of(tuple(row.values())[: len(MILESTONE)]), row["contract_id"], row["currency"])
+def _view(row: Record, deadline_at: datetime | None = None) -> MilestoneView:
+    milestone = milestone_of(tuple(row.values())[: len(MILESTONE)])
+    return MilestoneView(milestone, row["contract_id"], row["currency"], deadline_at)
 
 
 async def submissions_pages(
@@ -143,7 +209,7 @@ async def submissions_pages(
             SELECT {_SUBMISSION} FROM submissions s WHERE s.milestone_id = asked.id AND s.number > $3
             ORDER BY s.number LIMIT $2
         ) found
-        """,  # noqa: S608 - our own text
+        """,
         sorted(set(milestone_ids)),
         limit,
         after or 0,
@@ -164,7 +230,7 @@ async def contract_submissions_pages(
             SELECT {_SUBMISSION} FROM submissions s WHERE s.contract_id = asked.id AND s.id > $3
             ORDER BY s.id LIMIT $2
         ) found
-        """,  # noqa: S608 - our own text
+        """,
         sorted(set(contract_ids)),
         limit,
         after or "",
@@ -185,7 +251,7 @@ async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[
         f"""
         SELECT {_SUBMISSION}, {SEEN_BY} FROM submissions s JOIN contracts c ON c.id = s.contract_id
         WHERE s.id = ANY($1::text[])
-        """,  # noqa: S608 - our own text
+        """,
         wanted,
     )
     return {

@@ -10,14 +10,14 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from escrow import database, ids
-from escrow.access import Actor, ActorKind
+from escrow.access import Actor, may_see_stream
 from escrow.agreement.events import WITHHELD
 from escrow.agreement.state import Deposit
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
-from escrow.queries.visibility import SEEN_BY, handles_money, sees
+from escrow.queries.visibility import SEEN_BY, handles_money
 from escrow.store_rows import DEPOSIT, deposit_of
 
 T = TypeVar("T")
@@ -89,10 +89,11 @@ _DEPOSITS: Final = "SELECT d.*, d.contract_id AS owner_id FROM deposits d"
 _ORDERS: Final = """
 SELECT o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.created_at, o.contract_id AS owner_id
 FROM payment_orders o"""
-_EVENTS: Final = """
-SELECT e.*, e.stream_id AS owner_id,
-    ARRAY(SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = e.id ORDER BY x.field) AS texts
-FROM events e"""
+TEXTS_SQL: Final = """ARRAY(
+    SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = e.id ORDER BY x.field) AS texts"""
+"""The texts beside the event `e`, as `event_view` reads them."""
+
+_EVENTS: Final = f"SELECT e.*, e.stream_id AS owner_id, {TEXTS_SQL} FROM events e"  # noqa: S608 - our own text
 
 
 async def transfers_pages(
@@ -120,7 +121,7 @@ async def orders_pages(contract_ids: Collection[str], *, limit: int, after: str 
 async def events_pages(stream_ids: Collection[str], *, limit: int, after: int | None) -> dict[str, list[EventView]]:
     """For each stream at most `limit` events in sequence, those after the number `after`; one statement."""
     scan = f"{_EVENTS} WHERE e.stream_id = asked.id AND e.sequence > $3 ORDER BY e.sequence"
-    return await _pages(scan, _event, stream_ids, limit, after or 0)
+    return await _pages(scan, event_view, stream_ids, limit, after or 0)
 
 
 async def _pages(
@@ -176,10 +177,7 @@ async def _seen(
 
 
 async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, EventView]:
-    """Those of the events that exist and that the actor may see, by identifier; one statement.
-
-    Events of an account are seen by that account and the operator alone, and not through a key limited to contracts.
-    """
+    """Those of the events that exist and that the actor may see, by identifier; one statement."""
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.EVENT, identifier)]
     if not wanted:
         return {}
@@ -190,13 +188,17 @@ async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, 
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {row["id"]: _event(row) for row in rows if _may_see_stream(actor, row)}
+    return {row["id"]: event_view(row) for row in rows if _may_see_stream(actor, row)}
 
 
 def _may_see_stream(actor: Actor, row: Record) -> bool:
-    if row["client_id"] is not None:
-        return sees(actor, row, contract_id=row["owner_id"])
-    return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == row["owner_id"])
+    return may_see_stream(
+        actor,
+        stream_id=row["owner_id"],
+        client_id=row["client_id"],
+        freelancer_id=row["freelancer_id"],
+        was_disputed=row["was_disputed"],
+    )
 
 
 def _transfer(row: Record) -> TransferView:
@@ -228,7 +230,8 @@ def _order(row: Record) -> OrderView:
     )
 
 
-def _event(row: Record) -> EventView:
+def event_view(row: Record) -> EventView:
+    """A row of `events` with its `texts` as an array of field, body, salt and time of erasure."""
     return EventView(
         id=row["id"],
         stream_id=row["stream_id"],

@@ -26,6 +26,7 @@ from schema.context import Context, Info
 from schema.idempotency import key_of, plain
 from schema.types.contract import Contract, contract_found
 from schema.types.milestone import Milestone, milestone_found
+from schema.types.webhook_endpoint import WebhookEndpoint, endpoint_of
 from schema.user_errors import UserError
 
 I = TypeVar("I")  # noqa: E741 - an input
@@ -170,15 +171,20 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 async def _refused(payload_type: type[P], refusal: DomainError, given: object, context: Context) -> P:
     """A payload that says why; after a version conflict it carries the object as it is now, if the key may read."""
-    payload = payload_type(user_errors=[UserError.of(refusal)])
-    if refusal.code is ErrorCode.VERSION_CONFLICT and Scope.CONTRACTS_READ in context.known().scopes:
+    payload = payload_type(user_errors=UserError.all_of(refusal))
+    if refusal.code is ErrorCode.VERSION_CONFLICT:
         for name, value in (await _current(given, context)).items():
             if hasattr(payload, name):
                 setattr(payload, name, value)
     return payload
 
 
-async def _current(given: object, context: Context) -> dict[str, Contract | Milestone | None]:
+async def _current(given: object, context: Context) -> dict[str, Contract | Milestone | WebhookEndpoint | None]:
+    endpoint_id = getattr(given, "endpoint_id", None)
+    if endpoint_id is not None:
+        return {"webhook_endpoint": await endpoint_of(endpoint_id, context)}
+    if Scope.CONTRACTS_READ not in context.known().scopes:
+        return {}
     milestone_id = getattr(given, "milestone_id", None)
     milestone = await milestone_found(milestone_id, context) if milestone_id is not None else None
     contract_id = milestone.contract_id if milestone is not None else getattr(given, "contract_id", None)

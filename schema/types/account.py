@@ -18,6 +18,7 @@ from schema.fields import resolved
 from schema.scalars import print_cursor, read_cursor
 from schema.types.common import Node, as_id
 from schema.types.event import Event, timeline_of
+from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
 
 
 @strawberry.type(description="A person who acts for an account.")
@@ -102,6 +103,16 @@ class Account(Node):
         keys = await _keys(self.id, info.context)
         await info.context.afford(len(keys or ()))
         return keys
+
+    @resolved(
+        "Where its events are sent, oldest first; a key that is limited to some contracts sees those for some of them. "
+        "Null unless it is the viewer's own, or for the operator."
+    )
+    async def webhook_endpoints(self, info: Info) -> list[WebhookEndpoint] | None:
+        info.context.webhook_manager()
+        endpoints = await endpoints_of(self.id, info.context)
+        await info.context.afford(len(endpoints or ()))
+        return endpoints
 
     @resolved("What happened to the account itself, in order. Null unless it is the viewer's own, or for the operator.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event] | None:

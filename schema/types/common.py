@@ -34,7 +34,9 @@ def money_of(minor: int, currency: str) -> Money:
 
 @strawberry.type(description="Who did something.")
 class Actor:
-    kind: ActorKind = strawberry.field(description="An account, the operator, the payment provider, or the clock.")
+    kind: ActorKind = strawberry.field(
+        description="An account, the operator, the payment provider, the clock, or the service itself."
+    )
     account_id: strawberry.ID | None = strawberry.field(description="The account that it was done for.")
     member_id: strawberry.ID | None = strawberry.field(description="The member whose key was used.")
     key_id: strawberry.ID | None = strawberry.field(description="The API key that was used.")

@@ -34,6 +34,7 @@ from schema.types.money import (
     transfers_of,
 )
 from schema.types.record import Ending, Update, updates_of
+from schema.types.reference import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, contract_submissions_of
@@ -218,6 +219,10 @@ class Contract(Node):
         """Whether the viewer sees it only because there is or was a dispute: how money comes and goes is not its business."""
         actor = context.known()
         return actor.kind is ActorKind.ACCOUNT and actor.account_id not in (self.client_id, self.freelancer_id)
+
+    @read("What the viewer's account calls it in its own systems, by system.")
+    async def external_references(self, info: Info) -> list[ExternalReference]:
+        return await references_listed(self.id, info.context)
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:

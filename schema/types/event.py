@@ -5,17 +5,24 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, cast
 
 import orjson
 import strawberry
 from strawberry.scalars import JSON
 
+from escrow import cursors, log
+from escrow.access import Scope
 from escrow.queries import records
 from schema.batching import batched
-from schema.connections import Connection, connection, page_size
-from schema.context import Context
+from schema.connections import After, Connection, First, connection, page_size
+from schema.context import Context, Info
+from schema.fields import read, resolved
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.common import Actor, Node
+
+if TYPE_CHECKING:
+    from schema.types.delivery import Delivery
 
 
 @strawberry.type(description="A person's words that belong to an event, which itself only holds their salted hash.")
@@ -30,6 +37,9 @@ class EventText:
 
 @strawberry.type(description="A fact: something that happened to a contract or to an account. Events never change.")
 class Event(Node):
+    position: strawberry.Private[int | None] = None
+    """Its place in the one log of everything, if it is known already."""
+
     type: str = strawberry.field(description="What happened, as a fact in the past: `milestone.released`.")
     schema_version: int = strawberry.field(description="Which version of the type's payload `data` has.")
     occurred_at: datetime = strawberry.field(
@@ -50,10 +60,28 @@ class Event(Node):
         description="The event as canonical JSON (RFC 8785), byte for byte what was hashed, so that anybody can check it."
     )
 
+    @resolved(
+        "Its place in the log of everything: `after` of `events`, to go on from there. Null for the moment until it has one."
+    )
+    def cursor(self, info: Info) -> Cursor | None:
+        if self.position is not None:
+            return Cursor(cursors.print_cursor(self.position))
+        return cast("Cursor | None", cursor_of(self.id, info.context))
+
+    @read("Where it was sent, of the viewer's own endpoints, in order.", scope=Scope.WEBHOOKS_MANAGE)
+    async def deliveries(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> Connection[Annotated[Delivery, strawberry.lazy("schema.types.delivery")]]:
+        from schema.types.delivery import deliveries_of
+
+        return await deliveries_of(self.id, info.context, first, after)
+
     @classmethod
-    def of(cls, view: records.EventView) -> Event:
+    def of(cls, view: records.EventView, *, position: int | None = None) -> Event:
+        """The event ready to read; `position` if its place in the log is known too."""
         content = orjson.loads(view.body)
         return cls(
+            position=position,
             id=strawberry.ID(view.id),
             type=view.type,
             schema_version=view.schema_version,
@@ -90,6 +118,13 @@ async def timeline_of(
         )
         for stream_id in stream_ids
     ]
+
+
+@batched
+async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]:
+    """The places of events in the log: one statement for all that are asked for."""
+    found = await log.positions_of(event_ids)
+    return [Cursor(cursors.print_cursor(found[one])) if one in found else None for one in event_ids]
 
 
 @batched

@@ -19,6 +19,7 @@ from schema.types.common import Money, Node, as_id, money_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.money import Deposit, deposit_of
 from schema.types.record import Update, milestone_updates_of
+from schema.types.reference import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Submission, submissions_of
@@ -119,6 +120,10 @@ class Milestone(Node):
     @read("What the viewer may do with it now, and why not the rest.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return (await standing_of(self.contract_id, info.context)).allowed_on(self.whole)
+
+    @read("What the viewer's account calls it in its own systems, by system.")
+    async def external_references(self, info: Info) -> list[ExternalReference]:
+        return await references_listed(self.id, info.context)
 
     @classmethod
     def of(cls, milestone: domain.Milestone, *, contract_id: str, currency: str) -> Milestone:

@@ -15,7 +15,7 @@ from escrow.access import Actor, Scope
 from escrow.accounts import commands, running, tokens
 from escrow.ids import Kind
 from escrow.settings import PaymentProvider, Settings
-from tests.factories import Deployment
+from tests.factories import SECRET_KEY, Deployment
 
 PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
@@ -26,7 +26,7 @@ async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(
         database_url="",  # it never starts, so it never connects: the test has
         redis_url="",
-        secret_keys=(),
+        secret_keys=(SECRET_KEY,),
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
     )

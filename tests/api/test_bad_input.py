@@ -240,7 +240,7 @@ async def test_another_ones_contract_is_not_found_and_ones_own_may_be_forbidden(
         (r'{ node(id: "\ud800") { id } }', "Invalid Unicode escape"),
         (r'{ node(id: "\u{d800}") { id } }', "Invalid Unicode escape"),
         ("{ __typename } \u202e }", "Syntax Error"),
-        ("subscription { contracts { id } }", "subscription"),
+        ("subscription { contracts { id } }", "on type 'Subscription'"),
         ("{ __typename @unknown }", "Unknown directive"),
         ("{ contracts { nodes { nothing } } }", "Cannot query field"),
         ("{ contract { id } }", "required"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from escrow.commands import run
+from escrow.erasure import erase
 from tests.api.client import Caller, People
 
 
@@ -86,6 +87,83 @@ async def test_milestones_come_in_the_order_of_plans_and_each_once(people: Peopl
     one = f', filter: {{contractId: "{deals[0].id}", state: [PLANNED]}}'
     found = await _pages(people.client, _list("milestones", "id", one), "milestones", first=first)
     assert [node["id"] for node in found] == deals[0].milestone_ids
+
+
+@pytest.mark.parametrize("first", [1, 2, 100])
+@pytest.mark.parametrize("order", ["OLDEST", "RECENTLY_UPDATED", "LONGEST_UNCHANGED", "DEADLINE"])
+async def test_contracts_come_in_the_order_that_is_asked_for(people: People, order: str, first: int) -> None:
+    deals = [await people.deployment.propose("1.00") for _ in range(3)]
+    await deals[0].accept()  # changed last, and without a clock
+    listed = _list("contracts", "id", f", orderBy: {order}")
+    found = [node["id"] for node in await _pages(people.client, listed, "contracts", first=first)]
+    made = [deal.id for deal in deals]
+    changed = [*made[1:], made[0]]
+    assert found == {
+        "OLDEST": made, "LONGEST_UNCHANGED": changed, "RECENTLY_UPDATED": changed[::-1], "DEADLINE": made[1:],
+    }[order]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [1, 2, 100])
+async def test_milestones_come_in_the_order_that_is_asked_for(people: People, first: int) -> None:
+    deal = await people.deployment.fund("1.00", "2.00", "3.00")
+    for position, day in ((2, "2030-01-01"), (3, "2031-01-01")):
+        edit = {"milestoneId": deal.milestone(position), "dueOn": day}
+        await people.client.done("editMilestone", edit, "milestone { id }")
+    await deal.submit()
+    one, two, three = deal.milestone_ids
+    for order, expected in (
+        ("DUE", [two, three, one]),
+        ("DUE_LAST", [one, three, two]),
+        ("RECENTLY_UPDATED", [one, three, two]),
+        ("LONGEST_UNCHANGED", [two, three, one]),
+        ("DEADLINE", [one]),
+    ):
+        listed = _list("milestones", "id", f", orderBy: {order}")
+        for caller in (people.client, people.freelancer):
+            found = [node["id"] for node in await _pages(caller, listed, "milestones", first=first)]
+            assert found == expected, order
+
+
+async def test_a_cursor_goes_on_in_its_own_order_alone(people: People) -> None:
+    await people.deployment.propose("1.00", "2.00")
+    query = (
+        "{ contracts(orderBy: OLDEST) { pageInfo { endCursor } } milestones(orderBy: DUE) { pageInfo { endCursor } } }"
+    )
+    page = await people.client.ask(query)
+    by_age, by_date = (page[name]["pageInfo"]["endCursor"] for name in ("contracts", "milestones"))
+    for field, order, cursor in (
+        ("contracts", "NEWEST", by_age), ("contracts", "DEADLINE", by_age), ("milestones", "PLAN", by_date),
+        ("milestones", "DUE_LAST", by_date), ("milestones", "DUE", by_age), ("milestones", "DUE", "nonsense"),
+    ):  # fmt: skip
+        wrong = f'{{ {field}(orderBy: {order}, after: "{cursor}") {{ nodes {{ id }} }} }}'
+        (error,) = await people.client.errors(wrong)
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+    (error,) = await people.operator.errors("{ milestones(orderBy: DUE) { nodes { id } } }")
+    assert "narrow the list" in error["message"]
+    (error,) = await people.client.errors('{ contracts(filter: {title: "' + "x" * 201 + '"}) { nodes { id } } }')
+    assert error["extensions"]["field"] == "filter.title"
+
+
+async def test_titles_are_found_by_the_beginnings_of_their_words_and_follow_an_edit_and_an_erasure(
+    people: People,
+) -> None:
+    deal = await people.deployment.activate("1.00", "2.00")
+
+    async def found(words: str, caller: Caller = people.client) -> list[str]:
+        query = "query ($words: String!) { milestones(filter: {title: $words}) { nodes { id } } }"
+        return [node["id"] for node in (await caller.ask(query, {"words": words}))["milestones"]["nodes"]]
+
+    edit = {"milestoneId": deal.milestone(1), "title": "Größe der 見出し: O'Neill\\ & Söhne"}
+    await people.client.done("editMilestone", edit, "milestone { id }")
+    for words in ("größ", "GRÖSSE"[:3], "見出", "o neil", "söhne der", "o'neill"):
+        assert await found(words) == [deal.milestone(1)], words
+        assert await found(words, people.freelancer) == await found(words, people.operator) == [deal.milestone(1)]
+        assert await found(words, await people.stranger()) == []
+    for words in ("", " ", "ße", "' | '", ":*", "milestone 1", "\\"):
+        assert await found(words) == [], words
+    assert await found("milestone 2") == [deal.milestone(2)]
+    await erase(deal.id)
+    assert await found("größ") == await found("mile") == []
 
 
 @pytest.mark.parametrize("first", [1, 2, 100])

@@ -12,7 +12,7 @@ from earnest import embedded
 from earnest.engines.lock import AlreadyRunning
 from earnest.engines.processes import start_time
 from earnest.errors import CannotStart
-from escrow.settings import Settings
+from escrow.settings import Reach, Settings
 from tests.earnest.running import clean_environment
 
 
@@ -94,11 +94,14 @@ def test_one_named_server_alone_is_refused(lone: str) -> None:
 
 
 def test_the_embedded_mode_is_a_sandbox_and_what_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARNEST_WEBHOOK_ALLOW_PRIVATE", "off")
+    monkeypatch.delenv("EARNEST_WEBHOOK_ALLOW_PRIVATE", raising=False)
     environ = embedded.environment(tmp_path, database_url="postgres:///earnest", redis_url="redis://r")
     settings = Settings.from_environment(environ)
     assert settings.sandbox
-    assert not settings.webhook_allow_private
+    assert settings.webhook_reach is Reach.LOOPBACK
+    monkeypatch.setenv("EARNEST_WEBHOOK_ALLOW_PRIVATE", "off")
+    closed = embedded.environment(tmp_path, database_url="postgres:///earnest", redis_url="redis://r")
+    assert Settings.from_environment(closed).webhook_reach is Reach.PUBLIC
     again = embedded.environment(tmp_path, database_url="postgres:///earnest", redis_url="redis://r")
     assert again["EARNEST_SECRET_KEYS"] == environ["EARNEST_SECRET_KEYS"]
     assert (tmp_path / "secret-key").stat().st_mode & 0o077 == 0

@@ -39,12 +39,19 @@ def test_a_new_identifier_is_the_prefix_of_its_kind_and_a_uuid_of_version_seven(
 
 
 def test_identifiers_sort_by_time_as_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_last_number", ids._last_number)  # so that later tests don't live in the year 10889
     made = []
     for milliseconds in (0, 1, 31, 32, 1_000, 10**12, 10**12 + 1, 2**48 - 1):
         monkeypatch.setattr(time, "time_ns", lambda now=milliseconds: now * 1_000_000)
         made.append(ids.new(Kind.EVENT))
     assert made == sorted(made)
     assert all(ids.kind_of(identifier) is Kind.EVENT for identifier in made)
+
+
+def test_an_identifier_tells_when_it_was_made() -> None:
+    before = time.time()
+    made_at = ids.made_at_seconds(ids.new(Kind.EVENT))
+    assert before - 0.001 <= made_at <= time.time()
 
 
 def test_identifiers_of_one_instant_are_all_different(monkeypatch: pytest.MonkeyPatch) -> None:

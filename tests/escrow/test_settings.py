@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from escrow.settings import POOL_CONNECTIONS_MAX, PaymentProvider, SettingError, Settings, tortoise_config
+from escrow.settings import POOL_CONNECTIONS_MAX, PaymentProvider, Reach, SettingError, Settings, tortoise_config
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 OTHER_KEY = base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode()
@@ -23,7 +23,7 @@ def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -
     assert settings.secret_keys == (b"k" * 32,)
     assert settings.payment_provider is PaymentProvider.SANDBOX
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert not settings.webhook_allow_private
+    assert settings.webhook_reach is Reach.PUBLIC
 
 
 def test_every_variable_is_read() -> None:
@@ -37,7 +37,7 @@ def test_every_variable_is_read() -> None:
         }
     )
     assert settings.secret_keys == (b"k" * 32, bytes([251, 255] * 16))
-    assert settings.webhook_allow_private
+    assert settings.webhook_reach is Reach.PRIVATE
     assert settings.port == 9000
 
 
@@ -59,7 +59,7 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_JWKS_URL", "https://id.example.com/jwks", "accepts API keys only"),
         ("EARNEST_JWT_AUDIENCE", "earnest", "accepts API keys only"),
         ("EARNEST_JWT_ISSUER", "https://id.example.com", "accepts API keys only"),
-        ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be on or off"),
+        ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be off, loopback or on"),
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "0", "from 1 to 65535"),
         ("PORT", "65536", "from 1 to 65535"),

@@ -7,12 +7,14 @@ from typing import Final
 import asyncpg
 import pytest
 from tortoise import fields
-from tortoise.contrib.postgres.fields import ArrayField
+from tortoise.contrib.postgres.fields import ArrayField, TSVectorField
 from tortoise.models import Model
 
 from escrow import database, models
 from escrow.models import __all__ as model_names
 from tests.escrow.test_audit import busy
+from tests.webhooks import tables as delivery_tables
+from webhooks import models as delivery_models
 
 HELD: Final = "state IN ('FUNDED', 'ACTIVE', 'SUBMITTED', 'CHANGES_REQUESTED')"
 
@@ -40,6 +42,17 @@ FORBIDDEN: Final = {
     "scopes, NULL, now() FROM api_keys",
     "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
     "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "endpoints_pkey": "INSERT INTO endpoints TABLE endpoints",
+    "endpoints_account": "UPDATE endpoints SET account_id = 'acc_0'",
+    "endpoints_event_types": "UPDATE endpoints SET event_types = '{}'",
+    "endpoints_contracts": "UPDATE endpoints SET contract_ids = '{}'",
+    "endpoints_version": "UPDATE endpoints SET version = 0",
+    "endpoints_reason": "UPDATE endpoints SET disabled_at = now()",
+    "endpoint_secrets_pkey": "INSERT INTO endpoint_secrets TABLE endpoint_secrets",
+    "endpoint_secrets_endpoint": "UPDATE endpoint_secrets SET endpoint_id = 'whe_0'",
+    "endpoint_secrets_fingerprint": "UPDATE endpoint_secrets SET fingerprint = 'x'",
+    "endpoint_secrets_algorithm": "UPDATE endpoint_secrets SET algorithm = 'ROT13'",
+    "endpoint_secrets_public_key": "UPDATE endpoint_secrets SET public_key = 'x'",
     "contracts_pkey": "INSERT INTO contracts TABLE contracts",
     "contracts_client": "UPDATE contracts SET client_id = 'acc_0'",
     "contracts_freelancer": "UPDATE contracts SET freelancer_id = 'acc_0'",
@@ -198,6 +211,25 @@ FORBIDDEN: Final = {
     "idempotency_keys_contract": "UPDATE idempotency_keys SET contract_id = 'ctr_0'",
     "idempotency_keys_input_is_a_digest": "UPDATE idempotency_keys SET input_sha256 = ''",
     "idempotency_keys_result": "UPDATE idempotency_keys SET result = '[]'",
+    "external_references_pkey": "INSERT INTO external_references SELECT account_id, subject_id, system, 'other', url, "
+    "contract_id, milestone_id FROM external_references",
+    "external_references_name_one_thing": "INSERT INTO external_references SELECT account_id, milestones.id, system, "
+    "external_id, url, contract_id, milestones.id FROM external_references JOIN milestones USING (contract_id) LIMIT 1",
+    "external_references_account": "UPDATE external_references SET account_id = 'acc_0'",
+    "external_references_contract": "UPDATE external_references SET contract_id = 'ctr_0', subject_id = 'ctr_0'",
+    "external_references_milestone": "UPDATE external_references SET milestone_id = 'mil_0', subject_id = 'mil_0'",
+    "external_references_subject": "UPDATE external_references SET subject_id = account_id",
+    "external_references_system": "UPDATE external_references SET system = 'My Tool'",
+    "calendar_tokens_pkey": "INSERT INTO calendar_tokens SELECT owner_id, account_id, member_id, sha256('y') "
+    "FROM calendar_tokens",
+    "calendar_tokens_token_is_unique": "INSERT INTO calendar_tokens SELECT id, account_id, id, token_sha256 "
+    "FROM calendar_tokens JOIN members USING (account_id)",
+    "calendar_tokens_account": "UPDATE calendar_tokens SET account_id = 'acc_0', owner_id = 'acc_0'",
+    "calendar_tokens_member": "UPDATE calendar_tokens SET member_id = 'mem_0', owner_id = 'mem_0'",
+    "calendar_tokens_owner": "UPDATE calendar_tokens SET owner_id = 'x'",
+    "calendar_tokens_token_is_a_digest": "UPDATE calendar_tokens SET token_sha256 = 'x'",
+    "titles_pkey": "INSERT INTO titles TABLE titles",
+    **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
 
@@ -220,15 +252,29 @@ CHANGES: Final = {
 }
 """By the name of the trigger: what it refuses."""
 
-FILLED: Final = """
+KEEPERS: Final = {
+    "contracts_title_is_kept", "contracts_title_is_kept_up", "milestones_title_is_kept", "milestones_title_is_kept_up",
+}  # fmt: skip
+"""Triggers that refuse nothing: they keep the words by which titles are found."""
+
+FILLED: Final = (
+    """
+INSERT INTO external_references SELECT client_id, id, 'jira', 'EA-1', NULL, id FROM contracts LIMIT 1;
+INSERT INTO calendar_tokens SELECT account_id, account_id, NULL, sha256('x') FROM members LIMIT 1;
 INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+INSERT INTO endpoints (id, account_id, url, description, event_types, api_version, version, created_at)
+    SELECT 'whe_1', id, 'https://example.com', '', '{*}', 'x', 1, now() FROM accounts WHERE is_operator;
+INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, created_at)
+    VALUES ('whe_1', repeat('0', 64), 'HMAC_SHA256', 'x', now());
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
-UPDATE deployment SET clock_offset = '1 day'
+UPDATE deployment SET clock_offset = '1 day';
 """
+    + delivery_tables.FILLED
+)
 """A row in the tables that a busy contract leaves empty."""
 
 
@@ -279,7 +325,7 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
     names = {row["name"] for row in constraints if "tortoise_mi" not in row["name"]}
     assert names == set(FORBIDDEN)
     triggers = await database.fetch("SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal")
-    assert {row["name"] for row in triggers} == set(CHANGES)
+    assert {row["name"] for row in triggers} == set(CHANGES) | KEEPERS
     validated = await database.fetch("SELECT conname FROM pg_constraint WHERE NOT convalidated OR NOT conenforced")
     assert validated == []
 
@@ -287,12 +333,21 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
 INDEXES: Final = {
     "accounts_mediators", "api_keys_by_account", "balances_by_contract", "contracts_by_client",
     "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
+    "contracts_by_client_deadline", "contracts_by_client_state", "contracts_by_client_update", "contracts_by_deadline",
+    "contracts_by_freelancer_deadline", "contracts_by_freelancer_state", "contracts_by_freelancer_update",
+    "contracts_by_parties", "log_positions_by_client", "log_positions_by_freelancer", "milestones_by_client_deadline",
+    "milestones_by_client_due", "milestones_by_client_state", "milestones_by_client_update", "milestones_by_deadline",
+    "milestones_by_freelancer_deadline", "milestones_by_freelancer_due", "milestones_by_freelancer_state",
+    "milestones_by_freelancer_update", "titles_by_word",
+    "endpoint_secrets_public",
+    "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
     "transfers_by_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_by_contract",
     "refund_requests_by_milestone", "refund_requests_open", "disputes_by_contract", "disputes_by_milestone",
     "disputes_undecided", "disputes_in_mediation", "evidence_by_contract", "evidence_in_order",
     "change_requests_by_contract", "change_requests_open", "updates_by_milestone",
+    *delivery_tables.INDEXES,
 }  # fmt: skip
 
 
@@ -323,7 +378,10 @@ TYPES: Final[dict[type, str]] = {
     fields.TimeDeltaField: "interval",
     fields.BinaryField: "bytea",
     fields.JSONField: "jsonb",
+    fields.FloatField: "real",
+    fields.UUIDField: "uuid",
     ArrayField: "ARRAY",
+    TSVectorField: "tsvector",
 }
 
 
@@ -335,8 +393,10 @@ async def test_models_are_the_tables() -> None:
     )
     tables = {(row["table_name"], row["column_name"]): (row["data_type"], row["nullable"]) for row in rows}
     described: dict[tuple[str, str], tuple[str, bool]] = {}
-    for name in model_names:
-        model: type[Model] = getattr(models, name)
+    registered = [getattr(models, name) for name in model_names]
+    registered += [getattr(delivery_models, name) for name in delivery_models.__all__]
+    model: type[Model]
+    for model in registered:
         for field in model._meta.fields_db_projection:
             column = model._meta.fields_map[field]
             place = (model._meta.db_table, model._meta.fields_db_projection[field])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -47,17 +48,29 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker(
-    database_url: str, redis_url: str, log: Path, *, point: str = "nowhere", skew_days: int = 0
+    database_url: str,
+    redis_url: str,
+    log: Path,
+    *,
+    point: str = "nowhere",
+    skew_days: int = 0,
+    delivering: Mapping[str, object] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
-    """A worker, started and not waited for; killed at the end if it still lives. Its host's clock may be wrong."""
+    """A worker, started and not waited for; killed at the end if it still lives.
+
+    Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`.
+    """
     environ = clean_environment() | {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
         "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
     }
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
+    if delivering is not None:
+        program = ("tests.workers.delivering", json.dumps(delivering))
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *program), env=environ, cwd=ROOT, stdout=output, stderr=output
@@ -70,9 +83,14 @@ async def worker(
             await process.wait()
 
 
-async def until(check: Callable[[], Awaitable[bool]], *, otherwise: Callable[[], str] | None = None) -> None:
+async def until(
+    check: Callable[[], Awaitable[bool]],
+    *,
+    otherwise: Callable[[], str] | None = None,
+    within_seconds: float = PATIENCE_SECONDS,
+) -> None:
     """Wait until something is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + within_seconds
     while not await check():
         if time.monotonic() > deadline:
             raise AssertionError(otherwise() if otherwise else "it never came true")

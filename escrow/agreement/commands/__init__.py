@@ -45,6 +45,8 @@ from escrow.agreement.commands.plan import (
     EditChange,
     EditMilestone,
     FileChangeRequest,
+    ImportMilestones,
+    ImportRow,
     MoveChange,
     MoveMilestone,
     RemoveChange,
@@ -83,6 +85,7 @@ PartyCommand = (
     | EditMilestone
     | MoveMilestone
     | RemoveMilestone
+    | ImportMilestones
     | FileChangeRequest
     | AcceptChangeRequest
     | DeclineChangeRequest
@@ -145,6 +148,8 @@ __all__ = [
     "Fund",
     "FundContract",
     "GiveRefund",
+    "ImportMilestones",
+    "ImportRow",
     "MilestoneDraft",
     "MoveChange",
     "MoveMilestone",

@@ -60,6 +60,37 @@ class RemoveMilestone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRow:
+    """A milestone as another system has it, under the name that it has there; ``None`` leaves as it is.
+
+    ``milestone_id`` is that of the milestone which the name stands for already, else a fresh one. ``taken_by`` is what else
+    the name stands for.
+    """
+
+    milestone_id: str
+    external_id: str
+    url: str | None = None
+    title: str | None = None
+    purpose: str | None = None
+    amount: RawMoney | None = None
+    due_on: date | None = None
+    deliverables: tuple[str, ...] | None = None
+    taken_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportMilestones:
+    """Changes the planned milestones that ``system`` knows already and adds the others at the end, all or nothing."""
+
+    action: ClassVar = Action.IMPORT_MILESTONES
+    contract_id: str
+    system: str
+    rows: tuple[ImportRow, ...]
+    message: str | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddChange:
     """Asks for a new milestone at ``position``, by default at the end."""
 

@@ -12,6 +12,7 @@ from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import tokens
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.decide import decide
+from escrow.accounts.endpoints import Algorithm, Endpoint, SealedSecret, Secret, SecretFacts
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
 from escrow.agreement.events import Event, Recorded
@@ -62,6 +63,34 @@ BENS_KEY: Final = key(2, member=BEN)
 BENS_REVOKED_KEY: Final = replace(key(3, member=BEN), revoked_at=NOW)
 LIMITED_KEY: Final = key(4, contracts=(CONTRACT_ID,))
 
+
+def sealed(algorithm: Algorithm, number: int) -> SealedSecret:
+    """A made-up secret: its fingerprint is the number."""
+    public_key = "whpk_" + "A" * 43 + "=" if algorithm is Algorithm.ED25519 else None
+    facts = SecretFacts(algorithm=algorithm, fingerprint=f"{number:064x}", public_key=public_key)
+    return SealedSecret(facts=facts, ciphertext=b"secret")
+
+
+def endpoint(number: int, *, contracts: tuple[str, ...] | None = None) -> Endpoint:
+    """An endpoint of the studio, which signs with HMAC."""
+    return Endpoint(
+        id=identifier(ids.Kind.ENDPOINT, number),
+        url="https://hooks.example.com/earnest",
+        description="",
+        event_types=("*",),
+        contract_ids=contracts,
+        api_version="2026-11-22",
+        version=3,
+        created_at=NOW,
+        secrets=(Secret(facts=sealed(Algorithm.HMAC_SHA256, number).facts, created_at=NOW),),
+    )
+
+
+ENDPOINT: Final = endpoint(1)
+LIMITED_ENDPOINT: Final = endpoint(2, contracts=(CONTRACT_ID,))
+NEW_ENDPOINT_ID: Final = identifier(ids.Kind.ENDPOINT, 9)
+NEW_SECRETS: Final = tuple(sealed(algorithm, 100 + number) for number, algorithm in enumerate(Algorithm))
+
 OPERATOR: Final = Account(OPERATOR_ID, "Earnest", AccountType.COMPANY, is_operator=True, created_at=NOW)
 STUDIO: Final = Account(
     STUDIO_ID,
@@ -71,6 +100,7 @@ STUDIO: Final = Account(
     created_at=NOW,
     members={member.id: member for member in (ANA, BEN, CLEO, GONE)},
     keys={one.id: one for one in (OFFICE_KEY, BENS_KEY, BENS_REVOKED_KEY, LIMITED_KEY)},
+    endpoints={one.id: one for one in (ENDPOINT, LIMITED_ENDPOINT)},
 )
 
 

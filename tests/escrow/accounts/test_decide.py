@@ -17,6 +17,7 @@ from escrow.accounts.state import KEYS_MAX, MEMBERS_MAX, Account, AccountSurroun
 from escrow.agreement.events import Event, Recorded
 from escrow.agreement.state import Fees
 from escrow.errors import DomainError, ErrorCode
+from tests.escrow.accounts.endpoint_examples import endpoint_examples
 from tests.escrow.accounts.people import (
     ANA,
     AROUND,
@@ -412,6 +413,7 @@ def examples() -> Sequence[Event]:
         *outcome(STUDIO, making_key())[0],
         events.KeyRevoked(key_id=NEW_KEY_ID, reason=events.RevocationReason.REVOKED),
         events.FeesChanged(fees=Fees(1, 2)),
+        *endpoint_examples(),
     )
 
 
@@ -437,6 +439,10 @@ def test_names_are_free_text_and_nothing_else_is() -> None:
         ("member.added", "person"),
         ("member.added", "name"),
         ("key.created", "name"),
+        ("endpoint.created", "url"),
+        ("endpoint.created", "description"),
+        ("endpoint.changed", "url"),
+        ("endpoint.changed", "description"),
     }
     assert all(field.name not in ("secret", "token") for one in events.CATALOGUE.values() for field in fields(one))
 

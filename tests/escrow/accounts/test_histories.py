@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow import codec, ids, log
-from escrow.access import AccountType, Actor, Role, Scope
-from escrow.accounts import commands, events
+from escrow.access import SYSTEM, AccountType, Actor, Role, Scope
+from escrow.accounts import commands, endpoint_commands, events
 from escrow.accounts.decide import decide
+from escrow.accounts.endpoints import SECRETS_MAX, Algorithm, DisabledReason
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
 from escrow.agreement.events import Event, Recorded
@@ -28,6 +30,7 @@ from tests.escrow.accounts.people import (
     actor,
     identifier,
 )
+from tests.escrow.accounts.people import sealed as made_up
 
 MEMBERS: Final = [ANA.id, *(identifier(ids.Kind.MEMBER, 20 + number) for number in range(4))]
 KEYS: Final = [identifier(ids.Kind.KEY, 20 + number) for number in range(5)]
@@ -39,8 +42,14 @@ FIRST: Final = events.MemberAdded(member_id=ANA.id, role=Role.OWNER, person=ANA.
 some_scopes = st.frozensets(st.sampled_from(Scope), max_size=4)
 some_contracts = st.none() | st.frozensets(st.sampled_from(CONTRACTS), min_size=1)
 
+some_limit = some_contracts.map(lambda found: endpoint_commands.Limit(tuple(sorted(found)) if found else None))
+some_endpoint = st.sampled_from([identifier(ids.Kind.ENDPOINT, 20 + number) for number in range(3)])
+some_address = st.sampled_from(["https://a.example", "https://b.example", ""]).map(endpoint_commands.Address)
+some_types = st.none() | st.sampled_from([("*",), ("milestone.*", "milestone.released"), ("nonsense",)])
+
 someone = st.one_of(
     st.just(THE_OPERATOR),
+    st.just(SYSTEM),
     st.builds(
         actor,
         st.sampled_from([STUDIO_ID, STUDIO_ID, STUDIO_ID, OTHER_ID]),
@@ -75,6 +84,33 @@ something = st.one_of(
         contract_ids=some_contracts.map(lambda found: tuple(sorted(found)) if found else None),
     ),
     st.builds(commands.RevokeApiKey, key_id=st.sampled_from(KEYS)),
+    st.builds(
+        endpoint_commands.CreateEndpoint,
+        account_id=st.just(STUDIO_ID),
+        endpoint_id=some_endpoint,
+        address=some_address,
+        secrets=st.just(()),
+        event_types=some_types,
+        limit=some_limit,
+    ),
+    st.builds(
+        endpoint_commands.UpdateEndpoint,
+        endpoint_id=some_endpoint,
+        address=st.none() | some_address,
+        event_types=some_types,
+        limit=st.none() | some_limit,
+        expected_version=st.none() | st.integers(1, 3),
+    ),
+    st.builds(endpoint_commands.EnableEndpoint, endpoint_id=some_endpoint),
+    st.builds(endpoint_commands.DisableEndpoint, endpoint_id=some_endpoint, reason=st.sampled_from(DisabledReason)),
+    st.builds(endpoint_commands.DeleteEndpoint, endpoint_id=some_endpoint),
+    st.builds(
+        endpoint_commands.RotateSecret,
+        endpoint_id=some_endpoint,
+        secrets=st.just(()),
+        algorithms=st.none() | st.sampled_from([(), tuple(Algorithm), (Algorithm.ED25519,)]),
+        overlap=st.sampled_from([timedelta(0), timedelta(hours=24)]),
+    ),
 )
 
 
@@ -91,6 +127,17 @@ def check(account: Account) -> None:
         assert key.scopes
         assert Scope.OPERATOR not in key.scopes
         assert key.member_id is None or account.members[key.member_id].removed_at is None
+    for endpoint in account.present_endpoints:
+        assert endpoint.url
+        assert endpoint.algorithms, "something signs"
+        assert len({secret.facts.fingerprint for secret in endpoint.secrets}) == len(endpoint.secrets) <= SECRETS_MAX
+
+
+def with_fresh_secrets(command: commands.AccountCommand, number: int) -> commands.AccountCommand:
+    """Secrets are never the same twice, so none are drawn: each step of a history has its own."""
+    if not isinstance(command, endpoint_commands.CreateEndpoint | endpoint_commands.RotateSecret):
+        return command
+    return replace(command, secrets=tuple(made_up(one, 2 * number + place) for place, one in enumerate(Algorithm)))
 
 
 def check_powers(found: list[Event], by: Actor, before: Account) -> None:
@@ -102,7 +149,12 @@ def check_powers(found: list[Event], by: Actor, before: Account) -> None:
             assert by.contract_ids is None or by.contract_ids.issuperset(event.contract_ids or {"all"})
         if isinstance(event, events.KeyCreated | events.MemberAdded) and by != THE_OPERATOR:
             assert before.disabled_at is None
-        if by != THE_OPERATOR:
+        if isinstance(event, events.EndpointCreated | events.EndpointChanged) and by != THE_OPERATOR:
+            assert before.disabled_at is None
+            assert by.contract_ids is None or by.contract_ids.issuperset(event.contract_ids or {"all"})
+        if by == SYSTEM:
+            assert isinstance(event, events.EndpointDisabled)
+        elif by != THE_OPERATOR:
             assert by.account_id == before.id
 
 
@@ -115,8 +167,9 @@ def test_every_rule_holds_after_every_step_and_the_log_gives_the_state(
     state: Account | None = None
     for one in recorded:
         state = evolve(state, STUDIO_ID, one)
-    for by, command in history:
+    for number, (by, asked) in enumerate(history):
         assert state is not None
+        command = with_fresh_secrets(asked, number)
         try:
             found = list(decide(state, command, actor=by, around=around))
         except DomainError:

@@ -7,9 +7,10 @@ from typing import Final
 
 import pytest
 
-from escrow.access import CLOCK, PROVIDER, AccountType, Actor, Role, Scope
-from escrow.accounts import commands
+from escrow.access import CLOCK, PROVIDER, SYSTEM, AccountType, Actor, Role, Scope
+from escrow.accounts import commands, endpoint_commands
 from escrow.accounts.decide import decide
+from escrow.accounts.endpoints import DisabledReason
 from escrow.accounts.permissions import ACCOUNT_PERMISSIONS, AccountAction
 from escrow.accounts.state import Account
 from escrow.errors import DomainError
@@ -17,13 +18,18 @@ from tests.escrow.accounts.people import (
     AROUND,
     BEN,
     CONTRACT_ID,
+    ENDPOINT,
+    LIMITED_ENDPOINT,
     LIMITED_KEY,
     NEW_ACCOUNT_ID,
+    NEW_ENDPOINT_ID,
     NEW_KEY_ID,
     NEW_MEMBER_ID,
+    NEW_SECRETS,
     NOW,
     OPERATOR,
     OPERATOR_ID,
+    OTHER_CONTRACT_ID,
     OTHER_ID,
     OWN_SCOPES,
     OWNER,
@@ -69,6 +75,35 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
         ),
     ),
     AccountAction.REVOKE_API_KEY: (STUDIO, commands.RevokeApiKey(key_id=LIMITED_KEY.id)),
+    AccountAction.CREATE_ENDPOINT: (
+        STUDIO,
+        endpoint_commands.CreateEndpoint(
+            account_id=STUDIO_ID,
+            endpoint_id=NEW_ENDPOINT_ID,
+            address=endpoint_commands.Address("https://hooks.example.com"),
+            secrets=NEW_SECRETS,
+            limit=endpoint_commands.Limit((CONTRACT_ID,)),
+        ),
+    ),
+    AccountAction.UPDATE_ENDPOINT: (
+        STUDIO,
+        endpoint_commands.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, description="Another"),
+    ),
+    AccountAction.ENABLE_ENDPOINT: (
+        replace(
+            STUDIO,
+            endpoints={
+                LIMITED_ENDPOINT.id: replace(LIMITED_ENDPOINT, disabled_at=NOW, disabled_reason=DisabledReason.FAILING)
+            },
+        ),
+        endpoint_commands.EnableEndpoint(endpoint_id=LIMITED_ENDPOINT.id),
+    ),
+    AccountAction.DISABLE_ENDPOINT: (STUDIO, endpoint_commands.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
+    AccountAction.DELETE_ENDPOINT: (STUDIO, endpoint_commands.DeleteEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
+    AccountAction.ROTATE_SECRET: (
+        STUDIO,
+        endpoint_commands.RotateSecret(endpoint_id=LIMITED_ENDPOINT.id, secrets=NEW_SECRETS),
+    ),
 }
 
 EVERYBODY: Final[dict[str, Actor]] = {
@@ -79,6 +114,7 @@ EVERYBODY: Final[dict[str, Actor]] = {
     "the operator's key for one contract": replace(THE_OPERATOR, contract_ids=frozenset({CONTRACT_ID})),
     "an owner": OWNER,
     "an owner's key without money:write": actor(scopes=OWN_SCOPES - {Scope.MONEY_WRITE}),
+    "an owner's key without webhooks:manage": actor(scopes=OWN_SCOPES - {Scope.WEBHOOKS_MANAGE}),
     "an owner's key that only reads": actor(scopes=frozenset({Scope.CONTRACTS_READ})),
     "an owner's key for one contract": actor(contracts=frozenset({CONTRACT_ID})),
     "a manager": actor(role=Role.MANAGER),
@@ -89,6 +125,12 @@ EVERYBODY: Final[dict[str, Actor]] = {
     "the clock": CLOCK,
 }
 
+MANAGE_ENDPOINTS = {
+    "the operator",
+    "an owner",
+    "an owner's key without money:write",
+    "an owner's key for one contract",
+}
 OPERATORS_OWN = {"the operator", "a manager of the operator"}
 MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.CREATE_ACCOUNT: OPERATORS_OWN,
@@ -97,20 +139,28 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
     AccountAction.DISMISS_MEDIATOR: OPERATORS_OWN,
     AccountAction.SET_FEES: {"the operator"},
-    AccountAction.ADD_MEMBER: {"the operator", "an owner"},
-    AccountAction.REMOVE_MEMBER: {"the operator", "an owner"},
+    AccountAction.ADD_MEMBER: {"the operator", "an owner", "an owner's key without webhooks:manage"},
+    AccountAction.REMOVE_MEMBER: {"the operator", "an owner", "an owner's key without webhooks:manage"},
     AccountAction.CREATE_API_KEY: {
         "the operator",
         "an owner",
         "an owner's key without money:write",
+        "an owner's key without webhooks:manage",
         "an owner's key for one contract",
     },
     AccountAction.REVOKE_API_KEY: {
         "the operator",
         "an owner",
         "an owner's key without money:write",
+        "an owner's key without webhooks:manage",
         "an owner's key for one contract",
     },
+    AccountAction.CREATE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.UPDATE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.ENABLE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.DISABLE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.DELETE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.ROTATE_SECRET: MANAGE_ENDPOINTS,
 }
 
 SEES_NOTHING = {
@@ -156,7 +206,7 @@ def test_a_counterparty_sees_the_account_and_may_do_nothing_with_it(action: Acco
 
 
 @pytest.mark.parametrize("action", OWNERS_TO_MANAGE)
-def test_a_disabled_account_may_only_take_rights_away(action: AccountAction) -> None:
+def test_a_disabled_account_may_only_do_what_gives_nobody_a_new_right(action: AccountAction) -> None:
     state, command = COMMANDS[action]
     assert state is not None
     disabled = replace(state, disabled_at=NOW)
@@ -182,3 +232,34 @@ def test_an_account_that_does_not_exist_is_not_found_for_the_operator_too() -> N
 
 def test_every_action_has_a_row_and_a_command() -> None:
     assert set(ACCOUNT_PERMISSIONS) == set(COMMANDS) == set(MAY) == set(AccountAction)
+
+
+@pytest.mark.parametrize("action", AccountAction)
+def test_the_service_itself_may_only_disable_endpoints(action: AccountAction) -> None:
+    state, command = COMMANDS[action]
+    is_seen = action in WITHOUT_OBJECT or (not hasattr(command, "account_id") and hasattr(command, "endpoint_id"))
+    assert refusal_of(state, command, SYSTEM) == ("FORBIDDEN" if is_seen else "NOT_FOUND")
+
+
+@pytest.mark.parametrize("reason", DisabledReason)
+def test_the_reason_of_a_disabled_endpoint_is_the_owners_or_the_services(reason: DisabledReason) -> None:
+    command = endpoint_commands.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id, reason=reason)
+    asked = reason is DisabledReason.REQUESTED
+    assert refusal_of(STUDIO, command, SYSTEM) == ("FORBIDDEN" if asked else None)
+    for by in (OWNER, THE_OPERATOR):
+        assert refusal_of(STUDIO, command, by) == (None if asked else "FORBIDDEN")
+
+
+def test_a_key_for_some_contracts_manages_only_endpoints_for_some_of_those() -> None:
+    limited = actor(contracts=frozenset({CONTRACT_ID}))
+    for endpoint_id in (ENDPOINT.id, LIMITED_ENDPOINT.id):
+        command = endpoint_commands.DeleteEndpoint(endpoint_id=endpoint_id)
+        assert refusal_of(STUDIO, command, limited) == ("FORBIDDEN" if endpoint_id == ENDPOINT.id else None)
+    widened = endpoint_commands.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, limit=endpoint_commands.Limit(None))
+    assert refusal_of(STUDIO, widened, limited) == "FORBIDDEN"
+    moved = endpoint_commands.UpdateEndpoint(
+        endpoint_id=LIMITED_ENDPOINT.id, limit=endpoint_commands.Limit((OTHER_CONTRACT_ID,))
+    )
+    both = frozenset({CONTRACT_ID, OTHER_CONTRACT_ID})
+    assert refusal_of(STUDIO, moved, limited, reachable_contract_ids=both) == "NOT_FOUND"
+    assert refusal_of(STUDIO, moved, OWNER, reachable_contract_ids=both) is None

@@ -195,6 +195,8 @@ class Model(Refusals):
                 piece.state, piece.review = "CHANGES_REQUESTED", None
             case c.RequestPayout():
                 self._start_payout(command)
+            case c.ImportMilestones():
+                self._import(command)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone() | c.RemoveMilestone():
                 self._edit_plan(command)
             case _:

@@ -24,7 +24,7 @@ ON_MILESTONES: Final = [
 ]  # fmt: skip
 ON_CONTRACTS: Final = [
     "revise", "accept", "decline", "withdraw", "add", "payout", "end", "give up", "go on", "update", "fund all", "file",
-    "pay by itself",
+    "pay by itself", "import",
 ]  # fmt: skip
 ON_OBJECTS: Final = [
     "withdraw refund", "accept refund", "decline refund", "evidence", "accept claim", "reject claim", "offer", "withdraw offer",
@@ -39,6 +39,7 @@ BY_THE_FREELANCER: Final = (
     "decline refund",
     "file",
     "pay by itself",
+    "import",
 )
 
 
@@ -116,6 +117,8 @@ class Moves:
                 return c.AddMilestone(
                     contract_id=story.id, milestone=draft, position=position, expected_version=version
                 )
+            case "import":
+                return self.import_of(minor, odd, place, version)
             case "end":
                 return c.End(contract_id=story.id)
             case "give up":
@@ -138,6 +141,17 @@ class Moves:
             case _:
                 amount = None if odd > 5 else self.raw(minor, odd)
                 return c.RequestPayout(contract_id=story.id, order_id=story.fresh(Kind.ORDER), amount=amount)
+
+    def import_of(self, minor: int, odd: int, place: int, version: int | None) -> c.ImportMilestones:
+        story = self.story
+        known = story.state.milestones[place % len(story.state.milestones)].id
+        rows = (
+            story.row("EA-1", known, amount=self.raw(minor, odd)),
+            story.row("EA-2", amount=None if odd == 8 else self.raw(minor)),
+        )
+        return c.ImportMilestones(
+            contract_id=story.id, system="jira", rows=rows[place % 3 :] or rows, expected_version=version
+        )
 
     def revision(self, minor: int, odd: int, place: int, version: int | None) -> c.Revise:
         terms = c.Terms(

@@ -117,3 +117,35 @@ class Petitions(Facts):
         if isinstance(command, c.MoveMilestone):
             self.pieces.remove(piece)
             self.pieces.insert(command.position - 1, piece)
+
+    def _import(self, command: c.ImportMilestones) -> None:
+        self.plan_version += max([self._imported(row) for row in command.rows])
+
+    def _imported(self, row: c.ImportRow) -> bool:
+        """Whether the row changed something; it is of no use to know more than prices."""
+        piece = next((piece for piece in self.pieces if piece.id == row.milestone_id), None)
+        price = minor(row.amount, self.currency) if row.amount is not None else None
+        if piece is None:
+            self.pieces.append(Piece(row.milestone_id, price or 0))
+        elif price in (None, piece.amount):
+            return False
+        else:
+            piece.amount = price
+        return True
+
+    def _a_row_is_locked(self, command: c.ImportMilestones) -> str | None:
+        """A row that gives a closed or funded milestone another price. Of a row the model knows no more than the price."""
+        pieces = {piece.id: piece for piece in self.pieces}
+        for row in command.rows:
+            piece = pieces.get(row.milestone_id)
+            if piece is None or piece.state == "PLANNED" or row.amount is None:
+                continue
+            if minor(row.amount, self.currency) != piece.amount:
+                return "MILESTONE_LOCKED"
+        return None
+
+    def _bad_rows(self, command: c.ImportMilestones) -> bool:
+        known = {piece.id for piece in self.pieces}
+        fresh = [row for row in command.rows if row.milestone_id not in known]
+        good = all(row.amount is None or minor(row.amount, self.currency) is not None for row in command.rows)
+        return not (good and all(row.amount is not None for row in fresh) and len(self.pieces) + len(fresh) <= 200)

@@ -92,6 +92,8 @@ class Referee:
         """The refusals of whoever may or may not do such a thing that depend on what is asked for."""
         if isinstance(command, c.Approve) and command.bonus is not None:
             return {"FORBIDDEN", "INVALID_STATE"}
+        if isinstance(command, c.ImportMilestones):
+            return {"MILESTONE_LOCKED"}
         if isinstance(command, c.FileChangeRequest):
             return {"NOT_FOUND", "INVALID_STATE", "MILESTONE_LOCKED"}
         has_part = isinstance(command, (c.Approve, c.GiveRefund)) and command.amount is not None

@@ -16,12 +16,14 @@ from tests.escrow.agreement.quarrels import Quarrels
 
 RANKS: Final = [Role.VIEWER, Role.MEMBER, Role.MANAGER, Role.OWNER]
 BY_THE_CLIENT: Final = (
-    c.AddMilestone, c.EditMilestone, c.MoveMilestone, c.RemoveMilestone, c.Fund, c.FundContract, c.CancelFunding, c.Approve,
+    c.AddMilestone, c.EditMilestone, c.MoveMilestone, c.RemoveMilestone, c.ImportMilestones, c.Fund, c.FundContract,
+    c.CancelFunding, c.Approve,
     c.RequestChanges, c.RequestRefund, c.WithdrawRefund, c.WithdrawEnd,
 )  # fmt: skip
 BY_THE_FREELANCER: Final = (c.Submit, c.RequestPayout, c.SetPayouts, c.AcceptRefund, c.DeclineRefund, c.GiveRefund)
 MOVES_MONEY: Final = (
-    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.SetPayouts, c.End, c.WithdrawEnd, c.AcceptRefund, c.GiveRefund,
+    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.SetPayouts, c.End, c.WithdrawEnd,
+    c.AcceptRefund, c.GiveRefund,
     c.AcceptClaim, c.AcceptSettlement,
 )  # fmt: skip
 FOR_MEMBERS: Final = (c.Submit, c.PostUpdate, c.AddEvidence)
@@ -168,7 +170,7 @@ class Refusals(Quarrels, Petitions):
             wanted = ("PROPOSED", "ACTIVE")
         if not late and not isinstance(command, ON_ANY) and self.state not in wanted:
             return "INVALID_STATE"
-        if self.ending and isinstance(command, (c.Fund, c.FundContract, c.AddMilestone)):
+        if self.ending and isinstance(command, (c.Fund, c.FundContract, c.AddMilestone, c.ImportMilestones)):
             return "INVALID_STATE"
         if self._needs_enabled(command):
             other = around.freelancer if self._side(actor) is Side.CLIENT else around.client
@@ -185,6 +187,8 @@ class Refusals(Quarrels, Petitions):
     def _wrong_object_state(self, command: c.Command, actor: Actor) -> str | None:
         if isinstance(command, ON_A_MILESTONE):
             return self._wrong_milestone_state(command, self._piece(command.milestone_id), actor)
+        if isinstance(command, c.ImportMilestones):
+            return self._a_row_is_locked(command)
         if isinstance(command, c.FundContract):
             states = [piece.state for piece in self.pieces]
             return None if "PLANNED" in states and "FUNDING" not in states else "INVALID_STATE"
@@ -309,6 +313,8 @@ class Refusals(Quarrels, Petitions):
                 ok = self._good_terms(command.terms, self.currency) and self._good_plan(command.plan, self.currency)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone():
                 ok = not self._bad_edit(command)
+            case c.ImportMilestones():
+                ok = not self._bad_rows(command)
             case c.RequestChanges():
                 ok = bool(command.note.strip())
             case c.PostUpdate():

@@ -168,6 +168,27 @@ class Story:
         )
         return replace(plain, **given)  # type: ignore[arg-type]
 
+    def row(self, external_id: str, milestone_id: str | None = None, **given: object) -> c.ImportRow:
+        """A row of an import: a whole new milestone, or what is given of one that is known."""
+        if milestone_id is not None:
+            return replace(c.ImportRow(milestone_id=milestone_id, external_id=external_id), **given)  # type: ignore[arg-type]
+        draft = self.draft()
+        whole = c.ImportRow(
+            milestone_id=draft.id,
+            external_id=external_id,
+            title=draft.title,
+            purpose=draft.purpose,
+            amount=draft.amount,
+            due_on=draft.due_on,
+            deliverables=draft.deliverables,
+        )
+        return replace(whole, **given)  # type: ignore[arg-type]
+
+    def import_(self, *rows: c.ImportRow, **given: object) -> Story:
+        command = c.ImportMilestones(contract_id=self.id, system="jira", rows=rows)
+        self.do(replace(command, **given), CLIENT)  # type: ignore[arg-type]
+        return self
+
     def plan(self, *amounts: str) -> tuple[c.MilestoneDraft, ...]:
         return tuple(self.draft(amount) for amount in amounts)
 

@@ -104,6 +104,16 @@ def remove() -> Case:
     return Case(story, c.RemoveMilestone(milestone_id=story.milestone().id), CLIENT)
 
 
+def import_rows() -> Case:
+    story = active("1.00", "2.00")
+    rows = (story.row("EA-1", story.milestone(1).id, title="Another"), story.row("EA-2"))
+    return Case(story, c.ImportMilestones(contract_id=story.id, system="jira", rows=rows), CLIENT)
+
+
+def row_without_title(case: Case) -> None:
+    case.given(rows=(case.command.rows[0], replace(case.command.rows[1], title=None)))
+
+
 def fund() -> Case:
     story = active()
     return Case(story, story.funding(), CLIENT)
@@ -194,6 +204,11 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Case], list[Fault]]]] = {
     ),
     "move to nowhere": (move, [NO_MILESTONE, CONTRACT_STATE, LOCKED, TO_THE_END, PLACED_BEFORE_A_LOCKED_ONE]),
     "remove": (remove, [UNSEEN, ROLE, SCOPE, PLAN_VERSION, NO_MILESTONE, CONTRACT_STATE, LOCKED, LONG_MESSAGE]),
+    "import": (
+        import_rows,
+        [UNSEEN, ROLE, SCOPE, PLAN_VERSION, CONTRACT_STATE, LOCKED, Fault("INVALID_INPUT", "a row", row_without_title),
+         LONG_MESSAGE],
+    ),
     "fund": (
         fund,
         [UNSEEN, ROLE, SCOPE, OWN_DISABLED_CLIENT, REVISION, NO_MILESTONE, CONTRACT_STATE, OTHER_DISABLED, NO_MEDIATOR,

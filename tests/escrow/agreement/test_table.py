@@ -71,6 +71,7 @@ LAW: Final = {
     Action.EDIT_MILESTONE: Law("CLIENT", MANAGER, WRITE, "ACTIVE", "PLANNED"),
     Action.MOVE_MILESTONE: Law("CLIENT", MANAGER, WRITE, "ACTIVE", "PLANNED"),
     Action.REMOVE_MILESTONE: Law("CLIENT", MANAGER, WRITE, "ACTIVE", "PLANNED"),
+    Action.IMPORT_MILESTONES: Law("CLIENT", MANAGER, WRITE, "ACTIVE"),
     Action.FILE_CHANGE_REQUEST: Law(BOTH, MANAGER, WRITE, "ACTIVE"),
     Action.ACCEPT_CHANGE_REQUEST: Law(BOTH, MANAGER, WRITE, "ACTIVE", change_request=True),
     Action.DECLINE_CHANGE_REQUEST: Law(BOTH, MANAGER, WRITE, "ACTIVE", change_request=True),
@@ -284,6 +285,8 @@ def _on_milestone(action: Action, story: Story, position: int) -> c.PartyCommand
             return c.MoveMilestone(milestone_id=milestone_id, position=5)
         case Action.REMOVE_MILESTONE:
             return c.RemoveMilestone(milestone_id=milestone_id)
+        case Action.IMPORT_MILESTONES:
+            return c.ImportMilestones(contract_id=story.id, system="jira", rows=(story.row("EA-9"),))
         case Action.FUND:
             return story.funding(position, revision=1)
         case Action.CANCEL_FUNDING:

@@ -1,0 +1,132 @@
+"""All open streams of this process: how many a key may have, and one look at each of them every second.
+
+One look for all is cheaper than a timer for each: it finds readers that don't read, sends pings, and notices who has gone
+without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from api.live.closing import STOPPING, Closing
+
+LOOK_SECONDS: Final = 1.0
+
+PER_KEY_MAX: Final = 200
+"""Open connections of one key in one process. Those without a key have as many in common."""
+
+OPERATIONS_MAX: Final = 100
+"""Operations under way on one WebSocket."""
+
+INIT_SECONDS: Final = 10.0
+"""How long a WebSocket may wait with `connection_init`."""
+
+SEND_SECONDS: Final = 10.0
+"""How long one message may wait for a reader's full buffers before the reader counts as too slow."""
+
+CLOSE_SECONDS: Final = 10.0
+"""How long the last word may wait likewise."""
+
+PING_SECONDS: Final = 20.0
+"""After so long without a word from the other side it is asked whether it is there."""
+
+PONG_SECONDS: Final = 15.0
+"""How long it may take to answer."""
+
+COMMENT_SECONDS: Final = 12.0
+"""After so long without an event an event stream carries a comment, so that nothing on the way takes it for dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long connections wait for whom; tests wait less."""
+
+    init_seconds: float = INIT_SECONDS
+    send_seconds: float = SEND_SECONDS
+    close_seconds: float = CLOSE_SECONDS
+    ping_seconds: float = PING_SECONDS
+    pong_seconds: float = PONG_SECONDS
+    comment_seconds: float = COMMENT_SECONDS
+    look_seconds: float = LOOK_SECONDS
+    per_key_max: int = PER_KEY_MAX
+    operations_max: int = OPERATIONS_MAX
+
+
+class TooManyConnections(Exception):
+    """The key has as many connections as it may have."""
+
+
+class Connection(Protocol):
+    """One WebSocket or event stream."""
+
+    def look(self, now: float) -> None:
+        """Do what is due by the monotonic clock; never waits."""
+
+    def end(self, closing: Closing) -> None:
+        """Close it as soon as possible, saying why; the first reason counts."""
+
+
+@dataclass(slots=True, eq=False)
+class Connections:
+    """The open ones."""
+
+    patience: Patience = field(default_factory=Patience)
+    _open: set[Connection] = field(default_factory=set)
+    _per_key: Counter[str | None] = field(default_factory=Counter)
+    _watch: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def opened(self, connection: Connection) -> Iterator[None]:
+        """Look after this connection while the block lasts."""
+        self._open.add(connection)
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(self._look(), name="connections")
+        try:
+            yield
+        finally:
+            self._open.discard(connection)
+
+    @contextmanager
+    def counted(self, key_id: str | None) -> Iterator[None]:
+        """Count a connection for its key while the block lasts. Raises `TooManyConnections`."""
+        if self._per_key[key_id] >= self.patience.per_key_max:
+            raise TooManyConnections(
+                f"This key has {self.patience.per_key_max} open connections here; no more are allowed."
+            )
+        self._per_key[key_id] += 1
+        try:
+            yield
+        finally:
+            self._per_key[key_id] -= 1
+            if not self._per_key[key_id]:
+                del self._per_key[key_id]
+
+    def end_all(self) -> None:
+        """This process stops: tell everybody to connect to another one."""
+        for connection in tuple(self._open):
+            connection.end(STOPPING)
+
+    async def stop(self) -> None:
+        """Look no more."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(self.patience.look_seconds)
+            now = time.monotonic()
+            for connection in tuple(self._open):
+                connection.look(now)

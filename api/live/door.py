@@ -1,0 +1,25 @@
+"""What everything behind `/graphql` works with: one of each in a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from api.authentication import Authentication
+from api.live.connections import Connections
+from escrow.live.hub import Hub
+from escrow.settings import Reach
+from schema.execution import Runner
+
+
+@dataclass(slots=True, kw_only=True)
+class Door:
+    """The runner of operations, who is recognised how, and the streams that are open."""
+
+    runner: Runner
+    authentication: Authentication = field(default_factory=Authentication)
+    hub: Hub = field(default_factory=Hub)
+    connections: Connections = field(default_factory=Connections)
+    sandbox: bool = False
+    """Whether the deployment is a sandbox, whose test clock can be moved."""
+    reach: Reach = Reach.PUBLIC
+    """How far webhooks may reach beyond the internet."""

@@ -1,0 +1,158 @@
+"""The messages of `graphql-transport-ws`. A client's are read strictly: what the protocol doesn't know closes the socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from api.live.closing import Closing, Code
+from schema.execution import Operation
+
+PROTOCOL: Final = "graphql-transport-ws"
+
+MESSAGE_BYTES_MAX: Final = 1_000_000
+"""The longest message. The largest document takes a tenth of it; larger inputs go by POST."""
+
+ID_CHARACTERS_MAX: Final = 200
+
+ACKNOWLEDGED: Final = '{"type":"connection_ack"}'
+PING: Final = '{"type":"ping"}'
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInit:
+    """The client says who it is."""
+
+    payload: dict[str, Any]
+
+    @property
+    def authorization(self) -> str | None:
+        """The credentials, as the header of an HTTP request has them."""
+        for name, value in self.payload.items():
+            if name.lower() == "authorization" and value is not None:
+                if not isinstance(value, str):
+                    raise invalid("`payload.authorization` must be a string such as “Bearer ek_…”.")
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The client asks whether we are there."""
+
+    payload: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The client is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """The client asks for an operation."""
+
+    id: str
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The client wants no more of an operation."""
+
+    id: str
+
+
+Message = ConnectionInit | Ping | Pong | Subscribe | Complete
+
+
+def invalid(problem: str) -> Closing:
+    """The message is none of the protocol."""
+    return Closing(Code.INVALID_MESSAGE, f"Invalid message: {problem}")
+
+
+def read(text: str | None) -> Message:
+    """The message of a text frame. Raises `Closing` with 4400 for a binary one, and for what the protocol doesn't know."""
+    if text is None:
+        raise invalid("it must be text, not binary.")
+    if len(text) > MESSAGE_BYTES_MAX:
+        raise invalid(f"it may have at most {MESSAGE_BYTES_MAX} bytes.")
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise invalid("it is not JSON.") from None
+    if not isinstance(message, dict):
+        raise invalid("it must be a JSON object.")
+    match message.get("type"):
+        case "connection_init":
+            return ConnectionInit(_object(message, "payload") or {})
+        case "ping":
+            return Ping(_object(message, "payload"))
+        case "pong":
+            _object(message, "payload")
+            return Pong()
+        case "subscribe":
+            return Subscribe(_id(message), _operation(_object(message, "payload")))
+        case "complete":
+            return Complete(_id(message))
+        case str(unknown):
+            raise invalid(f"clients send no “{unknown[:40]}”.")
+        case _:
+            raise invalid("`type` must be a string.")
+
+
+def next_start(operation_id: str) -> str:
+    """How each answer of an operation begins; its JSON and a brace follow."""
+    return f'{{"id":{_quoted(operation_id)},"type":"next","payload":'
+
+
+def next_(operation_id: str, payload: str) -> str:
+    """An answer, whose JSON is there already."""
+    return next_start(operation_id) + payload + "}"
+
+
+def error(operation_id: str, errors: list[dict[str, Any]]) -> str:
+    """The operation failed and is over."""
+    return f'{{"id":{_quoted(operation_id)},"type":"error","payload":{orjson.dumps(errors).decode()}}}'
+
+
+def complete(operation_id: str) -> str:
+    """The operation is over."""
+    return f'{{"id":{_quoted(operation_id)},"type":"complete"}}'
+
+
+def pong(payload: dict[str, Any] | None) -> str:
+    """The answer to a ping, with what came along."""
+    return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {})).decode()
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any] | None:
+    value = parent.get(name)
+    if not isinstance(value, dict | None):
+        raise invalid(f"`{name}` must be an object.")
+    return value
+
+
+def _id(message: dict[str, Any]) -> str:
+    value = message.get("id")
+    if not isinstance(value, str) or not 0 < len(value) <= ID_CHARACTERS_MAX:
+        raise invalid(f"`id` must be a string of 1 to {ID_CHARACTERS_MAX} characters.")
+    return value
+
+
+def _operation(payload: dict[str, Any] | None) -> Operation:
+    if payload is None:
+        raise invalid("`payload` must be an object with the `query`.")
+    query, name = payload.get("query"), payload.get("operationName")
+    if not isinstance(query, str):
+        raise invalid("`payload.query` must be a string.")
+    if not isinstance(name, str | None):
+        raise invalid("`payload.operationName` must be a string.")
+    _object(payload, "extensions")
+    return Operation(query=query, variables=_object(payload, "variables") or {}, name=name or None)

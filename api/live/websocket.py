@@ -1,0 +1,271 @@
+"""`/graphql` as a WebSocket: the sub-protocol `graphql-transport-ws`, to the letter, on bare ASGI messages.
+
+One task reads what the client says; each operation is a task of its own. Whoever wants the connection to end says so with
+a `Closing`; the reading task then ends the operations and closes the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from api.authentication import BadCredentials
+from api.live import messages
+from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, TOO_SLOW, Closing, Code
+from api.live.connections import TooManyConnections
+from api.live.door import Door
+from api.origin import is_foreign
+from api.tracing import trace_id
+from escrow.live.keys import Ended, Ending, Viewer
+from schema.context import Context, Live
+from schema.execution import Operation
+from schema.streaming import Stream
+
+_log = logging.getLogger(__name__)
+
+_PONG_MISSED: Final = Closing(Code.TIMEOUT, "No pong came.")
+
+
+class WebSocketEndpoint:
+    """Accepts WebSockets and lets each speak."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        headers = Headers(scope=scope)
+        if is_foreign(headers):
+            await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
+            return
+        offered = messages.PROTOCOL in scope.get("subprotocols", ())
+        await send({"type": "websocket.accept", "subprotocol": messages.PROTOCOL if offered else None, "headers": []})
+        if not offered:
+            reason = f"Subprotocol not acceptable: it must be {messages.PROTOCOL}."
+            await send({"type": "websocket.close", "code": Code.UNKNOWN_PROTOCOL, "reason": reason})
+            return
+        socket = _Socket(self._door, receive, send, headers.get("authorization"))
+        with self._door.connections.opened(socket):
+            await socket.run()
+
+
+class _Socket:
+    """One connection."""
+
+    def __init__(self, door: Door, receive: Receive, send: Send, authorization: str | None) -> None:
+        self._door = door
+        self._patience = door.connections.patience
+        self._receive = receive
+        self._asgi_send = send
+        self._authorization = authorization
+        self._viewer: Viewer | None = None
+        self._is_acknowledged = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._streams: dict[str, Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard_at = time.monotonic()
+        self._pinged_at: float | None = None
+        self._waits_since: float | None = None
+        self._closing: Closing | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Speak until either side ends it."""
+        try:
+            async with AsyncExitStack() as stack:
+                self._task = asyncio.current_task()
+                try:
+                    await self._speak(stack)
+                finally:
+                    self._task = None
+                    await self._stop_operations()
+        except Closing as closing:
+            self._closing = self._closing or closing
+        except _Gone:
+            return
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closing is None or task is None:
+                raise
+            task.uncancel()
+        except Exception:  # noqa: BLE001 - the last resort: the client gets a code and the trace, the log has the rest
+            _log.exception("a socket failed, trace %s", trace_id())
+            self._closing = Closing(Code.INTERNAL, f"Something went wrong inside. The trace id is {trace_id()}.")
+        if self._closing is not None:
+            await self._close(self._closing)
+
+    def end(self, closing: Closing) -> None:
+        """Close it as soon as possible, saying why; the first reason counts."""
+        if self._closing is None and self._task is not None:
+            self._closing = closing
+            self._task.cancel()
+
+    def look(self, now: float) -> None:
+        """Find out whether the other side reads, and whether it is there."""
+        patience = self._patience
+        waits = self._waits_since is not None and now - self._waits_since > patience.send_seconds
+        if waits or any(stream.is_too_slow for stream in self._streams.values()):
+            self.end(TOO_SLOW)
+        elif self._pinged_at is not None:
+            if now - self._pinged_at > patience.pong_seconds:
+                self.end(_PONG_MISSED)
+        elif self._is_acknowledged and now - self._heard_at > patience.ping_seconds:
+            self._pinged_at = now
+            self._begin(self._say(messages.PING))
+
+    async def _speak(self, stack: AsyncExitStack) -> None:
+        deadline = asyncio.timeout(self._patience.init_seconds)
+        try:
+            async with deadline:
+                await self._listen(stack, deadline)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise Closing(Code.TIMEOUT, "Connection initialisation timeout.") from None
+
+    async def _listen(self, stack: AsyncExitStack, deadline: asyncio.Timeout) -> None:
+        while True:
+            received = await self._receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            self._heard_at = time.monotonic()
+            self._pinged_at = None
+            match messages.read(received.get("text")):
+                case messages.ConnectionInit() as init:
+                    await self._initialise(init, stack)
+                    deadline.reschedule(None)
+                case messages.Ping(payload):
+                    await self._say(messages.pong(payload))
+                case messages.Subscribe(operation_id, operation):
+                    self._subscribe(operation_id, operation)
+                case messages.Complete(operation_id):
+                    task = self._operations.pop(operation_id, None)
+                    if task is not None:
+                        task.cancel()
+                case messages.Pong():
+                    pass
+
+    async def _initialise(self, init: messages.ConnectionInit, stack: AsyncExitStack) -> None:
+        if self._is_acknowledged:
+            raise Closing(Code.TOO_MANY, "Too many initialisation requests.")
+        if init.authorization is not None:
+            self._authorization = init.authorization
+        try:
+            actor = await self._door.authentication.actor(self._authorization)
+            stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
+            if actor is not None:
+                self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
+        except (BadCredentials, Ended) as error:
+            said = str(error) if isinstance(error, BadCredentials) else CREDENTIALS_ENDED.reason
+            raise Closing(Code.FORBIDDEN, f"Forbidden: {said}") from None
+        except TooManyConnections as error:
+            raise Closing(Code.TOO_MANY, str(error)) from None
+        self._is_acknowledged = True
+        await self._say(messages.ACKNOWLEDGED)
+
+    def _on_end(self, ending: Ending) -> None:
+        self.end(OF_ENDING[ending])
+
+    def _subscribe(self, operation_id: str, operation: Operation) -> None:
+        if not self._is_acknowledged:
+            raise Closing(Code.UNAUTHORIZED, "Unauthorized: wait for connection_ack before you subscribe.")
+        if operation_id in self._operations:
+            raise Closing(Code.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists")
+        if len(self._operations) < self._patience.operations_max:
+            self._operations[operation_id] = self._begin(self._operate(operation_id, operation))
+        else:
+            most = self._patience.operations_max
+            said = f"This connection has {most} operations under way; no more are allowed."
+            self._begin(self._say(messages.error(operation_id, [_failure(said, "RATE_LIMITED")])))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _operate(self, operation_id: str, operation: Operation) -> None:
+        try:
+            await self._run(operation_id, operation)
+        except BadCredentials:
+            self.end(CREDENTIALS_ENDED)
+        except Ended as error:
+            self.end(OF_ENDING[error.ending])
+        except _Gone:
+            return  # the reading task hears of it
+        except Exception:  # noqa: BLE001 - other operations of the connection go on
+            _log.exception("an operation failed, trace %s", trace_id())
+            said = f"Something went wrong inside. Tell us the trace id {trace_id()}."
+            await self._say(messages.error(operation_id, [_failure(said, "INTERNAL")]))
+        finally:
+            if self._operations.get(operation_id) is asyncio.current_task():
+                del self._operations[operation_id]
+
+    async def _run(self, operation_id: str, operation: Operation) -> None:
+        """Answer the operation; each is looked at with the rights that the key has now."""
+        actor = await self._door.authentication.actor(self._authorization)
+        live = Live(self._door.hub, self._viewer) if self._viewer is not None else None
+        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
+        started = await self._door.runner.start(operation, context, trace_id=trace_id())
+        if isinstance(started, Stream):
+            await self._stream(operation_id, started)
+        elif started.ran:
+            await self._say(messages.next_(operation_id, orjson.dumps(started.body).decode()))
+            self._operations.pop(operation_id, None)
+            await self._say(messages.complete(operation_id))
+        else:
+            self._operations.pop(operation_id, None)
+            await self._say(messages.error(operation_id, started.body["errors"]))
+
+    async def _stream(self, operation_id: str, stream: Stream) -> None:
+        self._streams[operation_id] = stream
+        start = messages.next_start(operation_id)
+        try:
+            while True:
+                payload = await stream.next()
+                await self._say(start + payload.text + "}")
+        finally:
+            stream.close()
+            if self._streams.get(operation_id) is stream:
+                del self._streams[operation_id]
+
+    async def _say(self, text: str) -> None:
+        """Send a message; `look` notices if it waits too long for the reader."""
+        if self._waits_since is None:
+            self._waits_since = time.monotonic()
+        try:
+            await self._asgi_send({"type": "websocket.send", "text": text})
+        except OSError:
+            raise _Gone from None
+        finally:
+            self._waits_since = None
+
+    async def _stop_operations(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self, closing: Closing) -> None:
+        try:
+            async with asyncio.timeout(self._patience.close_seconds):
+                await self._asgi_send({"type": "websocket.close", "code": int(closing.code), "reason": closing.reason})
+        except (OSError, TimeoutError):
+            return  # gone, or it never read again: the transport is let go
+
+
+class _Gone(Exception):
+    """The client is not there any more: nothing needs to be said."""
+
+
+def _failure(message: str, code: str) -> dict[str, object]:
+    return {"message": message, "extensions": {"code": code}}

@@ -1,0 +1,31 @@
+"""Print the JSON Schemas of all events, write the pages about them to docs/events, or compare these."""
+
+import argparse
+import json
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do with the catalogue; without an argument its JSON Schema is printed."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--write", action="store_true", help="write docs/events")
+    choice.add_argument("--check", action="store_true", help="fail if docs/events is not what the code says")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The code is 1 if a page is not what the code says, with the names of such pages on the error output."""
+    from earnest import event_pages
+    from webhooks import catalogue
+
+    if args.write:
+        event_pages.write()
+        return 0
+    if not args.check:
+        sys.stdout.write(json.dumps(catalogue.schema_document(), indent=2, ensure_ascii=False) + "\n")
+        return 0
+    found = event_pages.differences()
+    for name in found:
+        print(f"docs/events/{name} is not what the code says", file=sys.stderr)
+    if found:
+        print("earnest: the events changed; if that is meant, run: earnest events --write", file=sys.stderr)
+    return 1 if found else 0

@@ -1,0 +1,80 @@
+"""How a web process serves: uvicorn with our limits, on a socket that notices peers who have gone without a word."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from api.live.messages import MESSAGE_BYTES_MAX
+
+GRACE_SECONDS: Final = 8
+"""For requests under way at a stop; less than the supervisor's own grace."""
+
+GONE_SECONDS: Final = 30
+"""How long bytes may lie unconfirmed, or unread by a peer without room, until the kernel ends the connection."""
+
+PROBE_SECONDS: Final = 10
+"""Between two of the kernel's questions to a peer that is silent; three without an answer end the connection."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells open streams to connect elsewhere before it stops."""
+
+    def __init__(self, app: Starlette, *, host: str, port: int, lifespan: bool = True) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                ws="websockets-sansio",
+                ws_max_size=MESSAGE_BYTES_MAX,
+                # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each
+                # connection about as much memory as everything else.
+                ws_ping_interval=None,
+                ws_per_message_deflate=False,
+                lifespan="on" if lifespan else "off",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._app = app
+
+    def bind(self) -> socket.socket:
+        """The socket to serve on; those that it accepts inherit what is set here."""
+        _many_connections()
+        bound = self.config.bind_socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_KEEPIDLE", GONE_SECONDS),
+            ("TCP_KEEPINTVL", PROBE_SECONDS),
+            ("TCP_KEEPCNT", 3),
+            ("TCP_USER_TIMEOUT", 1_000 * GONE_SECONDS),
+        ):
+            option = getattr(socket, name, None)  # what a platform doesn't have, it goes without
+            if option is not None:
+                with contextlib.suppress(OSError):
+                    bound.setsockopt(socket.IPPROTO_TCP, option, value)
+        return bound
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.door.connections.end_all()
+        await super().shutdown(sockets)
+
+
+def _many_connections() -> None:
+    """Let this process have as many as the system allows; the usual 1,024 are fewer than it can serve."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,261 @@
+"""An account's dates for calendars: the token that shows them to whoever has it, and the dates themselves.
+
+A calendar program sends no credentials, so its address is the secret: 256 random bits, stored as a digest. Each member has
+one token and so have the account's own keys; making one anew ends the one before. It shows what the key that made it may
+read, and ends with the member.
+"""
+
+# ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from escrow import database, ids
+from escrow.access import Actor, ActorKind, Role, Scope
+from escrow.agreement.deadlines import UNSEEN, deadlines
+from escrow.agreement.permit import missing_scope
+from escrow.errors import Forbidden, InvalidInput
+from escrow.idempotency import Idempotency, replay, stored
+from escrow.ids import Kind
+from escrow.lifecycle import CLOSED, ContractState, MilestoneState
+from escrow.queries.contracts import Standing, standings
+
+DUE_DATES_MAX: Final = 1_000
+"""The most due dates in a calendar, the earliest first."""
+
+CONTRACTS_MAX: Final = 200
+"""The most contracts whose deadlines are in a calendar, those whose clocks end first."""
+
+CHOSEN_MAX: Final = 100
+
+_HALF: Final = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+_TOKEN: Final = re.compile(f"cal_{_HALF}{_HALF}")
+
+_OPEN: Final = sorted(state.value for state in MilestoneState if state not in CLOSED)
+_RUNNING: Final = [ContractState.PROPOSED.value, ContractState.ACTIVE.value]
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of asking for a token; it is `None` for a repetition."""
+
+    token: str | None
+    replayed: bool = False
+
+
+async def create_token(
+    *, by: Actor, contract_ids: Collection[str] | None = None, idempotency: Idempotency | None = None
+) -> Made:
+    """A fresh token for the account's dates, or for those of some contracts, which ends the one before.
+
+    Refuses with `Forbidden` keys without `contracts:read`, with `InvalidInput` more than `CHOSEN_MAX` contracts.
+    """
+    _check(by)
+    if await _is_replay(by, idempotency):
+        return Made(None, replayed=True)
+    if contract_ids is not None and len(contract_ids) > CHOSEN_MAX:
+        raise InvalidInput(f"At most {CHOSEN_MAX} contracts, not {len(contract_ids)}.", field="contractIds")
+    token = f"cal_{ids.encode(secrets.randbits(128))}{ids.encode(secrets.randbits(128))}"
+    made = await database.fetch_row(
+        _CREATE, by.account_id, *_kept(idempotency), by.member_id, _digest(token), _within(by, contract_ids)
+    )
+    if made is None:  # somebody else used the same key a moment ago: theirs is the first call
+        return await create_token(by=by, contract_ids=contract_ids, idempotency=idempotency)
+    return Made(token)
+
+
+async def revoke_token(*, by: Actor, everybodys: bool = False, idempotency: Idempotency | None = None) -> bool:
+    """End the token of the member or of the account's own keys, or `everybodys`; answers whether it is a repetition.
+
+    Where there is none nothing changes. Refuses with `Forbidden` keys without `contracts:read`, and to end everybody's all
+    but owners with keys for the whole account.
+    """
+    _check(by)
+    if everybodys and (by.contract_ids is not None or not by.role.includes(Role.OWNER)):
+        raise Forbidden("Only an owner with a key for the whole account ends everybody's calendars.")
+    if await _is_replay(by, idempotency):
+        return True
+    owner_id = None if everybodys else by.member_id or by.account_id
+    if await database.fetch_row(_REVOKE, by.account_id, *_kept(idempotency), owner_id) is None:
+        return await revoke_token(by=by, everybodys=everybodys, idempotency=idempotency)
+    return False
+
+
+def _within(by: Actor, chosen: Collection[str] | None) -> list[str] | None:
+    """The contracts that are shown: those that were chosen, as far as the key reaches them."""
+    if chosen is None:
+        return sorted(by.contract_ids) if by.contract_ids is not None else None
+    wanted = {one for one in chosen if ids.is_a(Kind.CONTRACT, one)}
+    return sorted(wanted if by.contract_ids is None else wanted & by.contract_ids)
+
+
+async def reader_of(token: str) -> Actor | None:
+    """Whom a calendar is shown to, as an actor that reads; `None` for what is no token (any more)."""
+    row = await database.fetch_row(_READER, _digest(token)) if _TOKEN.fullmatch(token) else None
+    if row is None:
+        return None
+    return Actor(
+        ActorKind.ACCOUNT,
+        row["account_id"],
+        member_id=row["member_id"],
+        scopes=frozenset({Scope.CONTRACTS_READ}),
+        contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
+    )
+
+
+def _check(by: Actor) -> None:
+    if by.account_id is None:
+        raise Forbidden("Only an account has a calendar.")
+    if refusal := missing_scope(by, Scope.CONTRACTS_READ):
+        raise refusal
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def _is_replay(by: Actor, idempotency: Idempotency | None) -> bool:
+    if idempotency is None:
+        return False
+    row = await database.fetch_row(_KEY, by.account_id, idempotency.key)
+    return replay(idempotency, stored(row["input_sha256"], row["result"]) if row else None) is not None
+
+
+def _kept(idempotency: Idempotency | None) -> tuple[str | None, bytes | None]:
+    return (idempotency.key, idempotency.input_sha256) if idempotency is not None else (None, None)
+
+
+_KEY: Final = "SELECT input_sha256, result FROM idempotency_keys WHERE account_id = $1 AND key = $2"
+
+# One row if the key is new, or none was sent; the rest hangs on it.
+_FIRST: Final = """
+kept AS (
+    INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
+    SELECT $1, $2, $3, '{}' WHERE $2::text IS NOT NULL ON CONFLICT DO NOTHING RETURNING key
+), first AS (
+    SELECT FROM kept UNION ALL SELECT WHERE $2::text IS NULL
+)"""
+
+_CREATE: Final = f"""
+WITH {_FIRST}
+INSERT INTO calendar_tokens (owner_id, account_id, member_id, token_sha256, contract_ids)
+SELECT coalesce($4::text, $1), $1, $4::text, $5::bytea, $6::text[] FROM first
+ON CONFLICT (owner_id) DO UPDATE SET token_sha256 = EXCLUDED.token_sha256, contract_ids = EXCLUDED.contract_ids,
+    created_at = EXCLUDED.created_at
+RETURNING owner_id
+"""
+
+_REVOKE: Final = f"""
+WITH {_FIRST}, ended AS (
+    DELETE FROM calendar_tokens USING first
+    WHERE account_id = $1 AND ($4::text IS NULL OR owner_id = $4::text)
+)
+SELECT 1 FROM first
+"""
+
+_READER: Final = """
+SELECT token.account_id, token.member_id, token.contract_ids FROM calendar_tokens AS token
+LEFT JOIN members AS member ON member.id = token.member_id
+WHERE token.token_sha256 = $1 AND member.removed_at IS NULL
+"""
+
+
+# --- dates ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueDate:
+    """A milestone that is not closed, and the day on which it is due."""
+
+    milestone_id: str
+    title: str
+    contract_title: str
+    time_zone: str
+    state: MilestoneState
+    due_on: date
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """A running clock: `action` is the event that will happen at `at`; `milestones` are the titles of those that wait."""
+
+    uid: str
+    action: str
+    at: datetime
+    contract_title: str
+    milestones: tuple[str, ...]
+    updated_at: datetime
+
+
+async def due_dates(reader: Actor) -> list[DueDate]:
+    """What is due in the contracts of the reader's account, the earliest first; one statement."""
+    within = sorted(reader.contract_ids) if reader.contract_ids is not None else None
+    rows = await database.fetch(_DUE_DATES, reader.account_id, _OPEN, _RUNNING, within, DUE_DATES_MAX)
+    return [
+        DueDate(
+            milestone_id=row["id"],
+            title=row["title"],
+            contract_title=row["contract_title"],
+            time_zone=row["time_zone"],
+            state=MilestoneState(row["state"]),
+            due_on=row["due_on"],
+            updated_at=row["updated_at"],
+        )
+        for row in rows
+    ]
+
+
+async def clocks(reader: Actor) -> list[Clock]:
+    """What happens by itself in the contracts of the reader's account, the earliest first; two statements."""
+    within = sorted(reader.contract_ids) if reader.contract_ids is not None else None
+    rows = await database.fetch(_WAITING, reader.account_id, within, CONTRACTS_MAX)
+    found = await standings(reader, [row["id"] for row in rows]) if rows else {}
+    running = [clock for standing in found.values() for clock in _running(standing)]
+    return sorted(running, key=lambda clock: (clock.at, clock.uid))
+
+
+def _running(standing: Standing) -> Iterator[Clock]:
+    contract = standing.stored
+    for clock in deadlines(contract):
+        if clock.kind not in UNSEEN:
+            waiting = [contract.milestone(milestone_id) for milestone_id in clock.milestone_ids]
+            yield Clock(
+                uid=f"{clock.subject_id}.{clock.kind.value.lower()}",
+                action=clock.action,
+                at=clock.due_at,
+                contract_title=contract.title,
+                milestones=tuple(milestone.title for milestone in waiting if milestone is not None),
+                updated_at=contract.updated_at,
+            )
+
+
+def _by_role(scan: str) -> str:
+    """One scan for each role of the account, merged."""
+    return " UNION ALL ".join(f"({scan.format(role=role)})" for role in ("client_id", "freelancer_id"))
+
+
+_DUE: Final = """
+    SELECT m.id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone
+    FROM milestones AS m CROSS JOIN LATERAL (
+        SELECT title, time_zone FROM contracts
+        WHERE id = m.contract_id AND revision = m.revision AND state = ANY ($3::text[]) OFFSET 0) AS c
+    WHERE m.{role} = $1 AND m.state = ANY ($2::text[]) AND ($4::text[] IS NULL OR m.contract_id = ANY ($4::text[]))
+    ORDER BY m.due_on, m.id LIMIT $5"""
+_DUE_DATES: Final = f"SELECT * FROM ({_by_role(_DUE)}) AS due ORDER BY due_on, id LIMIT $5"
+
+_CLOCK: Final = """
+    SELECT id, deadline_at FROM contracts AS c
+    WHERE c.{role} = $1 AND deadline_at IS NOT NULL AND ($2::text[] IS NULL OR id = ANY ($2::text[]))
+    ORDER BY deadline_at, id LIMIT $3"""
+_WAITING: Final = f"SELECT id FROM ({_by_role(_CLOCK)}) AS waiting ORDER BY deadline_at, id LIMIT $3"

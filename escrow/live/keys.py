@@ -1,0 +1,111 @@
+"""The keys that streams of this process hang on: whoever reads by a key reads no further than the key lives.
+
+A revocation is an event of the log, so it takes effect at its very place among the others. A look at all keys every few
+seconds finds those that expired, and whatever the log did not tell.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from escrow.access import Actor
+from escrow.accounts.authentication import lifetimes
+
+
+class Ending(StrEnum):
+    """Why a stream ends that nobody asked to end."""
+
+    CREDENTIALS = "CREDENTIALS"
+    """The key was revoked or has expired, or its member was removed."""
+    TOO_SLOW = "TOO_SLOW"
+    """The reader fell too far behind."""
+
+
+class Ended(Exception):
+    """The stream is over, for the reason that it says; whoever reads may come back with the last cursor."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.value)
+        self.ending = ending
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """Somebody who is connected, and until when their key lives by this process' own monotonic clock."""
+
+    actor: Actor
+    on_end: Callable[[Ending], None]
+    is_ended: bool = False
+    ends_at: float | None = None
+
+    def check(self) -> None:
+        """Raise `Ended` if the key has ended by now."""
+        if self.ends_at is not None and time.monotonic() >= self.ends_at:
+            self.end()
+        if self.is_ended:
+            raise Ended(Ending.CREDENTIALS)
+
+    def end(self) -> None:
+        """The key opens nothing any more; whoever holds the connection is told once."""
+        if not self.is_ended:
+            self.is_ended = True
+            self.on_end(Ending.CREDENTIALS)
+
+
+@dataclass(slots=True, eq=False)
+class Keys:
+    """Who is connected by which key."""
+
+    viewers: dict[str, set[Viewer]] = field(default_factory=dict)
+
+    async def admit(self, viewer: Viewer) -> None:
+        """Watch over the viewer's key from now on; raises `Ended` if it is over already. One statement."""
+        key_id = viewer.actor.key_id
+        if key_id is None:
+            return
+        self.viewers.setdefault(key_id, set()).add(viewer)  # first watch, then look: nothing falls between
+        try:
+            await self._look([key_id])
+            viewer.check()
+        except BaseException:
+            self.dismiss(viewer)
+            raise
+
+    def dismiss(self, viewer: Viewer) -> None:
+        """The viewer has gone."""
+        key_id = viewer.actor.key_id
+        watched = self.viewers.get(key_id) if key_id is not None else None
+        if key_id is not None and watched is not None:
+            watched.discard(viewer)
+            if not watched:
+                del self.viewers[key_id]
+
+    def end(self, key_id: str) -> None:
+        """The key was revoked."""
+        for viewer in tuple(self.viewers.get(key_id, ())):
+            viewer.end()
+
+    def end_mediation(self, account_id: str) -> None:
+        """The account decides no disputes any more: its streams end, and begin anew with what it may see from now on."""
+        for viewers in tuple(self.viewers.values()):
+            for viewer in tuple(viewers):
+                if viewer.actor.account_id == account_id and viewer.actor.is_mediator:
+                    viewer.end()
+
+    async def look(self) -> None:
+        """See which of all the keys still live; one statement, none while nobody is there."""
+        if self.viewers:
+            await self._look(list(self.viewers))
+
+    async def _look(self, key_ids: Collection[str]) -> None:
+        asked_at = time.monotonic()
+        living = await lifetimes(key_ids)
+        for key_id in key_ids:
+            seconds = living.get(key_id, 0.0)
+            for viewer in tuple(self.viewers.get(key_id, ())):
+                viewer.ends_at = None if seconds is None else asked_at + seconds
+                if seconds is not None and time.monotonic() >= asked_at + seconds:
+                    viewer.end()

@@ -1,0 +1,141 @@
+"""One reader's place in the log: first what the database holds after its cursor, then what the hub hears, without a seam.
+
+Going live is one step between two turns of the event loop: the hub's window reaches back further than what was read last,
+so there is no gap, and positions tell what came already, so there is no duplicate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from escrow.live import occurrences
+from escrow.live.keys import Ended, Ending, Viewer
+from escrow.live.occurrences import Occurrence
+
+if TYPE_CHECKING:
+    from escrow.live.hub import Hub
+
+PAGE_EVENTS: Final = 100
+"""Events that a replay holds at a time."""
+
+BEHIND_EVENTS_MAX: Final = 500
+BEHIND_BYTES_MAX: Final = 1_000_000
+"""How far a reader that went live may fall behind, whichever comes first. The events are shared among readers; what a
+reader keeps alive by itself is at most this."""
+
+
+class Reader:
+    """Reads what its viewer may see, in the log's order, each event once. Close it when done."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        viewer: Viewer,
+        *,
+        after: int,
+        stream_id: str | None = None,
+        types: frozenset[str] | None = None,
+    ) -> None:
+        self.viewer = viewer
+        self.stream_id = stream_id
+        self.position = after
+        self.is_too_slow = False
+        self._hub = hub
+        self._types = types
+        self._is_live = False
+        self._page: deque[Occurrence] = deque()
+        self._reached = after
+        self._behind: deque[Occurrence] = deque()
+        self._behind_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has caught up with the log, and hears of what happens from the hub."""
+        return self._is_live
+
+    @property
+    def behind(self) -> int:
+        """Events that it was told of and has not taken yet."""
+        return len(self._behind)
+
+    async def next(self) -> Occurrence:
+        """The next event, as soon as there is one. Raises `Ended` if the key has ended, or the reader is too slow."""
+        if self._page or self._behind:
+            await asyncio.sleep(0)  # whoever has much to catch up with doesn't keep the others waiting
+        while not self._is_live:
+            if self._page:
+                return self._take(self._page)
+            self.position = max(self.position, self._reached)
+            if self._hub.attach(self):
+                self._is_live = True
+            else:
+                await self._turn_page()
+        while not self._behind:
+            if self.is_too_slow:
+                raise Ended(Ending.TOO_SLOW)
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._take(self._behind)
+
+    def take_more(self) -> list[Occurrence]:
+        """All that is there by now without waiting, for a reader who only needs to know that something happened."""
+        if not self._is_live:
+            return []
+        more = list(self._behind)
+        self._behind.clear()
+        self._behind_bytes = 0
+        if more:
+            self.position = more[-1].position
+        return more
+
+    def offer(self, occurrence: Occurrence) -> None:
+        """The hub tells of an event; it is kept for the reader, if it is for them."""
+        if occurrence.position <= self.position or self.is_too_slow or not self._wants(occurrence):
+            return
+        self._behind.append(occurrence)
+        self._behind_bytes += occurrence.size
+        if len(self._behind) > BEHIND_EVENTS_MAX or (self._behind_bytes > BEHIND_BYTES_MAX and len(self._behind) > 1):
+            self.is_too_slow = True  # the cursor of the last event taken is where to go on from
+            self._behind.clear()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._hub.detach(self)
+        self._page.clear()
+        self._behind.clear()
+
+    def _take(self, waiting: deque[Occurrence]) -> Occurrence:
+        self.viewer.check()
+        occurrence = waiting.popleft()
+        if waiting is self._behind:
+            self._behind_bytes -= occurrence.size
+        self.position = occurrence.position
+        return occurrence
+
+    def _wants(self, occurrence: Occurrence) -> bool:
+        if self.stream_id is not None and occurrence.event.stream_id != self.stream_id:
+            return False
+        if self._types is not None and occurrence.event.type not in self._types:
+            return False
+        return occurrence.is_for(self.viewer.actor)
+
+    async def _turn_page(self) -> None:
+        """Read on from the database, up to where the hub is."""
+        self.viewer.check()
+        found, self._reached = await occurrences.visible(
+            self.viewer.actor,
+            after=self.position,
+            until=self._hub.position,
+            limit=PAGE_EVENTS,
+            stream_id=self.stream_id,
+            types=self._types,
+        )
+        self._page.extend(found)

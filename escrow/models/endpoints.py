@@ -1,0 +1,42 @@
+"""Webhook endpoints and the secrets that sign what is sent to them."""
+
+from tortoise import fields
+from tortoise.contrib.postgres.fields import ArrayField
+from tortoise.models import Model
+
+from escrow.models.accounts import Account
+
+
+class Endpoint(Model):
+    """Where an account wants its events sent, and which of them."""
+
+    id = fields.CharField(64, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("escrow.Account", related_name="endpoints")
+    url = fields.TextField()
+    description = fields.TextField()
+    event_types = ArrayField("text")
+    contract_ids = ArrayField("text", null=True)
+    api_version = fields.TextField()
+    version = fields.IntField()
+    created_at = fields.DatetimeField()
+    disabled_at = fields.DatetimeField(null=True)
+    disabled_reason = fields.TextField(null=True)
+    deleted_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "endpoints"
+
+
+class EndpointSecret(Model):
+    """A secret at rest: ciphertext, and what recognises it. Its key is endpoint and fingerprint."""
+
+    endpoint: fields.ForeignKeyRelation[Endpoint] = fields.ForeignKeyField("escrow.Endpoint", related_name="secrets")
+    fingerprint = fields.CharField(64, primary_key=True)
+    algorithm = fields.TextField()
+    public_key = fields.TextField(null=True)
+    ciphertext = fields.BinaryField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "endpoint_secrets"

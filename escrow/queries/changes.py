@@ -1,0 +1,155 @@
+"""The sync feed: what happened, in the order of the log, and which milestones each event touched.
+
+A page costs what it shows, however long the log is: positions name the parties, so that each role is one scan of an index
+from the cursor on, and the scans are merged. Who may see is asked anew for each page, event by event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from escrow import cursors, database
+from escrow.access import Actor, ActorKind
+from escrow.queries.records import TEXTS_SQL, EventView, event_view
+
+TOUCHED_MAX: Final = 500
+"""A page ends before the event with which it would touch more milestones; every page has one event."""
+
+NAMES_ITS_MILESTONES: Final = frozenset({"milestone_id", "milestone_ids", "deposit_id"})
+"""Fields of events that tell which milestones an event is about, a deposit's being those that it is for."""
+
+TOUCHES_NO_MILESTONE: Final = frozenset(
+    {
+        "contract.proposed", "contract.revised", "contract.accepted", "contract.declined", "contract.withdrawn",
+        "contract.expired", "contract.completed", "refund.paid", "refund.failed", "payout.started", "payout.paid",
+        "payout.failed",
+    }
+)  # fmt: skip
+"""Events of contracts that name no milestone because they change none; what goes with them has events of its own."""
+
+
+class BeyondTheEnd(ValueError):
+    """A cursor of a position that the log doesn't have yet: another deployment's, or from before a restore."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """An event at its position, and the milestones that are not as they were before it."""
+
+    position: int
+    event: EventView
+    milestone_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """Some events in the order of the log, the position from which to go on, and whether more is there already."""
+
+    changes: list[ChangeView]
+    position: int
+    has_more: bool
+
+
+async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage:
+    """At most `limit` events after a position that the actor may see; one statement. `after=0` is the beginning.
+
+    A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
+    have.
+    """
+    within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
+    rows = await database.fetch(_PAGE.format(scans=_scans(actor)), actor.account_id, after, limit + 1, within)
+    last: int = rows[0]["last_position"]
+    if after > last:
+        raise BeyondTheEnd(
+            f"The cursor {cursors.print_cursor(after)} lies beyond the end of this log. Another deployment gave it, or the log "
+            "was restored from a backup: begin anew without `after`."
+        )
+    found = [
+        ChangeView(row["position"], event_view(row), tuple(row["touched"]))
+        for row in rows
+        if row["position"] is not None
+    ]
+    shown = found[: min(limit, _fitting(found))]
+    return ChangesPage(shown, shown[-1].position if shown else after, len(found) > len(shown))
+
+
+def _fitting(found: list[ChangeView]) -> int:
+    """How many of the events from the first on touch no more milestones than a page may; at least one."""
+    touched = 0
+    for index, change in enumerate(found):
+        touched += len(change.milestone_ids)
+        if touched > TOUCHED_MAX and index > 0:
+            return index
+    return len(found)
+
+
+def _scans(actor: Actor) -> str:
+    """Scans of positions that the actor may see; each parameter is named in every variant, so that its type is known."""
+    if actor.contract_ids is not None:
+        party = "" if actor.kind is ActorKind.OPERATOR else f"AND ($1 IN (client_id, freelancer_id){_disputed(actor)})"
+        return f"""
+        SELECT found.* FROM unnest($4::text[]) AS limited (id) CROSS JOIN LATERAL (
+            SELECT position, event_id FROM log_positions
+            WHERE stream_id = limited.id AND position > $2 AND $1::text IS NOT NULL {party} ORDER BY position LIMIT $3
+        ) AS found"""  # noqa: S608 - our own text
+    if actor.kind is ActorKind.OPERATOR:
+        return """
+        SELECT position, event_id FROM log_positions
+        WHERE position > $2 AND $1::text IS NOT NULL AND $4::text[] IS NULL ORDER BY position LIMIT $3"""
+    # Said so that no other index can give this order: one that walks the whole log looks cheap where accounts are few.
+    own = " UNION ALL ".join(
+        f"""(
+        SELECT position, event_id FROM log_positions
+        WHERE ({role}, position) > ($1, $2) AND {role} <= $1 AND $4::text[] IS NULL ORDER BY {role}, position LIMIT $3)"""  # noqa: S608 - our own text
+        for role in ("client_id", "freelancer_id", "stream_id")
+    )
+    return f"{own} UNION ALL {_MEDIATED}" if actor.is_mediator else own
+
+
+def _disputed(actor: Actor) -> str:
+    """For a mediator: or the contract is or was disputed."""
+    if not actor.is_mediator:
+        return ""
+    return " OR EXISTS (SELECT FROM contracts WHERE id = stream_id AND was_disputed)"
+
+
+# Few contracts are disputed: each is looked at by itself.
+_MEDIATED: Final = """(
+    SELECT found.* FROM contracts AS disputed CROSS JOIN LATERAL (
+        SELECT position, event_id FROM log_positions
+        WHERE stream_id = disputed.id AND position > $2 ORDER BY position LIMIT $3) AS found
+    WHERE disputed.was_disputed AND $1 NOT IN (disputed.client_id, disputed.freelancer_id) AND $4::text[] IS NULL
+    ORDER BY found.position LIMIT $3)"""
+
+TOUCHED_SQL: Final = """ARRAY(
+    SELECT said.data->>'milestoneId' WHERE said.data->>'milestoneId' IS NOT NULL
+    UNION SELECT json_array_elements_text(said.data->'milestoneIds')
+    UNION SELECT part->>'milestone_id' FROM deposits, jsonb_array_elements(deposits.parts) AS part
+        WHERE deposits.id = said.data->>'depositId'
+    UNION SELECT other.id FROM milestones AS moved
+        JOIN milestones AS other ON other.contract_id = moved.contract_id AND other.revision = moved.revision
+        WHERE e.type = 'milestone.moved' AND moved.id = said.data->>'milestoneId'
+    UNION SELECT other.id FROM milestones AS other
+        WHERE e.type = 'milestone.added' AND other.contract_id = e.stream_id
+        AND other.revision = (said.data->>'revision')::int AND other.position > (said.data->>'position')::int
+        AND NOT EXISTS (
+            SELECT FROM events AS before
+            WHERE before.stream_id = e.stream_id AND before.sequence = e.sequence - 1
+            AND before.occurred_at = e.occurred_at
+            AND before.type IN ('milestone.added', 'contract.proposed', 'contract.revised'))
+)"""
+"""The milestones that the event `e` touched, from its payload `said.data`: those that it names, the whole plan of one that
+was moved, and those behind one that was added among them, but not one that a plan was laid out with, which has none behind."""
+
+_PAGE: Final = f"""
+SELECT last.position AS last_position, page.*
+FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
+LEFT JOIN LATERAL (
+    SELECT placed.position, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS touched
+    FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT $3) AS placed
+    CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
+    CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
+) AS page ON true
+ORDER BY page.position
+"""  # noqa: S608 - our own text

@@ -1,0 +1,77 @@
+"""Moments out of the log, by a `Reader`, which decides what may be seen."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+
+from escrow import cursors
+from escrow.live.occurrences import Occurrence
+from escrow.live.reader import Reader
+from schema.context import Context
+from schema.sources import Moment, Source
+from schema.types.contract import contract_found
+from schema.types.event import Event
+from schema.types.milestone import milestone_found
+
+
+class _LogSource(Source):
+    """Reads from the log."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @property
+    def is_too_slow(self) -> bool:
+        return self._reader.is_too_slow
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class EventSource(_LogSource):
+    """Each event, with its cursor."""
+
+    async def __anext__(self) -> Moment:
+        return _event(await self._reader.next())
+
+
+class ContractSource(_LogSource):
+    """A contract as it is after something happened to it; what happened at once is one moment."""
+
+    async def __anext__(self) -> Moment:
+        first = await self._reader.next()
+        last = [first, *self._reader.take_more()][-1]
+        contract_id = first.event.stream_id
+        return Moment(last.position, lambda context: contract_found(contract_id, context))
+
+
+class MilestoneSource(_LogSource):
+    """Each milestone of a contract that something happened to, as it is then; what happened at once is one moment for each."""
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._waiting: deque[Moment] = deque()
+
+    async def __anext__(self) -> Moment:
+        while not self._waiting:
+            first = await self._reader.next()
+            happened = [first, *self._reader.take_more()]
+            touched = dict.fromkeys(one for occurrence in happened for one in occurrence.milestone_ids)
+            self._waiting.extend(_milestone(one, happened[-1].position) for one in touched)
+        return self._waiting.popleft()
+
+
+def _milestone(milestone_id: str, position: int) -> Moment:
+    return Moment((position, milestone_id), lambda context: milestone_found(milestone_id, context))
+
+
+@lru_cache(maxsize=256)
+def _event(occurrence: Occurrence) -> Moment:
+    """The moment of an event, made once for all who read it."""
+    event = Event.of(occurrence.event, position=occurrence.position)
+
+    async def load(_: Context) -> Event:
+        return event
+
+    return Moment(occurrence.position, load, cursors.print_cursor(occurrence.position))

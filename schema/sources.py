@@ -1,0 +1,42 @@
+"""Where the answers of a subscription come from: moments, each of which the operation is executed for once.
+
+A moment says which one it is, so that whoever asks the same thing can share its answer, and how to find the object that the
+operation is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+
+from schema.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something happened that a subscription answers."""
+
+    key: Hashable
+    """The same for the same moment, whoever reads it."""
+    load: Callable[[Context], Awaitable[object | None]]
+    """The object that the subscription's field is; `None` if it is gone."""
+    cursor: str | None = None
+    """Where to go on from, if the source can."""
+
+
+class Source:
+    """An endless iterator of moments, to be closed when done. Raises `escrow.live.keys.Ended` when it is over."""
+
+    def __aiter__(self) -> Source:
+        return self
+
+    async def __anext__(self) -> Moment:
+        raise NotImplementedError
+
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether the reader has fallen too far behind, also if nobody asks for the next moment now."""
+        return False
+
+    def close(self) -> None:
+        """Let go of what it reads from."""

@@ -1,0 +1,124 @@
+"""A subscription under way: the operation is executed for each moment of its source, once for all who wait for the same.
+
+Streams of the same document with the same variables by the same viewer form a group. Whoever of a group comes to a moment
+first has it executed; the others get the same text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from schema.sources import Moment, Source
+
+ANSWERS_KEPT_MAX: Final = 32
+"""Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""
+
+Execute = Callable[[Moment], Awaitable[str | None]]
+"""Executes the operation for a moment: the JSON of the answer, or `None` if there is nothing to say any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """An answer of a stream as JSON text, and where to go on from after it if the stream can be resumed."""
+
+    text: str
+    cursor: str | None
+
+
+class _Answer:
+    """An answer that several wait for. Whoever leaves in the middle of it takes nothing from the others."""
+
+    def __init__(self, work: Awaitable[str | None]) -> None:
+        self._work = asyncio.ensure_future(work)
+        self._work.add_done_callback(self._tell)
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def text(self) -> str | None:
+        """The answer, as soon as it is there."""
+        if not self._work.done():
+            # A future of its own costs a tenth of a shield around the work.
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        return self._work.result()
+
+    def _tell(self, _: object) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Streams that ask for the same thing, and the answers that they got last."""
+
+    members: int = 0
+    answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
+
+    async def answer(self, moment: Moment, execute: Execute) -> str | None:
+        answer = self.answers.get(moment.key)
+        if answer is None:
+            if self.members == 1:  # nobody to share with: no task of its own, and nothing to keep
+                return await execute(moment)
+            answer = self.answers[moment.key] = _Answer(execute(moment))
+            if len(self.answers) > ANSWERS_KEPT_MAX:
+                self.answers.popitem(last=False)
+        return await answer.text()
+
+
+class Groups:
+    """All streams of one runner, by what they ask for."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Hashable, _Group] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def open(self, key: Hashable, source: Source, execute: Execute) -> Stream:
+        """A stream of the answers to this source's moments; `key` is the same for those who share them."""
+        group = self._groups.setdefault(key, _Group())
+        group.members += 1
+
+        def leave() -> None:
+            group.members -= 1
+            if not group.members:
+                del self._groups[key]
+
+        return Stream(source, execute, group, leave)
+
+
+class Stream:
+    """The answers of one subscription. Close it when done."""
+
+    def __init__(self, source: Source, execute: Execute, group: _Group, leave: Callable[[], None]) -> None:
+        self._source = source
+        self._execute = execute
+        self._group = group
+        self._leave = leave
+        self._is_closed = False
+
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether its reader has fallen too far behind, also while nobody asks for the next answer."""
+        return self._source.is_too_slow
+
+    async def next(self) -> Payload:
+        """The next answer, as soon as there is one. Raises `escrow.live.keys.Ended` when the stream is over."""
+        while True:
+            moment = await self._source.__anext__()
+            text = await self._group.answer(moment, self._execute)
+            if text is not None:
+                return Payload(text, moment.cursor)
+
+    def close(self) -> None:
+        """Let go of the source; a second time does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._source.close()
+            self._leave()

@@ -1,0 +1,14 @@
+"""A served application in this process, with the sequencer beside it and people who talk to it."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.api.live.serving import Served, serve
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(database: str, redis_url: str) -> AsyncIterator[Served]:
+    """The application under uvicorn on loopback, on the clean database of the test."""
+    async with serve(redis_url) as one:
+        yield one

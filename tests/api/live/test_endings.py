@@ -1,0 +1,151 @@
+"""Streams end with the key that they hang on, at the very place in the log where the key ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest_asyncio
+
+from escrow import database, ids, log
+from escrow.access import Role
+from escrow.accounts import commands, running
+from escrow.accounts.authentication import authenticate
+from escrow.ids import Kind
+from escrow.live.hub import Hub
+from tests.api.client import Caller, with_key
+from tests.api.live.serving import Served, serve
+from tests.api.live.socket import connected
+from tests.api.live.sse import opened
+
+EVENTS = "subscription { events { type } }"
+CREDENTIALS_ENDED = (4401, "The key was revoked or has expired.")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def watchful(database: str, redis_url: str) -> AsyncIterator[Served]:
+    """The application with a hub that looks at the keys all the time."""
+    async with serve(redis_url, hub=Hub(poll_seconds=0.05, look_seconds=0.05)) as one:
+        yield one
+
+
+async def _key_id(caller: Caller) -> str:
+    actor = await authenticate(caller.token or "")
+    assert actor is not None
+    assert actor.key_id is not None
+    return actor.key_id
+
+
+async def _revoke(served: Served, caller: Caller) -> None:
+    await running.run(commands.RevokeApiKey(key_id=await _key_id(caller)), by=served.people.deployment.operator)
+
+
+async def test_a_revoked_key_closes_its_streams_before_the_next_event(served: Served) -> None:
+    people = served.people
+    deal = await people.deployment.propose()
+    other = await with_key(people.client.http, people.deployment.client, people.deployment.operator)
+    async with (
+        connected(served, token=people.client.token) as revoked,
+        connected(served, token=people.client.token) as idle,
+        connected(served, token=other.token) as good,
+        opened(served, EVENTS, token=people.client.token) as stream,
+    ):
+        await revoked.subscribe(EVENTS)
+        await good.subscribe(EVENTS)
+        await served.readers(3)
+        await _revoke(served, people.client)
+        await deal.accept()
+        assert await revoked.closed() == CREDENTIALS_ENDED
+        assert await idle.closed() == CREDENTIALS_ENDED
+        said = await stream.hear()
+        assert said.data["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED", "closeCode": 4401}
+        assert "data" not in said.data
+        assert (await stream.hear()).event == "complete"
+        await stream.ended()
+        assert [(await good.event())["type"] for _ in range(2)] == ["key.revoked", "contract.accepted"]
+    assert not served.door.hub.keys.viewers
+
+
+async def test_nothing_that_came_after_the_revocation_is_said(database: str, redis_url: str) -> None:
+    """Both are in the log before the hub looks, so that only their order tells."""
+    async with serve(redis_url, sequencing=False) as served:
+        deal = await served.people.deployment.propose()
+        async with connected(served, token=served.people.client.token) as socket:
+            await socket.subscribe(EVENTS)
+            await served.readers(1)
+            await _revoke(served, served.people.client)
+            await deal.accept()
+            await log.sequence()
+            assert await socket.all_until_closed() == ([], CREDENTIALS_ENDED)
+
+
+async def test_a_membership_that_ended_closes_the_streams_of_the_members_keys(served: Served) -> None:
+    people, deployment = served.people, served.people.deployment
+    member_id = ids.new(Kind.MEMBER)
+    member = commands.AddMember(
+        account_id=people.client.account_id, member_id=member_id, person="ann@example.com", name="Ann", role=Role.VIEWER
+    )
+    await running.run(member, by=deployment.operator)
+    of_member = await with_key(people.client.http, deployment.client, deployment.operator, member_id=member_id)
+    deal = await deployment.propose()
+    async with connected(served, token=of_member.token) as socket:
+        await socket.subscribe(EVENTS)
+        await served.readers(1)
+        await deal.accept()
+        assert (await socket.event())["type"] == "contract.accepted"
+        await running.run(commands.RemoveMember(member_id=member_id), by=deployment.operator)
+        assert await socket.closed() == CREDENTIALS_ENDED
+
+
+async def test_an_expired_key_closes_its_streams_by_itself(watchful: Served) -> None:
+    people = watchful.people
+    async with connected(watchful, token=people.client.token) as socket:
+        await socket.subscribe(EVENTS)
+        await watchful.readers(1)
+        await database.execute(
+            "UPDATE api_keys SET expires_at = clock_timestamp() + interval '0.3 seconds' WHERE id = $1",
+            await _key_id(people.client),
+        )
+        assert await socket.closed() == CREDENTIALS_ENDED
+
+
+async def test_no_event_goes_out_after_the_keys_expiry_also_between_two_looks(served: Served) -> None:
+    deal = await served.people.deployment.propose()
+    short = await _with_expiry(served, seconds=1.0)
+    async with connected(served, token=short.token) as socket:
+        await socket.subscribe(EVENTS)
+        await served.readers(1)
+        await asyncio.sleep(1.1)
+        await deal.accept()
+        assert await socket.all_until_closed() == ([], CREDENTIALS_ENDED)
+
+
+async def _with_expiry(served: Served, *, seconds: float) -> Caller:
+    caller = await with_key(
+        served.people.client.http, served.people.deployment.client, served.people.deployment.operator
+    )
+    expires_at = datetime.now(UTC) + timedelta(seconds=seconds)
+    await database.execute("UPDATE api_keys SET expires_at = $2 WHERE id = $1", await _key_id(caller), expires_at)
+    return caller
+
+
+async def test_a_key_that_ends_while_its_connection_begins_gets_no_stream(served: Served) -> None:
+    people = served.people
+    async with connected(served, token=people.client.token) as socket:
+        await database.execute(
+            "UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1", await _key_id(people.client)
+        )
+        await socket.subscribe(EVENTS)
+        assert await socket.closed() == CREDENTIALS_ENDED
+    assert served.door.hub.readers == 0
+
+
+async def test_a_disabled_account_reads_on(served: Served) -> None:
+    people, deployment = served.people, served.people.deployment
+    async with connected(served, token=people.client.token) as socket:
+        await socket.subscribe(EVENTS)
+        await served.readers(1)
+        await running.run(commands.DisableAccount(account_id=people.client.account_id), by=deployment.operator)
+        assert (await socket.event())["type"] == "account.disabled"
+        await socket.silent()

@@ -1,0 +1,243 @@
+"""`graphql-transport-ws` to the letter: each message, and each code that closes the socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from api.live.connections import Patience
+from api.live.messages import MESSAGE_BYTES_MAX
+from tests.api.live.serving import Served, serve
+from tests.api.live.socket import PROTOCOL, connected
+
+EVENTS = "subscription { events { type } }"
+SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": EVENTS}}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hasty(database: str, redis_url: str) -> AsyncIterator[Served]:
+    """The application with little patience."""
+    patience = Patience(
+        init_seconds=0.2, ping_seconds=0.2, pong_seconds=0.3, look_seconds=0.05, operations_max=2, per_key_max=2
+    )
+    async with serve(redis_url, patience=patience) as one:
+        yield one
+
+
+async def test_queries_mutations_and_subscriptions_share_a_connection(served: Served) -> None:
+    client = served.people.client
+    async with connected(served, token=client.token) as socket:
+        await socket.say(id="a", type="subscribe", payload={"query": "{ viewer { accountId } }"})
+        data = {"viewer": {"accountId": client.account_id}}
+        assert await socket.hear() == {"id": "a", "type": "next", "payload": {"data": data}}
+        assert await socket.hear() == {"id": "a", "type": "complete"}
+        await socket.say(id="a", type="subscribe", payload={"query": "query Q { __typename } ", "operationName": "Q"})
+        assert (await socket.hear())["payload"] == {"data": {"__typename": "Query"}}
+        assert (await socket.hear())["type"] == "complete"
+
+
+async def test_what_is_no_valid_operation_is_an_error_and_the_connection_lives_on(served: Served) -> None:
+    async with connected(served, token=served.people.client.token) as socket:
+        for query, code in (
+            ("{ nothing }", "BAD_REQUEST"),
+            ("", "BAD_REQUEST"),
+            ("subscription { events { type } contractUpdated(id: 1) { id } }", "BAD_REQUEST"),
+            ("subscription ($a: Cursor!) { events(after: $a) { type } }", "BAD_REQUEST"),
+            ("{ " + " ".join(f"a{n}: __typename" for n in range(60)) + " }", "QUERY_TOO_COMPLEX"),
+        ):
+            operation_id = await socket.subscribe(query)
+            message = await socket.hear()
+            assert (message["id"], message["type"]) == (operation_id, "error"), query
+            assert message["payload"][0]["extensions"]["code"] == code, query
+        await socket.silent()
+
+
+async def test_a_connection_without_credentials_gets_what_needs_none(served: Served) -> None:
+    async with connected(served, token=None) as socket:
+        await socket.subscribe("{ __typename }")
+        assert await socket.data() == {"__typename": "Query"}
+        assert (await socket.hear())["type"] == "complete"
+        await socket.subscribe(EVENTS)
+        message = await socket.hear()
+        assert message["type"] == "error"
+        assert message["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_credentials_of_the_handshake_count_if_the_first_message_has_none(served: Served) -> None:
+    client = served.people.client
+    headers = {"authorization": f"Bearer {client.token}"}
+    async with connected(served, additional_headers=headers) as socket:
+        await socket.subscribe("{ viewer { accountId } }")
+        assert await socket.data() == {"viewer": {"accountId": client.account_id}}
+
+
+async def test_pings_are_answered_with_what_came_along_and_pongs_are_taken(served: Served) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.say(type="ping")
+        assert await socket.hear() == {"type": "pong"}
+        await socket.init(None)
+        await socket.say(type="ping", payload={"at": 1})
+        assert await socket.hear() == {"type": "pong", "payload": {"at": 1}}
+        await socket.say(type="pong", payload={"any": "thing"})
+        await socket.silent()
+
+
+async def test_a_completed_operation_says_nothing_more_and_its_id_is_free(served: Served) -> None:
+    people = served.people
+    async with connected(served, token=people.client.token) as socket:
+        await socket.say(**SUBSCRIBE)
+        await socket.say(id="1", type="complete")
+        await socket.say(id="never heard of", type="complete")
+        await people.deployment.propose()
+        await socket.silent()
+        assert served.door.hub.readers == 0
+        await socket.say(
+            id="1", type="subscribe", payload={"query": 'subscription { events(after: "cur_0000000000000") { type } }'}
+        )
+        assert (await socket.event())["type"] == "account.created"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json", "[]", "1", "{}", '{"type": 1}', '{"type": "start"}', '{"type": "next", "id": "1", "payload": {}}',
+        '{"type": "connection_ack"}', '{"type": "ping", "payload": "text"}', '{"type": "pong", "payload": [1]}',
+        '{"type": "complete"}', '{"type": "subscribe", "id": "1"}', '{"type": "subscribe", "payload": {"query": "{ a }"}}',
+        '{"type": "subscribe", "id": "", "payload": {"query": "{ a }"}}', '{"type": "subscribe", "id": "1", "payload": {}}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "{ a }"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "operationName": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "extensions": "x"}}',
+        '{"type": "connection_init", "payload": []}', b"{}",
+    ],
+)  # fmt: skip
+async def test_4400_for_a_message_that_the_protocol_does_not_know(served: Served, text: str | bytes) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.connection.send(text)
+        code, reason = await socket.closed()
+        assert code == 4400
+        assert reason.startswith("Invalid message: ")
+
+
+async def test_4400_for_credentials_that_are_no_text(served: Served) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.say(type="connection_init", payload={"authorization": 1})
+        assert (await socket.closed())[0] == 4400
+
+
+async def test_4401_for_an_operation_before_the_acknowledgement(served: Served) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.say(**SUBSCRIBE)
+        code, reason = await socket.closed()
+        assert code == 4401
+        assert reason.startswith("Unauthorized")
+
+
+@pytest.mark.parametrize("authorization", ["Bearer ek_nobody", "Basic x", "", "Bearer é"])
+async def test_4403_for_credentials_that_name_nobody(served: Served, authorization: str) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.say(type="connection_init", payload={"Authorization": authorization})
+        code, reason = await socket.closed()
+        assert code == 4403
+        assert reason.startswith("Forbidden")
+
+
+@pytest.mark.parametrize("offered", [None, [Subprotocol("graphql-ws")]])
+async def test_4406_for_another_protocol(served: Served, offered: Any) -> None:
+    async with connected(served, init=False, subprotocols=offered) as socket:
+        assert (await socket.closed())[0] == 4406
+
+
+async def test_the_protocol_is_chosen_among_several(served: Served) -> None:
+    async with connected(served, subprotocols=[Subprotocol("graphql-ws"), PROTOCOL]) as socket:
+        assert socket.connection.subprotocol == PROTOCOL
+
+
+async def test_4408_for_a_client_that_does_not_begin(hasty: Served) -> None:
+    async with connected(hasty, init=False) as socket:
+        await socket.say(type="ping")
+        code, reason = await socket.closed()
+        assert (code, reason) == (4408, "Connection initialisation timeout.")
+
+
+async def test_4409_for_an_id_that_is_in_use(served: Served) -> None:
+    async with connected(served, token=served.people.client.token) as socket:
+        await socket.say(**SUBSCRIBE)
+        await socket.say(**SUBSCRIBE)
+        assert await socket.closed() == (4409, "Subscriber for 1 already exists")
+    assert served.door.hub.readers == 0
+
+
+async def test_4429_for_a_second_initialisation(served: Served) -> None:
+    async with connected(served) as socket:
+        await socket.say(type="connection_init")
+        assert await socket.closed() == (4429, "Too many initialisation requests.")
+
+
+async def test_4429_for_more_connections_than_a_key_may_have(hasty: Served) -> None:
+    token = hasty.people.client.token
+    async with connected(hasty, token=token), connected(hasty, token=token):
+        async with connected(hasty, init=False) as third:
+            await third.say(type="connection_init", payload={"authorization": f"Bearer {token}"})
+            code, reason = await third.closed()
+            assert code == 4429
+            assert "2 open connections" in reason
+        async with connected(hasty, token=hasty.people.freelancer.token):
+            pass
+    async with connected(hasty, token=token):
+        pass
+
+
+async def test_more_operations_than_a_connection_may_have_are_refused_one_by_one(hasty: Served) -> None:
+    async with connected(hasty, token=hasty.people.client.token) as socket:
+        for operation_id in "123":
+            await socket.say(id=operation_id, type="subscribe", payload={"query": EVENTS})
+        message = await socket.hear()
+        assert (message["id"], message["type"]) == ("3", "error")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert "2 operations" in message["payload"][0]["message"]
+        await socket.say(id="1", type="complete")
+        await socket.say(id="3", type="subscribe", payload={"query": "{ __typename }"})
+        assert (await socket.hear())["type"] == "next"
+
+
+async def test_a_silent_client_is_asked_and_one_that_does_not_answer_is_let_go(hasty: Served) -> None:
+    token = hasty.people.client.token
+    async with connected(hasty, token=token) as lively, connected(hasty, token=token) as half_open:
+        await half_open.say(**SUBSCRIBE)
+        answering = asyncio.create_task(lively.silent_but_alive(1.5))
+        assert (await half_open.closed())[0] == 4408  # it reads, but says no more
+        await answering
+        assert len(hasty.door.connections) == 1
+    assert hasty.door.hub.readers == 0
+
+
+async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(served.socket_url, subprotocols=[PROTOCOL], origin=Origin("https://elsewhere.example")):
+            pass
+    assert refused.value.response.status_code == 403
+    own = Origin(f"http://127.0.0.1:{served.port}")
+    async with connected(served, origin=own):
+        pass
+
+
+async def test_a_message_that_is_too_long_closes_the_socket(served: Served) -> None:
+    async with connected(served, init=False) as socket:
+        await socket.connection.send("x" * (MESSAGE_BYTES_MAX + 1))
+        assert (await socket.closed())[0] == 1009
+
+
+async def test_a_server_that_stops_says_so(served: Served) -> None:
+    async with connected(served, token=served.people.client.token) as socket:
+        await socket.say(**SUBSCRIBE)
+        served.door.connections.end_all()
+        assert (await socket.closed())[0] == 1001

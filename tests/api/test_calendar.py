@@ -1,0 +1,199 @@
+"""The calendar feed, read back as a calendar program reads it: what is in it, who has its address, and how long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from icalendar import Calendar
+
+from escrow import database, ids
+from escrow.access import Role, Scope
+from escrow.accounts import commands as account_commands
+from escrow.accounts import running
+from escrow.agreement import commands as c
+from escrow.commands import run
+from escrow.ids import Kind
+from tests.api.client import Caller, People, with_key
+from tests.factories import DUE_ON, draft
+
+NASTY = 'A; b, c\\n "d"\r\nEND:VCALENDAR\r\nX'
+
+
+async def made(caller: Caller, **given: Any) -> str:
+    """The path of a fresh calendar."""
+    payload = await caller.done("createCalendarToken", given, "token path")
+    assert payload["path"] == f"/calendar/{payload['token']}.ics"
+    path: str = payload["path"]
+    return path
+
+
+async def events(caller: Caller, path: str) -> dict[str, Any]:
+    """The entries of a calendar by their identifiers."""
+    answer = await caller.http.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+    (calendar,) = Calendar.from_ical(answer.text, multiple=True)
+    found = {str(event["UID"]): event for event in calendar.walk("VEVENT")}
+    assert len(found) == len(calendar.walk("VEVENT"))
+    return found
+
+
+async def test_due_dates_are_whole_days_and_deadlines_are_moments(people: People) -> None:
+    deal = await people.deployment.fund("10.00", "20.00")
+    submitted = await deal.submit()
+    due_at = submitted.contract.milestones[0].review_due_at
+    for caller in (people.client, people.freelancer):
+        shown = await events(caller, await made(caller))
+        assert set(shown) == {
+            f"{deal.milestone(1)}.due@earnest", f"{deal.milestone(2)}.due@earnest", f"{deal.milestone(1)}.review@earnest",
+        }  # fmt: skip
+        due, review = shown[f"{deal.milestone(2)}.due@earnest"], shown[f"{deal.milestone(1)}.review@earnest"]
+        assert (due.start, due.end) == (DUE_ON, DUE_ON + timedelta(days=1))
+        assert type(due.start) is date
+        assert due_at is not None
+        assert review.start == due_at.replace(microsecond=0)
+        assert str(due["SUMMARY"]) == "Due: Milestone 2 (A website)"
+        assert str(review["SUMMARY"]) == "Work counts as approved: Milestone 1 (A website)"
+        assert "UTC" in str(due["DESCRIPTION"])
+    assert await events(people.mediator, await made(people.mediator)) == {}
+    assert await events(people.operator, await made(people.operator)) == {}
+
+
+async def test_what_is_over_leaves_and_what_moved_keeps_its_identifier(people: People) -> None:
+    deal = await people.deployment.fund("10.00", "20.00")
+    path = await made(people.client)
+    await deal.submit()
+    first = (await events(people.client, path))[f"{deal.milestone(1)}.review@earnest"]
+    await deal.request_changes()
+    assert f"{deal.milestone(1)}.review@earnest" not in await events(people.client, path)
+    await deal.submit()
+    assert (await events(people.client, path))[f"{deal.milestone(1)}.review@earnest"].start >= first.start
+    await deal.approve()
+    await run(c.EditMilestone(milestone_id=deal.milestone(2), due_on=date(2099, 2, 3)), by=people.deployment.client)
+    shown = await events(people.client, path)
+    assert {uid: event.start for uid, event in shown.items()} == {f"{deal.milestone(2)}.due@earnest": date(2099, 2, 3)}
+    offer = await people.deployment.propose("5.00")
+    assert f"{offer.id}.offer@earnest" in await events(people.client, path)
+    await run(c.Decline(contract_id=offer.id), by=people.deployment.freelancer)
+    assert set(await events(people.client, path)) == {f"{deal.milestone(2)}.due@earnest"}
+
+
+async def test_peoples_words_stay_words_whatever_is_in_them(people: People) -> None:
+    command = people.deployment.proposal("10.00")
+    nasty = replace(command, terms=replace(command.terms, title=NASTY), plan=(replace(draft(), title=NASTY),))
+    await run(nasty, by=people.deployment.client)
+    shown = await events(people.client, await made(people.client))
+    said = 'A; b, c\\n "d" END:VCALENDAR X'
+    assert {str(event["SUMMARY"]) for event in shown.values()} == {f"Due: {said} ({said})", f"Proposal expires: {said}"}
+
+
+async def test_the_same_dates_are_the_same_bytes_and_are_not_sent_again(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    path, http = await made(people.client), people.client.http
+    first, second = await http.get(path), await http.get(path)
+    assert first.content == second.content
+    assert first.headers["etag"] == second.headers["etag"]
+    assert first.headers["cache-control"] == "private, max-age=300"
+    for known in (first.headers["etag"], f'"x", W/{first.headers["etag"]}', "*"):
+        again = await http.get(path, headers={"if-none-match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    head = await http.head(path)
+    assert (head.status_code, head.headers["etag"]) == (200, first.headers["etag"])
+    await deal.submit()
+    changed = await http.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
+async def gone(http: httpx.AsyncClient, path: str) -> bool:
+    """Whether there is no calendar there."""
+    answer = await http.get(path)
+    assert answer.status_code in (200, 404)
+    if answer.status_code == 404:
+        assert answer.headers["cache-control"] == "no-store"
+        assert "etag" not in answer.headers
+    return answer.status_code == 404
+
+
+async def test_an_address_ends_when_it_is_revoked_or_made_anew_and_cannot_be_guessed(people: People) -> None:
+    http = people.client.http
+    first = await made(people.client)
+    assert len(first) > 60
+    second = await made(people.client)
+    assert (await gone(http, first), await gone(http, second)) == (True, False)
+    stored = await database.fetch_row("SELECT token_sha256, owner_id FROM calendar_tokens")
+    assert stored is not None
+    assert second.split("/")[2].removesuffix(".ics").encode() not in bytes(stored["token_sha256"])
+    other = await made(people.freelancer)
+    for _ in range(2):
+        assert (await people.client.done("revokeCalendarToken", {}, "revoked"))["revoked"] is True
+    assert (await gone(http, second), await gone(http, other)) == (True, False)
+    shouted = second.split("/")[2].removesuffix(".ics").upper()
+    for guess in ("x", "cal_" + "0" * 52, ids.new(Kind.KEY), "cal_" + "z" * 52, "%00", shouted):
+        assert await gone(http, f"/calendar/{guess}.ics")
+
+
+async def test_it_shows_what_the_key_that_made_it_may_read_and_ends_with_the_member(people: People) -> None:
+    there, http = people.deployment, people.client.http
+    mine, other = await there.activate("10.00"), await there.activate("10.00")
+    limited = await with_key(http, there.client, there.operator, contract_ids=(mine.id,))
+    assert set(await events(limited, await made(limited))) == {f"{mine.milestone()}.due@earnest"}
+    wider = await made(limited, contractIds=[mine.id, other.id, "x"])
+    assert set(await events(limited, wider)) == {f"{mine.milestone()}.due@earnest"}
+    chosen = await made(people.client, contractIds=[other.id])
+    assert set(await events(people.client, chosen)) == {f"{other.milestone()}.due@earnest"}
+    refused = await people.client.do("createCalendarToken", {"contractIds": ["x"] * 101}, "token")
+    assert [error["code"] for error in refused["userErrors"]] == ["INVALID_INPUT"]
+
+    member = account_commands.AddMember(
+        account_id=people.client.account_id, member_id=ids.new(Kind.MEMBER), person="v@example.com", name="V",
+        role=Role.VIEWER,
+    )  # fmt: skip
+    await running.run(member, by=there.operator)
+    viewer = await with_key(http, there.client, there.operator, member_id=member.member_id)
+    their_own = await made(viewer)
+    assert not await gone(http, chosen), "each member has an address of their own"
+    (error,) = (await viewer.do("revokeCalendarToken", {"everybodys": True}, "revoked"))["userErrors"]
+    assert error["code"] == "FORBIDDEN"
+    await running.run(account_commands.RemoveMember(member_id=member.member_id), by=there.operator)
+    assert (await gone(http, their_own), await gone(http, chosen)) == (True, False)
+    await people.client.done("revokeCalendarToken", {"everybodys": True}, "revoked")
+    assert await gone(http, chosen)
+
+
+async def test_a_disabled_account_keeps_its_dates_since_its_clocks_go_on(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    path = await made(people.client)
+    disable = account_commands.DisableAccount(account_id=people.client.account_id)
+    await running.run(disable, by=people.deployment.operator)
+    assert set(await events(people.client, path)) == {f"{deal.milestone()}.due@earnest"}
+
+
+async def test_making_one_needs_a_key_that_reads_and_a_repetition_shows_no_secret(people: People) -> None:
+    blind = await with_key(
+        people.client.http, people.deployment.client, people.deployment.operator, (Scope.CONTRACTS_WRITE,)
+    )
+    for mutation in ("createCalendarToken", "revokeCalendarToken"):
+        (error,) = (await blind.do(mutation, {}, "__typename"))["userErrors"]
+        assert error["code"] == "FORBIDDEN"
+    first = await people.client.done("createCalendarToken", {}, "token path", key="k")
+    again = await people.client.done("createCalendarToken", {}, "token path", key="k")
+    assert first["token"]
+    assert again == {"token": None, "path": None, "userErrors": []}
+    assert not await gone(people.client.http, first["path"])
+
+
+@pytest.mark.parametrize("deals", [1, 8])
+async def test_a_calendar_costs_four_statements(people: People, deals: int) -> None:
+    for _ in range(deals):
+        await (await people.deployment.fund("10.00", "20.00")).submit()
+    path = await made(people.client)
+    with database.counting() as statements:
+        await people.client.http.get(path)
+    assert len(statements) == 4
+    with database.counting() as statements:
+        await people.client.http.get("/calendar/nonsense.ics")
+    assert statements == []

@@ -1,0 +1,98 @@
+"""The page about live streams: what it says to type is typed, and its Python listens as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.live import connections
+from api.live.closing import Code
+from escrow.live import reader
+from tests.docs.product import ROOT, shell_blocks, started
+
+PAGE = "docs/integrating/live.md"
+SECONDS_MAX = 30.0
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dict[str, str]]]:
+    """The port of a freshly started product with its demo contract, and the keys by role."""
+    with started(tmp_path_factory.mktemp("live")) as (port, keys):
+        yield port, keys
+
+
+def _timeline(port: int, key: str) -> list[dict[str, object]]:
+    query = "{ contracts { nodes { timeline(first: 100) { nodes { cursor type stream sequence } } } } }"
+    headers = {"authorization": f"Bearer {key}"}
+    answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers).json()
+    (contract,) = answer["data"]["contracts"]["nodes"]
+    found: list[dict[str, object]] = contract["timeline"]["nodes"]
+    return found
+
+
+def test_curl_hears_everything_from_the_beginning(product: tuple[int, dict[str, str]]) -> None:
+    port, keys = product
+    (block,) = shell_blocks(PAGE)
+    script = block.replace("CLIENT=ek_…", f"CLIENT={keys['client']}").replace(":8000", f":{port}")
+    with subprocess.Popen(
+        ["bash", "-euc", script.replace("curl -sN", "exec curl -sN")], stdout=subprocess.PIPE
+    ) as curl:
+        assert curl.stdout is not None
+        heard = []
+        expected = _timeline(port, keys["client"])
+        for line in curl.stdout:
+            if line.startswith(b"data: "):
+                heard.append(json.loads(line.removeprefix(b"data: "))["data"]["events"])
+            if heard and heard[-1]["cursor"] == expected[-1]["cursor"]:
+                break
+        curl.kill()
+    cursors = [event["cursor"] for event in heard]
+    assert cursors == sorted(cursors)
+    assert [event["cursor"] for event in expected] == [one for one in cursors if one in {e["cursor"] for e in expected}]
+
+
+def test_the_python_of_the_page_listens(product: tuple[int, dict[str, str]], tmp_path: Path) -> None:
+    port, keys = product
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / PAGE).read_text(), re.DOTALL)
+    (tmp_path / "listen.py").write_text(source)
+    environ = os.environ | {"EARNEST_URL": f"ws://127.0.0.1:{port}/graphql", "EARNEST_KEY": keys["freelancer"]}
+    expected = _timeline(port, keys["freelancer"])
+    heard: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "listen.py"], env=environ, stdout=subprocess.PIPE, text=True
+    ) as listening:
+        assert listening.stdout is not None
+        deadline = time.monotonic() + SECONDS_MAX
+        for line in listening.stdout:
+            heard.append(line.strip())
+            if line.startswith(str(expected[-1]["cursor"])) or time.monotonic() > deadline:
+                break
+        listening.kill()
+    said = [" ".join(str(event[name]) for name in ("cursor", "type", "stream", "sequence")) for event in expected]
+    assert [line for line in heard if " ctr_" in line] == said
+
+
+def test_the_page_says_what_the_code_does() -> None:
+    page = (ROOT / PAGE).read_text()
+    for code in Code:
+        if code is not Code.INTERNAL:
+            assert f"| {int(code)} |" in page, code
+    for said in (
+        f"within {connections.INIT_SECONDS:.0f} seconds",
+        f"within {connections.PONG_SECONDS:.0f}",
+        f"more than {reader.BEHIND_EVENTS_MAX} events",
+        f"in {connections.SEND_SECONDS:.0f} seconds",
+        f"more than {connections.PER_KEY_MAX} connections",
+        f"up to {connections.OPERATIONS_MAX} operations",
+        f"after {connections.PING_SECONDS:.0f} seconds",
+    ):
+        assert said in page, said

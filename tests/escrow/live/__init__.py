@@ -1,0 +1,1 @@
+"""The log as it is written, and those who follow it."""

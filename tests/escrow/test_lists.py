@@ -1,0 +1,325 @@
+"""Lists: every filter in every order gives what a plain look through everything gives; pages hang together; plans are pinned."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from escrow import database as db
+from escrow.access import Actor, ActorKind
+from escrow.errors import InvalidInput
+from escrow.lifecycle import ContractState, MilestoneState
+from escrow.queries import contracts, lists, milestones
+from escrow.queries.contracts import ContractOrder, ContractView, contracts_page
+from escrow.queries.lists import EVERYTHING, Filter, Place, Span
+from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
+from tests.bulk import BUSY, PLAN, RARE, fill
+from tests.factories import party
+
+pytestmark = pytest.mark.usefixtures("database")
+
+OPERATOR = Actor(ActorKind.OPERATOR, "acc_op")
+MIDDLE = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+SMALL = 60
+LARGE = 20_000
+
+
+def limited(account_id: str, *numbers: int) -> Actor:
+    return dataclasses.replace(party(account_id), contract_ids=frozenset(f"ctr_{n:026}" for n in numbers))
+
+
+ACTORS = {
+    "busy": party(BUSY),
+    "freelancer": party("acc_f3"),
+    "operator": OPERATOR,
+    "limited": limited(BUSY, 1, 2, 4, 8, 16, 32, 3),
+    "nobody": party("acc_none"),
+}
+CONTRACT_FILTERS: list[dict[str, Any]] = [
+    {},
+    {"states": [ContractState.ACTIVE]},
+    {"states": [ContractState.COMPLETED, ContractState.DECLINED, ContractState.DECLINED]},
+    {"states": []},
+    {"currency": "EUR"},
+    {"party": "acc_f3"},
+    {"party": BUSY, "states": [ContractState.ACTIVE]},
+    {"updated": Span(MIDDLE, MIDDLE + timedelta(minutes=20))},
+    {"deadline": Span(before=MIDDLE + timedelta(days=14))},
+    {"title": "numb webs"},
+    {"title": "Website 1", "currency": "USD"},
+    {"title": "!?"},
+]
+MILESTONE_FILTERS: list[dict[str, Any]] = [
+    {},
+    {"states": [MilestoneState.PLANNED, MilestoneState.SUBMITTED]},
+    {"states": []},
+    {"currency": "EUR", "due": Span(before=date(2026, 6, 1))},
+    {"party": "acc_f3"},
+    {"due": Span(date(2026, 3, 1), date(2026, 9, 1)), "states": [MilestoneState.RELEASED]},
+    {"updated": Span(MIDDLE, None)},
+    {"deadline": Span(MIDDLE + timedelta(days=10), None)},
+    {"contract_id": f"ctr_{4:026}"},
+    {"title": "wire 2"},
+]
+
+
+def shows(actor: Actor, row: Any, wanted: dict[str, Any]) -> bool:
+    """Whether a row belongs into the list, said once more in Python."""
+    sides = {row["client_id"], row["freelancer_id"]}
+    contract_id = row.get("contract_id") or row["id"]
+    seen = actor.kind is ActorKind.OPERATOR or actor.account_id in sides
+    others = sides if actor.kind is ActorKind.OPERATOR else sides - {actor.account_id}
+    words = [word for word in wanted.get("title", "x").lower().split() if word.isalnum()]
+    return (
+        seen
+        and (actor.contract_ids is None or contract_id in actor.contract_ids)
+        and (wanted.get("states") is None or row["state"] in wanted["states"])
+        and wanted.get("currency") in (None, row["currency"])
+        and wanted.get("contract_id") in (None, contract_id)
+        and ("party" not in wanted or wanted["party"] in others)
+        and ("title" not in wanted or (bool(words) and all(_begins(row["title"], word) for word in words)))
+        and all(
+            _within(row[column], wanted.get(name, EVERYTHING))
+            for name, column in (("updated", "updated_at"), ("deadline", "deadline_at"), ("due", "due_on"))
+            if name in wanted
+        )
+    )
+
+
+def _begins(title: str, word: str) -> bool:
+    return any(one.startswith(word) for one in title.lower().split())
+
+
+def _within(value: Any, span: Span) -> bool:
+    return (
+        value is not None
+        and (span.start is None or value >= span.start)
+        and (span.before is None or value < span.before)
+    )
+
+
+async def _through(read: Callable[..., Any], place: Callable[[Any], Place], size: int, **given: Any) -> list[str]:
+    """A whole list, page by page."""
+    found: list[str] = []
+    after: Place | None = None
+    while True:
+        page = await read(limit=size, after=after, **given)
+        found += [place(view)[1] for view in page]
+        if len(page) < size:
+            return found
+        after = place(page[-1])
+
+
+def _contract_place(order: ContractOrder) -> Callable[[ContractView], Place]:
+    key = contracts.ORDERS[order].key
+    return lambda view: (view.deadline_at if key == "deadline_at" else view.terms.updated_at, view.terms.id)
+
+
+def _milestone_place(order: MilestoneOrder) -> Callable[[MilestoneView], Place]:
+    def place(view: MilestoneView) -> Place:
+        one = view.milestone
+        keys = {"due_on": one.due_on, "updated_at": one.updated_at, "deadline_at": view.deadline_at}
+        return keys[milestones.ORDERS[order].key], one.id
+
+    return place
+
+
+def _sorted(rows: list[Any], order: lists.Order) -> list[str]:
+    kept = [row for row in rows if row[order.key] is not None]
+    return [row["id"] for row in sorted(kept, key=lambda row: (row[order.key], row["id"]), reverse=order.descending)]
+
+
+async def test_every_filter_in_every_order_gives_what_a_look_through_all_contracts_gives() -> None:
+    await fill(SMALL)
+    everything = [dict(row) for row in await db.fetch("SELECT * FROM contracts")]
+    for (name, actor), wanted, order in itertools.product(ACTORS.items(), CONTRACT_FILTERS, ContractOrder):
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], contracts.ORDERS[order])
+        cell = f"{name} {wanted} {order}"
+        try:
+            for size in (7, 1000):
+                found = await _through(contracts_page, _contract_place(order), size, actor=actor, order=order, **wanted)
+                assert found == expected, cell
+        except InvalidInput:
+            assert name == "operator", cell
+            assert not {"party", "title"} & wanted.keys(), cell
+            assert order in (ContractOrder.RECENTLY_UPDATED, ContractOrder.LONGEST_UNCHANGED), cell
+
+
+async def test_every_filter_in_every_order_gives_what_a_look_through_all_milestones_gives() -> None:
+    await fill(SMALL)
+    everything = [
+        dict(row)
+        for row in await db.fetch("SELECT m.*, c.currency FROM milestones m JOIN contracts c ON c.id = m.contract_id")
+    ]
+    for (name, actor), wanted, order in itertools.product(ACTORS.items(), MILESTONE_FILTERS, milestones.ORDERS):
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], milestones.ORDERS[order])
+        cell = f"{name} {wanted} {order}"
+        try:
+            for size in (31, 1000):
+                found = await _through(
+                    milestones_page, _milestone_place(order), size, actor=actor, order=order, **wanted
+                )
+                assert found == expected, cell
+        except InvalidInput:
+            assert name == "operator", cell
+            assert not {"party", "title", "contract_id"} & wanted.keys(), cell
+    for (name, actor), wanted in itertools.product(ACTORS.items(), MILESTONE_FILTERS):
+        rows = sorted((row for row in everything if shows(actor, row, wanted)), key=lambda row: row["position"])
+        expected = [row["id"] for row in sorted(rows, key=lambda row: row["contract_id"], reverse=True)]
+        page: list[MilestoneView] = []
+        while True:
+            after = (page[-1].milestone.position, page[-1].contract_id) if page else None
+            more = await milestones_page(actor, limit=31, after=after, **wanted)
+            page += more
+            if len(more) < 31:
+                break
+        assert [view.milestone.id for view in page] == expected, f"{name} {wanted} in plans"
+
+
+async def test_pages_of_an_immutable_order_stay_as_they_are_while_rows_come_and_a_row_that_changed_may_move() -> None:
+    await fill(40)
+    dice = random.Random(3)
+    actor = party(BUSY)
+    before = await contracts_page(actor, limit=1000, after=None)
+    seen: list[str] = []
+    after: Place | None = None
+    while page := await contracts_page(actor, limit=5, after=after):
+        seen += [view.terms.id for view in page]
+        after = (None, seen[-1])
+        await db.execute("UPDATE contracts SET updated_at = now() WHERE id = $1", dice.choice(seen))
+        await _insert(f"ctr_1{len(seen):025}", like=seen[0])
+    assert seen == [view.terms.id for view in before]
+    first = await contracts_page(actor, limit=3, after=None, order=ContractOrder.LONGEST_UNCHANGED)
+    await db.execute("UPDATE contracts SET updated_at = now() WHERE id = $1", first[0].terms.id)
+    last = await contracts_page(actor, limit=1, after=None, order=ContractOrder.RECENTLY_UPDATED)
+    assert last[0].terms.id == first[0].terms.id
+
+
+async def _insert(contract_id: str, *, like: str) -> None:
+    async with db.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(
+            "INSERT INTO contracts SELECT (jsonb_populate_record(c, jsonb_build_object('id', $1::text))).* "
+            "FROM contracts AS c WHERE id = $2",
+            contract_id,
+            like,
+        )
+
+
+def _statement(
+    listed: str, actor: Actor, order: Any, after: Place | None, wanted: dict[str, Any]
+) -> tuple[str, list[object]]:
+    if listed == "contracts":
+        kind, chosen = contracts._LISTED, contracts.ORDERS[order]
+    else:
+        kind, chosen = milestones._LISTED, milestones.ORDERS[order]
+    return lists.statement(kind, actor, Filter(**wanted), chosen, limit=51, after=after)
+
+
+async def plan(
+    listed: str, actor: Actor, order: Any, *, after: Place | None = None, **wanted: Any
+) -> tuple[int, set[str]]:
+    """How many blocks a page of 50 reads, and the indexes by which it does."""
+    sql, arguments = _statement(listed, actor, order, after, wanted)
+    row = await db.fetch_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *arguments)
+    root = json.loads(row)[0]["Plan"]
+    return root["Shared Hit Blocks"] + root["Shared Read Blocks"], _indexes(root)
+
+
+async def generic_plan(listed: str, actor: Actor, order: Any, **wanted: Any) -> set[str]:
+    """The indexes of the plan that a connection keeps for whoever asks, as it does after a few times."""
+    sql, _ = _statement(listed, actor, order, None, wanted)
+    async with db.transaction() as connection:
+        await connection.execute(_PLANNED)
+        row = await connection.fetchval("SELECT pg_temp.planned($1)", sql)
+        await connection.execute("DROP FUNCTION pg_temp.planned")
+    return _indexes(json.loads(row)[0]["Plan"])
+
+
+_PLANNED = """
+CREATE FUNCTION pg_temp.planned(said TEXT) RETURNS JSON LANGUAGE plpgsql AS $$
+DECLARE found JSON;
+BEGIN
+    EXECUTE 'EXPLAIN (GENERIC_PLAN, FORMAT JSON) ' || said INTO found;
+    RETURN found;
+END $$
+"""
+
+
+def _indexes(root: dict[str, Any]) -> set[str]:
+    nodes = list(_nodes(root))
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"], nodes
+    return {node["Index Name"] for node in nodes if "Index Name" in node}
+
+
+def _nodes(node: dict[str, Any]) -> Any:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+BLOCKS_MAX = 600
+"""What a page of 50 may read at most: three or four blocks for each row of two roles, contract included. A hundredth of all."""
+
+COMMON: list[tuple[str, Any, dict[str, Any], set[str]]] = [
+    ("contracts", ContractOrder.NEWEST, {}, {"contracts_by_client", "contracts_by_freelancer"}),
+    (
+        "contracts", ContractOrder.NEWEST, {"states": ["ACTIVE"]},
+        {"contracts_by_client_state", "contracts_by_freelancer_state"},
+    ),
+    (
+        "contracts", ContractOrder.RECENTLY_UPDATED, {},
+        {"contracts_by_client_update", "contracts_by_freelancer_update"},
+    ),
+    ("contracts", ContractOrder.DEADLINE, {}, {"contracts_by_client_deadline", "contracts_by_freelancer_deadline"}),
+    ("milestones", MilestoneOrder.DUE, {}, {"milestones_by_client_due", "milestones_by_freelancer_due"}),
+    (
+        "milestones", MilestoneOrder.DUE, {"states": ["SUBMITTED"]},
+        {"milestones_by_client_state", "milestones_by_freelancer_state"},
+    ),
+    (
+        "milestones", MilestoneOrder.DUE, {"spans": {"due_on": Span(date(2027, 6, 1), date(2027, 6, 2))}},
+        {"milestones_by_client_due", "milestones_by_freelancer_due"},
+    ),
+    (
+        "milestones", MilestoneOrder.RECENTLY_UPDATED, {},
+        {"milestones_by_client_update", "milestones_by_freelancer_update"},
+    ),
+    ("milestones", MilestoneOrder.DEADLINE, {}, {"milestones_by_client_deadline", "milestones_by_freelancer_deadline"}),
+    ("contracts", ContractOrder.NEWEST, {"title": "zepp"}, {"titles_by_word", "contracts_pkey"}),
+    ("milestones", MilestoneOrder.DUE, {"title": "zeppelin mast"}, {"titles_by_word", "milestones_pkey"}),
+]  # fmt: skip
+
+
+async def test_common_lists_are_one_scan_of_their_index_for_each_role_whoever_asks() -> None:
+    await fill(LARGE)
+    total = await db.fetch_value("SELECT count(*) FROM milestones")
+    assert total == LARGE * PLAN
+    for listed, order, wanted, indexes in COMMON:
+        allowed = {frozenset(indexes), frozenset({*indexes, "contracts_pkey"})}
+        assert await generic_plan(listed, party(BUSY), order, **wanted) in allowed, f"{listed} {order} {wanted}"
+        for actor in (party(BUSY), party(RARE), party("acc_f3"), party("acc_none")):
+            blocks, used = await plan(listed, actor, order, **wanted)
+            cell = f"{actor.account_id} {listed} {order} {wanted}: {blocks} blocks by {used}"
+            assert blocks <= BLOCKS_MAX, cell
+            if actor.account_id == BUSY:
+                assert used in allowed, cell
+            else:  # few rows may just as well come by another index of the role's and be sorted
+                assert all("_by_" in one or one.endswith("_pkey") for one in used), cell
+    deep = (date(2027, 1, 1), f"mil_{50_000:026}")
+    blocks, used = await plan("milestones", party(BUSY), MilestoneOrder.DUE, after=deep)
+    assert (blocks <= BLOCKS_MAX, used) == (
+        True,
+        {"milestones_by_client_due", "milestones_by_freelancer_due", "contracts_pkey"},
+    )
+    for listed, order in (("contracts", ContractOrder.DEADLINE), ("milestones", MilestoneOrder.DEADLINE)):
+        blocks, used = await plan(listed, OPERATOR, order)
+        assert f"{listed}_by_deadline" in used
+        assert blocks <= BLOCKS_MAX

@@ -1,0 +1,1 @@
+"""The product as a whole, with its processes and engines, over a stretch of time."""

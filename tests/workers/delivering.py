@@ -1,0 +1,118 @@
+"""A worker whose deliveries hurry, and that dies or stops at a chosen point: `python -m tests.workers.delivering JSON`.
+
+`hurry` makes seconds of the days between retries, `limits` are those of `webhooks.pump`. At its point the process kills itself,
+or stops itself until somebody continues it; `after` tells how often the point is passed unharmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import orjson
+import uvloop
+
+from escrow.settings import Settings
+from webhooks import completion, endpoints, fanout, pump, retries, secrets
+from webhooks.pump import Limits, Pump
+from webhooks.sender import Answer, Sender
+from workers.main import run
+
+POINTS: Final = (
+    "nowhere",
+    "in_mid_request",
+    "before_completing",
+    "after_completing",
+    "in_mid_fan_out",
+    "after_fan_out",
+    "before_sending",
+)
+
+_options: dict[str, Any] = {}
+_passed = 0
+
+
+def reached(point: str) -> bool:
+    """Whether this is where the process ends or stops."""
+    global _passed
+    if _options.get("point", "nowhere") != point:
+        return False
+    _passed += 1
+    return _passed == _options.get("after", 0) + 1
+
+
+def end() -> None:
+    os.kill(os.getpid(), signal.Signals[_options.get("signal", "SIGKILL")])
+
+
+class MortalSender(Sender):
+    """The sender, which may not survive its request."""
+
+    async def post(self, **request: Any) -> Answer:
+        if reached("in_mid_request"):
+            asyncio.get_running_loop().call_later(_options.get("later_seconds", 0.1), end)
+        return await super().post(**request)
+
+
+def arm() -> None:
+    """Put the points where they belong, and hurry."""
+    complete, introduce, write = completion.complete, endpoints.endpoints, fanout.FanOut._write
+    take = Pump.take
+
+    async def mortal_complete(*args: Any, **options: Any) -> completion.Next:
+        if reached("before_completing"):
+            end()
+        found = await complete(*args, **options)
+        if reached("after_completing"):
+            end()
+        return found
+
+    async def mortal_introduce(ids: Sequence[str]) -> dict[str, endpoints.Endpoint]:
+        found = await introduce(ids)
+        if reached("before_sending"):
+            await asyncio.sleep(0.05)  # so that its sequencer is at rest, and holds up nobody else
+            end()
+        return found
+
+    async def mortal_write(self: fanout.FanOut, *args: Any) -> Any:
+        rows = await write(self, *args)
+        if reached("in_mid_fan_out"):
+            end()
+        return rows
+
+    def mortal_take(self: Pump, batch: fanout.FanOut) -> None:
+        if batch.heads and reached("after_fan_out"):
+            end()
+        take(self, batch)
+
+    completion.complete = mortal_complete  # type: ignore[assignment]
+    pump.endpoints = mortal_introduce  # type: ignore[attr-defined]
+    fanout.FanOut._write = mortal_write  # type: ignore[method-assign]
+    Pump.take = mortal_take  # type: ignore[method-assign]
+    if _options.get("hurry"):
+        retries.DELAYS_SECONDS = (0.05,) * len(retries.DELAYS_SECONDS)  # type: ignore[misc]
+        retries.BUSY_SECONDS_MIN = 0.1  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def sending(settings: Settings) -> AsyncIterator[Pump]:
+    secrets.use(settings.secret_keys)
+    limits = Limits(**_options.get("limits", {}))
+    async with MortalSender(reach=settings.webhook_reach, total_seconds=limits.request_seconds) as sender:
+        yield Pump(sender, limits=limits)
+
+
+def main(options: str) -> None:
+    _options.update(orjson.loads(options))
+    assert _options.get("point", "nowhere") in POINTS
+    arm()
+    uvloop.run(run(sending=sending))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

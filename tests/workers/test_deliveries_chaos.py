@@ -1,0 +1,111 @@
+"""A thousand contracts, four workers of which some are killed, and receivers that fail at random.
+
+In the end each event that an endpoint should get has exactly one delivery, in a final state, and of no contract did anything
+arrive after something newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from escrow import database as db
+from escrow.audit import audit
+from tests.factories import Deployment, make_endpoint
+from tests.webhooks.partner import HANG, Arrival, fan_out_only, in_order, matching, partners
+from tests.workers.process import until, worker
+from webhooks.audit import audit_deliveries
+from webhooks.retries import DELAYS_SECONDS
+
+CONTRACTS: Final = 1_000
+WORKERS: Final = 4
+KILLS: Final = 3
+HOPELESS_OUT_OF: Final = 100
+"""One contract of so many has an event that its receiver never takes."""
+
+HURRY: Final = {"hurry": True, "limits": {"lease_seconds": 3.0, "request_seconds": 1.0}}
+
+
+class Whims:
+    """What a receiver feels like: a fifth fails one way or another, and a few events always."""
+
+    def __init__(self) -> None:
+        self._dice = random.Random(4)
+        self.hopeless: set[str] = set()
+        self.tries: Counter[str] = Counter()
+
+    def __call__(self, arrival: Arrival) -> int:
+        if arrival.event_id in self.hopeless:
+            self.tries[arrival.event_id] += 1
+            return 500
+        if self._dice.random() < 0.8:
+            return 200
+        return self._dice.choice([500, 503, 404, 301, *([HANG] if self._dice.random() < 0.01 else [])])
+
+
+async def test_a_thousand_contracts_random_failures_and_killed_workers_leave_no_gap_and_no_disorder(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    there = await Deployment.make()
+    whims = Whims()
+    async with partners() as partner, AsyncExitStack() as stack:
+        partner.replies |= {"/a": whims, "/b": whims}
+        ends = {
+            "/a": (await make_endpoint(there.client, partner.url("/a"))).id,
+            "/b": (await make_endpoint(there.freelancer, partner.url("/b"))).id,
+        }
+        await fan_out_only()
+        workers = [
+            await stack.enter_async_context(worker(database, redis_url, tmp_path / f"{n}.log", delivering=HURRY))
+            for n in range(WORKERS)
+        ]
+        for process in workers:
+            await process.says("worker works")
+        places = asyncio.Semaphore(8)
+
+        async def live(number: int) -> None:
+            async with places:
+                deal = await there.propose("10.00")
+                if number % HOPELESS_OUT_OF == 0:
+                    whims.hopeless.add(
+                        await db.fetch_value("SELECT id FROM events WHERE stream_id = $1 AND sequence = 2", deal.id)
+                    )
+                await deal.accept()
+
+        lives = asyncio.gather(*(live(number) for number in range(CONTRACTS)))
+        for kill in range(KILLS):
+            await asyncio.sleep(1.0)
+            workers[kill].process.kill()
+            workers[kill] = await stack.enter_async_context(
+                worker(database, redis_url, tmp_path / f"again-{kill}.log", delivering=HURRY)
+            )
+        await lives
+
+        async def done() -> bool:
+            await db.execute("UPDATE endpoint_health SET open_until = NULL WHERE open_until IS NOT NULL")
+            left = "SELECT (SELECT count(*) FROM log_pending) + (SELECT count(*) FROM lanes WHERE due_at IS NOT NULL)"
+            return bool(await db.fetch_value(left) == 0)
+
+        await until(done, within_seconds=120)
+    wanted = await matching()
+    rows = await db.fetch("SELECT event_id, endpoint_id, state FROM deliveries")
+    found = Counter((row["event_id"], row["endpoint_id"]) for row in rows)
+    assert found == Counter(wanted)
+    assert {row["state"] for row in rows} == {"DELIVERED", "FAILED"}
+    failed = {(row["event_id"], row["endpoint_id"]) for row in rows if row["state"] == "FAILED"}
+    assert {event_id for event_id, _ in failed} >= whims.hopeless - {
+        event for event, n in whims.tries.items() if n == 0
+    }
+    accepted = {(event_id, ends[path]) for path in ends for event_id in partner.accepted(path)}
+    assert accepted == wanted - failed
+    assert in_order(partner.arrivals)
+    assert all(whims.tries[event_id] >= len(DELAYS_SECONDS) + 1 for event_id in whims.hopeless)
+    after_failed = [a for a in partner.arrivals if "previousFailed" in a.body["data"]]
+    assert {a.body["data"]["previousFailed"] for a in after_failed} <= {event_id for event_id, _ in failed}
+    assert after_failed
+    assert [difference async for difference in audit()] == []
+    assert [difference async for difference in audit_deliveries()] == []

@@ -1,0 +1,146 @@
+"""What an owner may ask of deliveries: one once more, a stretch of the log once more, a test. Seen first, then allowed.
+
+With an idempotency key a repetition answers with what the first one made. How it is done is `webhooks.replay`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from escrow import bell, database, ids
+from escrow.access import Actor, Role, Scope
+from escrow.accounts import endpoint_queries
+from escrow.accounts.endpoint_queries import EndpointView
+from escrow.accounts.permissions import is_operator
+from escrow.agreement.permit import missing_scope
+from escrow.bell import Topic
+from escrow.errors import Forbidden, InvalidInput, NotFound, quoted
+from escrow.idempotency import Idempotency, stored
+from escrow.idempotency import replay as repeated
+from webhooks import examples, queries
+from webhooks import replay as mechanics
+from webhooks.queries import DeliveryView, ReplayView
+
+Result = Mapping[str, str]
+
+
+async def redeliver(delivery_id: str, *, by: Actor, idempotency: Idempotency | None) -> tuple[DeliveryView, bool]:
+    """Have a delivery made once more: the one that will be attempted, and whether this is a repetition.
+
+    Refuses with `NotFound`, `Forbidden`, and `InvalidState` if the endpoint was deleted.
+    """
+    seen = await queries.deliveries_by_id(by, [delivery_id])
+    if delivery_id not in seen:
+        raise NotFound(f"There is no delivery {quoted(delivery_id)}.", field="deliveryId")
+    _permit(by)
+
+    async def make() -> Result:
+        return {"delivery_id": await mechanics.redeliver(delivery_id)}
+
+    return await _delivery(make, by=by, idempotency=idempotency)
+
+
+async def replay_events(
+    endpoint_id: str, *, after: int | None, since: datetime | None, by: Actor, idempotency: Idempotency | None
+) -> tuple[ReplayView, bool]:
+    """Have an endpoint get a stretch of the log once more: the replay, and whether this is a repetition.
+
+    Refuses with `NotFound`, `Forbidden`, and `InvalidInput` unless exactly one of the two says from where on.
+    """
+    await _endpoint(endpoint_id, by)
+    _permit(by)
+    if (after is None) == (since is None):
+        raise InvalidInput(
+            "A replay begins after a cursor or at a time: give one of `after` and `since`.", field="after"
+        )
+
+    async def make() -> Result:
+        return {"replay_id": await mechanics.replay(endpoint_id, after=after, at=since)}
+
+    result, is_repetition = await _once(make, by=by, idempotency=idempotency)
+    found = await queries.replays_by_id(by, [result["replay_id"]])
+    return found[result["replay_id"]], is_repetition
+
+
+async def send_test_event(
+    endpoint_id: str, *, event_type: str, by: Actor, idempotency: Idempotency | None
+) -> tuple[DeliveryView, bool]:
+    """Have an event sent that never happened: its delivery, and whether this is a repetition.
+
+    Refuses with `NotFound`, `Forbidden`, and `InvalidInput` for a type that isn't in the catalogue.
+    """
+    endpoint = await _endpoint(endpoint_id, by)
+    _permit(by)
+    event_id = ids.new(ids.Kind.EVENT)
+    body = examples.event_for_a_test(event_type, event_id=event_id, stream_id=endpoint.account_id, actor=by)
+    if body is None:
+        raise InvalidInput(
+            f"There is no event type {quoted(event_type)}; the query `eventTypes` lists them.", field="eventType"
+        )
+
+    async def make() -> Result:
+        made = await mechanics.enqueue_test(
+            endpoint_id, event_id=event_id, event_type=event_type, event_body=body, account_id=endpoint.account_id
+        )
+        return {"delivery_id": made}
+
+    return await _delivery(make, by=by, idempotency=idempotency)
+
+
+async def _endpoint(endpoint_id: str, by: Actor) -> EndpointView:
+    found = (await endpoint_queries.endpoints_by_id(by, [endpoint_id])).get(endpoint_id)
+    if found is None:
+        raise NotFound(f"There is no webhook endpoint {quoted(endpoint_id)}.", field="endpointId")
+    return found
+
+
+def _permit(by: Actor) -> None:
+    """Whoever sees it may ask, from the role of a manager upwards and with the scope; the operator always."""
+    if is_operator(by):
+        return
+    if not by.role.includes(Role.MANAGER):
+        raise Forbidden(
+            f"This needs the role {Role.MANAGER}; yours is {by.role}.", details={"role": Role.MANAGER.value}
+        )
+    if (missing := missing_scope(by, Scope.WEBHOOKS_MANAGE)) is not None:
+        raise missing
+
+
+async def _delivery(
+    make: Callable[[], Awaitable[Result]], *, by: Actor, idempotency: Idempotency | None
+) -> tuple[DeliveryView, bool]:
+    result, is_repetition = await _once(make, by=by, idempotency=idempotency)
+    found = await queries.deliveries_by_id(by, [result["delivery_id"]])
+    return found[result["delivery_id"]], is_repetition
+
+
+async def _once(
+    make: Callable[[], Awaitable[Result]], *, by: Actor, idempotency: Idempotency | None
+) -> tuple[Result, bool]:
+    """What `make` made, now or under the same key before, and whether it was before."""
+    if idempotency is None:
+        return await make(), False
+    async with database.transaction():
+        # Of two at once the second waits here until the first is done.
+        is_first = await database.fetch_value(_TAKE, by.account_id, idempotency.key, idempotency.input_sha256)
+        if is_first is None:
+            row = await database.fetch_row(_STORED, by.account_id, idempotency.key)
+            known = repeated(idempotency, stored(row["input_sha256"], row["result"]) if row is not None else None)
+            if known is None:
+                raise RuntimeError("an idempotency key was forgotten while it was read")
+            return known, True
+        result = await make()
+        await database.execute(_KEEP, by.account_id, idempotency.key, json.dumps(dict(result)))
+    await bell.ring(Topic.DELIVERIES)  # the one within the transaction came before anybody could see what it is about
+    return result, False
+
+
+_TAKE: Final = """
+INSERT INTO idempotency_keys (account_id, key, input_sha256, result) VALUES ($1, $2, $3, '{}')
+ON CONFLICT DO NOTHING RETURNING true
+"""
+_STORED: Final = "SELECT input_sha256, result FROM idempotency_keys WHERE account_id = $1 AND key = $2"
+_KEEP: Final = "UPDATE idempotency_keys SET result = $3::jsonb WHERE account_id = $1 AND key = $2"

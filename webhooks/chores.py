@@ -1,0 +1,92 @@
+"""What is done for endpoints beside sending: lanes wake after a change or an enabling, end with a deletion, and replays go on.
+
+Every step is short and may be done by several workers at once; what a killed one left is done by the next.
+"""
+
+# ruff: noqa: S608 - only our own text is filled into statements
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from escrow import bell, database
+from escrow.bell import Topic
+from webhooks import replay
+from webhooks.heads import State
+
+POLL_SECONDS: Final = 1.0
+"""How late a chore is noticed at most when no ring came through; replays take their next step as often."""
+
+PAUSE_SECONDS: Final = 0.05
+"""Between two looks: rings are mostly for others."""
+
+LANES_MAX: Final = 500
+"""Lanes of one step."""
+
+
+async def look_after(wake: Callable[[], None]) -> None:
+    """Do what there is to do, for ever; `wake` tells the pump of this process that lanes became due."""
+    with bell.listen(Topic.DELIVERIES) as wakeups:
+        while True:
+            if await tasks() or await replay.step():
+                wake()
+                await bell.ring(Topic.DELIVERIES)
+            else:
+                await wakeups.wait(POLL_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def tasks() -> bool:
+    """Do every task that endpoints have; answers whether there was any."""
+    rows = await database.fetch("SELECT endpoint_id, task FROM endpoint_health WHERE task IS NOT NULL LIMIT 100")
+    for row in rows:
+        after: str | None = ""
+        while after is not None:
+            after = await database.fetch_value(_STEPS[row["task"]], row["endpoint_id"], after, LANES_MAX)
+        await database.execute(_DONE, row["endpoint_id"], row["task"])
+    return bool(rows)
+
+
+# The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back.
+_WAKE: Final = """
+WITH looked AS MATERIALIZED (
+    SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane > $2 ORDER BY lane LIMIT $3
+), locked AS MATERIALIZED (
+    SELECT held.lane FROM looked CROSS JOIN LATERAL (
+        SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane = looked.lane AND due_at IS NOT NULL AND token IS NULL
+            AND (due_at > clock_timestamp() OR failures > 0) FOR UPDATE) AS held
+), woken AS (
+    UPDATE lanes SET due_at = least(lanes.due_at, clock_timestamp()), failures = 0
+    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane
+)
+SELECT max(lane) FROM looked HAVING count(*) = $3
+"""
+
+# Whoever is just sending to it finds its lease gone. Nothing new comes: the filter ended with the endpoint.
+_END: Final = f"""
+WITH looked AS MATERIALIZED (
+    SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane > $2 ORDER BY lane LIMIT $3
+), locked AS MATERIALIZED (
+    SELECT held.* FROM looked CROSS JOIN LATERAL (
+        SELECT lane, done FROM lanes WHERE endpoint_id = $1 AND lane = looked.lane AND due_at IS NOT NULL FOR UPDATE) AS held
+), cancelled AS (
+    UPDATE deliveries SET state = '{State.CANCELLED}', finished_at = clock_timestamp()
+    FROM locked WHERE deliveries.endpoint_id = $1 AND deliveries.lane = locked.lane
+        AND deliveries.position > locked.done AND deliveries.state = '{State.PENDING}'
+), ended AS (
+    UPDATE lanes SET done = tail, failures = 0, due_at = NULL, token = NULL, leased_at = NULL
+    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane
+), replayed AS (
+    UPDATE replays SET due_at = NULL WHERE endpoint_id = $1 AND due_at IS NOT NULL
+)
+SELECT max(lane) FROM looked HAVING count(*) = $3
+"""
+
+_STEPS: Final = {"WAKE": _WAKE, "END": _END}
+
+# An ended endpoint keeps its mark until nothing of it waits.
+_DONE: Final = """
+UPDATE endpoint_health SET task = NULL WHERE endpoint_id = $1 AND task = $2
+"""

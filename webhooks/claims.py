@@ -1,0 +1,159 @@
+"""Claims: which lanes a process takes that are due, under a lease, fairly between endpoints; one statement.
+
+Endpoints are visited in a circle, and of each no more lanes are taken than it has places. Who finds a lease that was
+never given back writes down the attempt that it stood for: a killed worker can't.
+"""
+
+# ruff: noqa: S608 - only our own text is filled into statements
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from escrow import database
+from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
+
+ENDPOINTS_MAX: Final = 128
+"""Endpoints that one claim looks at; the next one goes on from there."""
+
+ABANDONED: Final = "ABANDONED"
+"""The error of an attempt whose worker never said what came of it: it was killed, or paused for too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a claim took."""
+
+    lease: Lease
+    heads: tuple[Head, ...]
+    on_probation: frozenset[str]
+    """Those of their endpoints that get one request at a time."""
+    next_endpoint: str
+    """Where the next claim goes on; empty to begin anew."""
+
+
+async def claim(
+    *,
+    after: str,
+    places: int,
+    window: int,
+    under_way: Mapping[str, tuple[int, int]],
+    on_probation_max: int,
+    lease_seconds: float,
+) -> Claim:
+    """Lease lanes that are due, at most `places`, of the endpoints after `after`; those due longest first, in turns.
+
+    An endpoint has `window` places; one that is `under_way` the second number there, of which the first is taken; one on
+    probation a single place, and at most `on_probation_max` of those are begun with. Disabled endpoints and those with an
+    open breaker are passed over.
+    """
+    token = uuid4()
+    from_seconds = time.monotonic()
+    rows = await database.fetch(
+        _CLAIM,
+        after,
+        ENDPOINTS_MAX,
+        window,
+        list(under_way),
+        [taken for taken, _ in under_way.values()],
+        [limit for _, limit in under_way.values()],
+        places,
+        on_probation_max,
+        token,
+        lease_seconds,
+    )
+    heads: list[Head] = []
+    for row in rows:
+        if row["endpoint_id"] is None:
+            continue
+        head = row
+        if row["delivery_id"] is None:
+            # Its delivery was committed after this statement's snapshot, its lane read as it is by now.
+            late = await database.fetch_row(_HEAD, row["endpoint_id"], row["lane"], token)
+            if late is None:
+                continue
+            head = late
+        heads.append(head_of(head))
+    return Claim(
+        lease=Lease(token=token, from_seconds=from_seconds, at=rows[0]["at"]),
+        heads=tuple(heads),
+        on_probation=frozenset(row["endpoint_id"] for row in rows if row["probation"]),
+        next_endpoint=rows[0]["next_endpoint"] or "",
+    )
+
+
+_FIRST_PENDING: Final = """
+LEFT JOIN LATERAL (
+    SELECT id AS delivery_id, position, event_id, kind, body FROM deliveries
+    WHERE endpoint_id = leased.endpoint_id AND lane = leased.lane AND position > leased.done
+    ORDER BY position LIMIT 1
+) AS head ON true"""
+
+# Each look-up is one by key, whatever the planner's statistics say of tables that were empty a minute ago.
+_CLAIM: Final = f"""
+WITH RECURSIVE active AS (
+    (SELECT endpoint_id, 1 AS number FROM lanes WHERE due_at IS NOT NULL AND endpoint_id > $1 ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT lane.endpoint_id FROM lanes AS lane WHERE lane.due_at IS NOT NULL AND lane.endpoint_id > active.endpoint_id
+        ORDER BY lane.endpoint_id LIMIT 1), number + 1
+    FROM active WHERE active.endpoint_id IS NOT NULL AND number < $2
+), room AS (
+    SELECT active.endpoint_id, health.probation, open.places,
+        row_number() OVER (PARTITION BY health.probation ORDER BY active.endpoint_id) AS turn
+    FROM active
+    CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = active.endpoint_id OFFSET 0) AS health
+    LEFT JOIN unnest($4::text[], $5::int[], $6::int[]) AS busy (endpoint_id, taken, window_now)
+        ON busy.endpoint_id = active.endpoint_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN health.probation THEN least(1, coalesce(busy.window_now, 1))
+        ELSE coalesce(busy.window_now, $3) END - coalesce(busy.taken, 0) AS places) AS open
+    WHERE open.places > 0 AND (health.open_until IS NULL OR health.open_until <= clock_timestamp())
+        AND health.task IS DISTINCT FROM 'END'
+        AND EXISTS (
+            SELECT FROM endpoints WHERE id = active.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+        AND EXISTS (SELECT FROM lanes AS lane
+            WHERE lane.endpoint_id = active.endpoint_id AND lane.due_at <= clock_timestamp() OFFSET 0)
+), chosen AS (
+    SELECT due.endpoint_id, due.lane FROM room CROSS JOIN LATERAL (
+        SELECT endpoint_id, lane, row_number() OVER (ORDER BY due_at) AS turn FROM lanes
+        WHERE endpoint_id = room.endpoint_id AND due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT room.places) AS due
+    WHERE NOT room.probation OR room.turn <= $8
+    ORDER BY due.turn LIMIT $7
+), locked AS MATERIALIZED (
+    SELECT held.* FROM (SELECT * FROM chosen ORDER BY endpoint_id, lane) AS chosen CROSS JOIN LATERAL (
+        SELECT * FROM lanes WHERE endpoint_id = chosen.endpoint_id AND lane = chosen.lane AND due_at <= clock_timestamp()
+        FOR UPDATE SKIP LOCKED) AS held
+), leased AS (
+    UPDATE lanes SET token = $9, leased_at = clock_timestamp(), due_at = clock_timestamp() + $10::float8 * interval '1 second'
+    FROM locked WHERE lanes.endpoint_id = locked.endpoint_id AND lanes.lane = locked.lane
+    RETURNING lanes.endpoint_id, lanes.lane, lanes.done, lanes.failures, lanes.given_up,
+        locked.token AS lost_token, locked.leased_at AS lost_at
+), headed AS MATERIALIZED (
+    SELECT * FROM leased {_FIRST_PENDING}
+), abandoned AS (
+    INSERT INTO delivery_attempts (id, delivery_id, token, started_at, error)
+    SELECT new_attempt_id(), delivery_id, lost_token, lost_at, '{ABANDONED}' FROM headed
+    WHERE lost_token IS NOT NULL AND delivery_id IS NOT NULL
+    ON CONFLICT (delivery_id, token) DO NOTHING
+), visited AS (
+    SELECT CASE WHEN count(*) = $2 THEN max(endpoint_id) END AS next_endpoint FROM active
+)
+SELECT visited.next_endpoint, clock_timestamp() AS at, headed.endpoint_id, headed.lane, headed.failures, headed.given_up,
+    headed.position, headed.event_id, headed.delivery_id, headed.kind, {CONTENT_COLUMNS.format(head="headed")},
+    (SELECT probation FROM room WHERE room.endpoint_id = headed.endpoint_id) AS probation
+FROM visited LEFT JOIN (headed {CONTENT.format(head="headed")}) ON true
+"""
+
+_HEAD: Final = f"""
+WITH leased AS (
+    SELECT * FROM lanes WHERE endpoint_id = $1 AND lane = $2 AND token = $3
+), headed AS MATERIALIZED (
+    SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, head.* FROM leased {_FIRST_PENDING}
+)
+SELECT headed.*, {CONTENT_COLUMNS.format(head="headed")}
+FROM headed {CONTENT.format(head="headed")} WHERE headed.delivery_id IS NOT NULL
+"""

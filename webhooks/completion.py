@@ -1,0 +1,192 @@
+"""Completion: what came of many attempts, written by one statement, which hands back each lane's next delivery.
+
+Only who holds a lane's lease moves it; an answer that comes after the lease is over is kept as an attempt and counts for
+nothing. A lane is empty when it is done up to its tail, never because a look found no more: a look may be too early.
+"""
+
+# ruff: noqa: S608 - only our own text is filled into statements
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from escrow import database, ids
+from webhooks import health
+from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
+from webhooks.retries import Outcome
+from webhooks.sender import Answer
+
+FAILING_MAX: Final = timedelta(days=5)
+"""An endpoint that had no success for so long is disabled."""
+
+COMPLETIONS_MAX: Final = 250
+"""Answers that one statement takes: enough for few statements a delivery, few enough to hold no lock for long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A delivery that this process is done with for now."""
+
+    head: Head
+    lease: Lease
+    outcome: Outcome
+    answer: Answer | None = None
+    """None: nothing was sent."""
+    error: str | None = None
+    """In place of an answer: why there will never be one, though something may have been sent."""
+    started_at: datetime | None = None
+    """When it was sent, by the database's clock; `None` if nothing was."""
+    delay_seconds: float = 0.0
+    pause_seconds: float = 0.0
+    has_timed_out: bool = False
+    is_gone: bool = False
+    goes_on: bool = False
+    """Whether this process would send the lane's next delivery, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """What a completion leaves to do."""
+
+    heads: tuple[tuple[Head, Lease], ...] = ()
+    """The next deliveries of lanes that are still under this process's lease."""
+    is_left_over: bool = False
+    """Whether some lane is due that nobody holds."""
+    failing_for_days: frozenset[str] = frozenset()
+    """Endpoints without a success for `FAILING_MAX`."""
+
+
+async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
+    """Write down what came of these, at most one of each lane."""
+    sent_at = time.monotonic()
+    troubles = health.summarise(done)
+    attempts = [one for one in done if one.answer is not None or one.error is not None]
+    rows = await database.fetch(
+        _COMPLETE,
+        [one.head.endpoint_id for one in done],
+        [one.head.lane for one in done],
+        [one.head.position for one in done],
+        [one.head.delivery_id for one in done],
+        [one.head.event_id for one in done],
+        [one.lease.token for one in done],
+        [one.outcome.value for one in done],
+        [one.delay_seconds for one in done],
+        [one.goes_on for one in done],
+        lease_seconds,
+        *_columns([_attempt(one) for one in attempts], _ATTEMPT_COLUMNS),
+        *_columns([trouble.row() for trouble in troubles], health.COLUMNS),
+        health.BREAK_AFTER,
+        health.PAUSE_SECONDS,
+        health.PAUSE_SECONDS_MAX,
+        FAILING_MAX,
+    )
+    by_id = {one.head.delivery_id: one for one in done}
+    heads: list[tuple[Head, Lease]] = []
+    is_left_over = False
+    failing: set[str] = set()
+    for row in rows:
+        if row["before"] is None:
+            failing.add(row["endpoint_id"])
+        elif row["delivery_id"] is None:
+            is_left_over = is_left_over or row["is_due"]
+        else:
+            lease = by_id[row["before"]].lease
+            if row["is_extended"]:
+                lease = Lease(token=lease.token, from_seconds=sent_at, at=row["at"])
+            heads.append((head_of(row), lease))
+    return Next(heads=tuple(heads), is_left_over=is_left_over, failing_for_days=frozenset(failing))
+
+
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(count)]
+
+
+_ATTEMPT_COLUMNS: Final = 12
+
+
+def _attempt(one: Completed) -> tuple[object, ...]:
+    answer = one.answer
+    attempt_id = ids.new(ids.Kind.ATTEMPT)
+    if answer is None:
+        facts: tuple[object, ...] = (one.started_at, None, one.error, None, None, None, None, None, None)
+    else:
+        facts = (
+            one.started_at,
+            answer.status,
+            answer.error.value if answer.error is not None else None,
+            answer.address,
+            answer.dns_ms,
+            answer.connect_ms,
+            answer.first_byte_ms,
+            answer.total_ms,
+            answer.excerpt or None,
+        )
+    return (attempt_id, one.head.delivery_id, one.lease.token, *facts)
+
+
+# `next` reads what this statement's snapshot has; a delivery that came later is known by the tail, and the lane is due.
+_COMPLETE: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM unnest(
+        $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::float8[], $9::boolean[])
+        AS given (endpoint_id, lane, position, delivery_id, event_id, token, outcome, delay_seconds, goes_on)
+    ORDER BY endpoint_id, lane
+), next AS MATERIALIZED (
+    SELECT given.delivery_id AS before, head.* FROM given CROSS JOIN LATERAL (
+        SELECT endpoint_id, lane, id AS delivery_id, position, event_id, kind, body FROM deliveries
+        WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND position > given.position
+        ORDER BY position LIMIT 1) AS head
+    WHERE given.is_final AND given.goes_on AND EXISTS (
+        SELECT FROM endpoints WHERE id = given.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+), locked AS MATERIALIZED (
+    SELECT held.*, given.delivery_id FROM given CROSS JOIN LATERAL (
+        SELECT endpoint_id, lane FROM lanes
+        WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
+), moved AS (
+    UPDATE lanes AS lane SET
+        done = CASE WHEN given.is_final THEN given.position ELSE lane.done END,
+        failures = CASE WHEN given.is_final THEN 0 ELSE lane.failures + (given.outcome = '{Outcome.RETRY}')::int END,
+        given_up = CASE given.outcome WHEN '{Outcome.DELIVERED}' THEN NULL WHEN '{Outcome.GIVEN_UP}' THEN given.event_id
+            ELSE lane.given_up END,
+        due_at = CASE
+            WHEN NOT given.is_final THEN clock_timestamp() + given.delay_seconds * interval '1 second'
+            WHEN next.before IS NOT NULL AND lane.due_at > clock_timestamp() + $10::float8 / 2 * interval '1 second'
+                THEN lane.due_at
+            WHEN next.before IS NOT NULL THEN clock_timestamp() + $10::float8 * interval '1 second'
+            WHEN lane.tail > given.position THEN clock_timestamp() END,
+        token = CASE WHEN next.before IS NOT NULL THEN lane.token END,
+        leased_at = CASE WHEN next.before IS NOT NULL THEN clock_timestamp() END
+    FROM given JOIN locked USING (delivery_id) LEFT JOIN next ON next.before = given.delivery_id
+    WHERE lane.endpoint_id = locked.endpoint_id AND lane.lane = locked.lane AND lane.token = given.token
+    RETURNING lane.endpoint_id, lane.lane, given.delivery_id AS before, given.outcome, given.is_final, lane.failures,
+        lane.given_up, next.delivery_id, lane.due_at <= clock_timestamp() AS is_due,
+        lane.due_at > clock_timestamp() + $10::float8 * 0.99 * interval '1 second' AS is_extended
+), finished AS (
+    UPDATE deliveries SET finished_at = clock_timestamp(),
+        state = CASE moved.outcome WHEN '{Outcome.DELIVERED}' THEN '{State.DELIVERED}' ELSE '{State.FAILED}' END
+    FROM moved WHERE moved.is_final AND deliveries.id = moved.before
+), noted AS (
+    INSERT INTO delivery_attempts AS attempt (id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms,
+        first_byte_ms, total_ms, excerpt, is_late)
+    SELECT new.*, NOT EXISTS (SELECT FROM moved WHERE moved.before = new.delivery_id) FROM unnest($11::text[], $12::text[],
+        $13::uuid[], $14::timestamptz[], $15::int[], $16::text[], $17::text[], $18::float4[], $19::float4[], $20::float4[],
+        $21::float4[], $22::bytea[]) AS new (id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms,
+        first_byte_ms, total_ms, excerpt)
+    ON CONFLICT (delivery_id, token) DO UPDATE SET status = excluded.status, error = excluded.error,
+        address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
+        first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
+), {health.note_sql(first=23)}
+SELECT moved.before, moved.endpoint_id, moved.lane, moved.failures, moved.given_up, next.delivery_id, next.position,
+    next.event_id, next.kind, moved.is_due, moved.is_extended, next.event_body, next.fields, next.salts, next.said,
+    next.endpoint_version, clock_timestamp() AS at
+FROM moved LEFT JOIN (SELECT next.*, {CONTENT_COLUMNS.format(head="next")} FROM next {CONTENT.format(head="next")}) AS next
+    ON next.before = moved.before
+WHERE moved.delivery_id IS NOT NULL OR moved.is_due
+UNION ALL
+SELECT NULL, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM noted_health WHERE failing_since <= clock_timestamp() - $31::interval
+"""

@@ -1,0 +1,29 @@
+"""When the service itself disables an endpoint: it answered that it is gone, or nothing got through for days.
+
+The command is the account's own, so its owner hears of it as of any other event. It names the version of the endpoint that
+failed: one that was changed meanwhile gets its chance.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from escrow.access import SYSTEM
+from escrow.accounts import running
+from escrow.accounts.endpoint_commands import DisableEndpoint
+from escrow.accounts.endpoints import DisabledReason
+from escrow.errors import DomainError
+
+_log = logging.getLogger(__name__)
+
+
+async def disable(endpoint_id: str, version: int, *, is_gone: bool) -> None:
+    """Disable the endpoint as it was at `version`. Whoever finds it failing later asks again, so nothing is retried."""
+    reason = DisabledReason.GONE if is_gone else DisabledReason.FAILING
+    command = DisableEndpoint(endpoint_id=endpoint_id, reason=reason, expected_version=version)
+    try:
+        await running.run(command, by=SYSTEM)
+    except DomainError as refusal:
+        _log.info("endpoint not disabled", extra={"endpoint": endpoint_id, "refusal": refusal.message})
+    else:
+        _log.warning("endpoint disabled", extra={"endpoint": endpoint_id, "reason": reason.value})

@@ -1,0 +1,143 @@
+"""Fan-out: an event that gets its position gets its deliveries in the same transaction, one for each endpoint that it fits.
+
+Lanes that were idle are leased to this very process at once, as far as it has places, so that in the common case nobody
+has to look for what is due. The leases count once the transaction is committed.
+"""
+
+# ruff: noqa: S608 - only our own text is filled into statements
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID, uuid4
+
+from escrow import database, ids
+from webhooks import subscriptions
+from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
+from webhooks.subscriptions import Match, Placed
+
+Places = Callable[[str], int]
+"""How many more requests this process would begin at an endpoint now."""
+
+
+def nowhere(_: str) -> int:
+    """The places of a process that sends nothing."""
+    return 0
+
+
+@dataclass(slots=True, kw_only=True)
+class FanOut:
+    """One batch of the sequencer: `on_batch` for `log.sequence`, and afterwards what came of it."""
+
+    lease_seconds: float
+    places: Places = nowhere
+    places_in_all: int = 0
+    heads: list[Head] = field(default_factory=list)
+    """Leased to this process, once the transaction is committed."""
+    lease: Lease | None = None
+    is_left_over: bool = False
+    """Whether there is something to do that this process didn't take at once."""
+
+    async def __call__(self, connection: database.Connection, rows: Sequence[database.Record]) -> None:
+        """Make the deliveries of these rows of the log, in the transaction that places them."""
+        events = [
+            Placed(position=row["position"], event_id=row["event_id"], stream_id=row["stream_id"], type=row["type"])
+            for row in rows
+        ]
+        self.is_left_over = await subscriptions.follow(connection, events)
+        found = await subscriptions.matches(connection, events)
+        if not found:
+            return
+        token, from_seconds = uuid4(), time.monotonic()
+        for row in await self._write(connection, found, token):
+            if row["delivery_id"] is None:
+                self.is_left_over = True
+            else:
+                self.lease = Lease(token=token, from_seconds=from_seconds, at=row["at"])
+                self.heads.append(head_of(row))
+
+    async def _write(
+        self, connection: database.Connection, found: Sequence[Match], token: UUID
+    ) -> list[database.Record]:
+        delivery_ids = [ids.new(ids.Kind.DELIVERY) for _ in found]
+        heads: dict[tuple[str, str], int] = {}
+        tails: dict[tuple[str, str], int] = {}
+        for number, match in enumerate(found):
+            key = (match.endpoint_id, match.event.stream_id)
+            heads.setdefault(key, number)
+            tails[key] = match.event.position
+        keys = sorted(heads)
+        taken = self._taken(found, heads)
+        first = [found[heads[key]].event for key in keys]
+        rows: list[database.Record] = await connection.fetch(
+            _WRITE,
+            [match.endpoint_id for match in found],
+            [match.event.stream_id for match in found],
+            [match.event.position for match in found],
+            [match.event.event_id for match in found],
+            [match.event.type for match in found],
+            delivery_ids,
+            [endpoint_id for endpoint_id, _ in keys],
+            [stream_id for _, stream_id in keys],
+            [event.position for event in first],
+            [tails[key] for key in keys],
+            [event.event_id for event in first],
+            [delivery_ids[heads[key]] for key in keys],
+            [key in taken for key in keys],
+            token,
+            self.lease_seconds,
+        )
+        return rows
+
+    def _taken(self, found: Sequence[Match], heads: dict[tuple[str, str], int]) -> set[tuple[str, str]]:
+        """The lanes that this process would like to serve at once, the oldest events first."""
+        begun: Counter[str] = Counter()
+        taken: set[tuple[str, str]] = set()
+        for key, number in sorted(heads.items(), key=lambda item: item[1]):
+            endpoint_id, _ = key
+            if len(taken) >= self.places_in_all:
+                break
+            if found[number].is_open and begun[endpoint_id] < self.places(endpoint_id):
+                begun[endpoint_id] += 1
+                taken.add(key)
+        return taken
+
+
+# Lanes are locked in the order of their keys, here as in completions: in any other order they deadlock.
+_WRITE: Final = f"""
+WITH created AS (
+    INSERT INTO deliveries (endpoint_id, lane, stream_id, position, event_id, event_type, id)
+    SELECT endpoint_id, stream_id, stream_id, position, event_id, event_type, id
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+        AS new (endpoint_id, stream_id, position, event_id, event_type, id)
+), touched AS MATERIALIZED (
+    SELECT * FROM unnest($7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::boolean[])
+        AS touched (endpoint_id, lane, position, tail, event_id, delivery_id, is_taken)
+), advanced AS (
+    INSERT INTO lanes AS lane (endpoint_id, lane, done, tail, due_at, token, leased_at)
+    SELECT endpoint_id, lane, position - 1, tail,
+        clock_timestamp() + CASE WHEN is_taken THEN $15::float8 ELSE 0 END * interval '1 second',
+        CASE WHEN is_taken THEN $14::uuid END, CASE WHEN is_taken THEN clock_timestamp() END
+    FROM touched ORDER BY endpoint_id, lane
+    ON CONFLICT (endpoint_id, lane) DO UPDATE SET
+        tail = excluded.tail,
+        due_at = CASE WHEN lane.due_at IS NULL THEN excluded.due_at ELSE lane.due_at END,
+        token = CASE WHEN lane.due_at IS NULL THEN excluded.token ELSE lane.token END,
+        leased_at = CASE WHEN lane.due_at IS NULL THEN excluded.leased_at ELSE lane.leased_at END
+    RETURNING lane.endpoint_id, lane.lane, lane.token, lane.failures, lane.given_up, lane.due_at <= clock_timestamp() AS is_due
+), leased AS (
+    SELECT advanced.endpoint_id, advanced.lane, advanced.failures, advanced.given_up, touched.position, touched.event_id,
+        touched.delivery_id, 'EVENT' AS kind, NULL::text AS body
+    FROM advanced JOIN touched USING (endpoint_id, lane) WHERE advanced.token = $14::uuid
+)
+SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, leased.position, leased.event_id,
+    leased.delivery_id, leased.kind, {CONTENT_COLUMNS.format(head="leased")}, clock_timestamp() AS at
+FROM leased {CONTENT.format(head="leased")}
+UNION ALL
+SELECT endpoint_id, lane, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM advanced WHERE is_due AND token IS NULL
+"""

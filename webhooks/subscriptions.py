@@ -1,0 +1,173 @@
+"""Which event goes to which endpoint: a question that the log alone answers, so that an audit can ask it again.
+
+An endpoint's filter holds from the position of the event that set it. The sequencer keeps `subscriptions` in its own
+transaction, and who may see a stream is said in one piece of SQL.
+"""
+
+# ruff: noqa: S608 - only our own text is filled into statements
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from escrow import database
+from escrow.accounts.endpoints import EVERY_TYPE
+from escrow.accounts.events import (
+    EndpointChanged,
+    EndpointCreated,
+    EndpointDeleted,
+    EndpointDisabled,
+    EndpointEnabled,
+    EndpointSecretRotated,
+)
+
+OPEN: Final = 2**63 - 1
+"""The end of a span that has none yet."""
+
+STANDING_AUDIENCE: Final = """
+SELECT client_id AS account_id FROM contracts WHERE id = {stream}
+UNION SELECT freelancer_id FROM contracts WHERE id = {stream}
+UNION SELECT operator.id FROM contracts AS seen, accounts AS operator WHERE seen.id = {stream} AND operator.is_operator
+UNION SELECT id FROM accounts WHERE id = {stream}"""
+"""The accounts that always see a stream: of a contract its parties and the operator, of an account itself."""
+
+AUDIENCE: Final = f"""{STANDING_AUDIENCE}
+UNION SELECT mediator.id FROM contracts AS seen, accounts AS mediator
+    WHERE seen.id = {{stream}} AND seen.was_disputed AND mediator.is_mediator"""
+"""The accounts that see a stream now: also the mediators, once there was a dispute and as long as they are appointed."""
+
+FITS: Final = f"""(
+    subscription.event_types && ARRAY['{EVERY_TYPE}', {{type}}, split_part({{type}}, '.', 1) || '.*']
+    AND (subscription.contract_ids IS NULL OR {{stream}} = ANY (subscription.contract_ids)))"""
+"""Whether the filter of a row `subscription` lets an event through."""
+
+_MATCHES: Final = f"""
+CROSS JOIN LATERAL ({{audience}} OFFSET 0) AS audience
+CROSS JOIN LATERAL (
+    SELECT endpoint_id FROM subscriptions AS subscription
+    WHERE subscription.account_id = audience.account_id
+        AND subscription.until_position >= placed.position AND subscription.since_position < placed.position
+        AND {FITS.format(type="placed.type", stream="placed.stream_id")} OFFSET 0
+) AS matching"""
+
+MATCHES: Final = _MATCHES.format(audience=AUDIENCE.format(stream="placed.stream_id"))
+"""Joins to rows `placed (position, stream_id, type)` the endpoints that the event goes to, looked up by key row by row."""
+
+STANDING_MATCHES: Final = _MATCHES.format(audience=STANDING_AUDIENCE.format(stream="placed.stream_id"))
+"""Those that it goes to whenever it is placed: who mediates, and where, comes and goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """An event that just got its position."""
+
+    position: int
+    event_id: str
+    stream_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An event that goes to an endpoint, and how that endpoint fares."""
+
+    event: Placed
+    endpoint_id: str
+    is_open: bool
+    """Whether something may be sent at once: it is enabled, on no probation, and its breaker is closed."""
+
+
+_FOLLOWED: Final = tuple(
+    event.type
+    for event in (
+        EndpointCreated,
+        EndpointChanged,
+        EndpointSecretRotated,
+        EndpointDisabled,
+        EndpointEnabled,
+        EndpointDeleted,
+    )
+)
+_CHANGES: Final = frozenset({EndpointCreated.type, EndpointChanged.type})
+_WAKES: Final = frozenset({EndpointChanged.type, EndpointEnabled.type})
+
+
+async def follow(connection: database.Connection, events: Sequence[Placed]) -> bool:
+    """Take over what these events say of endpoints, in their order; answers whether lanes are to be looked after for it.
+
+    After a change or an enabling what waits becomes due and the endpoint's failures are forgotten; after a deletion it ends.
+    """
+    has_tasks = False
+    for event in events:
+        if event.type not in _FOLLOWED:
+            continue
+        stored = await connection.fetchval("SELECT body FROM events WHERE id = $1", event.event_id)
+        data: dict[str, Any] = json.loads(stored)["data"]
+        endpoint_id = data["endpointId"]
+        if event.type in _CHANGES:
+            await connection.execute(
+                _CHANGE, endpoint_id, event.position, event.stream_id, data["eventTypes"], data.get("contractIds")
+            )
+        if event.type in _WAKES:
+            await connection.execute(_WAKE, endpoint_id)
+            has_tasks = True
+        elif event.type == EndpointDeleted.type:
+            await connection.execute(_END, endpoint_id, event.position)
+            has_tasks = True
+    return has_tasks
+
+
+async def matches(connection: database.Connection, events: Sequence[Placed]) -> list[Match]:
+    """The endpoints that each event goes to, in the log's order."""
+    by_position = {event.position: event for event in events}
+    rows = await connection.fetch(
+        _MATCH,
+        list(by_position),
+        [event.stream_id for event in events],
+        [event.type for event in events],
+    )
+    return [
+        Match(event=by_position[row["position"]], endpoint_id=row["endpoint_id"], is_open=row["is_open"])
+        for row in rows
+    ]
+
+
+# The first filter comes with the row of health, so that nobody has to ask whether there is one.
+_CHANGE: Final = f"""
+WITH ended AS (
+    UPDATE subscriptions SET until_position = $2 WHERE endpoint_id = $1 AND until_position = {OPEN}
+), healthy AS (
+    INSERT INTO endpoint_health (endpoint_id) VALUES ($1) ON CONFLICT DO NOTHING
+)
+INSERT INTO subscriptions (endpoint_id, since_position, account_id, event_types, contract_ids)
+VALUES ($1, $2, $3, $4::text[], $5::text[])
+"""
+
+_WAKE: Final = """
+UPDATE endpoint_health SET task = 'WAKE', failures = 0, failing_since = NULL, openings = 0, open_until = NULL
+WHERE endpoint_id = $1 AND task IS DISTINCT FROM 'END'
+"""
+
+# Its own deletion is the first event that it doesn't get.
+_END: Final = f"""
+WITH ended AS (
+    UPDATE subscriptions SET until_position = greatest(since_position, $2 - 1)
+    WHERE endpoint_id = $1 AND until_position = {OPEN}
+)
+UPDATE endpoint_health SET task = 'END', open_until = NULL WHERE endpoint_id = $1
+"""
+
+_MATCH: Final = f"""
+SELECT placed.position, matching.endpoint_id,
+    (NOT health.probation AND (health.open_until IS NULL OR health.open_until <= clock_timestamp())
+        AND health.task IS NULL AND EXISTS (
+            SELECT FROM endpoints WHERE id = matching.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+    ) AS is_open
+FROM unnest($1::bigint[], $2::text[], $3::text[]) AS placed (position, stream_id, type)
+{MATCHES}
+CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = matching.endpoint_id OFFSET 0) AS health
+ORDER BY placed.position, matching.endpoint_id
+"""

@@ -1,0 +1,33 @@
+"""The deliveries' pumps: they send what is due to partners, write down what came of it, and look after lanes.
+
+They share one `webhooks.pump.Pump`, to which the sequencer of the same process gives what it has just fanned out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from escrow.settings import Settings
+from webhooks import chores, secrets
+from webhooks.pump import Pump
+from webhooks.sender import Sender
+from workers import supervision
+
+
+@asynccontextmanager
+async def sending(settings: Settings) -> AsyncIterator[Pump]:
+    """The pump of this process, which sends as far as the settings allow; its connections are closed at the end."""
+    secrets.use(settings.secret_keys)
+    async with Sender(reach=settings.webhook_reach) as sender:
+        yield Pump(sender)
+
+
+def pumps(pump: Pump) -> dict[str, supervision.Pump]:
+    """What runs side by side, by name."""
+    return {
+        "deliveries": pump.claim_due,
+        "completions": pump.hand_back,
+        "chores": partial(chores.look_after, pump.wake),
+    }
