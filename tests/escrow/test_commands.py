@@ -19,6 +19,7 @@ from escrow.errors import (
     InvalidInput,
     InvalidState,
     NotFound,
+    StaleChangeRequest,
     VersionConflict,
 )
 from escrow.idempotency import idempotency
@@ -183,6 +184,21 @@ async def test_a_deadline_that_was_due_stands_although_the_command_is_refused() 
         await deal.request_changes()
     assert (await deal.types())[-1] == "milestone.released"
     assert await deal.states() == ["RELEASED", "PLANNED"]
+
+
+async def test_a_change_request_that_is_found_stale_stays_so_although_the_acceptance_is_refused() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    request_id = await deal.file()
+    await run(c.RemoveMilestone(milestone_id=deal.milestone(2)), by=there.client)
+    accept = c.AcceptChangeRequest(change_request_id=request_id)
+    key = idempotency("once", operation="accept", given={})
+    with pytest.raises(StaleChangeRequest) as refusal:
+        await run(accept, by=there.client, idempotency=key)
+    assert (refusal.value.details["changeNumber"], refusal.value.details["code"]) == (1, "MILESTONE_LOCKED")
+    assert (await deal.types())[-2:] == ["milestone.removed", "change_request.stale"]
+    assert await database.fetch_value("SELECT state FROM change_requests WHERE id = $1", request_id) == "STALE"
+    await refused(accept, there.client, InvalidState, key=key)
 
 
 async def test_a_deadline_that_was_due_waits_if_the_command_is_forbidden() -> None:
