@@ -167,9 +167,11 @@ def story_with(cell: Cell) -> tuple[Story, int]:
     """
     story = active("100.00", "50.00", "25.00", "10.00", "5.00").pay().request_refund().withdraw_refund()
     story.open_dispute(claim="1.00", by=FREELANCER).withdraw_dispute(by=FREELANCER).approve()
-    _LEADS_TO.get(cell.milestone, lambda _: None)(story)
+    if cell.milestone in _LEADS_TO:
+        _LEADS_TO[cell.milestone](story)
     position = 3 if cell.milestone is MilestoneState.FUNDED else 2
-    _HELD_BY.get(cell.hold, lambda *_: None)(story, position)
+    if cell.hold:
+        _HELD_BY[cell.hold](story, position)
     if cell.hold in ("CLIENT", "FREELANCER", "MEDIATION", "DECLINED"):
         story.offer("1.00", position, by=CLIENT).offer("1.00", position, by=FREELANCER)
     amend = c.AmendChange(milestone_id=story.milestone(position).id, deliverables=("Another",))
