@@ -49,6 +49,8 @@ class Subject:
 
     contract_id: str | None = None
     milestone_id: str | None = None
+    milestone_ids: tuple[str, ...] = ()
+    """More milestones, which need not be of the current revision; they lead to no contract."""
     deposit_id: str | None = None
     order_id: str | None = None
     refund_id: str | None = None
@@ -92,6 +94,7 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         subject.refund_id,
         subject.dispute_id,
         subject.change_request_id,
+        list(subject.milestone_ids),
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -220,7 +223,10 @@ def mediator_sql(account: str, client: str, freelancer: str) -> str:
 
 
 _PLAN: Final = nested_sql(
-    MILESTONE, table="milestones", either=["one.revision = contract.revision"], named="one.id = $2"
+    MILESTONE,
+    table="milestones",
+    either=["one.revision = contract.revision"],
+    named="one.id = ANY (array_append($15::text[], $2))",
 )
 _BESIDE_TABLES: Final = (
     ("deposits", DEPOSIT, "deposits", ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),

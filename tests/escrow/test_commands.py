@@ -18,6 +18,7 @@ from escrow.errors import (
     Forbidden,
     InvalidInput,
     InvalidState,
+    MilestoneLocked,
     NotFound,
     StaleChangeRequest,
     VersionConflict,
@@ -94,6 +95,20 @@ async def test_named_objects_are_loaded_although_they_are_closed() -> None:
     former = (await load(Subject(milestone_id=revised.milestone()))).contract
     assert former is not None
     assert set(former.former) == {revised.milestone()}
+
+
+async def test_a_change_request_about_a_milestone_of_an_earlier_revision_finds_it_locked() -> None:
+    there = await Deployment.make()
+    deal = await there.propose("1.00", "2.00")
+    revision = c.Revise(contract_id=deal.id, terms=c.Terms(), plan=(draft(),))
+    await run(revision, by=there.freelancer)
+    await run(c.Accept(contract_id=deal.id, revision=2), by=there.client)
+    for milestone_id, refusal in (
+        (deal.milestone(1), MilestoneLocked),
+        (ids.new(Kind.MILESTONE), NotFound),
+        ("x", NotFound),
+    ):
+        await refused(deal.filing(c.RemoveChange(milestone_id=milestone_id)), there.freelancer, refusal)
 
 
 async def test_surroundings_are_those_of_the_database() -> None:
