@@ -170,4 +170,6 @@ def cast_of(people: People, story: str, *, say: Say, show: Callable[[Event], Non
         "say": say,
         "show": show,
     }
-    return Website(review_days=REVIEW_DAYS, **who) if story == WEBSITE else STORIES[story](**who)
+    if story == WEBSITE:
+        return Website(review_days=REVIEW_DAYS, **who)
+    return STORIES[story](**who)

@@ -5,6 +5,7 @@ Each is told on a contract of its own. `docs/stories/` holds a page for each, wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from earnest.story import Story, due_in, milestone, money
@@ -214,7 +215,7 @@ class Dispute(_Shorter):
         await self.timeline.catch_up()
 
 
-STORIES: Final = {
+STORIES: Final[dict[str, Callable[..., Story]]] = {
     "counter-offer": CounterOffer,
     "change-request": ChangeRequest,
     "refund": Refund,
