@@ -13,7 +13,7 @@ from tests.api.client import Caller, People, with_key
 ARGUMENTS = {"node": '(id: "x")', "nodes": '(ids: ["x"])', "contract": '(id: "x")', "milestone": '(id: "x")'}
 ARGUMENTS["splitBudget"] = '(amount: {amount: "1.00", currency: "USD"}, ratios: [1])'
 ARGUMENTS["reviewPlan"] = "(plan: [])"
-ARGUMENTS["preview"] = "(command: {declineContract: {contractId: \"x\"}})"
+ARGUMENTS["preview"] = '(command: {declineContract: {contractId: "x"}})'
 
 
 QUERIES = executable().query_type
