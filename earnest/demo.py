@@ -17,6 +17,8 @@ from earnest.engines.processes import write_private
 from earnest.errors import CannotStart
 from earnest.graphql import Api, Refused
 from earnest.operator import make_operator_key
+from earnest.stories import STORIES
+from earnest.story import Say, Story
 from earnest.timeline import Event, line
 from earnest.website import Website
 from escrow.access import Scope
@@ -130,8 +132,12 @@ async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope
     return Person(account=account_id, key=made["secret"])
 
 
-async def play(people: People, out: Callable[[str], None], *, bodies: bool = False) -> str:
-    """The whole website project on a contract of its own, told line by line to `out`; answers with the contract's id.
+WEBSITE: Final = "website"
+STORY_NAMES: Final = (WEBSITE, *STORIES)
+
+
+async def play(people: People, out: Callable[[str], None], *, bodies: bool = False, story: str = WEBSITE) -> str:
+    """One of `STORY_NAMES` on a contract of its own, told line by line to `out`; answers with the contract's id.
 
     With `bodies` each event is shown as it was sealed, too.
     """
@@ -145,18 +151,25 @@ async def play(people: People, out: Callable[[str], None], *, bodies: bool = Fal
         if bodies:
             out(event["body"])
 
-    story = Website(
-        client=Api(people.url, people.client.key),
-        freelancer=Api(people.url, people.freelancer.key),
-        operator=Api(people.url, people.operator.key),
-        review_days=REVIEW_DAYS,
-        say=lambda text: out(f"\n{text}"),
-        show=show,
-    )
-    await story.first_half(people.client.account, people.freelancer.account)
-    await story.second_half()
-    out(f"\nThe books of {story.contract_id}:")
-    names[story.contract_id] = "contract"
-    for text in books.lines(await books.read_transfers(story.client, story.contract_id), names):
+    told = cast_of(people, story, say=lambda text: out(f"\n{text}"), show=show)
+    await told.tell(people.client.account, people.freelancer.account)
+    out(f"\nThe books of {told.contract_id}:")
+    names[told.contract_id] = "contract"
+    for text in books.lines(await books.read_transfers(told.client, told.contract_id), names):
         out(text)
-    return story.contract_id
+    return told.contract_id
+
+
+def cast_of(people: People, story: str, *, say: Say, show: Callable[[Event], None]) -> Story:
+    """The story of that name with these people in it."""
+    who: dict[str, Any] = {
+        "client": Api(people.url, people.client.key),
+        "freelancer": Api(people.url, people.freelancer.key),
+        "operator": Api(people.url, people.operator.key),
+        "mediator": Api(people.url, people.mediator.key),
+        "say": say,
+        "show": show,
+    }
+    if story == WEBSITE:
+        return Website(review_days=REVIEW_DAYS, **who)
+    return STORIES[story](**who)

@@ -6,49 +6,107 @@ The README and ``docs/lifecycle.md`` hold what these functions return; a test co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
-from escrow.lifecycle import AUTOMATIC, CLOSED, DEAD, TRANSITIONS, Action, ContractState, MilestoneState, Transition
+from escrow.lifecycle import (
+    AUTOMATIC,
+    CLOSED,
+    DEAD,
+    HELD,
+    TRANSITIONS,
+    Action,
+    ChangeRequestState,
+    ContractState,
+    DisputeState,
+    MilestoneState,
+    RefundState,
+    Subject,
+    Transition,
+)
+
+Arrow = tuple[str, str, str]
+"""From where, to where, and why."""
+
+HOLDS_MONEY: Final = "HOLDS_MONEY"
+"""All states in which a milestone holds money, drawn as one where the same leads out of each."""
 
 
 def milestone_picture() -> str:
     """Every way from one state of a milestone to another, with the action or the cause as its label."""
-    return _picture(MilestoneState.PLANNED, _milestone_arrows(), sorted(CLOSED))
+    known = set(_milestone_arrows())
+    whole = {arrow[1:] for arrow in known if all((state.value, *arrow[1:]) in known for state in HELD)}
+    arrows = {arrow for arrow in known if arrow[1:] not in whole or arrow[0] not in {state.value for state in HELD}}
+    arrows |= {(HOLDS_MONEY, *rest) for rest in whole}
+    inside = [f"        {state}" for state in sorted(HELD)]
+    lines = [f"    state {HOLDS_MONEY} {{", *inside, "    }"]
+    return _picture(MilestoneState.PLANNED, arrows, sorted(CLOSED), lines)
 
 
 def contract_picture() -> str:
     """Every way from one state of a contract to another."""
-    return _picture(ContractState.PROPOSED, _contract_arrows(), sorted({ContractState.COMPLETED, *DEAD}))
+    ends = sorted({ContractState.COMPLETED, ContractState.ENDED, *DEAD})
+    return _picture(ContractState.PROPOSED, _contract_arrows(), ends)
 
 
-def _picture(first: str, arrows: Iterable[tuple[str, str, str]], ends: Iterable[str]) -> str:
+def refund_request_picture() -> str:
+    """Every way from one state of a refund request to another."""
+    ends = sorted(set(RefundState) - {RefundState.OPEN})
+    return _picture(RefundState.OPEN, _object_arrows(Subject.REFUND, "refund request"), ends)
+
+
+def dispute_picture() -> str:
+    """Every way from one state of a dispute to another."""
+    ends = [DisputeState.RESOLVED, DisputeState.WITHDRAWN]
+    answers = f"    [*] --> {DisputeState.MEDIATION}: {_spoken(TRANSITIONS[Action.DECLINE_REFUND])}"
+    return _picture(DisputeState.OPEN, _object_arrows(Subject.DISPUTE, "dispute"), ends, [answers])
+
+
+def change_request_picture() -> str:
+    """Every way from one state of a change request to another."""
+    ends = sorted(set(ChangeRequestState) - {ChangeRequestState.OPEN})
+    return _picture(ChangeRequestState.OPEN, _object_arrows(Subject.CHANGE_REQUEST, "change request"), ends)
+
+
+def _picture(first: str, arrows: Iterable[Arrow], ends: Iterable[str], head: Iterable[str] = ()) -> str:
     known = sorted(set(arrows))
     reached = {to for _, to, _ in known}
-    lines = [f"    [*] --> {first}"]
+    lines = [*head, f"    [*] --> {first}"]
     lines += [f"    {source} --> {to}: {label}" for source, to, label in known]
     lines += [f"    {end} --> [*]" for end in ends if end in reached]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
 
 
-def _milestone_arrows() -> Iterator[tuple[str, str, str]]:
+def _milestone_arrows() -> Iterator[Arrow]:
     for row in TRANSITIONS.values():
-        if row.to in set(MilestoneState):
+        if isinstance(row.to, MilestoneState):
             for source in row.milestone or ():
                 if source != row.to:
                     yield source.value, str(row.to), _spoken(row)
-    for change in AUTOMATIC:
-        if change.subject == "milestone":
-            yield change.source, change.to, change.cause
+    yield from _by_themselves("milestone")
 
 
-def _contract_arrows() -> Iterator[tuple[str, str, str]]:
+def _contract_arrows() -> Iterator[Arrow]:
     for row in TRANSITIONS.values():
-        if row.to in set(ContractState) and row.action is not Action.PROPOSE:
+        if isinstance(row.to, ContractState) and row.action is not Action.PROPOSE:
             for source in row.contract or ():
                 yield source.value, str(row.to), _spoken(row)
-    for change in AUTOMATIC:
-        if change.subject == "contract":
-            yield change.source, change.to, change.cause
+    yield from _by_themselves("contract")
+
+
+def _object_arrows(subject: Subject, name: str) -> Iterator[Arrow]:
+    for row in TRANSITIONS.values():
+        if row.subject is subject and row.to is not None:
+            for source in row.states or ():
+                yield source.value, str(row.to), _spoken(row)
+    yield from _by_themselves(name)
+
+
+def _by_themselves(subject: str) -> Iterator[Arrow]:
+    return ((change.source, change.to, change.cause) for change in AUTOMATIC if change.subject == subject)
 
 
 def _spoken(row: Transition) -> str:
-    return row.action.value.lower().replace("_milestone", "").replace("_", " ")
+    spoken = row.action.value.lower()
+    for name in ("_milestone", "_change_request"):
+        spoken = spoken.replace(name, "")
+    return spoken.replace("_", " ")

@@ -217,12 +217,21 @@ def subject_of(command: Command) -> Subject:
         else None,
         contract_id=_one(Kind.CONTRACT, getattr(command, "contract_id", None)),
         milestone_id=_one(Kind.MILESTONE, getattr(command, "milestone_id", None)),
+        milestone_ids=_milestone_ids(command),
         deposit_id=None if makes_order else _one(Kind.DEPOSIT, getattr(command, "deposit_id", None)),
         order_id=None if makes_order else _one(Kind.ORDER, getattr(command, "order_id", None)),
         refund_id=_one(Kind.REFUND_REQUEST, getattr(command, "refund_id", None)),
         dispute_id=_one(Kind.DISPUTE, getattr(command, "dispute_id", None)),
         change_request_id=_one(Kind.CHANGE_REQUEST, getattr(command, "change_request_id", None)),
     )
+
+
+def _milestone_ids(command: Command) -> tuple[str, ...]:
+    """The milestones that the operations of a change request are about."""
+    if not isinstance(command, commands.FileChangeRequest):
+        return ()
+    about = (change.milestone_id for change in command.changes if not isinstance(change, commands.AddChange))
+    return tuple(one for one in about if ids.is_a(Kind.MILESTONE, one))
 
 
 def _one(kind: Kind, identifier: str | None) -> str | None:

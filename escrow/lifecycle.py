@@ -265,6 +265,9 @@ def _on(
 _A = Action
 _C = ContractState
 _M = MilestoneState
+_R = RefundState
+_D = DisputeState
+_CR = ChangeRequestState
 _PROPOSED = _contract(_C.PROPOSED)
 _ACTIVE = _contract(_C.ACTIVE)
 _EITHER = _contract(_C.PROPOSED, _C.ACTIVE)
@@ -404,4 +407,16 @@ AUTOMATIC: Final = (
     Automatic("the offer window passed", "contract", _C.PROPOSED, _C.EXPIRED, "contract.expired"),
     Automatic("every milestone is closed, one was paid", "contract", _C.ACTIVE, _C.COMPLETED, "contract.completed"),
     Automatic("it is being ended and holds nothing", "contract", _C.ACTIVE, _C.ENDED, "contract.ended"),
+    Automatic("nobody answered in time", "refund request", _R.OPEN, _R.UNANSWERED, "milestone.refunded"),
+    Automatic("its money went otherwise", "refund request", _R.OPEN, _R.OVERTAKEN, "milestone.released"),
+    Automatic(
+        "the ending that made it is withdrawn", "refund request", _R.OPEN, _R.WITHDRAWN, "refund.request_withdrawn"
+    ),
+    Automatic("silence carries the claim out", "dispute", _D.OPEN, _D.RESOLVED, "dispute.resolved"),
+    Automatic("silence leads to mediation", "dispute", _D.OPEN, _D.MEDIATION, "dispute.mediation_started"),
+    *(
+        Automatic("its money went otherwise", "dispute", state, _D.RESOLVED, "dispute.resolved")
+        for state in sorted(UNDECIDED)
+    ),
+    Automatic("it no longer fits", "change request", _CR.OPEN, _CR.STALE, "change_request.stale"),
 )

@@ -50,6 +50,8 @@ class Subject:
 
     contract_id: str | None = None
     milestone_id: str | None = None
+    milestone_ids: tuple[str, ...] = ()
+    """More milestones, which need not be of the current revision; they lead to no contract."""
     deposit_id: str | None = None
     order_id: str | None = None
     refund_id: str | None = None
@@ -98,6 +100,7 @@ async def load(subject: Subject, *, account_id: str | None = None, key: str | No
         subject.refund_id,
         subject.dispute_id,
         subject.change_request_id,
+        list(subject.milestone_ids),
         *((names.system, list(names.external_ids)) if names is not None else ()),
     )
     if row is None:
@@ -228,7 +231,10 @@ def mediator_sql(account: str, client: str, freelancer: str) -> str:
 
 
 _PLAN: Final = nested_sql(
-    MILESTONE, table="milestones", either=["one.revision = contract.revision"], named="one.id = $2"
+    MILESTONE,
+    table="milestones",
+    either=["one.revision = contract.revision"],
+    named="one.id = ANY (array_append($15::text[], $2))",
 )
 _BESIDE_TABLES: Final = (
     ("deposits", DEPOSIT, "deposits", ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
@@ -280,7 +286,7 @@ _LOAD_NAMED: Final = _LOAD.replace(
     """AS is_beyond_us,
     ARRAY(
         SELECT ROW(external_id, contract_id, milestone_id, url) FROM external_references
-        WHERE account_id = $5 AND system = $15 AND external_id = ANY ($16::text[])) AS known\n""",
+        WHERE account_id = $5 AND system = $16 AND external_id = ANY ($17::text[])) AS known\n""",
 )
 
 _LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT.format(*_LOCKED)}) FOR NO KEY UPDATE"

@@ -1,16 +1,21 @@
-"""Play a website project from the proposal to the last payout, event by event."""
+"""Play a story event by event: by default a website project, from the proposal to the last payout."""
 
 import argparse
 import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Final
+
+STORY_NAMES: Final = ("website", "counter-offer", "change-request", "refund", "dispute")
+"""What can be played; the same as `earnest.demo` tells."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to play; by default where `earnest up` runs, else in a deployment of its own that is gone afterwards."""
     parser.add_argument("--url", help="the address of a running Earnest, such as http://127.0.0.1:8000")
     parser.add_argument("--keys", type=Path, help="the file with the keys; default: .earnest/demo-keys.json")
+    parser.add_argument("--story", choices=STORY_NAMES, default=STORY_NAMES[0], help="which one; default: %(default)s")
     parser.add_argument("--bodies", action="store_true", help="show each event as it was sealed and hashed, too")
 
 
@@ -19,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from earnest.graphql import ApiError
 
     try:
-        asyncio.run(tell(args.url, args.keys, bodies=args.bodies))
+        asyncio.run(tell(args.url, args.keys, bodies=args.bodies, story=args.story))
     except ApiError as error:
         print(f"earnest: the demo stopped: {error}", file=sys.stderr)
         return 1
@@ -29,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def tell(url: str | None, keys: Path | None, *, bodies: bool) -> None:
+async def tell(url: str | None, keys: Path | None, *, bodies: bool, story: str) -> None:
     """Find the stage, or set one up, and play."""
     from earnest import stage
     from earnest.demo import play
 
     async with stage.found(url, keys) as people:
-        await play(people, lambda line: print(line, flush=True), bodies=bodies)
+        await play(people, lambda line: print(line, flush=True), bodies=bodies, story=story)

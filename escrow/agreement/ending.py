@@ -21,7 +21,7 @@ from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
-from escrow.lifecycle import DepositState, Hold, MilestoneState
+from escrow.lifecycle import Hold, MilestoneState
 from escrow.money import exact
 
 
@@ -35,9 +35,7 @@ def end(history: History, command: End, desk: Desk) -> None:
     _check_sum(history, command, side)
     event = ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
     history.add(event, at=desk.now, by=desk.actor)
-    for deposit in state.deposits.values():
-        if deposit.state is DepositState.STARTED and not deposit.is_bonus:
-            funding.abandon(history, deposit.id, AbandonReason.ENDED, desk)
+    funding.abandon_all(history, AbandonReason.ENDED, desk)
     if side is Side.FREELANCER:
         _give_up(history, desk)
 

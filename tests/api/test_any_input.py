@@ -55,6 +55,9 @@ def _throw(type_: GraphQLInputType, dice: random.Random, known: list[str]) -> An
         type_ = type_.of_type
     if is_list_type(type_):
         return [_throw(type_.of_type, dice, known) for _ in range(dice.choice((0, 1, 1, 2, 3, 25)))]
+    if isinstance(type_, GraphQLInputObjectType) and type_.is_one_of:
+        name, field = dice.choice(list(type_.fields.items()))
+        return {name: _throw(GraphQLNonNull(field.type), dice, known)}
     if isinstance(type_, GraphQLInputObjectType):
         return {name: _throw(field.type, dice, known) for name, field in type_.fields.items()}
     if isinstance(type_, GraphQLEnumType):
@@ -101,7 +104,10 @@ async def test_no_input_makes_a_fault(people: People, kind: str, name: str) -> N
     field, dice = root.fields[name], random.Random(name)
     deal = await people.deployment.fund("10.00", "20.00")
     proposed = await people.deployment.propose("5.00")
-    known = [deal.id, *deal.milestone_ids, proposed.id, people.client.account_id, people.freelancer.account_id]
+    known = [
+        deal.id, *deal.milestone_ids, proposed.id, people.client.account_id, people.freelancer.account_id,
+        await deal.file(), await deal.decline_refund(await deal.request_refund()), *deal.deposits,
+    ]  # fmt: skip
     query = _operation(kind, name, field, 3)
     for _ in range(THROWS):
         variables = {argument: _throw(one.type, dice, known) for argument, one in field.args.items()}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from escrow import database
 from escrow.access import Actor, Role
+from escrow.agreement import commands as c
 from escrow.agreement.permit import permit
+from escrow.commands import run
 from escrow.queries.contracts import standings
 from schema import context
 from schema.limits import LISTED_MAX
@@ -58,12 +61,24 @@ async def test_each_milestone_of_a_plan_says_what_the_law_says_of_it(people: Peo
     await deal.confirm(await deal.fund(2))
     await deal.submit(2)
     await _compare(there, deal.id)
+    await deal.request_refund(2, amount="0.40")
+    await _compare(there, deal.id)
+    await run(c.WithdrawRefund(refund_id=await _open_request(deal.id)), by=deal.client)
+    await _compare(there, deal.id)  # the client is barred now
+    dispute_id = await deal.open_dispute(2, claim="1.00", by=deal.freelancer)
+    await run(c.WithdrawDispute(dispute_id=dispute_id), by=deal.freelancer)
+    await _compare(there, deal.id)  # and so is the freelancer
     await deal.request_changes(2)
     await deal.fund(3)
     await _compare(there, deal.id)
     await deal.submit(2)
     await advance_past_deadlines()
     await _compare(there, deal.id)
+
+
+async def _open_request(contract_id: str) -> str:
+    sql = "SELECT id FROM refund_requests WHERE contract_id = $1 AND state = 'OPEN'"
+    return str(await database.fetch_value(sql, contract_id))
 
 
 async def _compare(there: Deployment, contract_id: str) -> None:

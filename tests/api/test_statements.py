@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from escrow import database
+from escrow.agreement.commands import AddChange, OfferSettlement
+from escrow.commands import run
 from tests.api.client import People
 from tests.api.test_journey import proposal
+from tests.factories import Deal, draft, usd
 
 PLAIN = "id state title currency budget { amount } turn windows { reviewHours } fees { clientBasisPoints } planVersion version"
 ACTIONS = "allowedActions { action allowed reason { code message } }"
@@ -23,6 +26,10 @@ KINDS = {
     "transfers": "transfers(first: 10) { nodes { id amount { amount } } }",
     "deposits": "deposits(first: 10) { nodes { id } }",
     "paymentOrders": "paymentOrders(first: 10) { nodes { id } }",
+    "changeRequests": "changeRequests(first: 4) { nodes { id changes { kind } } }",
+    "refundRequests": "refundRequests(first: 4) { nodes { id amount { amount } } }",
+    "disputes": "disputes(first: 4) { nodes { id claim { amount } } }",
+    "updates": "updates(first: 4) { nodes { number message attachments { name } } }",
 }
 
 
@@ -50,8 +57,31 @@ async def test_a_list_costs_one_statement_for_itself_and_one_for_each_kind_of_ne
         assert len(await _statements(people, query % selection)) == 3, kind
     main = f"milestones {{ id title amount {{ amount }} {ACTIONS} nextDeadline {{ at }} }} {ACTIONS} nextDeadline {{ at action }}"
     assert len(await _statements(people, query % main)) == 4
-    # Plan, standing, escrow, parties, submissions, timeline, transfers, deposits, orders.
-    assert len(await _statements(people, query % " ".join(KINDS.values()))) == 2 + 9
+    # Plan, standing, escrow, parties, submissions, timeline, transfers, deposits, orders, changes, refunds, disputes, updates.
+    assert len(await _statements(people, query % " ".join(KINDS.values()))) == 2 + 13
+
+
+DEEPER = {
+    "evidence": "disputes(first: 2) { nodes { evidence(first: 2) { nodes { text } } } }",
+    "a dispute's milestone and its offers": "disputes(first: 2) { nodes { milestone { title } offers { side } } }",
+    "a request's milestone": "refundRequests(first: 2) { nodes { milestone { title } } }",
+    "what may be done": f"disputes(first: 2) {{ nodes {{ {ACTIONS} nextDeadline {{ at }} }} }}",
+    "plans before and after": "changeRequests(first: 2) { nodes { planBefore { title } planAfter { title } } }",
+}
+
+
+async def test_what_people_disagree_about_costs_one_statement_for_each_kind_too(people: People, page: int) -> None:
+    there = people.deployment
+    for row in await database.fetch("SELECT contract_id, id FROM milestones WHERE state = 'ACTIVE'"):
+        deal = Deal(id=row["contract_id"], client=there.client, freelancer=there.freelancer, milestone_ids=[row["id"]])
+        dispute_id = await deal.decline_refund(await deal.request_refund())
+        await run(deal.evidence(dispute_id), by=deal.client)
+        await run(OfferSettlement(dispute_id=dispute_id, to_freelancer=usd("1.00")), by=deal.client)
+        await deal.file(AddChange(milestone=draft("More")))
+    query = f"{{ contracts(first: {page}) {{ nodes {{ id %s }} }} }}"
+    for kind, selection in DEEPER.items():
+        # A page of one shows the newest contract, which was only proposed.
+        assert len(await _statements(people, query % selection)) == (4 if page > 1 else 3), kind
 
 
 async def test_milestones_cost_the_same_way(people: People, page: int) -> None:

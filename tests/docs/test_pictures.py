@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from earnest.pictures import contract_picture, milestone_picture
+from earnest.pictures import (
+    change_request_picture,
+    contract_picture,
+    dispute_picture,
+    milestone_picture,
+    refund_request_picture,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,8 +23,11 @@ ROOT = Path(__file__).parents[2]
         ("README.md", milestone_picture()),
         ("docs/lifecycle.md", milestone_picture()),
         ("docs/lifecycle.md", contract_picture()),
+        ("docs/lifecycle.md", refund_request_picture()),
+        ("docs/lifecycle.md", dispute_picture()),
+        ("docs/lifecycle.md", change_request_picture()),
     ],
-    ids=["readme", "milestone", "contract"],
+    ids=["readme", "milestone", "contract", "refund request", "dispute", "change request"],
 )
 def test_a_page_shows_the_tables_as_they_are(page: str, picture: str) -> None:
     assert picture in (ROOT / page).read_text()

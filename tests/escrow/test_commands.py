@@ -18,7 +18,9 @@ from escrow.errors import (
     Forbidden,
     InvalidInput,
     InvalidState,
+    MilestoneLocked,
     NotFound,
+    StaleChangeRequest,
     VersionConflict,
 )
 from escrow.idempotency import idempotency
@@ -93,6 +95,20 @@ async def test_named_objects_are_loaded_although_they_are_closed() -> None:
     former = (await load(Subject(milestone_id=revised.milestone()))).contract
     assert former is not None
     assert set(former.former) == {revised.milestone()}
+
+
+async def test_a_change_request_about_a_milestone_of_an_earlier_revision_finds_it_locked() -> None:
+    there = await Deployment.make()
+    deal = await there.propose("1.00", "2.00")
+    revision = c.Revise(contract_id=deal.id, terms=c.Terms(), plan=(draft(),))
+    await run(revision, by=there.freelancer)
+    await run(c.Accept(contract_id=deal.id, revision=2), by=there.client)
+    for milestone_id, refusal in (
+        (deal.milestone(1), MilestoneLocked),
+        (ids.new(Kind.MILESTONE), NotFound),
+        ("x", NotFound),
+    ):
+        await refused(deal.filing(c.RemoveChange(milestone_id=milestone_id)), there.freelancer, refusal)
 
 
 async def test_surroundings_are_those_of_the_database() -> None:
@@ -183,6 +199,21 @@ async def test_a_deadline_that_was_due_stands_although_the_command_is_refused() 
         await deal.request_changes()
     assert (await deal.types())[-1] == "milestone.released"
     assert await deal.states() == ["RELEASED", "PLANNED"]
+
+
+async def test_a_change_request_that_is_found_stale_stays_so_although_the_acceptance_is_refused() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    request_id = await deal.file()
+    await run(c.RemoveMilestone(milestone_id=deal.milestone(2)), by=there.client)
+    accept = c.AcceptChangeRequest(change_request_id=request_id)
+    key = idempotency("once", operation="accept", given={})
+    with pytest.raises(StaleChangeRequest) as refusal:
+        await run(accept, by=there.client, idempotency=key)
+    assert (refusal.value.details["changeNumber"], refusal.value.details["code"]) == (1, "MILESTONE_LOCKED")
+    assert (await deal.types())[-2:] == ["milestone.removed", "change_request.stale"]
+    assert await database.fetch_value("SELECT state FROM change_requests WHERE id = $1", request_id) == "STALE"
+    await refused(accept, there.client, InvalidState, key=key)
 
 
 async def test_a_deadline_that_was_due_waits_if_the_command_is_forbidden() -> None:

@@ -11,7 +11,7 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.commands import run
 from escrow.erasure import erase
-from escrow.errors import IdempotencyKeyReused, InvalidState, NotFound
+from escrow.errors import IdempotencyKeyReused, InvalidState, NotFound, StaleChangeRequest
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
 from tests.factories import Deal, Deployment, usd
@@ -22,7 +22,14 @@ WORDS = (
     "A website", "With a shop", "Shall we?", "Milestone", "So that everybody sees", "One page", "Here it is",
     "example.com/work", "work.pdf", "Bluer", "tok_visa",
 )  # fmt: skip
-TABLES = ("contracts", "milestones", "submissions", "payment_orders", "deposits", "events", "texts", "idempotency_keys")
+QUARREL_WORDS = (
+    "It is late", "It was done in time", "Half of it is missing", "See for yourself", "example.com/proof", "proof.png",
+    "Less", "More", "It turned out otherwise", "Half way through", "example.com/draft", "draft.png", "Two thirds", "Sorry",
+)  # fmt: skip
+TABLES = (
+    "contracts", "milestones", "submissions", "payment_orders", "deposits", "events", "texts", "idempotency_keys",
+    "refund_requests", "disputes", "evidence", "change_requests", "updates",
+)  # fmt: skip
 
 
 async def everything_said() -> str:
@@ -56,6 +63,49 @@ async def test_erased_words_are_nowhere_any_more() -> None:
     said = await everything_said()
     assert [words for words in WORDS if words in said] == []
     assert await erase(deal.id) == 0
+
+
+async def quarrelling() -> Deal:
+    """A contract with words of every kind of disagreement."""
+    there = await Deployment.make()
+    deal = await there.activate("250.00", "100.00", "50.00")
+    await deal.fund_all()
+    dispute_id = await deal.decline_refund(await deal.request_refund())
+    for by in (deal.client, deal.freelancer):
+        await run(deal.evidence(dispute_id), by=by)
+    decision = c.DecideDispute(dispute_id=dispute_id, to_freelancer=usd("166.00"), reason="Two thirds")
+    await run(decision, by=there.mediator)
+    await run(c.AcceptClaim(dispute_id=await deal.open_dispute(2, claim="40.00"), message="Sorry"), by=deal.freelancer)
+    await run(deal.update(3), by=deal.client)
+    plan = await there.activate("250.00", "100.00")
+    await plan.file()
+    return deal
+
+
+async def test_words_of_a_quarrel_are_erased_wherever_they_stand() -> None:
+    await quarrelling()
+    said = await everything_said()
+    assert [words for words in QUARREL_WORDS if words not in said] == []
+    for row in await database.fetch("SELECT id FROM contracts"):
+        await erase(row["id"])
+    said = await everything_said()
+    assert [words for words in QUARREL_WORDS if words in said] == []
+    assert await differences() == []
+
+
+async def test_a_change_request_without_its_words_can_be_declined_and_not_accepted() -> None:
+    there = await Deployment.make()
+    deal = await there.activate("250.00", "100.00")
+    request_id = await deal.file()
+    await erase(deal.id)
+    with pytest.raises(StaleChangeRequest):
+        await run(c.AcceptChangeRequest(change_request_id=request_id), by=deal.client)
+    other = await there.activate("250.00", "100.00")
+    request_id = await other.file()
+    await erase(other.id)
+    outcome = await run(c.DeclineChangeRequest(change_request_id=request_id), by=other.client)
+    assert outcome.contract.change_requests[request_id].words == ()
+    assert await differences() == []
 
 
 async def test_erased_words_cannot_be_guessed_from_the_input_of_an_idempotency_key() -> None:

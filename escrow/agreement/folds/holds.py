@@ -134,8 +134,10 @@ def _mediation_started(state: Contract, event: events.DisputeMediationStarted, a
         clock_started_at=at,
         silence_pays=False,
     )
-    milestone = replace(milestone_of(state, event.milestone_id), reminded_hours=None)
-    return with_dispute(with_milestone(state, milestone), dispute)
+    milestone = milestone_of(state, event.milestone_id)
+    if milestone.reminded_hours is not None:
+        state = with_milestone(state, replace(milestone, reminded_hours=None))
+    return with_dispute(state, dispute)
 
 
 def _evidence_added(state: Contract, event: events.DisputeEvidenceAdded, at: datetime) -> Contract:

@@ -22,9 +22,8 @@ BY_THE_CLIENT: Final = (
 )  # fmt: skip
 BY_THE_FREELANCER: Final = (c.Submit, c.RequestPayout, c.SetPayouts, c.AcceptRefund, c.DeclineRefund, c.GiveRefund)
 MOVES_MONEY: Final = (
-    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.SetPayouts, c.End, c.WithdrawEnd,
-    c.AcceptRefund, c.GiveRefund,
-    c.AcceptClaim, c.AcceptSettlement,
+    c.Fund, c.FundContract, c.CancelFunding, c.Approve, c.RequestPayout, c.SetPayouts, c.End, c.WithdrawEnd, c.AcceptRefund,
+    c.GiveRefund, c.AcceptClaim, c.AcceptSettlement,
 )  # fmt: skip
 FOR_MEMBERS: Final = (c.Submit, c.PostUpdate, c.AddEvidence)
 NEEDS_ENABLED: Final = (c.Propose, c.Revise, c.Accept, c.Fund, c.FundContract)

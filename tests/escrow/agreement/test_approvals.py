@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.access import Side
+from escrow.agreement.outflow import RETURNS_MAX
 from escrow.agreement.state import Fees
 from escrow.lifecycle import DepositState
 from escrow.money import Money
@@ -80,6 +81,20 @@ def test_under_a_hold_only_the_whole_sum_is_approved() -> None:
 def test_bad_amounts_come_before_what_lies_next() -> None:
     story = active("100.00").pay(1)
     assert approve(story, amount="100.01").code() == "INVALID_INPUT"
+
+
+def test_money_of_very_many_deposits_goes_back_by_as_many_orders_as_an_event_holds() -> None:
+    count = RETURNS_MAX + 5
+    story = active(*["10.00"] * count).pay(1)
+    for position in range(1, count):
+        approve(story.pay(position + 1), position, amount="0.01")
+    last = story.milestone(count)
+    assert (len(last.lots), last.held_minor) == (count, 10_00 * count - (count - 1))
+    story.give_refund(count)
+    orders = refund_orders(story)
+    assert len(orders) == RETURNS_MAX
+    assert sum(minor for _, minor, _ in orders) == last.held_minor + last.held_fee_minor
+    sound(story)
 
 
 def test_a_late_click_with_an_amount_answers_with_the_released_milestone() -> None:

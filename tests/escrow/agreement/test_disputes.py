@@ -354,14 +354,14 @@ def test_a_dispute_that_is_over_takes_no_more_commands() -> None:
         assert story.code() == "INVALID_STATE", command
 
 
-def test_everything_held_is_split_to_the_last_minor_unit_with_both_fees() -> None:
-    for part in range(0, 102, 3):
-        story = Story(currency="JPY").propose("101", "1").accept().pay().open_dispute(claim="0").reject_claim()
-        story.decide(str(part))
-        books = story.books()
-        assert (story.milestone().released_minor, story.milestone().refunded_minor) == (part, 101 - part)
-        assert books[f"escrow:{story.milestone().id}", "JPY"] == books[f"fee:{story.milestone().id}", "JPY"] == 0
-        assert story.payable(Side.FREELANCER) == part - part * 1000 // 10_000
+@pytest.mark.parametrize("part", range(0, 102, 3))
+def test_everything_held_is_split_to_the_last_minor_unit_with_both_fees(part: int) -> None:
+    story = Story(currency="JPY").propose("101", "1").accept().pay().open_dispute(claim="0").reject_claim()
+    story.decide(str(part))
+    books = story.books()
+    assert (story.milestone().released_minor, story.milestone().refunded_minor) == (part, 101 - part)
+    assert books[f"escrow:{story.milestone().id}", "JPY"] == books[f"fee:{story.milestone().id}", "JPY"] == 0
+    assert story.payable(Side.FREELANCER) == part - part * 1000 // 10_000
     assert not [one for one in deadlines(story.state) if one.subject_id == story.dispute().id]
 
 

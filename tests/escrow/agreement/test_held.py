@@ -1,4 +1,4 @@
-"""Odd amounts in currencies of 0, 2 and 3 decimals: whatever leaves, in whatever slices, nothing is lost or leaves twice."""
+"""Odd amounts in currencies of 0, 2 and 3 decimals: in whatever slices it leaves, nothing is lost and none leaves twice."""
 
 from __future__ import annotations
 

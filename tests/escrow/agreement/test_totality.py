@@ -26,7 +26,16 @@ from escrow.agreement.outflow import RETURNS_MAX
 from escrow.agreement.state import MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
-from escrow.lifecycle import AUTOMATIC, TRANSITIONS, Action, ContractState, MilestoneState
+from escrow.lifecycle import (
+    AUTOMATIC,
+    TRANSITIONS,
+    Action,
+    ChangeRequestState,
+    ContractState,
+    DisputeState,
+    MilestoneState,
+    RefundState,
+)
 from escrow.money import Money
 from tests.escrow.agreement.stage import Story, folded, named
 from tests.escrow.agreement.tour import STORIES
@@ -75,7 +84,13 @@ def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist(
         assert action in PERMISSIONS
     for change in AUTOMATIC:
         assert change.event in types
-        states: type[StrEnum] = MilestoneState if change.subject == "milestone" else ContractState
+        states: type[StrEnum] = {
+            "milestone": MilestoneState,
+            "contract": ContractState,
+            "refund request": RefundState,
+            "dispute": DisputeState,
+            "change request": ChangeRequestState,
+        }[change.subject]
         assert change.source in list(states)
         assert change.to in list(states)
 
