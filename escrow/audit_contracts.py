@@ -29,9 +29,10 @@ from escrow.store_rows import (
     order_row,
     submission_row,
 )
+from escrow.store_write import next_clocks
 
 TABLES: Final = {
-    "milestones": MILESTONE,
+    "milestones": (*MILESTONE, "deadline_at", "client_id", "freelancer_id"),
     "deposits": DEPOSIT,
     "payment_orders": ORDER,
     "submissions": SUBMISSION,
@@ -93,7 +94,8 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
         Transfer(**{name: leg[name] for name in TABLES["transfers"] if name != "contract_id"})
         for leg in rows["transfers"]
     ]
-    yield from compare_row("contracts", contract.id, contract_row(contract), row)
+    wanted_row = contract_row(contract) | {"deadline_at": next_clocks(contract).get(contract.id)}
+    yield from compare_row("contracts", contract.id, wanted_row, row)
     for table, wanted, key in _expected(contract):
         yield from compare(table, wanted, rows[table], by=key)
     yield from _compare_transfers(expected, stored)
@@ -104,8 +106,14 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
 
 def _expected(contract: Contract) -> Iterator[tuple[str, list[Row], Sequence[str]]]:
     """The rows that a folded contract has in each table, and the columns that are their key."""
+    clocks = next_clocks(contract)
+    parties = {"client_id": contract.client_id, "freelancer_id": contract.freelancer_id}
     milestones = (*contract.former.values(), *contract.milestones)
-    yield "milestones", [milestone_row(contract.id, one) for one in milestones], ("id",)
+    yield (
+        "milestones",
+        [milestone_row(contract.id, one) | {"deadline_at": clocks.get(one.id)} | parties for one in milestones],
+        ("id",),
+    )
     yield "deposits", [deposit_row(contract, one) for one in contract.deposits.values()], ("id",)
     yield "payment_orders", [order_row(contract.id, one) for one in contract.orders.values()], ("id",)
     yield "submissions", [submission_row(contract.id, one) for one in contract.submissions.values()], ("id",)
