@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("database")
 OPERATOR = Actor(ActorKind.OPERATOR, "acc_op")
 MIDDLE = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 SMALL = 60
-LARGE = 20_000
+LARGE = 8_000
 
 
 def limited(account_id: str, *numbers: int) -> Actor:
