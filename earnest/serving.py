@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
         return bound
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.door.connections.end_all()
+        await self._app.state.door.connections.end_all()
         await super().shutdown(sockets)
 
 

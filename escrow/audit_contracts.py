@@ -16,11 +16,16 @@ from escrow.agreement.state import Contract
 from escrow.audit_compare import Difference, Row, compare, compare_row
 from escrow.audit_streams import Stream, Unfoldable, check_chain, fold, load
 from escrow.ledger import Transfer
-from escrow.store_parts import JSON_COLUMNS, PARTS
+from escrow.store_parts import JSON_COLUMNS, MILESTONES, PARTS
 from escrow.store_rows import DEADLINE, contract_row, deadline_row
+from escrow.store_write import next_clocks
+
+_LISTED_BY: Final = ("deadline_at", "client_id", "freelancer_id")
+"""What milestones carry beside their own, for lists to be found by."""
 
 TABLES: Final = {
     **{part.table: part.columns for part in PARTS},
+    MILESTONES.table: (*MILESTONES.columns, *_LISTED_BY),
     "deadlines": DEADLINE,
     "balances": ("contract_id", "account", "currency", "balance_minor"),
     "transfers": ("contract_id", "event_id", "debit", "credit", "amount_minor", "currency", "occurred_at"),
@@ -77,7 +82,8 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
         Transfer(**{name: leg[name] for name in TABLES["transfers"] if name != "contract_id"})
         for leg in rows["transfers"]
     ]
-    yield from compare_row("contracts", contract.id, contract_row(contract), row)
+    wanted_row = contract_row(contract) | {"deadline_at": next_clocks(contract).get(contract.id)}
+    yield from compare_row("contracts", contract.id, wanted_row, row)
     for table, wanted, key in _expected(contract):
         yield from compare(table, wanted, rows[table], by=key)
     yield from _compare_transfers(expected, stored)
@@ -88,8 +94,13 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
 
 def _expected(contract: Contract) -> Iterator[tuple[str, Sequence[Row], Sequence[str]]]:
     """The rows that a folded contract has in each table, and the columns that are their key."""
+    clocks = next_clocks(contract)
+    parties = {"client_id": contract.client_id, "freelancer_id": contract.freelancer_id}
     for part in PARTS:
-        yield part.table, part.rows(contract), part.key
+        rows = part.rows(contract)
+        if part is MILESTONES:
+            rows = [row | parties | {"deadline_at": clocks.get(row["id"])} for row in rows]
+        yield part.table, rows, part.key
     yield "deadlines", [deadline_row(contract.id, one) for one in deadlines(contract)], ("kind", "subject_id")
 
 

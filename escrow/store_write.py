@@ -48,7 +48,7 @@ async def write(
     """
     before = loaded.contract
     last = sealed[-1] if sealed else None
-    clocks_before, clocks_after = _next_clocks(before), _next_clocks(after)
+    clocks_before, clocks_after = next_clocks(before), next_clocks(after)
     row = contract_row(after) | {
         "deadline_at": clocks_after.get(after.id),
         "version": loaded.version + len(sealed),
@@ -100,7 +100,7 @@ def _plan_rows(
             yield MILESTONES.row(after, milestone) | {"deadline_at": clocks_after.get(identifier)}
 
 
-def _next_clocks(contract: Contract | None) -> _Clocks:
+def next_clocks(contract: Contract | None) -> _Clocks:
     """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
     found: dict[str, datetime] = {}
     if contract is not None:

@@ -16,6 +16,7 @@ from escrow.live.keys import Viewer
 from escrow.settings import Reach
 from schema.batching import Batches
 from schema.limits import LISTED_MAX
+from webhooks.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Live:
 
     hub: Hub
     viewer: Viewer
+    deliveries: Watching
+    """What becomes of webhooks, which is in no log."""
     resume_after: str | None = None
     """The cursor that a transport resumes from by itself; it goes before the operation's own `after`."""
 

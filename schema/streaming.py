@@ -7,6 +7,7 @@ first has it executed; the others get the same text.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from schema.sources import Moment, Source
 
 ANSWERS_KEPT_MAX: Final = 32
 """Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""
+
+ANSWERS_KEPT_SECONDS: Final = 10.0
+"""And for how long: words may be erased meanwhile."""
 
 Execute = Callable[[Moment], Awaitable[str | None]]
 """Executes the operation for a moment: the JSON of the answer, or `None` if there is nothing to say any more."""
@@ -33,9 +37,15 @@ class _Answer:
     """An answer that several wait for. Whoever leaves in the middle of it takes nothing from the others."""
 
     def __init__(self, work: Awaitable[str | None]) -> None:
+        self._made_at = time.monotonic()
         self._work = asyncio.ensure_future(work)
         self._work.add_done_callback(self._tell)
         self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it may still be given to somebody else."""
+        return time.monotonic() - self._made_at < ANSWERS_KEPT_SECONDS
 
     async def text(self) -> str | None:
         """The answer, as soon as it is there."""
@@ -62,7 +72,7 @@ class _Group:
 
     async def answer(self, moment: Moment, execute: Execute) -> str | None:
         answer = self.answers.get(moment.key)
-        if answer is None:
+        if answer is None or not answer.is_fresh:
             if self.members == 1:  # nobody to share with: no task of its own, and nothing to keep
                 return await execute(moment)
             answer = self.answers[moment.key] = _Answer(execute(moment))

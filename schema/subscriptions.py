@@ -18,12 +18,15 @@ from escrow.errors import quoted
 from escrow.ids import Kind
 from escrow.live.reader import Reader
 from schema.context import Context, Info, Live
+from schema.delivery_sources import DeliverySource
 from schema.fields import subscribed
 from schema.log_sources import ContractSource, EventSource, MilestoneSource
 from schema.scalars import Cursor
 from schema.types.contract import Contract, contract_found
+from schema.types.delivery import Delivery
 from schema.types.event import Event
 from schema.types.milestone import Milestone
+from schema.types.webhook_endpoint import endpoint_of
 
 LATEST: Final = "latest"
 """Instead of a cursor: from now on."""
@@ -81,6 +84,21 @@ class Subscription:
     async def milestone_updated(self, info: Info, contract_id: ContractId) -> AsyncGenerator[Milestone, None]:
         source = MilestoneSource(await _of_contract(contract_id, info.context))
         return cast("AsyncGenerator[Milestone, None]", source)
+
+    @subscribed(
+        "A delivery of a webhook endpoint, whenever it is not as it was: made, attempted, delivered or given up. Up to a second "
+        "later."
+    )
+    async def delivery_updated(
+        self, info: Info, endpoint_id: Annotated[strawberry.ID, strawberry.argument(description="The endpoint.")]
+    ) -> AsyncGenerator[Delivery, None]:
+        context: Context = info.context
+        context.reader(Scope.WEBHOOKS_MANAGE)
+        live = _live(context)
+        if not ids.is_a(Kind.ENDPOINT, endpoint_id) or await endpoint_of(endpoint_id, context) is None:
+            raise GraphQLError("There is no such endpoint for you.", extensions={"code": "NOT_FOUND"})
+        source = DeliverySource(await live.deliveries.watch(endpoint_id), live.viewer)
+        return cast("AsyncGenerator[Delivery, None]", source)
 
 
 async def _of_contract(contract_id: str, context: Context) -> Reader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -40,8 +41,13 @@ PING_SECONDS: Final = 20.0
 PONG_SECONDS: Final = 15.0
 """How long it may take to answer."""
 
+STOP_SECONDS: Final = 2.0
+"""How long a process that stops waits until everybody was told."""
+
 COMMENT_SECONDS: Final = 12.0
 """After so long without an event an event stream carries a comment, so that nothing on the way takes it for dead."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,7 @@ class Connections:
     _open: set[Connection] = field(default_factory=set)
     _per_key: Counter[str | None] = field(default_factory=Counter)
     _watch: asyncio.Task[None] | None = None
+    _all_ended: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -95,6 +102,8 @@ class Connections:
             yield
         finally:
             self._open.discard(connection)
+            if not self._open and self._all_ended is not None:
+                self._all_ended.set()
 
     @contextmanager
     def counted(self, key_id: str | None) -> Iterator[None]:
@@ -111,10 +120,15 @@ class Connections:
             if not self._per_key[key_id]:
                 del self._per_key[key_id]
 
-    def end_all(self) -> None:
-        """This process stops: tell everybody to connect to another one."""
+    async def end_all(self) -> None:
+        """This process stops: tell everybody to connect to another one, and wait a moment until they were told."""
         for connection in tuple(self._open):
             connection.end(STOPPING)
+        if self._open:
+            self._all_ended = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._all_ended.wait()
 
     async def stop(self) -> None:
         """Look no more."""
@@ -129,4 +143,7 @@ class Connections:
             await asyncio.sleep(self.patience.look_seconds)
             now = time.monotonic()
             for connection in tuple(self._open):
-                connection.look(now)
+                try:
+                    connection.look(now)
+                except Exception:  # noqa: BLE001 - one connection must not keep the others from being looked at
+                    _log.exception("a connection could not be looked at")

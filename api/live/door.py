@@ -9,6 +9,7 @@ from api.live.connections import Connections
 from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.execution import Runner
+from webhooks.watching import Watching
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Door:
     runner: Runner
     authentication: Authentication = field(default_factory=Authentication)
     hub: Hub = field(default_factory=Hub)
+    deliveries: Watching = field(default_factory=Watching)
     connections: Connections = field(default_factory=Connections)
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""

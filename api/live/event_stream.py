@@ -128,7 +128,7 @@ class EventStream:
         if actor is None:
             return None
         viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
-        return Live(self._door.hub, viewer, self._last_event_id)
+        return Live(self._door.hub, viewer, self._door.deliveries, self._last_event_id)
 
     def _on_end(self, ending: Ending) -> None:
         self.end(OF_ENDING[ending])

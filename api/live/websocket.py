@@ -212,7 +212,7 @@ class _Socket:
     async def _run(self, operation_id: str, operation: Operation) -> None:
         """Answer the operation; each is looked at with the rights that the key has now."""
         actor = await self._door.authentication.actor(self._authorization)
-        live = Live(self._door.hub, self._viewer) if self._viewer is not None else None
+        live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
         started = await self._door.runner.start(operation, context, trace_id=trace_id())
         if isinstance(started, Stream):

@@ -12,10 +12,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from escrow import database, ids
+from escrow import cursors, database, ids
+from escrow.access import Scope
 from escrow.ids import Kind
 from schema.build import executable
-from tests.api.client import Caller, People, door
+from tests.api.client import PARTY_SCOPES, Caller, People, door, with_key
 from tests.api.live.serving import serve
 from tests.api.test_journey import proposal
 from tests.api.test_references import row
@@ -156,6 +157,45 @@ async def create_calendar(people: People) -> Given:
     return people.client, {}
 
 
+async def manager(people: People) -> Caller:
+    """A program of the client's that manages webhooks, too."""
+    there = people.deployment
+    return await with_key(people.client.http, there.client, there.operator, (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE))
+
+
+async def create_endpoint(people: People) -> Given:
+    return await manager(people), {"url": "https://hooks.example.com/earnest"}
+
+
+async def on_endpoint(people: People) -> Given:
+    caller, given = await create_endpoint(people)
+    made = await caller.done("createWebhookEndpoint", given, "webhookEndpoint { id }")
+    return caller, {"endpointId": made["webhookEndpoint"]["id"]}
+
+
+async def update_endpoint(people: People) -> Given:
+    caller, given = await on_endpoint(people)
+    return caller, given | {"description": "For the books"}
+
+
+async def enable_endpoint(people: People) -> Given:
+    caller, given = await on_endpoint(people)
+    await caller.done("disableWebhookEndpoint", given, "__typename")
+    return caller, given
+
+
+async def replay_events(people: People) -> Given:
+    caller, given = await on_endpoint(people)
+    return caller, given | {"after": cursors.print_cursor(cursors.BEGINNING)}
+
+
+async def redeliver(people: People) -> Given:
+    caller, given = await on_endpoint(people)
+    await caller.done("sendTestEvent", given, "delivery { id }")
+    sent = await caller.done("sendTestEvent", given, "delivery { id }")
+    return caller, {"deliveryId": sent["delivery"]["id"]}
+
+
 async def advance_clock(people: People) -> Given:
     return people.operator, {"by": "PT1H"}
 
@@ -191,6 +231,15 @@ CASES: Final[dict[str, Case]] = {
     "setFees": set_fees,
     "createCalendarToken": create_calendar,
     "revokeCalendarToken": create_calendar,
+    "createWebhookEndpoint": create_endpoint,
+    "updateWebhookEndpoint": update_endpoint,
+    "enableWebhookEndpoint": enable_endpoint,
+    "disableWebhookEndpoint": on_endpoint,
+    "deleteWebhookEndpoint": on_endpoint,
+    "rotateWebhookSecret": on_endpoint,
+    "sendTestEvent": on_endpoint,
+    "replayEvents": replay_events,
+    "redeliver": redeliver,
     "advanceTestClock": advance_clock,
 }
 """For each mutation what somebody may ask, after what it needs was made."""
@@ -204,7 +253,8 @@ def test_every_mutation_of_the_schema_is_tried() -> None:
 
 async def everything() -> list[Any]:
     """What the log, the keys and the notes hold: whatever a second run would add to."""
-    tables = ("events", "transfers", "payment_orders", "idempotency_keys", "external_references", "api_keys")
+    tables = ("events", "transfers", "payment_orders", "idempotency_keys", "external_references", "api_keys",
+              "deliveries", "replays")  # fmt: skip
     counts: list[Any] = [await count(table) for table in tables]
     counts.append(await database.fetch_value("SELECT array_agg(token_sha256 ORDER BY owner_id) FROM calendar_tokens"))
     counts.append(await database.fetch_value("SELECT clock_offset FROM deployment"))
@@ -236,29 +286,35 @@ async def test_a_repetition_does_nothing_says_so_and_answers_the_same_and_anothe
         assert again["data"] == first["data"]
         assert again["extensions"] == {"idempotentReplay": [["it"]]}
         assert await everything() == before
-        other = await ask("k", **_changed(mutation, given))
+        other = await ask("k", **await _changed(mutation, given))
         assert [error["code"] for error in other["data"]["it"]["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
         assert await everything() == before
 
 
-def _changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
+async def _changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
     """Something of the input, said differently."""
-    if mutation == "advanceTestClock":
-        return {"by": "PT2H"}
-    if mutation == "createCalendarToken":
-        return {"contractIds": []}
-    if mutation == "revokeCalendarToken":
-        return {"everybodys": True}
+    if mutation == "redeliver":
+        other = "SELECT id FROM deliveries WHERE id <> $1 LIMIT 1"
+        return {"deliveryId": await database.fetch_value(other, given["deliveryId"])}
+    special: dict[str, dict[str, Any]] = {
+        "advanceTestClock": {"by": "PT2H"},
+        "createCalendarToken": {"contractIds": []},
+        "revokeCalendarToken": {"everybodys": True},
+        "createWebhookEndpoint": {"description": "Another"},
+        "rotateWebhookSecret": {"overlap": "PT1H"},
+        "sendTestEvent": {"eventType": "contract.accepted"},
+        "replayEvents": {"after": cursors.print_cursor(1)},
+    }
+    if mutation in special:
+        return special[mutation]
     for name, value in (("revision", 2), ("position", 1), ("clientBasisPoints", 5), ("system", "other")):
         if name in given:
             return {name: value}
-    for name in ("message", "note", "title", "name"):
+    for name in ("message", "note", "title", "name", "description"):
         if name in given:
             return {name: "Something else"}
     (name,) = (name for name in given if name.endswith("Id"))
-    kinds = {"contractId": Kind.CONTRACT, "milestoneId": Kind.MILESTONE, "accountId": Kind.ACCOUNT,
-             "memberId": Kind.MEMBER, "keyId": Kind.KEY}  # fmt: skip
-    return {name: given[name][:-1] + ("0" if given[name][-1] != "0" else "1")} if name in kinds else {}
+    return {name: given[name][:-1] + ("0" if given[name][-1] != "0" else "1")}
 
 
 async def test_the_same_key_at_once_from_twenty_connections_runs_once_and_all_get_the_same_answer(

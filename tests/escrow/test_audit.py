@@ -201,6 +201,14 @@ FAULTS: Final = {
     ),
     "a milestone of nobody": ("UPDATE milestones SET id = 'mil_0' WHERE state = 'SUBMITTED'", ("no row", "a row")),
     "a lost clock": ("DELETE FROM deadlines WHERE kind = 'REVIEW'", ("deadlines: expected 'a row', found 'none'",)),
+    "a deadline that lists don't know": (
+        "UPDATE milestones SET deadline_at = NULL WHERE state = 'SUBMITTED'; UPDATE contracts SET deadline_at = NULL",
+        ("milestones.deadline_at", "contracts.deadline_at"),
+    ),
+    "a milestone in other lists than its contract": (
+        "UPDATE milestones SET freelancer_id = client_id",
+        ("milestones.freelancer_id",),
+    ),
     "a clock too many": (
         "INSERT INTO deadlines SELECT contract_id, 'OFFER', contract_id, due_at FROM deadlines WHERE kind = 'REVIEW'",
         ("deadlines: expected 'no row', found 'one'",),

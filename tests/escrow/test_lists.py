@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("database")
 OPERATOR = Actor(ActorKind.OPERATOR, "acc_op")
 MIDDLE = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 SMALL = 60
-LARGE = 20_000
+LARGE = 8_000
 
 
 def limited(account_id: str, *numbers: int) -> Actor:
@@ -266,7 +266,7 @@ def _nodes(node: dict[str, Any]) -> Any:
 
 
 BLOCKS_MAX = 600
-"""What a page of 50 may read at most: three or four blocks for each row of two roles, contract included. A hundredth of all."""
+"""What a page of 50 may read at most: three or four blocks for each row of two roles, contract included. Of tens of thousands."""
 
 COMMON: list[tuple[str, Any, dict[str, Any], set[str]]] = [
     ("contracts", ContractOrder.NEWEST, {}, {"contracts_by_client", "contracts_by_freelancer"}),

@@ -12,3 +12,10 @@ async def served(database: str, redis_url: str) -> AsyncIterator[Served]:
     """The application under uvicorn on loopback, on the clean database of the test."""
     async with serve(redis_url) as one:
         yield one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served_unsequenced(database: str, redis_url: str) -> AsyncIterator[Served]:
+    """The same without a sequencer, for tests that move the log themselves."""
+    async with serve(redis_url, sequencing=False) as one:
+        yield one

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx
@@ -19,13 +18,10 @@ from api.live.connections import Connections, Patience
 from api.live.door import Door
 from earnest.serving import Server
 from escrow import bell, database, log
+from escrow.bell import Topic
 from escrow.live.hub import Hub
 from escrow.settings import PaymentProvider, Settings
 from tests.api.client import People
-from webhooks.pump import Pump
-from webhooks.sender import Sender
-from workers import sequencer
-from workers.supervision import supervise
 
 PATIENCE_SECONDS = 15.0
 
@@ -114,7 +110,7 @@ async def serve(
     await database.fetch("SELECT 1")  # the pool is made with the first statement
     tasks = [asyncio.create_task(_serve(server, bound))]
     if sequencing:
-        tasks.append(asyncio.create_task(supervise("sequencer", partial(sequencer.pump, Pump(Sender())))))
+        tasks.append(asyncio.create_task(_sequence()))
     try:
         await until(lambda: server.started)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as http:
@@ -126,6 +122,15 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
         await door.connections.stop()
         await bell.disconnect()
+
+
+async def _sequence() -> None:
+    """A sequencer that delivers nothing to anybody."""
+    with bell.listen(Topic.PENDING) as wakeups:
+        while True:
+            if await log.sequence():
+                await bell.ring(Topic.POSITIONED)
+            await wakeups.wait(0.25)
 
 
 async def _serve(server: Server, bound: Any) -> None:

@@ -144,7 +144,7 @@ async def test_more_streams_than_a_key_may_have_are_refused(hasty: Served) -> No
 async def test_a_server_that_stops_ends_its_streams_with_a_word(served: Served) -> None:
     async with opened(served, EVENTS, token=served.people.client.token) as stream:
         await served.readers(1)
-        served.door.connections.end_all()
+        served.server.should_exit = True
         said: dict[str, Any] = (await stream.hear()).data
         assert said["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}
         assert (await stream.hear()).event == "complete"

@@ -237,7 +237,9 @@ async def test_a_message_that_is_too_long_closes_the_socket(served: Served) -> N
 
 
 async def test_a_server_that_stops_says_so(served: Served) -> None:
-    async with connected(served, token=served.people.client.token) as socket:
+    async with connected(served, token=served.people.client.token) as socket, connected(served) as other:
         await socket.say(**SUBSCRIBE)
-        served.door.connections.end_all()
+        await served.readers(1)
+        served.server.should_exit = True
         assert (await socket.closed())[0] == 1001
+        assert (await other.closed())[0] == 1001

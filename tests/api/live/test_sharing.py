@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from escrow import bell
+from escrow import bell, erasure
 from escrow.database import counting
-from escrow.live import occurrences
+from escrow.live import hub, occurrences
 from escrow.live.occurrences import Occurrence
+from schema import streaming
 from schema.execution import Runner
 from tests.api.client import with_key
 from tests.api.live.serving import Served, serve, settled, until
@@ -97,6 +98,32 @@ async def test_the_first_of_a_group_may_leave_in_the_middle_and_the_others_still
         go_on.set()
         assert (await second.event())["type"] == "contract.accepted"
         await first.silent()
+
+
+async def test_words_that_were_erased_are_not_said_again_to_whoever_replays(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "subscription ($after: Cursor) { events(after: $after) { type texts { field value } } }"
+    people = served.people
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(connected(served, token=people.client.token)) for _ in range(3)]
+        for socket in sockets[:2]:
+            await socket.subscribe(query)
+        await served.readers(2)
+        deal = await people.deployment.propose("10.00")
+        for socket in sockets[:2]:
+            said = await socket.event()
+            assert said["type"] == "contract.proposed"
+            assert all(text["value"] is not None for text in said["texts"])
+        await erasure.erase(deal.id)
+        monkeypatch.setattr(hub, "WINDOW_SECONDS", 0.0)
+        monkeypatch.setattr(streaming, "ANSWERS_KEPT_SECONDS", 0.0)
+        await until(lambda: not served.door.hub._window)
+        await sockets[2].subscribe(query, {"after": "cur_0000000000000"})
+        while (replayed := await sockets[2].event())["type"] != "contract.proposed":
+            pass
+        assert replayed["texts"]
+        assert all(text["value"] is None for text in replayed["texts"])
 
 
 async def test_an_event_is_read_from_the_database_once_however_many_viewers_read_it(

@@ -83,7 +83,7 @@ async def test_the_hub_rests_while_nobody_is_there_and_begins_at_the_end_again(d
     hub = Hub(poll_seconds=0.02)
     async with _connected(hub, there.client), _connected(hub, there.freelancer):
         assert hub._task is not None
-    assert hub._task is None
+    await until(lambda: hub._task is None)
     await deal.accept()
     last = await _log_all()
     async with _connected(hub, there.client) as viewer:

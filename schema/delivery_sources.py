@@ -1,0 +1,31 @@
+"""Moments of deliveries, which are in no log: they are told as they are, once for each way that they stood."""
+
+from __future__ import annotations
+
+from escrow.live.keys import Ended, Ending, Viewer
+from schema.sources import Moment, Source
+from schema.types.delivery import delivery_of
+from webhooks.watching import Watcher
+
+
+class DeliverySource(Source):
+    """A delivery of one endpoint, whenever it is not as it was."""
+
+    def __init__(self, watcher: Watcher, viewer: Viewer) -> None:
+        self._watcher = watcher
+        self._viewer = viewer
+
+    @property
+    def is_too_slow(self) -> bool:
+        return self._watcher.is_too_slow
+
+    async def __anext__(self) -> Moment:
+        changed = await self._watcher.next()
+        self._viewer.check()
+        if changed is None:
+            raise Ended(Ending.TOO_SLOW)
+        delivery_id = changed.delivery_id
+        return Moment((delivery_id, changed.mark), lambda context: delivery_of(delivery_id, context))
+
+    def close(self) -> None:
+        self._watcher.close()
