@@ -138,8 +138,16 @@ class Sender:
         """Close every connection; what is under way ends as `DISCONNECTED`."""
         await self._session.close()
 
+    def _is_closed(self) -> bool:
+        return self._session.closed
+
     async def post(self, *, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send `body` with `headers` beside `HEADERS`. Answers for whatever the receiver did; only cancelling raises."""
+        """Send `body` with `headers` beside `HEADERS`. Answers for whatever the receiver did; only cancelling raises.
+
+        Raises `RuntimeError` once the sender is closed: that would be nobody's answer.
+        """
+        if self._is_closed():
+            raise RuntimeError("this sender was closed")
         exchange = _Exchange()
         token = _current.set(exchange)
         try:
@@ -148,7 +156,7 @@ class Sender:
         except TimeoutError:
             exchange.error = exchange.error or ErrorClass.TIMEOUT
         except Exception as error:  # noqa: BLE001 - whatever a receiver provokes is its answer, not our failure
-            exchange.error = exchange.error or _class_of(error)
+            exchange.error = exchange.error or (ErrorClass.DISCONNECTED if self._is_closed() else _class_of(error))
         finally:
             _current.reset(token)
         return exchange.answer()

@@ -288,7 +288,10 @@ async def test_closing_the_sender_ends_what_is_under_way() -> None:
         await seen.arrived.wait()
         await by.close()
         answer = await under_way
+        with pytest.raises(RuntimeError, match="closed"):
+            await post(by, seen.url())
     assert answer.error is ErrorClass.DISCONNECTED
+    assert len(seen.heard) == 1
 
 
 async def test_cancelling_cancels_and_leaves_the_sender_well() -> None:
