@@ -12,12 +12,12 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines
+from tests.benchmarks import commands, deadlines, webhooks
 from tests.engines import TestServer
 
 ROUNDS: Final = 5
 WORKERS: Final = (1, 2)
-PARTS: Final = ("commands", "deadlines")
+PARTS: Final = ("commands", "deadlines", "webhooks")
 
 
 async def main(chosen: Sequence[str]) -> None:
@@ -30,6 +30,8 @@ async def main(chosen: Sequence[str]) -> None:
                 print_table([await commands.measure(server) for _ in range(ROUNDS)])
             if "deadlines" in chosen:
                 deadlines.print_table([await deadlines.measure(server, engines.redis_url, n) for n in WORKERS])
+            if "webhooks" in chosen:
+                await webhooks.print_tables(server, engines.redis_url)
 
 
 def print_table(rounds: list[commands.Figures]) -> None:
