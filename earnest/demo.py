@@ -16,6 +16,7 @@ from earnest import books
 from earnest.engines.processes import write_private
 from earnest.errors import CannotStart
 from earnest.graphql import Api, Refused
+from earnest.mailbox import open_mailbox
 from earnest.operator import make_operator_key
 from earnest.timeline import Event, line
 from earnest.website import Website
@@ -133,6 +134,7 @@ async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope
 async def play(people: People, out: Callable[[str], None], *, bodies: bool = False) -> str:
     """The whole website project on a contract of its own, told line by line to `out`; answers with the contract's id.
 
+    Where the deployment sends webhooks to this machine, each event is shown when it came as one, and was checked.
     With `bodies` each event is shown as it was sealed, too.
     """
     names = {person.account: role for role, person in people.by_role().items()}
@@ -145,16 +147,20 @@ async def play(people: People, out: Callable[[str], None], *, bodies: bool = Fal
         if bodies:
             out(event["body"])
 
-    story = Website(
-        client=Api(people.url, people.client.key),
-        freelancer=Api(people.url, people.freelancer.key),
-        operator=Api(people.url, people.operator.key),
-        review_days=REVIEW_DAYS,
-        say=lambda text: out(f"\n{text}"),
-        show=show,
-    )
-    await story.first_half(people.client.account, people.freelancer.account)
-    await story.second_half()
+    async with open_mailbox(Api(people.url, people.client.key)) as mailbox:
+        story = Website(
+            client=Api(people.url, people.client.key),
+            freelancer=Api(people.url, people.freelancer.key),
+            operator=Api(people.url, people.operator.key),
+            review_days=REVIEW_DAYS,
+            say=lambda text: out(f"\n{text}"),
+            show=show,
+            arrived=mailbox.arrived if mailbox is not None else None,
+        )
+        await story.first_half(people.client.account, people.freelancer.account)
+        await story.second_half()
+        if mailbox is not None:
+            out("\nEach of these events came as a webhook, too; its signature, its hash and its place were checked.")
     out(f"\nThe books of {story.contract_id}:")
     names[story.contract_id] = "contract"
     for text in books.lines(await books.read_transfers(story.client, story.contract_id), names):

@@ -70,7 +70,7 @@ class Listener:
         known = self._remembered()
         async with (
             aiohttp.ClientSession(trust_env=False, auto_decompress=False) as self._session,
-            _served(self._receive, known.port if known is not None else 0) as port,
+            served(self._receive, known.port if known is not None else 0) as port,
         ):
             place = await self._endpoint(known, f"http://127.0.0.1:{port}{PATH}", port)
             self._endpoint_id = place.endpoint_id
@@ -184,8 +184,8 @@ def line(data: dict[str, Any], *, status: int, milliseconds: float) -> str:
 
 
 @asynccontextmanager
-async def _served(receive: Callable[[web.Request], Any], port: int) -> AsyncIterator[int]:
-    """The listener's own door on loopback, at this port if it is free; gives the port."""
+async def served(receive: Callable[[web.Request], Any], port: int) -> AsyncIterator[int]:
+    """A door for webhooks on loopback, at this port if it is free; gives the port."""
     application = web.Application()
     application.router.add_post(PATH, receive)
     runner = web.AppRunner(application, access_log=None)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from earnest.graphql import Api
-from earnest.timeline import Event, Timeline
+from earnest.timeline import Arrived, Event, Timeline
 
 CURRENCY: Final = "USD"
 REVIEW_DAYS: Final = 14
@@ -68,7 +68,8 @@ def plan(start: str, wireframe: str, design: str, testing: str) -> list[dict[str
 class Website:
     """One run of the story between a client and a freelancer. `say` tells it, `show` gets each event.
 
-    `operator` moves the test clock for the second half. `review_days` is how long the client may stay silent.
+    `operator` moves the test clock for the second half. `review_days` is how long the client may stay silent. `arrived`
+    waits until the partner got an event, which is shown then.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Website:
         show: Callable[[Event], None],
         operator: Api | None = None,
         review_days: int = REVIEW_DAYS,
+        arrived: Arrived | None = None,
     ) -> None:
         self.client = client
         self.operator = operator
@@ -87,6 +89,7 @@ class Website:
         self.freelancer = freelancer
         self.say = say
         self.show = show
+        self.arrived = arrived
         self.contract_id = ""
         self._followed: Timeline | None = None
 
@@ -129,7 +132,7 @@ class Website:
     def follow(self, contract_id: str) -> None:
         """Take up the story of this contract."""
         self.contract_id = contract_id
-        self._followed = Timeline(self.client, contract_id, self.show)
+        self._followed = Timeline(self.client, contract_id, self.show, arrived=self.arrived)
 
     @property
     def timeline(self) -> Timeline:
