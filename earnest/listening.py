@@ -110,6 +110,8 @@ class Listener:
                 url=url, description=DESCRIPTION, eventTypes=self._event_types,
             )  # fmt: skip
         except Refused as refusal:
+            if refusal.code != "INVALID_INPUT":
+                raise
             raise CannotStart(
                 f"This deployment takes no endpoint on this machine ({refusal}). It must run here, and with "
                 "EARNEST_WEBHOOK_ALLOW_PRIVATE=loopback"
@@ -150,11 +152,14 @@ class Listener:
     async def _wait(self, program: str) -> None:
         """Have nothing sent until somebody listens at the program's port again."""
         self._say(f"Nobody answers at {program}; events wait until somebody does ...")
-        with suppress(ApiError):
+        try:
             await self._enable(False)
             while not await _listens(program):  # noqa: ASYNC110 - nobody tells when it is back
                 await asyncio.sleep(POLL_SECONDS)
             await self._enable(True)
+        except ApiError as error:
+            self._say(f"Earnest does not answer ({error}); what waits is tried again later.")
+        else:
             self._say("It is back; going on where it stopped.")
 
     def _remembered(self) -> Place | None:

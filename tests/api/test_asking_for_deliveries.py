@@ -272,3 +272,18 @@ async def test_a_replay_of_the_future_is_over_at_once(people: People, client: Ca
     assert payload["replay"]["isOver"]
     assert payload["replay"]["after"] == payload["replay"]["until"]
     assert not await replay.step()
+
+
+async def test_asking_costs_the_key_a_look_a_write_and_the_answer(
+    people: People, client: Caller, endpoint: MadeEndpoint
+) -> None:
+    await delivered(people)
+    delivery = (await newest(client))["id"]
+    for mutation, given, fields in [
+        ("redeliver", {"deliveryId": delivery}, DELIVERY),
+        ("replayEvents", {"endpointId": endpoint.id, "after": "cur_0000000000000"}, REPLAY),
+        ("sendTestEvent", {"endpointId": endpoint.id}, DELIVERY),
+    ]:
+        with database.counting() as statements:
+            await client.done(mutation, given, fields)
+        assert len(statements) == 4, mutation
