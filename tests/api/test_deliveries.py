@@ -96,7 +96,7 @@ async def test_attempts_say_all_that_is_known_of_them(
     await fan_out_only()
     first, *_ = reversed(await listed(client, {"contractId": contract.id}))
     receivers.replies["/hook"] = 503
-    async with desk(request_seconds=0.3):
+    async with desk(request_seconds=1.0):
         await attempts_made(1)
         receivers.replies["/hook"] = HANG
         await make_due()
