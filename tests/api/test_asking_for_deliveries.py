@@ -17,6 +17,7 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, advance_clock, make_endpoint
 from tests.webhooks.partner import Partners, desk, fan_out_only, partners, settled
+from tests.workers.process import until
 from webhooks import replay
 
 SCOPES = (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE)
@@ -116,14 +117,14 @@ async def test_a_stretch_of_the_log_is_replayed_in_order_and_marked(
         False,
     )
     async with desk():
-        for _ in range(200):
-            found = await client.ask(
-                f'{{ node(id: "{made["id"]}") {{ ... on WebhookReplay {{ lookedUntil until deliveries isOver }} }} }}'
-            )
-            if found["node"]["isOver"]:
-                break
-            await client.ask("{ __typename }")
+
+        async def is_over() -> bool:
+            return bool(await database.fetch_value("SELECT due_at IS NULL FROM replays WHERE id = $1", made["id"]))
+
+        await until(is_over)
         await settled()
+    fields = "... on WebhookReplay { lookedUntil until deliveries isOver }"
+    found = await client.ask(f'{{ node(id: "{made["id"]}") {{ {fields} }} }}')
     assert found["node"]["isOver"]
     assert found["node"]["lookedUntil"] == found["node"]["until"]
     assert found["node"]["deliveries"] == len(whole) - 3
