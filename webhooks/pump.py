@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from escrow import bell
+from escrow import bell, database
 from escrow.bell import Topic, Wakeups
 from webhooks import claims, completion, disabling, signing
 from webhooks.completion import COMPLETIONS_MAX, Completed
@@ -109,6 +109,8 @@ class Pump:
         self._on_probation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[_Flight, Completed]] = []
+        self._suspects = 0
+        """So many of the first in `_done` are completed one by one."""
         self._something_done = asyncio.Event()
         self._known: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
         self._wakeups = Wakeups()
@@ -331,8 +333,10 @@ class Pump:
         """What one statement takes: never two answers to one delivery, of which one came too late."""
         batch: dict[str, tuple[_Flight, Completed]] = {}
         rest: list[tuple[_Flight, Completed]] = []
+        size = 1 if self._suspects else COMPLETIONS_MAX
+        self._suspects = max(0, self._suspects - 1)
         for one in self._done:
-            if len(batch) < COMPLETIONS_MAX and one[1].head.delivery_id not in batch:
+            if len(batch) < size and one[1].head.delivery_id not in batch:
                 batch[one[1].head.delivery_id] = one
             else:
                 rest.append(one)
@@ -358,6 +362,10 @@ class Pump:
         batch, completing = self._completing
         try:
             following = await asyncio.shield(completing)
+        except database.REFUSED:
+            self._completing = None
+            self._suspect(batch)
+            return
         except Exception:
             self._completing = None
             self._done += batch
@@ -375,6 +383,17 @@ class Pump:
         if following.is_left_over or was_full or not has_room.isdisjoint(self._crowded):
             self._wakeups.wake()
         self._disable(done, following.failing_for_days)
+
+    def _suspect(self, batch: list[tuple[_Flight, Completed]]) -> None:
+        """The database refuses something in it for ever, which must not stand in the others' way: one by one, and that one
+        is given up; its lease ends by itself."""
+        if len(batch) > 1:
+            self._done = batch + self._done
+            self._suspects = len(batch)
+            return
+        ((flight, one),) = batch
+        _log.error("an answer not written down", exc_info=True, extra={"delivery": one.head.delivery_id})
+        self._release(flight)
 
     def _release(self, flight: _Flight) -> None:
         window = self._windows[flight.head.endpoint_id]

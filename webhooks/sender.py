@@ -44,6 +44,9 @@ DNS_SECONDS: Final = 10.0
 EXCERPT_BYTES_MAX: Final = 16 * 1024
 """So much of an answer is kept; if there is more, the connection is closed and the rest never read."""
 
+STATUS_MIN: Final = 100
+"""What is below is no status of HTTP."""
+
 IDLE_SECONDS: Final = 4.0
 """Connections are kept for so long: widespread servers close theirs after 5 s, and it should not be them."""
 
@@ -206,6 +209,9 @@ class _Exchange:
 
     def heard(self, response: aiohttp.ClientResponse) -> None:
         self.first_byte_ms = self.ms()
+        if response.status < STATUS_MIN:  # the library reads any three digits
+            self.error = ErrorClass.INVALID_ANSWER
+            raise ValueError(f"an answer with status {response.status}")
         self.status = response.status
         self.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), now=datetime.now(UTC))
 
