@@ -149,8 +149,8 @@ async def deliveries_page(actor: Actor, narrowing: Narrowing, *, limit: int, aft
         actor.account_id,
         actor.kind is ActorKind.OPERATOR and narrowing.endpoint_id is not None,
         narrowing.endpoint_id,
-        min(after or _ID_MAX, _id_at(before + CLOCKS_APART) if before is not None else _ID_MAX),
-        _id_at(since - CLOCKS_APART) if since is not None else "",
+        min(after or _ID_MAX, _id_at(before, CLOCKS_APART) if before is not None else _ID_MAX),
+        _id_at(since, -CLOCKS_APART) if since is not None else "",
         limit,
         sorted(actor.contract_ids) if actor.contract_ids is not None else None,
         sorted(narrowing.states) if narrowing.states is not None else None,
@@ -227,9 +227,9 @@ def _limit(actor: Actor) -> list[str] | None:
     return sorted(actor.contract_ids) if actor.contract_ids is not None else None
 
 
-def _id_at(moment: datetime) -> str:
-    """The first identifier of a delivery that a process could make at this moment."""
-    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+def _id_at(moment: datetime, later: timedelta) -> str:
+    """The first identifier of a delivery that a process could make so much later than this moment, which may be any."""
+    milliseconds = min(max(int((moment.timestamp() + later.total_seconds()) * 1000), 0), 2**48 - 1)
     return f"{IdKind.DELIVERY}_{ids.encode(milliseconds << 80)}"
 
 

@@ -275,6 +275,38 @@ async def test_a_replay_of_the_future_is_over_at_once(people: People, client: Ca
     assert not await replay.step()
 
 
+@pytest.mark.parametrize(
+    ("begins", "is_over"),
+    [
+        ({"since": "0001-01-01T00:00:00Z"}, False),
+        ({"since": "9999-12-31T23:59:59Z"}, True),
+        ({"after": "cur_0000000000000"}, False),
+        ({"after": "cur_7zzzzzzzzzzzz"}, True),
+    ],
+)
+async def test_a_replay_may_begin_anywhere(
+    people: People, client: Caller, endpoint: MadeEndpoint, begins: dict[str, str], is_over: bool
+) -> None:
+    await delivered(people)
+    payload = await client.done("replayEvents", {"endpointId": endpoint.id, **begins}, REPLAY)
+    assert payload["replay"]["isOver"] is is_over
+
+
+async def test_a_key_that_is_limited_to_a_contract_tests_the_endpoint_with_the_same_limit(
+    people: People, client: Caller, receivers: Partners
+) -> None:
+    deal = await people.deployment.fund("10.00")
+    narrow = await make_endpoint(people.deployment.client, receivers.url(), contract_ids=(deal.id,))
+    await fan_out_only()
+    limited = await with_key(
+        client.http, people.deployment.client, people.deployment.operator, SCOPES, contract_ids=(deal.id,)
+    )
+    payload = await limited.done("sendTestEvent", {"endpointId": narrow.id}, DELIVERY)
+    assert (payload["delivery"]["kind"], payload["delivery"]["stream"]) == ("TEST", deal.id)
+    await send_what_waits()
+    assert receivers.arrivals[-1].headers["webhook-id"] == payload["delivery"]["eventId"]
+
+
 async def test_asking_costs_the_key_a_look_a_write_and_the_answer(
     people: People, client: Caller, endpoint: MadeEndpoint
 ) -> None:
