@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.answers import json_answer
 from escrow import bell, database, ids, migrate, sweep
+from webhooks.backlog import backlog as delivery_backlog
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
 LAG_SECONDS_MAX: Final = 30.0
@@ -21,6 +22,9 @@ LAG_SECONDS_MAX: Final = 30.0
 OVERDUE_SECONDS_MAX: Final = 60.0
 """Deadlines that are later than this are not being applied: no worker runs, or none gets through. Not ready, so that
 somebody is told by the means that everybody has."""
+
+DELIVERIES_LATE_SECONDS_MAX: Final = 60.0
+"""Webhooks that are later than this, for no fault of their receiver, are not being sent fast enough: degraded."""
 
 FAILING_MAX: Final = 100
 """A few contracts that fail for a fault of ours are a matter for the log and the metrics; so many are the deployment's."""
@@ -41,6 +45,8 @@ class Readiness:
     """How long the oldest deadline has been due that no fault of its own contract holds up."""
     failing: int = 0
     """Contracts whose deadlines fail for a fault of ours."""
+    deliveries_late_seconds: float = 0.0
+    """How long the oldest webhook has been due whose receiver would take it."""
 
     @property
     def status(self) -> str:
@@ -48,7 +54,8 @@ class Readiness:
             return "not ready"
         if self.failing > FAILING_MAX:
             return "not ready"
-        well = self.redis and self.lag_seconds <= LAG_SECONDS_MAX and not self.failing
+        in_time = self.lag_seconds <= LAG_SECONDS_MAX and self.deliveries_late_seconds <= DELIVERIES_LATE_SECONDS_MAX
+        well = self.redis and in_time and not self.failing
         return "ready" if well else "degraded"
 
 
@@ -70,6 +77,7 @@ async def readyz(_: Request) -> Response:
         "sequencerLagSeconds": round(found.lag_seconds, 3),
         "oldestOverdueDeadlineSeconds": round(found.overdue_seconds, 3),
         "contractsWithFailingDeadlines": found.failing,
+        "oldestDueDeliverySeconds": round(found.deliveries_late_seconds, 3),
     }
     body = {"status": found.status, "checks": checks}
     return json_answer(body, status=503 if found.status == "not ready" else 200)
@@ -84,6 +92,7 @@ async def readiness() -> Readiness:
                 return Readiness(database=True, migrations=False, redis=redis, lag_seconds=0.0)
             oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
             backlog = await sweep.backlog()
+            deliveries = await delivery_backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready: the database does not answer: %r", error)
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
@@ -95,4 +104,5 @@ async def readiness() -> Readiness:
         lag_seconds=lag,
         overdue_seconds=backlog.oldest_waiting_seconds,
         failing=backlog.failing,
+        deliveries_late_seconds=deliveries.oldest_due_seconds,
     )

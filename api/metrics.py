@@ -1,7 +1,7 @@
-"""`/metrics`: how the deadlines of the deployment stand, as Prometheus reads it.
+"""`/metrics`: how the deadlines and the deliveries of the deployment stand, as Prometheus reads it.
 
 Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
-need no port. A scrape costs two short statements, however many clocks run.
+need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.sweep import Backlog
+from webhooks import backlog as deliveries
+from webhooks.backlog import DeliveryBacklog
 
 TIMEOUT_SECONDS: Final = 2.0
 
@@ -32,11 +34,13 @@ async def metrics(_: Request) -> Response:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             backlog, counts = await sweep.backlog(), await sweep.counts()
+            waiting = await deliveries.backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
         _log.warning("no metrics: the database does not answer: %r", error)
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Deadlines(backlog, counts))
+    registry.register(_Deliveries(waiting))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -73,3 +77,33 @@ class _Deadlines(Collector):
             "Attempts of workers at a contract's deadlines that failed for a reason of ours",
             value=self._counts.get(sweep.FAILED, 0),
         )
+
+
+class _Deliveries(Collector):
+    """How the webhooks stand at one moment."""
+
+    def __init__(self, backlog: DeliveryBacklog) -> None:
+        self._backlog = backlog
+
+    def collect(self) -> Iterator[Metric]:
+        for name, said, value in (
+            (
+                "deliveries_due_lanes",
+                "Streams with something to send now to an endpoint that takes it, at most 10,000",
+                self._backlog.due_lanes,
+            ),
+            (
+                "deliveries_waiting_lanes",
+                "Streams whose next attempt waits for its time or its endpoint, at most 10,000",
+                self._backlog.waiting_lanes,
+            ),
+            (
+                "deliveries_oldest_due_seconds",
+                "How long the oldest of those that are due has been so: how late workers are",
+                self._backlog.oldest_due_seconds,
+            ),
+            ("endpoints_disabled", "Webhook endpoints that are disabled", self._backlog.endpoints_disabled),
+            ("endpoints_failing", "Webhook endpoints whose latest attempt failed", self._backlog.endpoints_failing),
+            ("endpoints_breakers_open", "Webhook endpoints that rest after many failures", self._backlog.breakers_open),
+        ):
+            yield GaugeMetricFamily(f"earnest_{name}", said, value=value)

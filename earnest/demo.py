@@ -16,10 +16,11 @@ from earnest import books
 from earnest.engines.processes import write_private
 from earnest.errors import CannotStart
 from earnest.graphql import Api, Refused
+from earnest.mailbox import open_mailbox
 from earnest.operator import make_operator_key
 from earnest.stories import STORIES
 from earnest.story import Say, Story
-from earnest.timeline import Event, line
+from earnest.timeline import Arrived, Event, line
 from earnest.website import Website
 from escrow.access import Scope
 
@@ -139,6 +140,7 @@ STORY_NAMES: Final = (WEBSITE, *STORIES)
 async def play(people: People, out: Callable[[str], None], *, bodies: bool = False, story: str = WEBSITE) -> str:
     """One of `STORY_NAMES` on a contract of its own, told line by line to `out`; answers with the contract's id.
 
+    Where the deployment sends webhooks to this machine, each event is shown when it came as one, and was checked.
     With `bodies` each event is shown as it was sealed, too.
     """
     names = {person.account: role for role, person in people.by_role().items()}
@@ -151,8 +153,12 @@ async def play(people: People, out: Callable[[str], None], *, bodies: bool = Fal
         if bodies:
             out(event["body"])
 
-    told = cast_of(people, story, say=lambda text: out(f"\n{text}"), show=show)
-    await told.tell(people.client.account, people.freelancer.account)
+    async with open_mailbox(Api(people.url, people.client.key)) as mailbox:
+        arrived = mailbox.arrived if mailbox is not None else None
+        told = cast_of(people, story, say=lambda text: out(f"\n{text}"), show=show, arrived=arrived)
+        await told.tell(people.client.account, people.freelancer.account)
+        if mailbox is not None:
+            out("\nEach of these events came as a webhook, too; its signature, its hash and its place were checked.")
     out(f"\nThe books of {told.contract_id}:")
     names[told.contract_id] = "contract"
     for text in books.lines(await books.read_transfers(told.client, told.contract_id), names):
@@ -160,7 +166,9 @@ async def play(people: People, out: Callable[[str], None], *, bodies: bool = Fal
     return told.contract_id
 
 
-def cast_of(people: People, story: str, *, say: Say, show: Callable[[Event], None]) -> Story:
+def cast_of(
+    people: People, story: str, *, say: Say, show: Callable[[Event], None], arrived: Arrived | None = None
+) -> Story:
     """The story of that name with these people in it."""
     who: dict[str, Any] = {
         "client": Api(people.url, people.client.key),
@@ -169,6 +177,7 @@ def cast_of(people: People, story: str, *, say: Say, show: Callable[[Event], Non
         "mediator": Api(people.url, people.mediator.key),
         "say": say,
         "show": show,
+        "arrived": arrived,
     }
     if story == WEBSITE:
         return Website(review_days=REVIEW_DAYS, **who)

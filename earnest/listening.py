@@ -70,7 +70,7 @@ class Listener:
         known = self._remembered()
         async with (
             aiohttp.ClientSession(trust_env=False, auto_decompress=False) as self._session,
-            _served(self._receive, known.port if known is not None else 0) as port,
+            served(self._receive, known.port if known is not None else 0) as port,
         ):
             place = await self._endpoint(known, f"http://127.0.0.1:{port}{PATH}", port)
             self._endpoint_id = place.endpoint_id
@@ -110,6 +110,8 @@ class Listener:
                 url=url, description=DESCRIPTION, eventTypes=self._event_types,
             )  # fmt: skip
         except Refused as refusal:
+            if refusal.code != "INVALID_INPUT":
+                raise
             raise CannotStart(
                 f"This deployment takes no endpoint on this machine ({refusal}). It must run here, and with "
                 "EARNEST_WEBHOOK_ALLOW_PRIVATE=loopback"
@@ -150,11 +152,14 @@ class Listener:
     async def _wait(self, program: str) -> None:
         """Have nothing sent until somebody listens at the program's port again."""
         self._say(f"Nobody answers at {program}; events wait until somebody does ...")
-        with suppress(ApiError):
+        try:
             await self._enable(False)
             while not await _listens(program):  # noqa: ASYNC110 - nobody tells when it is back
                 await asyncio.sleep(POLL_SECONDS)
             await self._enable(True)
+        except ApiError as error:
+            self._say(f"Earnest does not answer ({error}); what waits is tried again later.")
+        else:
             self._say("It is back; going on where it stopped.")
 
     def _remembered(self) -> Place | None:
@@ -184,8 +189,8 @@ def line(data: dict[str, Any], *, status: int, milliseconds: float) -> str:
 
 
 @asynccontextmanager
-async def _served(receive: Callable[[web.Request], Any], port: int) -> AsyncIterator[int]:
-    """The listener's own door on loopback, at this port if it is free; gives the port."""
+async def served(receive: Callable[[web.Request], Any], port: int) -> AsyncIterator[int]:
+    """A door for webhooks on loopback, at this port if it is free; gives the port."""
     application = web.Application()
     application.router.add_post(PATH, receive)
     runner = web.AppRunner(application, access_log=None)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from earnest.graphql import Api, Refused
-from earnest.timeline import Event, Timeline
+from earnest.timeline import Arrived, Event, Timeline
 
 CURRENCY: Final = "USD"
 
@@ -42,7 +42,8 @@ def money(amount: str) -> dict[str, str]:
 class Story(ABC):
     """One run of a story between a client and a freelancer. `say` tells it, `show` gets each event.
 
-    `operator` moves the test clock, `mediator` decides disputes; not every story needs them.
+    `operator` moves the test clock, `mediator` decides disputes; not every story needs them. `arrived` waits until the partner
+    got an event, which is shown then.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Story(ABC):
         show: Callable[[Event], None],
         operator: Api | None = None,
         mediator: Api | None = None,
+        arrived: Arrived | None = None,
     ) -> None:
         self.client = client
         self.freelancer = freelancer
         self.say = say
         self.show = show
+        self.arrived = arrived
         self.contract_id = ""
         self._operator = operator
         self._mediator = mediator
@@ -67,7 +70,7 @@ class Story(ABC):
     def follow(self, contract_id: str) -> None:
         """Take up the story of this contract."""
         self.contract_id = contract_id
-        self._followed = Timeline(self.client, contract_id, self.show)
+        self._followed = Timeline(self.client, contract_id, self.show, arrived=self.arrived)
 
     @property
     def timeline(self) -> Timeline:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import rfc8785
@@ -22,6 +22,7 @@ _TOLD: Final = frozenset({"message", "note", "explanation"})
 """The words of an event that are shown: what somebody says to somebody."""
 
 Event = dict[str, Any]
+Arrived = Callable[[Event], Awaitable[None]]
 
 _PAGE: Final = """
     query Timeline($id: ID!, $after: Cursor) {
@@ -41,12 +42,15 @@ class Tampered(ApiError):
 
 
 class Timeline:
-    """The events of one contract; each is checked and shown once."""
+    """The events of one contract; each is checked and shown once, when whoever else waits for it (`arrived`) has it, too."""
 
-    def __init__(self, api: Api, contract_id: str, show: Callable[[Event], None]) -> None:
+    def __init__(
+        self, api: Api, contract_id: str, show: Callable[[Event], None], *, arrived: Arrived | None = None
+    ) -> None:
         self._api = api
         self._contract_id = contract_id
         self._show = show
+        self._arrived = arrived
         self._cursor: str | None = None
         self._seen: list[Event] = []
         self._waited_to = 0
@@ -60,6 +64,8 @@ class Timeline:
             for edge in page["edges"]:
                 event = edge["node"]
                 check(event, after=self._seen[-1] if self._seen else None)
+                if self._arrived is not None:
+                    await self._arrived(event)
                 self._seen.append(event)
                 self._show(event)
             self._cursor = page["pageInfo"]["endCursor"] or self._cursor

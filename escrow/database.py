@@ -52,6 +52,9 @@ AWAY: Final = (
 )
 """What a statement raises when PostgreSQL is away, restarting, or hung up: no fault of the statement's."""
 
+REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What a statement raises for the values that it was given: the same ones fail again."""
+
 IDLE_IN_TRANSACTION_MS: Final = 30_000
 """PostgreSQL ends a session that leaves a transaction alone for so long. None of ours waits for anything but statements."""
 

@@ -15,6 +15,7 @@ from escrow import bell, database
 from escrow.bell import Topic
 from webhooks import replay
 from webhooks.heads import State
+from webhooks.subscriptions import Task
 
 POLL_SECONDS: Final = 1.0
 """How late a chore is noticed at most when no ring came through; replays take their next step as often."""
@@ -30,12 +31,21 @@ async def look_after(wake: Callable[[], None]) -> None:
     """Do what there is to do, for ever; `wake` tells the pump of this process that lanes became due."""
     with bell.listen(Topic.DELIVERIES) as wakeups:
         while True:
-            if await tasks() or await replay.step():
+            if await _do():
                 wake()
                 await bell.ring(Topic.DELIVERIES)
             else:
                 await wakeups.wait(POLL_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _do() -> bool:
+    """Do what there is to do; answers whether there was anything. One statement if there is nothing."""
+    found = await database.fetch_row(_FOUND)
+    if found is None or not (found["tasks"] or found["replays"]):
+        return False
+    done = await tasks()
+    return await replay.step() or done
 
 
 async def tasks() -> bool:
@@ -48,6 +58,11 @@ async def tasks() -> bool:
         await database.execute(_DONE, row["endpoint_id"], row["task"])
     return bool(rows)
 
+
+_FOUND: Final = """
+SELECT EXISTS (SELECT FROM endpoint_health WHERE task IS NOT NULL) AS tasks,
+    EXISTS (SELECT FROM replays WHERE due_at <= clock_timestamp()) AS replays
+"""
 
 # The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back.
 _WAKE: Final = """
@@ -84,9 +99,8 @@ WITH looked AS MATERIALIZED (
 SELECT max(lane) FROM looked HAVING count(*) = $3
 """
 
-_STEPS: Final = {"WAKE": _WAKE, "END": _END}
+_STEPS: Final = {Task.WAKE: _WAKE, Task.END: _END}
 
-# An ended endpoint keeps its mark until nothing of it waits.
 _DONE: Final = """
 UPDATE endpoint_health SET task = NULL WHERE endpoint_id = $1 AND task = $2
 """

@@ -89,11 +89,12 @@ async def claim(
 _FIRST_PENDING: Final = """
 LEFT JOIN LATERAL (
     SELECT id AS delivery_id, position, event_id, kind, body FROM deliveries
-    WHERE endpoint_id = leased.endpoint_id AND lane = leased.lane AND position > leased.done
+    WHERE endpoint_id = {lane}.endpoint_id AND lane = {lane}.lane AND position > {lane}.done
     ORDER BY position LIMIT 1
 ) AS head ON true"""
 
-# Each look-up is one by key, whatever the planner's statistics say of tables that were empty a minute ago.
+# Each look-up is one by key, whatever the planner's statistics say of tables that were empty a minute ago; so is the write,
+# which would be a join as an UPDATE.
 _CLAIM: Final = f"""
 WITH RECURSIVE active AS (
     (SELECT endpoint_id, 1 AS number FROM lanes WHERE due_at IS NOT NULL AND endpoint_id > $1 ORDER BY endpoint_id LIMIT 1)
@@ -117,23 +118,25 @@ WITH RECURSIVE active AS (
         AND EXISTS (SELECT FROM lanes AS lane
             WHERE lane.endpoint_id = active.endpoint_id AND lane.due_at <= clock_timestamp() OFFSET 0)
 ), chosen AS (
-    SELECT due.endpoint_id, due.lane FROM room CROSS JOIN LATERAL (
+    SELECT due.endpoint_id, due.lane, room.probation FROM room CROSS JOIN LATERAL (
         SELECT endpoint_id, lane, row_number() OVER (ORDER BY due_at) AS turn FROM lanes
         WHERE endpoint_id = room.endpoint_id AND due_at <= clock_timestamp()
         ORDER BY due_at LIMIT room.places) AS due
     WHERE NOT room.probation OR room.turn <= $8
     ORDER BY due.turn LIMIT $7
 ), locked AS MATERIALIZED (
-    SELECT held.* FROM (SELECT * FROM chosen ORDER BY endpoint_id, lane) AS chosen CROSS JOIN LATERAL (
+    SELECT held.*, chosen.probation FROM (SELECT * FROM chosen ORDER BY endpoint_id, lane) AS chosen CROSS JOIN LATERAL (
         SELECT * FROM lanes WHERE endpoint_id = chosen.endpoint_id AND lane = chosen.lane AND due_at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED) AS held
 ), leased AS (
-    UPDATE lanes SET token = $9, leased_at = clock_timestamp(), due_at = clock_timestamp() + $10::float8 * interval '1 second'
-    FROM locked WHERE lanes.endpoint_id = locked.endpoint_id AND lanes.lane = locked.lane
-    RETURNING lanes.endpoint_id, lanes.lane, lanes.done, lanes.failures, lanes.given_up,
-        locked.token AS lost_token, locked.leased_at AS lost_at
+    INSERT INTO lanes (endpoint_id, lane, done, tail, failures, given_up, due_at, token, leased_at)
+    SELECT endpoint_id, lane, done, tail, failures, given_up,
+        clock_timestamp() + $10::float8 * interval '1 second', $9, clock_timestamp() FROM locked
+    ON CONFLICT (endpoint_id, lane)
+        DO UPDATE SET due_at = excluded.due_at, token = excluded.token, leased_at = excluded.leased_at
 ), headed AS MATERIALIZED (
-    SELECT * FROM leased {_FIRST_PENDING}
+    SELECT locked.endpoint_id, locked.lane, locked.failures, locked.given_up, locked.probation,
+        locked.token AS lost_token, locked.leased_at AS lost_at, head.* FROM locked {_FIRST_PENDING.format(lane="locked")}
 ), abandoned AS (
     INSERT INTO delivery_attempts (id, delivery_id, token, started_at, error)
     SELECT new_attempt_id(), delivery_id, lost_token, lost_at, '{ABANDONED}' FROM headed
@@ -144,7 +147,7 @@ WITH RECURSIVE active AS (
 )
 SELECT visited.next_endpoint, clock_timestamp() AS at, headed.endpoint_id, headed.lane, headed.failures, headed.given_up,
     headed.position, headed.event_id, headed.delivery_id, headed.kind, {CONTENT_COLUMNS.format(head="headed")},
-    (SELECT probation FROM room WHERE room.endpoint_id = headed.endpoint_id) AS probation
+    headed.probation
 FROM visited LEFT JOIN (headed {CONTENT.format(head="headed")}) ON true
 """
 
@@ -152,7 +155,8 @@ _HEAD: Final = f"""
 WITH leased AS (
     SELECT * FROM lanes WHERE endpoint_id = $1 AND lane = $2 AND token = $3
 ), headed AS MATERIALIZED (
-    SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, head.* FROM leased {_FIRST_PENDING}
+    SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, head.*
+    FROM leased {_FIRST_PENDING.format(lane="leased")}
 )
 SELECT headed.*, {CONTENT_COLUMNS.format(head="headed")}
 FROM headed {CONTENT.format(head="headed")} WHERE headed.delivery_id IS NOT NULL

@@ -128,51 +128,52 @@ def _attempt(one: Completed) -> tuple[object, ...]:
     return (attempt_id, one.head.delivery_id, one.lease.token, *facts)
 
 
-# `next` reads what this statement's snapshot has; a delivery that came later is known by the tail, and the lane is due.
+# The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
+# Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
 _COMPLETE: Final = f"""
 WITH given AS MATERIALIZED (
-    SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM unnest(
-        $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::float8[], $9::boolean[])
-        AS given (endpoint_id, lane, position, delivery_id, event_id, token, outcome, delay_seconds, goes_on)
-    ORDER BY endpoint_id, lane
-), next AS MATERIALIZED (
-    SELECT given.delivery_id AS before, head.* FROM given CROSS JOIN LATERAL (
-        SELECT endpoint_id, lane, id AS delivery_id, position, event_id, kind, body FROM deliveries
+    SELECT given.*, next.* FROM (
+        SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM unnest(
+            $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::float8[], $9::boolean[])
+            AS given (endpoint_id, lane, position, delivery_id, event_id, token, outcome, delay_seconds, goes_on)
+    ) AS given LEFT JOIN LATERAL (
+        SELECT id AS next_id, position AS next_position, event_id AS next_event_id, kind AS next_kind, body AS next_body
+        FROM deliveries
         WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND position > given.position
-        ORDER BY position LIMIT 1) AS head
-    WHERE given.is_final AND given.goes_on AND EXISTS (
-        SELECT FROM endpoints WHERE id = given.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+            AND given.is_final AND given.goes_on AND EXISTS (
+                SELECT FROM endpoints WHERE id = given.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
+        ORDER BY position LIMIT 1) AS next ON true
+    ORDER BY given.endpoint_id, given.lane
 ), locked AS MATERIALIZED (
-    SELECT held.*, given.delivery_id FROM given CROSS JOIN LATERAL (
-        SELECT endpoint_id, lane FROM lanes
+    SELECT given.*, held.done, held.tail, held.failures, held.given_up, held.due_at, held.leased_at
+    FROM given CROSS JOIN LATERAL (
+        SELECT * FROM lanes
         WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
-), moved AS (
-    UPDATE lanes AS lane SET
-        done = CASE WHEN given.is_final THEN given.position ELSE lane.done END,
-        failures = CASE WHEN given.is_final THEN 0 ELSE lane.failures + (given.outcome = '{Outcome.RETRY}')::int END,
-        given_up = CASE given.outcome WHEN '{Outcome.DELIVERED}' THEN NULL WHEN '{Outcome.GIVEN_UP}' THEN given.event_id
-            ELSE lane.given_up END,
-        due_at = CASE
-            WHEN NOT given.is_final THEN clock_timestamp() + given.delay_seconds * interval '1 second'
-            WHEN next.before IS NOT NULL AND lane.due_at > clock_timestamp() + $10::float8 / 2 * interval '1 second'
-                THEN lane.due_at
-            WHEN next.before IS NOT NULL THEN clock_timestamp() + $10::float8 * interval '1 second'
-            WHEN lane.tail > given.position THEN clock_timestamp() END,
-        token = CASE WHEN next.before IS NOT NULL THEN lane.token END,
-        leased_at = CASE WHEN next.before IS NOT NULL THEN clock_timestamp() END
-    FROM given JOIN locked USING (delivery_id) LEFT JOIN next ON next.before = given.delivery_id
-    WHERE lane.endpoint_id = locked.endpoint_id AND lane.lane = locked.lane AND lane.token = given.token
-    RETURNING lane.endpoint_id, lane.lane, given.delivery_id AS before, given.outcome, given.is_final, lane.failures,
-        lane.given_up, next.delivery_id, lane.due_at <= clock_timestamp() AS is_due,
-        lane.due_at > clock_timestamp() + $10::float8 * 0.99 * interval '1 second' AS is_extended
+), moved AS MATERIALIZED (
+    SELECT *, CASE
+            WHEN NOT is_final THEN clock_timestamp() + delay_seconds * interval '1 second'
+            WHEN next_id IS NOT NULL AND due_at > clock_timestamp() + $10::float8 / 2 * interval '1 second' THEN due_at
+            WHEN next_id IS NOT NULL THEN clock_timestamp() + $10::float8 * interval '1 second'
+            WHEN tail > position THEN clock_timestamp() END AS new_due_at
+    FROM locked
+), written AS (
+    INSERT INTO lanes (endpoint_id, lane, done, tail, failures, given_up, due_at, token, leased_at)
+    SELECT endpoint_id, lane,
+        CASE WHEN is_final THEN position ELSE done END, tail,
+        CASE WHEN is_final THEN 0 ELSE failures + (outcome = '{Outcome.RETRY}')::int END,
+        CASE outcome WHEN '{Outcome.DELIVERED}' THEN NULL WHEN '{Outcome.GIVEN_UP}' THEN event_id ELSE given_up END,
+        new_due_at, CASE WHEN next_id IS NOT NULL THEN token END, CASE WHEN next_id IS NOT NULL THEN clock_timestamp() END
+    FROM moved
+    ON CONFLICT (endpoint_id, lane) DO UPDATE SET done = excluded.done, failures = excluded.failures,
+        given_up = excluded.given_up, due_at = excluded.due_at, token = excluded.token, leased_at = excluded.leased_at
 ), finished AS (
     UPDATE deliveries SET finished_at = clock_timestamp(),
         state = CASE moved.outcome WHEN '{Outcome.DELIVERED}' THEN '{State.DELIVERED}' ELSE '{State.FAILED}' END
-    FROM moved WHERE moved.is_final AND deliveries.id = moved.before
+    FROM moved WHERE moved.is_final AND deliveries.id = moved.delivery_id
 ), noted AS (
     INSERT INTO delivery_attempts AS attempt (id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms,
         first_byte_ms, total_ms, excerpt, is_late)
-    SELECT new.*, NOT EXISTS (SELECT FROM moved WHERE moved.before = new.delivery_id) FROM unnest($11::text[], $12::text[],
+    SELECT new.*, NOT EXISTS (SELECT FROM moved WHERE moved.delivery_id = new.delivery_id) FROM unnest($11::text[], $12::text[],
         $13::uuid[], $14::timestamptz[], $15::int[], $16::text[], $17::text[], $18::float4[], $19::float4[], $20::float4[],
         $21::float4[], $22::bytea[]) AS new (id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms,
         first_byte_ms, total_ms, excerpt)
@@ -180,12 +181,14 @@ WITH given AS MATERIALIZED (
         address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
         first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
 ), {health.note_sql(first=23)}
-SELECT moved.before, moved.endpoint_id, moved.lane, moved.failures, moved.given_up, next.delivery_id, next.position,
-    next.event_id, next.kind, moved.is_due, moved.is_extended, next.event_body, next.fields, next.salts, next.said,
-    next.endpoint_version, clock_timestamp() AS at
-FROM moved LEFT JOIN (SELECT next.*, {CONTENT_COLUMNS.format(head="next")} FROM next {CONTENT.format(head="next")}) AS next
-    ON next.before = moved.before
-WHERE moved.delivery_id IS NOT NULL OR moved.is_due
+SELECT next.before, next.endpoint_id, next.lane, 0 AS failures, NULL AS given_up, next.delivery_id, next.position,
+    next.event_id, next.kind, next.is_due, next.is_extended, {CONTENT_COLUMNS.format(head="next")}, clock_timestamp() AS at
+FROM (
+    SELECT delivery_id AS before, endpoint_id, lane, next_id AS delivery_id, next_position AS position,
+        next_event_id AS event_id, next_kind AS kind, next_body AS body, new_due_at <= clock_timestamp() AS is_due,
+        new_due_at IS DISTINCT FROM due_at AS is_extended
+    FROM moved WHERE next_id IS NOT NULL OR new_due_at <= clock_timestamp()
+) AS next {CONTENT.format(head="next")}
 UNION ALL
 SELECT NULL, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM noted_health WHERE failing_since <= clock_timestamp() - $31::interval

@@ -48,10 +48,14 @@ class FanOut:
             Placed(position=row["position"], event_id=row["event_id"], stream_id=row["stream_id"], type=row["type"])
             for row in rows
         ]
-        self.is_left_over = await subscriptions.follow(connection, events)
+        tasks = await subscriptions.follow(connection, events)
         found = await subscriptions.matches(connection, events)
-        if not found:
-            return
+        if found:
+            await self._deliver(connection, found)
+        await subscriptions.leave(connection, tasks)
+        self.is_left_over = self.is_left_over or bool(tasks)
+
+    async def _deliver(self, connection: database.Connection, found: Sequence[Match]) -> None:
         token, from_seconds = uuid4(), time.monotonic()
         for row in await self._write(connection, found, token):
             if row["delivery_id"] is None:

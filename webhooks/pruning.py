@@ -24,7 +24,7 @@ BATCH: Final = 1_000
 async def prune(kept: timedelta = KEPT) -> int:
     """Forget finished deliveries of events older than `kept`, and of what was asked for as long ago; answers how many."""
     now = await database.fetch_value("SELECT clock_timestamp()")
-    position = await position_recorded_before(now - kept)
+    position = await position_recorded_before((now - kept).timestamp())
     await database.execute(
         "UPDATE delivery_retention SET kept_from_position = greatest(kept_from_position, $1::bigint)", position + 1
     )

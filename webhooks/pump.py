@@ -109,10 +109,14 @@ class Pump:
         self._on_probation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[_Flight, Completed]] = []
+        self._suspects = 0
+        """So many of the first in `_done` are completed one by one."""
         self._something_done = asyncio.Event()
         self._known: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
         self._wakeups = Wakeups()
         self._is_ending = False
+        self._claiming: asyncio.Task[claims.Claim] | None = None
+        self._completing: tuple[list[tuple[_Flight, Completed]], asyncio.Task[completion.Next]] | None = None
 
     def fan_out(self) -> FanOut:
         """For one batch of the sequencer in this process: new deliveries are leased to it, as far as it has places."""
@@ -162,7 +166,7 @@ class Pump:
             endpoint_id: (len(window.flights), window.limit_at(now, self._limits.slow_seconds))
             for endpoint_id, window in self._windows.items()
         }
-        claim = await database.uncancelled(
+        self._claiming = asyncio.create_task(
             claims.claim(
                 after=after,
                 places=places,
@@ -172,6 +176,8 @@ class Pump:
                 lease_seconds=self._limits.lease_seconds,
             )
         )
+        claim = await asyncio.shield(self._claiming)
+        self._claiming = None
         taken = Counter(head.endpoint_id for head in claim.heads)
         self._crowded -= under_way.keys()
         for endpoint_id, count in taken.items():
@@ -195,6 +201,10 @@ class Pump:
             window.flights[flight] = None
             self._in_all += 1
             self._on_probation += flight.on_probation
+        if self._is_ending:
+            for flight in flights:
+                self._give_back(flight)
+            return
         strangers = [flight for flight in flights if not self._knows(flight.head, now)]
         if strangers:
             self._spawn(self._introduce(strangers))
@@ -323,8 +333,10 @@ class Pump:
         """What one statement takes: never two answers to one delivery, of which one came too late."""
         batch: dict[str, tuple[_Flight, Completed]] = {}
         rest: list[tuple[_Flight, Completed]] = []
+        size = 1 if self._suspects else COMPLETIONS_MAX
+        self._suspects = max(0, self._suspects - 1)
         for one in self._done:
-            if len(batch) < COMPLETIONS_MAX and one[1].head.delivery_id not in batch:
+            if len(batch) < size and one[1].head.delivery_id not in batch:
                 batch[one[1].head.delivery_id] = one
             else:
                 rest.append(one)
@@ -339,14 +351,28 @@ class Pump:
 
     async def _complete(self, batch: list[tuple[_Flight, Completed]]) -> None:
         done = [one for _, one in batch]
+        completing = asyncio.create_task(completion.complete(done, lease_seconds=self._limits.lease_seconds))
+        self._completing = (batch, completing)
+        await self._completed()
+
+    async def _completed(self) -> None:
+        """Go on with what the completion under way hands back. Cancelled, it is taken up again when the pump ends."""
+        if self._completing is None:
+            return
+        batch, completing = self._completing
         try:
-            following = await database.uncancelled(completion.complete(done, lease_seconds=self._limits.lease_seconds))
-        except asyncio.CancelledError:
-            raise  # it goes on by itself; what it hands back is found when its lease is over
+            following = await asyncio.shield(completing)
+        except database.REFUSED:
+            self._completing = None
+            self._suspect(batch)
+            return
         except Exception:
+            self._completing = None
             self._done += batch
             self._something_done.set()
             raise
+        self._completing = None
+        done = [one for _, one in batch]
         runs = {one.head.lane: flight.run + 1 for flight, one in batch}
         was_full = self._places_in_all() == 0
         for head, lease in following.heads:
@@ -357,6 +383,17 @@ class Pump:
         if following.is_left_over or was_full or not has_room.isdisjoint(self._crowded):
             self._wakeups.wake()
         self._disable(done, following.failing_for_days)
+
+    def _suspect(self, batch: list[tuple[_Flight, Completed]]) -> None:
+        """The database refuses something in it for ever, which must not stand in the others' way: one by one, and that one
+        is given up; its lease ends by itself."""
+        if len(batch) > 1:
+            self._done = batch + self._done
+            self._suspects = len(batch)
+            return
+        ((flight, one),) = batch
+        _log.error("an answer not written down", exc_info=True, extra={"delivery": one.head.delivery_id})
+        self._release(flight)
 
     def _release(self, flight: _Flight) -> None:
         window = self._windows[flight.head.endpoint_id]
@@ -383,6 +420,10 @@ class Pump:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
+            if self._claiming is not None:  # cut off in the middle of it: nobody has begun with these
+                claim, self._claiming = await self._claiming, None
+                self._start([(head, claim.lease) for head in claim.heads])
+            await self._completed()
             while self._done:
                 await self._complete(self._batch())
         except Exception as error:  # noqa: BLE001 - leases end by themselves

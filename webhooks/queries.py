@@ -21,8 +21,8 @@ from escrow.ids import Kind as IdKind
 from webhooks.heads import Kind, State
 
 SCANNED_MAX: Final = 20_000
-"""Deliveries of one endpoint that one page looks at: what is rare among millions is found by turning pages, and no question
-keeps the database busy for long."""
+"""Deliveries that one page looks at, shared among the endpoints: what is rare among millions is found by turning pages, and no
+question keeps the database busy for long."""
 
 CLOCKS_APART: Final = timedelta(minutes=1)
 """Identifiers carry the time of the process that made them; creation is told by the database. So far apart at most."""
@@ -149,8 +149,8 @@ async def deliveries_page(actor: Actor, narrowing: Narrowing, *, limit: int, aft
         actor.account_id,
         actor.kind is ActorKind.OPERATOR and narrowing.endpoint_id is not None,
         narrowing.endpoint_id,
-        min(after or _ID_MAX, _id_at(before + CLOCKS_APART) if before is not None else _ID_MAX),
-        _id_at(since - CLOCKS_APART) if since is not None else "",
+        min(after or _ID_MAX, _id_at(before, CLOCKS_APART) if before is not None else _ID_MAX),
+        _id_at(since, -CLOCKS_APART) if since is not None else "",
         limit,
         sorted(actor.contract_ids) if actor.contract_ids is not None else None,
         sorted(narrowing.states) if narrowing.states is not None else None,
@@ -169,7 +169,7 @@ async def deliveries_page(actor: Actor, narrowing: Narrowing, *, limit: int, aft
 
 
 def _scanned(actor: Actor, narrowing: Narrowing, limit: int) -> int:
-    """How many deliveries of each endpoint are looked at; no more than the page where each of them fits."""
+    """How many deliveries are looked at; of each endpoint no more than the page where each of them fits."""
     return SCANNED_MAX if narrowing.leaves_out or actor.contract_ids is not None else limit
 
 
@@ -227,9 +227,9 @@ def _limit(actor: Actor) -> list[str] | None:
     return sorted(actor.contract_ids) if actor.contract_ids is not None else None
 
 
-def _id_at(moment: datetime) -> str:
-    """The first identifier of a delivery that a process could make at this moment."""
-    milliseconds = min(max(int(moment.timestamp() * 1000), 0), 2**48 - 1)
+def _id_at(moment: datetime, later: timedelta) -> str:
+    """The first identifier of a delivery that a process could make so much later than this moment, which may be any."""
+    milliseconds = min(max(int((moment.timestamp() + later.total_seconds()) * 1000), 0), 2**48 - 1)
     return f"{IdKind.DELIVERY}_{ids.encode(milliseconds << 80)}"
 
 
@@ -306,12 +306,15 @@ _FITS: Final = """(
     AND ($10::timestamptz IS NULL OR delivery.created_at >= $10) AND ($11::timestamptz IS NULL OR delivery.created_at < $11))"""
 
 _BY_ENDPOINT: Final = f"""
-WITH {_OWN}, found AS (
+WITH {_OWN}, share AS (
+    SELECT greatest($12::bigint / greatest(count(*), 1), $6::bigint) AS size, $12::bigint > $6::bigint AS ends FROM own
+), found AS (
     SELECT scanned.* FROM own CROSS JOIN LATERAL (
         SELECT * FROM (
-            SELECT delivery.*, {_FITS} AS fits, row_number() OVER (ORDER BY delivery.id DESC) = $12 AS is_horizon
-            FROM (SELECT * FROM deliveries WHERE endpoint_id = own.id AND id < $4 AND id > $5 ORDER BY id DESC LIMIT $12)
-                AS delivery
+            SELECT delivery.*, {_FITS} AS fits,
+                share.ends AND row_number() OVER (ORDER BY delivery.id DESC) = share.size AS is_horizon
+            FROM (SELECT * FROM deliveries WHERE endpoint_id = own.id AND id < $4 AND id > $5 ORDER BY id DESC
+                LIMIT (SELECT size FROM share)) AS delivery, share
         ) AS looked_at WHERE fits OR is_horizon ORDER BY id DESC LIMIT $6
     ) AS scanned
 )

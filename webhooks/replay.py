@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from escrow import bell, database, ids, log
+from escrow import bell, cursors, database, ids, log
 from escrow.bell import Topic
 from escrow.errors import InvalidState, NotFound
 from webhooks.heads import Kind, State
@@ -48,13 +48,13 @@ async def redeliver(delivery_id: str) -> str:
     return delivery_id if row["is_pending"] else new_id
 
 
-async def enqueue_test(endpoint_id: str, *, event_id: str, event_type: str, event_body: str, account_id: str) -> str:
+async def enqueue_test(endpoint_id: str, *, event_id: str, event_type: str, event_body: str, stream_id: str) -> str:
     """Have an event sent that never happened and stands in no log; answers with the id of its delivery.
 
     Refuses with `NotFound` if there is no such endpoint.
     """
     delivery_id = ids.new(ids.Kind.DELIVERY)
-    made = await database.fetch_row(_TEST, endpoint_id, delivery_id, event_id, event_type, event_body, account_id)
+    made = await database.fetch_row(_TEST, endpoint_id, delivery_id, event_id, event_type, event_body, stream_id)
     if made is None:
         raise NotFound(f"There is no webhook endpoint {endpoint_id}.", field="endpointId")
     await bell.ring(Topic.DELIVERIES)
@@ -69,7 +69,13 @@ async def replay(endpoint_id: str, *, after: int | None = None, at: datetime | N
     """
     if (after is None) == (at is None):
         raise ValueError("a replay begins after a position or at a time")
-    start = after if after is not None else await position_before(at) if at is not None else 0
+    start = (
+        min(after, cursors.POSITION_MAX - 1)
+        if after is not None
+        else await position_before(at)
+        if at is not None
+        else 0
+    )
     replay_id = ids.new(ids.Kind.REPLAY)
     made = await database.fetch_row(_REPLAY, endpoint_id, replay_id, start)
     if made is None:
@@ -85,18 +91,19 @@ async def position_before(at: datetime) -> int:
     which are made in the order of real time, tell from where on to look.
     """
     offset = await database.fetch_value("SELECT clock_offset FROM deployment")
-    earliest = await position_recorded_before(at - offset - _CLOCKS_APART)
+    earliest = await position_recorded_before(at.timestamp() - (offset + _CLOCKS_APART).total_seconds())
     first = await database.fetch_value(_FIRST_SINCE, earliest, at)
     return await log.last_position() if first is None else first - 1
 
 
-async def position_recorded_before(at: datetime) -> int:
-    """A position up to which every event was written before `at`, in real time and by the clocks of those who wrote."""
+async def position_recorded_before(at_seconds: float) -> int:
+    """A position up to which every event was written before a moment, in seconds of real time since 1970 and by the clocks of
+    those who wrote."""
     low, high = 0, await log.last_position()
     while low < high:
         middle = (low + high + 1) // 2
         event_id = await database.fetch_value("SELECT event_id FROM log_positions WHERE position = $1", middle)
-        if ids.made_at_seconds(event_id) < at.timestamp():
+        if ids.made_at_seconds(event_id) < at_seconds:
             low = middle
         else:
             high = middle - 1

@@ -44,6 +44,9 @@ DNS_SECONDS: Final = 10.0
 EXCERPT_BYTES_MAX: Final = 16 * 1024
 """So much of an answer is kept; if there is more, the connection is closed and the rest never read."""
 
+STATUS_MIN: Final = 100
+"""What is below is no status of HTTP."""
+
 IDLE_SECONDS: Final = 4.0
 """Connections are kept for so long: widespread servers close theirs after 5 s, and it should not be them."""
 
@@ -138,8 +141,16 @@ class Sender:
         """Close every connection; what is under way ends as `DISCONNECTED`."""
         await self._session.close()
 
+    def _is_closed(self) -> bool:
+        return self._session.closed
+
     async def post(self, *, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send `body` with `headers` beside `HEADERS`. Answers for whatever the receiver did; only cancelling raises."""
+        """Send `body` with `headers` beside `HEADERS`. Answers for whatever the receiver did; only cancelling raises.
+
+        Raises `RuntimeError` once the sender is closed: that would be nobody's answer.
+        """
+        if self._is_closed():
+            raise RuntimeError("this sender was closed")
         exchange = _Exchange()
         token = _current.set(exchange)
         try:
@@ -148,7 +159,7 @@ class Sender:
         except TimeoutError:
             exchange.error = exchange.error or ErrorClass.TIMEOUT
         except Exception as error:  # noqa: BLE001 - whatever a receiver provokes is its answer, not our failure
-            exchange.error = exchange.error or _class_of(error)
+            exchange.error = exchange.error or (ErrorClass.DISCONNECTED if self._is_closed() else _class_of(error))
         finally:
             _current.reset(token)
         return exchange.answer()
@@ -198,6 +209,9 @@ class _Exchange:
 
     def heard(self, response: aiohttp.ClientResponse) -> None:
         self.first_byte_ms = self.ms()
+        if response.status < STATUS_MIN:  # the library reads any three digits
+            self.error = ErrorClass.INVALID_ANSWER
+            raise ValueError(f"an answer with status {response.status}")
         self.status = response.status
         self.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), now=datetime.now(UTC))
 

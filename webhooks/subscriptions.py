@@ -9,8 +9,9 @@ transaction, and who may see a stream is said in one piece of SQL.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from escrow import database
@@ -19,9 +20,7 @@ from escrow.accounts.events import (
     EndpointChanged,
     EndpointCreated,
     EndpointDeleted,
-    EndpointDisabled,
     EndpointEnabled,
-    EndpointSecretRotated,
 )
 
 OPEN: Final = 2**63 - 1
@@ -80,27 +79,23 @@ class Match:
     """Whether something may be sent at once: it is enabled, on no probation, and its breaker is closed."""
 
 
-_FOLLOWED: Final = tuple(
-    event.type
-    for event in (
-        EndpointCreated,
-        EndpointChanged,
-        EndpointSecretRotated,
-        EndpointDisabled,
-        EndpointEnabled,
-        EndpointDeleted,
-    )
-)
+class Task(StrEnum):
+    """What is to be done with an endpoint's lanes."""
+
+    WAKE = "WAKE"
+    """It was changed or enabled: what waits becomes due, and the schedule begins anew."""
+    END = "END"
+    """It was deleted: what waits ends."""
+
+
 _CHANGES: Final = frozenset({EndpointCreated.type, EndpointChanged.type})
 _WAKES: Final = frozenset({EndpointChanged.type, EndpointEnabled.type})
+_FOLLOWED: Final = _CHANGES | _WAKES | {EndpointDeleted.type}
 
 
-async def follow(connection: database.Connection, events: Sequence[Placed]) -> bool:
-    """Take over what these events say of endpoints, in their order; answers whether lanes are to be looked after for it.
-
-    After a change or an enabling what waits becomes due and the endpoint's failures are forgotten; after a deletion it ends.
-    """
-    has_tasks = False
+async def follow(connection: database.Connection, events: Sequence[Placed]) -> dict[str, Task]:
+    """Take over what these events say of filters, in their order; answers what is to be done for endpoints afterwards."""
+    tasks: dict[str, Task] = {}
     for event in events:
         if event.type not in _FOLLOWED:
             continue
@@ -112,12 +107,20 @@ async def follow(connection: database.Connection, events: Sequence[Placed]) -> b
                 _CHANGE, endpoint_id, event.position, event.stream_id, data["eventTypes"], data.get("contractIds")
             )
         if event.type in _WAKES:
-            await connection.execute(_WAKE, endpoint_id)
-            has_tasks = True
+            tasks[endpoint_id] = Task.WAKE
         elif event.type == EndpointDeleted.type:
             await connection.execute(_END, endpoint_id, event.position)
-            has_tasks = True
-    return has_tasks
+            tasks[endpoint_id] = Task.END
+    return tasks
+
+
+async def leave(connection: database.Connection, tasks: Mapping[str, Task]) -> None:
+    """Leave these tasks to whoever does the chores; with them the endpoints' failures are forgotten.
+
+    To be called after lanes were written: completions lock lanes before the health of endpoints, too.
+    """
+    for endpoint_id, task in sorted(tasks.items()):
+        await connection.execute(_LEAVE, endpoint_id, task.value)
 
 
 async def matches(connection: database.Connection, events: Sequence[Placed]) -> list[Match]:
@@ -146,18 +149,15 @@ INSERT INTO subscriptions (endpoint_id, since_position, account_id, event_types,
 VALUES ($1, $2, $3, $4::text[], $5::text[])
 """
 
-_WAKE: Final = """
-UPDATE endpoint_health SET task = 'WAKE', failures = 0, failing_since = NULL, openings = 0, open_until = NULL
-WHERE endpoint_id = $1 AND task IS DISTINCT FROM 'END'
-"""
-
 # Its own deletion is the first event that it doesn't get.
 _END: Final = f"""
-WITH ended AS (
-    UPDATE subscriptions SET until_position = greatest(since_position, $2 - 1)
-    WHERE endpoint_id = $1 AND until_position = {OPEN}
-)
-UPDATE endpoint_health SET task = 'END', open_until = NULL WHERE endpoint_id = $1
+UPDATE subscriptions SET until_position = greatest(since_position, $2 - 1)
+WHERE endpoint_id = $1 AND until_position = {OPEN}
+"""
+
+_LEAVE: Final = """
+UPDATE endpoint_health SET task = $2, failures = 0, failing_since = NULL, openings = 0, open_until = NULL
+WHERE endpoint_id = $1 AND task IS DISTINCT FROM 'END'
 """
 
 _MATCH: Final = f"""

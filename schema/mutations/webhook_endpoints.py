@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import strawberry
-from strawberry.types.unset import UnsetType
 
 from escrow import ids
 from escrow.accounts import endpoint_commands as commands
@@ -121,7 +120,7 @@ async def update_webhook_endpoint(call: Call, given: UpdateWebhookEndpointInput)
             address=_address(call, given.url) if given.url is not None else None,
             description=given.description,
             event_types=tuple(given.event_types) if given.event_types is not None else None,
-            limit=None if isinstance(given.contract_ids, UnsetType) else _limit(given.contract_ids),
+            limit=None if given.contract_ids is strawberry.UNSET else _limit(given.contract_ids),
             api_version=given.api_version,
             expected_version=given.expected_version,
         )

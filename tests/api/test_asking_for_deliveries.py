@@ -17,6 +17,7 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, advance_clock, make_endpoint
 from tests.webhooks.partner import Partners, desk, fan_out_only, partners, settled
+from tests.workers.process import until
 from webhooks import replay
 
 SCOPES = (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE)
@@ -116,14 +117,14 @@ async def test_a_stretch_of_the_log_is_replayed_in_order_and_marked(
         False,
     )
     async with desk():
-        for _ in range(200):
-            found = await client.ask(
-                f'{{ node(id: "{made["id"]}") {{ ... on WebhookReplay {{ lookedUntil until deliveries isOver }} }} }}'
-            )
-            if found["node"]["isOver"]:
-                break
-            await client.ask("{ __typename }")
+
+        async def is_over() -> bool:
+            return bool(await database.fetch_value("SELECT due_at IS NULL FROM replays WHERE id = $1", made["id"]))
+
+        await until(is_over)
         await settled()
+    fields = "... on WebhookReplay { lookedUntil until deliveries isOver }"
+    found = await client.ask(f'{{ node(id: "{made["id"]}") {{ {fields} }} }}')
     assert found["node"]["isOver"]
     assert found["node"]["lookedUntil"] == found["node"]["until"]
     assert found["node"]["deliveries"] == len(whole) - 3
@@ -272,3 +273,50 @@ async def test_a_replay_of_the_future_is_over_at_once(people: People, client: Ca
     assert payload["replay"]["isOver"]
     assert payload["replay"]["after"] == payload["replay"]["until"]
     assert not await replay.step()
+
+
+@pytest.mark.parametrize(
+    ("begins", "is_over"),
+    [
+        ({"since": "0001-01-01T00:00:00Z"}, False),
+        ({"since": "9999-12-31T23:59:59Z"}, True),
+        ({"after": "cur_0000000000000"}, False),
+        ({"after": "cur_7zzzzzzzzzzzz"}, True),
+    ],
+)
+async def test_a_replay_may_begin_anywhere(
+    people: People, client: Caller, endpoint: MadeEndpoint, begins: dict[str, str], is_over: bool
+) -> None:
+    await delivered(people)
+    payload = await client.done("replayEvents", {"endpointId": endpoint.id, **begins}, REPLAY)
+    assert payload["replay"]["isOver"] is is_over
+
+
+async def test_a_key_that_is_limited_to_a_contract_tests_the_endpoint_with_the_same_limit(
+    people: People, client: Caller, receivers: Partners
+) -> None:
+    deal = await people.deployment.fund("10.00")
+    narrow = await make_endpoint(people.deployment.client, receivers.url(), contract_ids=(deal.id,))
+    await fan_out_only()
+    limited = await with_key(
+        client.http, people.deployment.client, people.deployment.operator, SCOPES, contract_ids=(deal.id,)
+    )
+    payload = await limited.done("sendTestEvent", {"endpointId": narrow.id}, DELIVERY)
+    assert (payload["delivery"]["kind"], payload["delivery"]["stream"]) == ("TEST", deal.id)
+    await send_what_waits()
+    assert receivers.arrivals[-1].headers["webhook-id"] == payload["delivery"]["eventId"]
+
+
+async def test_asking_costs_the_key_a_look_a_write_and_the_answer(
+    people: People, client: Caller, endpoint: MadeEndpoint
+) -> None:
+    await delivered(people)
+    delivery = (await newest(client))["id"]
+    for mutation, given, fields in [
+        ("redeliver", {"deliveryId": delivery}, DELIVERY),
+        ("replayEvents", {"endpointId": endpoint.id, "after": "cur_0000000000000"}, REPLAY),
+        ("sendTestEvent", {"endpointId": endpoint.id}, DELIVERY),
+    ]:
+        with database.counting() as statements:
+            await client.done(mutation, given, fields)
+        assert len(statements) == 4, mutation

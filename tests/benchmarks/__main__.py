@@ -12,12 +12,12 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines, live, reading
+from tests.benchmarks import commands, deadlines, live, reading, webhooks
 from tests.engines import TestServer
 
 ROUNDS: Final = 5
 WORKERS: Final = (1, 2)
-PARTS: Final = ("commands", "deadlines", "live", "reading")
+PARTS: Final = ("commands", "deadlines", "live", "reading", "webhooks")
 
 
 async def main(chosen: Sequence[str]) -> None:
@@ -35,6 +35,8 @@ async def main(chosen: Sequence[str]) -> None:
                     live.print_table(await live.measure(server, engines.redis_url, subscribers))
             if "reading" in chosen:
                 reading.print_table(await reading.measure(server))
+            if "webhooks" in chosen:
+                await webhooks.print_tables(server, engines.redis_url)
 
 
 def print_table(rounds: list[commands.Figures]) -> None:

@@ -11,7 +11,12 @@ import pytest
 from earnest.cli import make_parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "stories").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "integrating").glob("*.md")),
+    *sorted((ROOT / "docs" / "stories").glob("*.md")),
+]
 
 
 def commands() -> list[str]:

@@ -231,7 +231,12 @@ async def test_up_makes_keys_and_a_contract_once_and_the_demo_plays_beside_it(tm
         code, told = await demo(tmp_path)
         assert code == 0, told
         assert told.rstrip().endswith("together")
+        assert "Each of these events came as a webhook, too" in told
         assert await contracts(first) == ["ACTIVE 1", "COMPLETED 5"]
+        left = await Api(first.url, first.client.key).ask(
+            "query Left { viewer { account { webhookEndpoints { id } } } }"
+        )
+        assert left["viewer"]["account"]["webhookEndpoints"] == []
     async with up(tmp_path):
         second = read_keys(path)
         assert second is not None

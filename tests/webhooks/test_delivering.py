@@ -5,6 +5,8 @@ Days pass by moving the rows' times, never by waiting.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from webhooks import health, pump
 from webhooks.audit import audit_deliveries
 from webhooks.pump import Limits
 from webhooks.retries import DELAYS_SECONDS
+from webhooks.sender import Answer, Sender
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -168,7 +171,8 @@ async def test_a_timeout_puts_the_endpoint_on_probation_until_it_answers() -> No
         await make_due()
         await attempts_made(begun + 1)
         assert (await health_of(end.id))["probation"] is True
-        assert partner.hanging in (begun + 1, begun + 2), "one at a time"
+        times = [arrival.at for arrival in partner.arrivals][begun:]
+        assert all(later - earlier >= 0.25 for earlier, later in pairwise(times)), "one at a time"
         errors = await database.fetch("SELECT DISTINCT error, status FROM delivery_attempts")
         assert [tuple(row) for row in errors] == [("TIMEOUT", None)]
         partner.replies["/hook"] = 200
@@ -500,6 +504,39 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
         assert 50 < waiting["seconds"] <= pump.OWN_FAULT_SECONDS
+
+
+async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Sender.post
+
+    async def post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        answer = await whole(by, url=url, headers=headers, body=body)
+        return replace(answer, status=99) if url.endswith("/odd") else answer
+
+    monkeypatch.setattr(Sender, "post", post)
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        odd = await make_endpoint(there.client, partner.url("/odd"))
+        well = await make_endpoint(there.freelancer, partner.url("/well"))
+        await worker.fan_out()
+        for _ in range(5):
+            await there.propose()
+        await worker.fan_out()
+
+        async def all_through() -> bool:
+            return not await database.fetch_value(
+                "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'PENDING'", well.id
+            )
+
+        await until(all_through)
+        assert partner.events("/odd")
+        counted = "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'DELIVERED'"
+        assert await database.fetch_value(counted, odd.id) == 0
+        await make_due()
+        again = await there.propose()
+        await worker.fan_out()
+        await until(all_through)
+        assert again.id in {arrival.stream for arrival in partner.arrivals if arrival.path == "/well"}
 
 
 async def test_no_endpoint_has_more_requests_at_once_than_its_window() -> None:

@@ -118,7 +118,7 @@ async def test_what_cannot_be_redelivered_is_refused_and_makes_nothing() -> None
         await replay.redeliver(delivery_id)
     with pytest.raises(NotFound, match="no delivery"):
         await replay.redeliver(ids.new(Kind.DELIVERY))
-    test = {"event_id": ids.new(Kind.EVENT), "event_type": "x", "event_body": "{}", "account_id": "acc"}
+    test = {"event_id": ids.new(Kind.EVENT), "event_type": "x", "event_body": "{}", "stream_id": "acc"}
     for refused in (replay.enqueue_test(end.id, **test), replay.replay(end.id, after=0)):
         with pytest.raises(NotFound, match="no webhook endpoint"):
             await refused
@@ -267,7 +267,7 @@ async def test_a_test_goes_the_same_way_and_stands_in_no_log() -> None:
             event_id=event_id,
             event_type="contract.accepted",
             event_body=body,
-            account_id=there.client.account_id or "",
+            stream_id=there.client.account_id or "",
         )
         await settled()
         assert partner.events() == [event_id]

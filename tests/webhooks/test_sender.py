@@ -167,11 +167,24 @@ async def test_a_gzip_bomb_is_kept_as_it_came_and_never_unpacked() -> None:
         b"HTTP/1.1 200 " + b"y" * 1_000_000 + b"\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 0 OK\r\n\r\n",
+        b"HTTP/1.1 000 OK\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
         b"\x00" * 1000,
     ],
-    ids=["many headers", "a long header", "a long reason", "ssh", "status 0", "length below 0", "two lengths", "zeros"],
+    ids=[
+        "many headers",
+        "a long header",
+        "a long reason",
+        "ssh",
+        "status 0",
+        "status 000",
+        "status 099",
+        "length below 0",
+        "two lengths",
+        "zeros",
+    ],
 )
 async def test_what_is_no_http_is_an_invalid_answer(raw: bytes) -> None:
     answer = await once(says(raw))
@@ -288,7 +301,10 @@ async def test_closing_the_sender_ends_what_is_under_way() -> None:
         await seen.arrived.wait()
         await by.close()
         answer = await under_way
+        with pytest.raises(RuntimeError, match="closed"):
+            await post(by, seen.url())
     assert answer.error is ErrorClass.DISCONNECTED
+    assert len(seen.heard) == 1
 
 
 async def test_cancelling_cancels_and_leaves_the_sender_well() -> None:

@@ -43,7 +43,7 @@ def reached(point: str) -> bool:
     if _options.get("point", "nowhere") != point:
         return False
     _passed += 1
-    return _passed == _options.get("after", 0) + 1
+    return _passed == int(_options.get("after", 0)) + 1
 
 
 def end() -> None:
@@ -90,9 +90,9 @@ def arm() -> None:
             end()
         take(self, batch)
 
-    completion.complete = mortal_complete  # type: ignore[assignment]
-    pump.endpoints = mortal_introduce  # type: ignore[attr-defined]
-    fanout.FanOut._write = mortal_write  # type: ignore[method-assign]
+    completion.complete = mortal_complete
+    vars(pump)["endpoints"] = mortal_introduce
+    fanout.FanOut._write = mortal_write  # type: ignore[method-assign,assignment]
     Pump.take = mortal_take  # type: ignore[method-assign]
     if _options.get("hurry"):
         retries.DELAYS_SECONDS = (0.05,) * len(retries.DELAYS_SECONDS)  # type: ignore[misc]

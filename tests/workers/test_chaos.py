@@ -65,8 +65,9 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
     dice = random.Random(2)
     first = await strike("100.00", "50.00")
     deals = [first, *[await first.another("100.00", "50.00") for _ in range(DEALS - 1)]]
-    lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
-    async with worker(database, redis_url, tmp_path / "steady.log"):
+    async with worker(database, redis_url, tmp_path / "steady.log") as steady:
+        await steady.says("worker works")
+        lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
         for kill in range(KILLS):
             async with worker(database, redis_url, tmp_path / f"{kill}.log") as doomed:
                 await doomed.says("worker works")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections import Counter
 from pathlib import Path
@@ -31,7 +32,7 @@ from tests.workers.test_engines_away import own_redis as own_redis
 from webhooks.audit import audit_deliveries
 from webhooks.claims import ABANDONED
 
-SHORT: Final = {"limits": {"lease_seconds": 1.5, "request_seconds": 0.5}}
+SHORT: Final = {"hurry": True, "limits": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 """Leases that end within a test."""
 
 
@@ -194,6 +195,7 @@ async def test_two_sequencers_of_which_one_is_killed_in_the_middle_lose_and_doub
                     deals: list[Deal] = []
                     while doomed.process.returncode is None:
                         deals.append(await there.propose())
+                        await asyncio.sleep(0.02)
                     assert await doomed.exit_code() == -signal.SIGKILL
             await settled()
 

@@ -12,6 +12,8 @@ from escrow.database import fetch, fetch_value
 from escrow.payments import orders
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import strike
+from webhooks.pump import Pump
+from webhooks.sender import Sender
 from workers import cron, payments, sequencer, supervision
 from workers.logs import LineFormatter
 
@@ -95,7 +97,8 @@ async def test_the_sequencer_and_the_payments_are_woken_by_the_bell(
     monkeypatch.setattr(orders, "LOOK_AGAIN_SECONDS", 0.0)
     deal = await strike("10.00")
     await bell.connect(redis_url)
-    pumps = [sequencer.pump(), payments.pump(Sandbox(settle_seconds=0.0))]
+    sender = Sender()
+    pumps = [sequencer.pump(Pump(sender)), payments.pump(Sandbox(settle_seconds=0.0))]
     tasks = [asyncio.create_task(pump) for pump in pumps]
     try:
         with bell.listen(Topic.POSITIONED) as wakeups:
@@ -111,5 +114,6 @@ async def test_the_sequencer_and_the_payments_are_woken_by_the_bell(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await sender.close()
         await bell.disconnect()
     assert await deal.events("deposit.failed") == ["deposit.failed"]
