@@ -40,6 +40,15 @@ class MilestoneChange:
     after: Milestone
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectChange:
+    """The state of a deposit, refund request, dispute or change request before and after; ``None`` if it would be made."""
+
+    id: str
+    before: str | None
+    after: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """The consequences of a command, those of deadlines that are due included; with a ``refusal`` only those.
@@ -87,6 +96,17 @@ class Preview:
             if known.get(one.id) != one
         ]
 
+    def objects(self) -> list[ObjectChange]:
+        """The deposits, refund requests, disputes and change requests that would be made, or whose state would change."""
+        if self.after is None:
+            return []
+        known = _states(self.before)
+        return [
+            ObjectChange(identifier, known.get(identifier), state)
+            for identifier, state in _states(self.after).items()
+            if known.get(identifier) != state
+        ]
+
     def started(self) -> list[Deadline]:
         """The clocks that would start or get another time, reminders left out, in the order in which they ring."""
         known = {(one.kind, one.subject_id): one.due_at for one in _clocks(self.before)}
@@ -112,6 +132,13 @@ def _milestones(contract: Contract | None) -> dict[str, Milestone]:
     if contract is None:
         return {}
     return {one.id: one for one in (*contract.milestones, *contract.former.values())}
+
+
+def _states(contract: Contract | None) -> dict[str, str]:
+    if contract is None:
+        return {}
+    kinds = (contract.deposits, contract.refunds, contract.disputes, contract.change_requests)
+    return {identifier: one.state.value for kind in kinds for identifier, one in kind.items()}
 
 
 def _clocks(contract: Contract | None) -> list[Deadline]:

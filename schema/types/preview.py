@@ -13,9 +13,10 @@ from escrow.access import Side
 from escrow.agreement import deadlines, events
 from escrow.agreement import state as domain
 from escrow.agreement.postings import Posting
-from escrow.lifecycle import ContractState, MilestoneState
+from escrow.lifecycle import ContractState, Hold, MilestoneState
 from schema.context import Context
 from schema.types.common import Actor, Money, money_of
+from schema.types.record import Ending
 from schema.user_errors import UserError
 
 
@@ -80,6 +81,7 @@ class ForeseenFees:
 @strawberry.type(description="A milestone's state and money at one moment.")
 class MilestoneMoment:
     state: MilestoneState = strawberry.field(description="Where it and its money stand.")
+    hold: Hold = strawberry.field(description="What freezes it.")
     position: int = strawberry.field(description="Its place in the plan.")
     amount: Money = strawberry.field(description="Its price.")
     held: Money = strawberry.field(description="What escrow holds for it, without the client's fee.")
@@ -88,6 +90,7 @@ class MilestoneMoment:
     def of(cls, milestone: domain.Milestone, currency: str) -> MilestoneMoment:
         return cls(
             state=milestone.state,
+            hold=milestone.hold,
             position=milestone.position,
             amount=money_of(milestone.amount_minor, currency),
             held=money_of(milestone.held_minor, currency),
@@ -102,10 +105,18 @@ class MilestoneChange:
     after: MilestoneMoment = strawberry.field(description="As it would be.")
 
 
+@strawberry.type(description="A deposit, refund request, dispute or change request before and after the command.")
+class ObjectChange:
+    id: strawberry.ID = strawberry.field(description="Which one it is, as its prefix tells; a new one's is made up.")
+    before: str | None = strawberry.field(description="Its state as it is; null if it would be made.")
+    after: str = strawberry.field(description="Its state as it would be.")
+
+
 @strawberry.type(description="The contract's state before and after the command.")
 class ContractChange:
     before: ContractState | None = strawberry.field(description="As it is; null if it would be proposed.")
     after: ContractState = strawberry.field(description="As it would be.")
+    ending: Ending | None = strawberry.field(description="Who would be ending it then, if somebody would.")
 
 
 @strawberry.type(description="A clock that the command would start or stop.")
@@ -146,6 +157,9 @@ class Preview:
     milestones: list[MilestoneChange] = strawberry.field(
         description="The milestones that would be added or would change."
     )
+    objects: list[ObjectChange] = strawberry.field(
+        description="The deposits, refund requests, disputes and change requests that would be made or change their state."
+    )
     deadlines_started: list[ForeseenDeadline] = strawberry.field(
         description="The clocks that would start, or be set to another time."
     )
@@ -166,13 +180,20 @@ class Preview:
             fees=ForeseenFees.of(found.fees(), currency) if after is not None else None,
             contract=_contract(found.before, after) if after is not None else None,
             milestones=[_milestone(change, currency) for change in changes],
+            objects=[
+                ObjectChange(id=strawberry.ID(one.id), before=one.before, after=one.after) for one in found.objects()
+            ],
             deadlines_started=[ForeseenDeadline.of(clock) for clock in found.started()],
             deadlines_stopped=[ForeseenDeadline.of(clock) for clock in found.stopped()],
         )
 
 
 def _contract(before: domain.Contract | None, after: domain.Contract) -> ContractChange:
-    return ContractChange(before=before.state if before is not None else None, after=after.state)
+    return ContractChange(
+        before=before.state if before is not None else None,
+        after=after.state,
+        ending=Ending.of(after.ending) if after.ending is not None else None,
+    )
 
 
 def _milestone(change: preview.MilestoneChange, currency: str) -> MilestoneChange:

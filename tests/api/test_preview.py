@@ -20,8 +20,8 @@ PREVIEW = """query ($command: CommandInput!) { preview(command: $command) {
     fees {
         clientAsked { amount } clientHeld { amount } clientEarned { amount } clientReturned { amount } freelancerEarned { amount }
     }
-    contract { before after }
-    milestones { milestoneId title before { state held { amount } } after { state held { amount } } }
+    contract { before after ending { by } } objects { id before after }
+    milestones { milestoneId title before { state hold held { amount } } after { state hold held { amount } } }
     deadlinesStarted { subject at action inFavourOf } deadlinesStopped { subject action }
 } }"""
 
@@ -63,10 +63,11 @@ async def test_an_approval_tells_what_it_would_release(people: People) -> None:
         "clientAsked": "0.00", "clientHeld": "0.00", "clientEarned": "6.25", "clientReturned": "0.00",
         "freelancerEarned": "25.00",
     }  # fmt: skip
-    assert found["contract"] == {"before": "ACTIVE", "after": "COMPLETED"}
+    assert found["contract"] == {"before": "ACTIVE", "after": "COMPLETED", "ending": None}
+    assert found["objects"] == []
     (change,) = found["milestones"]
-    assert change["before"] == {"state": "SUBMITTED", "held": {"amount": "250.00"}}
-    assert change["after"] == {"state": "RELEASED", "held": {"amount": "0.00"}}
+    assert change["before"] == {"state": "SUBMITTED", "hold": "NONE", "held": {"amount": "250.00"}}
+    assert change["after"] == {"state": "RELEASED", "hold": "NONE", "held": {"amount": "0.00"}}
     assert found["deadlinesStarted"] == []
     assert [clock["action"] for clock in found["deadlinesStopped"]] == ["milestone.released"]
 
@@ -75,10 +76,27 @@ async def test_a_proposal_can_be_looked_at_before_it_is_made(people: People) -> 
     command = {"proposeContract": proposal(people, "10.00", "20.00")}
     found = (await people.client.ask(PREVIEW, {"command": command}))["preview"]
     assert [event["type"] for event in found["events"]] == ["contract.proposed", "milestone.added", "milestone.added"]
-    assert found["contract"] == {"before": None, "after": "PROPOSED"}
+    assert found["contract"] == {"before": None, "after": "PROPOSED", "ending": None}
     assert [(one["before"], one["after"]["state"]) for one in found["milestones"]] == [(None, "PLANNED")] * 2
     assert [clock["action"] for clock in found["deadlinesStarted"]] == ["contract.expired"]
     assert await database.fetch_value("SELECT count(*) FROM contracts") == 0
+
+
+async def test_a_quarrel_can_be_looked_at_before_it_begins(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    refund_id = await deal.request_refund()
+    claim = {"refundId": refund_id, "reason": "No", "claim": {"amount": "200.00", "currency": "USD"}}
+    found = (await people.freelancer.ask(PREVIEW, {"command": {"declineRefund": claim}}))["preview"]
+    assert found["refusal"] is None
+    (change,) = found["milestones"]
+    assert (change["before"]["hold"], change["after"]["hold"]) == ("REFUND_REQUEST", "DISPUTE")
+    (request, dispute) = found["objects"]
+    assert request == {"id": refund_id, "before": "OPEN", "after": "DECLINED"}
+    assert (dispute["id"][:4], dispute["before"], dispute["after"]) == ("dsp_", None, "MEDIATION")
+    assert [clock["action"] for clock in found["deadlinesStarted"]] == ["dispute.overdue"]
+    assert [clock["action"] for clock in found["deadlinesStopped"]] == ["milestone.refunded"]
+    ending = (await people.client.ask(PREVIEW, {"command": {"endContract": {"contractId": deal.id}}}))["preview"]
+    assert ending["contract"] == {"before": "ACTIVE", "after": "ACTIVE", "ending": {"by": "CLIENT"}}
 
 
 async def test_a_payment_token_is_shown_to_nobody(people: People) -> None:

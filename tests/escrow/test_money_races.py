@@ -112,8 +112,16 @@ SITUATIONS: Final = {
     ),
     "in mediation": Situation(
         _in_mediation,
-        ("decide", "decide as the operator"),
-        ("accept claim", "accept the client's offer", "accept the freelancer's offer", "approve", "give refund", "end"),
+        ("decide",),
+        (
+            "decide as the operator",
+            "accept claim",
+            "accept the client's offer",
+            "accept the freelancer's offer",
+            "approve",
+            "give refund",
+            "end",
+        ),
     ),
     "taken back": Situation(_taken_back, ("lose", "win"), ("end",)),
     "proposed": Situation(_proposed, ("revise", "decline", "withdraw"), ("accept",)),

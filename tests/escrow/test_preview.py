@@ -13,7 +13,7 @@ from escrow import database, ids, store_read
 from escrow.access import CLOCK, PROVIDER, Role, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines
-from escrow.commands import run
+from escrow.commands import Outcome, run
 from escrow.errors import Forbidden, InvalidState, NotFound
 from escrow.ids import Kind
 from escrow.log import UnknownEvent
@@ -69,6 +69,7 @@ async def test_a_preview_writes_nothing_and_the_command_then_does_just_that(
     ]
     states = {change.after.id: change.after.state.value for change in foreseen.milestones()}
     assert states == await _changed_states(outcome.contract.id, before, set(states))
+    assert {change.id: change.after for change in foreseen.objects()} == await _object_states(outcome, before)
     running = {
         (row["kind"], row["subject_id"], row["due_at"]) for row in await database.fetch("SELECT * FROM deadlines")
     }
@@ -82,6 +83,19 @@ async def _transfers(contract_id: str, before: dict[str, list[object]]) -> list[
     rows = await database.fetch("SELECT * FROM transfers WHERE contract_id = $1 ORDER BY id", contract_id)
     new = rows[len(before["transfers"]) :]
     return [(row["debit"], row["credit"], row["amount_minor"], row["currency"]) for row in new]
+
+
+async def _object_states(outcome: Outcome, before: dict[str, list[object]]) -> dict[str, str]:
+    """The states of deposits, requests and disputes that were made or changed."""
+    found = {}
+    for table in ("deposits", "refund_requests", "disputes", "change_requests"):
+        old = {row[0]: row for row in before[table] if isinstance(row, tuple)}
+        rows = await database.fetch(f"SELECT * FROM {table} WHERE contract_id = $1", outcome.contract.id)
+        place = list(rows[0].keys()).index("state") if rows else 0
+        found |= {
+            row["id"]: row["state"] for row in rows if row["id"] not in old or old[row["id"]][place] != row["state"]
+        }
+    return found
 
 
 async def _changed_states(contract_id: str, before: dict[str, list[object]], asked: set[str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ async def _write(deployment: Deployment, until: asyncio.Event) -> None:
             await deal.fund()
         except DomainError:
             continue
-        await asyncio.sleep(random.uniform(0.0, 0.05))
+        await asyncio.sleep(random.uniform(0.02, 0.1))
 
 
 async def _listen(served: Served, token: str | None, heard: list[Heard], count: int, *, by_socket: bool) -> None:
