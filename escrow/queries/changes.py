@@ -16,14 +16,16 @@ from escrow.queries.records import TEXTS_SQL, EventView, event_view
 TOUCHED_MAX: Final = 500
 """A page ends before the event with which it would touch more milestones; every page has one event."""
 
-NAMES_ITS_MILESTONES: Final = frozenset({"milestone_id", "milestone_ids", "deposit_id"})
+NAMES_ITS_MILESTONES: Final = frozenset({"milestone_id", "milestone_ids", "to_milestone_id", "deposit_id"})
 """Fields of events that tell which milestones an event is about, a deposit's being those that it is for."""
 
 TOUCHES_NO_MILESTONE: Final = frozenset(
     {
         "contract.proposed", "contract.revised", "contract.accepted", "contract.declined", "contract.withdrawn",
-        "contract.expired", "contract.completed", "refund.paid", "refund.failed", "payout.started", "payout.paid",
-        "payout.failed",
+        "contract.expired", "contract.completed", "contract.end_requested", "contract.end_withdrawn", "contract.ended",
+        "contract.dormant", "change_request.filed", "change_request.accepted", "change_request.declined",
+        "change_request.withdrawn", "change_request.stale", "refund.paid", "refund.failed", "payout.started", "payout.paid",
+        "payout.failed", "payouts.changed",
     }
 )  # fmt: skip
 """Events of contracts that name no milestone because they change none; what goes with them has events of its own."""
@@ -124,6 +126,7 @@ _MEDIATED: Final = """(
 
 TOUCHED_SQL: Final = """ARRAY(
     SELECT said.data->>'milestoneId' WHERE said.data->>'milestoneId' IS NOT NULL
+    UNION SELECT said.data->>'toMilestoneId' WHERE said.data->>'toMilestoneId' IS NOT NULL
     UNION SELECT json_array_elements_text(said.data->'milestoneIds')
     UNION SELECT part->>'milestone_id' FROM deposits, jsonb_array_elements(deposits.parts) AS part
         WHERE deposits.id = said.data->>'depositId'
@@ -137,10 +140,12 @@ TOUCHED_SQL: Final = """ARRAY(
             SELECT FROM events AS before
             WHERE before.stream_id = e.stream_id AND before.sequence = e.sequence - 1
             AND before.occurred_at = e.occurred_at
-            AND before.type IN ('milestone.added', 'contract.proposed', 'contract.revised'))
+            AND (before.type IN ('contract.proposed', 'contract.revised') OR before.type = 'milestone.added'
+                AND (before.body::json->'data'->>'position')::int < (said.data->>'position')::int))
 )"""
 """The milestones that the event `e` touched, from its payload `said.data`: those that it names, the whole plan of one that
-was moved, and those behind one that was added among them, but not one that a plan was laid out with, which has none behind."""
+was moved, and those behind one that was added among them. One that a plan was laid out with has none behind, and what is
+behind one that was added right after another, and behind it, the other touched."""
 
 _PAGE: Final = f"""
 SELECT last.position AS last_position, page.*
