@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from escrow.agreement import inputs, plan
 from escrow.agreement.commands import (
@@ -30,6 +31,9 @@ from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.lifecycle import MilestoneState
 from escrow.money import Money, RawMoney, exact
+
+_ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
+"""What stands for the words of an operation that were erased: no plan takes it."""
 
 
 def carry_out(history: History, change: RequestedChange, desk: Desk) -> None:
@@ -143,8 +147,11 @@ def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def asked(request: ChangeRequest) -> tuple[RequestedChange, ...]:
-    """The operations of a request as they were asked for. Words that were erased are empty, and won't be found good."""
-    words = request.words or (ChangeWords(),) * len(request.changes)
+    """The operations of a request as they were asked for. Words that were erased are empty, and won't be found good.
+
+    Whether an edit had any isn't known any more, so none of an edit is carried out then, not only what is left of it.
+    """
+    words = request.words or (_ERASED,) * len(request.changes)
     return tuple(_asked(change, said) for change, said in zip(request.changes, words, strict=True))
 
 

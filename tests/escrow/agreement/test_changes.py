@@ -322,6 +322,18 @@ def test_a_request_whose_words_were_erased_is_found_stale() -> None:
     assert (accept(story).code(), story.happened()) == ("STALE_CHANGE_REQUEST", ["change_request.stale"])
 
 
+@pytest.mark.parametrize("amended", [False, True])
+def test_nothing_of_an_operation_is_carried_out_once_its_words_were_erased(amended: bool) -> None:
+    story = active("100.00", "50.00").pay(1)
+    change = amend(story, due_on=LATER, deliverables=["x"]) if amended else edit(story, 2, title="T", due_on=LATER)
+    file(story, change)
+    mute = replace(request(story), words=(), message="")
+    story.contract = replace(story.state, change_requests={mute.id: mute})
+    plan = story.state.milestones
+    assert (accept(story).code(), story.happened()) == ("STALE_CHANGE_REQUEST", ["change_request.stale"])
+    assert story.state.milestones == plan
+
+
 def test_an_added_milestone_has_its_identifier_from_the_filing_on() -> None:
     story = active()
     draft = story.draft("3.00")
