@@ -12,8 +12,9 @@ installed := .venv/installed
 run: install
 	@$(venv) -m earnest up $(ARGS)
 
+# Two processes or more, each with engines of its own; `make test ARGS="-n 0 tests/escrow"` takes one.
 test: install
-	@$(venv) -m pytest $(ARGS)
+	@$(venv) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: install
 	@$(venv) -m ruff check .
