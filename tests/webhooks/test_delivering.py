@@ -284,6 +284,7 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
             await make_endpoint(there.client, partner.url("/b")),
         )
         await worker.fan_out()
+        await settled()
         partner.replies["/hook"] = 410
         deal = await there.propose()
         await worker.fan_out()
@@ -404,6 +405,33 @@ async def test_a_new_url_makes_what_waits_due_at_once() -> None:
         await settled()
     assert len(partner.accepted("/new")) == len({event_id for event_id, _ in await matching()})
     assert len(partner.events("/hook")) == 1
+    await well()
+
+
+@pytest.mark.parametrize("failures", [6, len(DELAYS_SECONDS)], ids=["far along", "the last retry"])
+async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as_it_failed(failures: int) -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk(request_seconds=2.5) as worker:
+        end = await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        partner.replies["/hook"] = 500
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+        partner.replies["/hook"] = HANG
+        await database.execute("UPDATE lanes SET failures = $1 WHERE due_at IS NOT NULL", failures)
+        await make_due()
+
+        async def under_way() -> bool:
+            return partner.hanging == 1
+
+        await until(under_way)
+        moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
+        await running.run(moved, by=there.client)
+        await worker.fan_out()
+        await settled()
+    assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
+    assert set(await states()) == {"DELIVERED"}
     await well()
 
 
