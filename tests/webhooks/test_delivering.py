@@ -31,7 +31,7 @@ from tests.webhooks.partner import (
     states,
 )
 from tests.workers.process import until
-from webhooks import health, pump
+from webhooks import health, pump, queries
 from webhooks.audit import audit_deliveries
 from webhooks.pump import Limits
 from webhooks.retries import DELAYS_SECONDS
@@ -532,6 +532,30 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
         assert 50 < waiting["seconds"] <= pump.OWN_FAULT_SECONDS
+
+
+async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        raise KeyError("a fault of the sender")
+
+    monkeypatch.setattr(Sender, "post", post)
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+
+        async def handed_back() -> bool:
+            return (await lane())["token"] is None
+
+        await until(handed_back)
+        found = await lane()
+        assert (found["failures"], found["seconds"] > 50) == (0, True)
+    delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
+    (attempt,) = (await queries.attempts_pages([delivery_id], limit=10, after=None))[delivery_id]
+    assert attempt.error is queries.AttemptError.INTERRUPTED
 
 
 async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
