@@ -115,4 +115,6 @@ async def test_a_step_of_any_package_that_is_not_applied_is_pending() -> None:
         app, _, name = step.partition(".")
         await database.execute("DELETE FROM tortoise_migrations WHERE app = $1 AND name = $2", app, name)
         assert await migrate.pending() == [step]
-        await database.execute("INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, now())", app, name)
+        await database.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, now())", app, name
+        )
