@@ -1,7 +1,8 @@
 """The audit of deliveries: the log alone tells who should get what, and each must have it exactly once.
 
-Beside that every lane must stand where its deliveries say, and the filters in force must be those that the log has. It reads in
-short snapshots, since a long one keeps PostgreSQL from clearing up behind lanes, which change all the time.
+Beside that every lane must stand where its deliveries say, what is final must follow from attempts, and the filters in force
+must be those that the log has. It reads in short snapshots, since a long one keeps PostgreSQL from clearing up behind lanes,
+which change all the time.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements
@@ -32,7 +33,10 @@ async def audit_deliveries(*, batch: int = BATCH_POSITIONS) -> AsyncIterator[Dif
     last = await log.last_position()
     for start in range(1, last + 1, batch):
         async with database.transaction(snapshot=True):
-            differences = await _events(start, min(start + batch - 1, last))
+            differences = [
+                *await _events(start, min(start + batch - 1, last)),
+                *await _states(start, min(start + batch - 1, last)),
+            ]
             await _follow(spans, start, min(start + batch - 1, last))
         for difference in differences:
             yield difference
@@ -60,6 +64,15 @@ async def _events(first: int, last: int) -> list[Difference]:
             "one, in the lane of its stream" if row["is_due"] else "none",
             "another" if row["delivery_id"] else "none",
         )
+        for row in rows
+    ]
+
+
+async def _states(first: int, last: int) -> list[Difference]:
+    """Final deliveries whose attempts say something else."""
+    rows = await database.fetch(_STATES, first, last)
+    return [
+        Difference(row["event_id"], f"delivery to {row['endpoint_id']}", "what its attempts say", row["state"])
         for row in rows
     ]
 
@@ -126,18 +139,21 @@ def _lane(row: database.Record) -> Iterator[Difference]:
         yield Difference(subject, "is idle", row["first_pending"] is None, row["due_at"] is None)
 
 
-# Two sets for each event: who should get it, and who has a delivery of it. Mediators get what is disputed while they are
-# appointed, which the log doesn't tell event by event, so theirs are neither missed nor too many.
-_EVENTS: Final = f"""
-WITH placed AS MATERIALIZED (
+_PLACED: Final = """placed AS MATERIALIZED (
     SELECT place.position, place.event_id, place.stream_id, event.type FROM log_positions AS place
     CROSS JOIN LATERAL (SELECT type FROM events WHERE id = place.event_id OFFSET 0) AS event
     WHERE place.position BETWEEN greatest($1, (SELECT kept_from_position FROM delivery_retention)) AND $2
-), expected AS (
-    SELECT placed.position, placed.event_id, placed.stream_id, matching.endpoint_id FROM placed {STANDING_MATCHES}
+)"""
+
+# Two sets for each event: who should get it, and who has a delivery of it. Mediators get what is disputed while they are
+# appointed, which the log doesn't tell event by event, so theirs are neither missed nor too many.
+_EVENTS: Final = f"""
+WITH {_PLACED}, expected AS (
+    SELECT placed.position, placed.event_id, placed.stream_id, placed.type, matching.endpoint_id
+    FROM placed {STANDING_MATCHES}
 ), found AS (
     SELECT placed.position, placed.event_id, placed.stream_id, delivery.* FROM placed CROSS JOIN LATERAL (
-        SELECT id, endpoint_id, lane, position AS at, stream_id AS of FROM deliveries
+        SELECT id, endpoint_id, lane, position AS at, stream_id AS of, event_type FROM deliveries
         WHERE event_id = placed.event_id AND kind = '{Kind.EVENT}' OFFSET 0) AS delivery
 )
 SELECT event_id, endpoint_id, expected.position IS NOT NULL AS is_due, found.id AS delivery_id
@@ -146,9 +162,28 @@ WHERE (expected.position IS NULL AND NOT EXISTS (
         SELECT FROM endpoints AS of, events AS appointed
         WHERE of.id = endpoint_id AND appointed.stream_id = of.account_id AND appointed.type = '{MediatorAppointed.type}'))
     OR found.id IS NULL
-    OR (found.lane, found.at, found.of) <> (expected.stream_id, expected.position, expected.stream_id)
+    OR (found.lane, found.at, found.of, found.event_type)
+        <> (expected.stream_id, expected.position, expected.stream_id, expected.type)
     OR NOT EXISTS (SELECT FROM lanes WHERE endpoint_id = found.endpoint_id AND lane = found.lane)
 ORDER BY expected.position
+"""
+
+# Delivered is what was accepted in time, failed what never was, cancelled what waited for an endpoint that was deleted.
+_STATES: Final = f"""
+WITH {_PLACED}
+SELECT placed.event_id, delivery.endpoint_id, delivery.state FROM placed
+CROSS JOIN LATERAL (
+    SELECT id, endpoint_id, state FROM deliveries
+    WHERE event_id = placed.event_id AND kind = '{Kind.EVENT}' AND state <> '{State.PENDING}' OFFSET 0) AS delivery
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number,
+        count(*) FILTER (WHERE status BETWEEN 200 AND 299 AND error IS NULL AND NOT is_late) > 0 AS was_accepted
+    FROM delivery_attempts WHERE delivery_id = delivery.id OFFSET 0) AS attempts
+WHERE CASE delivery.state
+    WHEN '{State.DELIVERED}' THEN NOT was_accepted
+    WHEN '{State.FAILED}' THEN number = 0 OR was_accepted
+    ELSE was_accepted OR EXISTS (SELECT FROM endpoints WHERE id = delivery.endpoint_id AND deleted_at IS NULL) END
+ORDER BY placed.position
 """
 
 _CHANGES: Final = """

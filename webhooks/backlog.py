@@ -35,25 +35,35 @@ async def backlog() -> DeliveryBacklog:
     return DeliveryBacklog(**row)
 
 
+# The oldest is asked for endpoint by endpoint: many thousands that wait for one receiver must not hide what is late for another.
 _BACKLOG: Final = """
-WITH waiting AS MATERIALIZED (
-    SELECT endpoint_id, due_at, token FROM lanes WHERE due_at IS NOT NULL LIMIT $1
-), troubled AS MATERIALIZED (
-    SELECT DISTINCT waiting.endpoint_id, health.failures > 0 AS is_failing,
-        health.open_until IS NOT NULL AND health.open_until > clock_timestamp() AS is_open,
-        endpoint.id IS NOT NULL AS is_enabled
-    FROM (SELECT DISTINCT endpoint_id FROM waiting) AS waiting
-    CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = waiting.endpoint_id OFFSET 0) AS health
-    LEFT JOIN LATERAL (SELECT id FROM endpoints
-        WHERE id = waiting.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0) AS endpoint ON true
+WITH RECURSIVE active AS (
+    (SELECT endpoint_id, 1 AS number FROM lanes WHERE due_at IS NOT NULL ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT lane.endpoint_id FROM lanes AS lane WHERE lane.due_at IS NOT NULL AND lane.endpoint_id > active.endpoint_id
+        ORDER BY lane.endpoint_id LIMIT 1), number + 1
+    FROM active WHERE active.endpoint_id IS NOT NULL AND number < $1
+), ready AS MATERIALIZED (
+    SELECT active.endpoint_id FROM active
+    CROSS JOIN LATERAL (SELECT FROM endpoint_health WHERE endpoint_id = active.endpoint_id AND failures = 0
+        AND (open_until IS NULL OR open_until <= clock_timestamp()) OFFSET 0) AS health
+    WHERE EXISTS (
+        SELECT FROM endpoints WHERE id = active.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
 ), due AS (
-    SELECT waiting.due_at FROM waiting JOIN troubled USING (endpoint_id)
-    WHERE waiting.due_at <= clock_timestamp() AND troubled.is_enabled AND NOT troubled.is_open AND NOT troubled.is_failing
+    SELECT count(*) AS number FROM (SELECT FROM ready CROSS JOIN LATERAL (
+        SELECT FROM lanes WHERE endpoint_id = ready.endpoint_id AND due_at <= clock_timestamp() OFFSET 0) AS lane
+        LIMIT $1) AS counted
+), oldest AS (
+    SELECT min(lane.due_at) AS due_at FROM ready CROSS JOIN LATERAL (
+        SELECT due_at FROM lanes WHERE endpoint_id = ready.endpoint_id AND due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT 1) AS lane
+), unleased AS (
+    SELECT count(*) AS number FROM (SELECT FROM lanes WHERE due_at IS NOT NULL AND token IS NULL LIMIT $1) AS counted
 )
-SELECT (SELECT count(*) FROM due) AS due_lanes,
-    (SELECT count(*) FROM waiting WHERE token IS NULL) - (SELECT count(*) FROM due) AS waiting_lanes,
-    (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8 FROM due) AS oldest_due_seconds,
+SELECT due.number AS due_lanes, greatest(unleased.number - due.number, 0) AS waiting_lanes,
+    coalesce(extract(epoch FROM clock_timestamp() - oldest.due_at), 0)::float8 AS oldest_due_seconds,
     (SELECT count(*) FROM endpoints WHERE disabled_at IS NOT NULL AND deleted_at IS NULL) AS endpoints_disabled,
     (SELECT count(*) FROM endpoint_health WHERE failures > 0) AS endpoints_failing,
     (SELECT count(*) FROM endpoint_health WHERE open_until > clock_timestamp()) AS breakers_open
+FROM due, oldest, unleased
 """

@@ -64,17 +64,18 @@ SELECT EXISTS (SELECT FROM endpoint_health WHERE task IS NOT NULL) AS tasks,
     EXISTS (SELECT FROM replays WHERE due_at <= clock_timestamp()) AS replays
 """
 
-# The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back.
+# The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back:
+# a completion knows that the endpoint was changed. So the lease is asked about under the lock, not before a completion ends.
 _WAKE: Final = """
 WITH looked AS MATERIALIZED (
     SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane > $2 ORDER BY lane LIMIT $3
 ), locked AS MATERIALIZED (
-    SELECT held.lane FROM looked CROSS JOIN LATERAL (
-        SELECT lane FROM lanes WHERE endpoint_id = $1 AND lane = looked.lane AND due_at IS NOT NULL AND token IS NULL
-            AND (due_at > clock_timestamp() OR failures > 0) FOR UPDATE) AS held
+    SELECT held.* FROM looked CROSS JOIN LATERAL (
+        SELECT lane, token, due_at > clock_timestamp() OR failures > 0 AS is_put_off FROM lanes
+        WHERE endpoint_id = $1 AND lane = looked.lane AND due_at IS NOT NULL FOR UPDATE) AS held
 ), woken AS (
     UPDATE lanes SET due_at = least(lanes.due_at, clock_timestamp()), failures = 0
-    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane
+    FROM locked WHERE lanes.endpoint_id = $1 AND lanes.lane = locked.lane AND locked.token IS NULL AND locked.is_put_off
 )
 SELECT max(lane) FROM looked HAVING count(*) = $3
 """

@@ -83,6 +83,7 @@ async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
         health.PAUSE_SECONDS,
         health.PAUSE_SECONDS_MAX,
         FAILING_MAX,
+        [one.head.endpoint_version for one in done],
     )
     by_id = {one.head.delivery_id: one for one in done}
     heads: list[tuple[Head, Lease]] = []
@@ -130,12 +131,21 @@ def _attempt(one: Completed) -> tuple[object, ...]:
 
 # The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
 # Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
+# A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew.
 _COMPLETE: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT given.*, next.* FROM (
-        SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM unnest(
-            $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::float8[], $9::boolean[])
-            AS given (endpoint_id, lane, position, delivery_id, event_id, token, outcome, delay_seconds, goes_on)
+        SELECT *, outcome IN ('{Outcome.DELIVERED}', '{Outcome.GIVEN_UP}') AS is_final FROM (
+            SELECT endpoint_id, lane, position, delivery_id, event_id, token, delay_seconds, goes_on, is_outdated,
+                CASE WHEN is_outdated THEN '{Outcome.WAIT}' ELSE outcome END AS outcome
+            FROM (
+                SELECT *, outcome <> '{Outcome.DELIVERED}' AND EXISTS (
+                    SELECT FROM endpoints WHERE id = sent.endpoint_id AND version > sent.version OFFSET 0) AS is_outdated
+                FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::text[],
+                    $8::float8[], $9::boolean[], $32::int[])
+                    AS sent (endpoint_id, lane, position, delivery_id, event_id, token, outcome, delay_seconds, goes_on, version)
+            ) AS sent
+        ) AS judged
     ) AS given LEFT JOIN LATERAL (
         SELECT id AS next_id, position AS next_position, event_id AS next_event_id, kind AS next_kind, body AS next_body
         FROM deliveries
@@ -151,6 +161,7 @@ WITH given AS MATERIALIZED (
         WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
 ), moved AS MATERIALIZED (
     SELECT *, CASE
+            WHEN is_outdated THEN clock_timestamp()
             WHEN NOT is_final THEN clock_timestamp() + delay_seconds * interval '1 second'
             WHEN next_id IS NOT NULL AND due_at > clock_timestamp() + $10::float8 / 2 * interval '1 second' THEN due_at
             WHEN next_id IS NOT NULL THEN clock_timestamp() + $10::float8 * interval '1 second'
@@ -160,7 +171,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO lanes (endpoint_id, lane, done, tail, failures, given_up, due_at, token, leased_at)
     SELECT endpoint_id, lane,
         CASE WHEN is_final THEN position ELSE done END, tail,
-        CASE WHEN is_final THEN 0 ELSE failures + (outcome = '{Outcome.RETRY}')::int END,
+        CASE WHEN is_final OR is_outdated THEN 0 ELSE failures + (outcome = '{Outcome.RETRY}')::int END,
         CASE outcome WHEN '{Outcome.DELIVERED}' THEN NULL WHEN '{Outcome.GIVEN_UP}' THEN event_id ELSE given_up END,
         new_due_at, CASE WHEN next_id IS NOT NULL THEN token END, CASE WHEN next_id IS NOT NULL THEN clock_timestamp() END
     FROM moved

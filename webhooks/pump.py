@@ -37,7 +37,7 @@ STOP_SECONDS: Final = 3.0
 """Requests under way may end for so long when the pump stops; what is cut off then is sent again by another worker."""
 
 INTERRUPTED: Final = "INTERRUPTED"
-"""The error of an attempt that was cut off because its worker was told to stop."""
+"""The error of an attempt that was cut off because its worker was told to stop, or that failed for a reason of ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -241,8 +241,11 @@ class Pump:
         now = time.monotonic()
         for flight in flights:
             endpoint_id = flight.head.endpoint_id
-            self._known[endpoint_id] = (now, found.get(endpoint_id))
-            self._known.move_to_end(endpoint_id)
+            _, former = self._known.get(endpoint_id, (now, None))
+            fresh = found.get(endpoint_id)
+            if fresh is None or former is None or fresh.version >= former.version:  # another look may have ended first
+                self._known[endpoint_id] = (now, fresh)
+                self._known.move_to_end(endpoint_id)
             self._spawn(self._send(flight))
         while len(self._known) > ENDPOINTS_KEPT:
             self._known.popitem(last=False)
@@ -278,7 +281,7 @@ class Pump:
                     head=head,
                     lease=flight.lease,
                     outcome=Outcome.WAIT,
-                    error=INTERRUPTED if cut_off else type(error).__name__,
+                    error=INTERRUPTED,
                     started_at=at,
                     delay_seconds=0.0 if cut_off else OWN_FAULT_SECONDS,
                 ),
@@ -404,8 +407,12 @@ class Pump:
         self._on_probation -= flight.on_probation
 
     def _disable(self, done: Iterable[Completed], failing: frozenset[str]) -> None:
-        versions = {one.head.endpoint_id: one.head.endpoint_version for one in done}
         gone = {one.head.endpoint_id for one in done if one.is_gone}
+        versions: dict[str, int] = {}
+        for one in done:
+            endpoint_id = one.head.endpoint_id
+            if one.is_gone or endpoint_id not in gone:  # what others met since then was not gone
+                versions[endpoint_id] = max(one.head.endpoint_version, versions.get(endpoint_id, 0))
         for endpoint_id in gone | failing:
             self._spawn(disabling.disable(endpoint_id, versions[endpoint_id], is_gone=endpoint_id in gone))
 

@@ -116,11 +116,7 @@ async def step() -> bool:
         replay = await connection.fetchrow(_DUE)
         if replay is None:
             return False
-        account_id = await connection.fetchval(
-            "SELECT account_id FROM subscriptions WHERE endpoint_id = $1 AND until_position = $2",
-            replay["endpoint_id"],
-            OPEN,
-        )
+        account_id = await connection.fetchval(_OWNER, replay["endpoint_id"])
         if account_id is None:  # deleted
             await connection.execute("UPDATE replays SET due_at = NULL WHERE id = $1", replay["id"])
             return True
@@ -159,7 +155,10 @@ async def _make(connection: database.Connection, replay: database.Record, found:
     )
 
 
-_THERE: Final = "SELECT FROM endpoints WHERE id = {endpoint} AND deleted_at IS NULL"
+# The endpoint is held until what is made for it is committed: its deletion waits so long, and whoever ends it finds everything.
+_THERE: Final = "SELECT FROM endpoints WHERE id = {endpoint} AND deleted_at IS NULL FOR SHARE"
+
+_OWNER: Final = "SELECT account_id FROM endpoints WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
 
 _REDELIVER: Final = f"""
 WITH former AS (

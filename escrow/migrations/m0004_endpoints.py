@@ -32,7 +32,7 @@ CREATE TABLE endpoints (
 COMMENT ON TABLE endpoints IS 'Where accounts want their events sent';
 COMMENT ON COLUMN endpoints.event_types IS 'Exact types, families such as milestone.*, or * for all of them';
 COMMENT ON COLUMN endpoints.contract_ids IS 'The only contracts whose events are sent; NULL for all, and the account''s own';
-CREATE INDEX endpoints_by_account ON endpoints (account_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX endpoints_by_account ON endpoints (account_id, id);
 
 CREATE TABLE endpoint_secrets (
     endpoint_id TEXT COLLATE "C" NOT NULL,

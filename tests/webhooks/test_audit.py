@@ -46,6 +46,12 @@ TAMPERED: Final = {
     "(id, endpoint_id, lane, position, event_id, event_type, stream_id) SELECT 'dlv_0', 'whe_0', stream_id, position, event_id, "
     "'x', stream_id FROM log_positions WHERE position = 1",
     "a delivery at another place": "UPDATE deliveries SET position = position + 1000 WHERE id = (SELECT max(id) FROM deliveries)",
+    "a delivery of another type": "UPDATE deliveries SET event_type = 'x' WHERE id = (SELECT max(id) FROM deliveries)",
+    "a delivery that was accepted is called failed": "UPDATE deliveries SET state = 'FAILED' WHERE state = 'DELIVERED'",
+    "a delivery of an endpoint that is there is called cancelled": "UPDATE deliveries SET state = 'CANCELLED' "
+    "WHERE state = 'DELIVERED'",
+    "a delivery that nobody accepted is called delivered": "UPDATE delivery_attempts SET status = 500",
+    "the attempts of a delivery are lost": "DELETE FROM delivery_attempts",
     "a lane is lost": "DELETE FROM lanes WHERE lane = (SELECT min(lane) FROM lanes)",
     "a lane ends too early": "UPDATE lanes SET tail = tail - 1 WHERE done < tail - 1",
     "a lane is further than its deliveries": "UPDATE lanes SET done = done + 1 WHERE done < tail",

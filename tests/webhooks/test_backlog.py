@@ -54,3 +54,22 @@ async def test_what_waits_for_a_receiver_is_no_lateness_of_ours() -> None:
     assert (found.due_lanes, found.oldest_due_seconds) == (0, 0.0)
     assert found.waiting_lanes == await database.fetch_value("SELECT count(*) FROM lanes") > 0
     assert (found.endpoints_disabled, found.endpoints_failing, found.breakers_open) == (1, 1, 1)
+
+
+async def test_what_waits_for_one_receiver_does_not_hide_what_is_late_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webhooks.backlog.COUNTED_MAX", 3)
+    there = await Deployment.make()
+    paused, late = await make_endpoint(there.client), await make_endpoint(there.client)
+    await running.run(DisableEndpoint(endpoint_id=paused.id), by=there.client)
+    await fan_out_only()
+    for _ in range(5):
+        await there.propose()
+    await fan_out_only()
+    await database.execute(
+        "UPDATE lanes SET due_at = clock_timestamp() - interval '90 seconds' WHERE endpoint_id = $1", late.id
+    )
+    found = await backlog()
+    assert (found.due_lanes, found.waiting_lanes) == (3, 0)
+    assert 90 <= found.oldest_due_seconds < 120

@@ -31,7 +31,7 @@ from tests.webhooks.partner import (
     states,
 )
 from tests.workers.process import until
-from webhooks import health, pump
+from webhooks import health, pump, queries
 from webhooks.audit import audit_deliveries
 from webhooks.pump import Limits
 from webhooks.retries import DELAYS_SECONDS
@@ -284,6 +284,7 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
             await make_endpoint(there.client, partner.url("/b")),
         )
         await worker.fan_out()
+        await settled()
         partner.replies["/hook"] = 410
         deal = await there.propose()
         await worker.fan_out()
@@ -407,6 +408,33 @@ async def test_a_new_url_makes_what_waits_due_at_once() -> None:
     await well()
 
 
+@pytest.mark.parametrize("failures", [6, len(DELAYS_SECONDS)], ids=["far along", "the last retry"])
+async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as_it_failed(failures: int) -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk(request_seconds=2.5) as worker:
+        end = await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        partner.replies["/hook"] = 500
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+        partner.replies["/hook"] = HANG
+        await database.execute("UPDATE lanes SET failures = $1 WHERE due_at IS NOT NULL", failures)
+        await make_due()
+
+        async def under_way() -> bool:
+            return partner.hanging == 1
+
+        await until(under_way)
+        moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
+        await running.run(moved, by=there.client)
+        await worker.fan_out()
+        await settled()
+    assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
+    assert set(await states()) == {"DELIVERED"}
+    await well()
+
+
 async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
     there = await Deployment.make()
     async with partners() as partner, desk() as worker:
@@ -504,6 +532,30 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
         assert 50 < waiting["seconds"] <= pump.OWN_FAULT_SECONDS
+
+
+async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        raise KeyError("a fault of the sender")
+
+    monkeypatch.setattr(Sender, "post", post)
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+
+        async def handed_back() -> bool:
+            return (await lane())["token"] is None
+
+        await until(handed_back)
+        found = await lane()
+        assert (found["failures"], found["seconds"] > 50) == (0, True)
+    delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
+    (attempt,) = (await queries.attempts_pages([delivery_id], limit=10, after=None))[delivery_id]
+    assert attempt.error is queries.AttemptError.INTERRUPTED
 
 
 async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from escrow.ids import Kind
 from tests.factories import Deployment, advance_clock, make_endpoint
 from tests.webhooks.partner import attempts_made, desk, fan_out_only, in_order, partners, settled, states
 from tests.workers.process import until
-from webhooks import replay
+from webhooks import chores, replay
 from webhooks.audit import audit_deliveries
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -253,6 +254,30 @@ async def test_a_replay_of_a_deleted_endpoint_ends() -> None:
     assert await replay.step()
     assert await database.fetch("SELECT FROM deliveries WHERE kind = 'REPLAY'") == []
     assert await database.fetch_value("SELECT due_at FROM replays") is None
+
+
+async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() -> None:
+    there = await Deployment.make()
+    end = await make_endpoint(there.client)
+    await fan_out_only()
+    asked = asyncio.Event()
+
+    async def delete() -> None:
+        await asked.wait()
+        await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+        await fan_out_only()
+        await chores.tasks()
+
+    deleting = asyncio.create_task(delete())
+    async with database.transaction():
+        test = {"event_type": "x", "event_body": "{}", "stream_id": there.client.account_id or ""}
+        await replay.enqueue_test(end.id, event_id=ids.new(Kind.EVENT), **test)
+        await replay.replay(end.id, after=0)
+        asked.set()
+        await asyncio.sleep(0.5)
+    await deleting
+    assert await states() == {"CANCELLED": 1}
+    assert await database.fetch_value("SELECT count(*) FROM replays WHERE due_at IS NOT NULL") == 0
 
 
 async def test_a_test_goes_the_same_way_and_stands_in_no_log() -> None:

@@ -180,23 +180,24 @@ async def test_the_service_disables_what_it_found_wanting_and_only_as_it_found_i
 async def test_a_repeated_creation_makes_one_endpoint() -> None:
     there = await Deployment.make()
     key = idempotency("once", operation="createWebhookEndpoint", given={"url": "https://a.example"})
-    creations = [
-        commands.CreateEndpoint(
+
+    def creation() -> commands.CreateEndpoint:
+        endpoint_id = ids.new(ids.Kind.ENDPOINT)
+        return commands.CreateEndpoint(
             account_id=there.client.account_id or "",
             endpoint_id=endpoint_id,
             address=commands.Address("https://a.example"),
             secrets=sealed(endpoint_id),
         )
-        for endpoint_id in (ids.new(ids.Kind.ENDPOINT), ids.new(ids.Kind.ENDPOINT))
-    ]
-    outcomes = [await run(creation, by=there.client, idempotency=key) for creation in creations]
+
+    outcomes = [await run(creation(), by=there.client, idempotency=key) for _ in range(2)]
     assert [outcome.replayed for outcome in outcomes] == [False, True]
     assert outcomes[0].result == outcomes[1].result
     assert outcomes[1].account.endpoints[outcomes[0].result["endpoint_id"]].url == "https://a.example"
     assert len(await rows("SELECT FROM endpoints")) == 1
     reader = replace(there.client, scopes=frozenset({Scope.CONTRACTS_READ}))
     with pytest.raises(DomainError):
-        await run(creations[0], by=reader, idempotency=key)
+        await run(creation(), by=reader, idempotency=key)
 
 
 async def test_two_edits_at_once_are_both_done_one_after_the_other() -> None:
