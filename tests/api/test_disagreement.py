@@ -378,3 +378,23 @@ async def test_every_object_with_a_running_window_shows_it(people: People) -> No
 async def _due(deal: Deal, kind: str) -> list[str]:
     rows = await database.fetch("SELECT due_at FROM deadlines WHERE contract_id = $1 AND kind = $2", deal.id, kind)
     return [row["due_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ") for row in rows]
+
+
+async def test_disputes_are_listed_page_by_page_and_by_state(people: People) -> None:
+    for decided in (False, True, False):
+        deal = await people.deployment.fund("250.00")
+        await deal.mediate()
+        if decided:
+            await people.freelancer.done("giveRefund", {"milestoneId": deal.milestone()}, "milestone { state }")
+    query = """query ($state: [DisputeState!], $first: Int!, $after: Cursor) {
+        disputes(filter: {state: $state}, first: $first, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } }"""
+    for who in (people.mediator, people.client, people.operator):
+        everything = (await who.ask(query, {"first": 100}))["disputes"]["nodes"]
+        assert [one["state"] for one in everything] == ["MEDIATION", "RESOLVED", "MEDIATION"]
+        waiting = (await who.ask(query, {"first": 1, "state": ["MEDIATION"]}))["disputes"]
+        assert waiting["nodes"] == everything[:1]
+        more = {"first": 1, "state": ["MEDIATION"], "after": waiting["pageInfo"]["endCursor"]}
+        rest = (await who.ask(query, more))["disputes"]
+        assert (rest["nodes"], rest["pageInfo"]["hasNextPage"]) == (everything[2:], False)
+        assert (await who.ask(query, {"first": 9, "state": []}))["disputes"]["nodes"] == []
+    assert (await (await people.stranger()).ask(query, {"first": 9}))["disputes"]["nodes"] == []

@@ -27,7 +27,10 @@ async def live(deal: Deal, dice: random.Random) -> None:
         state = await deal.milestone_state(position)
         try:
             if state == "PLANNED":
-                await deal.fund(dice.choice([token for token in TOKENS if token != "tok_never"]), position=position)
+                await deal.fund(
+                    dice.choice([token for token in TOKENS if token not in ("tok_never", "tok_reverse")]),
+                    position=position,
+                )
             elif state == "FUNDING" and dice.random() < 0.2:
                 await deal.cancel(position=position)
             elif state == "ACTIVE":
