@@ -149,21 +149,11 @@ def milestone_of(values: Values) -> Milestone:
     identifier, _, revision, position, state, title, purpose, deliverables, *plain = values[:_HOLD]
     hold, *clocks = values[_HOLD:_LOTS]
     lots, *rest = values[_LOTS:]
-    return Milestone(
-        identifier,
-        revision,
-        position,
-        MilestoneState(state),
-        title,
-        purpose,
-        tuple(deliverables),
-        *plain,
-        Hold(hold),
-        *clocks,
-        # Most milestones of a plan hold nothing: their JSON needs no reading.
-        () if lots == "[]" else tuple(Lot(**lot) for lot in json.loads(lots)),
-        *rest,
-    )
+    # Most milestones of a plan hold nothing: their JSON needs no reading.
+    held = () if lots == "[]" else tuple(Lot(**lot) for lot in json.loads(lots))
+    first = (identifier, revision, position, MilestoneState(state), title, purpose, tuple(deliverables))
+    fields: Values = (*first, *plain, Hold(hold), *clocks, held, *rest)
+    return Milestone(*fields)
 
 
 def deposit_row(contract: Contract, deposit: Deposit) -> Row:

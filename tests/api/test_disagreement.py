@@ -387,7 +387,9 @@ async def test_disputes_are_listed_page_by_page_and_by_state(people: People) -> 
         if decided:
             await people.freelancer.done("giveRefund", {"milestoneId": deal.milestone()}, "milestone { state }")
     query = """query ($state: [DisputeState!], $first: Int!, $after: Cursor) {
-        disputes(filter: {state: $state}, first: $first, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } }"""
+        disputes(filter: {state: $state}, first: $first, after: $after) {
+            nodes { id state } pageInfo { hasNextPage endCursor }
+        } }"""
     for who in (people.mediator, people.client, people.operator):
         everything = (await who.ask(query, {"first": 100}))["disputes"]["nodes"]
         assert [one["state"] for one in everything] == ["MEDIATION", "RESOLVED", "MEDIATION"]

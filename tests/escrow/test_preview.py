@@ -87,7 +87,7 @@ async def _transfers(contract_id: str, before: dict[str, list[object]]) -> list[
 
 async def _object_states(outcome: Outcome, before: dict[str, list[object]]) -> dict[str, str]:
     """The states of deposits, requests and disputes that were made or changed."""
-    found = {}
+    found: dict[str, str] = {}
     for table in ("deposits", "refund_requests", "disputes", "change_requests"):
         old = {row[0]: row for row in before[table] if isinstance(row, tuple)}
         rows = await database.fetch(f"SELECT * FROM {table} WHERE contract_id = $1", outcome.contract.id)
