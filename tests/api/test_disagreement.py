@@ -307,6 +307,19 @@ async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) ->
     assert payload["contract"]["milestones"] == [{"frozenAt": None}]
 
 
+async def test_what_a_reversal_took_for_good_is_lost_not_refunded(people: People) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    await deal.reverse(*deal.deposits)
+    given = {"depositId": next(iter(deal.deposits)), "outcome": "LOST"}
+    fields = """contract { escrow { held { amount } lost { amount } refunded { amount } bonuses { amount } }
+        milestones { state lost { amount } } }"""
+    contract = (await people.operator.done("resolveReversal", given, fields))["contract"]
+    assert {name: money["amount"] for name, money in contract["escrow"].items()} == {
+        "held": "0.00", "lost": "250.00", "refunded": "0.00", "bonuses": "0.00",
+    }  # fmt: skip
+    assert contract["milestones"][0] == {"state": "REFUNDED", "lost": {"amount": "250.00"}}
+
+
 async def test_updates_are_part_of_the_record(people: People) -> None:
     deal = await people.deployment.fund("250.00")
     given = {
