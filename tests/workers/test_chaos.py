@@ -70,8 +70,9 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
     deals = [first, *[await first.another("100.00", "50.00") for _ in range(DEALS - 1)]]
     # One refund for sure, whatever the dice say on a busy machine.
     await (await first.another("30.00")).fund("tok_wrong_amount")
-    lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
-    async with worker(database, redis_url, tmp_path / "steady.log"):
+    async with worker(database, redis_url, tmp_path / "steady.log") as steady:
+        await steady.says("worker works")  # a busy machine takes long to start one
+        lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
         for kill in range(KILLS):
             async with worker(database, redis_url, tmp_path / f"{kill}.log") as doomed:
                 await doomed.says("worker works")
