@@ -18,7 +18,7 @@ POLL_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 90.0
 """Longer than the lease of a worker that was killed, with a look-up or two."""
 
-_TOLD: Final = frozenset({"message", "note", "explanation"})
+_TOLD: Final = frozenset({"message", "note", "explanation", "reason", "text"})
 """The words of an event that are shown: what somebody says to somebody."""
 
 Event = dict[str, Any]

@@ -49,6 +49,7 @@ AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,  # the connection was closed while a statement was being cancelled
 )
 """What a statement raises when PostgreSQL is away, restarting, or hung up: no fault of the statement's."""
 

@@ -48,6 +48,7 @@ MILESTONE: Final = (
     "reminded_hours", "hold", "hold_id", "review_frozen_at", "review_resumed_at", "client_barred_until",
     "freelancer_barred_until", "frozen_at", "lots", "bonus_deposit_id", "bonus_minor", "rolled_minor", "lost_minor",
 )  # fmt: skip
+_HOLD, _LOTS = MILESTONE.index("hold"), MILESTONE.index("lots")
 DEPOSIT: Final = (
     "id", "contract_id", "order_id", "revision", "state", "parts", "charge_minor", "currency", "returned", "started_at",
     "due_at", "is_bonus", "reversal", "reversed_at", "is_for_everything", "forfeited_minor",
@@ -145,14 +146,14 @@ def milestone_row(contract_id: str, milestone: Milestone) -> Row:
 
 def milestone_of(values: Values) -> Milestone:
     """The milestone of a row's values in the order of `MILESTONE`."""
-    named = dict(zip(MILESTONE, values, strict=True))
-    del named["contract_id"]
-    named["state"] = MilestoneState(named["state"])
-    named["deliverables"] = tuple(named["deliverables"])
-    named["hold"] = Hold(named["hold"])
+    identifier, _, revision, position, state, title, purpose, deliverables, *plain = values[:_HOLD]
+    hold, *clocks = values[_HOLD:_LOTS]
+    lots, *rest = values[_LOTS:]
     # Most milestones of a plan hold nothing: their JSON needs no reading.
-    named["lots"] = () if named["lots"] == "[]" else tuple(Lot(**lot) for lot in json.loads(named["lots"]))
-    return Milestone(**named)
+    held = () if lots == "[]" else tuple(Lot(**lot) for lot in json.loads(lots))
+    first = (identifier, revision, position, MilestoneState(state), title, purpose, tuple(deliverables))
+    fields: Values = (*first, *plain, Hold(hold), *clocks, held, *rest)
+    return Milestone(*fields)
 
 
 def deposit_row(contract: Contract, deposit: Deposit) -> Row:

@@ -9,9 +9,10 @@ undefined. So the statement needs no transaction around it, and its outcome is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -55,10 +56,11 @@ async def write(
         "last_hash": last.hash if last else loaded.last_hash,
         "last_event_at": last.recorded.at if last else loaded.last_event_at,
     }
+    clocks = (clocks_before, clocks_after)
+    changed = {part: rows for part in PARTS if (rows := _rows(part, before, after, clocks))}
     arguments = [
         *(row[name] for name in _COLUMNS),
-        _json(_plan_rows(before, after, clocks_before, clocks_after)),
-        *(_json(part.row(after, one) for one in _changed(part, before, after)) for part in _OTHER_PARTS),
+        *(orjson.dumps(rows).decode() for rows in changed.values()),
         *_balances(before, after),
         *_deadlines(before, after),
         *_transfers(after.id, sealed),
@@ -68,12 +70,11 @@ async def write(
         key.input_sha256 if key else None,
         orjson.dumps(dict(result or {})).decode(),
     ]
+    statement = statement_for(tuple(changed), new=before is None, noted=notes is not None)
     if before is None:
-        return await database.fetch_row(_CREATE, *arguments) is not None
-    arguments += [loaded.version, loaded.erasures]
-    if notes is not None:
-        return await database.fetch_row(_CHANGE_NOTED, *arguments, *notes.arguments()) is not None
-    return await database.fetch_row(_CHANGE, *arguments) is not None
+        return await database.fetch_row(statement, *arguments) is not None
+    arguments += [loaded.version, loaded.erasures, *(notes.arguments() if notes is not None else ())]
+    return await database.fetch_row(statement, *arguments) is not None
 
 
 def changes_orders(before: Contract | None, after: Contract) -> bool:
@@ -90,14 +91,17 @@ def _changed(part: Part, before: Contract | None, after: Contract) -> Iterator[A
     return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
 
 
-def _plan_rows(
-    before: Contract | None, after: Contract, clocks_before: _Clocks, clocks_after: _Clocks
-) -> Iterator[Row]:
-    """The milestones that are others than before, and those that wait for another clock."""
-    known = MILESTONES.held_by(before) if before is not None else {}
-    for identifier, milestone in MILESTONES.held_by(after).items():
-        if known.get(identifier) is not milestone or clocks_before.get(identifier) != clocks_after.get(identifier):
-            yield MILESTONES.row(after, milestone) | {"deadline_at": clocks_after.get(identifier)}
+def _rows(part: Part, before: Contract | None, after: Contract, clocks: tuple[_Clocks, _Clocks]) -> list[Row]:
+    """What a table gets: the objects that are others than before; of the plan also those that wait for another clock."""
+    if part is not MILESTONES:
+        return [part.row(after, one) for one in _changed(part, before, after)]
+    known = part.held_by(before) if before is not None else {}
+    was, now = clocks
+    return [
+        part.row(after, one) | {"deadline_at": now.get(name)}
+        for name, one in part.held_by(after).items()
+        if known.get(name) is not one or was.get(name) != now.get(name)
+    ]
 
 
 def next_clocks(contract: Contract | None) -> _Clocks:
@@ -109,10 +113,6 @@ def next_clocks(contract: Contract | None) -> _Clocks:
                 for identifier in (contract.id, *clock.milestone_ids):
                     found.setdefault(identifier, clock.due_at)
     return found
-
-
-def _json(rows: Iterable[Row]) -> str:
-    return orjson.dumps(list(rows)).decode()
 
 
 def _balances(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
@@ -153,7 +153,6 @@ def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
 # --- the statement --------------------------------------------------------------------------------------------------
 
 _COLUMNS: Final = (*CONTRACT, "deadline_at", "version", "last_hash", "last_event_at")
-_OTHER_PARTS: Final = tuple(part for part in PARTS if part is not MILESTONES)
 _RETURNED: Final = "id, client_id, freelancer_id"
 _FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
 
@@ -169,11 +168,13 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(part: Part, parameter: str, *, beside: Sequence[str] = (), of_contract: Sequence[str] = ()) -> str:
+def _upsert(part: Part, parameter: str) -> str:
     """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may.
 
-    The rows have the columns `beside`, too, which always may; the columns `of_contract` are the contract's own.
+    Milestones have columns beside their own, for lists to be found by: their next clock, and the contract's parties.
     """
+    beside = ("deadline_at",) if part is MILESTONES else ()
+    of_contract = ("client_id", "freelancer_id") if part is MILESTONES else ()
     columns, updated = (*part.columns, *beside), (*part.updated, *beside)
     typed = ", ".join(f"{column} {sql_type(column)}" for column in columns)
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
@@ -186,12 +187,15 @@ def _upsert(part: Part, parameter: str, *, beside: Sequence[str] = (), of_contra
     )"""
 
 
-def _statement(*, new: bool = False, noted: bool = False) -> str:
+@cache
+def statement_for(changed: tuple[Part, ...], *, new: bool, noted: bool = False) -> str:
+    """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
+    costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared. `noted` is for names of milestones.
+    """
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
     parts = [
-        _upsert(MILESTONES, *numbers.take(1), beside=("deadline_at",), of_contract=("client_id", "freelancer_id")),
-        *(_upsert(part, number) for part, number in zip(_OTHER_PARTS, numbers.take(len(_OTHER_PARTS)), strict=True)),
+        *(_upsert(part, number) for part, number in zip(changed, numbers.take(len(changed)), strict=True)),
         _BOOKED.format(*numbers.take(3)),
         _STOPPED.format(*numbers.take(2)),
         _STARTED.format(*numbers.take(3)),
@@ -203,12 +207,12 @@ def _statement(*, new: bool = False, noted: bool = False) -> str:
     if new:
         head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING {_RETURNED}"
     else:
-        changed = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
+        assigned = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
         unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
         version, erasures = numbers.take(2)
         same = f"{unused} AND version = {version} AND erasures = {erasures}"
-        head = f"UPDATE contracts SET {changed} WHERE {same} RETURNING {_RETURNED}"
+        head = f"UPDATE contracts SET {assigned} WHERE {same} RETURNING {_RETURNED}"
     if noted:
         parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
@@ -247,7 +251,3 @@ _KEPT: Final = """
         INSERT INTO idempotency_keys (contract_id, account_id, key, input_sha256, result)
         SELECT contract.id, {0}, {1}, {2}, {3}::jsonb FROM contract WHERE {1}::text IS NOT NULL
     )"""
-
-_CREATE: Final = _statement(new=True)
-_CHANGE: Final = _statement()
-_CHANGE_NOTED: Final = _statement(noted=True)

@@ -60,7 +60,7 @@ _describe(
     Role,
     "What a member may do for an account; each role includes the ones before it.",
     VIEWER="Reads.",
-    MEMBER="Also submits work.",
+    MEMBER="Also submits work, posts updates and adds evidence.",
     MANAGER="Does all the rest on contracts.",
     OWNER="Also handles payouts, keys and members.",
 )

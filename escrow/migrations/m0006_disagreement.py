@@ -229,6 +229,9 @@ WHERE contract.state IN ('PROPOSED', 'ACTIVE')
 """
 
 
+PARTS = (CONTRACTS, DEPOSITS, MILESTONES, DISAGREEMENT, CLOCKS)
+
+
 class Migration(migrations.Migration):
     dependencies = [("escrow", "m0005_references")]
-    operations: list[Operation] = [RunSQL(part) for part in (CONTRACTS, DEPOSITS, MILESTONES, DISAGREEMENT, CLOCKS)]
+    operations: list[Operation] = [RunSQL(part) for part in PARTS]

@@ -240,13 +240,17 @@ def _report(order: Claimed, result: Succeeded | Failed) -> Report:
 
 
 async def _report_reversal(order: Claimed, found: Reversed) -> None:
-    """What was taken back had come before: the books hear of both, in that order. Each report is made once."""
+    """What was taken back had come before: if the books still wait for it they hear of both, in that order."""
     if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
         # Money that went out and came back takes a person.
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
-    await commands.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
+    if order.wanted:
+        await commands.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
     reversal = ReverseDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=found.reason)
-    await commands.run(reversal, by=PROVIDER)
+    deposit = (await commands.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
+    if deposit.reversal is None and deposit.returned:
+        # It was sent back to the client before, and is gone twice: no rule of the books says whose loss that is.
+        raise ProviderError("a deposit was reversed that had been sent back already")
 
 
 def _after_error(order: Claimed, error: Exception) -> Later:

@@ -174,6 +174,8 @@ class Books:
     payable_to_client_minor: int = 0
     payable_to_freelancer_minor: int = 0
     in_transit_minor: int = 0
+    lost_minor: int = 0
+    bonus_minor: int = 0
 
 
 _BOOKS: Final = """
@@ -183,7 +185,8 @@ FROM contracts c CROSS JOIN LATERAL (
     SELECT coalesce(sum(m.held_minor), 0)::bigint AS held, coalesce(sum(m.held_fee_minor), 0)::bigint AS held_fee,
         coalesce(sum(m.released_minor), 0)::bigint AS released, coalesce(sum(m.refunded_minor), 0)::bigint AS refunded,
         coalesce(sum(m.client_fee_minor), 0)::bigint AS client_fee,
-        coalesce(sum(m.freelancer_fee_minor), 0)::bigint AS freelancer_fee
+        coalesce(sum(m.freelancer_fee_minor), 0)::bigint AS freelancer_fee,
+        coalesce(sum(m.lost_minor), 0)::bigint AS lost, coalesce(sum(m.bonus_minor), 0)::bigint AS bonus
     FROM milestones m WHERE m.contract_id = c.id
 ) sums
 WHERE c.id = ANY($1::text[])
@@ -203,6 +206,8 @@ async def books(contract_ids: Collection[str]) -> dict[str, Books]:
             row["client_fee"],
             row["freelancer_fee"],
             *_payables(row["id"], row["currency"], balances),
+            row["lost"],
+            row["bonus"],
         )
     return found
 

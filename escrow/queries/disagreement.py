@@ -103,23 +103,25 @@ async def disputes_page(
     actor: Actor, *, states: Collection[DisputeState] | None, limit: int, after: str | None
 ) -> list[View[Dispute]]:
     """At most `limit` disputes of all contracts that the actor may see, oldest first, those after the id `after`."""
-    scans = " UNION ALL ".join(f"({_dispute_scan(role)})" for role in roles(actor))
+    scans = " UNION ALL ".join(f"({_dispute_scan(role, states)})" for role in roles(actor))
     rows = await database.fetch(
         f"SELECT * FROM ({scans}) found ORDER BY id LIMIT $2",
         actor.account_id,
         limit,
         after or "",
-        sorted(states) if states is not None else None,
         sorted(actor.contract_ids) if actor.contract_ids is not None else None,
     )
     return [_DISPUTES.view(row) for row in rows]
 
 
-def _dispute_scan(role: str) -> str:
+def _dispute_scan(role: str, states: Collection[DisputeState] | None) -> str:
+    # Written out, so that the few disputes in mediation are found by an index of their own.
+    listed = ", ".join(f"'{state.value}'" for state in sorted(set(states or ())))
+    narrowed = "true" if states is None else f"one.state IN ({listed})" if listed else "false"
     return f"""
         SELECT {columns(DISPUTE, of="one")}, c.currency FROM contracts c JOIN disputes one ON one.contract_id = c.id
-        WHERE c.was_disputed AND {role} AND one.id > $3 AND ($4::text[] IS NULL OR one.state = ANY($4::text[]))
-        AND ($5::text[] IS NULL OR c.id = ANY($5::text[])) ORDER BY one.id LIMIT $2"""
+        WHERE c.was_disputed AND {role} AND one.id > $3 AND {narrowed}
+        AND ($4::text[] IS NULL OR c.id = ANY($4::text[])) ORDER BY one.id LIMIT $2"""
 
 
 async def _by_id(source: _Source[T], actor: Actor, identifiers: Collection[str]) -> dict[str, View[T]]:

@@ -36,6 +36,8 @@ class Escrow:
     held: Money = strawberry.field(description="Held for milestones, without the client's fee.")
     released: Money = strawberry.field(description="Released to the freelancer, the freelancer's fee included.")
     refunded: Money = strawberry.field(description="Refunded to the client from what was held.")
+    lost: Money = strawberry.field(description="Of what was held: taken back by the payment provider for good.")
+    bonuses: Money = strawberry.field(description="Paid to the freelancer as bonuses, which pass through no escrow.")
     client_fees_held: Money = strawberry.field(description="The client's fee that lies beside what is held.")
     client_fees: Money = strawberry.field(description="The client's fee that the operator earned.")
     freelancer_fees: Money = strawberry.field(description="The freelancer's fee that the operator earned.")
@@ -48,6 +50,8 @@ class Escrow:
             held=money_of(books.held_minor, currency),
             released=money_of(books.released_minor, currency),
             refunded=money_of(books.refunded_minor, currency),
+            lost=money_of(books.lost_minor, currency),
+            bonuses=money_of(books.bonus_minor, currency),
             client_fees_held=money_of(books.held_fee_minor, currency),
             client_fees=money_of(books.client_fee_minor, currency),
             freelancer_fees=money_of(books.freelancer_fee_minor, currency),

@@ -307,6 +307,19 @@ async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) ->
     assert payload["contract"]["milestones"] == [{"frozenAt": None}]
 
 
+async def test_what_a_reversal_took_for_good_is_lost_not_refunded(people: People) -> None:
+    deal = await people.deployment.fund("250.00", "100.00")
+    await deal.reverse(*deal.deposits)
+    given = {"depositId": next(iter(deal.deposits)), "outcome": "LOST"}
+    fields = """contract { escrow { held { amount } lost { amount } refunded { amount } bonuses { amount } }
+        milestones { state lost { amount } } }"""
+    contract = (await people.operator.done("resolveReversal", given, fields))["contract"]
+    assert {name: money["amount"] for name, money in contract["escrow"].items()} == {
+        "held": "0.00", "lost": "250.00", "refunded": "0.00", "bonuses": "0.00",
+    }  # fmt: skip
+    assert contract["milestones"][0] == {"state": "REFUNDED", "lost": {"amount": "250.00"}}
+
+
 async def test_updates_are_part_of_the_record(people: People) -> None:
     deal = await people.deployment.fund("250.00")
     given = {
@@ -378,3 +391,25 @@ async def test_every_object_with_a_running_window_shows_it(people: People) -> No
 async def _due(deal: Deal, kind: str) -> list[str]:
     rows = await database.fetch("SELECT due_at FROM deadlines WHERE contract_id = $1 AND kind = $2", deal.id, kind)
     return [row["due_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ") for row in rows]
+
+
+async def test_disputes_are_listed_page_by_page_and_by_state(people: People) -> None:
+    for decided in (False, True, False):
+        deal = await people.deployment.fund("250.00")
+        await deal.mediate()
+        if decided:
+            await people.freelancer.done("giveRefund", {"milestoneId": deal.milestone()}, "milestone { state }")
+    query = """query ($state: [DisputeState!], $first: Int!, $after: Cursor) {
+        disputes(filter: {state: $state}, first: $first, after: $after) {
+            nodes { id state } pageInfo { hasNextPage endCursor }
+        } }"""
+    for who in (people.mediator, people.client, people.operator):
+        everything = (await who.ask(query, {"first": 100}))["disputes"]["nodes"]
+        assert [one["state"] for one in everything] == ["MEDIATION", "RESOLVED", "MEDIATION"]
+        waiting = (await who.ask(query, {"first": 1, "state": ["MEDIATION"]}))["disputes"]
+        assert waiting["nodes"] == everything[:1]
+        more = {"first": 1, "state": ["MEDIATION"], "after": waiting["pageInfo"]["endCursor"]}
+        rest = (await who.ask(query, more))["disputes"]
+        assert (rest["nodes"], rest["pageInfo"]["hasNextPage"]) == (everything[2:], False)
+        assert (await who.ask(query, {"first": 9, "state": []}))["disputes"]["nodes"] == []
+    assert (await (await people.stranger()).ask(query, {"first": 9}))["disputes"]["nodes"] == []

@@ -48,7 +48,7 @@ def test_every_event_has_its_place_and_every_link_leads_to_one() -> None:
     pages = event_pages.pages()
     for one in event_types():
         assert f"\n## {one.name}\n\n{one.description}\n" in pages[f"{one.family}.md"]
-    links = re.findall(r"\]\(([a-z]+\.md)#([a-z_]+)\)", pages["README.md"])
+    links = re.findall(r"\]\(([a-z_]+\.md)#([a-z_]+)\)", pages["README.md"])
     assert len(links) == len(event_types())
     for page, anchor in links:
         assert anchor in {heading.replace(".", "") for heading in re.findall(r"^## (.+)$", pages[page], re.MULTILINE)}

@@ -28,6 +28,7 @@ from escrow.ids import Kind
 from escrow.lifecycle import DepositState, OrderState, RefundState
 from escrow.log import UnknownEvent
 from escrow.money import Money
+from escrow.store_parts import PARTS
 from escrow.store_read import Subject, load
 from tests.escrow.cases import CASES, Case, everything, refused
 from tests.factories import Deployment, advance_clock, advance_past_deadlines, draft, party, usd
@@ -289,7 +290,8 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
 
 
 def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
-    statements = (store_read._LOAD, store_write._CREATE, store_write._CHANGE)
+    writes = [store_write.statement_for(PARTS, new=new) for new in (True, False)]
+    statements = (store_read._LOAD, *writes)
     assert max(len(statement) for statement in statements) < 15 * 1024
 
 

@@ -103,7 +103,7 @@ def test_a_disabled_party_bars_exactly_proposing_revising_accepting_and_depositi
 
 def test_an_ending_bars_exactly_funding_and_adding() -> None:
     barred = {action for action, row in TRANSITIONS.items() if not row.while_ending}
-    assert barred == {Action.FUND, Action.FUND_CONTRACT, Action.ADD_MILESTONE}
+    assert barred == {Action.FUND, Action.FUND_CONTRACT, Action.ADD_MILESTONE, Action.IMPORT_MILESTONES}
 
 
 def test_an_action_asks_for_the_state_of_what_it_is_done_to() -> None:

@@ -14,7 +14,7 @@ from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
 from escrow.commands import run
-from escrow.migrations import m0003_reminders
+from escrow.migrations import m0003_reminders, m0006_disagreement
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
 
@@ -96,6 +96,60 @@ async def test_windows_that_ran_before_there_were_reminders_get_those_that_lie_a
     assert [row["contract_id"] for row in set_up] == [reviewed.id, paying.id, older.id]
     assert set_up[2]["due_at"] - set_up[0]["due_at"] > timedelta(days=4), "after the contract's last event"
     assert [difference async for difference in audit()] == []
+
+
+FORMER = """
+DROP TABLE evidence, disputes, refund_requests, change_requests, updates;
+ALTER TABLE contracts DROP COLUMN ending_by, DROP COLUMN ending_requested_at, DROP COLUMN ending_money_went_back,
+    DROP COLUMN all_deposited, DROP COLUMN was_disputed, DROP COLUMN updates_posted, DROP COLUMN is_dormant,
+    DROP COLUMN payouts_are_automatic;
+ALTER TABLE milestones DROP CONSTRAINT milestones_reminded, DROP COLUMN hold, DROP COLUMN hold_id, DROP COLUMN review_frozen_at,
+    DROP COLUMN review_resumed_at, DROP COLUMN client_barred_until, DROP COLUMN freelancer_barred_until, DROP COLUMN frozen_at,
+    DROP COLUMN lots, DROP COLUMN bonus_deposit_id, DROP COLUMN bonus_minor, DROP COLUMN rolled_minor, DROP COLUMN lost_minor,
+    ADD CONSTRAINT milestones_reminded CHECK (
+        reminded_hours IS NULL OR (reminded_hours > 0 AND state IN ('FUNDING', 'SUBMITTED')));
+DROP FUNCTION lots_total;
+ALTER TABLE deposits DROP COLUMN is_bonus, DROP COLUMN reversal, DROP COLUMN reversed_at, DROP COLUMN is_for_everything,
+    DROP COLUMN forfeited_minor;
+DELETE FROM deadlines WHERE kind = 'DORMANCY';
+"""
+"""What the release before had not."""
+
+
+class Undo(Exception):
+    """Ends a transaction that was only to look."""
+
+
+async def migrated_again(rows: dict[str, str]) -> dict[str, list[database.Record]]:
+    """What these statements find after the migration of what the release before had; and then everything is as it was."""
+    found = {}
+    async with database.transaction() as connection:
+        await connection.execute(FORMER)
+        for part in m0006_disagreement.PARTS:
+            await connection.execute(part)
+        for name, sql in rows.items():
+            found[name] = await database.fetch(f"{sql} /* again */")
+        raise Undo(found)
+
+
+@pytest.mark.usefixtures("database")
+async def test_what_is_held_already_came_from_its_deposit_and_silences_are_counted_from_the_last_event() -> None:
+    there = await Deployment.make(client_bps=250, freelancer_bps=1000)
+    silent, reviewed = await there.fund(), await there.fund("0.01", "20.00")
+    await reviewed.submit()
+    await there.activate()
+    rows = {
+        "milestones": "SELECT * FROM milestones ORDER BY id",
+        "contracts": "SELECT * FROM contracts ORDER BY id",
+        "deposits": "SELECT * FROM deposits ORDER BY id",
+        "deadlines": "SELECT * FROM deadlines ORDER BY contract_id, kind, subject_id",
+    }
+    before = {name: [dict(row) for row in await database.fetch(sql)] for name, sql in rows.items()}
+    with pytest.raises(Undo) as undone:
+        await migrated_again(rows)
+    (found,) = undone.value.args
+    assert {name: [dict(row) for row in found[name]] for name in rows} == before
+    assert [row["contract_id"] for row in before["deadlines"] if row["kind"] == "DORMANCY"] == [silent.id]
 
 
 async def test_the_vocabulary_grows_and_never_forgets(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,10 @@ async def live(deal: Deal, dice: random.Random) -> None:
         state = await deal.milestone_state(position)
         try:
             if state == "PLANNED":
-                await deal.fund(dice.choice([token for token in TOKENS if token != "tok_never"]), position=position)
+                await deal.fund(
+                    dice.choice([token for token in TOKENS if token not in ("tok_never", "tok_reverse")]),
+                    position=position,
+                )
             elif state == "FUNDING" and dice.random() < 0.2:
                 await deal.cancel(position=position)
             elif state == "ACTIVE":
@@ -65,8 +68,10 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
     dice = random.Random(2)
     first = await strike("100.00", "50.00")
     deals = [first, *[await first.another("100.00", "50.00") for _ in range(DEALS - 1)]]
+    # One refund for sure, whatever the dice say on a busy machine.
+    await (await first.another("30.00")).fund("tok_wrong_amount")
     async with worker(database, redis_url, tmp_path / "steady.log") as steady:
-        await steady.says("worker works")
+        await steady.says("worker works")  # a busy machine takes long to start one
         lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
         for kill in range(KILLS):
             async with worker(database, redis_url, tmp_path / f"{kill}.log") as doomed:

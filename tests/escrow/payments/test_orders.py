@@ -459,6 +459,36 @@ async def test_a_reversal_that_nobody_heard_of_in_time_is_booked_with_what_came_
     ]  # fmt: skip
 
 
+async def test_a_deposit_that_nobody_waited_for_and_that_was_taken_back_is_nobodys_money(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_reverse")
+    (claimed,) = await orders.claim(10)
+    await sandbox.deposit(idempotency_key=order_id, amount=claimed.amount, token="tok_reverse")
+    await deal.cancel()
+    await fetch("UPDATE sandbox_charges SET settles_at = now() - interval '3 seconds'")
+    await fetch("UPDATE payment_orders SET lease_token = NULL")
+    await work(sandbox, until=finished(order_id))
+    assert await deal.events("deposit.returned", "deposit.reversed") == []
+    assert await deal.balance("clearing") == 0
+
+
+async def test_a_deposit_that_was_sent_back_and_taken_back_is_left_to_a_person(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund("tok_reverse")
+    (claimed,) = await orders.claim(10)
+    await deal.cancel()
+    assert await orders.attend(claimed, sandbox)
+    await work(sandbox, until=finished(order_id))
+    await work(sandbox, until=finished(await returned(deal)))
+    await taken_back()
+    await orders.nudge([order_id])
+    (claimed,) = await orders.claim(10)
+    assert await orders.attend(claimed, sandbox)
+    assert "sent back already" in (await order(order_id))["last_error"]
+    assert (await order(order_id))["due_at"] is not None
+    assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned"]
+
+
 async def test_a_bonus_is_charged_paid_on_and_needs_no_escrow(deal: Deal, sandbox: Sandbox) -> None:
     await work(sandbox, until=finished(await deal.fund()))
     bonus = c.Approve(
