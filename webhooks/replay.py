@@ -25,6 +25,9 @@ STEP_SECONDS: Final = 1.0
 WAITING_MAX: Final = 200
 """While so many lanes of an endpoint wait, its replays wait, too."""
 
+UNDER_WAY_MAX: Final = 10
+"""Replays of an endpoint that are not over: all endpoints' replays take turns."""
+
 LOOKED_AT_MAX: Final = 2_000
 """Positions of the log that one step looks at, whether they are the endpoint's or not."""
 
@@ -65,7 +68,7 @@ async def replay(endpoint_id: str, *, after: int | None = None, at: datetime | N
     """Have an endpoint get once more what lies in the log after a position, or what occurred from a time on, up to now.
 
     It gets what its filter lets through today, a little at a time, marked as a replay. Answers with the replay's id. Refuses
-    with `NotFound` if there is no such endpoint.
+    with `NotFound` if there is no such endpoint, and with `InvalidState` if too many of its replays are under way.
     """
     if (after is None) == (at is None):
         raise ValueError("a replay begins after a position or at a time")
@@ -77,9 +80,13 @@ async def replay(endpoint_id: str, *, after: int | None = None, at: datetime | N
         else 0
     )
     replay_id = ids.new(ids.Kind.REPLAY)
-    made = await database.fetch_row(_REPLAY, endpoint_id, replay_id, start)
-    if made is None:
+    row = await database.fetch_row(_REPLAY, endpoint_id, replay_id, start, UNDER_WAY_MAX)
+    if row is None or not row["is_there"]:
         raise NotFound(f"There is no webhook endpoint {endpoint_id}.", field="endpointId")
+    if not row["is_made"]:
+        raise InvalidState(
+            f"An endpoint has at most {UNDER_WAY_MAX} replays under way; wait until one is over.", field="endpointId"
+        )
     await bell.ring(Topic.DELIVERIES)
     return replay_id
 
@@ -111,7 +118,15 @@ async def position_recorded_before(at_seconds: float) -> int:
 
 
 async def step() -> bool:
-    """Take the next step of a replay that is due; answers whether there was one."""
+    """Take the next step of a replay that is due; answers whether there was one. Those whose endpoint has enough waiting
+    already are put off, and stand in nobody's way."""
+    while (has_stepped := await _step()) is None:
+        pass
+    return has_stepped
+
+
+async def _step() -> bool | None:
+    """`None` if the one that was due is put off."""
     async with database.transaction() as connection:
         replay = await connection.fetchrow(_DUE)
         if replay is None:
@@ -121,8 +136,8 @@ async def step() -> bool:
             await connection.execute("UPDATE replays SET due_at = NULL WHERE id = $1", replay["id"])
             return True
         if replay["waiting"] >= WAITING_MAX:
-            await connection.execute(_LATER, replay["id"], STEP_SECONDS)
-            return False
+            await connection.execute(_LATER, replay["endpoint_id"], STEP_SECONDS)
+            return None
         end = min(replay["until_position"], replay["next_position"] + LOOKED_AT_MAX - 1)
         found = await connection.fetch(
             _FOUND, replay["endpoint_id"], account_id, replay["next_position"], end, EVENTS_PER_STEP
@@ -193,12 +208,15 @@ SELECT endpoint_id, lane, -1, 0, clock_timestamp() FROM made RETURNING lane
 """
 
 _REPLAY: Final = f"""
-INSERT INTO replays (id, endpoint_id, after_position, next_position, until_position, due_at)
-SELECT $2, $1, $3::bigint, $3::bigint + 1, last.position,
-    CASE WHEN $3::bigint < last.position THEN clock_timestamp() END
-FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
-WHERE EXISTS ({_THERE.format(endpoint="$1")})
-RETURNING id
+WITH there AS MATERIALIZED ({_THERE.format(endpoint="$1")}), made AS (
+    INSERT INTO replays (id, endpoint_id, after_position, next_position, until_position, due_at)
+    SELECT $2, $1, $3::bigint, $3::bigint + 1, last.position,
+        CASE WHEN $3::bigint < last.position THEN clock_timestamp() END
+    FROM there, (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
+    WHERE (SELECT count(*) FROM replays WHERE endpoint_id = $1 AND due_at IS NOT NULL) < $4::int
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM there) AS is_there, EXISTS (SELECT FROM made) AS is_made
 """
 
 _FIRST_SINCE: Final = """
@@ -243,4 +261,8 @@ UPDATE replays SET next_position = $2, deliveries = deliveries + $3,
 WHERE id = $1
 """
 
-_LATER: Final = "UPDATE replays SET due_at = clock_timestamp() + $2::float8 * interval '1 second' WHERE id = $1"
+# All of the endpoint, apart from those that another worker is at.
+_LATER: Final = """
+UPDATE replays SET due_at = clock_timestamp() + $2::float8 * interval '1 second' WHERE id IN (
+    SELECT id FROM replays WHERE endpoint_id = $1 AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+"""

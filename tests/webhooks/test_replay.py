@@ -256,6 +256,45 @@ async def test_a_replay_of_a_deleted_endpoint_ends() -> None:
     assert await database.fetch_value("SELECT due_at FROM replays") is None
 
 
+async def test_replays_to_a_receiver_that_is_behind_do_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "WAITING_MAX", 1)
+    there = await Deployment.make()
+    behind, other = await make_endpoint(there.client), await make_endpoint(there.freelancer)
+    await there.propose()
+    await fan_out_only()
+    await replay.enqueue_test(
+        behind.id,
+        event_id=ids.new(Kind.EVENT),
+        event_type="x",
+        event_body="{}",
+        stream_id=there.client.account_id or "",
+    )
+    await database.execute("UPDATE lanes SET due_at = NULL, done = tail WHERE endpoint_id = $1", other.id)
+    for _ in range(3):
+        await replay.replay(behind.id, after=0)
+    last = await replay.replay(other.id, after=0)
+    assert await replay.step(), "the one of the receiver that keeps up"
+    assert await database.fetch_value("SELECT deliveries FROM replays WHERE id = $1", last) > 0
+    assert not await replay.step()
+    made = "SELECT sum(deliveries) FROM replays WHERE endpoint_id = $1"
+    assert await database.fetch_value(made, behind.id) == 0
+
+
+async def test_an_endpoint_has_a_few_replays_under_way_and_no_more() -> None:
+    there = await Deployment.make()
+    end, other = await make_endpoint(there.client), await make_endpoint(there.client)
+    await there.propose()
+    await fan_out_only()
+    for _ in range(replay.UNDER_WAY_MAX):
+        await replay.replay(end.id, after=0)
+    with pytest.raises(InvalidState, match="at most 10 replays"):
+        await replay.replay(end.id, after=0)
+    assert await database.fetch_value("SELECT count(*) FROM replays") == replay.UNDER_WAY_MAX
+    await replay.replay(other.id, after=0)
+    await database.execute("UPDATE replays SET due_at = NULL")
+    await replay.replay(end.id, after=0)
+
+
 async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() -> None:
     there = await Deployment.make()
     end = await make_endpoint(there.client)
