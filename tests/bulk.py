@@ -47,12 +47,13 @@ _MILESTONES: Final = """
 INSERT INTO milestones (
     id, contract_id, revision, position, state, title, purpose, deliverables, due_on, amount_minor, held_minor,
     held_fee_minor, base_minor, base_fee_minor, released_minor, refunded_minor, freelancer_fee_minor, client_fee_minor,
-    submissions, review_due_at, updated_at, client_id, freelancer_id, deadline_at)
+    submissions, review_due_at, updated_at, client_id, freelancer_id, deadline_at, lots)
 SELECT 'mil_' || lpad(number::text, 26, '0'), contract.id, 1, place, row.state,
     CASE WHEN number % 20000 = 13 THEN 'Zeppelin mast' ELSE 'Wireframe of page ' || place END, '', '{}',
     date '2026-01-01' + (number * 31 % 700)::int, 1000, CASE WHEN row.state = 'SUBMITTED' THEN 1000 ELSE 0 END, 0, 0, 0, 0,
     0, 0, 0, 0, row.clock, contract.updated_at + place * interval '1 second', contract.client_id, contract.freelancer_id,
-    row.clock
+    row.clock, CASE WHEN row.state = 'SUBMITTED' THEN '[{"deposit_id": "dep_1", "amount_minor": 1000, "fee_minor": 0}]'::jsonb
+        ELSE '[]' END
 FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM contracts WHERE id LIKE 'ctr\\_0%') AS contract
     CROSS JOIN generate_series(1, $2::int) AS place
     CROSS JOIN LATERAL (SELECT (n - 1) * $2::int + place AS number WHERE n <= $1::int) AS numbered

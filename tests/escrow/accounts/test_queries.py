@@ -111,6 +111,7 @@ async def test_the_operators_account_is_found(world: World) -> None:
 
 async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts_there_are(world: World) -> None:
     await world.many_counterparties(3_000)
+    await database.execute("ANALYZE contracts, accounts")
     wanted = [f"acc_{number:026}" for number in range(1, 3_000, 100)]
     assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
     plan = await database.fetch(f"EXPLAIN {queries._BY_ID}", *visible_arguments(world.owner), wanted)
