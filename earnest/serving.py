@@ -65,6 +65,10 @@ class Server(uvicorn.Server):
         return bound
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, tell open streams to go, and let requests under way finish."""
+        # First, or whoever is told to go comes back at once.
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
         await self._app.state.door.connections.end_all()
         await super().shutdown(sockets)
 

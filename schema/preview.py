@@ -15,7 +15,7 @@ from escrow.errors import DomainError
 from escrow.preview import Preview as Foreseen
 from escrow.preview import preview
 from schema.context import Context
-from schema.mutations import changes, disputes, money, plan, refunds, terms, work
+from schema.mutations import changes, disputes, imports, money, plan, refunds, terms, work
 from schema.mutations.running import COMMAND, OnContract, storable
 from schema.types.preview import Preview
 
@@ -28,7 +28,8 @@ def _commands(fields: Iterable[StrawberryField]) -> dict[str, OnContract[Any]]:
 
 COMMANDS: Final = _commands(
     [
-        *terms.FIELDS, *plan.FIELDS, *money.FIELDS, *work.FIELDS, *changes.FIELDS, *refunds.FIELDS, *disputes.FIELDS,
+        *terms.FIELDS, *plan.FIELDS, *imports.FIELDS, *money.FIELDS, *work.FIELDS, *changes.FIELDS, *refunds.FIELDS,
+        *disputes.FIELDS,
     ]
 )  # fmt: skip
 

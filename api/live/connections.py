@@ -92,6 +92,11 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether everybody was told to go: whoever still comes is turned away."""
+        return self._all_ended is not None
+
     @contextmanager
     def opened(self, connection: Connection) -> Iterator[None]:
         """Look after this connection while the block lasts."""
@@ -122,10 +127,10 @@ class Connections:
 
     async def end_all(self) -> None:
         """This process stops: tell everybody to connect to another one, and wait a moment until they were told."""
+        self._all_ended = asyncio.Event()
         for connection in tuple(self._open):
             connection.end(STOPPING)
         if self._open:
-            self._all_ended = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._all_ended.wait()

@@ -14,10 +14,11 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import orjson
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.answers import refusal
-from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, TOO_SLOW, Closing, Code
+from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.connections import TooManyConnections
 from api.live.door import Door
 from api.tracing import trace_id
@@ -62,6 +63,9 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._asgi_send = send
+        if self._door.connections.is_stopping:
+            await _turned_away(STOPPING)(scope, receive, send)
+            return
         self._work = work = asyncio.create_task(self._answer(scope, receive))
         gone = asyncio.create_task(_gone(receive))
         try:
@@ -75,7 +79,9 @@ class EventStream:
             await asyncio.gather(*tasks, return_exceptions=True)
         if has_gone:
             return
-        if self._closing is not None:
+        if self._closing is not None and not self._is_open:
+            await _turned_away(self._closing)(scope, receive, send)
+        elif self._closing is not None:
             await self._end(self._closing)
         elif (error := work.exception()) is not None:
             raise error
@@ -112,9 +118,7 @@ class EventStream:
                 await answer(scope, receive, self._asgi_send)
                 return
             except Ended:
-                challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-                answer = refusal(CREDENTIALS_ENDED.reason, code="UNAUTHENTICATED", status=401, headers=challenge)
-                await answer(scope, receive, self._asgi_send)
+                await _turned_away(CREDENTIALS_ENDED)(scope, receive, self._asgi_send)
                 return
             await self._open()
             if isinstance(started, Stream):
@@ -166,8 +170,6 @@ class EventStream:
 
     async def _end(self, closing: Closing) -> None:
         """The last words: an answer that is nothing but an error with the code, and `complete`."""
-        if not self._is_open:
-            return
         extensions: dict[str, Any] = {"code": _CODES.get(closing.code, "INTERNAL"), "closeCode": int(closing.code)}
         body = {"errors": [{"message": closing.reason, "extensions": extensions}]}
         try:
@@ -175,6 +177,15 @@ class EventStream:
                 await self._say(_next(Payload(orjson.dumps(body).decode(), None)) + _COMPLETE, is_last=True)
         except (OSError, TimeoutError):
             return  # gone, or it never read again: the connection is let go
+
+
+def _turned_away(closing: Closing) -> Response:
+    """The answer to whoever gets no stream."""
+    if closing.code is Code.UNAUTHORIZED:
+        challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
+        return refusal(closing.reason, code="UNAUTHENTICATED", status=401, headers=challenge)
+    code = _CODES.get(closing.code, "INTERNAL")
+    return refusal(closing.reason, code=code, status=503, headers={"retry-after": "1", "connection": "close"})
 
 
 def _next(payload: Payload) -> bytes:

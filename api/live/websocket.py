@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.authentication import BadCredentials
 from api.live import messages
-from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, TOO_SLOW, Closing, Code
+from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.connections import TooManyConnections
 from api.live.door import Door
 from api.origin import is_foreign
@@ -51,6 +51,9 @@ class WebSocketEndpoint:
         if not offered:
             reason = f"Subprotocol not acceptable: it must be {messages.PROTOCOL}."
             await send({"type": "websocket.close", "code": Code.UNKNOWN_PROTOCOL, "reason": reason})
+            return
+        if self._door.connections.is_stopping:
+            await send({"type": "websocket.close", "code": int(STOPPING.code), "reason": STOPPING.reason})
             return
         socket = _Socket(self._door, receive, send, headers.get("authorization"))
         with self._door.connections.opened(socket):

@@ -8,9 +8,10 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
+from escrow.commands import Outcome
 from escrow.ids import Kind
 from schema.inputs import MoneyInput, raw_money_or_none
-from schema.mutations.running import Call, Payload, contract_after, mutation
+from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.contract import Contract
 from schema.types.milestone import Milestone
 
@@ -62,28 +63,30 @@ class ImportMilestonesInput:
     )
 
 
-@mutation(
-    "Adds and changes planned milestones of an active contract by what another system calls them, all or nothing. Names that "
-    "are known change their milestones in their places, new ones add milestones at the end in the order of the rows. A row "
-    "that says what is so already changes nothing, also of a milestone that is locked. Each row at fault has a user error, "
-    "whose `details.row` counts from 0."
-)
-async def import_milestones(call: Call, given: ImportMilestonesInput) -> ImportMilestonesPayload:
-    outcome = await call.run(
-        commands.ImportMilestones(
-            contract_id=given.contract_id,
-            system=given.system,
-            rows=tuple(_row(row) for row in given.rows),
-            message=given.message,
-            expected_version=given.expected_version,
-        )
-    )
+async def _answer(call: Call, outcome: Outcome) -> ImportMilestonesPayload:
     contract = contract_after(outcome)
     found = [outcome.contract.milestone(milestone_id) for milestone_id in outcome.result["milestone_ids"].split()]
     milestones = [
         Milestone.of(one, contract_id=contract.id, currency=contract.currency) for one in found if one is not None
     ]
     return ImportMilestonesPayload(contract=contract, milestones=milestones)
+
+
+@on_contract(
+    "Adds and changes planned milestones of an active contract by what another system calls them, all or nothing. Names that "
+    "are known change their milestones in their places, new ones add milestones at the end in the order of the rows. A row "
+    "that says what is so already changes nothing, also of a milestone that is locked. Each row at fault has a user error, "
+    "whose `details.row` counts from 0.",
+    _answer,
+)
+def import_milestones(given: ImportMilestonesInput) -> commands.ImportMilestones:
+    return commands.ImportMilestones(
+        contract_id=given.contract_id,
+        system=given.system,
+        rows=tuple(_row(row) for row in given.rows),
+        message=given.message,
+        expected_version=given.expected_version,
+    )
 
 
 def _row(given: ImportRowInput) -> commands.ImportRow:

@@ -9,7 +9,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from escrow import codec, preview
-from escrow.access import Side
+from escrow.access import ActorKind, Side
 from escrow.agreement import deadlines, events
 from escrow.agreement import state as domain
 from escrow.agreement.postings import Posting
@@ -147,7 +147,9 @@ class ForeseenDeadline:
 class Preview:
     refusal: UserError | None = strawberry.field(description="Why it would be refused; null if it would be done.")
     events: list[ForeseenEvent] = strawberry.field(description="What would happen, in order.")
-    transfers: list[ForeseenTransfer] = strawberry.field(description="The money that would move, in order.")
+    transfers: list[ForeseenTransfer] = strawberry.field(
+        description="The money that would move, in order. Empty for mediators."
+    )
     fees: ForeseenFees | None = strawberry.field(
         description="What of the money would be fees; null if nothing would happen."
     )
@@ -171,7 +173,8 @@ class Preview:
         after = found.after if found.recorded else None
         currency = after.currency if after is not None else ""
         changes = found.milestones() if after is not None else []
-        transfers = [ForeseenTransfer.of(place, leg) for place, leg in found.transfers()]
+        legs = found.transfers() if _handles_money(after, context) else ()
+        transfers = [ForeseenTransfer.of(place, leg) for place, leg in legs]
         await context.afford(len(found.recorded) + len(transfers) + len(changes))
         return cls(
             refusal=UserError.of(found.refusal) if found.refusal is not None else None,
@@ -186,6 +189,12 @@ class Preview:
             deadlines_started=[ForeseenDeadline.of(clock) for clock in found.started()],
             deadlines_stopped=[ForeseenDeadline.of(clock) for clock in found.stopped()],
         )
+
+
+def _handles_money(contract: domain.Contract | None, context: Context) -> bool:
+    """Whether how the contract's money comes and goes is the viewer's business: it isn't a mediator's."""
+    actor = context.known()
+    return contract is not None and (actor.kind is ActorKind.OPERATOR or contract.side_of(actor.account_id) is not None)
 
 
 def _contract(before: domain.Contract | None, after: domain.Contract) -> ContractChange:

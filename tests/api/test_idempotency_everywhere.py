@@ -5,244 +5,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
-from escrow import cursors, database, ids
-from escrow.access import Scope
+from escrow import database, ids
 from escrow.ids import Kind
 from schema.build import executable
-from tests.api.client import PARTY_SCOPES, Caller, People, door, with_key
+from tests.api.asked import CASES, changed
+from tests.api.client import Caller, People, door
 from tests.api.live.serving import serve
 from tests.api.test_journey import proposal
-from tests.api.test_references import row
 from tests.earnest.running import clean_environment, free_port
 from tests.workers.process import until
 
 ROOT: Final = Path(__file__).parents[2]
 AT_ONCE: Final = 20
-
-Given = tuple[Caller, dict[str, Any]]
-Case = Callable[[People], Awaitable[Given]]
-
-
-async def propose(people: People) -> Given:
-    return people.client, proposal(people, "10.00")
-
-
-async def revise(people: People) -> Given:
-    deal = await people.deployment.propose("10.00")
-    plan = proposal(people, "11.00")["milestones"]
-    return people.freelancer, {"contractId": deal.id, "milestones": plan}
-
-
-async def accept(people: People) -> Given:
-    return people.freelancer, {"contractId": (await people.deployment.propose("10.00")).id, "revision": 1}
-
-
-async def decline(people: People) -> Given:
-    return people.freelancer, {"contractId": (await people.deployment.propose("10.00")).id}
-
-
-async def withdraw(people: People) -> Given:
-    return people.client, {"contractId": (await people.deployment.propose("10.00")).id}
-
-
-async def add_milestone(people: People) -> Given:
-    deal = await people.deployment.activate("10.00")
-    return people.client, {"contractId": deal.id, "milestone": proposal(people, "5.00")["milestones"][0]}
-
-
-async def edit_milestone(people: People) -> Given:
-    deal = await people.deployment.activate("10.00")
-    return people.client, {"milestoneId": deal.milestone(), "title": "Another"}
-
-
-async def move_milestone(people: People) -> Given:
-    deal = await people.deployment.activate("10.00", "20.00")
-    return people.client, {"milestoneId": deal.milestone(), "position": 2}
-
-
-async def remove_milestone(people: People) -> Given:
-    return people.client, {"milestoneId": (await people.deployment.activate("10.00", "20.00")).milestone()}
-
-
-async def import_milestones(people: People) -> Given:
-    deal = await people.deployment.activate("10.00")
-    return people.client, {"contractId": deal.id, "system": "jira", "rows": [row("EA-1")]}
-
-
-async def fund(people: People) -> Given:
-    return people.client, {"milestoneId": (await people.deployment.activate("10.00")).milestone()}
-
-
-async def cancel_funding(people: People) -> Given:
-    deal = await people.deployment.activate("10.00")
-    await deal.fund()
-    return people.client, {"milestoneId": deal.milestone()}
-
-
-async def submit(people: People) -> Given:
-    return people.freelancer, {"milestoneId": (await people.deployment.fund("10.00")).milestone(), "message": "Here"}
-
-
-async def approve(people: People) -> Given:
-    return people.client, {"milestoneId": (await people.deployment.fund("10.00")).milestone()}
-
-
-async def request_changes(people: People) -> Given:
-    deal = await people.deployment.fund("10.00")
-    await deal.submit()
-    return people.client, {"milestoneId": deal.milestone(), "note": "Bluer"}
-
-
-async def request_payout(people: People) -> Given:
-    deal = await people.deployment.fund("10.00")
-    await deal.approve()
-    return people.freelancer, {"contractId": deal.id}
-
-
-async def set_reference(people: People) -> Given:
-    deal = await people.deployment.propose("10.00")
-    return people.client, {"subjectId": deal.id, "system": "jira", "externalId": "EA-1"}
-
-
-async def remove_reference(people: People) -> Given:
-    caller, given = await set_reference(people)
-    await caller.done("setExternalReference", given, "__typename")
-    return caller, {"subjectId": given["subjectId"], "system": "jira"}
-
-
-async def create_account(people: People) -> Given:
-    return people.operator, {"name": "New", "type": "COMPANY"}
-
-
-async def whole_account(people: People) -> Given:
-    return people.operator, {"accountId": (await people.stranger()).account_id}
-
-
-async def dismiss_mediator(people: People) -> Given:
-    return people.operator, {"accountId": people.mediator.account_id}
-
-
-async def add_member(people: People) -> Given:
-    person = {"person": "ada@example.com", "name": "Ada", "role": "MEMBER"}
-    return people.client, {"accountId": people.client.account_id} | person
-
-
-async def remove_member(people: People) -> Given:
-    caller, given = await add_member(people)
-    return caller, {"memberId": (await caller.done("addMember", given, "member { id }"))["member"]["id"]}
-
-
-async def create_key(people: People) -> Given:
-    given = {"accountId": people.client.account_id, "name": "Sync", "scopes": ["CONTRACTS_READ"]}
-    return people.client, given
-
-
-async def revoke_key(people: People) -> Given:
-    caller, given = await create_key(people)
-    return caller, {"keyId": (await caller.done("createApiKey", given, "apiKey { id }"))["apiKey"]["id"]}
-
-
-async def set_fees(people: People) -> Given:
-    return people.operator, {"clientBasisPoints": 1, "freelancerBasisPoints": 2}
-
-
-async def create_calendar(people: People) -> Given:
-    return people.client, {}
-
-
-async def manager(people: People) -> Caller:
-    """A program of the client's that manages webhooks, too."""
-    there = people.deployment
-    return await with_key(people.client.http, there.client, there.operator, (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE))
-
-
-async def create_endpoint(people: People) -> Given:
-    return await manager(people), {"url": "https://hooks.example.com/earnest"}
-
-
-async def on_endpoint(people: People) -> Given:
-    caller, given = await create_endpoint(people)
-    made = await caller.done("createWebhookEndpoint", given, "webhookEndpoint { id }")
-    return caller, {"endpointId": made["webhookEndpoint"]["id"]}
-
-
-async def update_endpoint(people: People) -> Given:
-    caller, given = await on_endpoint(people)
-    return caller, given | {"description": "For the books"}
-
-
-async def enable_endpoint(people: People) -> Given:
-    caller, given = await on_endpoint(people)
-    await caller.done("disableWebhookEndpoint", given, "__typename")
-    return caller, given
-
-
-async def replay_events(people: People) -> Given:
-    caller, given = await on_endpoint(people)
-    return caller, given | {"after": cursors.print_cursor(cursors.BEGINNING)}
-
-
-async def redeliver(people: People) -> Given:
-    caller, given = await on_endpoint(people)
-    await caller.done("sendTestEvent", given, "delivery { id }")
-    sent = await caller.done("sendTestEvent", given, "delivery { id }")
-    return caller, {"deliveryId": sent["delivery"]["id"]}
-
-
-async def advance_clock(people: People) -> Given:
-    return people.operator, {"by": "PT1H"}
-
-
-CASES: Final[dict[str, Case]] = {
-    "proposeContract": propose,
-    "reviseContract": revise,
-    "acceptContract": accept,
-    "declineContract": decline,
-    "withdrawContract": withdraw,
-    "addMilestone": add_milestone,
-    "editMilestone": edit_milestone,
-    "moveMilestone": move_milestone,
-    "removeMilestone": remove_milestone,
-    "importMilestones": import_milestones,
-    "fundMilestone": fund,
-    "cancelFunding": cancel_funding,
-    "submitMilestone": submit,
-    "approveMilestone": approve,
-    "requestChanges": request_changes,
-    "requestPayout": request_payout,
-    "setExternalReference": set_reference,
-    "removeExternalReference": remove_reference,
-    "createAccount": create_account,
-    "disableAccount": whole_account,
-    "enableAccount": whole_account,
-    "appointMediator": whole_account,
-    "dismissMediator": dismiss_mediator,
-    "addMember": add_member,
-    "removeMember": remove_member,
-    "createApiKey": create_key,
-    "revokeApiKey": revoke_key,
-    "setFees": set_fees,
-    "createCalendarToken": create_calendar,
-    "revokeCalendarToken": create_calendar,
-    "createWebhookEndpoint": create_endpoint,
-    "updateWebhookEndpoint": update_endpoint,
-    "enableWebhookEndpoint": enable_endpoint,
-    "disableWebhookEndpoint": on_endpoint,
-    "deleteWebhookEndpoint": on_endpoint,
-    "rotateWebhookSecret": on_endpoint,
-    "sendTestEvent": on_endpoint,
-    "replayEvents": replay_events,
-    "redeliver": redeliver,
-    "advanceTestClock": advance_clock,
-}
-"""For each mutation what somebody may ask, after what it needs was made."""
 
 
 def test_every_mutation_of_the_schema_is_tried() -> None:
@@ -273,8 +53,8 @@ async def test_a_repetition_does_nothing_says_so_and_answers_the_same_and_anothe
         query = f"""mutation ($input: {input_type}!, $key: String!) {{
             it: {mutation}(input: $input) @idempotent(key: $key) {{ __typename userErrors {{ code message }} }} }}"""
 
-        async def ask(key: str, **changed: Any) -> dict[str, Any]:
-            answer = (await caller.post(query, {"input": given | changed, "key": key})).json()
+        async def ask(key: str, **differently: Any) -> dict[str, Any]:
+            answer = (await caller.post(query, {"input": given | differently, "key": key})).json()
             assert "errors" not in answer, answer
             return dict(answer)
 
@@ -286,35 +66,9 @@ async def test_a_repetition_does_nothing_says_so_and_answers_the_same_and_anothe
         assert again["data"] == first["data"]
         assert again["extensions"] == {"idempotentReplay": [["it"]]}
         assert await everything() == before
-        other = await ask("k", **await _changed(mutation, given))
+        other = await ask("k", **await changed(mutation, given))
         assert [error["code"] for error in other["data"]["it"]["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
         assert await everything() == before
-
-
-async def _changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Something of the input, said differently."""
-    if mutation == "redeliver":
-        other = "SELECT id FROM deliveries WHERE id <> $1 LIMIT 1"
-        return {"deliveryId": await database.fetch_value(other, given["deliveryId"])}
-    special: dict[str, dict[str, Any]] = {
-        "advanceTestClock": {"by": "PT2H"},
-        "createCalendarToken": {"contractIds": []},
-        "revokeCalendarToken": {"everybodys": True},
-        "createWebhookEndpoint": {"description": "Another"},
-        "rotateWebhookSecret": {"overlap": "PT1H"},
-        "sendTestEvent": {"eventType": "contract.accepted"},
-        "replayEvents": {"after": cursors.print_cursor(1)},
-    }
-    if mutation in special:
-        return special[mutation]
-    for name, value in (("revision", 2), ("position", 1), ("clientBasisPoints", 5), ("system", "other")):
-        if name in given:
-            return {name: value}
-    for name in ("message", "note", "title", "name", "description"):
-        if name in given:
-            return {name: "Something else"}
-    (name,) = (name for name in given if name.endswith("Id"))
-    return {name: given[name][:-1] + ("0" if given[name][-1] != "0" else "1")}
 
 
 async def test_the_same_key_at_once_from_twenty_connections_runs_once_and_all_get_the_same_answer(
@@ -405,14 +159,16 @@ async def test_what_was_committed_before_the_server_died_is_answered_by_the_next
 
 async def test_a_refused_command_is_carried_out_under_its_key_once_the_cause_is_mended(people: People) -> None:
     deal = await people.deployment.propose("10.00")
-    fund = {"milestoneId": deal.milestone()}
+    work = {"milestoneId": deal.milestone(), "message": "Here"}
     for _ in range(2):
-        (error,) = (await people.client.do("fundMilestone", fund, "deposit { id }", key="k"))["userErrors"]
+        (error,) = (await people.freelancer.do("submitMilestone", work, "submission { id }", key="k"))["userErrors"]
         assert error["code"] == "INVALID_STATE"
     assert await count("idempotency_keys") == 0
     await deal.accept()
-    first = await people.client.done("fundMilestone", fund, "deposit { id }", key="k")
-    assert await people.client.done("fundMilestone", fund, "deposit { id }", key="k") == first
+    await deal.confirm(await deal.fund())
+    first = await people.freelancer.done("submitMilestone", work, "submission { id }", key="k")
+    assert await people.freelancer.done("submitMilestone", work, "submission { id }", key="k") == first
+    assert await count("submissions") == 1
     name = {"subjectId": deal.id, "system": "jira", "externalId": "EA-1"}
     await people.client.done("setExternalReference", name | {"subjectId": deal.milestone()}, "__typename")
     (error,) = (await people.client.do("setExternalReference", name, "__typename", key="n"))["userErrors"]

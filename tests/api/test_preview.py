@@ -33,12 +33,12 @@ def test_the_input_has_a_member_for_every_mutation_on_contracts_with_its_own_inp
     assert len(command.fields) == len(COMMANDS)
     for name, member in command.fields.items():
         assert member.type is get_named_type(mutation.fields[name].args["input"].type), name
-    of_accounts = {"AccountPayload", "MemberPayload", "ApiKeyPayload"}
+    elsewhere = {"AccountPayload", "MemberPayload", "ApiKeyPayload", "ExternalReferencePayload"}
     for name, field in mutation.fields.items():
         payload = get_named_type(field.type)
         assert isinstance(payload, GraphQLObjectType)
         if name not in command.fields:
-            assert "contract" not in payload.fields or payload.name in of_accounts, name
+            assert "contract" not in payload.fields or payload.name in elsewhere, name
 
 
 async def test_an_approval_tells_what_it_would_release(people: People) -> None:
@@ -97,6 +97,40 @@ async def test_a_quarrel_can_be_looked_at_before_it_begins(people: People) -> No
     assert [clock["action"] for clock in found["deadlinesStopped"]] == ["milestone.refunded"]
     ending = (await people.client.ask(PREVIEW, {"command": {"endContract": {"contractId": deal.id}}}))["preview"]
     assert ending["contract"] == {"before": "ACTIVE", "after": "ACTIVE", "ending": {"by": "CLIENT"}}
+
+
+async def test_an_import_can_be_looked_at_with_the_names_that_are_known_already(people: People) -> None:
+    deal = await people.deployment.activate("250.00")
+    known = {"externalId": "T-1", "title": "As the tool has it"}
+    name = {"subjectId": deal.milestone(), "system": "jira", "externalId": "T-1"}
+    await people.client.done("setExternalReference", name, "__typename")
+    new = {"externalId": "T-2", "title": "New", "purpose": "p", "dueOn": "2100-01-01",
+           "amount": {"amount": "5.00", "currency": "USD"}}  # fmt: skip
+    given = {"contractId": deal.id, "system": "jira", "rows": [known, new]}
+    found = (await people.client.ask(PREVIEW, {"command": {"importMilestones": given}}))["preview"]
+    assert found["refusal"] is None
+    assert [event["type"] for event in found["events"]] == ["milestone.edited", "milestone.added"]
+    assert [(one["before"] is None, one["title"]) for one in found["milestones"]] == [
+        (False, known["title"]),
+        (True, "New"),
+    ]
+    assert await deal.types() == ["contract.proposed", "milestone.added", "contract.accepted"]
+
+
+async def test_a_mediator_sees_the_split_and_not_the_ways_of_the_money(people: People) -> None:
+    deal = await people.deployment.fund("250.00")
+    scopes = (Scope.CONTRACTS_READ, Scope.DISPUTES_DECIDE)
+    whose, operator = people.deployment.mediator, people.deployment.operator
+    mediator = await with_key(people.client.http, whose, operator, scopes)
+    split = {"disputeId": await deal.mediate(), "toFreelancer": {"amount": "100.00", "currency": "USD"}, "reason": "So"}
+    for caller, moves in ((mediator, False), (people.operator, True)):
+        found = (await caller.ask(PREVIEW, {"command": {"decideDispute": split}}))["preview"]
+        assert [event["type"] for event in found["events"]] == [
+            "dispute.resolved",
+            "milestone.settled",
+            "contract.completed",
+        ]
+        assert (found["milestones"][0]["after"]["state"], bool(found["transfers"])) == ("SETTLED", moves)
 
 
 async def test_a_payment_token_is_shown_to_nobody(people: People) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from api.live.connections import Patience
@@ -150,3 +151,52 @@ async def test_a_server_that_stops_ends_its_streams_with_a_word(served: Served) 
         assert (await stream.hear()).event == "complete"
         await stream.ended()
     assert json.dumps(said)
+
+
+def _away(response: httpx.Response) -> tuple[int, dict[str, Any]]:
+    return response.status_code, response.json()["errors"][0]["extensions"]
+
+
+async def test_a_stream_that_has_not_begun_when_the_server_stops_is_answered_too(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(served.door.runner, "start", never)
+    asking = asyncio.create_task(_get(served, EVENTS, authorization=f"Bearer {served.people.client.token}"))
+    await asked.wait()
+    await served.door.connections.end_all()
+    assert _away(await asking) == (503, {"code": "GOING_AWAY"})
+
+
+async def test_whoever_comes_to_a_server_that_stops_is_turned_away(served: Served) -> None:
+    await served.door.connections.end_all()
+    async with opened(served, EVENTS, token=served.people.client.token) as stream:
+        await stream.response.aread()
+        assert _away(stream.response) == (503, {"code": "GOING_AWAY"})
+        assert stream.response.headers["retry-after"] == "1"
+    assert served.door.hub.readers == 0
+
+
+async def test_a_server_that_stops_takes_no_connections_while_it_tells_everybody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.get_running_loop().create_future()
+    end_all = served.door.connections.end_all
+
+    async def probed() -> None:
+        try:
+            await asyncio.open_connection("127.0.0.1", served.port)
+        except OSError:
+            refused.set_result(True)
+        else:
+            refused.set_result(False)
+        await end_all()
+
+    monkeypatch.setattr(type(served.door.connections), "end_all", lambda _: probed())
+    served.server.should_exit = True
+    assert await refused

@@ -243,3 +243,9 @@ async def test_a_server_that_stops_says_so(served: Served) -> None:
         served.server.should_exit = True
         assert (await socket.closed())[0] == 1001
         assert (await other.closed())[0] == 1001
+
+
+async def test_whoever_comes_to_a_server_that_stops_is_told_so(served: Served) -> None:
+    await served.door.connections.end_all()
+    async with connected(served, init=False) as socket:
+        assert (await socket.closed())[0] == 1001
