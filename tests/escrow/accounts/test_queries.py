@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from escrow import database, ids
@@ -116,5 +118,6 @@ async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts
     assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
     plan = await database.fetch(f"EXPLAIN {queries._BY_ID}", *visible_arguments(world.owner), wanted)
     text = "\n".join(row[0] for row in plan)
-    assert "contracts_by_parties" in text
+    looked_up = re.findall(r"Index (?:Only )?Scan using contracts_\w+ on contracts", text)
+    assert len(looked_up) == text.count("on contracts") == 2, text
     assert "hashed" not in text
