@@ -15,7 +15,7 @@ class Code(IntEnum):
     """Why the server ends a connection."""
 
     GOING_AWAY = 1001
-    """This process stops; another one answers."""
+    """This process stops, and another one answers; or the key may see something else now, and a new stream shows that."""
     INTERNAL = 1011
     """Our fault; the log has the rest."""
     INVALID_MESSAGE = 4400
@@ -44,6 +44,11 @@ class Closing(Exception):
 
 TOO_SLOW: Final = Closing(Code.TOO_MANY, "Too slow: read faster, and go on from the last cursor.")
 CREDENTIALS_ENDED: Final = Closing(Code.UNAUTHORIZED, "The key was revoked or has expired.")
+RIGHTS_CHANGED: Final = Closing(Code.GOING_AWAY, "What this key may see has changed; connect again.")
 STOPPING: Final = Closing(Code.GOING_AWAY, "The server stops; connect again.")
 
-OF_ENDING: Final = {Ending.TOO_SLOW: TOO_SLOW, Ending.CREDENTIALS: CREDENTIALS_ENDED}
+OF_ENDING: Final = {
+    Ending.TOO_SLOW: TOO_SLOW,
+    Ending.CREDENTIALS: CREDENTIALS_ENDED,
+    Ending.RIGHTS: RIGHTS_CHANGED,
+}

@@ -21,7 +21,7 @@ import orjson
 
 from escrow import bell, database, log
 from escrow.access import Actor, ActorKind
-from escrow.accounts.events import KeyRevoked, MediatorDismissed
+from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed
 from escrow.bell import Topic
 from escrow.live import occurrences
 from escrow.live.keys import Ending, Keys, Viewer
@@ -162,8 +162,9 @@ class Hub:
         self._window_bytes += occurrence.size
         if occurrence.event.type == KeyRevoked.type:
             self.keys.end(orjson.loads(occurrence.event.body)["data"]["keyId"])
-        if occurrence.event.type == MediatorDismissed.type:
-            self.keys.end_mediation(occurrence.event.stream_id)
+        if occurrence.event.type in (MediatorAppointed.type, MediatorDismissed.type):
+            is_mediator = occurrence.event.type == MediatorAppointed.type
+            self.keys.set_mediation(occurrence.event.stream_id, is_mediator=is_mediator)
         for audience in {occurrence.client_id or occurrence.event.stream_id, occurrence.freelancer_id, None}:
             for reader in self._readers.get(audience, ()):
                 reader.offer(occurrence)

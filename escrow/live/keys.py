@@ -20,6 +20,8 @@ class Ending(StrEnum):
 
     CREDENTIALS = "CREDENTIALS"
     """The key was revoked or has expired, or its member was removed."""
+    RIGHTS = "RIGHTS"
+    """What the key may see has changed; whoever comes back sees what it may see now."""
     TOO_SLOW = "TOO_SLOW"
     """The reader fell too far behind."""
 
@@ -38,21 +40,22 @@ class Viewer:
 
     actor: Actor
     on_end: Callable[[Ending], None]
-    is_ended: bool = False
+    ending: Ending | None = None
+    """Why it reads no further, once it doesn't."""
     ends_at: float | None = None
 
     def check(self) -> None:
-        """Raise `Ended` if the key has ended by now."""
+        """Raise `Ended` if the key has ended by now, or has other rights."""
         if self.ends_at is not None and time.monotonic() >= self.ends_at:
             self.end()
-        if self.is_ended:
-            raise Ended(Ending.CREDENTIALS)
+        if self.ending is not None:
+            raise Ended(self.ending)
 
-    def end(self) -> None:
-        """The key opens nothing any more; whoever holds the connection is told once."""
-        if not self.is_ended:
-            self.is_ended = True
-            self.on_end(Ending.CREDENTIALS)
+    def end(self, ending: Ending = Ending.CREDENTIALS) -> None:
+        """The key opens nothing any more, or something else; whoever holds the connection is told once."""
+        if self.ending is None:
+            self.ending = ending
+            self.on_end(ending)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,12 +91,12 @@ class Keys:
         for viewer in tuple(self.viewers.get(key_id, ())):
             viewer.end()
 
-    def end_mediation(self, account_id: str) -> None:
-        """The account decides no disputes any more: its streams end, and begin anew with what it may see from now on."""
+    def set_mediation(self, account_id: str, *, is_mediator: bool) -> None:
+        """Whether the account decides disputes has changed: its streams end, and begin anew with what it may see now."""
         for viewers in tuple(self.viewers.values()):
             for viewer in tuple(viewers):
-                if viewer.actor.account_id == account_id and viewer.actor.is_mediator:
-                    viewer.end()
+                if viewer.actor.account_id == account_id and viewer.actor.is_mediator != is_mediator:
+                    viewer.end(Ending.RIGHTS)
 
     async def look(self) -> None:
         """See which of all the keys still live; one statement, none while nobody is there."""

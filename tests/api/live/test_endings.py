@@ -21,6 +21,7 @@ from tests.api.live.sse import opened
 
 EVENTS = "subscription { events { type } }"
 CREDENTIALS_ENDED = (4401, "The key was revoked or has expired.")
+RIGHTS_CHANGED = (1001, "What this key may see has changed; connect again.")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -149,3 +150,29 @@ async def test_a_disabled_account_reads_on(served: Served) -> None:
         await running.run(commands.DisableAccount(account_id=people.client.account_id), by=deployment.operator)
         assert (await socket.event())["type"] == "account.disabled"
         await socket.silent()
+
+
+async def test_streams_of_a_mediator_begin_anew_when_it_is_dismissed_or_appointed(served: Served) -> None:
+    """With a code after which clients come back by themselves: the key is as good as before."""
+    people, deployment = served.people, served.people.deployment
+    mediator_id = people.mediator.account_id
+    deal = await deployment.fund()
+    async with (
+        connected(served, token=people.mediator.token) as socket,
+        opened(served, EVENTS, token=people.mediator.token) as stream,
+        connected(served, token=people.client.token) as other,
+    ):
+        await socket.subscribe(EVENTS)
+        await other.subscribe(EVENTS)
+        await served.readers(3)
+        await running.run(commands.DismissMediator(account_id=mediator_id), by=deployment.operator)
+        await deal.open_dispute()
+        assert await socket.all_until_closed() == ([], RIGHTS_CHANGED)
+        said = await stream.hear()
+        assert said.data["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}
+        assert (await other.event())["type"] == "dispute.opened"
+    async with connected(served, token=people.mediator.token) as again:
+        await again.subscribe(EVENTS)
+        await served.readers(1)
+        await running.run(commands.AppointMediator(account_id=mediator_id), by=deployment.operator)
+        assert await again.all_until_closed() == ([], RIGHTS_CHANGED)
