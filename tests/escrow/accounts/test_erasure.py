@@ -60,7 +60,7 @@ async def test_a_present_member_is_not_forgotten(world: World) -> None:
     assert "ben@studio.example" in await everything(world)
 
 
-@pytest.mark.parametrize("strange", [ids.new(ids.Kind.MEMBER), "mem_\0", "", "\ud800"])
+@pytest.mark.parametrize("strange", ["mem_" + "0" * 26, "mem_\0", "", "\ud800"])
 async def test_nobody_is_not_forgotten(world: World, strange: str) -> None:
     assert world.studio
     with pytest.raises(NotFound):
