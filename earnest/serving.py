@@ -20,6 +20,10 @@ GONE_SECONDS: Final = 30
 PROBE_SECONDS: Final = 10
 """Between two of the kernel's questions to a peer that is silent; three without an answer end the connection."""
 
+UNSENT_BYTES_MAX: Final = 128 * 1024
+"""What the kernel takes of an answer beyond what is on its way. It would keep megabytes for each peer that doesn't read, and
+such a peer would look like one that does."""
+
 
 class Server(uvicorn.Server):
     """uvicorn's server, which tells open streams to connect elsewhere before it stops."""
@@ -57,6 +61,7 @@ class Server(uvicorn.Server):
             ("TCP_KEEPINTVL", PROBE_SECONDS),
             ("TCP_KEEPCNT", 3),
             ("TCP_USER_TIMEOUT", 1_000 * GONE_SECONDS),
+            ("TCP_NOTSENT_LOWAT", UNSENT_BYTES_MAX),
         ):
             option = getattr(socket, name, None)  # what a platform doesn't have, it goes without
             if option is not None:

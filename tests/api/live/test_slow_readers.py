@@ -169,10 +169,14 @@ async def test_a_reader_that_never_reads_again_is_let_go(database: str, redis_ur
             socket.connection.transport.abort()
 
 
-async def test_the_kernel_is_asked_to_notice_who_has_gone(database: str, redis_url: str) -> None:
+async def test_the_kernel_is_asked_to_notice_who_has_gone_and_to_keep_little_for_who_does_not_read(
+    database: str, redis_url: str
+) -> None:
     async with serve(redis_url) as served, connected(served, token=served.people.client.token):
         (protocol,) = [one for one in served.server.server_state.connections if hasattr(one, "conn")]
         accepted = protocol.transport.get_extra_info("socket")
         assert accepted.getsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE)
         if hasattr(sockets, "TCP_USER_TIMEOUT"):
             assert accepted.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 30_000
+        if hasattr(sockets, "TCP_NOTSENT_LOWAT"):
+            assert accepted.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT) == 131_072
