@@ -103,7 +103,7 @@ class Program:
 
 @contextmanager
 def program(folder: Path, name: str, *command: str, **environ: str) -> Iterator[Program]:
-    """A program in a folder, ended with Ctrl-C if it has not ended."""
+    """A program in a folder, told to stop if it has not ended."""
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -112,7 +112,7 @@ def program(folder: Path, name: str, *command: str, **environ: str) -> Iterator[
         try:
             yield Program(log, process)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_SECONDS)
 
 
