@@ -30,8 +30,7 @@ async def _fill() -> None:
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute(_EVENTS, EVENTS, CONTRACTS)
         await connection.execute(_POSITIONS, EVENTS, CONTRACTS)
-    # What tests before this one left behind in these tables would be read, too.
-    await db.execute("VACUUM ANALYZE log_positions, events, milestones, deposits, texts")
+    await db.execute("ANALYZE log_positions, events, milestones, deposits, texts")
 
 
 _EVENTS = """
@@ -49,7 +48,7 @@ FROM generate_series(1, $1::int) AS n
 
 
 async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list[int], set[str]]:
-    """How many blocks the page reads, the positions that it shows, and the indexes of the log that it uses."""
+    """How many blocks of the log the page reads, the positions that it shows, and the indexes of the log that it uses."""
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     sql = changes._PAGE.format(scans=changes._scans(actor))
     row = await db.fetch_value(
@@ -60,7 +59,13 @@ async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list
     page = await changes.changes_page(actor, after=after, limit=limit)
     scanned = {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
     assert not scanned & {"log_positions", "events"}
-    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], [one.position for one in page.changes], indexes
+    # The other tables are empty here, but for the pages that tests before this one left in them.
+    blocks = sum(
+        node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+        for node in _nodes(plan)
+        if node.get("Relation Name") in ("log_positions", "events")
+    )
+    return blocks, [one.position for one in page.changes], indexes
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
