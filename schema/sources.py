@@ -6,6 +6,7 @@ operation is about.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
@@ -24,19 +25,21 @@ class Moment:
     """Where to go on from, if the source can."""
 
 
-class Source:
+class Source(ABC):
     """An endless iterator of moments, to be closed when done. Raises `escrow.live.keys.Ended` when it is over."""
 
     def __aiter__(self) -> Source:
         return self
 
+    @abstractmethod
     async def __anext__(self) -> Moment:
-        raise NotImplementedError
+        """The next moment, as soon as there is one."""
 
     @property
     def is_too_slow(self) -> bool:
         """Whether the reader has fallen too far behind, also if nobody asks for the next moment now."""
         return False
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what it reads from."""

@@ -81,7 +81,7 @@ async def test_a_page_reads_what_it_shows_however_long_the_log_is_and_however_ra
     for account_id in ("acc_rare", "acc_busy", "acc_even"):
         for after in (0, EVENTS // 2, EVENTS - 10):
             blocks, shown, indexes = await _read(party(account_id), after=after)
-            assert blocks <= 60 + 32 * len(shown), (account_id, after, blocks, len(shown))
+            assert blocks <= 60 + 25 * len(shown), (account_id, after, blocks, len(shown))
             assert by_role <= indexes
     blocks, shown, _ = await _read(party("acc_rare"), after=0, limit=5)
     assert shown == [7, 7 + CONTRACTS, 7 + 2 * CONTRACTS, 7 + 3 * CONTRACTS, 7 + 4 * CONTRACTS]

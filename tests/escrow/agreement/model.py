@@ -1,4 +1,4 @@
-"""A second, plain telling of the law, written from its text and not from the rules that it judges.
+"""A second, plain telling of the law, apart from the rules that it judges. Where the law is silent it follows docs/decisions.
 
 It says of each command whether it is refused and with which code, and what contract, milestones and books look like
 afterwards. It shares the vocabulary with the core (states, commands, actors) and none of its rules.
