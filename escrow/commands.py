@@ -18,7 +18,7 @@ from escrow import bell, codec, database, ids, log, references, store_read, stor
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
 from escrow.agreement.commands import Command, PartyCommand
-from escrow.agreement.imports import ROWS_MAX
+from escrow.agreement.decisions.imports import ROWS_MAX
 from escrow.agreement.permit import forbidden_by_table
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import Step, step

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow import database
-from escrow.agreement.held import totals
 from escrow.agreement.postings import escrow_of, held_fee_of, is_stored, postings
 from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.state.holdings import totals
 from escrow.lifecycle import CLOSED, HELD, MilestoneState
 from escrow.log import Sealed
 

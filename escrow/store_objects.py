@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from escrow.access import Side
-from escrow.agreement.objects import (
+from escrow.agreement.state import (
     Attachment,
     Change,
     ChangeKind,

@@ -14,8 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow import database, log
-from escrow.agreement.objects import ChangeRequest
-from escrow.agreement.state import Contract, Fees, Surroundings
+from escrow.agreement.state import ChangeRequest, Contract, Fees, Surroundings
 from escrow.idempotency import StoredKey, stored
 from escrow.references import Known, Names
 from escrow.store_objects import (

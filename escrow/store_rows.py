@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from escrow.access import AccountType, Side
 from escrow.agreement.deadlines import Deadline
-from escrow.agreement.held import Lot
 from escrow.agreement.state import (
     Contract,
     Deposit,
@@ -28,6 +27,7 @@ from escrow.agreement.state import (
     Submission,
     Windows,
 )
+from escrow.agreement.state.holdings import Lot
 from escrow.database import Record
 from escrow.lifecycle import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
 from escrow.money import Money

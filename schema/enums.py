@@ -13,8 +13,7 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
 from escrow.accounts.endpoints import Algorithm, DisabledReason, EndpointState
 from escrow.agreement.advice import HintCode
-from escrow.agreement.objects import ChangeKind
-from escrow.agreement.state import DepositTerm
+from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
 from escrow.lifecycle import (
     Action,

@@ -4,7 +4,7 @@ completion. Looked at once after each of them, with the time and the actor of th
 
 from __future__ import annotations
 
-from escrow.agreement import changes, ending, orders
+from escrow.agreement.decisions import change_requests, endings, payouts
 from escrow.agreement.events import ContractCompleted, MilestoneActivated
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract
@@ -16,14 +16,14 @@ def follow_up(history: History, desk: Desk) -> None:
     if history.state.state is ContractState.ACTIVE:
         _go_on(history, desk)
     if history.state.state is not ContractState.ACTIVE:
-        changes.close_all(history, desk)
-    orders.pay_out_by_itself(history, desk)
+        change_requests.close_all(history, desk)
+    payouts.pay_out_by_itself(history, desk)
 
 
 def _go_on(history: History, desk: Desk) -> None:
     state = history.state
     if state.ending is not None:
-        ending.go_on(history, state.ending, desk)
+        endings.go_on(history, state.ending, desk)
     elif state.current is None:
         _complete(history, state, desk)
     elif _may_begin(state):

@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement.objects import Dispute, RefundRequest
-from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.agreement.state import Contract, Deposit, Dispute, Milestone, RefundRequest
 from escrow.lifecycle import ContractState, DepositState, DisputeState, MilestoneState
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.agreement import events
-from escrow.agreement.folds import deposits, holds, money, plan, work
+from escrow.agreement.folds import deposits, holdings, holds, milestones, work
 from escrow.agreement.postings import is_stored, postings
 from escrow.agreement.state import Contract, Ending
 from escrow.lifecycle import ContractState
@@ -127,9 +127,9 @@ _FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contr
     events.ContractExpired: _contract_becomes(ContractState.EXPIRED),
     events.ContractCompleted: _contract_becomes(ContractState.COMPLETED),
     events.ContractDormant: _as_it_was,
-    **plan.FOLDS,
+    **milestones.FOLDS,
     **work.FOLDS,
-    **money.FOLDS,
+    **holdings.FOLDS,
     **deposits.FOLDS,
     **holds.FOLDS,
 }

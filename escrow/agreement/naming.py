@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from escrow.agreement import commands
-from escrow.agreement.permit_objects import Named
 from escrow.agreement.state import Contract
+from escrow.agreement.subjects import Named
 from escrow.errors import InvalidInput
 from escrow.lifecycle import TRANSITIONS, Subject
 from escrow.money import RawMoney, exact

@@ -8,7 +8,9 @@ sequence. ``allowedActions`` is this function mapped over the table of actions.
 from __future__ import annotations
 
 from escrow.access import PERMISSIONS, Actor, ActorKind, Permission, Scope, Side, may_see
-from escrow.agreement.permit_objects import (
+from escrow.agreement.postings import payable_to
+from escrow.agreement.state import Contract, DepositTerm, Surroundings
+from escrow.agreement.subjects import (
     NOTHING_NAMED,
     Case,
     Named,
@@ -17,8 +19,6 @@ from escrow.agreement.permit_objects import (
     object_state,
     other_settlement,
 )
-from escrow.agreement.postings import payable_to
-from escrow.agreement.state import Contract, DepositTerm, Surroundings
 from escrow.errors import (
     ConflictOfInterest,
     DomainError,

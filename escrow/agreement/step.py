@@ -12,24 +12,24 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import (
-    changes,
-    commands,
+from escrow.agreement import commands
+from escrow.agreement.consequences import follow_up
+from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
+from escrow.agreement.decisions import (
+    change_requests,
+    contracts,
+    deposits,
     disputes,
-    ending,
-    funding,
+    endings,
+    holdings,
     imports,
-    orders,
-    outflow,
-    plan,
+    milestones,
+    payouts,
     refunds,
     reversals,
-    terms,
     updates,
     work,
 )
-from escrow.agreement.consequences import follow_up
-from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.events import Recorded, ReleaseReason
 from escrow.agreement.history import Desk, History
 from escrow.agreement.naming import named_by, subject_id_of
@@ -106,9 +106,9 @@ def _first_due(state: Contract, now: datetime) -> Deadline | None:
 
 def _ring(history: History, clock: Deadline, desk: Desk) -> None:
     if clock.kind is DeadlineKind.OFFER:
-        terms.expire(history, desk)
+        contracts.expire(history, desk)
     elif clock.kind is DeadlineKind.DEPOSIT:
-        funding.silence(history, clock.subject_id, desk)
+        deposits.silence(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.REFUND:
         refunds.leave_unanswered(history, clock.subject_id, desk)
     elif clock.kind is DeadlineKind.DISPUTE:
@@ -120,8 +120,8 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
     elif clock.kind is DeadlineKind.DORMANCY:
         updates.tell_of_silence(history, desk)
     else:
-        milestone = plan.planned(history, clock.subject_id)
-        outflow.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
+        milestone = milestones.planned(history, clock.subject_id)
+        holdings.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
 
 
 def decide(history: History, command: commands.Command, desk: Desk) -> None:
@@ -149,26 +149,26 @@ def decide(history: History, command: commands.Command, desk: Desk) -> None:
 
 
 _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
-    commands.Propose: terms.propose,
-    commands.Revise: terms.revise,
-    commands.Accept: terms.accept,
-    commands.Decline: terms.decline,
-    commands.Withdraw: terms.withdraw,
-    commands.End: ending.end,
-    commands.WithdrawEnd: ending.withdraw,
-    commands.AddMilestone: plan.add_milestone,
-    commands.EditMilestone: plan.edit_milestone,
-    commands.MoveMilestone: plan.move_milestone,
-    commands.RemoveMilestone: plan.remove_milestone,
-    commands.FileChangeRequest: changes.file,
-    commands.AcceptChangeRequest: changes.accept,
-    commands.DeclineChangeRequest: changes.decline,
-    commands.WithdrawChangeRequest: changes.withdraw,
+    commands.Propose: contracts.propose,
+    commands.Revise: contracts.revise,
+    commands.Accept: contracts.accept,
+    commands.Decline: contracts.decline,
+    commands.Withdraw: contracts.withdraw,
+    commands.End: endings.end,
+    commands.WithdrawEnd: endings.withdraw,
+    commands.AddMilestone: milestones.add_milestone,
+    commands.EditMilestone: milestones.edit_milestone,
+    commands.MoveMilestone: milestones.move_milestone,
+    commands.RemoveMilestone: milestones.remove_milestone,
+    commands.FileChangeRequest: change_requests.file,
+    commands.AcceptChangeRequest: change_requests.accept,
+    commands.DeclineChangeRequest: change_requests.decline,
+    commands.WithdrawChangeRequest: change_requests.withdraw,
     commands.PostUpdate: updates.post,
     commands.ImportMilestones: imports.import_milestones,
-    commands.Fund: funding.fund,
-    commands.FundContract: funding.fund_contract,
-    commands.CancelFunding: funding.cancel_funding,
+    commands.Fund: deposits.fund,
+    commands.FundContract: deposits.fund_contract,
+    commands.CancelFunding: deposits.cancel_funding,
     commands.Submit: work.submit,
     commands.Approve: work.approve,
     commands.RequestChanges: work.request_changes,
@@ -186,12 +186,12 @@ _DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
     commands.AcceptSettlement: disputes.accept_settlement,
     commands.WithdrawDispute: disputes.withdraw_dispute,
     commands.DecideDispute: disputes.decide,
-    commands.RequestPayout: orders.request_payout,
-    commands.SetPayouts: orders.set_payouts,
+    commands.RequestPayout: payouts.request_payout,
+    commands.SetPayouts: payouts.set_payouts,
     commands.ResolveReversal: reversals.resolve,
-    commands.ConfirmDeposit: funding.confirm_deposit,
-    commands.FailDeposit: funding.fail_deposit,
+    commands.ConfirmDeposit: deposits.confirm_deposit,
+    commands.FailDeposit: deposits.fail_deposit,
     commands.ReverseDeposit: reversals.reverse,
-    commands.ConfirmOrder: orders.confirm_order,
-    commands.FailOrder: orders.fail_order,
+    commands.ConfirmOrder: payouts.confirm_order,
+    commands.FailOrder: payouts.fail_order,
 }

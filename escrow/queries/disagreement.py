@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from escrow import database, ids
 from escrow.access import Actor
-from escrow.agreement.objects import ChangeRequest, Dispute, Evidence, RefundRequest, Update
+from escrow.agreement.state import ChangeRequest, Dispute, Evidence, RefundRequest, Update
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.lifecycle import DisputeState

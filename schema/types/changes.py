@@ -9,10 +9,10 @@ from typing import Literal
 import strawberry
 
 from escrow.access import Side
-from escrow.agreement import objects
 from escrow.agreement import state as domain
-from escrow.agreement.changes import Misfit
-from escrow.agreement.objects import ChangeKind
+from escrow.agreement import state as objects
+from escrow.agreement.decisions.change_requests import Misfit
+from escrow.agreement.state import ChangeKind
 from escrow.lifecycle import ChangeRequestState, MilestoneState, Subject
 from escrow.queries import disagreement
 from schema.batching import batched

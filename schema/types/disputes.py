@@ -10,7 +10,7 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Scope, Side
-from escrow.agreement import objects
+from escrow.agreement import state as objects
 from escrow.codec import print_time
 from escrow.lifecycle import DisputeState, Subject
 from escrow.queries import disagreement

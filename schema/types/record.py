@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.access import Side
-from escrow.agreement import objects
+from escrow.agreement import state
 from escrow.agreement import state as domain
 from escrow.queries import disagreement
 from schema.batching import batched
@@ -55,7 +55,7 @@ class Update:
         return await milestone_of(self.milestone_id, info.context) if self.milestone_id is not None else None
 
     @classmethod
-    def of(cls, update: objects.Update, *, contract_id: str) -> Update:
+    def of(cls, update: state.Update, *, contract_id: str) -> Update:
         return cls(
             contract_id=strawberry.ID(contract_id),
             number=update.number,
@@ -95,7 +95,7 @@ def _page(first: int, after: Cursor | None) -> tuple[int, int | None]:
 
 
 def _connection(
-    found: Sequence[objects.Update], contract_id: str, first: int, after: Cursor | None
+    found: Sequence[state.Update], contract_id: str, first: int, after: Cursor | None
 ) -> Connection[Update]:
     shown = [(Update.of(one, contract_id=contract_id), print_cursor("updates", one.number)) for one in found]
     return connection(shown, first=first, after=after)

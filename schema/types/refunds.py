@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from escrow.agreement import objects
+from escrow.agreement import state as objects
 from escrow.lifecycle import RefundState, Subject
 from escrow.queries import disagreement
 from schema.batching import batched

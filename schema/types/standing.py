@@ -10,12 +10,11 @@ from typing import Any, Final
 import strawberry
 
 from escrow.access import Actor, Side
-from escrow.agreement.changes import Comparison, compare
 from escrow.agreement.deadlines import UNSEEN, deadlines, next_deadline
 from escrow.agreement.deadlines import Deadline as Clock
-from escrow.agreement.objects import ChangeRequest, Dispute, RefundRequest
+from escrow.agreement.decisions.change_requests import Comparison, compare
 from escrow.agreement.permit import first_refusal, last_refusal, permit
-from escrow.agreement.state import Deposit, Milestone
+from escrow.agreement.state import ChangeRequest, Deposit, Dispute, Milestone, RefundRequest
 from escrow.errors import DomainError, ErrorCode
 from escrow.lifecycle import TRANSITIONS, Action, ChangeRequestState, Subject
 from escrow.queries.contracts import Standing, standings

@@ -6,7 +6,33 @@ what a command creates come with it, so that deciding stays free of chance.
 
 from __future__ import annotations
 
-from escrow.agreement.commands.disagreement import (
+from escrow.agreement.commands.contracts import (
+    Accept,
+    Decline,
+    End,
+    MilestoneDraft,
+    PostUpdate,
+    Propose,
+    Revise,
+    Terms,
+    Withdraw,
+    WithdrawEnd,
+)
+from escrow.agreement.commands.deposits import (
+    ApplyDeadlines,
+    CancelFunding,
+    ConfirmDeposit,
+    ConfirmOrder,
+    FailDeposit,
+    FailOrder,
+    Fund,
+    FundContract,
+    RequestPayout,
+    ResolveReversal,
+    ReverseDeposit,
+    SetPayouts,
+)
+from escrow.agreement.commands.disputes import (
     AcceptClaim,
     AcceptRefund,
     AcceptSettlement,
@@ -22,21 +48,7 @@ from escrow.agreement.commands.disagreement import (
     WithdrawRefund,
     WithdrawSettlement,
 )
-from escrow.agreement.commands.money import (
-    ApplyDeadlines,
-    CancelFunding,
-    ConfirmDeposit,
-    ConfirmOrder,
-    FailDeposit,
-    FailOrder,
-    Fund,
-    FundContract,
-    RequestPayout,
-    ResolveReversal,
-    ReverseDeposit,
-    SetPayouts,
-)
-from escrow.agreement.commands.plan import (
+from escrow.agreement.commands.milestones import (
     AcceptChangeRequest,
     AddChange,
     AddMilestone,
@@ -53,18 +65,6 @@ from escrow.agreement.commands.plan import (
     RemoveMilestone,
     RequestedChange,
     WithdrawChangeRequest,
-)
-from escrow.agreement.commands.terms import (
-    Accept,
-    Decline,
-    End,
-    MilestoneDraft,
-    PostUpdate,
-    Propose,
-    Revise,
-    Terms,
-    Withdraw,
-    WithdrawEnd,
 )
 from escrow.agreement.commands.work import (
     Approve,

@@ -35,25 +35,7 @@ from escrow.agreement.events.contracts import (
     ContractWithdrawn,
     UpdatePosted,
 )
-from escrow.agreement.events.disagreement import (
-    DisputeClaimAccepted,
-    DisputeEvidenceAdded,
-    DisputeMediationStarted,
-    DisputeOpened,
-    DisputeOutcome,
-    DisputeOverdue,
-    DisputeRejected,
-    DisputeResolved,
-    DisputeSettlementOffered,
-    DisputeSettlementWithdrawn,
-    DisputeWithdrawalAgreed,
-    DisputeWithdrawn,
-    RefundAccepted,
-    RefundDeclined,
-    RefundRequested,
-    RefundRequestWithdrawn,
-)
-from escrow.agreement.events.money import (
+from escrow.agreement.events.deposits import (
     AbandonReason,
     BonusFailed,
     BonusPaid,
@@ -73,7 +55,25 @@ from escrow.agreement.events.money import (
     RefundFailed,
     RefundPaid,
 )
-from escrow.agreement.events.plan import (
+from escrow.agreement.events.disputes import (
+    DisputeClaimAccepted,
+    DisputeEvidenceAdded,
+    DisputeMediationStarted,
+    DisputeOpened,
+    DisputeOutcome,
+    DisputeOverdue,
+    DisputeRejected,
+    DisputeResolved,
+    DisputeSettlementOffered,
+    DisputeSettlementWithdrawn,
+    DisputeWithdrawalAgreed,
+    DisputeWithdrawn,
+    RefundAccepted,
+    RefundDeclined,
+    RefundRequested,
+    RefundRequestWithdrawn,
+)
+from escrow.agreement.events.milestones import (
     ChangeRequestAccepted,
     ChangeRequestDeclined,
     ChangeRequestFiled,

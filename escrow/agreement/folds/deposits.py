@@ -10,7 +10,7 @@ from typing import Any, Final
 from escrow.agreement import events
 from escrow.agreement.deadlines import resumed
 from escrow.agreement.events import DepositFailure
-from escrow.agreement.folds.common import milestone_of, with_dispute, with_milestone, with_refund
+from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
 from escrow.agreement.state import Contract, Deposit, DepositPart, Milestone, Order
 from escrow.lifecycle import DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
 from escrow.money import fee

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from escrow.access import Side
 from escrow.agreement import events
-from escrow.agreement.folds.common import milestone_of, with_dispute, with_milestone, with_refund
-from escrow.agreement.objects import Dispute, Evidence, RefundRequest
-from escrow.agreement.state import Contract, Ending, Milestone
+from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
+from escrow.agreement.state import Contract, Dispute, Ending, Evidence, Milestone, RefundRequest
 from escrow.lifecycle import ContractState, DisputeState, Hold, RefundState
 
 

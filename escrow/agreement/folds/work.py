@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.agreement import events
-from escrow.agreement.folds.common import milestone_of, with_milestone
+from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Submission
 from escrow.lifecycle import MilestoneState
 

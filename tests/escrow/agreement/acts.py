@@ -9,10 +9,9 @@ from collections import Counter
 
 from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
-from escrow.agreement.held import totals
-from escrow.agreement.objects import ChangeRequest
 from escrow.agreement.postings import is_stored
-from escrow.agreement.state import Deposit
+from escrow.agreement.state import ChangeRequest, Deposit
+from escrow.agreement.state.holdings import totals
 from escrow.ids import Kind
 from escrow.lifecycle import HELD, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded

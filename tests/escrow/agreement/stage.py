@@ -18,9 +18,8 @@ from escrow.access import CLOCK, PROVIDER, AccountType, Actor, ActorKind, Role, 
 from escrow.agreement import commands as c
 from escrow.agreement.events import Recorded
 from escrow.agreement.evolve import evolve
-from escrow.agreement.objects import Dispute, RefundRequest
 from escrow.agreement.postings import postings
-from escrow.agreement.state import Contract, Fees, Mediator, Milestone, Party, Surroundings
+from escrow.agreement.state import Contract, Dispute, Fees, Mediator, Milestone, Party, RefundRequest, Surroundings
 from escrow.agreement.step import Step, step
 from escrow.ids import Kind
 from escrow.lifecycle import MilestoneState

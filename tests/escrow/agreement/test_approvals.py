@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.access import Side
-from escrow.agreement.outflow import RETURNS_MAX
+from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.state import Fees
 from escrow.lifecycle import DepositState
 from escrow.money import Money

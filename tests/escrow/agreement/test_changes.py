@@ -8,11 +8,11 @@ from datetime import date
 import pytest
 
 from escrow.access import Side
-from escrow.agreement import changes
 from escrow.agreement import commands as c
-from escrow.agreement.changes import OPEN_REQUESTS_MAX
+from escrow.agreement.decisions import change_requests
+from escrow.agreement.decisions.change_requests import OPEN_REQUESTS_MAX
 from escrow.agreement.events import ChangeRequestFiled, ChangeRequestStale
-from escrow.agreement.objects import CHANGES_MAX, ChangeKind
+from escrow.agreement.state import CHANGES_MAX, ChangeKind
 from escrow.errors import ErrorCode, StaleChangeRequest
 from tests.escrow.agreement.acts import accept, decline, file, request, sound, withdraw
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, NOWHERE, STRANGER, Story, active, folded, usd
@@ -87,7 +87,7 @@ def test_an_accepted_request_applies_all_of_its_operations_in_order() -> None:
 
 def test_the_other_side_sees_the_plan_before_and_after() -> None:
     story = of_every_kind()
-    seen = changes.compare(story.state, request(story), around=story.around())
+    seen = change_requests.compare(story.state, request(story), around=story.around())
     assert seen.before == story.state.milestones
     assert seen.misfit is None
     accept(story)
@@ -95,7 +95,7 @@ def test_the_other_side_sees_the_plan_before_and_after() -> None:
     ours = [replace(one, updated_at=None) for one in seen.after]
     assert ours == [replace(one, updated_at=None) for one in story.state.milestones]
     story = of_every_kind().remove(2)
-    seen = changes.compare(story.state, request(story), around=story.around())
+    seen = change_requests.compare(story.state, request(story), around=story.around())
     assert seen.after is None
     assert seen.misfit is not None
     assert (seen.misfit.operation, seen.misfit.refusal.code) == (1, ErrorCode.MILESTONE_LOCKED)

@@ -11,8 +11,7 @@ from escrow.access import Actor, Role, Scope, Side
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines, next_deadline
 from escrow.agreement.events import DisputeOverdue, DisputeResolved, Event, MilestoneSettled
-from escrow.agreement.objects import EVIDENCE_MAX
-from escrow.agreement.state import Mediator
+from escrow.agreement.state import EVIDENCE_MAX, Mediator
 from escrow.lifecycle import DisputeState, MilestoneState
 from tests.escrow.agreement.stage import (
     CLIENT,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.agreement.held import Holding, Lot, put, split_off, take, totals
+from escrow.agreement.state.holdings import Holding, Lot, put, split_off, take, totals
 from escrow.money import EXPONENTS, fee, fee_held
 
 EXAMPLES = [(EXPONENTS[currency], currency) for currency in ("JPY", "USD", "BHD")]

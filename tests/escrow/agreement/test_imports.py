@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from escrow.agreement.decisions.imports import ROWS_MAX
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited
-from escrow.agreement.imports import ROWS_MAX
 from escrow.errors import DomainError
 from escrow.money import RawMoney
 from tests.escrow.agreement.stage import Story, active, usd

@@ -11,8 +11,7 @@ import pytest
 
 from escrow.access import Actor, Side
 from escrow.agreement import commands as c
-from escrow.agreement.objects import EVIDENCE_MAX
-from escrow.agreement.state import Ending, Mediator
+from escrow.agreement.state import EVIDENCE_MAX, Ending, Mediator
 from escrow.ids import Kind
 from escrow.lifecycle import DisputeState, Hold, MilestoneState, RefundState
 from tests.escrow.agreement.faults import (

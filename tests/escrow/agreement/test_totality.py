@@ -19,11 +19,10 @@ import pytest
 from escrow import codec, errors, log
 from escrow.access import PERMISSIONS, Actor, ActorKind
 from escrow.agreement import commands, evolve, postings, step
+from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.events import CATALOGUE, Event, Recorded
 from escrow.agreement.inputs import WINDOW_BOUNDS
-from escrow.agreement.objects import CHANGES_MAX
-from escrow.agreement.outflow import RETURNS_MAX
-from escrow.agreement.state import MILESTONES_MAX, Windows
+from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
 from escrow.lifecycle import (

@@ -10,8 +10,7 @@ from escrow.access import Role, Side
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines, next_deadline
 from escrow.agreement.events import ContractDormant, UpdatePosted
-from escrow.agreement.objects import UPDATES_MAX
-from escrow.agreement.state import Attachment
+from escrow.agreement.state import UPDATES_MAX, Attachment
 from tests.escrow.agreement.acts import file, fund_all, sound, update
 from tests.escrow.agreement.stage import (
     CLIENT,

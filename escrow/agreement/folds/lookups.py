@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from escrow.agreement.objects import Dispute, RefundRequest
-from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.state import Contract, Dispute, Milestone, RefundRequest
 
 
 def milestone_of(state: Contract, milestone_id: str) -> Milestone:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from escrow.access import AccountType, ActorKind, Side
-from escrow.agreement import funding, inputs, outflow
+from escrow.agreement import inputs
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
+from escrow.agreement.decisions import deposits, holdings
+from escrow.agreement.decisions.milestones import added
 from escrow.agreement.events import (
     AbandonReason,
     ContractAccepted,
@@ -19,7 +21,6 @@ from escrow.agreement.events import (
 )
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import forbidden_by_table, same_party
-from escrow.agreement.plan import added
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.lifecycle import Action, MilestoneState
@@ -158,9 +159,9 @@ def _die(history: History, event: Event, desk: Desk) -> None:
 
 def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReason, desk: Desk) -> None:
     """Nothing waits for money any more, what was held goes back, and what wasn't is cancelled."""
-    funding.abandon_all(history, abandoned, desk)
+    deposits.abandon_all(history, abandoned, desk)
     for milestone in history.state.milestones:
         if milestone.is_held:
-            outflow.refund(history, milestone, refunded, desk, by=desk.actor)
+            holdings.refund(history, milestone, refunded, desk, by=desk.actor)
         elif milestone.state is MilestoneState.PLANNED:
             history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow.access import CLOCK, Actor, Side
-from escrow.agreement import inputs, operations
+from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AcceptChangeRequest,
     AddChange,
@@ -25,6 +25,7 @@ from escrow.agreement.commands import (
     RequestedChange,
     WithdrawChangeRequest,
 )
+from escrow.agreement.decisions import plan_changes
 from escrow.agreement.events import (
     ChangeRequestAccepted,
     ChangeRequestDeclined,
@@ -33,8 +34,7 @@ from escrow.agreement.events import (
     ChangeRequestWithdrawn,
 )
 from escrow.agreement.history import Desk, History
-from escrow.agreement.objects import CHANGES_MAX, ChangeRequest
-from escrow.agreement.state import Contract, Milestone, Surroundings
+from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
 OPEN_REQUESTS_MAX: Final = 20
@@ -86,7 +86,7 @@ def file(history: History, command: FileChangeRequest, desk: Desk) -> None:
     )
     if wrong:
         raise wrong[0].refusal
-    kept = [operations.kept(change, currency=state.currency) for change in command.changes]
+    kept = [plan_changes.kept(change, currency=state.currency) for change in command.changes]
     event = ChangeRequestFiled(
         change_request_id=command.change_request_id,
         filed_by=side,
@@ -138,13 +138,13 @@ def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
     """
     request = _request(history.state, command.change_request_id)
     message = inputs.message(command.message)
-    changes = operations.asked(request)
+    changes = plan_changes.asked(request)
     misfit = next(_misfits(history.state, changes, desk), None)
     if misfit is not None:
         raise _stale(history, request, misfit, desk)
     history.add(ChangeRequestAccepted(change_request_id=request.id, message=message), at=desk.now, by=desk.actor)
     for change in changes:
-        operations.carry_out(history, change, desk)
+        plan_changes.carry_out(history, change, desk)
 
 
 def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk) -> StaleChangeRequest:
@@ -186,7 +186,7 @@ def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) ->
     """The plan before and after, for whoever has to answer the request; nothing is changed."""
     desk = Desk(CLOCK, around, _nothing_new)
     trial = History(state.id, state)
-    for operation, change in enumerate(operations.asked(request)):
+    for operation, change in enumerate(plan_changes.asked(request)):
         if (misfit := _try(trial, operation, change, desk)) is not None:
             return Comparison(state.milestones, None, misfit)
     return Comparison(state.milestones, trial.state.milestones, None)
@@ -206,7 +206,7 @@ def _misfits(state: Contract, changes: Sequence[RequestedChange], desk: Desk) ->
 
 def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) -> Misfit | None:
     try:
-        operations.carry_out(trial, change, desk)
+        plan_changes.carry_out(trial, change, desk)
     except DomainError as refusal:
         place = f"changes.{operation}.{_SPELLED[type(change)]}"
         field = place if refusal.field is None else f"{place}.{refusal.field}"

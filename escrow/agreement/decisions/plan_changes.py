@@ -1,7 +1,7 @@
 """The operations of a change request: how one is carried out on a plan, kept in an event, and read back from it.
 
-Adding, editing, moving and removing are the client's own edits, told by ``escrow.agreement.plan``; *amend* is the one change
-of a milestone that holds money: its due date or its deliverables, never its amount.
+Adding, editing, moving and removing are the client's own edits, told by ``decisions.milestones``; *amend* is the one change of
+a milestone that holds money: its due date or its deliverables, never its amount.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from escrow.agreement import inputs, plan
+from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AddChange,
     AddMilestone,
@@ -24,10 +24,10 @@ from escrow.agreement.commands import (
     RemoveMilestone,
     RequestedChange,
 )
+from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
 from escrow.agreement.history import Desk, History
-from escrow.agreement.objects import Change, ChangeKind, ChangeRequest, ChangeWords
-from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.state import Change, ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.lifecycle import MilestoneState
 from escrow.money import Money, RawMoney, exact
@@ -42,18 +42,18 @@ def carry_out(history: History, change: RequestedChange, desk: Desk) -> None:
         case AddChange(milestone=draft, position=position):
             if history.state.ending is not None:
                 raise InvalidState("The contract is being ended; nothing is added any more.")
-            plan.add_milestone(
+            milestones.add_milestone(
                 history, AddMilestone(contract_id=history.contract_id, milestone=draft, position=position), desk
             )
         case EditChange():
             _open_for_edits(history.state, change.milestone_id)
-            plan.edit_milestone(history, _edit(change), desk)
+            milestones.edit_milestone(history, _edit(change), desk)
         case RemoveChange(milestone_id=milestone_id):
             _open_for_edits(history.state, milestone_id)
-            plan.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), desk)
+            milestones.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), desk)
         case MoveChange(milestone_id=milestone_id, position=position):
             _open_for_edits(history.state, milestone_id)
-            plan.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), desk)
+            milestones.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), desk)
         case AmendChange():
             _amend(history, change, desk)
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.agreement import events
-from escrow.agreement.folds.common import milestone_of, with_milestone
-from escrow.agreement.objects import ChangeRequest, Update
-from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.folds.lookups import milestone_of, with_milestone
+from escrow.agreement.state import ChangeRequest, Contract, Milestone, Update
 from escrow.lifecycle import ChangeRequestState, MilestoneState
 
 

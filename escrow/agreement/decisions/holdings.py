@@ -23,9 +23,9 @@ from escrow.agreement.events import (
     Return,
     SplitReason,
 )
-from escrow.agreement.held import Holding, Lot, split_off, take, totals
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.state.holdings import Holding, Lot, split_off, take, totals
 from escrow.ids import Kind
 from escrow.money import fee
 

@@ -6,8 +6,9 @@ Once nothing is held any more, what was planned is cancelled and the contract ha
 from __future__ import annotations
 
 from escrow.access import Side
-from escrow.agreement import disputes, funding, inputs, outflow, refunds
+from escrow.agreement import inputs
 from escrow.agreement.commands import End, WithdrawEnd
+from escrow.agreement.decisions import deposits, disputes, holdings, refunds
 from escrow.agreement.events import (
     AbandonReason,
     ContractEnded,
@@ -35,7 +36,7 @@ def end(history: History, command: End, desk: Desk) -> None:
     _check_sum(history, command, side)
     event = ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
     history.add(event, at=desk.now, by=desk.actor)
-    funding.abandon_all(history, AbandonReason.ENDED, desk)
+    deposits.abandon_all(history, AbandonReason.ENDED, desk)
     if side is Side.FREELANCER:
         _give_up(history, desk)
 
@@ -55,7 +56,7 @@ def _give_up(history: History, desk: Desk) -> None:
     for milestone in history.state.milestones:
         if milestone.is_held:
             disputes.concede(history, milestone, 0, DisputeOutcome.ENDED, desk)
-            outflow.refund(history, milestone, RefundReason.ENDED, desk, by=desk.actor)
+            holdings.refund(history, milestone, RefundReason.ENDED, desk, by=desk.actor)
 
 
 def withdraw(history: History, command: WithdrawEnd, desk: Desk) -> None:

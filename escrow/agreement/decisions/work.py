@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from escrow.agreement import bonuses, disputes, inputs, outflow
+from escrow.agreement import inputs
 from escrow.agreement.commands import Approve, RequestChanges, Submit
 from escrow.agreement.deadlines import Deadline
+from escrow.agreement.decisions import bonuses, disputes, holdings
+from escrow.agreement.decisions.holdings import release
+from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeOutcome,
     MilestoneChangesRequested,
@@ -15,9 +18,7 @@ from escrow.agreement.events import (
     ReleaseReason,
 )
 from escrow.agreement.history import Desk, History
-from escrow.agreement.outflow import release
 from escrow.agreement.permit import is_released_again
-from escrow.agreement.plan import planned
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, NextNotFunded
 from escrow.lifecycle import Hold, MilestoneState
@@ -84,8 +85,8 @@ def _release_less(history: History, milestone: Milestone, amount: Money, desk: D
             field="amount",
             details={"milestoneId": following.id if following is not None else None},
         )
-    outflow.roll_forward(history, milestone, following, held.minor - amount.minor, desk)
-    outflow.release_the_rest(history, planned(history, milestone.id), desk, message=message)
+    holdings.roll_forward(history, milestone, following, held.minor - amount.minor, desk)
+    holdings.release_the_rest(history, planned(history, milestone.id), desk, message=message)
 
 
 def next_open(state: Contract, milestone: Milestone) -> Milestone | None:

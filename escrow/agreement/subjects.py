@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement.objects import ChangeRequest, Dispute, RefundRequest
-from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, RefundRequest
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
 from escrow.lifecycle import Action, Hold, MilestoneState, ObjectState, Subject, Transition
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from escrow.agreement import inputs
 from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
+from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     AbandonReason,
     BonusFailed,
@@ -25,7 +26,6 @@ from escrow.agreement.events import (
 )
 from escrow.agreement.history import Desk, History
 from escrow.agreement.permit import last_refusal
-from escrow.agreement.plan import planned
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind

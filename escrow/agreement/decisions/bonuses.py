@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from escrow.agreement.commands import Approve
+from escrow.agreement.decisions.deposits import payment_token
 from escrow.agreement.events import BonusStarted
-from escrow.agreement.funding import payment_token
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract
 from escrow.money import Money, exact

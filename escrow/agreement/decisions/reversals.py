@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from escrow.agreement import disputes, inputs, outflow
+from escrow.agreement import inputs
 from escrow.agreement.commands import ResolveReversal, ReverseDeposit
+from escrow.agreement.decisions import disputes, holdings
+from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
-from escrow.agreement.funding import deposit_of
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
@@ -58,7 +59,7 @@ def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
 
 def _lose(history: History, milestone: Milestone, desk: Desk) -> None:
     disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, desk)
-    outflow.refund(
+    holdings.refund(
         history,
         milestone,
         RefundReason.REVERSAL_LOST,

@@ -10,10 +10,10 @@ from typing import Any, Final
 from escrow.access import Side
 from escrow.agreement import events
 from escrow.agreement.events import RefundReason
-from escrow.agreement.folds.common import milestone_of, with_milestone
 from escrow.agreement.folds.holds import closing, hold_ended
-from escrow.agreement.held import Lot, put, take
+from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Milestone, Order
+from escrow.agreement.state.holdings import Lot, put, take
 from escrow.lifecycle import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
 
 

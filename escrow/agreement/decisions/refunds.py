@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from escrow.access import CLOCK, Actor
-from escrow.agreement import disputes, holds, inputs, outflow
+from escrow.agreement import inputs
 from escrow.agreement.commands import AcceptRefund, DeclineRefund, GiveRefund, RequestRefund, WithdrawRefund
+from escrow.agreement.decisions import disputes, holdings, holds
+from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeOutcome,
     RefundAccepted,
@@ -15,9 +17,7 @@ from escrow.agreement.events import (
     RefundRequestWithdrawn,
 )
 from escrow.agreement.history import Desk, History
-from escrow.agreement.objects import RefundRequest
-from escrow.agreement.plan import planned
-from escrow.agreement.state import Milestone
+from escrow.agreement.state import Milestone, RefundRequest
 
 
 def request(history: History, command: RequestRefund, desk: Desk) -> None:
@@ -86,9 +86,9 @@ def leave_unanswered(history: History, refund_id: str, desk: Desk) -> None:
 def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, desk: Desk, *, by: Actor) -> None:
     milestone = planned(history, refund.milestone_id)
     if refund.amount_minor == milestone.held_minor:
-        outflow.refund(history, milestone, reason, desk, by=by, refund_id=refund.id)
+        holdings.refund(history, milestone, reason, desk, by=by, refund_id=refund.id)
         return
-    outflow.refund_part(
+    holdings.refund_part(
         history,
         milestone,
         refund.amount_minor,
@@ -118,7 +118,7 @@ def give(history: History, command: GiveRefund, desk: Desk) -> None:
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")
     if amount < milestone.held_minor:
-        outflow.refund_part(history, milestone, amount, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+        holdings.refund_part(history, milestone, amount, RefundReason.GIVEN, desk, by=desk.actor, message=message)
         return
     disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, desk)
-    outflow.refund(history, milestone, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+    holdings.refund(history, milestone, RefundReason.GIVEN, desk, by=desk.actor, message=message)

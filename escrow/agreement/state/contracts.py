@@ -9,9 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.access import AccountType, Side
-from escrow.agreement.held import Lot
-from escrow.agreement.objects import Attachment as Attachment
-from escrow.agreement.objects import ChangeRequest, Dispute, Evidence, RefundRequest, Update
+from escrow.agreement.state.disputes import Attachment, ChangeRequest, Dispute, Evidence, RefundRequest, Update
+from escrow.agreement.state.holdings import Lot
 from escrow.lifecycle import (
     CLOSED,
     HELD,

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 
 from escrow.agreement import inputs
 from escrow.agreement.commands import ImportMilestones, ImportRow, MilestoneDraft
+from escrow.agreement.decisions.milestones import added, edited, says_the_same
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited
 from escrow.agreement.history import Desk, History
-from escrow.agreement.plan import added, edited, says_the_same
 from escrow.agreement.state import MILESTONES_MAX, Contract
 from escrow.errors import DomainError, ErrorCode, InvalidInput, InvalidState, MilestoneLocked
 from escrow.lifecycle import MilestoneState

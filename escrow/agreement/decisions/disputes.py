@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from escrow.access import CLOCK, Actor, Side
-from escrow.agreement import holds, inputs, outflow
+from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AcceptClaim,
     AcceptSettlement,
@@ -18,6 +18,8 @@ from escrow.agreement.commands import (
     WithdrawDispute,
     WithdrawSettlement,
 )
+from escrow.agreement.decisions import holdings, holds
+from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeClaimAccepted,
     DisputeEvidenceAdded,
@@ -34,11 +36,9 @@ from escrow.agreement.events import (
     RefundDeclined,
     SplitReason,
 )
-from escrow.agreement.held import totals
 from escrow.agreement.history import Desk, History
-from escrow.agreement.objects import EVIDENCE_MAX, Dispute, RefundRequest
-from escrow.agreement.plan import planned
-from escrow.agreement.state import Milestone
+from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
+from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
 from escrow.lifecycle import DisputeState
 
@@ -260,7 +260,7 @@ def _resolve(
     """Ends the dispute and sends all that is held where it says."""
     _close(history, dispute, to_freelancer_minor, DisputeOutcome(reason.value), desk, by=by, reason=explanation)
     milestone = planned(history, dispute.milestone_id)
-    outflow.split(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute.id, reason=reason)
+    holdings.split(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute.id, reason=reason)
 
 
 def _close(
@@ -274,7 +274,7 @@ def _close(
     reason: str | None = None,
 ) -> None:
     milestone = planned(history, dispute.milestone_id)
-    lost, _ = outflow.lost_and_kept(history.state, milestone)
+    lost, _ = holdings.lost_and_kept(history.state, milestone)
     lost_minor, _ = totals(lost)
     event = DisputeResolved(
         dispute_id=dispute.id,

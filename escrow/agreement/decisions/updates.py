@@ -7,7 +7,7 @@ from escrow.agreement import inputs
 from escrow.agreement.commands import PostUpdate
 from escrow.agreement.events import ContractDormant, UpdatePosted
 from escrow.agreement.history import Desk, History
-from escrow.agreement.objects import UPDATES_MAX
+from escrow.agreement.state import UPDATES_MAX
 from escrow.errors import InvalidInput
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from escrow.agreement.commands.terms import MilestoneDraft
+from escrow.agreement.commands.contracts import MilestoneDraft
 from escrow.lifecycle import Action
 from escrow.money import RawMoney
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from escrow.access import Side
 from escrow.agreement.events.base import FREE_TEXT, Event, OptionalText, OptionalTextList, Text, TextList
-from escrow.agreement.objects import Change, ChangeWords
+from escrow.agreement.state import Change, ChangeWords
 from escrow.errors import ErrorCode
 from escrow.money import Money
 
