@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from escrow.access import Actor
+from escrow.agreement.commands import Command
 from escrow.agreement.events import Event, Recorded
 from escrow.agreement.evolve import evolve
 from escrow.agreement.state import Contract, Surroundings
@@ -51,3 +54,9 @@ class History:
 
     def money(self, minor: int) -> Money:
         return self.state.money(minor)
+
+
+Decision = Callable[[History, Any, Desk], None]
+"""Adds the events of a command of one type; refuses with a `DomainError`."""
+
+Decisions = Mapping[type[Command], Decision]

@@ -6,27 +6,22 @@ step with no command behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from escrow.access import CLOCK, Actor, ActorKind
 from escrow.agreement import commands
 from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.decisions import (
-    change_requests,
+    DECISIONS,
     contracts,
     deposits,
     disputes,
-    endings,
     holdings,
-    imports,
     milestones,
-    payouts,
     refunds,
-    reversals,
     updates,
     work,
 )
@@ -133,7 +128,7 @@ def decide(history: History, command: commands.Command, desk: Desk) -> None:
     if isinstance(command, commands.Report):
         if desk.actor.kind is not ActorKind.PROVIDER:
             raise Forbidden("Only the payment provider reports what became of an order.")
-    elif not isinstance(command, commands.Propose):
+    elif isinstance(command, commands.PartyCommand) and not isinstance(command, commands.Propose):
         refusal = first_refusal(
             history.state,
             command.action,
@@ -144,54 +139,5 @@ def decide(history: History, command: commands.Command, desk: Desk) -> None:
         )
         if refusal:
             raise refusal
-    _DECISIONS[type(command)](history, command, desk)
+    DECISIONS[type(command)](history, command, desk)
     follow_up(history, desk)
-
-
-_DECISIONS: Final[dict[type, Callable[[History, Any, Desk], None]]] = {
-    commands.Propose: contracts.propose,
-    commands.Revise: contracts.revise,
-    commands.Accept: contracts.accept,
-    commands.Decline: contracts.decline,
-    commands.Withdraw: contracts.withdraw,
-    commands.End: endings.end,
-    commands.WithdrawEnd: endings.withdraw,
-    commands.AddMilestone: milestones.add_milestone,
-    commands.EditMilestone: milestones.edit_milestone,
-    commands.MoveMilestone: milestones.move_milestone,
-    commands.RemoveMilestone: milestones.remove_milestone,
-    commands.FileChangeRequest: change_requests.file,
-    commands.AcceptChangeRequest: change_requests.accept,
-    commands.DeclineChangeRequest: change_requests.decline,
-    commands.WithdrawChangeRequest: change_requests.withdraw,
-    commands.PostUpdate: updates.post,
-    commands.ImportMilestones: imports.import_milestones,
-    commands.Fund: deposits.fund,
-    commands.FundContract: deposits.fund_contract,
-    commands.CancelFunding: deposits.cancel_funding,
-    commands.Submit: work.submit,
-    commands.Approve: work.approve,
-    commands.RequestChanges: work.request_changes,
-    commands.RequestRefund: refunds.request,
-    commands.WithdrawRefund: refunds.withdraw,
-    commands.AcceptRefund: refunds.accept,
-    commands.DeclineRefund: refunds.decline,
-    commands.GiveRefund: refunds.give,
-    commands.OpenDispute: disputes.open_dispute,
-    commands.AddEvidence: disputes.add_evidence,
-    commands.AcceptClaim: disputes.accept_claim,
-    commands.RejectClaim: disputes.reject_claim,
-    commands.OfferSettlement: disputes.offer_settlement,
-    commands.WithdrawSettlement: disputes.withdraw_settlement,
-    commands.AcceptSettlement: disputes.accept_settlement,
-    commands.WithdrawDispute: disputes.withdraw_dispute,
-    commands.DecideDispute: disputes.decide,
-    commands.RequestPayout: payouts.request_payout,
-    commands.SetPayouts: payouts.set_payouts,
-    commands.ResolveReversal: reversals.resolve,
-    commands.ConfirmDeposit: deposits.confirm_deposit,
-    commands.FailDeposit: deposits.fail_deposit,
-    commands.ReverseDeposit: reversals.reverse,
-    commands.ConfirmOrder: payouts.confirm_order,
-    commands.FailOrder: payouts.fail_order,
-}

@@ -4,178 +4,33 @@ Amounts are ``RawMoney``: a wrong one is refused by ``decide``, after everything
 what a command creates come with it, so that deciding stays free of chance.
 """
 
-from __future__ import annotations
+from typing import Final
 
-from escrow.agreement.commands.contracts import (
-    Accept,
-    Decline,
-    End,
-    MilestoneDraft,
-    PostUpdate,
-    Propose,
-    Revise,
-    Terms,
-    Withdraw,
-    WithdrawEnd,
-)
-from escrow.agreement.commands.deposits import (
-    ApplyDeadlines,
-    CancelFunding,
-    ConfirmDeposit,
-    ConfirmOrder,
-    FailDeposit,
-    FailOrder,
-    Fund,
-    FundContract,
-    RequestPayout,
-    ResolveReversal,
-    ReverseDeposit,
-    SetPayouts,
-)
-from escrow.agreement.commands.disputes import (
-    AcceptClaim,
-    AcceptRefund,
-    AcceptSettlement,
-    AddEvidence,
-    DecideDispute,
-    DeclineRefund,
-    GiveRefund,
-    OfferSettlement,
-    OpenDispute,
-    RejectClaim,
-    RequestRefund,
-    WithdrawDispute,
-    WithdrawRefund,
-    WithdrawSettlement,
-)
-from escrow.agreement.commands.milestones import (
-    AcceptChangeRequest,
-    AddChange,
-    AddMilestone,
-    AmendChange,
-    DeclineChangeRequest,
-    EditChange,
-    EditMilestone,
-    FileChangeRequest,
-    ImportMilestones,
-    ImportRow,
-    MoveChange,
-    MoveMilestone,
-    RemoveChange,
-    RemoveMilestone,
-    RequestedChange,
-    WithdrawChangeRequest,
-)
-from escrow.agreement.commands.work import (
-    Approve,
-    RequestChanges,
-    Submit,
-)
+from escrow.agreement.commands.base import *  # noqa: F403
+from escrow.agreement.commands.base import Command, PartyCommand, Report
+from escrow.agreement.commands.change_requests import *  # noqa: F403
+from escrow.agreement.commands.contracts import *  # noqa: F403
+from escrow.agreement.commands.deposits import *  # noqa: F403
+from escrow.agreement.commands.disputes import *  # noqa: F403
+from escrow.agreement.commands.endings import *  # noqa: F403
+from escrow.agreement.commands.imports import *  # noqa: F403
+from escrow.agreement.commands.milestones import *  # noqa: F403
+from escrow.agreement.commands.orders import *  # noqa: F403
+from escrow.agreement.commands.payouts import *  # noqa: F403
+from escrow.agreement.commands.refunds import *  # noqa: F403
+from escrow.agreement.commands.reversals import *  # noqa: F403
+from escrow.agreement.commands.updates import *  # noqa: F403
+from escrow.agreement.commands.work import *  # noqa: F403
+from escrow.lifecycle import Action
 
-PartyCommand = (
-    Propose
-    | Revise
-    | Accept
-    | Decline
-    | Withdraw
-    | End
-    | WithdrawEnd
-    | PostUpdate
-    | AddMilestone
-    | EditMilestone
-    | MoveMilestone
-    | RemoveMilestone
-    | ImportMilestones
-    | FileChangeRequest
-    | AcceptChangeRequest
-    | DeclineChangeRequest
-    | WithdrawChangeRequest
-    | Submit
-    | Approve
-    | RequestChanges
-    | Fund
-    | FundContract
-    | CancelFunding
-    | RequestPayout
-    | SetPayouts
-    | ResolveReversal
-    | RequestRefund
-    | WithdrawRefund
-    | AcceptRefund
-    | DeclineRefund
-    | GiveRefund
-    | OpenDispute
-    | AddEvidence
-    | AcceptClaim
-    | RejectClaim
-    | OfferSettlement
-    | WithdrawSettlement
-    | AcceptSettlement
-    | WithdrawDispute
-    | DecideDispute
+_CLASSES: Final = [one for one in list(globals().values()) if isinstance(one, type) and issubclass(one, Command)]
+
+PARTY_COMMANDS: Final[dict[Action, type[PartyCommand]]] = {
+    one.action: one for one in _CLASSES if issubclass(one, PartyCommand) and one is not PartyCommand
+}
+"""The command of each action."""
+
+REPORTS: Final[tuple[type[Report], ...]] = tuple(
+    one for one in _CLASSES if issubclass(one, Report) and one is not Report
 )
-"""What an account asks for: a party, a mediator or the operator."""
-
-Report = ConfirmDeposit | FailDeposit | ReverseDeposit | ConfirmOrder | FailOrder
-Command = PartyCommand | Report | ApplyDeadlines
-
-__all__ = [
-    "Accept",
-    "AcceptChangeRequest",
-    "AcceptClaim",
-    "AcceptRefund",
-    "AcceptSettlement",
-    "AddChange",
-    "AddEvidence",
-    "AddMilestone",
-    "AmendChange",
-    "ApplyDeadlines",
-    "Approve",
-    "CancelFunding",
-    "Command",
-    "ConfirmDeposit",
-    "ConfirmOrder",
-    "DecideDispute",
-    "Decline",
-    "DeclineChangeRequest",
-    "DeclineRefund",
-    "EditChange",
-    "EditMilestone",
-    "End",
-    "FailDeposit",
-    "FailOrder",
-    "FileChangeRequest",
-    "Fund",
-    "FundContract",
-    "GiveRefund",
-    "ImportMilestones",
-    "ImportRow",
-    "MilestoneDraft",
-    "MoveChange",
-    "MoveMilestone",
-    "OfferSettlement",
-    "OpenDispute",
-    "PartyCommand",
-    "PostUpdate",
-    "Propose",
-    "RejectClaim",
-    "RemoveChange",
-    "RemoveMilestone",
-    "Report",
-    "RequestChanges",
-    "RequestPayout",
-    "RequestRefund",
-    "RequestedChange",
-    "ResolveReversal",
-    "ReverseDeposit",
-    "Revise",
-    "SetPayouts",
-    "Submit",
-    "Terms",
-    "Withdraw",
-    "WithdrawChangeRequest",
-    "WithdrawDispute",
-    "WithdrawEnd",
-    "WithdrawRefund",
-    "WithdrawSettlement",
-]
+"""What the payment provider may say."""

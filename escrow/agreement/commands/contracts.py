@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import ClassVar
 
-from escrow.agreement.state import Attachment, DepositTerm
+from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.milestones import MilestoneDraft
+from escrow.agreement.state import DepositTerm
 from escrow.lifecycle import Action
 from escrow.money import RawMoney
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MilestoneDraft:
-    """A milestone as a plan describes it."""
-
-    id: str
-    title: str
-    purpose: str
-    amount: RawMoney
-    due_on: date
-    deliverables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +30,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Propose:
+class Propose(PartyCommand):
     """Puts the first revision of a new contract on the table."""
 
     action: ClassVar = Action.PROPOSE
@@ -54,7 +43,7 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revise:
+class Revise(PartyCommand):
     """Answers a proposal with other terms and a new plan: a counter-offer."""
 
     action: ClassVar = Action.REVISE
@@ -66,7 +55,7 @@ class Revise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
+class Accept(PartyCommand):
     """Accepts the revision that it names."""
 
     action: ClassVar = Action.ACCEPT
@@ -76,7 +65,7 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decline:
+class Decline(PartyCommand):
     """Turns a proposal down, by the side whose turn it is."""
 
     action: ClassVar = Action.DECLINE
@@ -85,43 +74,9 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Withdraw:
+class Withdraw(PartyCommand):
     """Takes a proposal back, by the side that wrote its latest revision."""
 
     action: ClassVar = Action.WITHDRAW
     contract_id: str
     message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """Ends an active contract. The client asks back what is held; the freelancer names what is held and gives it up.
-
-    ``giving_up`` is the freelancer's: the sum over all milestones, without fees; zero if nothing is held.
-    """
-
-    action: ClassVar = Action.END
-    contract_id: str
-    giving_up: RawMoney | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawEnd:
-    """Takes the client's ending back, and the refund requests that it made."""
-
-    action: ClassVar = Action.WITHDRAW_END
-    contract_id: str
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostUpdate:
-    """Says how it goes, on the contract or on one of its milestones."""
-
-    action: ClassVar = Action.POST_UPDATE
-    contract_id: str
-    message: str
-    milestone_id: str | None = None
-    links: tuple[str, ...] = ()
-    attachments: tuple[Attachment, ...] = ()

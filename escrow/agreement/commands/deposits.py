@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.lifecycle import Action, ReversalOutcome
-from escrow.money import Money, RawMoney
+from escrow.agreement.commands.base import PartyCommand, Report
+from escrow.lifecycle import Action
+from escrow.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fund:
+class Fund(PartyCommand):
     """Starts the deposit for one planned milestone."""
 
     action: ClassVar = Action.FUND
@@ -22,7 +23,7 @@ class Fund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FundContract:
+class FundContract(PartyCommand):
     """Starts one deposit for every planned milestone."""
 
     action: ClassVar = Action.FUND_CONTRACT
@@ -34,7 +35,7 @@ class FundContract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelFunding:
+class CancelFunding(PartyCommand):
     """Abandons a deposit that the provider has not confirmed."""
 
     action: ClassVar = Action.CANCEL_FUNDING
@@ -42,80 +43,16 @@ class CancelFunding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestPayout:
-    """Asks for what is payable to the freelancer of one contract, all of it unless ``amount`` says less."""
-
-    action: ClassVar = Action.REQUEST_PAYOUT
-    contract_id: str
-    order_id: str
-    amount: RawMoney | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetPayouts:
-    """Has the freelancer of one contract paid out whenever it is paid something, or only when it asks."""
-
-    action: ClassVar = Action.SET_PAYOUTS
-    contract_id: str
-    automatic: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolveReversal:
-    """Says how the argument about a reversed deposit ended."""
-
-    action: ClassVar = Action.RESOLVE_REVERSAL
-    deposit_id: str
-    outcome: ReversalOutcome
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmDeposit:
+class ConfirmDeposit(Report):
     """The provider took the client's money: ``amount`` is what it says that it took."""
 
-    contract_id: str
     deposit_id: str
     amount: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailDeposit:
+class FailDeposit(Report):
     """The provider could not take the client's money."""
 
-    contract_id: str
     deposit_id: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReverseDeposit:
-    """The provider took a confirmed deposit back: a chargeback."""
-
-    contract_id: str
-    deposit_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmOrder:
-    """The provider carried out a refund or a payout."""
-
-    contract_id: str
-    order_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailOrder:
-    """The provider could not carry out a refund or a payout."""
-
-    contract_id: str
-    order_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyDeadlines:
-    """Nothing but what is due anyway: the step that a sweep takes."""
-
-    contract_id: str

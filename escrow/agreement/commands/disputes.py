@@ -5,63 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from escrow.agreement.commands.base import PartyCommand
 from escrow.agreement.state import Attachment
 from escrow.lifecycle import Action
 from escrow.money import RawMoney
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRefund:
-    """Asks the freelancer to give back what a milestone holds, or ``amount`` of it."""
-
-    action: ClassVar = Action.REQUEST_REFUND
-    milestone_id: str
-    refund_id: str
-    amount: RawMoney | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawRefund:
-    """Takes a refund request back."""
-
-    action: ClassVar = Action.WITHDRAW_REFUND
-    refund_id: str
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptRefund:
-    """Gives back what a refund request asks for."""
-
-    action: ClassVar = Action.ACCEPT_REFUND
-    refund_id: str
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclineRefund:
-    """Answers a refund request with a dispute, which begins in mediation; the claim is everything unless it is given."""
-
-    action: ClassVar = Action.DECLINE_REFUND
-    refund_id: str
-    dispute_id: str
-    reason: str
-    claim: RawMoney | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveRefund:
-    """Gives back what a milestone holds, or ``amount`` of it, without having been asked."""
-
-    action: ClassVar = Action.GIVE_REFUND
-    milestone_id: str
-    amount: RawMoney | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDispute:
+class OpenDispute(PartyCommand):
     """Claims how much of what a milestone holds should go to the freelancer. Under a refund request it answers that."""
 
     action: ClassVar = Action.OPEN_DISPUTE
@@ -72,7 +23,7 @@ class OpenDispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddEvidence:
+class AddEvidence(PartyCommand):
     """Brings something forward: a text, links, files' names with their sha256."""
 
     action: ClassVar = Action.ADD_EVIDENCE
@@ -83,7 +34,7 @@ class AddEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptClaim:
+class AcceptClaim(PartyCommand):
     """Carries the other side's claim out."""
 
     action: ClassVar = Action.ACCEPT_CLAIM
@@ -92,7 +43,7 @@ class AcceptClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RejectClaim:
+class RejectClaim(PartyCommand):
     """Sends the dispute to mediation."""
 
     action: ClassVar = Action.REJECT_CLAIM
@@ -101,7 +52,7 @@ class RejectClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferSettlement:
+class OfferSettlement(PartyCommand):
     """Offers that ``to_freelancer`` goes to the freelancer and the rest to the client; replaces one's own older offer."""
 
     action: ClassVar = Action.OFFER_SETTLEMENT
@@ -111,7 +62,7 @@ class OfferSettlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawSettlement:
+class WithdrawSettlement(PartyCommand):
     """Takes one's own offer back."""
 
     action: ClassVar = Action.WITHDRAW_SETTLEMENT
@@ -119,7 +70,7 @@ class WithdrawSettlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptSettlement:
+class AcceptSettlement(PartyCommand):
     """Accepts the other side's offer, which ``to_freelancer`` names."""
 
     action: ClassVar = Action.ACCEPT_SETTLEMENT
@@ -128,7 +79,7 @@ class AcceptSettlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawDispute:
+class WithdrawDispute(PartyCommand):
     """Takes a dispute back; in mediation it takes both sides."""
 
     action: ClassVar = Action.WITHDRAW_DISPUTE
@@ -137,7 +88,7 @@ class WithdrawDispute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecideDispute:
+class DecideDispute(PartyCommand):
     """Splits what the milestone holds: ``to_freelancer`` of it to the freelancer, the rest to the client."""
 
     action: ClassVar = Action.DECIDE_DISPUTE

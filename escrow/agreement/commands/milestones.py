@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from escrow.agreement.commands.contracts import MilestoneDraft
+from escrow.agreement.commands.base import PartyCommand
 from escrow.lifecycle import Action
 from escrow.money import RawMoney
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddMilestone:
+class AddMilestone(PartyCommand):
     """Adds a planned milestone at ``position`` (1-based, closed ones counted), by default at the end."""
 
     action: ClassVar = Action.ADD_MILESTONE
@@ -24,7 +24,7 @@ class AddMilestone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditMilestone:
+class EditMilestone(PartyCommand):
     """Changes what is given of a planned milestone; ``None`` leaves as it is."""
 
     action: ClassVar = Action.EDIT_MILESTONE
@@ -39,7 +39,7 @@ class EditMilestone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MoveMilestone:
+class MoveMilestone(PartyCommand):
     """Gives a planned milestone another place in the order."""
 
     action: ClassVar = Action.MOVE_MILESTONE
@@ -50,7 +50,7 @@ class MoveMilestone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveMilestone:
+class RemoveMilestone(PartyCommand):
     """Takes a planned milestone out of the plan."""
 
     action: ClassVar = Action.REMOVE_MILESTONE
@@ -60,118 +60,12 @@ class RemoveMilestone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRow:
-    """A milestone as another system has it, under the name that it has there; ``None`` leaves as it is.
+class MilestoneDraft:
+    """A milestone as a plan describes it."""
 
-    ``milestone_id`` is that of the milestone which the name stands for already, else a fresh one. ``taken_by`` is what else
-    the name stands for.
-    """
-
-    milestone_id: str
-    external_id: str
-    url: str | None = None
-    title: str | None = None
-    purpose: str | None = None
-    amount: RawMoney | None = None
-    due_on: date | None = None
-    deliverables: tuple[str, ...] | None = None
-    taken_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportMilestones:
-    """Changes the planned milestones that ``system`` knows already and adds the others at the end, all or nothing."""
-
-    action: ClassVar = Action.IMPORT_MILESTONES
-    contract_id: str
-    system: str
-    rows: tuple[ImportRow, ...]
-    message: str | None = None
-    expected_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddChange:
-    """Asks for a new milestone at ``position``, by default at the end."""
-
-    milestone: MilestoneDraft
-    position: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditChange:
-    """Asks for other words, amount or date of a planned milestone; ``None`` leaves as it is."""
-
-    milestone_id: str
-    title: str | None = None
-    purpose: str | None = None
-    amount: RawMoney | None = None
-    due_on: date | None = None
-    deliverables: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveChange:
-    """Asks that a planned milestone be taken out of the plan."""
-
-    milestone_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveChange:
-    """Asks for another place of a planned milestone."""
-
-    milestone_id: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmendChange:
-    """Asks for another due date or other deliverables of a milestone that holds money; never for another amount."""
-
-    milestone_id: str
-    due_on: date | None = None
-    deliverables: tuple[str, ...] | None = None
-
-
-RequestedChange = AddChange | EditChange | RemoveChange | MoveChange | AmendChange
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileChangeRequest:
-    """Asks the other side to accept changes of the plan, in this order, all of them or none."""
-
-    action: ClassVar = Action.FILE_CHANGE_REQUEST
-    contract_id: str
-    change_request_id: str
-    changes: tuple[RequestedChange, ...]
-    message: str
-    expected_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptChangeRequest:
-    """Carries all of a change request out."""
-
-    action: ClassVar = Action.ACCEPT_CHANGE_REQUEST
-    change_request_id: str
-    message: str | None = None
-    expected_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclineChangeRequest:
-    """Leaves the plan as it is."""
-
-    action: ClassVar = Action.DECLINE_CHANGE_REQUEST
-    change_request_id: str
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawChangeRequest:
-    """Takes one's own change request back."""
-
-    action: ClassVar = Action.WITHDRAW_CHANGE_REQUEST
-    change_request_id: str
-    message: str | None = None
+    id: str
+    title: str
+    purpose: str
+    amount: RawMoney
+    due_on: date
+    deliverables: tuple[str, ...] = ()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from escrow.agreement.commands.base import PartyCommand
 from escrow.agreement.state import Attachment
 from escrow.lifecycle import Action
 from escrow.money import RawMoney
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
+class Submit(PartyCommand):
     """Hands in the work of a milestone."""
 
     action: ClassVar = Action.SUBMIT
@@ -23,7 +24,7 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approve:
+class Approve(PartyCommand):
     """Releases what a milestone holds, or ``amount`` of it, with a bonus if one is given; on a released one only the bonus.
 
     What a smaller amount leaves rolls forward to the next milestone. The bonus is a deposit of its own, which
@@ -41,7 +42,7 @@ class Approve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestChanges:
+class RequestChanges(PartyCommand):
     """Sends submitted work back with a note."""
 
     action: ClassVar = Action.REQUEST_CHANGES

@@ -33,7 +33,7 @@ from escrow.agreement.events import (
     ChangeRequestStale,
     ChangeRequestWithdrawn,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
@@ -217,3 +217,11 @@ def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) ->
 def _request(state: Contract, change_request_id: str) -> ChangeRequest:
     """The request, which ``permit`` has found already."""
     return state.change_requests[change_request_id]
+
+
+DECISIONS: Final[Decisions] = {
+    FileChangeRequest: file,
+    AcceptChangeRequest: accept,
+    DeclineChangeRequest: decline,
+    WithdrawChangeRequest: withdraw,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import AccountType, ActorKind, Side
 from escrow.agreement import inputs
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
@@ -19,7 +21,7 @@ from escrow.agreement.events import (
     MilestoneCancelled,
     RefundReason,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.permit import forbidden_by_table, same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
@@ -165,3 +167,12 @@ def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReaso
             holdings.refund(history, milestone, refunded, desk, by=desk.actor)
         elif milestone.state is MilestoneState.PLANNED:
             history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)
+
+
+DECISIONS: Final[Decisions] = {
+    Propose: propose,
+    Revise: revise,
+    Accept: accept,
+    Decline: decline,
+    Withdraw: withdraw,
+}

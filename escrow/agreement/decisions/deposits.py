@@ -24,7 +24,7 @@ from escrow.agreement.events import (
     Event,
     MilestoneFunded,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
@@ -191,3 +191,12 @@ def deposit_of(history: History, deposit_id: str) -> Deposit:
     if deposit is None:
         raise NotFound(f"There is no deposit {deposit_id}.", field="depositId")
     return deposit
+
+
+DECISIONS: Final[Decisions] = {
+    Fund: fund,
+    FundContract: fund_contract,
+    CancelFunding: cancel_funding,
+    ConfirmDeposit: confirm_deposit,
+    FailDeposit: fail_deposit,
+}

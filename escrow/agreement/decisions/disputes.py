@@ -36,7 +36,7 @@ from escrow.agreement.events import (
     RefundDeclined,
     SplitReason,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
@@ -301,3 +301,16 @@ def _side(history: History, desk: Desk) -> Side:
     if side is None:
         raise ValueError("permit lets only a party argue")
     return side
+
+
+DECISIONS: Final[Decisions] = {
+    OpenDispute: open_dispute,
+    AddEvidence: add_evidence,
+    AcceptClaim: accept_claim,
+    RejectClaim: reject_claim,
+    OfferSettlement: offer_settlement,
+    WithdrawSettlement: withdraw_settlement,
+    AcceptSettlement: accept_settlement,
+    WithdrawDispute: withdraw_dispute,
+    DecideDispute: decide,
+}

@@ -5,6 +5,8 @@ Once nothing is held any more, what was planned is cancelled and the contract ha
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import Side
 from escrow.agreement import inputs
 from escrow.agreement.commands import End, WithdrawEnd
@@ -18,7 +20,7 @@ from escrow.agreement.events import (
     MilestoneCancelled,
     RefundReason,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
@@ -92,3 +94,9 @@ def _finish(history: History, ending: Ending, desk: Desk) -> None:
         refunded=state.money(sum(milestone.refunded_minor for milestone in state.milestones)),
     )
     history.add(event, at=desk.now, by=desk.actor)
+
+
+DECISIONS: Final[Decisions] = {
+    End: end,
+    WithdrawEnd: withdraw,
+}

@@ -14,7 +14,7 @@ from escrow.agreement import inputs
 from escrow.agreement.commands import ImportMilestones, ImportRow, MilestoneDraft
 from escrow.agreement.decisions.milestones import added, edited, says_the_same
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract
 from escrow.errors import DomainError, ErrorCode, InvalidInput, InvalidState, MilestoneLocked
 from escrow.lifecycle import MilestoneState
@@ -138,3 +138,8 @@ def _raise_first(refusals: Iterable[DomainError]) -> None:
         first = ordered[0]
         first.others = tuple(ordered[1:])
         raise first
+
+
+DECISIONS: Final[Decisions] = {
+    ImportMilestones: import_milestones,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AddMilestone,
@@ -12,7 +14,7 @@ from escrow.agreement.commands import (
     RemoveMilestone,
 )
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.lifecycle import MilestoneState
@@ -151,3 +153,11 @@ def _check_place(behind: list[Milestone] | tuple[Milestone, ...]) -> None:
                 field="position",
                 details={"milestoneId": milestone.id},
             )
+
+
+DECISIONS: Final[Decisions] = {
+    AddMilestone: add_milestone,
+    EditMilestone: edit_milestone,
+    MoveMilestone: move_milestone,
+    RemoveMilestone: remove_milestone,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from escrow.access import CLOCK, Actor
 from escrow.agreement import inputs
@@ -16,7 +17,7 @@ from escrow.agreement.events import (
     RefundRequested,
     RefundRequestWithdrawn,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import Milestone, RefundRequest
 
 
@@ -122,3 +123,12 @@ def give(history: History, command: GiveRefund, desk: Desk) -> None:
         return
     disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, desk)
     holdings.refund(history, milestone, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+
+
+DECISIONS: Final[Decisions] = {
+    RequestRefund: request,
+    WithdrawRefund: withdraw,
+    AcceptRefund: accept,
+    DeclineRefund: decline,
+    GiveRefund: give,
+}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.agreement import inputs
 from escrow.agreement.commands import ResolveReversal, ReverseDeposit
 from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
 from escrow.lifecycle import ContractState, DepositState, ReversalOutcome
@@ -67,3 +69,9 @@ def _lose(history: History, milestone: Milestone, desk: Desk) -> None:
         by=desk.actor,
         planned_again=history.state.state is ContractState.PROPOSED,
     )
+
+
+DECISIONS: Final[Decisions] = {
+    ResolveReversal: resolve,
+    ReverseDeposit: reverse,
+}

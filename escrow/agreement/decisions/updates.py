@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import CLOCK
 from escrow.agreement import inputs
 from escrow.agreement.commands import PostUpdate
 from escrow.agreement.events import ContractDormant, UpdatePosted
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import UPDATES_MAX
 from escrow.errors import InvalidInput
 
@@ -35,3 +37,8 @@ def tell_of_silence(history: History, desk: Desk) -> None:
     state = history.state
     event = ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor))
     history.add(event, at=desk.now, by=CLOCK)
+
+
+DECISIONS: Final[Decisions] = {
+    PostUpdate: post,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from escrow.agreement import inputs
 from escrow.agreement.commands import Approve, RequestChanges, Submit
@@ -17,7 +18,7 @@ from escrow.agreement.events import (
     MilestoneSubmitted,
     ReleaseReason,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, NextNotFunded
@@ -111,3 +112,10 @@ def remind(history: History, clock: Deadline, desk: Desk) -> None:
         hours_left=clock.hours_left,
     )
     history.add(event, at=desk.now, by=desk.actor)
+
+
+DECISIONS: Final[Decisions] = {
+    Submit: submit,
+    Approve: approve,
+    RequestChanges: request_changes,
+}

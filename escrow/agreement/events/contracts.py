@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from escrow.access import Side
-from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
+from escrow.agreement.events.base import Event, OptionalText, Text
 from escrow.agreement.state import DepositTerm, Fees, Windows
 from escrow.money import Money
 
@@ -96,50 +96,9 @@ class ContractCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContractEndRequested(Event):
-    """A party ends the contract: the client asks back what is held, the freelancer gives ``held`` up. Nothing new begins."""
-
-    type: ClassVar = "contract.end_requested"
-    requested_by: Side
-    held: Money
-    message: OptionalText = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractEndWithdrawn(Event):
-    """The client took the ending back; the refund requests that it made are withdrawn by events of their own."""
-
-    type: ClassVar = "contract.end_withdrawn"
-    message: OptionalText = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractEnded(Event):
-    """Nothing is held any more and the contract is over, as a party wished."""
-
-    type: ClassVar = "contract.ended"
-    requested_by: Side
-    released: Money
-    refunded: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractDormant(Event):
     """Money is held, no clock runs, and nothing has happened since ``silent_since``: the operator is told, once."""
 
     type: ClassVar = "contract.dormant"
     silent_since: datetime
     held: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePosted(Event):
-    """A party said how it goes, on the contract or on one of its milestones."""
-
-    type: ClassVar = "update.posted"
-    number: int
-    posted_by: Side
-    message: Text
-    links: TextList
-    attachments: AttachmentList
-    milestone_id: str | None = None

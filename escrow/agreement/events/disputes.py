@@ -27,54 +27,6 @@ class DisputeOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefundRequested(Event):
-    """The client asked for ``amount`` of what the milestone holds, itself or by ending the contract; silence until ``due_at``
-    gives it back. The milestone is on hold."""
-
-    type: ClassVar = "refund.requested"
-    refund_id: str
-    milestone_id: str
-    amount: Money
-    by_ending: bool
-    due_at: datetime
-    message: OptionalText = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundAccepted(Event):
-    """The freelancer gives back what was asked for."""
-
-    type: ClassVar = "refund.accepted"
-    refund_id: str
-    milestone_id: str
-    message: OptionalText = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundDeclined(Event):
-    """The freelancer answered with a dispute, which takes the hold over."""
-
-    type: ClassVar = "refund.declined"
-    refund_id: str
-    milestone_id: str
-    dispute_id: str
-    reason: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundRequestWithdrawn(Event):
-    """The client took the request back and the hold is over: ``review_due_at`` is when a review that it froze now ends, and
-    the client may start no other hold until ``client_barred_until``."""
-
-    type: ClassVar = "refund.request_withdrawn"
-    refund_id: str
-    milestone_id: str
-    client_barred_until: datetime
-    review_due_at: datetime | None = None
-    message: OptionalText = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOpened(Event):
     """A side claims that ``claim`` of what the milestone holds should go to the freelancer. The milestone is on hold.
 

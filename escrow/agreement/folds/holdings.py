@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from escrow.access import Side
 from escrow.agreement import events
 from escrow.agreement.events import RefundReason
+from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.holds import closing, hold_ended
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Milestone, Order
@@ -169,7 +170,7 @@ def _ordered(state: Contract, returns: Iterable[events.Return]) -> Contract:
     return replace(state, orders={**state.orders, **orders})
 
 
-FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contract]]] = {
+FOLDS: Final[Folds] = {
     events.MilestoneFunded: _funded,
     events.MilestoneReleased: _released,
     events.MilestonePartlyReleased: _released,

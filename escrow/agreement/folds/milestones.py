@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from escrow.agreement import events
+from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
-from escrow.agreement.state import ChangeRequest, Contract, Milestone, Update
-from escrow.lifecycle import ChangeRequestState, MilestoneState
+from escrow.agreement.state import Contract, Milestone
+from escrow.lifecycle import MilestoneState
 
 
 def _in_order(milestones: list[Milestone], at: datetime) -> tuple[Milestone, ...]:
@@ -81,52 +81,11 @@ def _cancelled(state: Contract, event: events.MilestoneCancelled, at: datetime) 
     return with_milestone(state, changed)
 
 
-def _filed(state: Contract, event: events.ChangeRequestFiled, at: datetime) -> Contract:
-    request = ChangeRequest(
-        id=event.change_request_id,
-        filed_by=event.filed_by,
-        state=ChangeRequestState.OPEN,
-        changes=event.changes,
-        words=event.words or (),
-        message=event.message,
-        filed_at=at,
-        plan_version=event.plan_version,
-    )
-    return replace(state, change_requests={**state.change_requests, request.id: request})
-
-
-def _request_becomes(to: ChangeRequestState) -> Callable[[Contract, Any, datetime], Contract]:
-    def fold(state: Contract, event: Any, at: datetime) -> Contract:
-        request = replace(state.change_requests[event.change_request_id], state=to)
-        return replace(state, change_requests={**state.change_requests, request.id: request})
-
-    return fold
-
-
-def _update_posted(state: Contract, event: events.UpdatePosted, at: datetime) -> Contract:
-    update = Update(
-        number=event.number,
-        side=event.posted_by,
-        milestone_id=event.milestone_id,
-        message=event.message,
-        links=event.links,
-        attachments=event.attachments,
-        posted_at=at,
-    )
-    return replace(state, updates={**state.updates, update.key: update}, updates_posted=event.number)
-
-
-FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contract]]] = {
+FOLDS: Final[Folds] = {
     events.MilestoneAdded: _added,
     events.MilestoneEdited: _edited,
     events.MilestoneAmended: _amended,
     events.MilestoneMoved: _moved,
     events.MilestoneRemoved: _removed,
     events.MilestoneCancelled: _cancelled,
-    events.ChangeRequestFiled: _filed,
-    events.ChangeRequestAccepted: _request_becomes(ChangeRequestState.ACCEPTED),
-    events.ChangeRequestDeclined: _request_becomes(ChangeRequestState.DECLINED),
-    events.ChangeRequestWithdrawn: _request_becomes(ChangeRequestState.WITHDRAWN),
-    events.ChangeRequestStale: _request_becomes(ChangeRequestState.STALE),
-    events.UpdatePosted: _update_posted,
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from escrow.agreement import events
+from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Submission
 from escrow.lifecycle import MilestoneState
@@ -61,7 +61,7 @@ def _deadline_approaching(state: Contract, event: events.MilestoneDeadlineApproa
     return with_milestone(state, replace(milestone_of(state, event.milestone_id), reminded_hours=event.hours_left))
 
 
-FOLDS: Final[dict[type[events.Event], Callable[[Contract, Any, datetime], Contract]]] = {
+FOLDS: Final[Folds] = {
     events.MilestoneActivated: _activated,
     events.MilestoneSubmitted: _submitted,
     events.MilestoneChangesRequested: _changes_requested,

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
-from escrow.access import AccountType, Side
-from escrow.agreement.state.disputes import Attachment, ChangeRequest, Dispute, Evidence, RefundRequest, Update
-from escrow.agreement.state.holdings import Lot
+from escrow.access import Side
+from escrow.agreement.state.change_requests import ChangeRequest
+from escrow.agreement.state.deposits import Deposit
+from escrow.agreement.state.disputes import Dispute, Evidence
+from escrow.agreement.state.endings import Ending
+from escrow.agreement.state.milestones import Milestone
+from escrow.agreement.state.orders import Order
+from escrow.agreement.state.refunds import RefundRequest
+from escrow.agreement.state.updates import Update
+from escrow.agreement.state.work import Submission
 from escrow.lifecycle import (
-    CLOSED,
-    HELD,
     UNDECIDED,
     ChangeRequestState,
     ContractState,
-    DepositState,
-    Hold,
-    MilestoneState,
-    OrderKind,
-    OrderState,
     RefundState,
-    ReversalState,
 )
 from escrow.money import Money
-
-MILESTONES_MAX: Final = 200
-"""The most milestones of one revision, closed ones included: bounds what a command loads and an answer holds."""
 
 
 class DepositTerm(StrEnum):
@@ -56,164 +51,6 @@ class Fees:
 
     client_bps: int = 0
     freelancer_bps: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Milestone:
-    """One step of the plan. Amounts are minor units of the contract's currency."""
-
-    id: str
-    revision: int
-    position: int
-    state: MilestoneState
-    title: str
-    purpose: str
-    deliverables: tuple[str, ...]
-    due_on: date
-    amount_minor: int
-    held_minor: int = 0
-    held_fee_minor: int = 0
-    base_minor: int = 0
-    """G of section 6: what was held right after money was last put in."""
-    base_fee_minor: int = 0
-    """F of section 6: the client fee held right after money was last put in."""
-    released_minor: int = 0
-    """Gross: what left escrow for the freelancer, the freelancer fee included."""
-    refunded_minor: int = 0
-    freelancer_fee_minor: int = 0
-    client_fee_minor: int = 0
-    """The client fee that a release recognised as revenue."""
-    submissions: int = 0
-    review_due_at: datetime | None = None
-    deposit_id: str | None = None
-    """The deposit that is on its way to it, or that funded it."""
-    updated_at: datetime | None = None
-    """When it last changed; an event's time, set by evolve."""
-    reminded_hours: int | None = None
-    """How many hours before its end the running window was last announced; ``None`` if it wasn't yet, or none runs."""
-    hold: Hold = Hold.NONE
-    hold_id: str | None = None
-    """The open refund request or dispute that holds it."""
-    review_frozen_at: datetime | None = None
-    """Since when the review clock stands still, under a hold or a reversal; ``review_due_at`` is then its former end."""
-    review_resumed_at: datetime | None = None
-    """When the running review window began, if it was frozen before; else it began with the submission."""
-    client_barred_until: datetime | None = None
-    """Until when the client may start no hold, since one that it started ended with money still held."""
-    freelancer_barred_until: datetime | None = None
-    frozen_at: datetime | None = None
-    """Since when a reversal freezes it, because it holds money of a deposit that the provider took back."""
-    lots: tuple[Lot, ...] = ()
-    """Which deposits' money it holds, the oldest first; together exactly what it holds and the fee beside it."""
-    bonus_deposit_id: str | None = None
-    """The bonus that is on its way or was paid."""
-    bonus_minor: int = 0
-    """What was paid as a bonus."""
-    rolled_minor: int = 0
-    """Gross: what left escrow for the next milestone, since the client approved less."""
-    lost_minor: int = 0
-    """Gross: what left escrow for the chargeback account."""
-
-    @property
-    def is_closed(self) -> bool:
-        return self.state in CLOSED
-
-    @property
-    def is_held(self) -> bool:
-        return self.state in HELD
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether a reversal stops its clocks and every command that moves its money."""
-        return self.frozen_at is not None
-
-    def barred_until(self, side: Side) -> datetime | None:
-        """Until when that side may start no hold; it may be past."""
-        return self.client_barred_until if side is Side.CLIENT else self.freelancer_barred_until
-
-
-@dataclass(frozen=True, slots=True)
-class DepositPart:
-    """What of a deposit goes to one milestone, in minor units: its amount, and the client fee beside it."""
-
-    milestone_id: str
-    amount_minor: int
-    fee_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """A client's payment into escrow, bound to milestones and a revision; one charge, which succeeds or fails as a whole."""
-
-    id: str
-    order_id: str
-    revision: int
-    state: DepositState
-    parts: tuple[DepositPart, ...]
-    started_at: datetime
-    due_at: datetime
-    returned: tuple[Money, ...] = ()
-    """Confirmations that were booked and sent back, one entry each; the same one again does nothing."""
-    is_bonus: bool = False
-    """Whether it is a bonus on the one milestone of its parts: it passes through no escrow and bears no fee."""
-    reversal: ReversalState | None = None
-    """What became of it after the provider took it back, if it did."""
-    reversed_at: datetime | None = None
-    is_for_everything: bool = False
-    """Whether it was started for all that was planned."""
-    forfeited_minor: int = 0
-    """What milestones gave up of it, fees included, before the reversal was decided: it goes to the client if it is won."""
-
-    @property
-    def is_taken_back(self) -> bool:
-        """Whether the provider took it back and it was not won: what is held of it is not the client's to get back."""
-        return self.reversal not in (None, ReversalState.WON)
-
-    @property
-    def is_argued_about(self) -> bool:
-        """Whether the operator has yet to say how its reversal ended."""
-        return self.reversal in (ReversalState.OPEN, ReversalState.FORFEITED)
-
-    @property
-    def charge_minor(self) -> int:
-        """What the client is charged: amounts and fees, in minor units."""
-        return sum(part.amount_minor + part.fee_minor for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the payment provider is asked to do, once; its id is the idempotency key of every call made for it."""
-
-    id: str
-    kind: OrderKind
-    state: OrderState
-    amount: Money
-    deposit_id: str | None = None
-    payment_token: str | None = None
-    """The provider's name for the client's means of payment; opaque to us."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """Work that was handed in for a milestone; numbered from 1 within it."""
-
-    id: str
-    milestone_id: str
-    number: int
-    message: str
-    links: tuple[str, ...]
-    attachments: tuple[Attachment, ...]
-    submitted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The client is ending the contract: nothing new begins, and what is held is asked back."""
-
-    by: Side
-    requested_at: datetime
-    money_went_back: bool = False
-    """Whether escrow money went to the client since: then it can't be taken back any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,40 +152,3 @@ class Contract:
 
     def money(self, minor: int) -> Money:
         return Money(minor, self.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """What a decision asks about an account beside the contract."""
-
-    account_id: str
-    type: AccountType
-    is_operator: bool = False
-    disabled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mediator:
-    """What a decision asks about an acting account that the operator appointed as a mediator."""
-
-    account_id: str
-    disabled: bool = False
-    shares_member: bool = False
-    """Whether it has a member in common with either party of the contract."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a decision needs to know of the world, in the same snapshot as the contract: no more than this."""
-
-    now: datetime
-    """Domain time: the database's clock and the test clock's offset, never before the contract's last event."""
-    fees: Fees
-    """What the operator takes now; a revision freezes it."""
-    client: Party | None
-    freelancer: Party | None
-    share_member: bool
-    disputes_can_be_decided: bool
-    """Whether an enabled mediator or an operator key with ``disputes:decide`` exists; without one no deposit is taken."""
-    mediator: Mediator | None = None
-    """The acting account, if it is a mediator."""

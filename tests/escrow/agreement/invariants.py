@@ -13,6 +13,7 @@ from escrow.agreement import commands as c
 from escrow.agreement import events as e
 from escrow.agreement.deadlines import UNSEEN, DeadlineKind, deadlines
 from escrow.agreement.events import Recorded
+from escrow.agreement.evolve import evolve
 from escrow.agreement.postings import PLATFORM_PREFIXES, postings
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
@@ -120,11 +121,14 @@ def check_deposits(state: Contract) -> None:
 def check_times(before: Contract | None, recorded: Iterable[Recorded], around: Surroundings) -> None:
     """Events never go back in time nor ahead of it, and what a deadline did happened exactly when it was due."""
     last = around.now if before is None else before.updated_at
+    state = before
     for fact in recorded:
         assert last <= fact.at <= around.now
         last = fact.at
         if fact.actor is not CLOCK:
             assert fact.at == around.now
+        # A deadline before may have moved this one: a hold that ended lets a review go on.
+        before, state = state, evolve(state, state.id if state is not None else "", fact)
         if before is None:
             continue
         match fact.event:

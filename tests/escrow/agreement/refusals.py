@@ -463,7 +463,7 @@ class Refusals(Quarrels, Petitions):
             return "FORBIDDEN"
         if isinstance(command, (c.ConfirmOrder, c.FailOrder)):
             return None if command.order_id in self.sendings else "NOT_FOUND"
-        if command.deposit_id not in self.charges:
+        if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"
         nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0
         return "INVALID_INPUT" if nothing else None

@@ -1,0 +1,32 @@
+"""Commands that end a contract early, or take that back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.commands.base import PartyCommand
+from escrow.lifecycle import Action
+from escrow.money import RawMoney
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End(PartyCommand):
+    """Ends an active contract. The client asks back what is held; the freelancer names what is held and gives it up.
+
+    ``giving_up`` is the freelancer's: the sum over all milestones, without fees; zero if nothing is held.
+    """
+
+    action: ClassVar = Action.END
+    contract_id: str
+    giving_up: RawMoney | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawEnd(PartyCommand):
+    """Takes the client's ending back, and the refund requests that it made."""
+
+    action: ClassVar = Action.WITHDRAW_END
+    contract_id: str
+    message: str | None = None

@@ -1,0 +1,29 @@
+"""Commands on payouts to the freelancer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.commands.base import PartyCommand
+from escrow.lifecycle import Action
+from escrow.money import RawMoney
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPayout(PartyCommand):
+    """Asks for what is payable to the freelancer of one contract, all of it unless ``amount`` says less."""
+
+    action: ClassVar = Action.REQUEST_PAYOUT
+    contract_id: str
+    order_id: str
+    amount: RawMoney | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPayouts(PartyCommand):
+    """Has the freelancer of one contract paid out whenever it is paid something, or only when it asks."""
+
+    action: ClassVar = Action.SET_PAYOUTS
+    contract_id: str
+    automatic: bool

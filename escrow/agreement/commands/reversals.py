@@ -1,0 +1,27 @@
+"""Commands on reversed deposits: the provider reports one, the operator resolves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.commands.base import PartyCommand, Report
+from escrow.lifecycle import Action, ReversalOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveReversal(PartyCommand):
+    """Says how the argument about a reversed deposit ended."""
+
+    action: ClassVar = Action.RESOLVE_REVERSAL
+    deposit_id: str
+    outcome: ReversalOutcome
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseDeposit(Report):
+    """The provider took a confirmed deposit back: a chargeback."""
+
+    deposit_id: str
+    reason: str

@@ -1,0 +1,47 @@
+"""Facts about payouts to the freelancer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.events.base import Event, OptionalText
+from escrow.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutStarted(Event):
+    """What was payable to the freelancer is on its way."""
+
+    type: ClassVar = "payout.started"
+    order_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutPaid(Event):
+    """The provider paid the freelancer. ``shortfall`` as in ``refund.paid``."""
+
+    type: ClassVar = "payout.paid"
+    order_id: str
+    amount: Money
+    after_failure: bool
+    shortfall: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutFailed(Event):
+    """The provider could not pay the freelancer; the sum is payable again."""
+
+    type: ClassVar = "payout.failed"
+    order_id: str
+    amount: Money
+    explanation: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutsChanged(Event):
+    """The freelancer is paid out without asking each time from now on, or only when it asks."""
+
+    type: ClassVar = "payouts.changed"
+    automatic: bool

@@ -1,0 +1,37 @@
+"""Facts about deposits that the provider took back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.events.base import Event, OptionalText
+from escrow.lifecycle import ReversalOutcome
+from escrow.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositReversed(Event):
+    """The provider took a confirmed deposit or bonus back. The milestones that hold its money are frozen until the operator
+    says how the argument ended."""
+
+    type: ClassVar = "deposit.reversed"
+    deposit_id: str
+    amount: Money
+    milestone_ids: tuple[str, ...]
+    explanation: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositReversalResolved(Event):
+    """The argument about a reversed deposit ended. What is won after milestones gave it up, ``to_client``, goes to the client
+    by the order ``order_id``."""
+
+    type: ClassVar = "deposit.reversal_resolved"
+    deposit_id: str
+    outcome: ReversalOutcome
+    amount: Money
+    milestone_ids: tuple[str, ...]
+    to_client: Money | None = None
+    order_id: str | None = None
+    message: OptionalText = None

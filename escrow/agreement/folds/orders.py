@@ -1,0 +1,22 @@
+"""How orders to the payment provider are kept, and how reports on them are folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from escrow.agreement.state import Contract, Order
+from escrow.lifecycle import OrderState
+
+
+def with_order(state: Contract, order: Order) -> Contract:
+    return replace(state, orders={**state.orders, order.id: order})
+
+
+def order_becomes(to: OrderState) -> Callable[[Contract, Any, datetime], Contract]:
+    def fold(state: Contract, event: Any, at: datetime) -> Contract:
+        return with_order(state, replace(state.orders[event.order_id], state=to))
+
+    return fold

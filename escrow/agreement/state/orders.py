@@ -1,0 +1,24 @@
+"""An order to the payment provider, as far as the books know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from escrow.lifecycle import (
+    OrderKind,
+    OrderState,
+)
+from escrow.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the payment provider is asked to do, once; its id is the idempotency key of every call made for it."""
+
+    id: str
+    kind: OrderKind
+    state: OrderState
+    amount: Money
+    deposit_id: str | None = None
+    payment_token: str | None = None
+    """The provider's name for the client's means of payment; opaque to us."""
