@@ -1,4 +1,4 @@
-"""The lifecycle as Mermaid diagrams, drawn from the tables in ``escrow.lifecycle``, for people who would rather look.
+"""The lifecycle as Mermaid diagrams, drawn from the tables in ``escrow.rules``, for people who would rather look.
 
 The README and ``docs/lifecycle.md`` hold what these functions return; a test compares, so that a picture can't go stale.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from escrow.lifecycle import (
+from escrow.rules import (
     AUTOMATIC,
     CLOSED,
     DEAD,

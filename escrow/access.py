@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from escrow.lifecycle import Action
+from escrow.rules import Action
 
 
 class AccountType(StrEnum):

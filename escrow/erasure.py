@@ -14,10 +14,10 @@ import orjson
 
 from escrow import database
 from escrow.agreement.evolve import evolve
-from escrow.audit_streams import fold, load
+from escrow.audit.streams import fold, load
 from escrow.errors import InvalidState, NotFound
 from escrow.idempotency import NO_INPUT_SQL
-from escrow.store_parts import PARTS, Part, sql_type
+from escrow.store.tables import PARTS, Part, sql_type
 
 
 async def erase(contract_id: str, *, event_id: str | None = None) -> int:

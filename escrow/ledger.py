@@ -15,8 +15,8 @@ from escrow import database
 from escrow.agreement.postings import escrow_of, held_fee_of, is_stored, postings
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.state.holdings import totals
-from escrow.lifecycle import CLOSED, HELD, MilestoneState
 from escrow.log import Sealed
+from escrow.rules import CLOSED, HELD, MilestoneState
 
 Account = tuple[str, str]
 """A ledger account's code and a currency: `("escrow:mil_…", "USD")`."""

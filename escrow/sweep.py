@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from escrow import commands, database
+from escrow import database, pipeline
 from escrow.access import CLOCK, ActorKind
 from escrow.agreement.commands import ApplyDeadlines
 from escrow.agreement.deadlines import ACTIONS
@@ -65,7 +65,7 @@ async def fire(contract_id: str) -> Counter[str]:
 
     Raises what keeps it from being applied.
     """
-    outcome = await commands.run(ApplyDeadlines(contract_id=contract_id), by=CLOCK)
+    outcome = await pipeline.run(ApplyDeadlines(contract_id=contract_id), by=CLOCK)
     happened = Counter(event.type for event in outcome.recorded if event.recorded.actor.kind is ActorKind.CLOCK)
     if not happened:
         now = outcome.around.now

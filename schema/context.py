@@ -10,9 +10,9 @@ import strawberry
 from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
-from escrow.accounts.permissions import is_operator
+from escrow.accounts.rules import is_operator
+from escrow.live.credentials import Viewer
 from escrow.live.hub import Hub
-from escrow.live.keys import Viewer
 from escrow.settings import Reach
 from schema.batching import Batches
 from schema.limits import LISTED_MAX

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escrow.live.keys import Ended, Ending, Viewer
+from escrow.live.credentials import Ended, Ending, Viewer
 from schema.sources import Moment, Source
 from schema.types.delivery import delivery_of
 from webhooks.watching import Watcher

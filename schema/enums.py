@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 import strawberry
 
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
-from escrow.accounts.endpoints import Algorithm, DisabledReason, EndpointState
+from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState
 from escrow.agreement.advice import HintCode
 from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
-from escrow.lifecycle import (
+from escrow.queries.contracts import ContractOrder
+from escrow.queries.milestones import MilestoneOrder
+from escrow.rules import (
     Action,
     ChangeRequestState,
     ContractState,
@@ -29,8 +31,6 @@ from escrow.lifecycle import (
     ReversalOutcome,
     ReversalState,
 )
-from escrow.queries.contracts import ContractOrder
-from escrow.queries.milestones import MilestoneOrder
 from webhooks import heads as webhook_heads
 from webhooks import queries as webhook_queries
 

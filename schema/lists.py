@@ -1,7 +1,7 @@
 """Lists of contracts and milestones: what narrows them, and pages in each order.
 
 A cursor holds the place of its entry in one order, so it goes on right there whatever was added meanwhile; it is refused by
-another order. `escrow.queries.lists` makes SQL of it.
+another order. `escrow.queries.scans` makes SQL of it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 import strawberry
 from graphql import GraphQLError
 
-from escrow.lifecycle import ContractState, MilestoneState
 from escrow.queries import contracts, milestones
 from escrow.queries.contracts import ContractOrder
-from escrow.queries.lists import Place, Span
 from escrow.queries.milestones import MilestoneOrder
+from escrow.queries.scans import Place, Span
+from escrow.rules import ContractState, MilestoneState
 from schema.connections import Connection, connection, page_size
 from schema.context import Context
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor

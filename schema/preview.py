@@ -12,8 +12,8 @@ from escrow.access import Scope
 from escrow.agreement.commands import PartyCommand
 from escrow.codec import camel
 from escrow.errors import DomainError
-from escrow.preview import Preview as Foreseen
-from escrow.preview import preview
+from escrow.previews import Preview as Foreseen
+from escrow.previews import preview
 from schema.context import Context
 from schema.mutations import changes, disputes, imports, money, plan, refunds, terms, work
 from schema.mutations.running import COMMAND, OnContract, storable

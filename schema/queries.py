@@ -13,11 +13,11 @@ from escrow.access import Scope
 from escrow.accounts import queries as account_queries
 from escrow.agreement.state import MILESTONES_MAX
 from escrow.errors import InvalidInput
-from escrow.lifecycle import DisputeState
 from escrow.money import RawMoney
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.references import subject_of
+from escrow.rules import DisputeState
 from schema.connections import After, Connection, First
 from schema.context import Info
 from schema.fields import resolved

@@ -26,7 +26,7 @@ class Moment:
 
 
 class Source(ABC):
-    """An endless iterator of moments, to be closed when done. Raises `escrow.live.keys.Ended` when it is over."""
+    """An endless iterator of moments, to be closed when done. Raises `escrow.live.credentials.Ended` when it is over."""
 
     def __aiter__(self) -> Source:
         return self

@@ -13,13 +13,14 @@ from typing import Final
 from escrow import database, ids
 from escrow.access import PROVIDER, AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import endpoint_commands, running
-from escrow.accounts.endpoints import Algorithm
+from escrow.accounts import running
+from escrow.accounts.commands import endpoints
+from escrow.accounts.state.endpoints import Algorithm
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment
-from escrow.commands import Outcome, run
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
+from escrow.pipeline import Outcome, run
 from webhooks import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
@@ -319,13 +320,13 @@ async def make_endpoint(
     secrets.use([SECRET_KEY])
     endpoint_id = ids.new(Kind.ENDPOINT)
     made = secrets.make(algorithms, endpoint_id=endpoint_id)
-    creation = endpoint_commands.CreateEndpoint(
+    creation = endpoints.CreateEndpoint(
         account_id=account_id or by.account_id or "",
         endpoint_id=endpoint_id,
-        address=endpoint_commands.Address(url),
+        address=endpoints.Address(url),
         secrets=tuple(secret.sealed for secret in made),
         event_types=event_types,
-        limit=endpoint_commands.Limit(contract_ids),
+        limit=endpoints.Limit(contract_ids),
     )
     await running.run(creation, by=by)
     return MadeEndpoint(endpoint_id, next((secret.text for secret in made if secret.text is not None), ""))

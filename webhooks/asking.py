@@ -12,9 +12,9 @@ from typing import Final
 
 from escrow import bell, database, ids
 from escrow.access import Actor, Role, Scope
-from escrow.accounts import endpoint_queries
-from escrow.accounts.endpoint_queries import EndpointView
-from escrow.accounts.permissions import is_operator
+from escrow.accounts.queries import endpoints
+from escrow.accounts.queries.endpoints import EndpointView
+from escrow.accounts.rules import is_operator
 from escrow.agreement.permit import missing_scope
 from escrow.bell import Topic
 from escrow.errors import Forbidden, InvalidInput, NotFound, quoted
@@ -93,7 +93,7 @@ async def send_test_event(
 
 
 async def _endpoint(endpoint_id: str, by: Actor) -> EndpointView:
-    found = (await endpoint_queries.endpoints_by_id(by, [endpoint_id])).get(endpoint_id)
+    found = (await endpoints.endpoints_by_id(by, [endpoint_id])).get(endpoint_id)
     if found is None:
         raise NotFound(f"There is no webhook endpoint {quoted(endpoint_id)}.", field="endpointId")
     return found

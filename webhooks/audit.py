@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from escrow import database, log
 from escrow.accounts.events import EndpointChanged, EndpointCreated, EndpointDeleted, MediatorAppointed
-from escrow.audit_compare import Difference
+from escrow.audit.differences import Difference
 from webhooks.heads import Kind, State
 from webhooks.subscriptions import OPEN, STANDING_MATCHES
 

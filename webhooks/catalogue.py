@@ -14,7 +14,7 @@ import orjson
 
 from escrow import codec, log
 from escrow.access import ActorKind
-from escrow.accounts.endpoints import API_VERSIONS
+from escrow.accounts.state.endpoints import API_VERSIONS
 from escrow.agreement.events import WITHHELD, Event
 from webhooks import examples, payloads
 from webhooks.examples import CLASSES, EndpointTest

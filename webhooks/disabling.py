@@ -10,8 +10,8 @@ import logging
 
 from escrow.access import SYSTEM
 from escrow.accounts import running
-from escrow.accounts.endpoint_commands import DisableEndpoint
-from escrow.accounts.endpoints import DisabledReason
+from escrow.accounts.commands.endpoints import DisableEndpoint
+from escrow.accounts.state.endpoints import DisabledReason
 from escrow.errors import DomainError
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow import database
-from escrow.accounts.endpoints import Algorithm
+from escrow.accounts.state.endpoints import Algorithm
 from webhooks import secrets
 from webhooks.signing import SigningKey
 

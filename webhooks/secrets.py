@@ -16,7 +16,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from escrow.accounts.endpoints import Algorithm, SealedSecret, SecretFacts
+from escrow.accounts.state.endpoints import Algorithm, SealedSecret, SecretFacts
 from webhooks.signing import Ed25519Key, HmacKey, SigningKey
 
 SECRET_BYTES: Final = 32

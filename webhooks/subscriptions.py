@@ -15,13 +15,13 @@ from enum import StrEnum
 from typing import Any, Final
 
 from escrow import database
-from escrow.accounts.endpoints import EVERY_TYPE
 from escrow.accounts.events import (
     EndpointChanged,
     EndpointCreated,
     EndpointDeleted,
     EndpointEnabled,
 )
+from escrow.accounts.state.endpoints import EVERY_TYPE
 
 OPEN: Final = 2**63 - 1
 """The end of a span that has none yet."""

@@ -23,7 +23,7 @@ from api.live.connections import TooManyConnections
 from api.live.door import Door
 from api.tracing import trace_id
 from escrow.access import Actor
-from escrow.live.keys import Ended, Ending
+from escrow.live.credentials import Ended, Ending
 from schema.context import Context, Live
 from schema.execution import NotAQuery, Operation
 from schema.streaming import Payload, Stream

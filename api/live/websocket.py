@@ -24,7 +24,7 @@ from api.live.connections import TooManyConnections
 from api.live.door import Door
 from api.origin import is_foreign
 from api.tracing import trace_id
-from escrow.live.keys import Ended, Ending, Viewer
+from escrow.live.credentials import Ended, Ending, Viewer
 from schema.context import Context, Live
 from schema.execution import Operation
 from schema.streaming import Stream

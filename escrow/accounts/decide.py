@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from escrow import ids
 from escrow.access import AccountType, Actor, Role, Scope
-from escrow.accounts import commands, endpoint_decisions, events, inputs
-from escrow.accounts.endpoint_commands import CreateEndpoint, EndpointCommand
-from escrow.accounts.permissions import AccountAction, barred, forbidden, is_operator
+from escrow.accounts import commands, events, inputs
+from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
+from escrow.accounts.decisions import endpoints
+from escrow.accounts.rules import AccountAction, barred, forbidden, is_operator
 from escrow.accounts.state import KEYS_MAX, MEMBERS_MAX, Account, AccountSurroundings, Key, Member
 from escrow.agreement.events import Event
 from escrow.agreement.permit import same_party
@@ -50,12 +51,12 @@ def entitle(
         _permit(command.action, account, actor)
         _ends_no_more_than_its_own(key, actor)
     elif isinstance(command, EndpointCommand) and not isinstance(command, CreateEndpoint):
-        endpoint_decisions.entitle(state, command, actor)
+        endpoints.entitle(state, command, actor)
     else:
         if state is None or not (_own(state, actor) or around.is_visible):
             raise NotFound(f"There is no account {command.account_id}.", field="accountId")
         if isinstance(command, CreateEndpoint):
-            endpoint_decisions.entitle(state, command, actor)
+            endpoints.entitle(state, command, actor)
             return
         _permit(command.action, state, actor)
         if isinstance(command, commands.CreateApiKey):
@@ -295,5 +296,5 @@ _DECISIONS: Final[dict[type, Callable[[Any, Any, Actor, AccountSurroundings], Ev
     commands.CreateApiKey: _create_key,
     commands.RevokeApiKey: _revoke_key,
     commands.SetFees: _set_fees,
-    **endpoint_decisions.DECISIONS,
+    **endpoints.DECISIONS,
 }

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from escrow import log
-from escrow.accounts.endpoint_commands import Address
-from escrow.accounts.endpoints import API_VERSIONS, EVERY_TYPE, OVERLAP_MAX, Algorithm, SealedSecret
+from escrow.accounts.commands.endpoints import Address
+from escrow.accounts.state.endpoints import API_VERSIONS, EVERY_TYPE, OVERLAP_MAX, Algorithm, SealedSecret
 from escrow.agreement import inputs
 from escrow.errors import InvalidInput, quoted
 

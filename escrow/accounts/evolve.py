@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from escrow.accounts import endpoint_folds, events
+from escrow.accounts import events
+from escrow.accounts.folds import endpoints
 from escrow.accounts.state import Account, Key, Member
 from escrow.agreement.events import Recorded
 
@@ -85,5 +86,5 @@ _FOLDS: Final[dict[type, Callable[[Account, Any, datetime], Account]]] = {
     events.KeyCreated: _key_created,
     events.KeyRevoked: _key_revoked,
     events.FeesChanged: _fees_changed,
-    **endpoint_folds.FOLDS,
+    **endpoints.FOLDS,
 }

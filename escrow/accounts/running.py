@@ -15,8 +15,8 @@ import asyncpg
 from escrow import bell, database, ids, log
 from escrow.access import Actor, ActorKind
 from escrow.accounts import commands, queries, store
+from escrow.accounts.commands.endpoints import EndpointCommand
 from escrow.accounts.decide import decide, entitle
-from escrow.accounts.endpoint_commands import EndpointCommand
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
 from escrow.accounts.tokens import Token

@@ -15,10 +15,10 @@ from typing import Any, Final
 from escrow import database, ids, log
 from escrow.access import AccountType, Actor, Role, Scope
 from escrow.accounts import commands, store_endpoints
-from escrow.accounts.endpoint_commands import CreateEndpoint, EndpointCommand
-from escrow.accounts.endpoints import SealedSecret
+from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
+from escrow.accounts.state.endpoints import SealedSecret
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from escrow.accounts.endpoints import Algorithm, DisabledReason, Endpoint, SealedSecret, Secret, SecretFacts
 from escrow.accounts.state import Account
+from escrow.accounts.state.endpoints import Algorithm, DisabledReason, Endpoint, SealedSecret, Secret, SecretFacts
 
 
 def load_sql(*, account: str, wanted: str, named: str) -> str:

@@ -9,8 +9,8 @@ from escrow.agreement import commands
 from escrow.agreement.state import Contract
 from escrow.agreement.subjects import Named
 from escrow.errors import InvalidInput
-from escrow.lifecycle import TRANSITIONS, Subject
 from escrow.money import RawMoney, exact
+from escrow.rules import TRANSITIONS, Subject
 
 _FIELDS: Final = {
     Subject.CONTRACT: "milestone_id",

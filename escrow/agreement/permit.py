@@ -30,7 +30,7 @@ from escrow.errors import (
     SameParty,
     VersionConflict,
 )
-from escrow.lifecycle import TRANSITIONS, Action, DisputeState, Hold, MilestoneState, Subject, Turn
+from escrow.rules import TRANSITIONS, Action, DisputeState, Hold, MilestoneState, Subject, Turn
 
 __all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last_refusal", "permit"]
 

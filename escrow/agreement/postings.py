@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from escrow.access import Side
 from escrow.agreement import events
-from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
+from escrow.rules import ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Final
 from escrow import database
 from escrow.access import Actor, ActorKind, may_see_stream
 from escrow.database import Record
-from escrow.queries.changes import TOUCHED_SQL
-from escrow.queries.records import TEXTS_SQL, EventView, event_view
+from escrow.queries.events import TEXTS_SQL, EventView, event_view
+from escrow.queries.feed import TOUCHED_SQL
 
 
 @dataclass(frozen=True, slots=True, eq=False)

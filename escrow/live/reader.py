@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from escrow.live import occurrences
-from escrow.live.keys import Ended, Ending, Viewer
+from escrow.live.credentials import Ended, Ending, Viewer
 from escrow.live.occurrences import Occurrence
 
 if TYPE_CHECKING:

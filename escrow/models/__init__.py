@@ -1,4 +1,4 @@
-"""The domain's tables as Tortoise models, for reading: what changes them is one statement of `escrow.store_write`.
+"""The domain's tables as Tortoise models, for reading: what changes them is one statement of `escrow.store.write`.
 
 A test compares every model with the database, column by column; what they can't say (checks, partial indexes, triggers)
 stands in the migrations alone.

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from escrow import commands
+from escrow import pipeline
 from escrow.access import PROVIDER
 from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report, ReverseDeposit
 from escrow.database import fetch
-from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
 from escrow.payments.provider import (
     Answer,
@@ -36,6 +35,7 @@ from escrow.payments.provider import (
     Succeeded,
     Unknown,
 )
+from escrow.rules import OrderKind, OrderState
 
 LEASE_SECONDS: Final = 20.0
 """How long an order belongs to who claimed it; after that another worker looks it up."""
@@ -177,13 +177,13 @@ async def _carry_out(order: Claimed, provider: Provider) -> Verdict:
             # Only of a deposit do the books know what to do with another sum; this one takes a person.
             raise ProviderError(f"paid {amount} instead of {order.amount}")
         case Succeeded():
-            await commands.run(_report(order, found), by=PROVIDER)
+            await pipeline.run(_report(order, found), by=PROVIDER)
             return Finished()
         case Reversed():
             await _report_reversal(order, found)
             return Finished()
         case Failed():
-            await commands.run(_report(order, found), by=PROVIDER)
+            await pipeline.run(_report(order, found), by=PROVIDER)
             return await _after_failure(order, found, provider)
 
 
@@ -245,9 +245,9 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
         # Money that went out and came back takes a person.
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
     if order.wanted:
-        await commands.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
+        await pipeline.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
     reversal = ReverseDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=found.reason)
-    deposit = (await commands.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
+    deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
     if deposit.reversal is None and deposit.returned:
         # It was sent back to the client before, and is gone twice: no rule of the books says whose loss that is.
         raise ProviderError("a deposit was reversed that had been sent back already")

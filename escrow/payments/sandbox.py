@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.database import Record, fetch, fetch_row
-from escrow.lifecycle import OrderKind
 from escrow.money import Money
 from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
+from escrow.rules import OrderKind
 
 SETTLE_SECONDS: Final = 0.3
 """From the call to the result, unless told otherwise."""

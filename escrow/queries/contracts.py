@@ -15,11 +15,11 @@ from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
 from escrow.database import Record
 from escrow.ids import Kind
-from escrow.lifecycle import ContractState
-from escrow.queries.lists import EVERYTHING, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import sees
-from escrow.store_read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
-from escrow.store_rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
+from escrow.rules import ContractState
+from escrow.store.read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
+from escrow.store.rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
 
 _COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version"
 

@@ -15,10 +15,10 @@ from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone, Submission
 from escrow.database import Record
 from escrow.ids import Kind
-from escrow.lifecycle import MilestoneState
-from escrow.queries.lists import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN_BY, sees
-from escrow.store_rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
+from escrow.rules import MilestoneState
+from escrow.store.rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
 
 _MILESTONE: Final = columns(MILESTONE, of="m")
 _SUBMISSION: Final = columns(SUBMISSION, of="s")

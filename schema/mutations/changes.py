@@ -9,9 +9,9 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
-from escrow.commands import Outcome
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
+from escrow.pipeline import Outcome
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.changes import ChangeRequest, change_request_of

@@ -7,8 +7,8 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
-from escrow.commands import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import Outcome
 from schema.inputs import AttachmentInput, MoneyInput, raw_money
 from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
 from schema.types.contract import Contract

@@ -8,8 +8,8 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
-from escrow.commands import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import Outcome
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.contract import Contract

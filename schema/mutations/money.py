@@ -6,9 +6,9 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
-from escrow.commands import Outcome
 from escrow.ids import Kind
-from escrow.lifecycle import ReversalOutcome
+from escrow.pipeline import Outcome
+from escrow.rules import ReversalOutcome
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import MoneyInput, raw_money_or_none

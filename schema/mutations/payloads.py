@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from escrow.commands import Outcome
+from escrow.pipeline import Outcome
 from schema.mutations.running import Call, Payload, contract_after, milestone_after
 from schema.types.contract import Contract
 from schema.types.milestone import Milestone

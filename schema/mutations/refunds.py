@@ -6,8 +6,8 @@ import strawberry
 
 from escrow import ids
 from escrow.agreement import commands
-from escrow.commands import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import Outcome
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.disputes import dispute_answer
 from schema.mutations.payloads import contract_answer, milestone_answer

@@ -8,9 +8,9 @@ from datetime import timedelta
 import strawberry
 
 from escrow import ids
-from escrow.accounts import endpoint_commands as commands
-from escrow.accounts.endpoints import OVERLAP, Algorithm
+from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.running import Outcome
+from escrow.accounts.state.endpoints import OVERLAP, Algorithm
 from escrow.ids import Kind
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.webhook_endpoint import WebhookEndpoint

@@ -7,8 +7,8 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
-from escrow.commands import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import Outcome
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import AttachmentInput, MoneyInput, raw_money_or_none

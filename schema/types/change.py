@@ -9,7 +9,7 @@ from graphql import GraphQLError
 
 from escrow import cursors, log
 from escrow.ids import Kind, is_a
-from escrow.queries import changes
+from escrow.queries import feed
 from schema.connections import page_size
 from schema.context import Context, Info
 from schema.fields import read
@@ -43,7 +43,7 @@ class Change:
         return [milestone for milestone in [await one for one in found] if milestone is not None]
 
     @classmethod
-    def of(cls, view: changes.ChangeView) -> Change:
+    def of(cls, view: feed.ChangeView) -> Change:
         return cls(
             milestone_ids=view.milestone_ids,
             cursor=Cursor(cursors.print_cursor(view.position)),
@@ -73,8 +73,8 @@ async def changes_listed(context: Context, after: Cursor | None, first: int) -> 
         return ChangePage(nodes=[], cursor=Cursor(cursors.print_cursor(now)), has_more=False)
     try:
         start = cursors.read_cursor(after) if after is not None else cursors.BEGINNING
-        page = await changes.changes_page(context.known(), after=start, limit=size)
-    except (cursors.NotACursor, changes.BeyondTheEnd) as wrong:
+        page = await feed.changes_page(context.known(), after=start, limit=size)
+    except (cursors.NotACursor, feed.BeyondTheEnd) as wrong:
         raise GraphQLError(f"{wrong}", extensions={"code": "BAD_REQUEST"}) from None
     return ChangePage(
         nodes=[Change.of(view) for view in page.changes],

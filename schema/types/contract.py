@@ -10,8 +10,8 @@ import strawberry
 from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
-from escrow.lifecycle import ContractState, MilestoneState
 from escrow.queries import contracts
+from escrow.rules import ContractState, MilestoneState
 from schema.batching import batched
 from schema.connections import After, Connection, First, nothing
 from schema.context import Context, Info

@@ -12,8 +12,8 @@ from graphql import GraphQLError
 from escrow.access import Scope, Side
 from escrow.agreement import state as objects
 from escrow.codec import print_time
-from escrow.lifecycle import DisputeState, Subject
-from escrow.queries import disagreement
+from escrow.queries import disputes
+from escrow.rules import DisputeState, Subject
 from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Context, Info
@@ -160,24 +160,24 @@ class Dispute(Node):
         )
 
     @classmethod
-    def of_view(cls, view: disagreement.View[objects.Dispute]) -> Dispute:
+    def of_view(cls, view: disputes.View[objects.Dispute]) -> Dispute:
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
 @batched
 async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispute | None]:
     """Disputes by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await disagreement.disputes_by_id(context.known(), dispute_ids)
+    found = await disputes.disputes_by_id(context.known(), dispute_ids)
     return [Dispute.of_view(found[one]) if one in found else None for one in dispute_ids]
 
 
 @batched
 async def disputes_of(
-    parent_ids: Sequence[str], _: Context, parent: disagreement.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: disputes.Parent, first: int, after: Cursor | None
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
     size = page_size(first)
-    found = await disagreement.disputes_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "disputes"))
+    found = await disputes.disputes_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "disputes"))
     return pages(parent_ids, found, Dispute.of_view, order="disputes", first=size, after=after)
 
 
@@ -187,7 +187,7 @@ async def disputes_list(
     """A page of the disputes of all contracts that the viewer may see."""
     actor = context.reader(Scope.CONTRACTS_READ)
     size = page_size(first)
-    found = await disagreement.disputes_page(actor, states=states, limit=size + 1, after=place_of(after, "disputes"))
+    found = await disputes.disputes_page(actor, states=states, limit=size + 1, after=place_of(after, "disputes"))
     shown = [(Dispute.of_view(view), print_cursor("disputes", view.whole.id)) for view in found]
     return connection(shown, first=size, after=after)
 
@@ -198,7 +198,7 @@ async def evidence_of(
 ) -> list[Connection[Evidence]]:
     """A page of the evidence in each dispute: one statement for all that are asked for."""
     size = page_size(first)
-    found = await disagreement.evidence_pages(dispute_ids, limit=size + 1, after=_place(after))
+    found = await disputes.evidence_pages(dispute_ids, limit=size + 1, after=_place(after))
     return [
         connection(
             [(Evidence.of(one), _cursor(one)) for one in found.get(dispute_id, [])],

@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 
 from escrow import cursors, log
 from escrow.access import Scope
-from escrow.queries import records
+from escrow.queries import events
 from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Context, Info
@@ -77,7 +77,7 @@ class Event(Node):
         return await deliveries_of(self.id, info.context, first, after)
 
     @classmethod
-    def of(cls, view: records.EventView, *, position: int | None = None) -> Event:
+    def of(cls, view: events.EventView, *, position: int | None = None) -> Event:
         """The event ready to read; `position` if its place in the log is known too."""
         content = orjson.loads(view.body)
         return cls(
@@ -97,7 +97,7 @@ class Event(Node):
         )
 
 
-def _text(text: records.EventText) -> EventText:
+def _text(text: events.EventText) -> EventText:
     salt = b64encode(text.salt).decode() if text.salt is not None else None
     return EventText(field=text.field, value=text.value, salt=salt, erased_at=text.erased_at)
 
@@ -109,7 +109,7 @@ async def timeline_of(
     """A page of the events of each stream: one statement for all that are asked for."""
     size = page_size(first)
     start = read_number(after, "events") if after is not None else None
-    found = await records.events_pages(stream_ids, limit=size + 1, after=start)
+    found = await events.events_pages(stream_ids, limit=size + 1, after=start)
     return [
         connection(
             [(Event.of(view), print_cursor("events", view.sequence)) for view in found.get(stream_id, [])],
@@ -130,5 +130,5 @@ async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]
 @batched
 async def event_of(event_ids: Sequence[str], context: Context) -> list[Event | None]:
     """Events by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await records.events_by_id(context.known(), event_ids)
+    found = await events.events_by_id(context.known(), event_ids)
     return [Event.of(found[event_id]) if event_id in found else None for event_id in event_ids]

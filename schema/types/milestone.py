@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.lifecycle import Hold, MilestoneState
 from escrow.queries import milestones
+from escrow.rules import Hold, MilestoneState
 from schema.batching import batched
 from schema.connections import After, Connection, First
 from schema.context import Context, Info

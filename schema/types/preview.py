@@ -8,12 +8,12 @@ from typing import cast
 import strawberry
 from strawberry.scalars import JSON
 
-from escrow import codec, preview
+from escrow import codec, previews
 from escrow.access import ActorKind, Side
 from escrow.agreement import deadlines, events
 from escrow.agreement import state as domain
 from escrow.agreement.postings import Posting
-from escrow.lifecycle import ContractState, Hold, MilestoneState
+from escrow.rules import ContractState, Hold, MilestoneState
 from schema.context import Context
 from schema.types.common import Actor, Money, money_of
 from schema.types.record import Ending
@@ -68,7 +68,7 @@ class ForeseenFees:
     freelancer_earned: Money = strawberry.field(description="Taken from what would be paid to the freelancer.")
 
     @classmethod
-    def of(cls, fees: preview.Fees, currency: str) -> ForeseenFees:
+    def of(cls, fees: previews.Fees, currency: str) -> ForeseenFees:
         return cls(
             client_asked=money_of(fees.client_asked_minor, currency),
             client_held=money_of(fees.client_held_minor, currency),
@@ -168,7 +168,7 @@ class Preview:
     deadlines_stopped: list[ForeseenDeadline] = strawberry.field(description="The clocks that would stop.")
 
     @classmethod
-    async def of(cls, found: preview.Preview, context: Context) -> Preview:
+    async def of(cls, found: previews.Preview, context: Context) -> Preview:
         """The answer; refuses with `QUERY_TOO_COMPLEX` what is too long for one operation."""
         after = found.after if found.recorded else None
         currency = after.currency if after is not None else ""
@@ -205,7 +205,7 @@ def _contract(before: domain.Contract | None, after: domain.Contract) -> Contrac
     )
 
 
-def _milestone(change: preview.MilestoneChange, currency: str) -> MilestoneChange:
+def _milestone(change: previews.MilestoneChange, currency: str) -> MilestoneChange:
     return MilestoneChange(
         milestone_id=strawberry.ID(change.after.id),
         title=change.after.title,

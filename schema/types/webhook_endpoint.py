@@ -7,8 +7,9 @@ from datetime import datetime
 
 import strawberry
 
-from escrow.accounts import endpoint_queries, endpoints
-from escrow.accounts.endpoints import Algorithm, DisabledReason, EndpointState
+from escrow.accounts.queries import endpoints as endpoint_queries
+from escrow.accounts.state import endpoints
+from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState
 from schema.batching import batched
 from schema.context import Context
 from schema.types.common import Node

@@ -9,8 +9,8 @@ import pytest
 from escrow import cursors, database, log
 from escrow.access import PROVIDER, Scope
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.erasure import erase
+from escrow.pipeline import run
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import draft
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from escrow import clock, commands, database, testclock
+from escrow import clock, database, pipeline, testclock
 from escrow.agreement.commands import ApplyDeadlines
 from escrow.audit import audit
 from escrow.codec import print_time
@@ -196,14 +196,14 @@ async def test_the_same_key_again_is_sent_where_the_first_call_was(sandbox: Peop
 
 async def test_a_contract_that_fails_is_passed_by(sandbox: People, monkeypatch: pytest.MonkeyPatch) -> None:
     ill, well = await several(sandbox.deployment, 2)
-    run = commands.run
+    run = pipeline.run
 
-    async def failing(command: Any, **options: Any) -> commands.Outcome:
+    async def failing(command: Any, **options: Any) -> pipeline.Outcome:
         if isinstance(command, ApplyDeadlines) and command.contract_id == ill.id:
             raise ZeroDivisionError
         return await run(command, **options)
 
-    monkeypatch.setattr(commands, "run", failing)
+    monkeypatch.setattr(pipeline, "run", failing)
     payload = await advance(sandbox.operator, by="P20D")
     assert {event["stream"] for event in payload["events"]} == {well.id}
     assert not payload["hasMore"]

@@ -8,7 +8,7 @@ import pytest
 
 from escrow import database
 from escrow.access import Scope
-from escrow.commands import run
+from escrow.pipeline import run
 from tests.api.client import People, with_key
 from tests.factories import Deal, advance_clock, advance_past_deadlines
 

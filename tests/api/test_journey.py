@@ -8,8 +8,8 @@ from escrow import database
 from escrow.access import PROVIDER
 from escrow.agreement import commands, inputs
 from escrow.agreement.state import MILESTONES_MAX
-from escrow.commands import run
 from escrow.money import Money
+from escrow.pipeline import run
 from tests.api.client import Caller, People
 from tests.factories import advance_clock, advance_past_deadlines
 

@@ -8,7 +8,7 @@ from escrow import database
 from escrow.access import Actor, Role
 from escrow.agreement import commands as c
 from escrow.agreement.permit import permit
-from escrow.commands import run
+from escrow.pipeline import run
 from escrow.queries.contracts import standings
 from schema import context
 from schema.limits import LISTED_MAX

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from escrow import commands
+from escrow import pipeline
 from escrow.queries import contracts
 from tests.api.client import People
 from tests.api.test_journey import proposal
@@ -43,7 +43,7 @@ async def test_a_fault_in_a_batched_field_reaches_everybody_who_waits_for_it(
 
 
 async def test_a_fault_in_a_command_is_masked(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "run", _fail)
+    monkeypatch.setattr(pipeline, "run", _fail)
     query = "mutation ($input: ProposeContractInput!) { proposeContract(input: $input) { userErrors { code } } }"
     answer = (await people.client.post(query, {"input": proposal(people, "1.00")})).json()
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from escrow.commands import run
 from escrow.erasure import erase
+from escrow.pipeline import run
 from tests.api.client import Caller, People
 
 

@@ -12,8 +12,8 @@ from escrow.access import Role, Scope
 from escrow.accounts import commands as account_commands
 from escrow.accounts import running
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.ids import Kind, new
+from escrow.pipeline import run
 from tests.api.client import Caller, People, with_key
 from tests.factories import draft
 

@@ -6,7 +6,7 @@ import pytest
 
 from escrow import database
 from escrow.agreement.commands import AddChange, OfferSettlement
-from escrow.commands import run
+from escrow.pipeline import run
 from tests.api.client import People
 from tests.api.test_journey import proposal
 from tests.factories import Deal, draft, usd

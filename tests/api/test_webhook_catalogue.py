@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 
 from escrow import database, ids, log
 from escrow.access import Scope
-from escrow.accounts import endpoint_commands as commands
 from escrow.accounts import running
-from escrow.accounts.endpoints import Algorithm
+from escrow.accounts.commands import endpoints as commands
+from escrow.accounts.state.endpoints import Algorithm
 from tests.api.client import People, with_key
 from tests.factories import make_endpoint
 from webhooks import public_keys

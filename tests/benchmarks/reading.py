@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from escrow import database
 from escrow.access import Actor
-from escrow.queries import changes, contracts, lists, milestones
+from escrow.queries import contracts, feed, milestones, scans
 from escrow.queries.contracts import ContractOrder
-from escrow.queries.lists import Filter, Order, Span
 from escrow.queries.milestones import MilestoneOrder
+from escrow.queries.scans import Filter, Order, Span
 from tests.bulk import BUSY, PLAN, RARE, fill
 from tests.engines import TestServer
 from tests.factories import party
@@ -73,7 +73,7 @@ async def measure(server: TestServer) -> list[Cost]:
         ]
         for after, place in ((0, "from the beginning"), (EVENTS // 2, "from the middle")):
             for who in (BUSY, RARE):
-                sql = changes._PAGE.format(scans=changes._scans(party(who)))
+                sql = feed._PAGE.format(scans=feed._scans(party(who)))
                 costs.append(await _cost(f"changes, {place}", who, sql, [who, after, FIRST + 1, None]))
         return costs
     finally:
@@ -83,7 +83,7 @@ async def measure(server: TestServer) -> list[Cost]:
 
 def _statement(what: str, actor: Actor, order: Order, wanted: dict[str, Any]) -> tuple[str, list[object]]:
     listed = contracts._LISTED if what.startswith("contracts") else milestones._LISTED
-    return lists.statement(listed, actor, Filter(**wanted), order, limit=FIRST + 1, after=None)
+    return scans.statement(listed, actor, Filter(**wanted), order, limit=FIRST + 1, after=None)
 
 
 async def _cost(what: str, who: str, sql: str, arguments: Sequence[object]) -> Cost:

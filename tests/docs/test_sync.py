@@ -18,10 +18,10 @@ import pytest
 from escrow import database, ids
 from escrow.access import PROVIDER
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.errors import DomainError
 from escrow.ids import Kind
-from escrow.queries import changes
+from escrow.pipeline import run
+from escrow.queries import feed
 from tests.api.live.serving import Served, serve
 from tests.factories import Deal, Deployment, draft, usd
 from tests.workers.process import until
@@ -200,14 +200,14 @@ async def test_the_mirror_asks_when_the_bell_rings_and_not_in_between(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    page = changes.changes_page
+    page = feed.changes_page
 
     async def counted(*args: Any, **given: Any) -> Any:
         nonlocal asked
         asked += 1
         return await page(*args, **given)
 
-    monkeypatch.setattr(changes, "changes_page", counted)
+    monkeypatch.setattr(feed, "changes_page", counted)
     async with serve(redis_url) as served:
         deal = await served.people.deployment.propose("10.00")
         async with mirroring(served, tmp_path):

@@ -10,12 +10,12 @@ import pytest
 from escrow import database, ids
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.errors import DomainError
 from escrow.idempotency import Idempotency
 from escrow.ids import Kind
-from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
+from escrow.pipeline import run
+from escrow.rules import ReversalOutcome
 from tests.factories import Deal, Deployment, advance_past_deadlines, draft, usd
 
 Asked = tuple[c.Command, Actor]

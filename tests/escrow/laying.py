@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from escrow import ids, log, store_write
+from escrow import ids, log
 from escrow.access import AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
 from escrow.accounts import running
 from escrow.agreement.state import Fees
-from escrow.store_read import Loaded
+from escrow.store import write
+from escrow.store.read import Loaded
 from tests.escrow.agreement.stage import CLIENT_ID, FREELANCER_ID, MEDIATOR_ID, OPERATOR_ID, Story
 
 FEES = Fees(client_bps=333, freelancer_bps=1000)
@@ -53,5 +54,5 @@ async def lay_down(story: Story) -> None:
         key=None,
         is_beyond_us=False,
     )
-    if not await store_write.write(nothing, story.state, sealed):
+    if not await write.write(nothing, story.state, sealed):
         raise RuntimeError(f"{story.id} is there already")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from escrow.access import CLOCK, PERMISSIONS, PROVIDER, Actor, ActorKind, Role, Scope, Side, may_see
-from escrow.lifecycle import TRANSITIONS, Action
+from escrow.rules import TRANSITIONS, Action
 from tests.escrow.agreement.stage import CLIENT, CLIENT_ID, FREELANCER, FREELANCER_ID, OPERATOR, STRANGER
 
 HERE, ELSEWHERE = "ctr_here", "ctr_elsewhere"

@@ -12,11 +12,11 @@ from escrow.accounts import commands as accounts
 from escrow.accounts import running, tokens
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.audit_contracts import TABLES
-from escrow.commands import run
+from escrow.audit.contracts import TABLES
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.store_rows import CONTRACT
+from escrow.pipeline import run
+from escrow.store.rows import CONTRACT
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deal, Deployment, usd
 

@@ -11,7 +11,7 @@ import pytest
 from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.agreement.events import CATALOGUE
-from escrow.queries import changes
+from escrow.queries import feed
 from tests.factories import Deployment, party
 
 EVENTS = 60_000
@@ -21,7 +21,7 @@ CONTRACTS = 3_000
 @pytest.mark.parametrize("event_class", CATALOGUE.values(), ids=lambda event: event.type)
 def test_every_event_of_contracts_names_its_milestones_or_is_known_to_touch_none(event_class: Any) -> None:
     names = {field.name for field in dataclasses.fields(event_class)}
-    assert bool(names & changes.NAMES_ITS_MILESTONES) != (event_class.type in changes.TOUCHES_NO_MILESTONE)
+    assert bool(names & feed.NAMES_ITS_MILESTONES) != (event_class.type in feed.TOUCHES_NO_MILESTONE)
 
 
 async def _fill() -> None:
@@ -50,13 +50,13 @@ FROM generate_series(1, $1::int) AS n
 async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list[int], set[str]]:
     """How many blocks of the log the page reads, the positions that it shows, and the indexes of the log that it uses."""
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    sql = changes._PAGE.format(scans=changes._scans(actor))
+    sql = feed._PAGE.format(scans=feed._scans(actor))
     row = await db.fetch_value(
         f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", actor.account_id, after, limit + 1, within
     )
     plan = json.loads(row)[0]["Plan"]
     indexes = {node["Index Name"] for node in _nodes(plan) if node.get("Index Name", "").startswith("log_positions")}
-    page = await changes.changes_page(actor, after=after, limit=limit)
+    page = await feed.changes_page(actor, after=after, limit=limit)
     scanned = {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
     assert not scanned & {"log_positions", "events"}
     # The other tables are empty here, but for the pages that tests before this one left in them.

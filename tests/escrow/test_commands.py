@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from escrow import database, ids, store_read, store_write
+from escrow import database, ids
 from escrow.access import PROVIDER, AccountType
 from escrow.agreement import commands as c
 from escrow.agreement.state import Contract, Fees
 from escrow.bell import Topic
-from escrow.commands import run
 from escrow.errors import (
     DomainError,
     Forbidden,
@@ -25,11 +24,13 @@ from escrow.errors import (
 )
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
-from escrow.lifecycle import DepositState, OrderState, RefundState
 from escrow.log import UnknownEvent
 from escrow.money import Money
-from escrow.store_parts import PARTS
-from escrow.store_read import Subject, load
+from escrow.pipeline import run
+from escrow.rules import DepositState, OrderState, RefundState
+from escrow.store import read, write
+from escrow.store.read import Subject, load
+from escrow.store.tables import PARTS
 from tests.escrow.cases import CASES, Case, everything, refused
 from tests.factories import Deployment, advance_clock, advance_past_deadlines, draft, party, usd
 
@@ -290,8 +291,8 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
 
 
 def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
-    writes = [store_write.statement_for(PARTS, new=new) for new in (True, False)]
-    statements = (store_read._LOAD, *writes)
+    writes = [write.statement_for(PARTS, new=new) for new in (True, False)]
+    statements = (read._LOAD, *writes)
     assert max(len(statement) for statement in statements) < 15 * 1024
 
 

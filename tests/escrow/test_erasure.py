@@ -9,11 +9,11 @@ import pytest
 from escrow import database, ids
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.commands import run
 from escrow.erasure import erase
 from escrow.errors import IdempotencyKeyReused, InvalidState, NotFound, StaleChangeRequest
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
+from escrow.pipeline import run
 from tests.factories import Deal, Deployment, usd
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -12,11 +12,11 @@ from escrow import database, ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.commands import Outcome, run
 from escrow.erasure import erase
 from escrow.errors import DomainError
 from escrow.ids import Kind
 from escrow.money import Money
+from escrow.pipeline import Outcome, run
 from tests.factories import Deal, Deployment, advance_clock, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")

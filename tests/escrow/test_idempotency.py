@@ -9,11 +9,11 @@ import pytest
 from escrow import database, ids
 from escrow.access import CLOCK, Role, Scope
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.errors import Forbidden, IdempotencyKeyReused, InvalidInput, NotFound
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
-from escrow.lifecycle import MilestoneState
+from escrow.pipeline import run
+from escrow.rules import MilestoneState
 from tests.escrow.cases import everything, refused
 from tests.factories import Deployment
 

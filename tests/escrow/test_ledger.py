@@ -11,8 +11,8 @@ import pytest
 from escrow import ledger
 from escrow.agreement.state import Contract, Milestone
 from escrow.ledger import Transfer
-from escrow.lifecycle import MilestoneState
-from escrow.store_read import Subject, load
+from escrow.rules import MilestoneState
+from escrow.store.read import Subject, load
 from tests.factories import Deal, Deployment
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)

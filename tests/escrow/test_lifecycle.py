@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from escrow.lifecycle import (
+from escrow.rules import (
     AUTOMATIC,
     CLOSED,
     DEAD,

@@ -15,11 +15,11 @@ import pytest
 from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
-from escrow.lifecycle import ContractState, MilestoneState
-from escrow.queries import contracts, lists, milestones
+from escrow.queries import contracts, milestones, scans
 from escrow.queries.contracts import ContractOrder, ContractView, contracts_page
-from escrow.queries.lists import EVERYTHING, Filter, Place, Span
 from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
+from escrow.queries.scans import EVERYTHING, Filter, Place, Span
+from escrow.rules import ContractState, MilestoneState
 from tests.bulk import BUSY, PLAN, RARE, fill
 from tests.factories import party
 
@@ -131,7 +131,7 @@ def _milestone_place(order: MilestoneOrder) -> Callable[[MilestoneView], Place]:
     return place
 
 
-def _sorted(rows: list[Any], order: lists.Order) -> list[str]:
+def _sorted(rows: list[Any], order: scans.Order) -> list[str]:
     kept = [row for row in rows if row[order.key] is not None]
     return [row["id"] for row in sorted(kept, key=lambda row: (row[order.key], row["id"]), reverse=order.descending)]
 
@@ -220,7 +220,7 @@ def _statement(
         kind, chosen = contracts._LISTED, contracts.ORDERS[order]
     else:
         kind, chosen = milestones._LISTED, milestones.ORDERS[order]
-    return lists.statement(kind, actor, Filter(**wanted), chosen, limit=51, after=after)
+    return scans.statement(kind, actor, Filter(**wanted), chosen, limit=51, after=after)
 
 
 async def plan(

@@ -20,8 +20,8 @@ from escrow.access import CLOCK, Actor, ActorKind, Role, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.events import ContractAccepted, Event, MilestoneSubmitted, Recorded
 from escrow.agreement.state import Attachment
-from escrow.commands import run
 from escrow.money import EXPONENTS, Money
+from escrow.pipeline import run
 from tests.factories import Deal, Deployment
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 5, tzinfo=UTC)

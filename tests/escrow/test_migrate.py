@@ -13,8 +13,8 @@ from escrow import database, log, migrate
 from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
-from escrow.commands import run
 from escrow.migrations import m0003_reminders, m0006_disagreement
+from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
 

@@ -16,15 +16,16 @@ from typing import Any, Final
 
 import pytest
 
-from escrow import clock, database, ids, log, store_write
+from escrow import clock, database, ids, log
 from escrow.access import CLOCK, Actor, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.state import Contract
 from escrow.agreement.step import step
 from escrow.audit import audit
-from escrow.commands import Outcome, run
 from escrow.errors import DomainError
-from escrow.lifecycle import ReversalOutcome
+from escrow.pipeline import Outcome, run
+from escrow.rules import ReversalOutcome
+from escrow.store import write as store_write
 from tests.escrow.agreement.acts import deposit, fund_all, reverse
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, MEDIATOR, OPERATOR, Story
 from tests.escrow.laying import begin, lay_down, make_accounts
@@ -223,7 +224,7 @@ def count_lost_races(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         lost.append(not written)
         return written
 
-    monkeypatch.setattr("escrow.store_write.write", watched)
+    monkeypatch.setattr("escrow.store.write.write", watched)
     return lost
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from escrow import database, ids, store_read
+from escrow import database, ids
 from escrow.access import CLOCK, PROVIDER, Role, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines
-from escrow.commands import Outcome, run
 from escrow.errors import Forbidden, InvalidState, NotFound
 from escrow.ids import Kind
 from escrow.log import UnknownEvent
-from escrow.preview import Fees, preview
-from escrow.store_read import Loaded
+from escrow.pipeline import Outcome, run
+from escrow.previews import Fees, preview
+from escrow.store import read
+from escrow.store.read import Loaded
 from tests.escrow.cases import CASES, Case, everything
 from tests.factories import Deployment, advance_past_deadlines, party
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("database")
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Domain time stands still from the first reading on, and every reading makes up the same identifiers."""
-    load, new, times = store_read.load, ids.new, list[datetime]()
+    load, new, times = read.load, ids.new, list[datetime]()
     made: Counter[Kind] = Counter()
 
     async def read_again(*subject: Any, **more: Any) -> Loaded:
@@ -44,7 +45,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
         made[kind] += 1
         return f"{kind.value}_{ids.encode(made[kind])}"
 
-    monkeypatch.setattr("escrow.store_read.load", read_again)
+    monkeypatch.setattr("escrow.store.read.load", read_again)
     monkeypatch.setattr("escrow.ids.new", made_up)
 
 

@@ -10,8 +10,9 @@ import pytest
 from escrow import ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.ids import Kind
-from escrow.lifecycle import ContractState, MilestoneState
-from escrow.queries import contracts, milestones, records
+from escrow.queries import contracts, milestones
+from escrow.queries import events as records
+from escrow.rules import ContractState, MilestoneState
 from tests.factories import Deal, Deployment, advance_clock, party
 
 
@@ -86,7 +87,7 @@ async def test_provider_and_clock_see_by_identifier_and_list_nothing(deployment:
 
 async def test_a_former_revisions_milestone_is_found_by_its_id_and_not_in_the_plan(deployment: Deployment) -> None:
     from escrow.agreement import commands
-    from escrow.commands import run
+    from escrow.pipeline import run
 
     deal = await deployment.propose("10.00")
     proposal = deployment.proposal("11.00")

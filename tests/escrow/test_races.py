@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from escrow import commands as commands_module
-from escrow import database, ids, log, store_read, store_write
+from escrow import database, ids, log
+from escrow import pipeline as commands_module
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.commands import Outcome, run
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, VersionConflict
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
+from escrow.pipeline import Outcome, run
+from escrow.store import read
+from escrow.store import write as store_write
 from tests.factories import Deal, Deployment, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -243,7 +245,7 @@ async def test_a_write_that_began_is_finished_and_rung_although_the_caller_is_go
     async def ring(*topics: object) -> None:
         rung.set()
 
-    monkeypatch.setattr("escrow.store_write.write", slow)
+    monkeypatch.setattr("escrow.store.write.write", slow)
     monkeypatch.setattr("escrow.bell.ring", ring)
     task = asyncio.create_task(deal.approve())
     await reached.wait()
@@ -259,22 +261,22 @@ async def test_a_write_that_began_is_finished_and_rung_although_the_caller_is_go
 async def test_a_command_that_keeps_losing_takes_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     there = await Deployment.make()
     deal = await there.activate("1.00", "2.00")
-    load = store_read.load
-    locked: list[store_read.Subject] = []
+    load = read.load
+    locked: list[read.Subject] = []
 
-    async def overtaken(*args: Any, **options: Any) -> store_read.Loaded:
+    async def overtaken(*args: Any, **options: Any) -> read.Loaded:
         """Somebody else changes the contract after each read that holds no lock."""
         found = await load(*args, **options)
         if not locked:
             await database.execute("UPDATE contracts SET erasures = erasures + 1")
         return found
 
-    async def lock(subject: store_read.Subject) -> None:
+    async def lock(subject: read.Subject) -> None:
         locked.append(subject)
         await database.fetch("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", deal.id)
 
-    monkeypatch.setattr("escrow.store_read.load", overtaken)
-    monkeypatch.setattr("escrow.store_read.lock", lock)
+    monkeypatch.setattr("escrow.store.read.load", overtaken)
+    monkeypatch.setattr("escrow.store.read.lock", lock)
     with database.counting() as statements:
         await run(c.MoveMilestone(milestone_id=deal.milestone(1), position=2), by=there.client)
     assert len(locked) == 1

@@ -9,10 +9,10 @@ import pytest
 from escrow import database, ids, log
 from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.queries.changes import changes_page
+from escrow.pipeline import run
+from escrow.queries.feed import changes_page
 from tests.escrow.cases import CASES, Asked
 from tests.factories import Deployment, draft, usd
 

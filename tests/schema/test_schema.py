@@ -21,7 +21,7 @@ from graphql import (
 from earnest.cli import main
 from escrow.access import PERMISSIONS
 from escrow.errors import ErrorCode
-from escrow.lifecycle import Action
+from escrow.rules import Action
 from schema.build import SNAPSHOT, executable, schema, sdl
 from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 

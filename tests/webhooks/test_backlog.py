@@ -6,7 +6,7 @@ import pytest
 
 from escrow import database
 from escrow.accounts import running
-from escrow.accounts.endpoint_commands import DisableEndpoint
+from escrow.accounts.commands.endpoints import DisableEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import fan_out_only
 from webhooks.backlog import DeliveryBacklog, backlog

@@ -14,11 +14,11 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from escrow import database, log
 from escrow.access import SYSTEM
-from escrow.accounts import endpoint_commands as commands
 from escrow.accounts import running
-from escrow.accounts.endpoints import Algorithm
-from escrow.commands import run
+from escrow.accounts.commands import endpoints as commands
+from escrow.accounts.state.endpoints import Algorithm
 from escrow.ids import Kind, new
+from escrow.pipeline import run
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deployment, make_endpoint
 from webhooks import examples, secrets

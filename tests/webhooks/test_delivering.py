@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from escrow import cursors, database
 from escrow.accounts import running
-from escrow.accounts.endpoint_commands import Address, DeleteEndpoint, DisableEndpoint, EnableEndpoint, UpdateEndpoint
+from escrow.accounts.commands.endpoints import Address, DeleteEndpoint, DisableEndpoint, EnableEndpoint, UpdateEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import (
     HANG,

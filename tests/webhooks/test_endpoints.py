@@ -10,9 +10,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from escrow import database, ids
-from escrow.accounts import endpoint_commands as commands
-from escrow.accounts.endpoints import Algorithm
+from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.running import run
+from escrow.accounts.state.endpoints import Algorithm
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
 from webhooks import secrets
 from webhooks.endpoints import Endpoint, endpoints

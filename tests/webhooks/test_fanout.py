@@ -7,7 +7,7 @@ import pytest
 from escrow import database, log
 from escrow.access import Actor
 from escrow.accounts import running
-from escrow.accounts.endpoint_commands import (
+from escrow.accounts.commands.endpoints import (
     Address,
     DeleteEndpoint,
     DisableEndpoint,

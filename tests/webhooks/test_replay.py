@@ -9,7 +9,7 @@ import pytest
 
 from escrow import database, ids, log
 from escrow.accounts import running
-from escrow.accounts.endpoint_commands import DeleteEndpoint, DisableEndpoint, EnableEndpoint
+from escrow.accounts.commands.endpoints import DeleteEndpoint, DisableEndpoint, EnableEndpoint
 from escrow.errors import InvalidState, NotFound
 from escrow.ids import Kind
 from tests.factories import Deployment, advance_clock, make_endpoint

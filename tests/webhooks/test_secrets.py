@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from escrow.accounts.endpoints import Algorithm
+from escrow.accounts.state.endpoints import Algorithm
 from webhooks import secrets
 from webhooks.secrets import Undecipherable, Vault
 

@@ -9,10 +9,11 @@ import sys
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-from escrow import commands, store_write, sweep
+from escrow import pipeline, sweep
 from escrow.money import Money
 from escrow.payments.provider import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
+from escrow.store import write as store_write
 from workers.main import run
 
 POINTS: Final = (
@@ -77,13 +78,13 @@ def die_in_mid_fire(point: str) -> None:
 def main(point: str) -> None:
     assert point in POINTS
     if point == "after_the_report":
-        report = commands.run
+        report = pipeline.run
 
         async def report_and_die(*args: object, **options: object) -> NoReturn:
             await report(*args, **options)  # type: ignore[arg-type]
             die()
 
-        commands.run = report_and_die
+        pipeline.run = report_and_die
     if point.endswith("firing"):
         die_in_mid_fire(point)
     asyncio.run(run(provider=DyingSandbox(point)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from escrow import bell, clock, commands, database, sweep
+from escrow import bell, clock, database, pipeline, sweep
 from escrow.agreement.commands import ApplyDeadlines
 from escrow.bell import Topic
 from escrow.log import UnknownEvent
@@ -195,14 +195,14 @@ async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot() -
 
 def poison(monkeypatch: pytest.MonkeyPatch, contract_id: str, error: Exception) -> None:
     """One contract fails for a reason of ours."""
-    run = commands.run
+    run = pipeline.run
 
-    async def failing(command: Any, **options: Any) -> commands.Outcome:
+    async def failing(command: Any, **options: Any) -> pipeline.Outcome:
         if isinstance(command, ApplyDeadlines) and command.contract_id == contract_id:
             raise error
         return await run(command, **options)
 
-    monkeypatch.setattr(commands, "run", failing)
+    monkeypatch.setattr(pipeline, "run", failing)
 
 
 @pytest.mark.parametrize("error", [UnknownEvent("update Earnest"), ZeroDivisionError("a fault of ours")], ids=repr)

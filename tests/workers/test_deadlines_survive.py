@@ -25,9 +25,9 @@ from escrow import clock, database
 from escrow.access import ActorKind
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.commands import run
 from escrow.errors import DomainError, ErrorCode
 from escrow.migrate import migrate
+from escrow.pipeline import run
 from tests.factories import Deal, Deployment, advance_clock
 from tests.workers.process import until, worker
 from tests.workers.sweeping import (

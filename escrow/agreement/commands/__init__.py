@@ -21,7 +21,7 @@ from escrow.agreement.commands.refunds import *  # noqa: F403
 from escrow.agreement.commands.reversals import *  # noqa: F403
 from escrow.agreement.commands.updates import *  # noqa: F403
 from escrow.agreement.commands.work import *  # noqa: F403
-from escrow.lifecycle import Action
+from escrow.rules import Action
 
 _CLASSES: Final = [one for one in list(globals().values()) if isinstance(one, type) and issubclass(one, Command)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.lifecycle import Action
+from escrow.rules import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

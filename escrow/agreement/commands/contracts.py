@@ -9,8 +9,8 @@ from typing import ClassVar
 from escrow.agreement.commands.base import PartyCommand
 from escrow.agreement.commands.milestones import MilestoneDraft
 from escrow.agreement.state import DepositTerm
-from escrow.lifecycle import Action
 from escrow.money import RawMoney
+from escrow.rules import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

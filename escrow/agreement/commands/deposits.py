@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
-from escrow.lifecycle import Action
 from escrow.money import Money
+from escrow.rules import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
 from escrow.agreement.state import Attachment
-from escrow.lifecycle import Action
 from escrow.money import RawMoney
+from escrow.rules import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

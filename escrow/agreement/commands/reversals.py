@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
-from escrow.lifecycle import Action, ReversalOutcome
+from escrow.rules import Action, ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,8 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.permit import forbidden_by_table, same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
-from escrow.lifecycle import Action, MilestoneState
 from escrow.money import Money, check_currency, exact
+from escrow.rules import Action, MilestoneState
 
 
 def propose(history: History, command: Propose, desk: Desk) -> None:

@@ -24,8 +24,8 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
-from escrow.lifecycle import Hold, MilestoneState
 from escrow.money import exact
+from escrow.rules import Hold, MilestoneState
 
 
 def end(history: History, command: End, desk: Desk) -> None:

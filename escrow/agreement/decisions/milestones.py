@@ -17,8 +17,8 @@ from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMo
 from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
-from escrow.lifecycle import MilestoneState
 from escrow.money import Money, exact
+from escrow.rules import MilestoneState
 
 
 def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:

@@ -17,8 +17,8 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
-from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
+from escrow.rules import OrderKind, OrderState
 
 
 def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:

@@ -22,8 +22,8 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, NextNotFunded
-from escrow.lifecycle import Hold, MilestoneState
 from escrow.money import Money, exact
+from escrow.rules import Hold, MilestoneState
 
 
 def submit(history: History, command: Submit, desk: Desk) -> None:

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from escrow.access import Side
 from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
-from escrow.lifecycle import DisputeState
 from escrow.money import Money
+from escrow.rules import DisputeState
 
 
 class DisputeOutcome(StrEnum):

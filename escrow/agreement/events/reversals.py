@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.events.base import Event, OptionalText
-from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
+from escrow.rules import ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from escrow.access import Side
-from escrow.lifecycle import ChangeRequestState
 from escrow.money import Money
+from escrow.rules import ChangeRequestState
 
 CHANGES_MAX: Final = 50
 """The most operations of one change request: bounds what its event holds."""

@@ -17,13 +17,8 @@ from escrow.agreement.state.orders import Order
 from escrow.agreement.state.refunds import RefundRequest
 from escrow.agreement.state.updates import Update
 from escrow.agreement.state.work import Submission
-from escrow.lifecycle import (
-    UNDECIDED,
-    ChangeRequestState,
-    ContractState,
-    RefundState,
-)
 from escrow.money import Money
+from escrow.rules import UNDECIDED, ChangeRequestState, ContractState, RefundState
 
 
 class DepositTerm(StrEnum):

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escrow.lifecycle import (
-    DepositState,
-    ReversalState,
-)
 from escrow.money import Money
+from escrow.rules import DepositState, ReversalState
 
 
 @dataclass(frozen=True, slots=True)

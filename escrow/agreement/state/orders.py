@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from escrow.lifecycle import (
-    OrderKind,
-    OrderState,
-)
 from escrow.money import Money
+from escrow.rules import OrderKind, OrderState
 
 
 @dataclass(frozen=True, slots=True)

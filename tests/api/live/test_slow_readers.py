@@ -10,9 +10,9 @@ import pytest
 from api.live.connections import Patience
 from escrow import cursors, log
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.live import reader as reading
 from escrow.live.reader import Reader
+from escrow.pipeline import run
 from tests.api.live.serving import Served, serve, settled
 from tests.api.live.socket import Socket, connected
 from tests.api.live.sse import opened

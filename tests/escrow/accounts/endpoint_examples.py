@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from escrow.accounts import events
-from escrow.accounts.endpoints import API_VERSIONS, DisabledReason
+from escrow.accounts.state.endpoints import API_VERSIONS, DisabledReason
 from escrow.agreement.events import Event
 from tests.escrow.accounts.people import CONTRACT_ID, ENDPOINT, NEW_SECRETS, in_days
 

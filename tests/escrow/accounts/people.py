@@ -12,9 +12,9 @@ from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import tokens
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.decide import decide
-from escrow.accounts.endpoints import Algorithm, Endpoint, SealedSecret, Secret, SecretFacts
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
+from escrow.accounts.state.endpoints import Algorithm, Endpoint, SealedSecret, Secret, SecretFacts
 from escrow.agreement.events import Event, Recorded
 
 NOW: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -12,9 +12,9 @@ import pytest
 
 from escrow import database, ids
 from escrow.access import SYSTEM, Actor, Scope
-from escrow.accounts import endpoint_commands as commands
-from escrow.accounts.endpoints import Algorithm, DisabledReason, EndpointState, SealedSecret
+from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.running import Outcome, run
+from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState, SealedSecret
 from escrow.audit import audit
 from escrow.errors import DomainError, NotFound, VersionConflict
 from escrow.idempotency import idempotency

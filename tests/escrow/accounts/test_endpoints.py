@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 
 from escrow import ids, log
-from escrow.accounts import endpoint_commands as commands
 from escrow.accounts import events
 from escrow.accounts.commands import AccountCommand
+from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.endpoint_inputs import EVENT_TYPES_MAX, URL_MAX, known_patterns
-from escrow.accounts.endpoints import API_VERSIONS, ENDPOINTS_MAX, SECRETS_MAX, Algorithm, DisabledReason, EndpointState
 from escrow.accounts.state import Account, AccountSurroundings
+from escrow.accounts.state.endpoints import (
+    API_VERSIONS,
+    ENDPOINTS_MAX,
+    SECRETS_MAX,
+    Algorithm,
+    DisabledReason,
+    EndpointState,
+)
 from escrow.agreement.events import Event, Recorded
 from escrow.errors import DomainError, ErrorCode
 from tests.escrow.accounts.people import (

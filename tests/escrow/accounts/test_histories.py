@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from escrow import codec, ids, log
 from escrow.access import SYSTEM, AccountType, Actor, Role, Scope
-from escrow.accounts import commands, endpoint_commands, events
+from escrow.accounts import commands, events
+from escrow.accounts.commands import endpoints
 from escrow.accounts.decide import decide
-from escrow.accounts.endpoints import SECRETS_MAX, Algorithm, DisabledReason
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account
+from escrow.accounts.state.endpoints import SECRETS_MAX, Algorithm, DisabledReason
 from escrow.agreement.events import Event, Recorded
 from escrow.errors import DomainError
 from tests.escrow.accounts.people import (
@@ -42,9 +43,9 @@ FIRST: Final = events.MemberAdded(member_id=ANA.id, role=Role.OWNER, person=ANA.
 some_scopes = st.frozensets(st.sampled_from(Scope), max_size=4)
 some_contracts = st.none() | st.frozensets(st.sampled_from(CONTRACTS), min_size=1)
 
-some_limit = some_contracts.map(lambda found: endpoint_commands.Limit(tuple(sorted(found)) if found else None))
+some_limit = some_contracts.map(lambda found: endpoints.Limit(tuple(sorted(found)) if found else None))
 some_endpoint = st.sampled_from([identifier(ids.Kind.ENDPOINT, 20 + number) for number in range(3)])
-some_address = st.sampled_from(["https://a.example", "https://b.example", ""]).map(endpoint_commands.Address)
+some_address = st.sampled_from(["https://a.example", "https://b.example", ""]).map(endpoints.Address)
 some_types = st.none() | st.sampled_from([("*",), ("milestone.*", "milestone.released"), ("nonsense",)])
 
 someone = st.one_of(
@@ -85,7 +86,7 @@ something = st.one_of(
     ),
     st.builds(commands.RevokeApiKey, key_id=st.sampled_from(KEYS)),
     st.builds(
-        endpoint_commands.CreateEndpoint,
+        endpoints.CreateEndpoint,
         account_id=st.just(STUDIO_ID),
         endpoint_id=some_endpoint,
         address=some_address,
@@ -94,18 +95,18 @@ something = st.one_of(
         limit=some_limit,
     ),
     st.builds(
-        endpoint_commands.UpdateEndpoint,
+        endpoints.UpdateEndpoint,
         endpoint_id=some_endpoint,
         address=st.none() | some_address,
         event_types=some_types,
         limit=st.none() | some_limit,
         expected_version=st.none() | st.integers(1, 3),
     ),
-    st.builds(endpoint_commands.EnableEndpoint, endpoint_id=some_endpoint),
-    st.builds(endpoint_commands.DisableEndpoint, endpoint_id=some_endpoint, reason=st.sampled_from(DisabledReason)),
-    st.builds(endpoint_commands.DeleteEndpoint, endpoint_id=some_endpoint),
+    st.builds(endpoints.EnableEndpoint, endpoint_id=some_endpoint),
+    st.builds(endpoints.DisableEndpoint, endpoint_id=some_endpoint, reason=st.sampled_from(DisabledReason)),
+    st.builds(endpoints.DeleteEndpoint, endpoint_id=some_endpoint),
     st.builds(
-        endpoint_commands.RotateSecret,
+        endpoints.RotateSecret,
         endpoint_id=some_endpoint,
         secrets=st.just(()),
         algorithms=st.none() | st.sampled_from([(), tuple(Algorithm), (Algorithm.ED25519,)]),
@@ -135,7 +136,7 @@ def check(account: Account) -> None:
 
 def with_fresh_secrets(command: commands.AccountCommand, number: int) -> commands.AccountCommand:
     """Secrets are never the same twice, so none are drawn: each step of a history has its own."""
-    if not isinstance(command, endpoint_commands.CreateEndpoint | endpoint_commands.RotateSecret):
+    if not isinstance(command, endpoints.CreateEndpoint | endpoints.RotateSecret):
         return command
     return replace(command, secrets=tuple(made_up(one, 2 * number + place) for place, one in enumerate(Algorithm)))
 

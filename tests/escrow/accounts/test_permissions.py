@@ -8,11 +8,12 @@ from typing import Final
 import pytest
 
 from escrow.access import CLOCK, PROVIDER, SYSTEM, AccountType, Actor, Role, Scope
-from escrow.accounts import commands, endpoint_commands
+from escrow.accounts import commands
+from escrow.accounts.commands import endpoints
 from escrow.accounts.decide import decide
-from escrow.accounts.endpoints import DisabledReason
-from escrow.accounts.permissions import ACCOUNT_PERMISSIONS, AccountAction
+from escrow.accounts.rules import ACCOUNT_PERMISSIONS, AccountAction
 from escrow.accounts.state import Account
+from escrow.accounts.state.endpoints import DisabledReason
 from escrow.errors import DomainError
 from tests.escrow.accounts.people import (
     AROUND,
@@ -77,17 +78,17 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
     AccountAction.REVOKE_API_KEY: (STUDIO, commands.RevokeApiKey(key_id=LIMITED_KEY.id)),
     AccountAction.CREATE_ENDPOINT: (
         STUDIO,
-        endpoint_commands.CreateEndpoint(
+        endpoints.CreateEndpoint(
             account_id=STUDIO_ID,
             endpoint_id=NEW_ENDPOINT_ID,
-            address=endpoint_commands.Address("https://hooks.example.com"),
+            address=endpoints.Address("https://hooks.example.com"),
             secrets=NEW_SECRETS,
-            limit=endpoint_commands.Limit((CONTRACT_ID,)),
+            limit=endpoints.Limit((CONTRACT_ID,)),
         ),
     ),
     AccountAction.UPDATE_ENDPOINT: (
         STUDIO,
-        endpoint_commands.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, description="Another"),
+        endpoints.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, description="Another"),
     ),
     AccountAction.ENABLE_ENDPOINT: (
         replace(
@@ -96,13 +97,13 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
                 LIMITED_ENDPOINT.id: replace(LIMITED_ENDPOINT, disabled_at=NOW, disabled_reason=DisabledReason.FAILING)
             },
         ),
-        endpoint_commands.EnableEndpoint(endpoint_id=LIMITED_ENDPOINT.id),
+        endpoints.EnableEndpoint(endpoint_id=LIMITED_ENDPOINT.id),
     ),
-    AccountAction.DISABLE_ENDPOINT: (STUDIO, endpoint_commands.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
-    AccountAction.DELETE_ENDPOINT: (STUDIO, endpoint_commands.DeleteEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
+    AccountAction.DISABLE_ENDPOINT: (STUDIO, endpoints.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
+    AccountAction.DELETE_ENDPOINT: (STUDIO, endpoints.DeleteEndpoint(endpoint_id=LIMITED_ENDPOINT.id)),
     AccountAction.ROTATE_SECRET: (
         STUDIO,
-        endpoint_commands.RotateSecret(endpoint_id=LIMITED_ENDPOINT.id, secrets=NEW_SECRETS),
+        endpoints.RotateSecret(endpoint_id=LIMITED_ENDPOINT.id, secrets=NEW_SECRETS),
     ),
 }
 
@@ -243,7 +244,7 @@ def test_the_service_itself_may_only_disable_endpoints(action: AccountAction) ->
 
 @pytest.mark.parametrize("reason", DisabledReason)
 def test_the_reason_of_a_disabled_endpoint_is_the_owners_or_the_services(reason: DisabledReason) -> None:
-    command = endpoint_commands.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id, reason=reason)
+    command = endpoints.DisableEndpoint(endpoint_id=LIMITED_ENDPOINT.id, reason=reason)
     asked = reason is DisabledReason.REQUESTED
     assert refusal_of(STUDIO, command, SYSTEM) == ("FORBIDDEN" if asked else None)
     for by in (OWNER, THE_OPERATOR):
@@ -253,13 +254,11 @@ def test_the_reason_of_a_disabled_endpoint_is_the_owners_or_the_services(reason:
 def test_a_key_for_some_contracts_manages_only_endpoints_for_some_of_those() -> None:
     limited = actor(contracts=frozenset({CONTRACT_ID}))
     for endpoint_id in (ENDPOINT.id, LIMITED_ENDPOINT.id):
-        command = endpoint_commands.DeleteEndpoint(endpoint_id=endpoint_id)
+        command = endpoints.DeleteEndpoint(endpoint_id=endpoint_id)
         assert refusal_of(STUDIO, command, limited) == ("FORBIDDEN" if endpoint_id == ENDPOINT.id else None)
-    widened = endpoint_commands.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, limit=endpoint_commands.Limit(None))
+    widened = endpoints.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, limit=endpoints.Limit(None))
     assert refusal_of(STUDIO, widened, limited) == "FORBIDDEN"
-    moved = endpoint_commands.UpdateEndpoint(
-        endpoint_id=LIMITED_ENDPOINT.id, limit=endpoint_commands.Limit((OTHER_CONTRACT_ID,))
-    )
+    moved = endpoints.UpdateEndpoint(endpoint_id=LIMITED_ENDPOINT.id, limit=endpoints.Limit((OTHER_CONTRACT_ID,)))
     both = frozenset({CONTRACT_ID, OTHER_CONTRACT_ID})
     assert refusal_of(STUDIO, moved, limited, reachable_contract_ids=both) == "NOT_FOUND"
     assert refusal_of(STUDIO, moved, OWNER, reachable_contract_ids=both) is None

@@ -18,8 +18,8 @@ from escrow.agreement.postings import PLATFORM_PREFIXES, postings
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
 from escrow.ids import Fresh, Kind
-from escrow.lifecycle import DepositState, OrderKind, OrderState, ReversalOutcome
 from escrow.money import RawMoney
+from escrow.rules import DepositState, OrderKind, OrderState, ReversalOutcome
 from tests.escrow.agreement.facts import CLOSED, HOLDING, OPEN_AND_LOCKED
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, counted, party
 

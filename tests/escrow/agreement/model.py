@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Surroundings
-from escrow.lifecycle import ReversalOutcome
 from escrow.money import Money
+from escrow.rules import ReversalOutcome
 from tests.escrow.agreement.facts import (
     REMINDERS,
     SILENCE,

@@ -13,8 +13,8 @@ from escrow.access import Actor
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
-from escrow.lifecycle import ReversalOutcome
 from escrow.money import RawMoney
+from escrow.rules import ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.stage import CLIENT, DUE_ON, FREELANCER, MEDIATOR, NOWHERE, OPERATOR, Story, named, party

@@ -22,8 +22,8 @@ from escrow.agreement.postings import postings
 from escrow.agreement.state import Contract, Dispute, Fees, Mediator, Milestone, Party, RefundRequest, Surroundings
 from escrow.agreement.step import Step, step
 from escrow.ids import Kind
-from escrow.lifecycle import MilestoneState
 from escrow.money import Money, RawMoney
+from escrow.rules import MilestoneState
 
 START: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK: Final = timedelta(microseconds=1)

@@ -10,8 +10,8 @@ import pytest
 
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment
-from escrow.lifecycle import MilestoneState
 from escrow.money import RawMoney
+from escrow.rules import MilestoneState
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, Story, active, reaching, usd
 
 SHA = "0123456789abcdef" * 4

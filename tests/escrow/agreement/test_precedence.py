@@ -16,8 +16,8 @@ import pytest
 
 from escrow.agreement import commands as c
 from escrow.ids import Kind
-from escrow.lifecycle import MilestoneState
 from escrow.money import RawMoney
+from escrow.rules import MilestoneState
 from tests.escrow.agreement.faults import (
     BAD_AMOUNT,
     BEFORE_ITS_TURN,

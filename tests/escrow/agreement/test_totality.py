@@ -25,7 +25,8 @@ from escrow.agreement.inputs import WINDOW_BOUNDS
 from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
-from escrow.lifecycle import (
+from escrow.money import Money
+from escrow.rules import (
     AUTOMATIC,
     TRANSITIONS,
     Action,
@@ -35,7 +36,6 @@ from escrow.lifecycle import (
     MilestoneState,
     RefundState,
 )
-from escrow.money import Money
 from tests.escrow.agreement.stage import Story, folded, named
 from tests.escrow.agreement.tour import STORIES
 

@@ -11,7 +11,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.permit import permit
 from escrow.errors import NotFound
 from escrow.ids import Kind
-from escrow.lifecycle import Action
+from escrow.rules import Action
 from tests.escrow.agreement.stage import CLIENT, HOUR, NOWHERE, OPERATOR, STRANGER, Story, active, named
 
 ELSEWHERE = named(Kind.CONTRACT, 7)

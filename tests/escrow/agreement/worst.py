@@ -18,8 +18,8 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.step import step
 from escrow.ids import Kind
-from escrow.lifecycle import ContractState, DepositState, DisputeState, Hold, MilestoneState, ReversalOutcome
 from escrow.money import RawMoney
+from escrow.rules import ContractState, DepositState, DisputeState, Hold, MilestoneState, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, MEDIATOR, OPERATOR, Story, party
 
 DAY: Final = timedelta(days=1)

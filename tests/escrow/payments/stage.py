@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from escrow import ids
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.database import Record, fetch, fetch_row, fetch_value
 from escrow.ids import Kind
+from escrow.pipeline import run
 from tests import factories
 from tests.factories import Deployment, usd
 

@@ -8,7 +8,6 @@ import pytest
 
 from escrow import ids
 from escrow.agreement import commands as c
-from escrow.commands import run
 from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
@@ -16,6 +15,7 @@ from escrow.payments import orders
 from escrow.payments.orders import LEASE_SECONDS, Claimed
 from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
+from escrow.pipeline import run
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
 from tests.factories import usd
 from workers.logs import LineFormatter

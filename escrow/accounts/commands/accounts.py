@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from escrow.access import AccountType, Role, Scope
-from escrow.accounts.endpoint_commands import EndpointCommand
-from escrow.accounts.permissions import AccountAction
+from escrow.accounts.commands.endpoints import EndpointCommand
+from escrow.accounts.rules import AccountAction
 from escrow.accounts.tokens import Token
 
 

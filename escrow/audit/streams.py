@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from escrow import codec, database, log
 from escrow.agreement.events import Recorded
-from escrow.audit_compare import Difference, Row, compare_row
+from escrow.audit.differences import Difference, Row, compare_row
 
 S = TypeVar("S")
 

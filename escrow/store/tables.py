@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from escrow.agreement.state import Contract, Milestone
-from escrow.store_objects import (
+from escrow.store.objects import (
     CHANGE_REQUEST,
     DISPUTE,
     EVIDENCE,
@@ -23,7 +23,7 @@ from escrow.store_objects import (
     refund_row,
     update_row,
 )
-from escrow.store_rows import (
+from escrow.store.rows import (
     DEPOSIT,
     MILESTONE,
     ORDER,

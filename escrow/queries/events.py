@@ -15,10 +15,10 @@ from escrow.agreement.events import WITHHELD
 from escrow.agreement.state import Deposit
 from escrow.database import Record
 from escrow.ids import Kind
-from escrow.lifecycle import OrderKind, OrderState
 from escrow.money import Money
 from escrow.queries.visibility import SEEN_BY, handles_money
-from escrow.store_rows import DEPOSIT, deposit_of
+from escrow.rules import OrderKind, OrderState
+from escrow.store.rows import DEPOSIT, deposit_of
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from escrow import ids
 from escrow.access import Actor, ActorKind
-from escrow.accounts import endpoint_commands as commands
 from escrow.accounts import endpoint_inputs, events, inputs
-from escrow.accounts.endpoints import ENDPOINTS_MAX, SECRETS_MAX, DisabledReason, Endpoint
-from escrow.accounts.permissions import forbidden, is_operator
+from escrow.accounts.commands import endpoints as commands
+from escrow.accounts.rules import forbidden, is_operator
 from escrow.accounts.state import Account, AccountSurroundings
+from escrow.accounts.state.endpoints import ENDPOINTS_MAX, SECRETS_MAX, DisabledReason, Endpoint
 from escrow.agreement.events import Event
 from escrow.errors import Forbidden, InvalidState, NotFound, VersionConflict
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.accounts import events
-from escrow.accounts.endpoints import Endpoint, Secret
 from escrow.accounts.state import Account
+from escrow.accounts.state.endpoints import Endpoint, Secret
 
 
 def _created(state: Account, event: events.EndpointCreated, at: datetime) -> Account:

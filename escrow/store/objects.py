@@ -19,8 +19,8 @@ from escrow.agreement.state import (
     RefundRequest,
     Update,
 )
-from escrow.lifecycle import ChangeRequestState, DisputeState, RefundState
 from escrow.money import Money
+from escrow.rules import ChangeRequestState, DisputeState, RefundState
 
 Row = dict[str, Any]
 Values = tuple[Any, ...]

@@ -13,8 +13,8 @@ from typing import Final
 from escrow import database, ids
 from escrow.access import Actor
 from escrow.accounts import store_endpoints
-from escrow.accounts.endpoints import Endpoint
-from escrow.accounts.permissions import is_operator
+from escrow.accounts.rules import is_operator
+from escrow.accounts.state.endpoints import Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

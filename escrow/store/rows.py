@@ -29,9 +29,9 @@ from escrow.agreement.state import (
 )
 from escrow.agreement.state.holdings import Lot
 from escrow.database import Record
-from escrow.lifecycle import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
 from escrow.money import Money
-from escrow.store_objects import Row, Values, files_of, files_row
+from escrow.rules import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
+from escrow.store.objects import Row, Values, files_of, files_row
 
 WINDOWS: Final = tuple(field.name for field in fields(Windows))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from escrow.accounts.endpoints import OVERLAP, Algorithm, DisabledReason, SealedSecret
-from escrow.accounts.permissions import AccountAction
+from escrow.accounts.rules import AccountAction
+from escrow.accounts.state.endpoints import OVERLAP, Algorithm, DisabledReason, SealedSecret
 
 
 @dataclass(frozen=True, slots=True)

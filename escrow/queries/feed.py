@@ -11,7 +11,7 @@ from typing import Final
 
 from escrow import cursors, database
 from escrow.access import Actor, ActorKind
-from escrow.queries.records import TEXTS_SQL, EventView, event_view
+from escrow.queries.events import TEXTS_SQL, EventView, event_view
 
 TOUCHED_MAX: Final = 500
 """A page ends before the event with which it would touch more milestones; every page has one event."""

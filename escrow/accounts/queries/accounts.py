@@ -12,7 +12,7 @@ from typing import Final
 
 from escrow import database, ids
 from escrow.access import AccountType, Actor, Role, Scope
-from escrow.accounts.permissions import is_operator
+from escrow.accounts.rules import is_operator
 from escrow.accounts.state import NO_FEES, Member
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees

@@ -14,9 +14,9 @@ from escrow.access import Actor
 from escrow.agreement.state import ChangeRequest, Dispute, Evidence, RefundRequest, Update
 from escrow.database import Record
 from escrow.ids import Kind
-from escrow.lifecycle import DisputeState
 from escrow.queries.visibility import SEEN_BY, roles, sees
-from escrow.store_objects import (
+from escrow.rules import DisputeState
+from escrow.store.objects import (
     CHANGE_REQUEST,
     DISPUTE,
     EVIDENCE,
@@ -28,7 +28,7 @@ from escrow.store_objects import (
     refund_of,
     update_of,
 )
-from escrow.store_rows import columns
+from escrow.store.rows import columns
 
 T = TypeVar("T")
 

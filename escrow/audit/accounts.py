@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from escrow import database
-from escrow.accounts.endpoints import Endpoint
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, Key, Member
-from escrow.audit_compare import Difference, Row, compare, compare_row
-from escrow.audit_streams import Stream, Unfoldable, check_chain, fold, load
+from escrow.accounts.state.endpoints import Endpoint
+from escrow.audit.differences import Difference, Row, compare, compare_row
+from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 
 
 async def audit_accounts(account_ids: Sequence[str]) -> Iterable[Difference]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from escrow.access import AccountType, Role, Scope
-from escrow.accounts.endpoints import Endpoint
+from escrow.accounts.state.endpoints import Endpoint
 from escrow.agreement.state import Fees
 
 MEMBERS_MAX: Final = 500

@@ -13,12 +13,12 @@ from escrow.agreement.deadlines import deadlines
 from escrow.agreement.evolve import evolve
 from escrow.agreement.postings import is_stored, postings
 from escrow.agreement.state import Contract
-from escrow.audit_compare import Difference, Row, compare, compare_row
-from escrow.audit_streams import Stream, Unfoldable, check_chain, fold, load
+from escrow.audit.differences import Difference, Row, compare, compare_row
+from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 from escrow.ledger import Transfer
-from escrow.store_parts import JSON_COLUMNS, MILESTONES, PARTS
-from escrow.store_rows import DEADLINE, contract_row, deadline_row
-from escrow.store_write import next_clocks
+from escrow.store.rows import DEADLINE, contract_row, deadline_row
+from escrow.store.tables import JSON_COLUMNS, MILESTONES, PARTS
+from escrow.store.write import next_clocks
 
 _LISTED_BY: Final = ("deadline_at", "client_id", "freelancer_id")
 """What milestones carry beside their own, for lists to be found by."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from escrow import bell, codec, database, ids, log, references, store_read, store_write
+from escrow import bell, codec, database, ids, log, references
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
 from escrow.agreement.commands import Command, PartyCommand
@@ -28,7 +28,9 @@ from escrow.idempotency import Idempotency, replay
 from escrow.ids import Kind
 from escrow.log import Sealed
 from escrow.references import Names, Notes
-from escrow.store_read import Loaded, Subject
+from escrow.store import read
+from escrow.store import write as store_write
+from escrow.store.read import Loaded, Subject
 
 RACES_MAX: Final = 2
 """How often a command decides without a lock. Of 16 writers on 400 contracts one command in 40 decides twice and one in
@@ -80,7 +82,7 @@ async def foresee(command: Command, *, by: Actor) -> tuple[Step, Surroundings]:
 
     A refusal is part of the step; also `NotFound` for what `by` may not see. Raises `log.UnknownEvent` as `run` does.
     """
-    loaded = await store_read.load(subject_of(command), account_id=by.account_id)
+    loaded = await read.load(subject_of(command), account_id=by.account_id)
     try:
         _check_visible(command, loaded, by)
     except NotFound as refusal:
@@ -96,7 +98,7 @@ async def _run_locked(command: Command, by: Actor, idempotency: Idempotency | No
         attempt = _Attempt(command, by, idempotency)
         try:
             async with database.transaction():
-                await store_read.lock(attempt.subject)
+                await read.lock(attempt.subject)
                 written = await attempt.read_and_decide() or await attempt.write_only()
         except asyncpg.UniqueViolationError as error:
             _raise_unless_taken(error)
@@ -122,7 +124,7 @@ class _Attempt:
     async def read_and_decide(self) -> bool:
         """Whether there is nothing to write: it is a repetition, or nothing happened that anybody must remember."""
         key = self._idempotency
-        self._loaded = loaded = await store_read.load(
+        self._loaded = loaded = await read.load(
             self.subject, account_id=self._by.account_id, key=key.key if key else None
         )
         self._replayed = replay(key, loaded.key)

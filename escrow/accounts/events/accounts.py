@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from escrow.access import AccountType, Role, Scope
-from escrow.accounts.endpoints import DisabledReason, SecretFacts
+from escrow.accounts.state.endpoints import DisabledReason, SecretFacts
 from escrow.agreement.events import Event, OptionalText, Text
 from escrow.agreement.state import Fees
 

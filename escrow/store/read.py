@@ -17,15 +17,8 @@ from escrow import database, log
 from escrow.agreement.state import ChangeRequest, Contract, Fees, Surroundings
 from escrow.idempotency import StoredKey, stored
 from escrow.references import Known, Names
-from escrow.store_objects import (
-    CHANGE_REQUEST,
-    DISPUTE,
-    REFUND_REQUEST,
-    change_request_of,
-    dispute_of,
-    refund_of,
-)
-from escrow.store_rows import (
+from escrow.store.objects import CHANGE_REQUEST, DISPUTE, REFUND_REQUEST, change_request_of, dispute_of, refund_of
+from escrow.store.rows import (
     CONTRACT,
     DEPOSIT,
     MILESTONE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from escrow import commands
+from escrow import pipeline
 from escrow.access import Actor, Side
 from escrow.agreement.commands import Command
 from escrow.agreement.deadlines import Deadline, deadlines
@@ -120,7 +120,7 @@ class Preview:
 
 async def preview(command: Command, *, by: Actor) -> Preview:
     """What `command` would do if `by` gave it now; nothing is written. Raises what `commands.foresee` raises."""
-    step, _ = await commands.foresee(command, by=by)
+    step, _ = await pipeline.foresee(command, by=by)
     return Preview(before=step.before, after=step.after, recorded=step.recorded, refusal=step.refusal)
 
 

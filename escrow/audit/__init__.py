@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from escrow import database, ledger
-from escrow.audit_accounts import audit_accounts
-from escrow.audit_compare import Difference
-from escrow.audit_contracts import audit_contracts
+from escrow.audit.accounts import audit_accounts
+from escrow.audit.contracts import audit_contracts
+from escrow.audit.differences import Difference
 
 __all__ = ["Difference", "audit"]
 

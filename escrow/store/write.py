@@ -23,10 +23,10 @@ from escrow.agreement.state import Contract
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
 from escrow.references import Notes
-from escrow.store_objects import Row
-from escrow.store_parts import MILESTONES, ORDERS, PARTS, Part, sql_type
-from escrow.store_read import Loaded
-from escrow.store_rows import CONTRACT, contract_row, deadline_row
+from escrow.store.objects import Row
+from escrow.store.read import Loaded
+from escrow.store.rows import CONTRACT, contract_row, deadline_row
+from escrow.store.tables import MILESTONES, ORDERS, PARTS, Part, sql_type
 
 _Clocks = Mapping[str, datetime]
 
