@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from escrow.rules import (
-    AUTOMATIC,
+from escrow.rules import AUTOMATIC, TRANSITIONS, Action, Subject, Transition
+from escrow.states import (
     CLOSED,
     DEAD,
     HELD,
-    TRANSITIONS,
-    Action,
     ChangeRequestState,
     ContractState,
     DisputeState,
     MilestoneState,
     RefundState,
-    Subject,
-    Transition,
 )
 
 Arrow = tuple[str, str, str]

@@ -25,7 +25,7 @@ from escrow.errors import Forbidden, InvalidInput
 from escrow.idempotency import Idempotency, replay, stored
 from escrow.ids import Kind
 from escrow.queries.contracts import Standing, standings
-from escrow.rules import CLOSED, ContractState, MilestoneState
+from escrow.states import CLOSED, ContractState, MilestoneState
 
 DUE_DATES_MAX: Final = 1_000
 """The most due dates in a calendar, the earliest first."""

@@ -16,7 +16,7 @@ from escrow.agreement.postings import escrow_of, held_fee_of, is_stored, posting
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.state.holdings import totals
 from escrow.log import Sealed
-from escrow.rules import CLOSED, HELD, MilestoneState
+from escrow.states import CLOSED, HELD, MilestoneState
 
 Account = tuple[str, str]
 """A ledger account's code and a currency: `("escrow:mil_…", "USD")`."""

@@ -17,8 +17,8 @@ from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
-from escrow.rules import (
-    Action,
+from escrow.rules import Action
+from escrow.states import (
     ChangeRequestState,
     ContractState,
     DepositState,

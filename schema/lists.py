@@ -16,7 +16,7 @@ from escrow.queries import contracts, milestones
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.queries.scans import Place, Span
-from escrow.rules import ContractState, MilestoneState
+from escrow.states import ContractState, MilestoneState
 from schema.connections import Connection, connection, page_size
 from schema.context import Context
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor

@@ -17,7 +17,7 @@ from escrow.money import RawMoney
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.references import subject_of
-from escrow.rules import DisputeState
+from escrow.states import DisputeState
 from schema.connections import After, Connection, First
 from schema.context import Info
 from schema.fields import resolved

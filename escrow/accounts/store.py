@@ -62,7 +62,7 @@ def _named(command: commands.AccountCommand) -> _Named:
         return _Named(key_id=_one(ids.Kind.KEY, command.key_id), with_keys=True)
     if isinstance(command, EndpointCommand):
         return _named_endpoint(command)
-    account_id = _one(ids.Kind.ACCOUNT, command.account_id) or ""
+    account_id = _one(ids.Kind.ACCOUNT, getattr(command, "account_id", None)) or ""
     if isinstance(command, commands.AddMember):
         member_id = _one(ids.Kind.MEMBER, command.member_id)
         return _Named(account_id=account_id, member_id=member_id, person=_text(spelling(command.person)))

@@ -8,7 +8,7 @@ from escrow.agreement.decisions import change_requests, endings, payouts
 from escrow.agreement.events import ContractCompleted, MilestoneActivated
 from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Contract
-from escrow.rules import ContractState, Hold, MilestoneState
+from escrow.states import ContractState, Hold, MilestoneState
 
 
 def follow_up(history: History, desk: Desk) -> None:

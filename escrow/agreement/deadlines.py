@@ -10,7 +10,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state import Contract, Deposit, Dispute, Milestone, RefundRequest
-from escrow.rules import ContractState, DepositState, DisputeState, MilestoneState
+from escrow.states import ContractState, DepositState, DisputeState, MilestoneState
 
 
 class DeadlineKind(StrEnum):

@@ -30,7 +30,8 @@ from escrow.errors import (
     SameParty,
     VersionConflict,
 )
-from escrow.rules import TRANSITIONS, Action, DisputeState, Hold, MilestoneState, Subject, Turn
+from escrow.rules import TRANSITIONS, Action, Subject, Turn
+from escrow.states import DisputeState, Hold, MilestoneState
 
 __all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last_refusal", "permit"]
 

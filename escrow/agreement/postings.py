@@ -14,7 +14,7 @@ from typing import Any, Final
 from escrow.access import Side
 from escrow.agreement import events
 from escrow.money import Money
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True)

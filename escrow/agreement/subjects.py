@@ -12,7 +12,8 @@ from typing import Final
 from escrow.access import Side
 from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, RefundRequest
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
-from escrow.rules import Action, Hold, MilestoneState, ObjectState, Subject, Transition
+from escrow.rules import Action, ObjectState, Subject, Transition
+from escrow.states import Hold, MilestoneState
 
 
 @dataclass(frozen=True, slots=True)

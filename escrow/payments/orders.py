@@ -35,7 +35,7 @@ from escrow.payments.provider import (
     Succeeded,
     Unknown,
 )
-from escrow.rules import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState
 
 LEASE_SECONDS: Final = 20.0
 """How long an order belongs to who claimed it; after that another worker looks it up."""

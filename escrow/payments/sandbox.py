@@ -15,7 +15,7 @@ from typing import Final
 from escrow.database import Record, fetch, fetch_row
 from escrow.money import Money
 from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
-from escrow.rules import OrderKind
+from escrow.states import OrderKind
 
 SETTLE_SECONDS: Final = 0.3
 """From the call to the result, unless told otherwise."""

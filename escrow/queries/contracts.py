@@ -17,7 +17,7 @@ from escrow.database import Record
 from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import sees
-from escrow.rules import ContractState
+from escrow.states import ContractState
 from escrow.store.read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
 from escrow.store.rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
 

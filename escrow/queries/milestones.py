@@ -12,16 +12,15 @@ from typing import Final
 
 from escrow import database, ids
 from escrow.access import Actor, ActorKind
-from escrow.agreement.state import Milestone, Submission
+from escrow.agreement.state import Milestone
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN_BY, sees
-from escrow.rules import MilestoneState
-from escrow.store.rows import MILESTONE, SUBMISSION, columns, milestone_of, submission_of
+from escrow.states import MilestoneState
+from escrow.store.rows import MILESTONE, columns, milestone_of
 
 _MILESTONE: Final = columns(MILESTONE, of="m")
-_SUBMISSION: Final = columns(SUBMISSION, of="s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,65 +196,3 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
 def _view(row: Record, deadline_at: datetime | None = None) -> MilestoneView:
     milestone = milestone_of(tuple(row.values())[: len(MILESTONE)])
     return MilestoneView(milestone, row["contract_id"], row["currency"], deadline_at)
-
-
-async def submissions_pages(
-    milestone_ids: Collection[str], *, limit: int, after: int | None
-) -> dict[str, list[Submission]]:
-    """For each milestone at most `limit` submissions in order, those after the number `after`; one statement."""
-    rows = await database.fetch(
-        f"""
-        SELECT found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {_SUBMISSION} FROM submissions s WHERE s.milestone_id = asked.id AND s.number > $3
-            ORDER BY s.number LIMIT $2
-        ) found
-        """,
-        sorted(set(milestone_ids)),
-        limit,
-        after or 0,
-    )
-    found: dict[str, list[Submission]] = {}
-    for row in rows:
-        found.setdefault(row["milestone_id"], []).append(submission_of(tuple(row)))
-    return found
-
-
-async def contract_submissions_pages(
-    contract_ids: Collection[str], *, limit: int, after: str | None
-) -> dict[str, list[Submission]]:
-    """For each contract at most `limit` submissions in order of their making, those after the id `after`; one statement."""
-    rows = await database.fetch(
-        f"""
-        SELECT found.*, asked.id FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {_SUBMISSION} FROM submissions s WHERE s.contract_id = asked.id AND s.id > $3
-            ORDER BY s.id LIMIT $2
-        ) found
-        """,
-        sorted(set(contract_ids)),
-        limit,
-        after or "",
-    )
-    found: dict[str, list[Submission]] = {}
-    for row in rows:
-        *values, contract_id = row.values()
-        found.setdefault(contract_id, []).append(submission_of(tuple(values)))
-    return found
-
-
-async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, Submission]:
-    """Those of the submissions that exist and that the actor may see, by identifier; one statement."""
-    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.SUBMISSION, identifier)]
-    if not wanted:
-        return {}
-    rows = await database.fetch(
-        f"""
-        SELECT {_SUBMISSION}, {SEEN_BY} FROM submissions s JOIN contracts c ON c.id = s.contract_id
-        WHERE s.id = ANY($1::text[])
-        """,
-        wanted,
-    )
-    return {
-        row["id"]: submission_of(tuple(row.values())[: len(SUBMISSION)])
-        for row in rows
-        if sees(actor, row, contract_id=row["contract_id"])
-    }

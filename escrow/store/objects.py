@@ -20,7 +20,7 @@ from escrow.agreement.state import (
     Update,
 )
 from escrow.money import Money
-from escrow.rules import ChangeRequestState, DisputeState, RefundState
+from escrow.states import ChangeRequestState, DisputeState, RefundState
 
 Row = dict[str, Any]
 Values = tuple[Any, ...]

@@ -30,7 +30,7 @@ from escrow.agreement.state import (
 from escrow.agreement.state.holdings import Lot
 from escrow.database import Record
 from escrow.money import Money
-from escrow.rules import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
+from escrow.states import ContractState, DepositState, Hold, MilestoneState, OrderKind, OrderState, ReversalState
 from escrow.store.objects import Row, Values, files_of, files_row
 
 WINDOWS: Final = tuple(field.name for field in fields(Windows))

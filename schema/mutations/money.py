@@ -8,7 +8,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 from schema.context import Info
 from schema.fields import resolved
 from schema.inputs import MoneyInput, raw_money_or_none

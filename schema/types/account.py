@@ -10,7 +10,7 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
-from escrow.queries.parts import accounts_of_parts
+from escrow.accounts.queries import accounts_of_parts
 from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Context, Info

@@ -13,8 +13,9 @@ from escrow.agreement import state as domain
 from escrow.agreement import state as objects
 from escrow.agreement.decisions.change_requests import Misfit
 from escrow.agreement.state import ChangeKind
-from escrow.queries import disputes
-from escrow.rules import ChangeRequestState, MilestoneState, Subject
+from escrow.queries import change_requests, views
+from escrow.rules import Subject
+from escrow.states import ChangeRequestState, MilestoneState
 from schema.batching import batched
 from schema.connections import Connection, page_size
 from schema.context import Context, Info
@@ -151,14 +152,14 @@ class ChangeRequest(Node):
         )
 
     @classmethod
-    def of_view(cls, view: disputes.View[objects.ChangeRequest]) -> ChangeRequest:
+    def of_view(cls, view: views.View[objects.ChangeRequest]) -> ChangeRequest:
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
 @batched
 async def change_request_of(request_ids: Sequence[str], context: Context) -> list[ChangeRequest | None]:
     """Change requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await disputes.change_requests_by_id(context.known(), request_ids)
+    found = await change_requests.change_requests_by_id(context.known(), request_ids)
     return [ChangeRequest.of_view(found[one]) if one in found else None for one in request_ids]
 
 
@@ -169,5 +170,5 @@ async def change_requests_of(
     """A page of the change requests of each contract: one statement for all that are asked for."""
     size = page_size(first)
     place = place_of(after, "changeRequests")
-    found = await disputes.change_requests_pages(contract_ids, "contract_id", limit=size + 1, after=place)
+    found = await change_requests.change_requests_pages(contract_ids, "contract_id", limit=size + 1, after=place)
     return pages(contract_ids, found, ChangeRequest.of_view, order="changeRequests", first=size, after=after)

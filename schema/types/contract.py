@@ -11,7 +11,7 @@ from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
 from escrow.queries import contracts
-from escrow.rules import ContractState, MilestoneState
+from escrow.states import ContractState, MilestoneState
 from schema.batching import batched
 from schema.connections import After, Connection, First, nothing
 from schema.context import Context, Info

@@ -12,8 +12,9 @@ from graphql import GraphQLError
 from escrow.access import Scope, Side
 from escrow.agreement import state as objects
 from escrow.codec import print_time
-from escrow.queries import disputes
-from escrow.rules import DisputeState, Subject
+from escrow.queries import disputes, views
+from escrow.rules import Subject
+from escrow.states import DisputeState
 from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
 from schema.context import Context, Info
@@ -160,7 +161,7 @@ class Dispute(Node):
         )
 
     @classmethod
-    def of_view(cls, view: disputes.View[objects.Dispute]) -> Dispute:
+    def of_view(cls, view: views.View[objects.Dispute]) -> Dispute:
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
@@ -173,7 +174,7 @@ async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispu
 
 @batched
 async def disputes_of(
-    parent_ids: Sequence[str], _: Context, parent: disputes.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
     size = page_size(first)

@@ -10,7 +10,7 @@ import strawberry
 
 from escrow.agreement import state as domain
 from escrow.queries import milestones
-from escrow.rules import Hold, MilestoneState
+from escrow.states import Hold, MilestoneState
 from schema.batching import batched
 from schema.connections import After, Connection, First
 from schema.context import Context, Info

@@ -9,8 +9,9 @@ from typing import TypeVar
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries import contracts, events
-from escrow.rules import DepositState, OrderKind, OrderState, ReversalState, Subject
+from escrow.queries import contracts, deposits, orders, transfers
+from escrow.rules import Subject
+from escrow.states import DepositState, OrderKind, OrderState, ReversalState
 from schema.batching import batched
 from schema.connections import Connection, connection, page_size
 from schema.context import Context, Info
@@ -19,7 +20,7 @@ from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 
-V = TypeVar("V", events.TransferView, events.DepositView, events.OrderView)
+V = TypeVar("V", transfers.TransferView, deposits.DepositView, orders.OrderView)
 T = TypeVar("T", bound=Node)
 
 
@@ -73,7 +74,7 @@ class Transfer(Node):
     occurred_at: datetime = strawberry.field(description="When it happened.")
 
     @classmethod
-    def of(cls, view: events.TransferView) -> Transfer:
+    def of(cls, view: transfers.TransferView) -> Transfer:
         return cls(
             id=strawberry.ID(view.id),
             contract_id=strawberry.ID(view.contract_id),
@@ -97,7 +98,7 @@ class PaymentOrder(Node):
     created_at: datetime = strawberry.field(description="When it was written, in real time.")
 
     @classmethod
-    def of(cls, view: events.OrderView) -> PaymentOrder:
+    def of(cls, view: orders.OrderView) -> PaymentOrder:
         return cls(
             id=strawberry.ID(view.id),
             contract_id=strawberry.ID(view.contract_id),
@@ -172,7 +173,7 @@ class Deposit(Node):
         return (await standing_of(self.contract_id, info.context)).allowed_on_object(Subject.DEPOSIT, self.whole)
 
     @classmethod
-    def of(cls, view: events.DepositView) -> Deposit:
+    def of(cls, view: deposits.DepositView) -> Deposit:
         deposit, currency = view.deposit, view.currency
         return cls(
             whole=deposit,
@@ -209,21 +210,21 @@ async def escrow_of(contract_ids: Sequence[str], _: Context) -> list[contracts.B
 @batched
 async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOrder | None]:
     """Orders by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await events.orders_by_id(context.known(), order_ids)
+    found = await orders.orders_by_id(context.known(), order_ids)
     return [PaymentOrder.of(found[order_id]) if order_id in found else None for order_id in order_ids]
 
 
 @batched
 async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Deposit | None]:
     """Deposits by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await events.deposits_by_id(context.known(), deposit_ids)
+    found = await deposits.deposits_by_id(context.known(), deposit_ids)
     return [Deposit.of(found[deposit_id]) if deposit_id in found else None for deposit_id in deposit_ids]
 
 
 @batched
 async def transfer_of(transfer_ids: Sequence[str], context: Context) -> list[Transfer | None]:
     """Transfers by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await events.transfers_by_id(context.known(), transfer_ids)
+    found = await transfers.transfers_by_id(context.known(), transfer_ids)
     return [Transfer.of(found[transfer_id]) if transfer_id in found else None for transfer_id in transfer_ids]
 
 
@@ -232,7 +233,9 @@ async def transfers_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Transfer]]:
     """A page of the transfers of each contract: one statement for all that are asked for."""
-    return await _pages(contract_ids, events.transfers_pages, lambda view: (view.id, Transfer.of(view)), first, after)
+    return await _pages(
+        contract_ids, transfers.transfers_pages, lambda view: (view.id, Transfer.of(view)), first, after
+    )
 
 
 @batched
@@ -241,7 +244,7 @@ async def deposits_of(
 ) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
     return await _pages(
-        contract_ids, events.deposits_pages, lambda view: (view.deposit.id, Deposit.of(view)), first, after
+        contract_ids, deposits.deposits_pages, lambda view: (view.deposit.id, Deposit.of(view)), first, after
     )
 
 
@@ -250,7 +253,7 @@ async def orders_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[PaymentOrder]]:
     """A page of the orders of each contract: one statement for all that are asked for."""
-    return await _pages(contract_ids, events.orders_pages, lambda view: (view.id, PaymentOrder.of(view)), first, after)
+    return await _pages(contract_ids, orders.orders_pages, lambda view: (view.id, PaymentOrder.of(view)), first, after)
 
 
 async def _pages(

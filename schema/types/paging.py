@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from escrow.queries.disputes import View
+from escrow.queries.views import View
 from schema.connections import Connection, connection
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node

@@ -13,7 +13,7 @@ from escrow.access import ActorKind, Side
 from escrow.agreement import deadlines, events
 from escrow.agreement import state as domain
 from escrow.agreement.postings import Posting
-from escrow.rules import ContractState, Hold, MilestoneState
+from escrow.states import ContractState, Hold, MilestoneState
 from schema.context import Context
 from schema.types.common import Actor, Money, money_of
 from schema.types.record import Ending

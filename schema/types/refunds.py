@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.agreement import state as objects
-from escrow.queries import disputes
-from escrow.rules import RefundState, Subject
+from escrow.queries import refunds, views
+from escrow.rules import Subject
+from escrow.states import RefundState
 from schema.batching import batched
 from schema.connections import Connection, page_size
 from schema.context import Context, Info
@@ -76,22 +77,22 @@ class RefundRequest(Node):
         )
 
     @classmethod
-    def of_view(cls, view: disputes.View[objects.RefundRequest]) -> RefundRequest:
+    def of_view(cls, view: views.View[objects.RefundRequest]) -> RefundRequest:
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
 @batched
 async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list[RefundRequest | None]:
     """Refund requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await disputes.refunds_by_id(context.known(), refund_ids)
+    found = await refunds.refunds_by_id(context.known(), refund_ids)
     return [RefundRequest.of_view(found[one]) if one in found else None for one in refund_ids]
 
 
 @batched
 async def refund_requests_of(
-    parent_ids: Sequence[str], _: Context, parent: disputes.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[RefundRequest]]:
     """A page of the refund requests of each contract or milestone: one statement for all that are asked for."""
     size = page_size(first)
-    found = await disputes.refunds_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "refundRequests"))
+    found = await refunds.refunds_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "refundRequests"))
     return pages(parent_ids, found, RefundRequest.of_view, order="refundRequests", first=size, after=after)

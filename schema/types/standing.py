@@ -17,7 +17,8 @@ from escrow.agreement.permit import first_refusal, last_refusal, permit
 from escrow.agreement.state import ChangeRequest, Deposit, Dispute, Milestone, RefundRequest
 from escrow.errors import DomainError, ErrorCode
 from escrow.queries.contracts import Standing, standings
-from escrow.rules import TRANSITIONS, Action, ChangeRequestState, Subject
+from escrow.rules import TRANSITIONS, Action, Subject
+from escrow.states import ChangeRequestState
 from schema.batching import batched
 from schema.context import Context
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries import milestones
+from escrow.queries import work
 from schema.batching import batched
 from schema.connections import Connection, connection, page_size
 from schema.context import Context
@@ -51,7 +51,7 @@ async def submissions_of(
     """A page of the submissions of each milestone: one statement for all that are asked for."""
     size = page_size(first)
     start = read_number(after, "submissions") if after is not None else None
-    found = await milestones.submissions_pages(milestone_ids, limit=size + 1, after=start)
+    found = await work.submissions_pages(milestone_ids, limit=size + 1, after=start)
     return [
         connection(
             [(Submission.of(one), print_cursor("submissions", one.number)) for one in found.get(milestone_id, [])],
@@ -70,7 +70,7 @@ async def contract_submissions_of(
     size = page_size(first)
     order = "contract-submissions"
     start = read_cursor(after, order)[0] if after is not None else None
-    found = await milestones.contract_submissions_pages(contract_ids, limit=size + 1, after=start)
+    found = await work.contract_submissions_pages(contract_ids, limit=size + 1, after=start)
     return [
         connection(
             [(Submission.of(one), print_cursor(order, one.id)) for one in found.get(contract_id, [])],
@@ -84,5 +84,5 @@ async def contract_submissions_of(
 @batched
 async def submission_of(submission_ids: Sequence[str], context: Context) -> list[Submission | None]:
     """Submissions by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await milestones.submissions_by_id(context.known(), submission_ids)
+    found = await work.submissions_by_id(context.known(), submission_ids)
     return [Submission.of(found[one]) if one in found else None for one in submission_ids]

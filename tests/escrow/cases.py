@@ -15,7 +15,7 @@ from escrow.idempotency import Idempotency
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import run
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 from tests.factories import Deal, Deployment, advance_past_deadlines, draft, usd
 
 Asked = tuple[c.Command, Actor]

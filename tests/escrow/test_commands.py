@@ -27,7 +27,7 @@ from escrow.ids import Kind
 from escrow.log import UnknownEvent
 from escrow.money import Money
 from escrow.pipeline import run
-from escrow.rules import DepositState, OrderState, RefundState
+from escrow.states import DepositState, OrderState, RefundState
 from escrow.store import read, write
 from escrow.store.read import Subject, load
 from escrow.store.tables import PARTS

@@ -13,7 +13,7 @@ from escrow.errors import Forbidden, IdempotencyKeyReused, InvalidInput, NotFoun
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
 from escrow.pipeline import run
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from tests.escrow.cases import everything, refused
 from tests.factories import Deployment
 

@@ -11,7 +11,7 @@ import pytest
 from escrow import ledger
 from escrow.agreement.state import Contract, Milestone
 from escrow.ledger import Transfer
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from escrow.store.read import Subject, load
 from tests.factories import Deal, Deployment
 

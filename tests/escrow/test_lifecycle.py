@@ -6,18 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from escrow.rules import (
-    AUTOMATIC,
-    CLOSED,
-    DEAD,
-    HELD,
-    TRANSITIONS,
-    Action,
-    ContractState,
-    MilestoneState,
-    Subject,
-    Turn,
-)
+from escrow.rules import AUTOMATIC, TRANSITIONS, Action, Subject, Turn
+from escrow.states import CLOSED, DEAD, HELD, ContractState, MilestoneState
 
 
 def test_money_is_held_in_four_states_and_never_in_a_closed_one() -> None:

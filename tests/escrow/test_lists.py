@@ -19,7 +19,7 @@ from escrow.queries import contracts, milestones, scans
 from escrow.queries.contracts import ContractOrder, ContractView, contracts_page
 from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
-from escrow.rules import ContractState, MilestoneState
+from escrow.states import ContractState, MilestoneState
 from tests.bulk import BUSY, PLAN, RARE, fill
 from tests.factories import party
 

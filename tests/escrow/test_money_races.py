@@ -24,7 +24,7 @@ from escrow.agreement.step import step
 from escrow.audit import audit
 from escrow.errors import DomainError
 from escrow.pipeline import Outcome, run
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 from escrow.store import write as store_write
 from tests.escrow.agreement.acts import deposit, fund_all, reverse
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, MEDIATOR, OPERATOR, Story

@@ -11,8 +11,12 @@ from escrow import ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.ids import Kind
 from escrow.queries import contracts, milestones
+from escrow.queries import deposits as domain_deposits
 from escrow.queries import events as records
-from escrow.rules import ContractState, MilestoneState
+from escrow.queries import orders as domain_orders
+from escrow.queries import transfers as domain_transfers
+from escrow.queries import work as domain_work
+from escrow.states import ContractState, MilestoneState
 from tests.factories import Deal, Deployment, advance_clock, party
 
 
@@ -23,18 +27,18 @@ async def deployment(database: str) -> Deployment:
 
 async def _seen(actor: Actor, deal: Deal) -> set[str]:
     """The identifiers of everything of the deal that the actor is shown."""
-    transfers = (await records.transfers_pages([deal.id], limit=9, after=None)).get(deal.id, [])
-    deposits = (await records.deposits_pages([deal.id], limit=9, after=None)).get(deal.id, [])
-    orders = (await records.orders_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    transfers = (await domain_transfers.transfers_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    deposits = (await domain_deposits.deposits_pages([deal.id], limit=9, after=None)).get(deal.id, [])
+    orders = (await domain_orders.orders_pages([deal.id], limit=9, after=None)).get(deal.id, [])
     events = (await records.events_pages([deal.id], limit=99, after=None)).get(deal.id, [])
-    work = (await milestones.submissions_pages(deal.milestone_ids, limit=9, after=None)).values()
+    work = (await domain_work.submissions_pages(deal.milestone_ids, limit=9, after=None)).values()
     found = {
         **await contracts.contracts_by_id(actor, [deal.id]),
         **await milestones.milestones_by_id(actor, deal.milestone_ids),
-        **await milestones.submissions_by_id(actor, [one.id for page in work for one in page]),
-        **await records.transfers_by_id(actor, [one.id for one in transfers]),
-        **await records.deposits_by_id(actor, [one.deposit.id for one in deposits]),
-        **await records.orders_by_id(actor, [one.id for one in orders]),
+        **await domain_work.submissions_by_id(actor, [one.id for page in work for one in page]),
+        **await domain_transfers.transfers_by_id(actor, [one.id for one in transfers]),
+        **await domain_deposits.deposits_by_id(actor, [one.deposit.id for one in deposits]),
+        **await domain_orders.orders_by_id(actor, [one.id for one in orders]),
         **await records.events_by_id(actor, [one.id for one in events]),
     }
     page = await contracts.contracts_page(actor, states=None, limit=9, after=None)
@@ -140,7 +144,7 @@ async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deploy
             contracts.contracts_by_id,
             milestones.milestones_by_id,
             records.events_by_id,
-            records.orders_by_id,
+            domain_orders.orders_by_id,
         ):
             assert await find(deployment.client, ["", "\0", "ctr_x", "💥"]) == {}
     assert statements == []

@@ -12,7 +12,7 @@ import pytest
 
 from escrow import log
 from escrow.access import Actor, ActorKind
-from escrow.accounts.endpoint_inputs import EVENT_TYPES_MAX
+from escrow.accounts.inputs import EVENT_TYPES_MAX
 from escrow.accounts.state.endpoints import SECRETS_MAX
 from escrow.agreement.events import DepositStarted, Event, Recorded
 from escrow.agreement.inputs import (

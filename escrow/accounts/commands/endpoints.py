@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from escrow.accounts.commands.base import AccountCommand
 from escrow.accounts.rules import AccountAction
 from escrow.accounts.state.endpoints import OVERLAP, Algorithm, DisabledReason, SealedSecret
 
@@ -30,7 +31,14 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateEndpoint:
+class EndpointCommand(AccountCommand):
+    """Something that may change one webhook endpoint of an account."""
+
+    endpoint_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateEndpoint(EndpointCommand):
     """Has an account's events sent to an address, signed with the secrets.
 
     No ``event_types`` means all; no ``api_version`` the latest.
@@ -38,7 +46,6 @@ class CreateEndpoint:
 
     action: ClassVar = AccountAction.CREATE_ENDPOINT
     account_id: str
-    endpoint_id: str
     address: Address
     secrets: tuple[SealedSecret, ...]
     description: str = ""
@@ -48,11 +55,10 @@ class CreateEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateEndpoint:
+class UpdateEndpoint(EndpointCommand):
     """Changes what is not ``None``. ``expected_version`` is the endpoint's."""
 
     action: ClassVar = AccountAction.UPDATE_ENDPOINT
-    endpoint_id: str
     address: Address | None = None
     description: str | None = None
     event_types: tuple[str, ...] | None = None
@@ -62,15 +68,14 @@ class UpdateEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnableEndpoint:
+class EnableEndpoint(EndpointCommand):
     """Has events sent again, from where the endpoint stopped; one that is enabled already stays so."""
 
     action: ClassVar = AccountAction.ENABLE_ENDPOINT
-    endpoint_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisableEndpoint:
+class DisableEndpoint(EndpointCommand):
     """Has nothing sent any more; one that is disabled already keeps its reason.
 
     People and their programs ask for it as ``REQUESTED``; the other reasons are the service's own, which names the version
@@ -78,31 +83,25 @@ class DisableEndpoint:
     """
 
     action: ClassVar = AccountAction.DISABLE_ENDPOINT
-    endpoint_id: str
     reason: DisabledReason = DisabledReason.REQUESTED
     expected_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteEndpoint:
+class DeleteEndpoint(EndpointCommand):
     """Ends an endpoint for good; one that is gone already stays so."""
 
     action: ClassVar = AccountAction.DELETE_ENDPOINT
-    endpoint_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RotateSecret:
+class RotateSecret(EndpointCommand):
     """Signs with new secrets; the ones before go on signing beside them for ``overlap``, in real time.
 
     ``secrets`` offers one for each algorithm; those of ``algorithms`` are taken, by default those in use.
     """
 
     action: ClassVar = AccountAction.ROTATE_SECRET
-    endpoint_id: str
     secrets: tuple[SealedSecret, ...]
     algorithms: tuple[Algorithm, ...] | None = None
     overlap: timedelta = OVERLAP
-
-
-EndpointCommand = CreateEndpoint | UpdateEndpoint | EnableEndpoint | DisableEndpoint | DeleteEndpoint | RotateSecret

@@ -6,21 +6,18 @@ state, invalid input. Asking for what already is changes nothing and is no error
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from escrow import ids
 from escrow.access import Actor, ActorKind
-from escrow.accounts import endpoint_inputs, events, inputs
+from escrow.accounts import events, inputs
 from escrow.accounts.commands import endpoints as commands
+from escrow.accounts.decisions.base import Decisions, Events, check_contracts_exist, no_such_contract, there
 from escrow.accounts.rules import forbidden, is_operator
 from escrow.accounts.state import Account, AccountSurroundings
 from escrow.accounts.state.endpoints import ENDPOINTS_MAX, SECRETS_MAX, DisabledReason, Endpoint
-from escrow.agreement.events import Event
 from escrow.errors import Forbidden, InvalidState, NotFound, VersionConflict
-
-Events = Sequence[Event]
 
 
 def entitle(state: Account | None, command: commands.EndpointCommand, actor: Actor) -> None:
@@ -66,7 +63,7 @@ def _within_the_key(contract_ids: tuple[str, ...] | None, actor: Actor) -> None:
         )
     for index, contract_id in enumerate(contract_ids):
         if contract_id not in actor.contract_ids:
-            raise _no_such_contract(contract_id, index)
+            raise no_such_contract(contract_id, index)
 
 
 def _reasons_are_whose_they_are(reason: DisabledReason, actor: Actor) -> None:
@@ -77,21 +74,21 @@ def _reasons_are_whose_they_are(reason: DisabledReason, actor: Actor) -> None:
 def _create(
     state: Account | None, command: commands.CreateEndpoint, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    account = _there(state)
-    _contracts_exist(command.limit.contract_ids, around)
+    account = there(state)
+    check_contracts_exist(command.limit.contract_ids, around)
     if len(account.present_endpoints) >= ENDPOINTS_MAX:
         raise InvalidState(f"An account has at most {ENDPOINTS_MAX} endpoints; delete some first.")
     if command.endpoint_id in account.endpoints:
         raise InvalidState(f"There is an endpoint {command.endpoint_id} already.")
-    secrets = endpoint_inputs.secrets(command.secrets, (secret.facts.algorithm for secret in command.secrets))
+    secrets = inputs.secrets(command.secrets, (secret.facts.algorithm for secret in command.secrets))
     return (
         events.EndpointCreated(
             endpoint_id=inputs.identifier(ids.Kind.ENDPOINT, command.endpoint_id, field="endpointId"),
-            url=endpoint_inputs.url(command.address),
-            description=endpoint_inputs.description(command.description),
-            event_types=endpoint_inputs.event_types(command.event_types),
+            url=inputs.url(command.address),
+            description=inputs.description(command.description),
+            event_types=inputs.event_types(command.event_types),
             contract_ids=inputs.contract_ids(command.limit.contract_ids),
-            api_version=endpoint_inputs.api_version(command.api_version),
+            api_version=inputs.api_version(command.api_version),
             secrets=tuple(secret.facts for secret in secrets),
         ),
     )
@@ -103,19 +100,19 @@ def _update(
     _, before = found(state, command.endpoint_id, actor)
     _is_at(before, command.expected_version)
     if command.limit is not None:
-        _contracts_exist(command.limit.contract_ids, around)
+        check_contracts_exist(command.limit.contract_ids, around)
     _present(before)
     after = before
     if command.address is not None:
-        after = replace(after, url=endpoint_inputs.url(command.address))
+        after = replace(after, url=inputs.url(command.address))
     if command.description is not None:
-        after = replace(after, description=endpoint_inputs.description(command.description))
+        after = replace(after, description=inputs.description(command.description))
     if command.event_types is not None:
-        after = replace(after, event_types=endpoint_inputs.event_types(command.event_types))
+        after = replace(after, event_types=inputs.event_types(command.event_types))
     if command.limit is not None:
         after = replace(after, contract_ids=inputs.contract_ids(command.limit.contract_ids))
     if command.api_version is not None:
-        after = replace(after, api_version=endpoint_inputs.api_version(command.api_version))
+        after = replace(after, api_version=inputs.api_version(command.api_version))
     if after == before:
         return ()
     return (
@@ -151,7 +148,7 @@ def _delete(state: Account | None, command: commands.DeleteEndpoint, actor: Acto
 def _rotate(state: Account | None, command: commands.RotateSecret, actor: Actor, around: AccountSurroundings) -> Events:
     endpoint = _present(found(state, command.endpoint_id, actor)[1])
     algorithms = endpoint.algorithms if command.algorithms is None else command.algorithms
-    secrets = endpoint_inputs.secrets(command.secrets, algorithms)
+    secrets = inputs.secrets(command.secrets, algorithms)
     forgotten = [secret for secret in endpoint.secrets if not secret.signs(around.real_now)]
     if len(endpoint.secrets) - len(forgotten) + len(secrets) > SECRETS_MAX:
         raise InvalidState(
@@ -161,17 +158,10 @@ def _rotate(state: Account | None, command: commands.RotateSecret, actor: Actor,
         events.EndpointSecretRotated(
             endpoint_id=endpoint.id,
             secrets=tuple(secret.facts for secret in secrets),
-            overlap_until=around.real_now + endpoint_inputs.overlap(command.overlap),
+            overlap_until=around.real_now + inputs.overlap(command.overlap),
             forgotten=tuple(secret.facts.fingerprint for secret in forgotten),
         ),
     )
-
-
-def _there(state: Account | None) -> Account:
-    """The account of a new endpoint: ``entitle`` has seen to it that there is one."""
-    if state is None:
-        raise ValueError("an endpoint of no account was let through")
-    return state
 
 
 def _is_at(endpoint: Endpoint, version: int | None) -> None:
@@ -189,17 +179,7 @@ def _present(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def _contracts_exist(contract_ids: tuple[str, ...] | None, around: AccountSurroundings) -> None:
-    for index, contract_id in enumerate(contract_ids or ()):
-        if contract_id not in around.reachable_contract_ids:
-            raise _no_such_contract(contract_id, index)
-
-
-def _no_such_contract(contract_id: str, index: int) -> NotFound:
-    return NotFound(f"There is no contract {contract_id}.", field=f"contractIds.{index}")
-
-
-DECISIONS: Final[dict[type, Callable[[Any, Any, Actor, AccountSurroundings], Events]]] = {
+DECISIONS: Final[Decisions] = {
     commands.CreateEndpoint: _create,
     commands.UpdateEndpoint: _update,
     commands.EnableEndpoint: _enable,

@@ -1,1 +1,11 @@
 """How events are folded into an account, a file for each noun; `escrow.accounts.evolve` is the door."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from escrow.accounts.folds import accounts, endpoints, fees, keys, members
+from escrow.accounts.folds.base import Folds
+
+FOLDS: Final[Folds] = {**accounts.FOLDS, **members.FOLDS, **keys.FOLDS, **fees.FOLDS, **endpoints.FOLDS}
+"""The fold of each event but `account.created`, which starts from nothing."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from escrow.accounts import events
+from escrow.accounts.folds.base import Folds
 from escrow.accounts.state import Account
 from escrow.accounts.state.endpoints import Endpoint, Secret
 
@@ -68,7 +68,7 @@ def _with(state: Account, endpoint_id: str, **changes: Any) -> Account:
     return replace(state, endpoints={**state.endpoints, endpoint_id: after})
 
 
-FOLDS: Final[dict[type, Callable[[Account, Any, datetime], Account]]] = {
+FOLDS: Final[Folds] = {
     events.EndpointCreated: _created,
     events.EndpointChanged: _changed,
     events.EndpointSecretRotated: _rotated,

@@ -5,17 +5,15 @@ The other party of a contract is a name and a type; members and keys are the acc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from escrow import database, ids
-from escrow.access import AccountType, Actor, Role, Scope
+from escrow.access import AccountType, Actor
 from escrow.accounts.rules import is_operator
-from escrow.accounts.state import NO_FEES, Member
 from escrow.accounts.visibility import visible_arguments, visible_sql
-from escrow.agreement.state import Fees
 from escrow.errors import InvalidInput
 
 PAGE_MAX: Final = 101
@@ -34,22 +32,6 @@ class AccountView:
     is_mediator: bool | None = None
     disabled_at: datetime | None = None
     created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyView:
-    """A key that was not revoked; it may have expired."""
-
-    id: str
-    account_id: str
-    member_id: str | None
-    name: str
-    hint: str
-    scopes: tuple[Scope, ...]
-    contract_ids: tuple[str, ...] | None
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
 
 
 async def accounts_by_id(actor: Actor, account_ids: Sequence[str]) -> dict[str, AccountView]:
@@ -73,36 +55,10 @@ async def accounts_page(actor: Actor, *, first: int, after: str | None = None) -
     return [_view(row, actor) for row in rows]
 
 
-async def members_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[Member]]:
-    """The present members of each account whose members the actor may see, oldest first."""
-    found: dict[str, list[Member]] = {one: [] for one in _whole(actor, account_ids)}
-    for row in await database.fetch(_MEMBERS, list(found)):
-        member = Member(row["id"], row["person"], row["name"], Role(row["role"]), row["added_at"])
-        found[row["account_id"]].append(member)
-    return found
-
-
-async def keys_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[KeyView]]:
-    """The keys that were not revoked of each account whose keys the actor may see, oldest first."""
-    found: dict[str, list[KeyView]] = {one: [] for one in _whole(actor, account_ids)}
-    for row in await database.fetch(_KEYS, list(found)):
-        values = dict(row)
-        values["scopes"] = tuple(Scope(scope) for scope in row["scopes"])
-        values["contract_ids"] = tuple(row["contract_ids"]) if row["contract_ids"] is not None else None
-        found[row["account_id"]].append(KeyView(**values))
-    return found
-
-
 async def operator_id() -> str | None:
     """The id of the operator's account, if the deployment has one yet."""
     found: str | None = await database.fetch_value("SELECT id FROM accounts WHERE is_operator")
     return found
-
-
-async def fees() -> Fees:
-    """What the operator takes now: the fees of the next proposal or revision."""
-    row = await database.fetch_row("SELECT client_fee_bps, freelancer_fee_bps FROM deployment")
-    return Fees(row["client_fee_bps"], row["freelancer_fee_bps"]) if row is not None else NO_FEES
 
 
 def _whole(actor: Actor, account_ids: Sequence[str]) -> list[str]:
@@ -145,12 +101,12 @@ SELECT {_COLUMNS} FROM accounts AS account WHERE account.id > $1 AND account.id 
 ORDER BY id LIMIT $2
 """  # noqa: S608 - a constant of this module
 
-_MEMBERS: Final = """
-SELECT account_id, id, person, name, role, added_at
-FROM members WHERE account_id = ANY ($1::text[]) AND removed_at IS NULL ORDER BY account_id, id
-"""
+_OWNERS: Final = {
+    "members": "SELECT DISTINCT account_id FROM members WHERE id = ANY($1::text[])",
+    "api_keys": "SELECT DISTINCT account_id FROM api_keys WHERE id = ANY($1::text[])",
+}
 
-_KEYS: Final = """
-SELECT account_id, id, member_id, name, hint, scopes, contract_ids, created_at, expires_at, last_used_at
-FROM api_keys WHERE account_id = ANY ($1::text[]) AND revoked_at IS NULL ORDER BY account_id, id
-"""
+
+async def accounts_of_parts(table: Literal["members", "api_keys"], identifiers: Collection[str]) -> list[str]:
+    """The accounts that these members or keys belong to. Whether they may be seen is the caller's question."""
+    return [row["account_id"] for row in await database.fetch(_OWNERS[table], sorted(set(identifiers)))]

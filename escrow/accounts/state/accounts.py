@@ -1,4 +1,4 @@
-"""What an account is between two events: immutable values, no behaviour but looking things up in them."""
+"""An account: a party, a mediator or the operator, with what belongs to it; and what a decision asks about the world."""
 
 from __future__ import annotations
 
@@ -7,46 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from escrow.access import AccountType, Role, Scope
+from escrow.access import AccountType
 from escrow.accounts.state.endpoints import Endpoint
+from escrow.accounts.state.keys import Key
+from escrow.accounts.state.members import Member
 from escrow.agreement.state import Fees
-
-MEMBERS_MAX: Final = 500
-"""The most members of an account at one time: bounds what a command loads, and what one removal writes."""
-
-KEYS_MAX: Final = 500
-"""The most keys of an account that are not revoked, expired ones included; for the same reason."""
 
 NO_FEES: Final = Fees()
 """What a deployment takes until its operator says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A person who acts for an account."""
-
-    id: str
-    person: str
-    name: str
-    role: Role
-    added_at: datetime
-    removed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An API key, without its secret: ``fingerprint`` only recognises the stored digest (hexadecimal)."""
-
-    id: str
-    member_id: str | None
-    name: str
-    scopes: tuple[Scope, ...]
-    contract_ids: tuple[str, ...] | None
-    hint: str
-    fingerprint: str
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

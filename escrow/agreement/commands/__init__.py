@@ -6,21 +6,21 @@ what a command creates come with it, so that deciding stays free of chance.
 
 from typing import Final
 
-from escrow.agreement.commands.base import *  # noqa: F403
+from escrow.agreement.commands.base import *
 from escrow.agreement.commands.base import Command, PartyCommand, Report
-from escrow.agreement.commands.change_requests import *  # noqa: F403
-from escrow.agreement.commands.contracts import *  # noqa: F403
-from escrow.agreement.commands.deposits import *  # noqa: F403
-from escrow.agreement.commands.disputes import *  # noqa: F403
-from escrow.agreement.commands.endings import *  # noqa: F403
-from escrow.agreement.commands.imports import *  # noqa: F403
-from escrow.agreement.commands.milestones import *  # noqa: F403
-from escrow.agreement.commands.orders import *  # noqa: F403
-from escrow.agreement.commands.payouts import *  # noqa: F403
-from escrow.agreement.commands.refunds import *  # noqa: F403
-from escrow.agreement.commands.reversals import *  # noqa: F403
-from escrow.agreement.commands.updates import *  # noqa: F403
-from escrow.agreement.commands.work import *  # noqa: F403
+from escrow.agreement.commands.change_requests import *
+from escrow.agreement.commands.contracts import *
+from escrow.agreement.commands.deposits import *
+from escrow.agreement.commands.disputes import *
+from escrow.agreement.commands.endings import *
+from escrow.agreement.commands.imports import *
+from escrow.agreement.commands.milestones import *
+from escrow.agreement.commands.orders import *
+from escrow.agreement.commands.payouts import *
+from escrow.agreement.commands.refunds import *
+from escrow.agreement.commands.reversals import *
+from escrow.agreement.commands.updates import *
+from escrow.agreement.commands.work import *
 from escrow.rules import Action
 
 _CLASSES: Final = [one for one in list(globals().values()) if isinstance(one, type) and issubclass(one, Command)]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
-from escrow.rules import Action, ReversalOutcome
+from escrow.rules import Action
+from escrow.states import ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

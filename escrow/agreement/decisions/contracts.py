@@ -26,7 +26,8 @@ from escrow.agreement.permit import forbidden_by_table, same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.money import Money, check_currency, exact
-from escrow.rules import Action, MilestoneState
+from escrow.rules import Action
+from escrow.states import MilestoneState
 
 
 def propose(history: History, command: Propose, desk: Desk) -> None:

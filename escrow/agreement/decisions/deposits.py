@@ -30,7 +30,7 @@ from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind
 from escrow.money import check_currency, fee
-from escrow.rules import ContractState, DepositState, MilestoneState
+from escrow.states import ContractState, DepositState, MilestoneState
 
 REPORT_MINOR_MAX: Final = 10**18
 """What a report may say at most, in minor units: more is no sum of money but a fault of the provider's."""

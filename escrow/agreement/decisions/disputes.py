@@ -40,7 +40,7 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
-from escrow.rules import DisputeState
+from escrow.states import DisputeState
 
 OVERDUE_AGAIN: Final = timedelta(days=1)
 """How long after a notice the operator is told again that a dispute waits for a decision."""

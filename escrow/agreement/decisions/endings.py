@@ -25,7 +25,7 @@ from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.money import exact
-from escrow.rules import Hold, MilestoneState
+from escrow.states import Hold, MilestoneState
 
 
 def end(history: History, command: End, desk: Desk) -> None:

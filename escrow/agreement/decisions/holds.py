@@ -8,7 +8,7 @@ from typing import Final
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput
 from escrow.money import RawMoney, exact
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 LEAST_LEFT: Final = timedelta(hours=48)
 """What a clock that stood still has at least when it goes on."""

@@ -17,7 +17,7 @@ from escrow.agreement.events import MilestoneAdded, MilestoneEdited
 from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract
 from escrow.errors import DomainError, ErrorCode, InvalidInput, InvalidState, MilestoneLocked
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.money import Money, exact
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 
 def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:

@@ -18,7 +18,7 @@ from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
 from escrow.money import Money
-from escrow.rules import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState
 
 
 def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:

@@ -30,7 +30,7 @@ from escrow.agreement.history import Desk, History
 from escrow.agreement.state import Change, ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.money import Money, RawMoney, exact
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 _ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
 """What stands for the words of an operation that were erased: no plan takes it."""

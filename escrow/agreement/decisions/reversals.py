@@ -12,7 +12,7 @@ from escrow.agreement.events import DepositReversalResolved, DepositReversed, Di
 from escrow.agreement.history import Decisions, Desk, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
-from escrow.rules import ContractState, DepositState, ReversalOutcome
+from escrow.states import ContractState, DepositState, ReversalOutcome
 
 
 def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:

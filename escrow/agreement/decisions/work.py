@@ -23,7 +23,7 @@ from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, NextNotFunded
 from escrow.money import Money, exact
-from escrow.rules import Hold, MilestoneState
+from escrow.states import Hold, MilestoneState
 
 
 def submit(history: History, command: Submit, desk: Desk) -> None:

@@ -7,21 +7,21 @@ moves can be told from the event alone.
 
 from typing import Final
 
-from escrow.agreement.events.base import *  # noqa: F403
+from escrow.agreement.events.base import *
 from escrow.agreement.events.base import Event
-from escrow.agreement.events.bonuses import *  # noqa: F403
-from escrow.agreement.events.change_requests import *  # noqa: F403
-from escrow.agreement.events.contracts import *  # noqa: F403
-from escrow.agreement.events.deposits import *  # noqa: F403
-from escrow.agreement.events.disputes import *  # noqa: F403
-from escrow.agreement.events.endings import *  # noqa: F403
-from escrow.agreement.events.holdings import *  # noqa: F403
-from escrow.agreement.events.milestones import *  # noqa: F403
-from escrow.agreement.events.payouts import *  # noqa: F403
-from escrow.agreement.events.refunds import *  # noqa: F403
-from escrow.agreement.events.reversals import *  # noqa: F403
-from escrow.agreement.events.updates import *  # noqa: F403
-from escrow.agreement.events.work import *  # noqa: F403
+from escrow.agreement.events.bonuses import *
+from escrow.agreement.events.change_requests import *
+from escrow.agreement.events.contracts import *
+from escrow.agreement.events.deposits import *
+from escrow.agreement.events.disputes import *
+from escrow.agreement.events.endings import *
+from escrow.agreement.events.holdings import *
+from escrow.agreement.events.milestones import *
+from escrow.agreement.events.payouts import *
+from escrow.agreement.events.refunds import *
+from escrow.agreement.events.reversals import *
+from escrow.agreement.events.updates import *
+from escrow.agreement.events.work import *
 
 CATALOGUE: Final[dict[tuple[str, int], type[Event]]] = {
     (event.type, event.schema_version): event

@@ -10,7 +10,7 @@ from typing import ClassVar
 from escrow.access import Side
 from escrow.agreement.events.base import AttachmentList, Event, OptionalText, Text, TextList
 from escrow.money import Money
-from escrow.rules import DisputeState
+from escrow.states import DisputeState
 
 
 class DisputeOutcome(StrEnum):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from escrow.agreement.events.base import Event, OptionalText
 from escrow.money import Money
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from escrow.agreement.folds.deposits import close, with_deposit
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, DepositPart, Order
-from escrow.rules import DepositState, OrderKind, OrderState
+from escrow.states import DepositState, OrderKind, OrderState
 
 
 def _bonus_started(state: Contract, event: events.BonusStarted, at: datetime) -> Contract:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import ChangeRequest, Contract
-from escrow.rules import ChangeRequestState
+from escrow.states import ChangeRequestState
 
 
 def _filed(state: Contract, event: events.ChangeRequestFiled, at: datetime) -> Contract:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds, as_it_was
 from escrow.agreement.state import Contract
-from escrow.rules import ContractState
+from escrow.states import ContractState
 
 
 def proposed(contract_id: str, event: events.ContractProposed, at: datetime) -> Contract:

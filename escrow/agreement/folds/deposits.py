@@ -12,7 +12,7 @@ from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, DepositPart, Order
 from escrow.money import fee
-from escrow.rules import DepositState, MilestoneState, OrderKind, OrderState
+from escrow.states import DepositState, MilestoneState, OrderKind, OrderState
 
 
 def _started(state: Contract, event: events.DepositStarted, at: datetime) -> Contract:

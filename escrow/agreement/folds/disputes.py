@@ -12,7 +12,7 @@ from escrow.agreement.folds.base import Folds, as_it_was
 from escrow.agreement.folds.holds import hold_ended, on_hold
 from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone
 from escrow.agreement.state import Contract, Dispute, Evidence
-from escrow.rules import DisputeState, Hold
+from escrow.states import DisputeState, Hold
 
 
 def _dispute_opened(state: Contract, event: events.DisputeOpened, at: datetime) -> Contract:

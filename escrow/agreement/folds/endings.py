@@ -9,7 +9,7 @@ from typing import Final
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import Contract, Ending
-from escrow.rules import ContractState
+from escrow.states import ContractState
 
 
 def _end_requested(state: Contract, event: events.ContractEndRequested, at: datetime) -> Contract:

@@ -15,7 +15,7 @@ from escrow.agreement.folds.holds import closing, hold_ended
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Milestone, Order
 from escrow.agreement.state.holdings import Lot, put, take
-from escrow.rules import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
+from escrow.states import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
 
 
 def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Contract:

@@ -8,7 +8,7 @@ from datetime import datetime
 from escrow.access import Side
 from escrow.agreement.folds.lookups import milestone_of, with_milestone, with_refund
 from escrow.agreement.state import Contract, Milestone
-from escrow.rules import Hold, RefundState
+from escrow.states import Hold, RefundState
 
 
 def closing(state: Contract, milestone_id: str, *, answered: RefundState = RefundState.OVERTAKEN) -> Contract:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from escrow.agreement.state import Contract, Order
-from escrow.rules import OrderState
+from escrow.states import OrderState
 
 
 def with_order(state: Contract, order: Order) -> Contract:

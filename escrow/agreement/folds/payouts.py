@@ -10,7 +10,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.orders import order_becomes, with_order
 from escrow.agreement.state import Contract, Order
-from escrow.rules import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState
 
 
 def _payout_started(state: Contract, event: events.PayoutStarted, at: datetime) -> Contract:

@@ -13,7 +13,7 @@ from escrow.agreement.folds.holds import hold_ended, on_hold
 from escrow.agreement.folds.lookups import milestone_of, with_milestone, with_refund
 from escrow.agreement.folds.orders import order_becomes
 from escrow.agreement.state import Contract, RefundRequest
-from escrow.rules import Hold, OrderState, RefundState
+from escrow.states import Hold, OrderState, RefundState
 
 
 def _refund_requested(state: Contract, event: events.RefundRequested, at: datetime) -> Contract:

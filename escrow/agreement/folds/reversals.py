@@ -14,7 +14,7 @@ from escrow.agreement.folds.deposits import with_deposit
 from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, Milestone, Order
-from escrow.rules import Hold, OrderKind, OrderState, ReversalState
+from escrow.states import Hold, OrderKind, OrderState, ReversalState
 
 
 def _reversed(state: Contract, event: events.DepositReversed, at: datetime) -> Contract:

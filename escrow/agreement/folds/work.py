@@ -10,7 +10,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Submission
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 
 def _activated(state: Contract, event: events.MilestoneActivated, at: datetime) -> Contract:

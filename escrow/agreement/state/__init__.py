@@ -3,16 +3,16 @@
 The package is all of its files' names together.
 """
 
-from escrow.agreement.state.attachments import *  # noqa: F403
-from escrow.agreement.state.change_requests import *  # noqa: F403
-from escrow.agreement.state.contracts import *  # noqa: F403
-from escrow.agreement.state.deposits import *  # noqa: F403
-from escrow.agreement.state.disputes import *  # noqa: F403
-from escrow.agreement.state.endings import *  # noqa: F403
-from escrow.agreement.state.holdings import *  # noqa: F403
-from escrow.agreement.state.milestones import *  # noqa: F403
-from escrow.agreement.state.orders import *  # noqa: F403
-from escrow.agreement.state.parties import *  # noqa: F403
-from escrow.agreement.state.refunds import *  # noqa: F403
-from escrow.agreement.state.updates import *  # noqa: F403
-from escrow.agreement.state.work import *  # noqa: F403
+from escrow.agreement.state.attachments import *
+from escrow.agreement.state.change_requests import *
+from escrow.agreement.state.contracts import *
+from escrow.agreement.state.deposits import *
+from escrow.agreement.state.disputes import *
+from escrow.agreement.state.endings import *
+from escrow.agreement.state.holdings import *
+from escrow.agreement.state.milestones import *
+from escrow.agreement.state.orders import *
+from escrow.agreement.state.parties import *
+from escrow.agreement.state.refunds import *
+from escrow.agreement.state.updates import *
+from escrow.agreement.state.work import *

@@ -9,7 +9,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.money import Money
-from escrow.rules import ChangeRequestState
+from escrow.states import ChangeRequestState
 
 CHANGES_MAX: Final = 50
 """The most operations of one change request: bounds what its event holds."""

@@ -18,7 +18,7 @@ from escrow.agreement.state.refunds import RefundRequest
 from escrow.agreement.state.updates import Update
 from escrow.agreement.state.work import Submission
 from escrow.money import Money
-from escrow.rules import UNDECIDED, ChangeRequestState, ContractState, RefundState
+from escrow.states import UNDECIDED, ChangeRequestState, ContractState, RefundState
 
 
 class DepositTerm(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.money import Money
-from escrow.rules import DepositState, ReversalState
+from escrow.states import DepositState, ReversalState
 
 
 @dataclass(frozen=True, slots=True)

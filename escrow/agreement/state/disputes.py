@@ -12,7 +12,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state.attachments import Attachment
-from escrow.rules import UNDECIDED, DisputeState
+from escrow.states import UNDECIDED, DisputeState
 
 EVIDENCE_MAX: Final = 250
 """The most pieces of evidence of each side in one dispute."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state.holdings import Lot
-from escrow.rules import CLOSED, HELD, Hold, MilestoneState
+from escrow.states import CLOSED, HELD, Hold, MilestoneState
 
 MILESTONES_MAX: Final = 200
 """The most milestones of one revision, closed ones included: bounds what a command loads and an answer holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from escrow.money import Money
-from escrow.rules import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState
 
 
 @dataclass(frozen=True, slots=True)

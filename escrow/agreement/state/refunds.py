@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escrow.rules import RefundState
+from escrow.states import RefundState
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from escrow import ids, log
 from escrow.accounts import events
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.commands import endpoints as commands
-from escrow.accounts.endpoint_inputs import EVENT_TYPES_MAX, URL_MAX, known_patterns
+from escrow.accounts.inputs import EVENT_TYPES_MAX, URL_MAX, known_patterns
 from escrow.accounts.state import Account, AccountSurroundings
 from escrow.accounts.state.endpoints import (
     API_VERSIONS,

@@ -117,7 +117,7 @@ async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts
     wanted = [f"acc_{number:026}" for number in range(1, 3_000, 100)]
     assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
     plan = await database.fetch(
-        f"EXPLAIN (ANALYZE, COSTS off) {queries._BY_ID}", *visible_arguments(world.owner), wanted
+        f"EXPLAIN (ANALYZE, COSTS off) {queries.accounts._BY_ID}", *visible_arguments(world.owner), wanted
     )
     text = "\n".join(row[0] for row in plan)
     looked_up = re.findall(r"Index (?:Only )?Scan using contracts_\w+ on contracts", text)

@@ -13,7 +13,7 @@ from escrow.agreement.postings import is_stored
 from escrow.agreement.state import ChangeRequest, Deposit
 from escrow.agreement.state.holdings import totals
 from escrow.ids import Kind
-from escrow.rules import HELD, ReversalOutcome
+from escrow.states import HELD, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded
 
 WON, LOST = ReversalOutcome.WON, ReversalOutcome.LOST

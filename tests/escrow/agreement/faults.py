@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from escrow.access import Actor, Role, Side
 from escrow.ids import Kind
-from escrow.rules import ContractState, MilestoneState
+from escrow.states import ContractState, MilestoneState
 from tests.escrow.agreement.stage import NOWHERE, Story, named, usd
 
 TOO_LONG: Final = "x" * 5_001

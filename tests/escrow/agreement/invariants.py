@@ -19,7 +19,7 @@ from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
 from escrow.ids import Fresh, Kind
 from escrow.money import RawMoney
-from escrow.rules import DepositState, OrderKind, OrderState, ReversalOutcome
+from escrow.states import DepositState, OrderKind, OrderState, ReversalOutcome
 from tests.escrow.agreement.facts import CLOSED, HOLDING, OPEN_AND_LOCKED
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, counted, party
 

@@ -12,7 +12,7 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Surroundings
 from escrow.money import Money
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 from tests.escrow.agreement.facts import (
     REMINDERS,
     SILENCE,

@@ -14,7 +14,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
 from escrow.money import RawMoney
-from escrow.rules import ReversalOutcome
+from escrow.states import ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.stage import CLIENT, DUE_ON, FREELANCER, MEDIATOR, NOWHERE, OPERATOR, Story, named, party

@@ -20,7 +20,7 @@ from escrow.agreement.permit import permit
 from escrow.agreement.state import Contract
 from escrow.agreement.step import Step, advance
 from escrow.codec import decode, encode
-from escrow.rules import ContractState, OrderKind, RefundState
+from escrow.states import ContractState, OrderKind, RefundState
 from tests.escrow.agreement import invariants
 from tests.escrow.agreement.facts import WINDOWS
 from tests.escrow.agreement.model import Model

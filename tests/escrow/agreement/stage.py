@@ -23,7 +23,7 @@ from escrow.agreement.state import Contract, Dispute, Fees, Mediator, Milestone,
 from escrow.agreement.step import Step, step
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 
 START: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK: Final = timedelta(microseconds=1)

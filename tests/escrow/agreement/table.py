@@ -15,7 +15,8 @@ from escrow.access import CLOCK, PROVIDER, Role, Scope, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import Ending
 from escrow.ids import Kind
-from escrow.rules import Action, ContractState, Hold, MilestoneState, ReversalOutcome
+from escrow.rules import Action
+from escrow.states import ContractState, Hold, MilestoneState, ReversalOutcome
 from tests.escrow.agreement.stage import (
     CLIENT,
     CLIENT_ID,

@@ -12,7 +12,7 @@ from escrow.access import Side
 from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.state import Fees
 from escrow.money import Money
-from escrow.rules import DepositState
+from escrow.states import DepositState
 from tests.escrow.agreement.acts import approve, deposit, fund_all, refund_orders, set_payouts, sound
 from tests.escrow.agreement.stage import FREELANCER, HOUR, Story, active
 

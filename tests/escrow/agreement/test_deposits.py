@@ -14,7 +14,7 @@ from escrow.agreement.state import Fees
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import DepositState, MilestoneState, OrderKind, OrderState
+from escrow.states import DepositState, MilestoneState, OrderKind, OrderState
 from tests.escrow.agreement.stage import CLIENT, HOUR, Story, active, named, reaching
 
 PRICE, FEE = 100_00, 3_00

@@ -12,7 +12,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines, next_deadline
 from escrow.agreement.events import DisputeOverdue, DisputeResolved, Event, MilestoneSettled
 from escrow.agreement.state import EVIDENCE_MAX, Mediator
-from escrow.rules import DisputeState, MilestoneState
+from escrow.states import DisputeState, MilestoneState
 from tests.escrow.agreement.stage import (
     CLIENT,
     CLIENT_ID,

@@ -12,7 +12,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines
 from escrow.agreement.events import ContractEnded
 from escrow.ids import Kind
-from escrow.rules import ContractState, Hold, RefundState
+from escrow.states import ContractState, Hold, RefundState
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, MEDIATOR, OPERATOR, Story, account, active
 
 BAR = timedelta(hours=48)

@@ -12,7 +12,7 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import DeadlineKind, deadlines
 from escrow.ids import Kind
-from escrow.rules import Hold, MilestoneState
+from escrow.states import Hold, MilestoneState
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, TICK, Story, active, reaching
 
 BAR = timedelta(hours=48)

@@ -11,7 +11,7 @@ import pytest
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment
 from escrow.money import RawMoney
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, Story, active, reaching, usd
 
 SHA = "0123456789abcdef" * 4

@@ -12,7 +12,7 @@ from escrow.agreement.events import PayoutPaid, RefundPaid
 from escrow.agreement.state import Fees
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import ContractState, OrderKind, OrderState
+from escrow.states import ContractState, OrderKind, OrderState
 from tests.escrow.agreement.acts import set_payouts, sound
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, FREELANCER_ID, HOUR, Story, account, active, named
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from escrow.agreement import commands as c
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, Story, active, reaching, usd
 
 LOCKED = [

@@ -17,7 +17,7 @@ import pytest
 from escrow.agreement import commands as c
 from escrow.ids import Kind
 from escrow.money import RawMoney
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from tests.escrow.agreement.faults import (
     BAD_AMOUNT,
     BEFORE_ITS_TURN,

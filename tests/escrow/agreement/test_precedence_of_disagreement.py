@@ -13,7 +13,7 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import EVIDENCE_MAX, Ending, Mediator
 from escrow.ids import Kind
-from escrow.rules import DisputeState, Hold, MilestoneState, RefundState
+from escrow.states import DisputeState, Hold, MilestoneState, RefundState
 from tests.escrow.agreement.faults import (
     CLOSED,
     CONTRACT_STATE,

@@ -9,7 +9,7 @@ import pytest
 from escrow.access import Side
 from escrow.agreement.deadlines import next_deadline
 from escrow.agreement.events import MilestonePartlyRefunded, MilestoneRefunded, RefundReason, RefundRequested
-from escrow.rules import Hold, MilestoneState, RefundState
+from escrow.states import Hold, MilestoneState, RefundState
 from tests.escrow.agreement.stage import CLIENT, HOUR, TICK, Story, active, party, reaching
 
 WEEK = timedelta(days=7)

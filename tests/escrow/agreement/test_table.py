@@ -15,7 +15,8 @@ from escrow.access import PERMISSIONS, Actor, Role, Side
 from escrow.agreement import commands as c
 from escrow.agreement.naming import subject_id_of
 from escrow.agreement.permit import permit
-from escrow.rules import TRANSITIONS, Action, ContractState, Hold, MilestoneState
+from escrow.rules import TRANSITIONS, Action
+from escrow.states import ContractState, Hold, MilestoneState
 from tests.escrow.agreement.stage import (
     CLIENT,
     FREELANCER,

@@ -26,16 +26,8 @@ from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import (
-    AUTOMATIC,
-    TRANSITIONS,
-    Action,
-    ChangeRequestState,
-    ContractState,
-    DisputeState,
-    MilestoneState,
-    RefundState,
-)
+from escrow.rules import AUTOMATIC, TRANSITIONS, Action
+from escrow.states import ChangeRequestState, ContractState, DisputeState, MilestoneState, RefundState
 from tests.escrow.agreement.stage import Story, folded, named
 from tests.escrow.agreement.tour import STORIES
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from escrow.access import Side
-from escrow.rules import CLOSED, HELD, Hold
+from escrow.states import CLOSED, HELD, Hold
 from tests.escrow.agreement.worst import Scene, Shape, Siege, beginning, reachable
 
 PLACES: Final = (1, 2, 3)

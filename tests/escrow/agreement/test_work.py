@@ -12,7 +12,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.events import ContractCompleted, MilestoneChangesRequested, MilestoneReleased, MilestoneSubmitted
 from escrow.agreement.state import Attachment, Fees
 from escrow.ids import Kind
-from escrow.rules import MilestoneState
+from escrow.states import MilestoneState
 from tests.escrow.agreement.stage import FREELANCER_ID, Story, account, active, reaching
 
 

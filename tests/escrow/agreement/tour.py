@@ -13,7 +13,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment, Fees
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import OrderKind
+from escrow.states import OrderKind
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, Story, active, usd
 from tests.escrow.agreement.tour_disagreement import DISAGREEMENT_STORIES
 from tests.escrow.agreement.tour_money import MONEY_STORIES

@@ -19,7 +19,7 @@ from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.step import step
 from escrow.ids import Kind
 from escrow.money import RawMoney
-from escrow.rules import ContractState, DepositState, DisputeState, Hold, MilestoneState, ReversalOutcome
+from escrow.states import ContractState, DepositState, DisputeState, Hold, MilestoneState, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, MEDIATOR, OPERATOR, Story, party
 
 DAY: Final = timedelta(days=1)

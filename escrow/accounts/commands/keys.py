@@ -1,0 +1,38 @@
+"""Commands on API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from escrow.access import Scope
+from escrow.accounts.commands.base import AccountCommand
+from escrow.accounts.rules import AccountAction
+from escrow.accounts.tokens import Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateApiKey(AccountCommand):
+    """Lets a program act for an account: as the member, else as an owner; always within the scopes.
+
+    ``contract_ids`` limit it to some contracts; ``expires_at`` is real time.
+    """
+
+    action: ClassVar = AccountAction.CREATE_API_KEY
+    account_id: str
+    key_id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    token: Token
+    member_id: str | None = None
+    contract_ids: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeApiKey(AccountCommand):
+    """Ends a key; one that has ended already stays so."""
+
+    action: ClassVar = AccountAction.REVOKE_API_KEY
+    key_id: str

@@ -1,0 +1,17 @@
+"""The fact that the operator's fees changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from escrow.agreement.events import Event
+from escrow.agreement.state import Fees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeesChanged(Event):
+    """The operator takes these fees from now on; contracts keep those of their latest revision."""
+
+    type: ClassVar = "fees.changed"
+    fees: Fees

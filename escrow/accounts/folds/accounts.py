@@ -1,0 +1,35 @@
+"""How events about an account itself are folded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from escrow.accounts import events
+from escrow.accounts.folds.base import Folds
+from escrow.accounts.state import Account
+
+
+def _disabled(state: Account, _: events.AccountDisabled, at: datetime) -> Account:
+    return replace(state, disabled_at=at)
+
+
+def _enabled(state: Account, _: events.AccountEnabled, __: datetime) -> Account:
+    return replace(state, disabled_at=None)
+
+
+def _appointed(state: Account, _: events.MediatorAppointed, __: datetime) -> Account:
+    return replace(state, is_mediator=True)
+
+
+def _dismissed(state: Account, _: events.MediatorDismissed, __: datetime) -> Account:
+    return replace(state, is_mediator=False)
+
+
+FOLDS: Final[Folds] = {
+    events.AccountDisabled: _disabled,
+    events.AccountEnabled: _enabled,
+    events.MediatorAppointed: _appointed,
+    events.MediatorDismissed: _dismissed,
+}
