@@ -26,7 +26,7 @@ from api.webhooks import event_schemas, webhook_keys
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl
-from webhooks import secrets
+from webhooks.request import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.answers import json_answer
 from escrow import bell, database, ids, migrate, sweep
-from webhooks.backlog import backlog as delivery_backlog
+from webhooks.owner.stats import backlog as delivery_backlog
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
 LAG_SECONDS_MAX: Final = 30.0

@@ -21,8 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.sweep import Backlog
-from webhooks import backlog as deliveries
-from webhooks.backlog import DeliveryBacklog
+from webhooks.owner import stats as deliveries
+from webhooks.owner.stats import DeliveryBacklog
 
 TIMEOUT_SECONDS: Final = 2.0
 

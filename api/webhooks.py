@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from escrow import ids
 from escrow.codec import print_time
-from webhooks import catalogue
-from webhooks.public_keys import public_keys
+from webhooks.events import catalogue
+from webhooks.request.public_keys import public_keys
 
 _FRESH_SECONDS: Final = 300
 """Keys may be kept for so long: a rotation overlaps by hours."""

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from webhooks.catalogue import EventType, event_types
+from webhooks.events.catalogue import EventType, event_types
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "events"
 

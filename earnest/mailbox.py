@@ -17,7 +17,7 @@ from aiohttp import web
 from earnest.graphql import Api, ApiError, Refused
 from earnest.listening import PATH, served
 from earnest.timeline import PATIENCE_SECONDS, Event, Tampered
-from webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, HmacKey, sign
+from webhooks.request.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, HmacKey, sign
 
 DESCRIPTION: Final = "earnest demo"
 

@@ -16,7 +16,7 @@ from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.batching import Batches
 from schema.limits import LISTED_MAX
-from webhooks.watching import Watching
+from webhooks.owner.live import Watching
 
 
 @dataclass(frozen=True, slots=True)

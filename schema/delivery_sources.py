@@ -5,7 +5,7 @@ from __future__ import annotations
 from escrow.live.credentials import Ended, Ending, Viewer
 from schema.sources import Moment, Source
 from schema.types.delivery import delivery_of
-from webhooks.watching import Watcher
+from webhooks.owner.live import Watcher
 
 
 class DeliverySource(Source):

@@ -31,8 +31,8 @@ from escrow.states import (
     ReversalOutcome,
     ReversalState,
 )
-from webhooks import heads as webhook_heads
-from webhooks import queries as webhook_queries
+from webhooks.delivery import lanes as webhook_heads
+from webhooks.owner import queries as webhook_queries
 
 E = TypeVar("E", bound=type[Enum])
 

@@ -21,7 +21,7 @@ from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
 from escrow.pipeline import Outcome, run
-from webhooks import secrets
+from webhooks.request import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
 SECRET_KEY: Final = b"k" * 32

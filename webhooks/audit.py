@@ -16,8 +16,8 @@ from typing import Any, Final
 from escrow import database, log
 from escrow.accounts.events import EndpointChanged, EndpointCreated, EndpointDeleted, MediatorAppointed
 from escrow.audit.differences import Difference
-from webhooks.heads import Kind, State
-from webhooks.subscriptions import OPEN, STANDING_MATCHES
+from webhooks.delivery.lanes import Kind, State
+from webhooks.events.filters import OPEN, STANDING_MATCHES
 
 BATCH_POSITIONS: Final = 1_000
 BATCH_LANES: Final = 1_000

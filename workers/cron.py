@@ -19,7 +19,7 @@ from redis.asyncio import ConnectionPool
 
 from escrow import idempotency
 from escrow.payments import orders
-from webhooks import pruning
+from webhooks.delivery import retention
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
@@ -44,7 +44,7 @@ async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
 
 async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: finished deliveries that are older than they are kept. Answers how many they were."""
-    return await pruning.prune()
+    return await retention.prune()
 
 
 @asynccontextmanager

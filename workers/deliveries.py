@@ -1,6 +1,6 @@
 """The deliveries' pumps: they send what is due to partners, write down what came of it, and look after lanes.
 
-They share one `webhooks.pump.Pump`, to which the sequencer of the same process gives what it has just fanned out.
+They share one `webhooks.delivery.dispatcher.Pump`, to which the sequencer of the same process gives what it has just fanned out.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from escrow.settings import Settings
-from webhooks import chores, secrets
-from webhooks.pump import Pump
-from webhooks.sender import Sender
+from webhooks.delivery import maintenance
+from webhooks.delivery.dispatcher import Pump
+from webhooks.request import secrets
+from webhooks.request.sender import Sender
 from workers import supervision
 
 
@@ -29,5 +30,5 @@ def pumps(pump: Pump) -> dict[str, supervision.Pump]:
     return {
         "deliveries": pump.claim_due,
         "completions": pump.hand_back,
-        "chores": partial(chores.look_after, pump.wake),
+        "chores": partial(maintenance.look_after, pump.wake),
     }

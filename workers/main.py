@@ -19,7 +19,7 @@ from escrow import bell, database
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
-from webhooks.pump import Pump as Deliveries
+from webhooks.delivery.dispatcher import Pump as Deliveries
 from workers import cron, deadlines, deliveries, logs, payments, sequencer
 from workers.supervision import Pump, supervise
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from escrow import bell, log
 from escrow.bell import Topic
-from webhooks.pump import Pump
+from webhooks.delivery.dispatcher import Pump
 
 POLL_SECONDS: Final = 0.25
 """How late an event gets its position at most when no ring came through."""

@@ -9,7 +9,7 @@ from api.live.connections import Connections
 from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.execution import Runner
-from webhooks.watching import Watching
+from webhooks.owner.live import Watching
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webhooks.renewal import Standing
+    from webhooks.request.renewal import Standing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ async def apply(*, renew: bool) -> "Standing":
     """Look, and encrypt anew if asked to, in the deployment's database."""
     from earnest.embedded import deployment
     from escrow import database
-    from webhooks import renewal, secrets
+    from webhooks.request import renewal, secrets
 
     async with deployment() as settings:
         secrets.use(settings.secret_keys)

@@ -12,8 +12,8 @@ from escrow.errors import InvalidInput
 from schema.mutations.running import Call, Payload, mutation
 from schema.scalars import Cursor
 from schema.types.delivery import Delivery, WebhookReplay
-from webhooks import asking
-from webhooks.examples import EndpointTest
+from webhooks.events.examples import EndpointTest
+from webhooks.owner import operations
 
 
 @strawberry.type(description="The delivery that was asked for.")
@@ -40,7 +40,7 @@ class RedeliverInput:
     "is attempted at once. For managers with the scope `webhooks:manage` and the operator."
 )
 async def redeliver(call: Call, given: RedeliverInput) -> DeliveryPayload:
-    view, call.replayed = await asking.redeliver(given.delivery_id, by=call.actor, idempotency=call.idempotency)
+    view, call.replayed = await operations.redeliver(given.delivery_id, by=call.actor, idempotency=call.idempotency)
     return DeliveryPayload(delivery=Delivery.of(view))
 
 
@@ -59,7 +59,7 @@ class ReplayEventsInput:
     "managers with the scope `webhooks:manage` and the operator."
 )
 async def replay_events(call: Call, given: ReplayEventsInput) -> ReplayEventsPayload:
-    view, call.replayed = await asking.replay_events(
+    view, call.replayed = await operations.replay_events(
         given.endpoint_id,
         after=_position(given.after),
         since=given.since,
@@ -83,7 +83,7 @@ class SendTestEventInput:
     "managers with the scope `webhooks:manage` and the operator."
 )
 async def send_test_event(call: Call, given: SendTestEventInput) -> DeliveryPayload:
-    view, call.replayed = await asking.send_test_event(
+    view, call.replayed = await operations.send_test_event(
         given.endpoint_id, event_type=given.event_type, by=call.actor, idempotency=call.idempotency
     )
     return DeliveryPayload(delivery=Delivery.of(view))

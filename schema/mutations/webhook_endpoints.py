@@ -14,8 +14,8 @@ from escrow.accounts.state.endpoints import OVERLAP, Algorithm
 from escrow.ids import Kind
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.webhook_endpoint import WebhookEndpoint
-from webhooks import secrets
-from webhooks.addresses import UrlRefused, check_url
+from webhooks.request import secrets
+from webhooks.request.ssrf import UrlRefused, check_url
 
 
 @strawberry.type(description="The endpoint after the mutation.")

@@ -16,9 +16,9 @@ from schema.fields import read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node
 from schema.types.event import Event, event_of
-from webhooks import queries
-from webhooks.heads import Kind, State
-from webhooks.queries import AttemptError, Narrowing, Trigger
+from webhooks.delivery.lanes import Kind, State
+from webhooks.owner import queries
+from webhooks.owner.queries import AttemptError, Narrowing, Trigger
 
 
 @strawberry.type(description="One request for one delivery, and what came of it. Milliseconds count from its start.")

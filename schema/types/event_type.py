@@ -1,4 +1,4 @@
-"""The catalogue of events as GraphQL has it; its content is `webhooks.catalogue`'s."""
+"""The catalogue of events as GraphQL has it; its content is `webhooks.events.catalogue`'s."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 import strawberry
 from strawberry.scalars import JSON
 
-from webhooks import catalogue
+from webhooks.events import catalogue
 
 
 @strawberry.type(description="A type of event, and what is sent of it to webhook endpoints.")

@@ -18,7 +18,7 @@ from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, advance_clock, make_endpoint
 from tests.webhooks.partner import Partners, desk, fan_out_only, partners, settled
 from tests.workers.process import until
-from webhooks import replay
+from webhooks.owner import replays
 
 SCOPES = (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE)
 DELIVERY = "delivery { id endpointId eventId eventType kind state cursor stream }"
@@ -272,7 +272,7 @@ async def test_a_replay_of_the_future_is_over_at_once(people: People, client: Ca
     payload = await client.done("replayEvents", {"endpointId": endpoint.id, "since": since}, REPLAY)
     assert payload["replay"]["isOver"]
     assert payload["replay"]["after"] == payload["replay"]["until"]
-    assert not await replay.step()
+    assert not await replays.step()
 
 
 @pytest.mark.parametrize(

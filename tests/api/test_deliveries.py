@@ -15,8 +15,9 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
-from webhooks import claims, pump, queries
-from webhooks.sender import ErrorClass
+from webhooks.delivery import claims, dispatcher
+from webhooks.owner import queries
+from webhooks.request.sender import ErrorClass
 
 Fits = Callable[[dict[str, Any]], bool]
 
@@ -335,7 +336,7 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
 
 
 def test_every_error_that_an_attempt_can_have_has_words() -> None:
-    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, pump.INTERRUPTED}
+    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, dispatcher.INTERRUPTED}
 
 
 @pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])

@@ -17,9 +17,9 @@ from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.state.endpoints import Algorithm
 from tests.api.client import People, with_key
 from tests.factories import make_endpoint
-from webhooks import public_keys
-from webhooks.endpoints import endpoints
-from webhooks.signing import sign
+from webhooks.request import public_keys
+from webhooks.request.endpoints import endpoints
+from webhooks.request.signing import sign
 
 KEYS = "/.well-known/webhook-keys"
 
@@ -99,7 +99,7 @@ async def test_a_request_is_verified_with_the_published_key_of_its_endpoint(peop
 
 
 async def test_after_a_rotation_both_keys_are_published_until_the_overlap_is_over(people: People) -> None:
-    from webhooks import secrets
+    from webhooks.request import secrets
 
     made = await make_endpoint(people.deployment.client, algorithms=(Algorithm.ED25519,))
     (before,) = (await keys(people))["keys"]

@@ -10,7 +10,7 @@ import pytest
 
 from earnest import event_pages
 from earnest.cli import main
-from webhooks.catalogue import event_types, schema_document
+from webhooks.events.catalogue import event_types, schema_document
 
 
 def test_the_pages_are_what_the_code_says() -> None:

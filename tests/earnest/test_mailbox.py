@@ -10,7 +10,7 @@ import pytest
 from earnest.listening import PATH, served
 from earnest.mailbox import Mailbox
 from earnest.timeline import Tampered
-from webhooks.signing import HmacKey, sign
+from webhooks.request.signing import HmacKey, sign
 
 SECRET = b"s" * 32
 BODY = b'{"data":{"event":{"id":"evt_1"}}}'

@@ -19,9 +19,10 @@ import orjson
 from escrow import database, log
 from escrow.settings import Reach
 from tests.workers.process import until
-from webhooks import chores, secrets
-from webhooks.pump import Limits, Pump
-from webhooks.sender import Sender
+from webhooks.delivery import maintenance
+from webhooks.delivery.dispatcher import Limits, Pump
+from webhooks.request import secrets
+from webhooks.request.sender import Sender
 
 HANG: Final = 0
 """In place of a status: never answers."""
@@ -170,7 +171,8 @@ async def desk(*, request_seconds: float = 5.0, limits: Limits | None = None) ->
     async with Sender(reach=Reach.LOOPBACK, total_seconds=limits.request_seconds) as sender:
         pump = Pump(sender, limits=limits)
         running = [
-            asyncio.create_task(work) for work in (pump.claim_due(), pump.hand_back(), chores.look_after(pump.wake))
+            asyncio.create_task(work)
+            for work in (pump.claim_due(), pump.hand_back(), maintenance.look_after(pump.wake))
         ]
         try:
             yield Desk(pump)
@@ -185,7 +187,7 @@ async def desk(*, request_seconds: float = 5.0, limits: Limits | None = None) ->
 
 async def fan_out_only() -> int:
     """Sequence everything in a process that sends nothing."""
-    from webhooks.fanout import FanOut
+    from webhooks.delivery.fan_out import FanOut
 
     total = 0
     while count := await log.sequence(on_batch=FanOut(lease_seconds=30.0)):

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from escrow.settings import Reach
-from webhooks.addresses import BLOCKS, URL_LENGTH_MAX, Block, UrlRefused, check_url, verdict
+from webhooks.request.ssrf import BLOCKS, URL_LENGTH_MAX, Block, UrlRefused, check_url, verdict
 
 ON_THE_INTERNET = [
     "1.1.1.1",

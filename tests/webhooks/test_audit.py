@@ -10,8 +10,9 @@ import pytest
 from escrow import database
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import attempts_made, desk, fan_out_only, partners, settled, states
-from webhooks import pruning, replay
 from webhooks.audit import audit_deliveries
+from webhooks.delivery import retention
+from webhooks.owner import replays
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -80,13 +81,13 @@ async def test_what_is_not_as_the_log_has_it_is_named(what: str) -> None:
 async def test_finished_deliveries_go_after_a_while_and_what_waits_stays() -> None:
     await prepared()
     delivered = await database.fetch_value("SELECT id FROM deliveries WHERE state = 'DELIVERED' LIMIT 1")
-    again = await replay.redeliver(delivered)
+    again = await replays.redeliver(delivered)
     async with desk():
         pass
     await database.execute("UPDATE lanes SET done = tail, due_at = NULL WHERE lane = $1", again)
     await database.execute("UPDATE deliveries SET state = 'FAILED', finished_at = now() WHERE id = $1", again)
-    assert await pruning.prune(timedelta(days=1)) == 0
-    assert await pruning.prune(timedelta(seconds=-5)) == 5
+    assert await retention.prune(timedelta(days=1)) == 0
+    assert await retention.prune(timedelta(seconds=-5)) == 5
     assert await states() == {"PENDING": 5}
     rows = await database.fetch("SELECT delivery_id FROM delivery_attempts")
     pending = {row["id"] for row in await database.fetch("SELECT id FROM deliveries")}
@@ -98,7 +99,7 @@ async def test_finished_deliveries_go_after_a_while_and_what_waits_stays() -> No
 
 async def test_what_was_forgotten_is_never_asked_for_again() -> None:
     await prepared()
-    await pruning.prune(timedelta(seconds=-5))
+    await retention.prune(timedelta(seconds=-5))
     kept_from = await database.fetch_value("SELECT kept_from_position FROM delivery_retention")
-    await pruning.prune(timedelta(days=1))
+    await retention.prune(timedelta(days=1))
     assert await database.fetch_value("SELECT kept_from_position FROM delivery_retention") == kept_from > 1

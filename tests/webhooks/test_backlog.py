@@ -9,7 +9,7 @@ from escrow.accounts import running
 from escrow.accounts.commands.endpoints import DisableEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import fan_out_only
-from webhooks.backlog import DeliveryBacklog, backlog
+from webhooks.owner.stats import DeliveryBacklog, backlog
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -59,7 +59,7 @@ async def test_what_waits_for_a_receiver_is_no_lateness_of_ours() -> None:
 async def test_what_waits_for_one_receiver_does_not_hide_what_is_late_for_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhooks.backlog.COUNTED_MAX", 3)
+    monkeypatch.setattr("webhooks.owner.stats.COUNTED_MAX", 3)
     there = await Deployment.make()
     paused, late = await make_endpoint(there.client), await make_endpoint(there.client)
     await running.run(DisableEndpoint(endpoint_id=paused.id), by=there.client)

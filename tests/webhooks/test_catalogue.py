@@ -21,9 +21,10 @@ from escrow.ids import Kind, new
 from escrow.pipeline import run
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deployment, make_endpoint
-from webhooks import examples, secrets
-from webhooks.catalogue import body_schema, event_types, schema_document
-from webhooks.payloads import DeliveryMark, TextBeside, body
+from webhooks.events import examples
+from webhooks.events.catalogue import body_schema, event_types, schema_document
+from webhooks.request import secrets
+from webhooks.request.payloads import DeliveryMark, TextBeside, body
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = [one.name for one in event_types()]

@@ -31,11 +31,12 @@ from tests.webhooks.partner import (
     states,
 )
 from tests.workers.process import until
-from webhooks import health, pump, queries
 from webhooks.audit import audit_deliveries
-from webhooks.pump import Limits
-from webhooks.retries import DELAYS_SECONDS
-from webhooks.sender import Answer, Sender
+from webhooks.delivery import breaker, dispatcher
+from webhooks.delivery.dispatcher import Limits
+from webhooks.delivery.retries import DELAYS_SECONDS
+from webhooks.owner import queries
+from webhooks.request.sender import Answer, Sender
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -196,13 +197,13 @@ async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(mon
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
-        for _ in range(health.BREAK_AFTER + 5):
+        for _ in range(breaker.BREAK_AFTER + 5):
             await there.propose()
         await worker.fan_out()
         await until_open(end.id)
         opened = await health_of(end.id)
-        assert opened["failures"] >= health.BREAK_AFTER
-        assert 0 < opened["seconds"] <= health.PAUSE_SECONDS
+        assert opened["failures"] >= breaker.BREAK_AFTER
+        assert 0 < opened["seconds"] <= breaker.PAUSE_SECONDS
         # What was under way comes in; from then on nothing more is sent.
         await quiet(partner.arrivals)
         came = len(partner.arrivals)
@@ -219,7 +220,7 @@ async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(mon
         await until_open(end.id)
         await quiet(partner.arrivals)
         assert len(partner.arrivals) == came + 1
-        assert health.PAUSE_SECONDS < (await health_of(end.id))["seconds"] <= 2 * health.PAUSE_SECONDS
+        assert breaker.PAUSE_SECONDS < (await health_of(end.id))["seconds"] <= 2 * breaker.PAUSE_SECONDS
         partner.replies["/hook"] = 200
         await until_settled_with_dues()
         closed = await health_of(end.id)
@@ -531,7 +532,7 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         )
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
-        assert 50 < waiting["seconds"] <= pump.OWN_FAULT_SECONDS
+        assert 50 < waiting["seconds"] <= dispatcher.OWN_FAULT_SECONDS
 
 
 async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

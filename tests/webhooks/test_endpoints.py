@@ -14,9 +14,9 @@ from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.running import run
 from escrow.accounts.state.endpoints import Algorithm
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
-from webhooks import secrets
-from webhooks.endpoints import Endpoint, endpoints
-from webhooks.signing import sign
+from webhooks.request import secrets
+from webhooks.request.endpoints import Endpoint, endpoints
+from webhooks.request.signing import sign
 
 pytestmark = pytest.mark.usefixtures("database")
 

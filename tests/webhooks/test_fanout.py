@@ -18,7 +18,7 @@ from escrow.accounts.commands.endpoints import (
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import fan_out_only, matching
 from webhooks.audit import audit_deliveries
-from webhooks.fanout import FanOut
+from webhooks.delivery.fan_out import FanOut
 
 pytestmark = pytest.mark.usefixtures("database")
 

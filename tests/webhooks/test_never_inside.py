@@ -14,9 +14,9 @@ from yarl import URL
 
 from escrow.settings import Reach
 from tests.webhooks.receivers import Heard, Names, Receiver, answers, receiver
-from webhooks import addresses
-from webhooks.addresses import Block
-from webhooks.sender import Answer, ErrorClass, Sender
+from webhooks.request import ssrf
+from webhooks.request.sender import Answer, ErrorClass, Sender
+from webhooks.request.ssrf import Block
 
 OPEN = "127.0.0.1"
 DENIED = "0.0.0.0"  # noqa: S104 - an address to connect to, and to be kept from
@@ -55,7 +55,7 @@ async def test_a_name_with_any_denied_address_is_refused_as_a_whole(denied: str,
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in addresses.BLOCKS if not block.opened_by], ids=lambda block: str(block.network)
+    "block", [block for block in ssrf.BLOCKS if not block.opened_by], ids=lambda block: str(block.network)
 )
 async def test_a_name_in_any_block_of_the_table_is_refused(block: Block) -> None:
     for reach in Reach:
@@ -106,7 +106,7 @@ async def test_a_literal_that_slips_through_the_check_of_urls_is_stopped_at_the_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three hooks, one verdict: without the check of URLs, and with no name to resolve, the socket is never made."""
-    monkeypatch.setattr(addresses, "target", lambda url, **_: URL(url))
+    monkeypatch.setattr(ssrf, "target", lambda url, **_: URL(url))
     async with receiver() as seen, sender(Names()) as by:
         for host in (DENIED, "[::ffff:0.0.0.0]", "0"):
             answer = await post(by, seen.url(host))
@@ -146,7 +146,7 @@ async def test_a_pooled_connection_stays_where_it_was_judged_whatever_the_name_s
 def denied_later(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Lets a test deny loopback, as a new release with a longer table would."""
     yield monkeypatch
-    addresses.verdict.cache_clear()
+    ssrf.verdict.cache_clear()
 
 
 async def test_a_pooled_connection_to_an_address_that_is_denied_later_is_not_used(
@@ -154,9 +154,9 @@ async def test_a_pooled_connection_to_an_address_that_is_denied_later_is_not_use
 ) -> None:
     async with receiver() as seen, sender(Names(hooks_test=[OPEN])) as by:
         assert (await post(by, seen.url("hooks.test"))).is_success
-        newer = addresses.Block(addresses.BLOCKS[0].network.supernet(new_prefix=0), "denied since")
-        denied_later.setattr(addresses, "BLOCKS", (newer, *addresses.BLOCKS))
-        addresses.verdict.cache_clear()
+        newer = ssrf.Block(ssrf.BLOCKS[0].network.supernet(new_prefix=0), "denied since")
+        denied_later.setattr(ssrf, "BLOCKS", (newer, *ssrf.BLOCKS))
+        ssrf.verdict.cache_clear()
         for _ in range(2):
             assert (await post(by, seen.url("hooks.test"))).error is ErrorClass.ADDRESS_REFUSED
         assert (seen.connections, len(seen.heard)) == (1, 1)

@@ -30,8 +30,8 @@ from escrow.cursors import read_cursor
 from escrow.ids import Kind
 from tests.escrow.agreement.stage import named
 from tests.escrow.agreement.test_totality import largest
-from webhooks.examples import CLASSES, event_of
-from webhooks.payloads import BODY_BYTES_MAX, DeliveryMark, TextBeside, body
+from webhooks.events.examples import CLASSES, event_of
+from webhooks.request.payloads import BODY_BYTES_MAX, DeliveryMark, TextBeside, body
 
 VERSION = "2026-11-22"
 SCRIPTS = {"latin": "x", "greek": "λ", "han": "工", "emoji": "🦊", "control": "\x01", "quotes": '"'}

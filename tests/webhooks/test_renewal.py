@@ -8,9 +8,9 @@ from standardwebhooks import Webhook
 from escrow import database
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
 from tests.webhooks.test_endpoints import request
-from webhooks import renewal, secrets
-from webhooks.endpoints import endpoints
-from webhooks.renewal import Standing, survey
+from webhooks.request import renewal, secrets
+from webhooks.request.endpoints import endpoints
+from webhooks.request.renewal import Standing, survey
 
 pytestmark = pytest.mark.usefixtures("database")
 

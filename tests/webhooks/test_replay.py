@@ -15,8 +15,9 @@ from escrow.ids import Kind
 from tests.factories import Deployment, advance_clock, make_endpoint
 from tests.webhooks.partner import attempts_made, desk, fan_out_only, in_order, partners, settled, states
 from tests.workers.process import until
-from webhooks import chores, replay
 from webhooks.audit import audit_deliveries
+from webhooks.delivery import maintenance
+from webhooks.owner import replays
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -46,7 +47,7 @@ async def test_a_finished_delivery_is_made_once_more_with_the_same_id_and_says_t
         await settled()
         first = await database.fetch_row("SELECT * FROM deliveries ORDER BY position LIMIT 1")
         assert first is not None
-        again = await replay.redeliver(first["id"])
+        again = await replays.redeliver(first["id"])
         assert again != first["id"]
         await settled()
     assert partner.events().count(first["event_id"]) == 2
@@ -75,7 +76,7 @@ async def test_a_delivery_that_waits_is_hastened_and_not_doubled() -> None:
         await until(waits)
         partner.replies["/hook"] = 200
         first = await database.fetch_value("SELECT id FROM deliveries ORDER BY position LIMIT 1")
-        assert await replay.redeliver(first) == first
+        assert await replays.redeliver(first) == first
         await settled()
     assert await states() == {"DELIVERED": 3}
     assert in_order(partner.arrivals)
@@ -93,7 +94,7 @@ async def test_a_redelivery_waits_for_no_lane_and_holds_up_none() -> None:
         first = await database.fetch_row("SELECT * FROM deliveries ORDER BY position LIMIT 1")
         assert first is not None
         partner.replies["/hook"] = lambda arrival: 500 if arrival.body["data"]["replay"] else 200
-        again = await replay.redeliver(first["id"])
+        again = await replays.redeliver(first["id"])
         await attempts_made(4)
         await deal.accept()
         await worker.fan_out()
@@ -116,11 +117,11 @@ async def test_what_cannot_be_redelivered_is_refused_and_makes_nothing() -> None
     await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
     before = await database.fetch_value("SELECT count(*) FROM deliveries")
     with pytest.raises(InvalidState, match="was deleted"):
-        await replay.redeliver(delivery_id)
+        await replays.redeliver(delivery_id)
     with pytest.raises(NotFound, match="no delivery"):
-        await replay.redeliver(ids.new(Kind.DELIVERY))
+        await replays.redeliver(ids.new(Kind.DELIVERY))
     test = {"event_id": ids.new(Kind.EVENT), "event_type": "x", "event_body": "{}", "stream_id": "acc"}
-    for refused in (replay.enqueue_test(end.id, **test), replay.replay(end.id, after=0)):
+    for refused in (replays.enqueue_test(end.id, **test), replays.replay(end.id, after=0)):
         with pytest.raises(NotFound, match="no webhook endpoint"):
             await refused
     assert await database.fetch_value("SELECT count(*) FROM deliveries") == before
@@ -136,7 +137,7 @@ async def test_a_replay_sends_what_the_filter_lets_through_in_order_marked_from_
         end = await make_endpoint(there.client, partner.url(), event_types=("contract.*", "milestone.*"))
         await worker.fan_out()
         after = await database.fetch_value("SELECT min(position) FROM log_positions WHERE stream_id = $1", early.id)
-        replay_id = await replay.replay(end.id, after=after)
+        replay_id = await replays.replay(end.id, after=after)
         await late.accept()
         await replayed(replay_id)
         assert all(arrival.body["data"]["replay"] for arrival in partner.arrivals)
@@ -159,7 +160,7 @@ async def test_a_replay_sends_what_the_filter_lets_through_in_order_marked_from_
 async def test_a_replay_makes_so_many_deliveries_in_a_step_and_waits_while_many_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replay, "EVENTS_PER_STEP", 4)
+    monkeypatch.setattr(replays, "EVENTS_PER_STEP", 4)
     there = await Deployment.make()
     for _ in range(4):
         await there.propose()
@@ -167,14 +168,14 @@ async def test_a_replay_makes_so_many_deliveries_in_a_step_and_waits_while_many_
         pass
     end = await make_endpoint(there.client)
     await fan_out_only()
-    await replay.replay(end.id, after=0)
+    await replays.replay(end.id, after=0)
     made = []
     for _ in range(2):
-        assert await replay.step()
+        assert await replays.step()
         made.append(await database.fetch_value("SELECT count(*) FROM deliveries"))
-        assert not await replay.step(), "not due yet"
+        assert not await replays.step(), "not due yet"
         pause = await database.fetch_value("SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM replays")
-        assert 0 < pause <= replay.STEP_SECONDS
+        assert 0 < pause <= replays.STEP_SECONDS
         await database.execute("UPDATE replays SET due_at = clock_timestamp()")
     assert made == [4, 8]
     await database.execute(
@@ -182,12 +183,12 @@ async def test_a_replay_makes_so_many_deliveries_in_a_step_and_waits_while_many_
         "FROM generate_series(1, 200) AS n",
         end.id,
     )
-    assert not await replay.step()
+    assert not await replays.step()
     assert await database.fetch_value("SELECT count(*) FROM deliveries") == 8
 
 
 async def test_a_replay_looks_at_a_long_log_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "LOOKED_AT_MAX", 3)
+    monkeypatch.setattr(replays, "LOOKED_AT_MAX", 3)
     there = await Deployment.make()
     await there.propose()
     while await log.sequence():
@@ -195,7 +196,7 @@ async def test_a_replay_looks_at_a_long_log_a_little_at_a_time(monkeypatch: pyte
     async with partners() as partner, desk() as worker:
         end = await make_endpoint(there.mediator, partner.url())
         await worker.fan_out()
-        replay_id = await replay.replay(end.id, after=0)
+        replay_id = await replays.replay(end.id, after=0)
         await replayed(replay_id)
     assert [a.body["type"] for a in partner.arrivals] == [
         "account.created",
@@ -214,12 +215,12 @@ async def test_a_replay_from_a_time_begins_with_the_first_event_that_occurred_th
         pass
     at = await database.fetch_value("SELECT min(occurred_at) FROM events WHERE stream_id = $1", later.id)
     first = await database.fetch_value("SELECT min(position) FROM log_positions WHERE stream_id = $1", later.id)
-    assert await replay.position_before(at) == first - 1
-    assert await replay.position_before(at - timedelta(hours=1)) == first - 1
-    assert await replay.position_before(at + timedelta(days=9)) == await log.last_position()
-    assert await replay.position_before(at - timedelta(days=9)) == 0
+    assert await replays.position_before(at) == first - 1
+    assert await replays.position_before(at - timedelta(hours=1)) == first - 1
+    assert await replays.position_before(at + timedelta(days=9)) == await log.last_position()
+    assert await replays.position_before(at - timedelta(days=9)) == 0
     with pytest.raises(ValueError, match="after a position or at a time"):
-        await replay.replay("whe_1")
+        await replays.replay("whe_1")
 
 
 async def test_a_disabled_endpoint_gets_its_replay_once_it_is_enabled() -> None:
@@ -231,7 +232,7 @@ async def test_a_disabled_endpoint_gets_its_replay_once_it_is_enabled() -> None:
         end = await make_endpoint(there.client, partner.url())
         await running.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
-        await replay.replay(end.id, after=0)
+        await replays.replay(end.id, after=0)
         await running.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await settled()
@@ -248,21 +249,21 @@ async def test_a_replay_of_a_deleted_endpoint_ends() -> None:
     there = await Deployment.make()
     end = await make_endpoint(there.client)
     await fan_out_only()
-    await replay.replay(end.id, after=0)
+    await replays.replay(end.id, after=0)
     await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
     await fan_out_only()
-    assert await replay.step()
+    assert await replays.step()
     assert await database.fetch("SELECT FROM deliveries WHERE kind = 'REPLAY'") == []
     assert await database.fetch_value("SELECT due_at FROM replays") is None
 
 
 async def test_replays_to_a_receiver_that_is_behind_do_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "WAITING_MAX", 1)
+    monkeypatch.setattr(replays, "WAITING_MAX", 1)
     there = await Deployment.make()
     behind, other = await make_endpoint(there.client), await make_endpoint(there.freelancer)
     await there.propose()
     await fan_out_only()
-    await replay.enqueue_test(
+    await replays.enqueue_test(
         behind.id,
         event_id=ids.new(Kind.EVENT),
         event_type="x",
@@ -271,11 +272,11 @@ async def test_replays_to_a_receiver_that_is_behind_do_not_hold_up_others(monkey
     )
     await database.execute("UPDATE lanes SET due_at = NULL, done = tail WHERE endpoint_id = $1", other.id)
     for _ in range(3):
-        await replay.replay(behind.id, after=0)
-    last = await replay.replay(other.id, after=0)
-    assert await replay.step(), "the one of the receiver that keeps up"
+        await replays.replay(behind.id, after=0)
+    last = await replays.replay(other.id, after=0)
+    assert await replays.step(), "the one of the receiver that keeps up"
     assert await database.fetch_value("SELECT deliveries FROM replays WHERE id = $1", last) > 0
-    assert not await replay.step()
+    assert not await replays.step()
     made = "SELECT sum(deliveries) FROM replays WHERE endpoint_id = $1"
     assert await database.fetch_value(made, behind.id) == 0
 
@@ -285,14 +286,14 @@ async def test_an_endpoint_has_a_few_replays_under_way_and_no_more() -> None:
     end, other = await make_endpoint(there.client), await make_endpoint(there.client)
     await there.propose()
     await fan_out_only()
-    for _ in range(replay.UNDER_WAY_MAX):
-        await replay.replay(end.id, after=0)
+    for _ in range(replays.UNDER_WAY_MAX):
+        await replays.replay(end.id, after=0)
     with pytest.raises(InvalidState, match="at most 10 replays"):
-        await replay.replay(end.id, after=0)
-    assert await database.fetch_value("SELECT count(*) FROM replays") == replay.UNDER_WAY_MAX
-    await replay.replay(other.id, after=0)
+        await replays.replay(end.id, after=0)
+    assert await database.fetch_value("SELECT count(*) FROM replays") == replays.UNDER_WAY_MAX
+    await replays.replay(other.id, after=0)
     await database.execute("UPDATE replays SET due_at = NULL")
-    await replay.replay(end.id, after=0)
+    await replays.replay(end.id, after=0)
 
 
 async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() -> None:
@@ -305,13 +306,13 @@ async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() ->
         await asked.wait()
         await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
         await fan_out_only()
-        await chores.tasks()
+        await maintenance.tasks()
 
     deleting = asyncio.create_task(delete())
     async with database.transaction():
         test = {"event_type": "x", "event_body": "{}", "stream_id": there.client.account_id or ""}
-        await replay.enqueue_test(end.id, event_id=ids.new(Kind.EVENT), **test)
-        await replay.replay(end.id, after=0)
+        await replays.enqueue_test(end.id, event_id=ids.new(Kind.EVENT), **test)
+        await replays.replay(end.id, after=0)
         asked.set()
         await asyncio.sleep(0.5)
     await deleting
@@ -326,7 +327,7 @@ async def test_a_test_goes_the_same_way_and_stands_in_no_log() -> None:
         await worker.fan_out()
         event_id = ids.new(Kind.EVENT)
         body = log.canonical({"id": event_id, "type": "contract.accepted", "occurredAt": "2026-11-22T12:00:00.000000Z"})
-        delivery_id = await replay.enqueue_test(
+        delivery_id = await replays.enqueue_test(
             end.id,
             event_id=event_id,
             event_type="contract.accepted",
@@ -335,7 +336,7 @@ async def test_a_test_goes_the_same_way_and_stands_in_no_log() -> None:
         )
         await settled()
         assert partner.events() == [event_id]
-        assert await replay.redeliver(delivery_id) != delivery_id
+        assert await replays.redeliver(delivery_id) != delivery_id
         await settled()
     assert partner.events() == [event_id] * 2
     assert [(a.position, a.body["data"]["test"]) for a in partner.arrivals] == [("", True)] * 2

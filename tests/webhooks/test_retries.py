@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from webhooks.retries import (
+from webhooks.delivery.retries import (
     BUSY_SECONDS_MIN,
     DELAYS_SECONDS,
     JITTER,
@@ -17,7 +17,7 @@ from webhooks.retries import (
     Verdict,
     judge,
 )
-from webhooks.sender import Answer, ErrorClass
+from webhooks.request.sender import Answer, ErrorClass
 
 HOUR = 3600
 

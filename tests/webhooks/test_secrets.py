@@ -7,8 +7,8 @@ import os
 import pytest
 
 from escrow.accounts.state.endpoints import Algorithm
-from webhooks import secrets
-from webhooks.secrets import Undecipherable, Vault
+from webhooks.request import secrets
+from webhooks.request.secrets import Undecipherable, Vault
 
 OLD, NEW = b"o" * 32, b"n" * 32
 ENDPOINT = "whe_01kathd3v0f6x8zj9s5m2w7q4r"

@@ -28,8 +28,8 @@ from tests.webhooks.receivers import (
     receiver,
     says,
 )
-from webhooks.resolving import Resolver, SystemResolver
-from webhooks.sender import EXCERPT_BYTES_MAX, Answer, ErrorClass, Sender, retry_after_seconds
+from webhooks.request.dns import Resolver, SystemResolver
+from webhooks.request.sender import EXCERPT_BYTES_MAX, Answer, ErrorClass, Sender, retry_after_seconds
 
 BODY = b'{"type":"milestone.released"}'
 SIGNED = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1,x"}

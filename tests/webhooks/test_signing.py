@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from webhooks.secrets import secret_text
-from webhooks.signing import Ed25519Key, HmacKey, SigningKey, sign
+from webhooks.request.secrets import secret_text
+from webhooks.request.signing import Ed25519Key, HmacKey, SigningKey, sign
 
 SECRET, OTHER = b"s" * 32, b"o" * 32
 BODY = '{"type":"milestone.released","data":{"title":"Zoë 工房 🦊"}}'.encode()

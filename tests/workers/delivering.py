@@ -1,6 +1,6 @@
 """A worker whose deliveries hurry, and that dies or stops at a chosen point: `python -m tests.workers.delivering JSON`.
 
-`hurry` makes seconds of the days between retries, `limits` are those of `webhooks.pump`. At its point the process kills itself,
+`hurry` makes seconds of the days between retries, `limits` are those of the dispatcher. At its point the process kills itself,
 or stops itself until somebody continues it; `after` tells how often the point is passed unharmed.
 """
 
@@ -18,9 +18,10 @@ import orjson
 import uvloop
 
 from escrow.settings import Settings
-from webhooks import completion, endpoints, fanout, pump, retries, secrets
-from webhooks.pump import Limits, Pump
-from webhooks.sender import Answer, Sender
+from webhooks.delivery import completion, dispatcher, fan_out, retries
+from webhooks.delivery.dispatcher import Limits, Pump
+from webhooks.request import endpoints, secrets
+from webhooks.request.sender import Answer, Sender
 from workers.main import run
 
 POINTS: Final = (
@@ -61,7 +62,7 @@ class MortalSender(Sender):
 
 def arm() -> None:
     """Put the points where they belong, and hurry."""
-    complete, introduce, write = completion.complete, endpoints.endpoints, fanout.FanOut._write
+    complete, introduce, write = completion.complete, endpoints.endpoints, fan_out.FanOut._write
     take = Pump.take
 
     async def mortal_complete(*args: Any, **options: Any) -> completion.Next:
@@ -79,20 +80,20 @@ def arm() -> None:
             end()
         return found
 
-    async def mortal_write(self: fanout.FanOut, *args: Any) -> Any:
+    async def mortal_write(self: fan_out.FanOut, *args: Any) -> Any:
         rows = await write(self, *args)
         if reached("in_mid_fan_out"):
             end()
         return rows
 
-    def mortal_take(self: Pump, batch: fanout.FanOut) -> None:
+    def mortal_take(self: Pump, batch: fan_out.FanOut) -> None:
         if batch.heads and reached("after_fan_out"):
             end()
         take(self, batch)
 
     completion.complete = mortal_complete
-    vars(pump)["endpoints"] = mortal_introduce
-    fanout.FanOut._write = mortal_write  # type: ignore[method-assign,assignment]
+    vars(dispatcher)["endpoints"] = mortal_introduce
+    fan_out.FanOut._write = mortal_write  # type: ignore[method-assign,assignment]
     Pump.take = mortal_take  # type: ignore[method-assign]
     if _options.get("hurry"):
         retries.DELAYS_SECONDS = (0.05,) * len(retries.DELAYS_SECONDS)  # type: ignore[misc]

@@ -30,7 +30,7 @@ from tests.webhooks.partner import (
 from tests.workers.process import WorkerProcess, until, worker
 from tests.workers.test_engines_away import own_redis as own_redis
 from webhooks.audit import audit_deliveries
-from webhooks.claims import ABANDONED
+from webhooks.delivery.claims import ABANDONED
 
 SHORT: Final = {"hurry": True, "limits": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 """Leases that end within a test."""

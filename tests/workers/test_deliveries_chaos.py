@@ -19,7 +19,7 @@ from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import HANG, Arrival, fan_out_only, in_order, matching, partners
 from tests.workers.process import until, worker
 from webhooks.audit import audit_deliveries
-from webhooks.retries import DELAYS_SECONDS
+from webhooks.delivery.retries import DELAYS_SECONDS
 
 CONTRACTS: Final = 1_000
 WORKERS: Final = 4

@@ -12,8 +12,8 @@ from escrow.database import fetch, fetch_value
 from escrow.payments import orders
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import strike
-from webhooks.pump import Pump
-from webhooks.sender import Sender
+from webhooks.delivery.dispatcher import Pump
+from webhooks.request.sender import Sender
 from workers import cron, payments, sequencer, supervision
 from workers.logs import LineFormatter
 

@@ -1,6 +1,6 @@
 """What can be asked of webhook endpoints. Values only, not yet checked; secrets come made and encrypted.
 
-Whether a URL may be sent to is judged by whoever sends (`webhooks.addresses`); the judgement comes with the command, so that
+Whether a URL may be sent to is judged by whoever sends (`webhooks.request.ssrf`); the judgement comes with the command, so that
 it takes its place among the refusals.
 """
 

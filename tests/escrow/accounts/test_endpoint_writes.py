@@ -19,7 +19,7 @@ from escrow.audit import audit
 from escrow.errors import DomainError, NotFound, VersionConflict
 from escrow.idempotency import idempotency
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
-from webhooks import secrets
+from webhooks.request import secrets
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from escrow import database
 from escrow.accounts.state.endpoints import Algorithm
-from webhooks import secrets
-from webhooks.signing import SigningKey
+from webhooks.request import secrets
+from webhooks.request.signing import SigningKey
 
 _log = logging.getLogger(__name__)
 

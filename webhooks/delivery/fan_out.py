@@ -16,9 +16,9 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from escrow import database, ids
-from webhooks import subscriptions
-from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
-from webhooks.subscriptions import Match, Placed
+from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
+from webhooks.events import filters
+from webhooks.events.filters import Match, Placed
 
 Places = Callable[[str], int]
 """How many more requests this process would begin at an endpoint now."""
@@ -48,11 +48,11 @@ class FanOut:
             Placed(position=row["position"], event_id=row["event_id"], stream_id=row["stream_id"], type=row["type"])
             for row in rows
         ]
-        tasks = await subscriptions.follow(connection, events)
-        found = await subscriptions.matches(connection, events)
+        tasks = await filters.follow(connection, events)
+        found = await filters.matches(connection, events)
         if found:
             await self._deliver(connection, found)
-        await subscriptions.leave(connection, tasks)
+        await filters.leave(connection, tasks)
         self.is_left_over = self.is_left_over or bool(tasks)
 
     async def _deliver(self, connection: database.Connection, found: Sequence[Match]) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import uuid4
 
 from escrow import database
-from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
+from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
 
 ENDPOINTS_MAX: Final = 128
 """Endpoints that one claim looks at; the next one goes on from there."""

@@ -18,7 +18,7 @@ from escrow import database, ids
 from escrow.access import Actor, ActorKind
 from escrow.database import Record
 from escrow.ids import Kind as IdKind
-from webhooks.heads import Kind, State
+from webhooks.delivery.lanes import Kind, State
 
 SCANNED_MAX: Final = 20_000
 """Deliveries that one page looks at, shared among the endpoints: what is rare among millions is found by turning pages, and no

@@ -13,9 +13,9 @@ from typing import Final
 
 from escrow import bell, database
 from escrow.bell import Topic
-from webhooks import replay
-from webhooks.heads import State
-from webhooks.subscriptions import Task
+from webhooks.delivery.lanes import State
+from webhooks.events.filters import Task
+from webhooks.owner import replays
 
 POLL_SECONDS: Final = 1.0
 """How late a chore is noticed at most when no ring came through; replays take their next step as often."""
@@ -45,7 +45,7 @@ async def _do() -> bool:
     if found is None or not (found["tasks"] or found["replays"]):
         return False
     done = await tasks()
-    return await replay.step() or done
+    return await replays.step() or done
 
 
 async def tasks() -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from webhooks.completion import Completed
+    from webhooks.delivery.completion import Completed
 
 BREAK_AFTER: Final = 10
 """Failures in a row, over all lanes, that open the breaker. A receiver that fails one time in five does so by chance once in

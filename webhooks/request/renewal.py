@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow import database
-from webhooks.secrets import Undecipherable, vault
+from webhooks.request.secrets import Undecipherable, vault
 
 PAGE: Final = 500
 

@@ -16,9 +16,10 @@ from escrow import codec, log
 from escrow.access import ActorKind
 from escrow.accounts.state.endpoints import API_VERSIONS
 from escrow.agreement.events import WITHHELD, Event
-from webhooks import examples, payloads
-from webhooks.examples import CLASSES, EndpointTest
-from webhooks.payloads import DeliveryMark
+from webhooks.events import examples
+from webhooks.events.examples import CLASSES, EndpointTest
+from webhooks.request import payloads
+from webhooks.request.payloads import DeliveryMark
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

@@ -32,8 +32,8 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from escrow.settings import Reach
-from webhooks import addresses
-from webhooks.resolving import Resolver, SystemResolver
+from webhooks.request import ssrf
+from webhooks.request.dns import Resolver, SystemResolver
 
 TOTAL_SECONDS: Final = 15.0
 """From the first look at the name to the last byte of the answer."""
@@ -155,7 +155,7 @@ class Sender:
         token = _current.set(exchange)
         try:
             async with asyncio.timeout(self._total_seconds):
-                await self._exchange(exchange, addresses.target(url, reach=self._reach), headers, body)
+                await self._exchange(exchange, ssrf.target(url, reach=self._reach), headers, body)
         except TimeoutError:
             exchange.error = exchange.error or ErrorClass.TIMEOUT
         except Exception as error:  # noqa: BLE001 - whatever a receiver provokes is its answer, not our failure
@@ -260,7 +260,7 @@ class _Connector(aiohttp.TCPConnector):
         exchange = _current.get()
         connection = await self._connection(exchange, req, traces, timeout)
         peer = connection.transport.get_extra_info("peername") if connection.transport is not None else None
-        if not peer or addresses.verdict(peer[0], reach=self._reach) is not None:
+        if not peer or ssrf.verdict(peer[0], reach=self._reach) is not None:
             connection.close()
             _refuse()
         exchange.address = peer[0]
@@ -283,7 +283,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
-        if addresses.verdict(sockaddr[0], reach=self._reach) is not None:
+        if ssrf.verdict(sockaddr[0], reach=self._reach) is not None:
             _refuse()
         return socket.socket(family, kind, protocol)
 
@@ -306,7 +306,7 @@ class _JudgingResolver(AbstractResolver):
         if not found:
             exchange.error = ErrorClass.DNS_FAILED
             raise OSError("the name has no address")
-        if any(addresses.verdict(address, reach=self._reach) is not None for address in found):
+        if any(ssrf.verdict(address, reach=self._reach) is not None for address in found):
             _refuse()
         exchange.dns_ms = exchange.ms()
         return [_result(host, port, address) for address in found[:ADDRESSES_TRIED_MAX]]
@@ -341,7 +341,7 @@ def _class_of(error: Exception) -> ErrorClass:
 
 
 _CLASSES: Final[tuple[tuple[type[Exception], ErrorClass], ...]] = (
-    (addresses.UrlRefused, ErrorClass.URL_REFUSED),
+    (ssrf.UrlRefused, ErrorClass.URL_REFUSED),
     (aiohttp.ClientConnectorDNSError, ErrorClass.DNS_FAILED),
     (aiohttp.ClientConnectorCertificateError, ErrorClass.CERTIFICATE_REFUSED),
     (aiohttp.ClientConnectorSSLError, ErrorClass.TLS_FAILED),

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from escrow.accounts.state.endpoints import Algorithm, SealedSecret, SecretFacts
-from webhooks.signing import Ed25519Key, HmacKey, SigningKey
+from webhooks.request.signing import Ed25519Key, HmacKey, SigningKey
 
 SECRET_BYTES: Final = 32
 """Of chance, for either algorithm; the standard asks for 24 to 64 bytes of an HMAC secret."""
@@ -87,7 +87,7 @@ def use(keys: Sequence[bytes]) -> None:
 def vault() -> Vault:
     """The process's vault. Raises `RuntimeError` if nobody gave it keys."""
     if _vault is None:
-        raise RuntimeError("webhooks.secrets.use(settings.secret_keys) was not called in this process")
+        raise RuntimeError("webhooks.request.secrets.use(settings.secret_keys) was not called in this process")
     return _vault
 
 

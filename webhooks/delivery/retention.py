@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from escrow import database
-from webhooks.heads import Kind, State
-from webhooks.replay import position_recorded_before
+from webhooks.delivery.lanes import Kind, State
+from webhooks.owner.replays import position_recorded_before
 
 KEPT: Final = timedelta(days=90)
 """How long a finished delivery can be looked up."""

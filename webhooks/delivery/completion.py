@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from escrow import database, ids
-from webhooks import health
-from webhooks.heads import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
-from webhooks.retries import Outcome
-from webhooks.sender import Answer
+from webhooks.delivery import breaker
+from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
+from webhooks.delivery.retries import Outcome
+from webhooks.request.sender import Answer
 
 FAILING_MAX: Final = timedelta(days=5)
 """An endpoint that had no success for so long is disabled."""
@@ -63,7 +63,7 @@ class Next:
 async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
     """Write down what came of these, at most one of each lane."""
     sent_at = time.monotonic()
-    troubles = health.summarise(done)
+    troubles = breaker.summarise(done)
     attempts = [one for one in done if one.answer is not None or one.error is not None]
     rows = await database.fetch(
         _COMPLETE,
@@ -78,10 +78,10 @@ async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
         [one.goes_on for one in done],
         lease_seconds,
         *_columns([_attempt(one) for one in attempts], _ATTEMPT_COLUMNS),
-        *_columns([trouble.row() for trouble in troubles], health.COLUMNS),
-        health.BREAK_AFTER,
-        health.PAUSE_SECONDS,
-        health.PAUSE_SECONDS_MAX,
+        *_columns([trouble.row() for trouble in troubles], breaker.COLUMNS),
+        breaker.BREAK_AFTER,
+        breaker.PAUSE_SECONDS,
+        breaker.PAUSE_SECONDS_MAX,
         FAILING_MAX,
         [one.head.endpoint_version for one in done],
     )
@@ -191,7 +191,7 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (delivery_id, token) DO UPDATE SET status = excluded.status, error = excluded.error,
         address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
         first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
-), {health.note_sql(first=23)}
+), {breaker.note_sql(first=23)}
 SELECT next.before, next.endpoint_id, next.lane, 0 AS failures, NULL AS given_up, next.delivery_id, next.position,
     next.event_id, next.kind, next.is_due, next.is_extended, {CONTENT_COLUMNS.format(head="next")}, clock_timestamp() AS at
 FROM (

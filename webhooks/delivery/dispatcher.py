@@ -17,13 +17,14 @@ from typing import Any, Final, Protocol
 
 from escrow import bell, database
 from escrow.bell import Topic, Wakeups
-from webhooks import claims, completion, disabling, signing
-from webhooks.completion import COMPLETIONS_MAX, Completed
-from webhooks.endpoints import Endpoint, endpoints
-from webhooks.fanout import FanOut
-from webhooks.heads import Head, Lease
-from webhooks.retries import Outcome, judge
-from webhooks.sender import TOTAL_SECONDS, Answer
+from webhooks.delivery import claims, completion, disabling
+from webhooks.delivery.completion import COMPLETIONS_MAX, Completed
+from webhooks.delivery.fan_out import FanOut
+from webhooks.delivery.lanes import Head, Lease
+from webhooks.delivery.retries import Outcome, judge
+from webhooks.request import signing
+from webhooks.request.endpoints import Endpoint, endpoints
+from webhooks.request.sender import TOTAL_SECONDS, Answer
 
 OWN_FAULT_SECONDS: Final = 60.0
 """What fails for a reason of ours is tried again after so long, and uses up no attempt."""
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class Poster(Protocol):
-    """Whoever sends a request: `webhooks.sender.Sender`."""
+    """Whoever sends a request: `webhooks.request.sender.Sender`."""
 
     async def post(self, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
         """What came of it; only cancelling raises."""

@@ -13,8 +13,9 @@ from typing import Final
 from uuid import UUID
 
 from escrow import database
-from webhooks import examples, payloads
-from webhooks.payloads import DeliveryMark, TextBeside
+from webhooks.events import examples
+from webhooks.request import payloads
+from webhooks.request.payloads import DeliveryMark, TextBeside
 
 
 class Kind(StrEnum):

@@ -15,8 +15,8 @@ from typing import Final
 from escrow import bell, cursors, database, ids, log
 from escrow.bell import Topic
 from escrow.errors import InvalidState, NotFound
-from webhooks.heads import Kind, State
-from webhooks.subscriptions import AUDIENCE, FITS, OPEN
+from webhooks.delivery.lanes import Kind, State
+from webhooks.events.filters import AUDIENCE, FITS, OPEN
 
 EVENTS_PER_STEP: Final = 25
 STEP_SECONDS: Final = 1.0

@@ -1,6 +1,6 @@
 """What an owner may ask of deliveries: one once more, a stretch of the log once more, a test. Seen first, then allowed.
 
-With an idempotency key a repetition answers with what the first one made. How it is done is `webhooks.replay`'s business.
+With an idempotency key a repetition answers with what the first one made. How it is done is `webhooks.owner.replays`'s business.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from escrow.bell import Topic
 from escrow.errors import Forbidden, InvalidInput, NotFound, quoted
 from escrow.idempotency import Idempotency, stored
 from escrow.idempotency import replay as repeated
-from webhooks import examples, queries
-from webhooks import replay as mechanics
-from webhooks.queries import DeliveryView, ReplayView
+from webhooks.events import examples
+from webhooks.owner import queries
+from webhooks.owner import replays as mechanics
+from webhooks.owner.queries import DeliveryView, ReplayView
 
 Result = Mapping[str, str]
 
