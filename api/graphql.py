@@ -1,4 +1,4 @@
-"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.execution`."""
+"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.engine.execution`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from api.tracing import trace_id
 from escrow.access import Actor
-from schema.context import Context
-from schema.execution import NotAQuery, Operation
+from schema.engine.context import Context
+from schema.engine.execution import NotAQuery, Operation
 
 
 class GraphQLEndpoint:

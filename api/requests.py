@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from api.negotiation import JSON, parse_content_type
-from schema.execution import Operation
+from schema.engine.execution import Operation
 
 BODY_BYTES_MAX: Final = 4_000_000
 """The largest plan (200 milestones with every text at its limit in characters of one byte) takes 2.5 million of it."""

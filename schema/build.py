@@ -13,22 +13,22 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
-from schema.execution import Runner
-from schema.idempotency import idempotent
+from schema.engine.execution import Runner
+from schema.engine.idempotent_directive import idempotent
 from schema.mutations import (
     accounts,
-    calendar,
-    changes,
-    clock,
+    calendars,
+    change_requests,
+    contracts,
     deliveries,
+    deposits,
     disputes,
+    endpoints,
     imports,
-    money,
-    plan,
+    milestones,
     references,
     refunds,
-    terms,
-    webhook_endpoints,
+    testclock,
     work,
 )
 from schema.nodes import NODE_TYPES
@@ -41,20 +41,20 @@ SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 Mutation: Final = create_type(
     "Mutation",
     [
-        *terms.FIELDS,
-        *plan.FIELDS,
+        *contracts.FIELDS,
+        *milestones.FIELDS,
         *imports.FIELDS,
-        *money.FIELDS,
+        *deposits.FIELDS,
         *work.FIELDS,
-        *changes.FIELDS,
+        *change_requests.FIELDS,
         *refunds.FIELDS,
         *disputes.FIELDS,
         *references.FIELDS,
         *accounts.FIELDS,
-        *calendar.FIELDS,
-        *webhook_endpoints.FIELDS,
+        *calendars.FIELDS,
+        *endpoints.FIELDS,
         *deliveries.FIELDS,
-        *clock.FIELDS,
+        *testclock.FIELDS,
     ],
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
 )

@@ -18,10 +18,10 @@ from escrow.queries.milestones import MilestoneOrder
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.connections import Connection, connection, page_size
-from schema.context import Context
+from schema.engine.context import Context
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
 
 TITLE_MAX: Final = 200
 

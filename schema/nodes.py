@@ -9,18 +9,18 @@ from typing import Any, Final
 from escrow import ids
 from escrow.access import Scope
 from escrow.ids import Kind
-from schema.context import Context
-from schema.types.account import Account, ApiKey, Member, account_of, key_of, member_of
-from schema.types.changes import ChangeRequest, change_request_of
+from schema.engine.context import Context
+from schema.types.accounts import Account, ApiKey, Member, account_of, key_of, member_of
+from schema.types.change_requests import ChangeRequest, change_request_of
 from schema.types.common import Node
-from schema.types.contract import Contract, contract_found
-from schema.types.delivery import Delivery, DeliveryAttempt, WebhookReplay, attempt_of, delivery_of, replay_of
+from schema.types.contracts import Contract, contract_found
+from schema.types.deliveries import Delivery, DeliveryAttempt, WebhookReplay, attempt_of, delivery_of, replay_of
 from schema.types.disputes import Dispute, dispute_of
-from schema.types.event import Event, event_of
-from schema.types.milestone import Milestone, milestone_found
-from schema.types.money import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
+from schema.types.endpoints import WebhookEndpoint, endpoint_of
+from schema.types.events import Event, event_of
+from schema.types.milestones import Milestone, milestone_found
 from schema.types.refunds import RefundRequest, refund_request_of
-from schema.types.webhook_endpoint import WebhookEndpoint, endpoint_of
+from schema.types.transfers import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (

@@ -19,24 +19,24 @@ from escrow.queries.milestones import MilestoneOrder
 from escrow.references import subject_of
 from escrow.states import DisputeState
 from schema.connections import After, Connection, First
-from schema.context import Info
-from schema.fields import resolved
+from schema.engine.context import Info
+from schema.engine.fields import resolved
 from schema.inputs import MoneyInput
 from schema.lists import ContractFilter, MilestoneFilter, contracts_listed, milestones_listed
 from schema.nodes import find_nodes
-from schema.preview import CommandInput, foresee
+from schema.previews import CommandInput, foresee
 from schema.scalars import Cursor
-from schema.types.account import Account, Viewer, accounts_list
+from schema.types.accounts import Account, Viewer, accounts_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
-from schema.types.change import ChangePage, changes_listed
 from schema.types.common import Money, Node, as_id, money_of
-from schema.types.contract import Contract, Fees, contract_found
-from schema.types.delivery import Delivery, DeliveryFilter, deliveries_list
+from schema.types.contracts import Contract, Fees, contract_found
+from schema.types.deliveries import Delivery, DeliveryFilter, deliveries_list
 from schema.types.disputes import Dispute, disputes_list
-from schema.types.event_type import EventType, event_types_list
-from schema.types.milestone import Milestone, milestone_found
-from schema.types.preview import Preview
-from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
+from schema.types.endpoints import WebhookEndpoint, endpoints_of
+from schema.types.event_types import EventType, event_types_list
+from schema.types.feed import ChangePage, changes_listed
+from schema.types.milestones import Milestone, milestone_found
+from schema.types.previews import Preview
 
 NODES_MAX: Final = 100
 

@@ -17,16 +17,16 @@ from escrow.access import Scope
 from escrow.errors import quoted
 from escrow.ids import Kind
 from escrow.live.reader import Reader
-from schema.context import Context, Info, Live
-from schema.delivery_sources import DeliverySource
-from schema.fields import subscribed
-from schema.log_sources import ContractSource, EventSource, MilestoneSource
+from schema.engine.context import Context, Info, Live
+from schema.engine.delivery_sources import DeliverySource
+from schema.engine.fields import subscribed
+from schema.engine.log_sources import ContractSource, EventSource, MilestoneSource
 from schema.scalars import Cursor
-from schema.types.contract import Contract, contract_found
-from schema.types.delivery import Delivery
-from schema.types.event import Event
-from schema.types.milestone import Milestone
-from schema.types.webhook_endpoint import endpoint_of
+from schema.types.contracts import Contract, contract_found
+from schema.types.deliveries import Delivery
+from schema.types.endpoints import endpoint_of
+from schema.types.events import Event
+from schema.types.milestones import Milestone
 
 LATEST: Final = "latest"
 """Instead of a cursor: from now on."""

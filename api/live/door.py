@@ -8,7 +8,7 @@ from api.authentication import Authentication
 from api.live.connections import Connections
 from escrow.live.hub import Hub
 from escrow.settings import Reach
-from schema.execution import Runner
+from schema.engine.execution import Runner
 from webhooks.owner.live import Watching
 
 

@@ -24,9 +24,9 @@ from api.live.door import Door
 from api.tracing import trace_id
 from escrow.access import Actor
 from escrow.live.credentials import Ended, Ending
-from schema.context import Context, Live
-from schema.execution import NotAQuery, Operation
-from schema.streaming import Payload, Stream
+from schema.engine.context import Context, Live
+from schema.engine.execution import NotAQuery, Operation
+from schema.engine.streaming import Payload, Stream
 
 CONTENT_TYPE: Final = b"text/event-stream; charset=utf-8"
 

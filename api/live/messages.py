@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from api.live.closing import Closing, Code
-from schema.execution import Operation
+from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
 

@@ -25,9 +25,9 @@ from api.live.door import Door
 from api.origin import is_foreign
 from api.tracing import trace_id
 from escrow.live.credentials import Ended, Ending, Viewer
-from schema.context import Context, Live
-from schema.execution import Operation
-from schema.streaming import Stream
+from schema.engine.context import Context, Live
+from schema.engine.execution import Operation
+from schema.engine.streaming import Stream
 
 _log = logging.getLogger(__name__)
 

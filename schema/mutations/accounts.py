@@ -12,8 +12,8 @@ from escrow.accounts import commands, tokens
 from escrow.accounts.running import Outcome
 from escrow.ids import Kind
 from schema.mutations.running import Call, Payload, mutation
-from schema.types.account import Account, ApiKey, Member
-from schema.types.contract import Fees
+from schema.types.accounts import Account, ApiKey, Member
+from schema.types.contracts import Fees
 
 
 @strawberry.type(description="The account after the mutation.")

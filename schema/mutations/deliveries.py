@@ -11,7 +11,7 @@ from escrow.cursors import NotACursor
 from escrow.errors import InvalidInput
 from schema.mutations.running import Call, Payload, mutation
 from schema.scalars import Cursor
-from schema.types.delivery import Delivery, WebhookReplay
+from schema.types.deliveries import Delivery, WebhookReplay
 from webhooks.events.examples import EndpointTest
 from webhooks.owner import operations
 

@@ -11,9 +11,9 @@ from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.inputs import AttachmentInput, MoneyInput, raw_money
 from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
-from schema.types.contract import Contract
+from schema.types.contracts import Contract
 from schema.types.disputes import Dispute, dispute_of
-from schema.types.milestone import Milestone
+from schema.types.milestones import Milestone
 
 
 @strawberry.type(description="The contract, the milestone and the dispute after the mutation.")

@@ -12,8 +12,8 @@ from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
 
 
 @strawberry.type(description="The contract after the import, and the milestones of its rows.")

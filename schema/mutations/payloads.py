@@ -6,8 +6,8 @@ import strawberry
 
 from escrow.pipeline import Outcome
 from schema.mutations.running import Call, Payload, contract_after, milestone_after
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
 
 
 @strawberry.type(description="The contract after the mutation.")

@@ -6,11 +6,11 @@ import strawberry
 
 from escrow import references
 from escrow.access import Scope
-from schema.context import Context
+from schema.engine.context import Context
 from schema.mutations.running import Call, Payload, mutation
-from schema.types.contract import Contract, contract_found
-from schema.types.milestone import Milestone, milestone_found
-from schema.types.reference import ExternalReference
+from schema.types.contracts import Contract, contract_found
+from schema.types.milestones import Milestone, milestone_found
+from schema.types.references import ExternalReference
 
 
 @strawberry.type(description="What was named, and its name after the mutation.")

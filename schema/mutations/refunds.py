@@ -12,8 +12,8 @@ from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.disputes import dispute_answer
 from schema.mutations.payloads import contract_answer, milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
 from schema.types.refunds import RefundRequest, refund_request_of
 
 

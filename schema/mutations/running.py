@@ -21,12 +21,12 @@ from escrow.accounts import running as account_running
 from escrow.agreement.commands import PartyCommand
 from escrow.errors import DomainError, ErrorCode, InvalidInput
 from escrow.idempotency import Idempotency, idempotency
-from schema.batching import Batches
-from schema.context import Context, Info
-from schema.idempotency import key_of, plain
-from schema.types.contract import Contract, contract_found
-from schema.types.milestone import Milestone, milestone_found
-from schema.types.webhook_endpoint import WebhookEndpoint, endpoint_of
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import Batches
+from schema.engine.idempotent_directive import key_of, plain
+from schema.types.contracts import Contract, contract_found
+from schema.types.endpoints import WebhookEndpoint, endpoint_of
+from schema.types.milestones import Milestone, milestone_found
 from schema.user_errors import UserError
 
 I = TypeVar("I")  # noqa: E741 - an input

@@ -9,15 +9,15 @@ from escrow.agreement import commands
 from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
-from schema.context import Info
-from schema.fields import resolved
+from schema.engine.context import Info
+from schema.engine.fields import resolved
 from schema.inputs import AttachmentInput, MoneyInput, raw_money_or_none
 from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
-from schema.types.money import Deposit, deposit_of
-from schema.types.record import Update, update_of
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
+from schema.types.transfers import Deposit, deposit_of
+from schema.types.updates import Update, update_of
 from schema.types.work import Submission, submission_of
 
 

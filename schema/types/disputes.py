@@ -15,10 +15,10 @@ from escrow.codec import print_time
 from escrow.queries import disputes, views
 from escrow.rules import Subject
 from escrow.states import DisputeState
-from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.paging import pages, place_of
@@ -26,7 +26,7 @@ from schema.types.standing import AllowedAction, Deadline, standing_of
 from schema.types.work import Attachment
 
 if TYPE_CHECKING:
-    from schema.types.milestone import Milestone
+    from schema.types.milestones import Milestone
 
 
 @strawberry.type(description="A side's offer to settle: it can be accepted while the dispute is not over.")
@@ -100,14 +100,14 @@ class Dispute(Node):
     explanation: str = strawberry.field(description="Why it was decided as it was; empty unless it was decided.")
 
     @read("The milestone that it is about.")
-    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestone")]:
-        from schema.types.milestone import milestone_of
+    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestones")]:
+        from schema.types.milestones import milestone_of
 
         return await milestone_of(self.milestone_id, info.context)
 
     @read("What the sides offer to settle it: at most one offer each, the client's first.")
     async def offers(self, info: Info) -> list[SettlementOffer]:
-        from schema.types.milestone import milestone_of
+        from schema.types.milestones import milestone_of
 
         found = [(side, minor) for side in Side if (minor := self.whole.offer_of(side)) is not None]
         if not found:

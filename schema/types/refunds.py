@@ -12,17 +12,17 @@ from escrow.agreement import state as objects
 from escrow.queries import refunds, views
 from escrow.rules import Subject
 from escrow.states import RefundState
-from schema.batching import batched
 from schema.connections import Connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.paging import pages, place_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
 
 if TYPE_CHECKING:
-    from schema.types.milestone import Milestone
+    from schema.types.milestones import Milestone
 
 
 @strawberry.type(
@@ -47,8 +47,8 @@ class RefundRequest(Node):
     )
 
     @read("The milestone that it is about.")
-    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestone")]:
-        from schema.types.milestone import milestone_of
+    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestones")]:
+        from schema.types.milestones import milestone_of
 
         return await milestone_of(self.milestone_id, info.context)
 

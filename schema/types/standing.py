@@ -19,8 +19,8 @@ from escrow.errors import DomainError, ErrorCode
 from escrow.queries.contracts import Standing, standings
 from escrow.rules import TRANSITIONS, Action, Subject
 from escrow.states import ChangeRequestState
-from schema.batching import batched
-from schema.context import Context
+from schema.engine.context import Context
+from schema.engine.data_loaders import batched
 
 ON_CONTRACTS: Final = tuple(
     action for action, row in TRANSITIONS.items() if row.subject is Subject.CONTRACT and action is not Action.PROPOSE

@@ -9,9 +9,9 @@ import strawberry
 
 from escrow.agreement import state as domain
 from escrow.queries import work
-from schema.batching import batched
 from schema.connections import Connection, connection, page_size
-from schema.context import Context
+from schema.engine.context import Context
+from schema.engine.data_loaders import batched
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
 from schema.types.common import Node
 

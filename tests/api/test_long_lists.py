@@ -10,8 +10,8 @@ from escrow.agreement import commands as c
 from escrow.agreement.permit import permit
 from escrow.pipeline import run
 from escrow.queries.contracts import standings
-from schema import context
-from schema.limits import LISTED_MAX
+from schema.engine import context
+from schema.engine.limits import LISTED_MAX
 from schema.types.standing import ON_MILESTONES, Outlook
 from tests.api.client import People
 from tests.factories import Deployment, advance_past_deadlines

@@ -8,7 +8,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 from escrow import database
 from escrow.access import Scope
 from schema.build import executable
-from schema.preview import COMMANDS
+from schema.previews import COMMANDS
 from tests.api.client import People, with_key
 from tests.api.test_journey import proposal
 from tests.escrow.cases import everything

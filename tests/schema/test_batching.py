@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from schema.batching import Batches, batched
-from schema.context import Context
+from schema.engine.context import Context
+from schema.engine.data_loaders import Batches, batched
 
 calls: list[tuple[list[str], int]] = []
 

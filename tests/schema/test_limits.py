@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from schema import execution, limits
 from schema.build import executable
-from schema.context import Context
-from schema.execution import Operation, Runner
+from schema.engine import execution, limits
+from schema.engine.context import Context
+from schema.engine.execution import Operation, Runner
 
 SECONDS_MAX = 1.0
 """Generous: each takes milliseconds; what these limits are against takes hours."""

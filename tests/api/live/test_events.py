@@ -214,7 +214,7 @@ async def test_a_failing_field_does_not_end_the_stream(served: Served, monkeypat
         await socket.subscribe(f'subscription {{ contractUpdated(id: "{deal.id}") {{ state }} }}')
         await served.readers(1)
         with monkeypatch.context() as broken:
-            broken.setattr("schema.log_sources.contract_found", _fail)
+            broken.setattr("schema.engine.log_sources.contract_found", _fail)
             await deal.accept()
             message = await socket.hear()
             assert message["type"] == "next"

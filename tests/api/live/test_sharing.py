@@ -13,8 +13,8 @@ from escrow import bell, erasure
 from escrow.database import counting
 from escrow.live import hub, occurrences
 from escrow.live.occurrences import Occurrence
-from schema import streaming
-from schema.execution import Runner
+from schema.engine import streaming
+from schema.engine.execution import Runner
 from tests.api.client import with_key
 from tests.api.live.serving import Served, serve, settled, until
 from tests.api.live.socket import Socket, connected

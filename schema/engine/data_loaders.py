@@ -11,7 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 if TYPE_CHECKING:
-    from schema.context import Context
+    from schema.engine.context import Context
 
 Parent = TypeVar("Parent")
 Value = TypeVar("Value")

@@ -34,10 +34,10 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.errors import DomainError
-from schema.context import Context
-from schema.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
-from schema.sources import Moment, Source
-from schema.streaming import Groups, Stream
+from schema.engine.context import Context
+from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
+from schema.engine.sources import Moment, Source
+from schema.engine.streaming import Groups, Stream
 
 DOCUMENTS_KEPT_MAX: Final = 256
 """Documents that are kept parsed and validated; the least recently used goes first. At most 25 MB of text."""

@@ -11,14 +11,14 @@ from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
 from escrow.accounts.queries import accounts_of_parts
-from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
-from schema.context import Context, Info
-from schema.fields import resolved
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import resolved
 from schema.scalars import print_cursor, read_cursor
 from schema.types.common import Node, as_id
-from schema.types.event import Event, timeline_of
-from schema.types.webhook_endpoint import WebhookEndpoint, endpoints_of
+from schema.types.endpoints import WebhookEndpoint, endpoints_of
+from schema.types.events import Event, timeline_of
 
 
 @strawberry.type(description="A person who acts for an account.")

@@ -14,10 +14,10 @@ from escrow.codec import camel
 from escrow.errors import DomainError
 from escrow.previews import Preview as Foreseen
 from escrow.previews import preview
-from schema.context import Context
-from schema.mutations import changes, disputes, imports, money, plan, refunds, terms, work
+from schema.engine.context import Context
+from schema.mutations import change_requests, contracts, deposits, disputes, imports, milestones, refunds, work
 from schema.mutations.running import COMMAND, OnContract, storable
-from schema.types.preview import Preview
+from schema.types.previews import Preview
 
 
 def _commands(fields: Iterable[StrawberryField]) -> dict[str, OnContract[Any]]:
@@ -28,7 +28,7 @@ def _commands(fields: Iterable[StrawberryField]) -> dict[str, OnContract[Any]]:
 
 COMMANDS: Final = _commands(
     [
-        *terms.FIELDS, *plan.FIELDS, *imports.FIELDS, *money.FIELDS, *work.FIELDS, *changes.FIELDS, *refunds.FIELDS,
+        *contracts.FIELDS, *milestones.FIELDS, *imports.FIELDS, *deposits.FIELDS, *work.FIELDS, *change_requests.FIELDS, *refunds.FIELDS,
         *disputes.FIELDS,
     ]
 )  # fmt: skip

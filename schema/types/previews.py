@@ -14,9 +14,9 @@ from escrow.agreement import deadlines, events
 from escrow.agreement import state as domain
 from escrow.agreement.postings import Posting
 from escrow.states import ContractState, Hold, MilestoneState
-from schema.context import Context
+from schema.engine.context import Context
 from schema.types.common import Actor, Money, money_of
-from schema.types.record import Ending
+from schema.types.updates import Ending
 from schema.user_errors import UserError
 
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import strawberry
 
 from escrow import testclock
-from schema.context import Info
-from schema.fields import resolved
+from schema.engine.context import Info
+from schema.engine.fields import resolved
 from schema.mutations.running import Call, Payload, mutation
-from schema.types.event import Event, event_of
+from schema.types.events import Event, event_of
 
 
 @strawberry.type(description="How far the test clock came, and what happened on the way.")

@@ -16,10 +16,10 @@ from escrow.agreement.state import ChangeKind
 from escrow.queries import change_requests, views
 from escrow.rules import Subject
 from escrow.states import ChangeRequestState, MilestoneState
-from schema.batching import batched
 from schema.connections import Connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.paging import pages, place_of

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import strawberry
 
 from escrow import references
-from schema.batching import batched
-from schema.context import Context
+from schema.engine.context import Context
+from schema.engine.data_loaders import batched
 
 
 @strawberry.type(description="What the viewer's account calls a contract or a milestone in one of its own systems.")

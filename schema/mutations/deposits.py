@@ -9,14 +9,14 @@ from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from escrow.states import ReversalOutcome
-from schema.context import Info
-from schema.fields import resolved
+from schema.engine.context import Info
+from schema.engine.fields import resolved
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.payloads import contract_answer, milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
-from schema.types.contract import Contract
-from schema.types.milestone import Milestone
-from schema.types.money import Deposit, PaymentOrder, deposit_of, order_of
+from schema.types.contracts import Contract
+from schema.types.milestones import Milestone
+from schema.types.transfers import Deposit, PaymentOrder, deposit_of, order_of
 
 
 @strawberry.type(description="The contract, the milestone and the deposit after the mutation.")

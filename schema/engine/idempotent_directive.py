@@ -15,7 +15,7 @@ from graphql import GraphQLError, StringValueNode, VariableNode
 from strawberry.directive import DirectiveLocation
 
 from escrow.codec import camel
-from schema.context import Info
+from schema.engine.context import Info
 
 
 @strawberry.directive(

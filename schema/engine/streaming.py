@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
-from schema.sources import Moment, Source
+from schema.engine.sources import Moment, Source
 
 ANSWERS_KEPT_MAX: Final = 32
 """Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""

@@ -11,21 +11,21 @@ import strawberry
 from escrow.agreement import state as domain
 from escrow.queries import milestones
 from escrow.states import Hold, MilestoneState
-from schema.batching import batched
 from schema.connections import After, Connection, First
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.disputes import Dispute, disputes_of
-from schema.types.money import Deposit, deposit_of
-from schema.types.record import Update, milestone_updates_of
-from schema.types.reference import ExternalReference, references_listed
+from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.transfers import Deposit, deposit_of
+from schema.types.updates import Update, milestone_updates_of
 from schema.types.work import Submission, submissions_of
 
 if TYPE_CHECKING:
-    from schema.types.contract import Contract
+    from schema.types.contracts import Contract
 
 
 @strawberry.type(description="One step of a contract's plan. Amounts are gross; fees stand apart.")
@@ -84,8 +84,8 @@ class Milestone(Node):
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
     @read("The contract that it belongs to.")
-    async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contract")]:
-        from schema.types.contract import contract_of
+    async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contracts")]:
+        from schema.types.contracts import contract_of
 
         return await contract_of(self.contract_id, info.context)
 

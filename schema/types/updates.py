@@ -12,16 +12,16 @@ from escrow.access import Side
 from escrow.agreement import state
 from escrow.agreement import state as domain
 from escrow.queries import updates
-from schema.batching import batched
 from schema.connections import Connection, connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.common import as_id
 from schema.types.work import Attachment
 
 if TYPE_CHECKING:
-    from schema.types.milestone import Milestone
+    from schema.types.milestones import Milestone
 
 
 @strawberry.type(description="A party is ending the contract: nothing new begins, and what is held goes where it must.")
@@ -49,8 +49,8 @@ class Update:
     posted_at: datetime = strawberry.field(description="When it was posted.")
 
     @read("The milestone that it is about, if it is one.")
-    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestone")] | None:
-        from schema.types.milestone import milestone_of
+    async def milestone(self, info: Info) -> Annotated[Milestone, strawberry.lazy("schema.types.milestones")] | None:
+        from schema.types.milestones import milestone_of
 
         return await milestone_of(self.milestone_id, info.context) if self.milestone_id is not None else None
 

@@ -12,18 +12,21 @@ from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
 from escrow.queries import contracts
 from escrow.states import ContractState, MilestoneState
-from schema.batching import batched
 from schema.connections import After, Connection, First, nothing
-from schema.context import Context, Info
-from schema.fields import read, resolved
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read, resolved
 from schema.scalars import CurrencyCode
-from schema.types.account import Account, account_of
-from schema.types.changes import ChangeRequest, change_requests_of
+from schema.types.accounts import Account, account_of
+from schema.types.change_requests import ChangeRequest, change_requests_of
 from schema.types.common import Money, Node, money_of
 from schema.types.disputes import Dispute, disputes_of
-from schema.types.event import Event, timeline_of
-from schema.types.milestone import Milestone, plan_of
-from schema.types.money import (
+from schema.types.events import Event, timeline_of
+from schema.types.milestones import Milestone, plan_of
+from schema.types.references import ExternalReference, references_listed
+from schema.types.refunds import RefundRequest, refund_requests_of
+from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.transfers import (
     Deposit,
     Escrow,
     PaymentOrder,
@@ -33,10 +36,7 @@ from schema.types.money import (
     orders_of,
     transfers_of,
 )
-from schema.types.record import Ending, Update, updates_of
-from schema.types.reference import ExternalReference, references_listed
-from schema.types.refunds import RefundRequest, refund_requests_of
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.updates import Ending, Update, updates_of
 from schema.types.work import Submission, contract_submissions_of
 
 

@@ -14,15 +14,15 @@ from strawberry.scalars import JSON
 from escrow import cursors, log
 from escrow.access import Scope
 from escrow.queries import events
-from schema.batching import batched
 from schema.connections import After, Connection, First, connection, page_size
-from schema.context import Context, Info
-from schema.fields import read, resolved
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read, resolved
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.common import Actor, Node
 
 if TYPE_CHECKING:
-    from schema.types.delivery import Delivery
+    from schema.types.deliveries import Delivery
 
 
 @strawberry.type(description="A person's words that belong to an event, which itself only holds their salted hash.")
@@ -71,8 +71,8 @@ class Event(Node):
     @read("Where it was sent, of the viewer's own endpoints, in order.", scope=Scope.WEBHOOKS_MANAGE)
     async def deliveries(
         self, info: Info, first: First = 50, after: After = None
-    ) -> Connection[Annotated[Delivery, strawberry.lazy("schema.types.delivery")]]:
-        from schema.types.delivery import deliveries_of
+    ) -> Connection[Annotated[Delivery, strawberry.lazy("schema.types.deliveries")]]:
+        from schema.types.deliveries import deliveries_of
 
         return await deliveries_of(self.id, info.context, first, after)
 

@@ -14,8 +14,8 @@ from escrow.accounts.rules import is_operator
 from escrow.live.credentials import Viewer
 from escrow.live.hub import Hub
 from escrow.settings import Reach
-from schema.batching import Batches
-from schema.limits import LISTED_MAX
+from schema.engine.data_loaders import Batches
+from schema.engine.limits import LISTED_MAX
 from webhooks.owner.live import Watching
 
 

@@ -10,8 +10,8 @@ import strawberry
 from escrow.accounts.queries import endpoints as endpoint_queries
 from escrow.accounts.state import endpoints
 from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState
-from schema.batching import batched
-from schema.context import Context
+from schema.engine.context import Context
+from schema.engine.data_loaders import batched
 from schema.types.common import Node
 
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
-from schema.context import Context
+from schema.engine.context import Context
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from escrow.agreement import state as domain
 from escrow.queries import contracts, deposits, orders, transfers
 from escrow.rules import Subject
 from escrow.states import DepositState, OrderKind, OrderState, ReversalState
-from schema.batching import batched
 from schema.connections import Connection, connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.standing import AllowedAction, Deadline, standing_of

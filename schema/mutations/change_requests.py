@@ -14,8 +14,8 @@ from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
-from schema.types.changes import ChangeRequest, change_request_of
-from schema.types.contract import Contract
+from schema.types.change_requests import ChangeRequest, change_request_of
+from schema.types.contracts import Contract
 
 
 @strawberry.type(description="The contract and the change request after the mutation.")

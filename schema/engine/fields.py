@@ -10,7 +10,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from escrow.access import Scope
-from schema.context import Info
+from schema.engine.context import Info
 
 
 def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:

@@ -11,12 +11,12 @@ from escrow import cursors, log
 from escrow.ids import Kind, is_a
 from escrow.queries import feed
 from schema.connections import page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.fields import read
 from schema.scalars import Cursor
-from schema.types.contract import Contract, contract_found
-from schema.types.event import Event
-from schema.types.milestone import Milestone, milestone_found
+from schema.types.contracts import Contract, contract_found
+from schema.types.events import Event
+from schema.types.milestones import Milestone, milestone_found
 
 LATEST: Final = "latest"
 """Instead of a cursor: from now on."""

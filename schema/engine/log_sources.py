@@ -8,11 +8,11 @@ from functools import lru_cache
 from escrow import cursors
 from escrow.live.occurrences import Occurrence
 from escrow.live.reader import Reader
-from schema.context import Context
-from schema.sources import Moment, Source
-from schema.types.contract import contract_found
-from schema.types.event import Event
-from schema.types.milestone import milestone_found
+from schema.engine.context import Context
+from schema.engine.sources import Moment, Source
+from schema.types.contracts import contract_found
+from schema.types.events import Event
+from schema.types.milestones import milestone_found
 
 
 class _LogSource(Source):

@@ -9,13 +9,13 @@ import strawberry
 
 from escrow import cursors
 from escrow.access import Scope
-from schema.batching import batched
 from schema.connections import After, Connection, Edge, First, PageInfo, connection, page_size
-from schema.context import Context, Info
-from schema.fields import read
+from schema.engine.context import Context, Info
+from schema.engine.data_loaders import batched
+from schema.engine.fields import read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node
-from schema.types.event import Event, event_of
+from schema.types.events import Event, event_of
 from webhooks.delivery.lanes import Kind, State
 from webhooks.owner import queries
 from webhooks.owner.queries import AttemptError, Narrowing, Trigger

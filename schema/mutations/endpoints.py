@@ -13,7 +13,7 @@ from escrow.accounts.running import Outcome
 from escrow.accounts.state.endpoints import OVERLAP, Algorithm
 from escrow.ids import Kind
 from schema.mutations.running import Call, Payload, mutation
-from schema.types.webhook_endpoint import WebhookEndpoint
+from schema.types.endpoints import WebhookEndpoint
 from webhooks.request import secrets
 from webhooks.request.ssrf import UrlRefused, check_url
 

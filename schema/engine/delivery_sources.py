@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from escrow.live.credentials import Ended, Ending, Viewer
-from schema.sources import Moment, Source
-from schema.types.delivery import delivery_of
+from schema.engine.sources import Moment, Source
+from schema.types.deliveries import delivery_of
 from webhooks.owner.live import Watcher
 
 

@@ -1,0 +1,1 @@
+"""How operations run: execution, limits, the context, data loaders, streams and where their answers come from."""
