@@ -1,4 +1,4 @@
-"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.engine.execution`."""
+"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.engine`."""
 
 from __future__ import annotations
 

@@ -15,22 +15,7 @@ from strawberry.tools import create_type
 from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
-from schema.mutations import (
-    accounts,
-    calendars,
-    change_requests,
-    contracts,
-    deliveries,
-    deposits,
-    disputes,
-    endpoints,
-    imports,
-    milestones,
-    references,
-    refunds,
-    testclock,
-    work,
-)
+from schema.mutations import every
 from schema.nodes import NODE_TYPES
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -40,22 +25,7 @@ SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 
 Mutation: Final = create_type(
     "Mutation",
-    [
-        *contracts.FIELDS,
-        *milestones.FIELDS,
-        *imports.FIELDS,
-        *deposits.FIELDS,
-        *work.FIELDS,
-        *change_requests.FIELDS,
-        *refunds.FIELDS,
-        *disputes.FIELDS,
-        *references.FIELDS,
-        *accounts.FIELDS,
-        *calendars.FIELDS,
-        *endpoints.FIELDS,
-        *deliveries.FIELDS,
-        *testclock.FIELDS,
-    ],
+    every.FIELDS,
     description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
 )
 

@@ -10,17 +10,21 @@ from escrow import ids
 from escrow.access import Scope
 from escrow.ids import Kind
 from schema.engine.context import Context
-from schema.types.accounts import Account, ApiKey, Member, account_of, key_of, member_of
+from schema.types.accounts import Account, account_of
 from schema.types.change_requests import ChangeRequest, change_request_of
 from schema.types.common import Node
 from schema.types.contracts import Contract, contract_found
 from schema.types.deliveries import Delivery, DeliveryAttempt, WebhookReplay, attempt_of, delivery_of, replay_of
+from schema.types.deposits import Deposit, deposit_of
 from schema.types.disputes import Dispute, dispute_of
 from schema.types.endpoints import WebhookEndpoint, endpoint_of
 from schema.types.events import Event, event_of
+from schema.types.keys import ApiKey, key_of
+from schema.types.members import Member, member_of
 from schema.types.milestones import Milestone, milestone_found
+from schema.types.orders import PaymentOrder, order_of
 from schema.types.refunds import RefundRequest, refund_request_of
-from schema.types.transfers import Deposit, PaymentOrder, Transfer, deposit_of, order_of, transfer_of
+from schema.types.transfers import Transfer, transfer_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (

@@ -15,7 +15,7 @@ from escrow.errors import DomainError
 from escrow.previews import Preview as Foreseen
 from escrow.previews import preview
 from schema.engine.context import Context
-from schema.mutations import change_requests, contracts, deposits, disputes, imports, milestones, refunds, work
+from schema.mutations import every
 from schema.mutations.running import COMMAND, OnContract, storable
 from schema.types.previews import Preview
 
@@ -26,12 +26,7 @@ def _commands(fields: Iterable[StrawberryField]) -> dict[str, OnContract[Any]]:
     return {asked.name: asked for asked in found if isinstance(asked, OnContract)}
 
 
-COMMANDS: Final = _commands(
-    [
-        *contracts.FIELDS, *milestones.FIELDS, *imports.FIELDS, *deposits.FIELDS, *work.FIELDS, *change_requests.FIELDS, *refunds.FIELDS,
-        *disputes.FIELDS,
-    ]
-)  # fmt: skip
+COMMANDS: Final = _commands(every.ON_CONTRACTS)
 
 
 def _command_input() -> type:

@@ -8,15 +8,13 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
-from escrow.states import ReversalOutcome
 from schema.engine.context import Info
 from schema.engine.fields import resolved
-from schema.inputs import MoneyInput, raw_money_or_none
-from schema.mutations.payloads import contract_answer, milestone_answer
+from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
 from schema.types.contracts import Contract
+from schema.types.deposits import Deposit, deposit_of
 from schema.types.milestones import Milestone
-from schema.types.transfers import Deposit, PaymentOrder, deposit_of, order_of
 
 
 @strawberry.type(description="The contract, the milestone and the deposit after the mutation.")
@@ -132,95 +130,4 @@ def cancel_funding(given: CancelFundingInput) -> commands.CancelFunding:
     return commands.CancelFunding(milestone_id=given.milestone_id)
 
 
-@strawberry.type(description="The contract and the order to the payment provider after the mutation.")
-class RequestPayoutPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    payment_order_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The order to the payment provider; null if the mutation was refused."
-    )
-
-    @resolved("The order to the payment provider; null if the mutation was refused.")
-    async def payment_order(self, info: Info) -> PaymentOrder | None:
-        return await order_of(self.payment_order_id, info.context) if self.payment_order_id is not None else None
-
-
-async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
-    return RequestPayoutPayload(
-        contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
-    )
-
-
-@strawberry.input(description="What is paid out, and of which contract.")
-class RequestPayoutInput:
-    contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    amount: MoneyInput | None = strawberry.field(
-        default=None, description="How much; null for all that is payable to the freelancer."
-    )
-
-
-@on_contract(
-    "Has what is payable to the freelancer of a contract paid out. The payment provider carries it out later.",
-    _paid_out,
-)
-def request_payout(given: RequestPayoutInput) -> commands.RequestPayout:
-    return commands.RequestPayout(
-        contract_id=given.contract_id, order_id=ids.new(Kind.ORDER), amount=raw_money_or_none(given.amount)
-    )
-
-
-@strawberry.input(description="Whether the freelancer of a contract is paid out by itself.")
-class SetPayoutsInput:
-    contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    automatic: bool = strawberry.field(
-        description="True: whenever something becomes payable. False: only with `requestPayout`."
-    )
-
-
-@on_contract(
-    "Has the freelancer of a contract paid out by itself whenever something becomes payable, or only when asked. Switching it on "
-    "pays out what is payable now. For owners of the freelancer's account.",
-    contract_answer,
-)
-def set_payouts(given: SetPayoutsInput) -> commands.SetPayouts:
-    return commands.SetPayouts(contract_id=given.contract_id, automatic=given.automatic)
-
-
-@strawberry.type(description="The contract and the deposit after the mutation.")
-class ResolveReversalPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    deposit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The deposit; null if the mutation was refused."
-    )
-
-    @resolved("The deposit; null if the mutation was refused.")
-    async def deposit(self, info: Info) -> Deposit | None:
-        return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
-
-
-async def _resolved(_: Call, outcome: Outcome) -> ResolveReversalPayload:
-    return ResolveReversalPayload(
-        contract=contract_after(outcome), deposit_id=strawberry.ID(outcome.result["deposit_id"])
-    )
-
-
-@strawberry.input(description="How the argument about a reversed deposit ended.")
-class ResolveReversalInput:
-    deposit_id: strawberry.ID = strawberry.field(description="The deposit, which the payment provider took back.")
-    outcome: ReversalOutcome = strawberry.field(description="Who has the money now.")
-    message: str | None = strawberry.field(default=None, description="Words to both sides, at most 5,000 characters.")
-
-
-@on_contract(
-    "Says how the argument about a reversed deposit ended. WON: the milestones go on, each clock with at least 48 hours. LOST: "
-    "what they held of it is gone, what else they held goes back to the client. For the operator.",
-    _resolved,
-)
-def resolve_reversal(given: ResolveReversalInput) -> commands.ResolveReversal:
-    return commands.ResolveReversal(deposit_id=given.deposit_id, outcome=given.outcome, message=given.message)
-
-
-FIELDS = [fund_milestone, fund_contract, cancel_funding, request_payout, set_payouts, resolve_reversal]
+FIELDS = [fund_milestone, fund_contract, cancel_funding]

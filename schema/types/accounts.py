@@ -10,69 +10,16 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
-from escrow.accounts.queries import accounts_of_parts
 from schema.connections import After, Connection, First, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import batched
 from schema.engine.fields import resolved
 from schema.scalars import print_cursor, read_cursor
-from schema.types.common import Node, as_id
+from schema.types.common import Node, sees_whole
 from schema.types.endpoints import WebhookEndpoint, endpoints_of
 from schema.types.events import Event, timeline_of
-
-
-@strawberry.type(description="A person who acts for an account.")
-class Member(Node):
-    person: str = strawberry.field(description="Who it is: an e-mail address, or the subject of an identity provider.")
-    name: str = strawberry.field(description="How the account calls them.")
-    role: Role = strawberry.field(description="What they may do.")
-    added_at: datetime = strawberry.field(description="Since when they act for the account.")
-    removed_at: datetime | None = strawberry.field(description="Until when, if they don't any more.")
-
-    @classmethod
-    def of(cls, member: accounts.Member) -> Member:
-        return cls(
-            id=strawberry.ID(member.id),
-            person=member.person,
-            name=member.name,
-            role=member.role,
-            added_at=member.added_at,
-            removed_at=member.removed_at,
-        )
-
-
-@strawberry.type(
-    description="A key with which a program acts for an account. Its secret was shown once and is not stored."
-)
-class ApiKey(Node):
-    name: str = strawberry.field(description="What it is for, as its maker wrote it.")
-    hint: str = strawberry.field(description="The last characters of the secret, to tell keys apart.")
-    scopes: list[Scope] = strawberry.field(description="What it may be used for.")
-    contract_ids: list[strawberry.ID] | None = strawberry.field(
-        description="The only contracts that it reaches; null if it reaches all of the account's."
-    )
-    member_id: strawberry.ID | None = strawberry.field(
-        description="The member that it acts as; null if it acts as an owner, within its scopes."
-    )
-    created_at: datetime = strawberry.field(description="When it was made.")
-    expires_at: datetime | None = strawberry.field(description="When it stops working by itself.")
-    revoked_at: datetime | None = strawberry.field(description="When it was revoked.")
-    last_used_at: datetime | None = strawberry.field(description="When it was last used, to about a minute.")
-
-    @classmethod
-    def of(cls, key: accounts.Key | queries.KeyView) -> ApiKey:
-        return cls(
-            id=strawberry.ID(key.id),
-            name=key.name,
-            hint=key.hint,
-            scopes=list(key.scopes),
-            contract_ids=[strawberry.ID(one) for one in key.contract_ids] if key.contract_ids is not None else None,
-            member_id=as_id(key.member_id),
-            created_at=key.created_at,
-            expires_at=key.expires_at,
-            revoked_at=getattr(key, "revoked_at", None),
-            last_used_at=getattr(key, "last_used_at", None),
-        )
+from schema.types.keys import ApiKey, keys_of
+from schema.types.members import Member, members_of
 
 
 @strawberry.type(description="A party: an individual, a company or an agency.")
@@ -94,13 +41,13 @@ class Account(Node):
 
     @resolved("The people who act for it now. Null unless it is the viewer's own, or for the operator.")
     async def members(self, info: Info) -> list[Member] | None:
-        members = await _members(self.id, info.context)
+        members = await members_of(self.id, info.context)
         await info.context.afford(len(members or ()))
         return members
 
     @resolved("Its keys that were not revoked, oldest first. Null unless it is the viewer's own, or for the operator.")
     async def api_keys(self, info: Info) -> list[ApiKey] | None:
-        keys = await _keys(self.id, info.context)
+        keys = await keys_of(self.id, info.context)
         await info.context.afford(len(keys or ()))
         return keys
 
@@ -117,7 +64,7 @@ class Account(Node):
     @resolved("What happened to the account itself, in order. Null unless it is the viewer's own, or for the operator.")
     async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event] | None:
         page_size(first)
-        if not _is_whole(self.id, info.context):
+        if not sees_whole(self.id, info.context):
             return None
         return await timeline_of(self.id, info.context, first, after)
 
@@ -170,46 +117,6 @@ async def account_of(account_ids: Sequence[str], context: Context) -> list[Accou
     found = await queries.accounts_by_id(context.known(), list(dict.fromkeys(account_ids)))
     shown = {identifier: Account.of(view) for identifier, view in found.items()}
     return [shown.get(account_id) for account_id in account_ids]
-
-
-@batched
-async def _members(account_ids: Sequence[str], context: Context) -> list[list[Member] | None]:
-    found = await queries.members_of(context.known(), list(dict.fromkeys(account_ids)))
-    return [
-        [Member.of(member) for member in found[account_id]] if account_id in found else None
-        for account_id in account_ids
-    ]
-
-
-@batched
-async def _keys(account_ids: Sequence[str], context: Context) -> list[list[ApiKey] | None]:
-    found = await queries.keys_of(context.known(), list(dict.fromkeys(account_ids)))
-    return [
-        [ApiKey.of(key) for key in found[account_id]] if account_id in found else None for account_id in account_ids
-    ]
-
-
-@batched
-async def member_of(member_ids: Sequence[str], context: Context) -> list[Member | None]:
-    """Present members by identifier, as far as the viewer may see them."""
-    owners = await accounts_of_parts("members", member_ids)
-    found = await queries.members_of(context.known(), owners)
-    shown = {member.id: Member.of(member) for members in found.values() for member in members}
-    return [shown.get(member_id) for member_id in member_ids]
-
-
-@batched
-async def key_of(key_ids: Sequence[str], context: Context) -> list[ApiKey | None]:
-    """Keys that were not revoked by identifier, as far as the viewer may see them."""
-    owners = await accounts_of_parts("api_keys", key_ids)
-    found = await queries.keys_of(context.known(), owners)
-    shown = {key.id: ApiKey.of(key) for keys in found.values() for key in keys}
-    return [shown.get(key_id) for key_id in key_ids]
-
-
-def _is_whole(account_id: str, context: Context) -> bool:
-    actor = context.known()
-    return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == account_id)
 
 
 async def accounts_list(context: Context, first: First, after: After) -> Connection[Account]:

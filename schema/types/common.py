@@ -8,6 +8,7 @@ import strawberry
 
 from escrow import money
 from escrow.access import ActorKind
+from schema.engine.context import Context
 from schema.scalars import CurrencyCode, DecimalText
 
 
@@ -55,3 +56,8 @@ class Actor:
 def as_id(identifier: str | None) -> strawberry.ID | None:
     """An identifier that may be absent, as GraphQL's ID."""
     return strawberry.ID(identifier) if identifier is not None else None
+
+
+def sees_whole(account_id: str, context: Context) -> bool:
+    actor = context.known()
+    return actor.contract_ids is None and (actor.kind is ActorKind.OPERATOR or actor.account_id == account_id)

@@ -20,10 +20,10 @@ from schema.engine.context import Context, Info
 from schema.engine.data_loaders import batched
 from schema.engine.fields import read
 from schema.scalars import Cursor, as_number, print_cursor, read_cursor
+from schema.types.attachments import Attachment
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.paging import pages, place_of
 from schema.types.standing import AllowedAction, Deadline, standing_of
-from schema.types.work import Attachment
 
 if TYPE_CHECKING:
     from schema.types.milestones import Milestone

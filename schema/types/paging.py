@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from escrow.queries import deposits, orders, transfers
 from escrow.queries.views import View
-from schema.connections import Connection, connection
+from schema.connections import Connection, connection, page_size
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node
 
 T = TypeVar("T", bound=Node)
+V = TypeVar("V", transfers.TransferView, deposits.DepositView, orders.OrderView)
 W = TypeVar("W")
 
 
@@ -33,3 +35,22 @@ def pages(
     return [
         connection([(one, print_cursor(order, one.id)) for one in nodes], first=first, after=after) for nodes in shown
     ]
+
+
+async def money_pages(
+    contract_ids: Sequence[str],
+    read: Callable[..., Awaitable[dict[str, list[V]]]],
+    show: Callable[[V], tuple[str, T]],
+    first: int,
+    after: Cursor | None,
+) -> list[Connection[T]]:
+    """A page for each contract of what has to do with its money; `read` is a query, whose name is the order of its cursors."""
+    size = page_size(first)
+    order = read.__name__
+    start = read_cursor(after, order)[0] if after is not None else None
+    found = await read(contract_ids, limit=size + 1, after=start)
+    pages = []
+    for contract_id in contract_ids:
+        shown = [show(view) for view in found.get(contract_id, [])]
+        pages.append(connection([(one, print_cursor(order, place)) for place, one in shown], first=size, after=after))
+    return pages

@@ -16,7 +16,7 @@ from escrow.agreement.postings import Posting
 from escrow.states import ContractState, Hold, MilestoneState
 from schema.engine.context import Context
 from schema.types.common import Actor, Money, money_of
-from schema.types.updates import Ending
+from schema.types.endings import Ending
 from schema.user_errors import UserError
 
 

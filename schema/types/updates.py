@@ -10,31 +10,17 @@ import strawberry
 
 from escrow.access import Side
 from escrow.agreement import state
-from escrow.agreement import state as domain
 from escrow.queries import updates
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import batched
 from schema.engine.fields import read
 from schema.scalars import Cursor, print_cursor, read_number
+from schema.types.attachments import Attachment
 from schema.types.common import as_id
-from schema.types.work import Attachment
 
 if TYPE_CHECKING:
     from schema.types.milestones import Milestone
-
-
-@strawberry.type(description="A party is ending the contract: nothing new begins, and what is held goes where it must.")
-class Ending:
-    by: Side = strawberry.field(description="Who is ending it.")
-    requested_at: datetime = strawberry.field(description="Since when.")
-    money_went_back: bool = strawberry.field(
-        description="Whether escrow money went to the client since: then it can't be taken back any more."
-    )
-
-    @classmethod
-    def of(cls, ending: domain.Ending) -> Ending:
-        return cls(by=ending.by, requested_at=ending.requested_at, money_went_back=ending.money_went_back)
 
 
 @strawberry.type(description="A party says how it goes, on the contract or on one of its milestones.")

@@ -13,13 +13,8 @@ from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context
 from schema.engine.data_loaders import batched
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
+from schema.types.attachments import Attachment
 from schema.types.common import Node
-
-
-@strawberry.type(description="A file that lies elsewhere, with what proves that it is the same file.")
-class Attachment:
-    name: str = strawberry.field(description="Its name.")
-    sha256: str = strawberry.field(description="The sha256 of its content, in hexadecimal.")
 
 
 @strawberry.type(description="Work that the freelancer handed in for a milestone.")

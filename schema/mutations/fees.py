@@ -1,0 +1,33 @@
+"""What the operator takes."""
+
+from __future__ import annotations
+
+import strawberry
+
+from escrow.accounts import commands
+from schema.mutations.running import Call, Payload, mutation
+from schema.types.contracts import Fees
+
+
+@strawberry.type(description="The fees after the mutation.")
+class SetFeesPayload(Payload):
+    fees: Fees | None = strawberry.field(
+        default=None, description="What the operator takes; null if the mutation was refused."
+    )
+
+
+@strawberry.input(description="What the operator takes, in basis points (hundredths of a percent).")
+class SetFeesInput:
+    client_basis_points: int = strawberry.field(description="From the client with each deposit, 0 to 10,000.")
+    freelancer_basis_points: int = strawberry.field(description="From what is paid to the freelancer, 0 to 10,000.")
+
+
+@mutation("Sets the fees of this deployment. Proposals and revisions from now on carry them. For the operator.")
+async def set_fees(call: Call, given: SetFeesInput) -> SetFeesPayload:
+    outcome = await call.run_account(
+        commands.SetFees(client_bps=given.client_basis_points, freelancer_bps=given.freelancer_basis_points)
+    )
+    return SetFeesPayload(fees=Fees.of(outcome.account.fees))
+
+
+FIELDS = [set_fees]

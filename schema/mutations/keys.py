@@ -1,0 +1,89 @@
+"""API keys: programs that act for accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from escrow import ids
+from escrow.access import Scope
+from escrow.accounts import commands, tokens
+from escrow.accounts.running import Outcome
+from escrow.ids import Kind
+from schema.mutations.running import Call, Payload, mutation
+from schema.types.accounts import Account
+from schema.types.keys import ApiKey
+
+
+@strawberry.type(description="The account and the key after the mutation.")
+class ApiKeyPayload(Payload):
+    account: Account | None = strawberry.field(
+        default=None, description="The account; null if the mutation was refused."
+    )
+    api_key: ApiKey | None = strawberry.field(default=None, description="The key; null if the mutation was refused.")
+
+
+@strawberry.type(description="The account, the key and its secret after the mutation.")
+class CreateApiKeyPayload(Payload):
+    account: Account | None = strawberry.field(
+        default=None, description="The account; null if the mutation was refused."
+    )
+    api_key: ApiKey | None = strawberry.field(default=None, description="The key; null if the mutation was refused.")
+    secret: str | None = strawberry.field(
+        default=None,
+        description="What the program sends as `Authorization: Bearer …`. Shown this once: null if an earlier call made the key.",
+    )
+
+
+@strawberry.input(description="A key for a program that will act for an account.")
+class CreateApiKeyInput:
+    account_id: strawberry.ID = strawberry.field(description="The account.")
+    name: str = strawberry.field(description="What it is for, 1 to 200 characters.")
+    scopes: list[Scope] = strawberry.field(description="What it may be used for; no more than the key that makes it.")
+    member_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The member that it acts as; null to act as an owner, within its scopes."
+    )
+    contract_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="The only contracts that it reaches, at most 100; null for all of the account's."
+    )
+    expires_at: datetime | None = strawberry.field(default=None, description="When it stops working by itself.")
+
+
+@mutation("Makes a key for a program. Its secret is in this answer and nowhere else. For owners and the operator.")
+async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPayload:
+    outcome = await call.run_account(
+        commands.CreateApiKey(
+            account_id=given.account_id,
+            key_id=ids.new(Kind.KEY),
+            name=given.name,
+            scopes=tuple(given.scopes),
+            token=tokens.new(),
+            member_id=given.member_id,
+            contract_ids=tuple(given.contract_ids) if given.contract_ids is not None else None,
+            expires_at=given.expires_at,
+        )
+    )
+    return CreateApiKeyPayload(
+        account=Account.of_state(outcome.account),
+        api_key=_key(outcome),
+        secret=outcome.token.text if outcome.token is not None else None,
+    )
+
+
+@strawberry.input(description="Which key ends.")
+class RevokeApiKeyInput:
+    key_id: strawberry.ID = strawberry.field(description="The key.")
+
+
+@mutation("Ends a key at once. For owners and the operator.")
+async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
+    outcome = await call.run_account(commands.RevokeApiKey(key_id=given.key_id))
+    return ApiKeyPayload(account=Account.of_state(outcome.account), api_key=_key(outcome))
+
+
+def _key(outcome: Outcome) -> ApiKey:
+    return ApiKey.of(outcome.account.keys[outcome.result["key_id"]])
+
+
+FIELDS = [create_api_key, revoke_api_key]

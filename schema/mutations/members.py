@@ -1,0 +1,64 @@
+"""The members of accounts: people who act for them."""
+
+from __future__ import annotations
+
+import strawberry
+
+from escrow import ids
+from escrow.access import Role
+from escrow.accounts import commands
+from escrow.accounts.running import Outcome
+from escrow.ids import Kind
+from schema.mutations.running import Call, Payload, mutation
+from schema.types.accounts import Account
+from schema.types.members import Member
+
+
+@strawberry.type(description="The account and the member after the mutation.")
+class MemberPayload(Payload):
+    account: Account | None = strawberry.field(
+        default=None, description="The account; null if the mutation was refused."
+    )
+    member: Member | None = strawberry.field(default=None, description="The member; null if the mutation was refused.")
+
+
+@strawberry.input(description="A person who will act for an account.")
+class AddMemberInput:
+    account_id: strawberry.ID = strawberry.field(description="The account.")
+    person: str = strawberry.field(description="Who it is: an e-mail address, or the subject of an identity provider.")
+    name: str = strawberry.field(description="How they are called, 1 to 200 characters.")
+    role: Role = strawberry.field(description="What they may do.")
+
+
+@mutation("Lets a person act for an account. For its owners and the operator.")
+async def add_member(call: Call, given: AddMemberInput) -> MemberPayload:
+    outcome = await call.run_account(
+        commands.AddMember(
+            account_id=given.account_id,
+            member_id=ids.new(Kind.MEMBER),
+            person=given.person,
+            name=given.name,
+            role=given.role,
+        )
+    )
+    return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
+
+
+@strawberry.input(description="Which member goes.")
+class RemoveMemberInput:
+    member_id: strawberry.ID = strawberry.field(description="The member.")
+
+
+@mutation(
+    "Ends a member's part in an account, and their keys. The last owner cannot be removed. For owners and the operator."
+)
+async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
+    outcome = await call.run_account(commands.RemoveMember(member_id=given.member_id))
+    return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
+
+
+def _member(outcome: Outcome) -> Member:
+    return Member.of(outcome.account.members[outcome.result["member_id"]])
+
+
+FIELDS = [add_member, remove_member]
