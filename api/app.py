@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from api.calendar import calendar_feed
-from api.graphql import GraphQLEndpoint
+from api.calendars import calendar_feed
+from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.pages import start_page
+from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
-from api.webhooks import event_schemas, webhook_keys
 from escrow import bell, database
 from escrow.settings import Settings
 from schema.build import runner, sdl

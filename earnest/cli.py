@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 from escrow.settings import SettingError
 
 COMMANDS = (

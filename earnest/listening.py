@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from earnest.api_client import Api, ApiError, Refused
 from earnest.engines.processes import write_private
-from earnest.errors import CannotStart
-from earnest.graphql import Api, ApiError, Refused
+from earnest.run.refusing import CannotStart
 
 STATE_FILE: Final = "listen.json"
 DESCRIPTION: Final = "earnest listen"

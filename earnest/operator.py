@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 from escrow.access import Actor
 
 OPERATORS_NAME = "Operator"
@@ -49,7 +49,7 @@ async def operating() -> AsyncIterator[Actor]:
     """The operator, with the deployment's database open; what the domain or the database refuses is one line."""
     import asyncpg
 
-    from earnest.embedded import deployment
+    from earnest.run.embedded import deployment
     from escrow import bell, database
     from escrow.errors import DomainError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from api.authentication import Authentication
-from api.live.connections import Connections
+from api.credentials import Authentication
+from api.live.open_streams import Connections
 from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.engine.execution import Runner

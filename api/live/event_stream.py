@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.answers import refusal
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
-from api.live.connections import TooManyConnections
 from api.live.door import Door
+from api.live.open_streams import TooManyConnections
 from api.tracing import trace_id
 from escrow.access import Actor
 from escrow.live.credentials import Ended, Ending

@@ -17,11 +17,11 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from api.authentication import BadCredentials
+from api.credentials import BadCredentials
 from api.live import messages
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
-from api.live.connections import TooManyConnections
 from api.live.door import Door
+from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
 from api.tracing import trace_id
 from escrow.live.credentials import Ended, Ending, Viewer

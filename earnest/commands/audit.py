@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def count() -> int:
     """Audit the deployment, printing what is found; gives how much that was."""
-    from earnest.embedded import deployment
+    from earnest.run.embedded import deployment
     from escrow import database
     from escrow.audit import audit
     from webhooks.audit import audit_deliveries

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 STORY_NAMES: Final = ("website", "counter-offer", "change-request", "refund", "dispute")
-"""What can be played; the same as `earnest.demo` tells."""
+"""What can be played; the same as `earnest.demo.people` tells."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play it; the exit code is 1 if the story could not be told to its end."""
-    from earnest.graphql import ApiError
+    from earnest.api_client import ApiError
 
     try:
         asyncio.run(tell(args.url, args.keys, bodies=args.bodies, story=args.story))
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def tell(url: str | None, keys: Path | None, *, bodies: bool, story: str) -> None:
     """Find the stage, or set one up, and play."""
-    from earnest import stage
-    from earnest.demo import play
+    from earnest.demo import stage
+    from earnest.demo.people import play
 
     async with stage.found(url, keys) as people:
         await play(people, lambda line: print(line, flush=True), bodies=bodies, story=story)

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(contract_id: str, event_id: str | None) -> int:
     """Erase in the deployment's database; gives the number of texts."""
-    from earnest.embedded import deployment
+    from earnest.run.embedded import deployment
     from escrow import database
     from escrow.erasure import erase
 

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The code is 1 if a page is not what the code says, with the names of such pages on the error output."""
-    from earnest import event_pages
+    from earnest.generate import event_pages
     from webhooks.events import catalogue
 
     if args.write:

@@ -39,7 +39,7 @@ def program(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Listen until Ctrl-C; the exit code is 1 if Earnest refused something or went away."""
-    from earnest.graphql import ApiError
+    from earnest.api_client import ApiError
 
     try:
         asyncio.run(listen(args))
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def listen(args: argparse.Namespace) -> None:
     """Find the key, and listen with it until SIGINT or SIGTERM."""
-    from earnest.embedded import DIRECTORY
-    from earnest.graphql import Api
+    from earnest.api_client import Api
     from earnest.listening import Listener
+    from earnest.run.embedded import DIRECTORY
 
     directory = Path.cwd() / DIRECTORY
     url, key = _door(args, directory)
@@ -75,8 +75,8 @@ async def listen(args: argparse.Namespace) -> None:
 
 def _door(args: argparse.Namespace, directory: Path) -> tuple[str, str]:
     """Where Earnest is, and the key to it."""
-    from earnest.demo import KEYS_FILE, read_keys
-    from earnest.errors import CannotStart
+    from earnest.demo.people import KEYS_FILE, read_keys
+    from earnest.run.refusing import CannotStart
 
     if args.url is not None and args.key is not None:
         return args.url, args.key

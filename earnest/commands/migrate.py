@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply() -> list[str]:
     """Migrate the deployment's database; gives the names of what was applied."""
-    from earnest.embedded import deployment
+    from earnest.run.embedded import deployment
     from escrow.migrate import migrate
 
     async with deployment() as settings:

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(*, renew: bool) -> "Standing":
     """Look, and encrypt anew if asked to, in the deployment's database."""
-    from earnest.embedded import deployment
+    from earnest.run.embedded import deployment
     from escrow import database
     from webhooks.request import renewal, secrets
 

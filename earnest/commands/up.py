@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C, a signal, or the end of one of the processes."""
-    from earnest.supervisor import Supervisor
+    from earnest.run.supervisor import Supervisor
 
     async def supervise() -> int:
         return await Supervisor(Path.cwd()).run()

@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; any number of these processes may run side by side."""
     from api.app import create_app
-    from earnest.serving import Server
+    from earnest.run.serving import Server
     from escrow.settings import Settings
 
     settings = Settings.from_environment()

@@ -16,7 +16,7 @@ from types import TracebackType
 from earnest.engines.postgres import EmbeddedPostgres
 from earnest.engines.processes import Record
 from earnest.engines.redis import EmbeddedRedis
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 
 SOCKET_PATH_BYTES_MAX = 90
 """Of the 104 (macOS) or 108 (Linux) bytes that a socket's path may have, lock files beside it included."""

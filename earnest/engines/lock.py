@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 
 
 class AlreadyRunning(CannotStart):

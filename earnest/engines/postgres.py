@@ -18,7 +18,7 @@ from pathlib import Path
 import asyncpg
 
 from earnest.engines.processes import POLL_SECONDS, Record, User, end, launch, lines_since, open_log, start_time
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 
 VERSION = 18
 DATABASE = "earnest"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 POLL_SECONDS = 0.02

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from earnest.engines.processes import POLL_SECONDS, Record, end, launch, lines_since, open_log
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0

@@ -22,7 +22,7 @@ from typing import Final, cast
 
 import orjson
 
-from api.live.connections import PER_KEY_MAX
+from api.live.open_streams import PER_KEY_MAX
 from escrow import bell, database, ids
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, running, tokens

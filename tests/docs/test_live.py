@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.live import connections
+from api.live import open_streams
 from api.live.closing import Code
 from escrow.live import reader
 from tests.docs.product import ROOT, shell_blocks, started
@@ -87,12 +87,12 @@ def test_the_page_says_what_the_code_does() -> None:
         if code is not Code.INTERNAL:
             assert f"| {int(code)} |" in page, code
     for said in (
-        f"within {connections.INIT_SECONDS:.0f} seconds",
-        f"within {connections.PONG_SECONDS:.0f}",
+        f"within {open_streams.INIT_SECONDS:.0f} seconds",
+        f"within {open_streams.PONG_SECONDS:.0f}",
         f"more than {reader.BEHIND_EVENTS_MAX} events",
-        f"in {connections.SEND_SECONDS:.0f} seconds",
-        f"more than {connections.PER_KEY_MAX} connections",
-        f"up to {connections.OPERATIONS_MAX} operations",
-        f"after {connections.PING_SECONDS:.0f} seconds",
+        f"in {open_streams.SEND_SECONDS:.0f} seconds",
+        f"more than {open_streams.PER_KEY_MAX} connections",
+        f"up to {open_streams.OPERATIONS_MAX} operations",
+        f"after {open_streams.PING_SECONDS:.0f} seconds",
     ):
         assert said in page, said

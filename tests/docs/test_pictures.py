@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from earnest.pictures import (
+from earnest.generate.pictures import (
     change_request_picture,
     contract_picture,
     dispute_picture,

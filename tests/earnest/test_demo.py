@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from earnest.demo import KEYS_FILE, People, make_people, play, read_keys
-from earnest.embedded import DIRECTORY
-from earnest.errors import CannotStart
-from earnest.graphql import Api, Refused, Unreachable
+from earnest.api_client import Api, Refused, Unreachable
+from earnest.demo.people import KEYS_FILE, People, make_people, play, read_keys
+from earnest.demo.website import Website
 from earnest.operator import OPERATORS_NAME, the_operator
-from earnest.supervisor import wait_until_healthy
-from earnest.website import Website
+from earnest.run.embedded import DIRECTORY
+from earnest.run.refusing import CannotStart
+from earnest.run.supervisor import wait_until_healthy
 from escrow import ids
 from escrow.access import Scope
 from escrow.accounts import commands, running, tokens

@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from earnest import embedded
 from earnest.engines.lock import AlreadyRunning
 from earnest.engines.processes import start_time
-from earnest.errors import CannotStart
+from earnest.run import embedded
+from earnest.run.refusing import CannotStart
 from escrow.settings import Reach, Settings
 from tests.earnest.running import clean_environment
 

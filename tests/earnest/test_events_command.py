@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from earnest import event_pages
 from earnest.cli import main
+from earnest.generate import event_pages
 from webhooks.events.catalogue import event_types, schema_document
 
 

@@ -7,9 +7,9 @@ import base64
 import httpx
 import pytest
 
+from earnest.demo.mailbox import Mailbox
+from earnest.demo.timeline import Tampered
 from earnest.listening import PATH, served
-from earnest.mailbox import Mailbox
-from earnest.timeline import Tampered
 from webhooks.request.signing import HmacKey, sign
 
 SECRET = b"s" * 32

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from earnest.output import LINE_BYTES_MAX, Output
+from earnest.run.output import LINE_BYTES_MAX, Output
 
 
 class Terminal(io.StringIO):

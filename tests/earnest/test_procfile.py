@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from earnest.errors import CannotStart
-from earnest.procfile import Entry, read_procfile
+from earnest.run.procfile import Entry, read_procfile
+from earnest.run.refusing import CannotStart
 
 PROJECT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from earnest.commands.demo import STORY_NAMES as OFFERED
-from earnest.demo import STORY_NAMES, WEBSITE, People, cast_of, make_people, play
-from earnest.stories import STORIES
-from earnest.timeline import Event
+from earnest.demo.people import STORY_NAMES, WEBSITE, People, cast_of, make_people, play
+from earnest.demo.stories import STORIES
+from earnest.demo.timeline import Event
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from tests.earnest.test_demo import operator_key, web

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from earnest.timeline import Event, Tampered, check, line
+from earnest.demo.timeline import Event, Tampered, check, line
 
 
 def event(**changes: object) -> Event:

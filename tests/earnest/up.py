@@ -4,8 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from earnest.errors import CannotStart
-from earnest.supervisor import Supervisor
+from earnest.run.refusing import CannotStart
+from earnest.run.supervisor import Supervisor
 from escrow.settings import SettingError
 
 

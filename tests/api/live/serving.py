@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 from api.app import create_app
-from api.live.connections import Connections, Patience
 from api.live.door import Door
-from earnest.serving import Server
+from api.live.open_streams import Connections, Patience
+from earnest.run.serving import Server
 from escrow import bell, database, log
 from escrow.bell import Topic
 from escrow.live.hub import Hub

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.live.connections import Patience
+from api.live.open_streams import Patience
 from tests.api.live.serving import Served, serve
 from tests.api.live.sse import Said, opened
 

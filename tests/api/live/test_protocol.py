@@ -12,8 +12,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.live.connections import Patience
 from api.live.messages import MESSAGE_BYTES_MAX
+from api.live.open_streams import Patience
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
 

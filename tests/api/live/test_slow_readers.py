@@ -7,7 +7,7 @@ import socket as sockets
 
 import pytest
 
-from api.live.connections import Patience
+from api.live.open_streams import Patience
 from escrow import cursors, log
 from escrow.agreement import commands as c
 from escrow.live import reader as reading

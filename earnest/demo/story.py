@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from earnest.graphql import Api, Refused
-from earnest.timeline import Arrived, Event, Timeline
+from earnest.api_client import Api, Refused
+from earnest.demo.timeline import Arrived, Event, Timeline
 
 CURRENCY: Final = "USD"
 

@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from earnest import embedded
-from earnest.demo import KEYS_FILE, People, read_keys
+from earnest.demo.people import KEYS_FILE, People, read_keys
 from earnest.engines.processes import end, launch
-from earnest.errors import CannotStart
+from earnest.run import embedded
+from earnest.run.refusing import CannotStart
 
 READY_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 20.0

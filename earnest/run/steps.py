@@ -42,8 +42,8 @@ async def migrate(deployment: Deployment) -> list[str]:
 
 async def load_demo(deployment: Deployment) -> list[str]:
     """In the embedded mode: people with keys and a contract to look at, made once; gives their keys."""
-    from earnest import demo
-    from earnest.graphql import ApiError
+    from earnest.api_client import ApiError
+    from earnest.demo import people as demo
 
     if deployment.directory is None:
         return []

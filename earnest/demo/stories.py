@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from earnest.story import Story, due_in, milestone, money
+from earnest.demo.story import Story, due_in, milestone, money
 
 ANSWER_DAYS: Final = 2
 """How long these contracts let the other side think: the shortest there may be, since the test clock moves for all."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from webhooks.events.catalogue import EventType, event_types
 
-DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "events"
+DIRECTORY: Final = Path(__file__).parents[2] / "docs" / "events"
 
 _GENERATED: Final = (
     "<!-- Written by `earnest events --write` from the classes of the events; changes here get lost. -->"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from earnest.story import Story, milestone, money
+from earnest.demo.story import Story, milestone, money
 
 REVIEW_DAYS: Final = 14
 """What a contract has unless it says otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from earnest.graphql import Api, ApiError
+from earnest.api_client import Api, ApiError
 from escrow.money import Money
 
 _PAGE: Final = """

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from earnest import books
+from earnest.api_client import Api, Refused
+from earnest.demo import books
+from earnest.demo.mailbox import open_mailbox
+from earnest.demo.stories import STORIES
+from earnest.demo.story import Say, Story
+from earnest.demo.timeline import Arrived, Event, line
+from earnest.demo.website import Website
 from earnest.engines.processes import write_private
-from earnest.errors import CannotStart
-from earnest.graphql import Api, Refused
-from earnest.mailbox import open_mailbox
 from earnest.operator import make_operator_key
-from earnest.stories import STORIES
-from earnest.story import Say, Story
-from earnest.timeline import Arrived, Event, line
-from earnest.website import Website
+from earnest.run.refusing import CannotStart
 from escrow.access import Scope
 
 KEYS_FILE: Final = "demo-keys.json"

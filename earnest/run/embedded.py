@@ -15,7 +15,7 @@ from pathlib import Path
 from earnest.engines import Engines, make_directory
 from earnest.engines.lock import AlreadyRunning, DirectoryLock
 from earnest.engines.processes import write_private
-from earnest.errors import CannotStart
+from earnest.run.refusing import CannotStart
 from escrow.settings import SECRET_KEY_BYTES, Settings
 
 DIRECTORY = ".earnest"

@@ -16,14 +16,14 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
-from earnest import embedded
 from earnest.engines import Engines
 from earnest.engines.orphans import adopt_orphans, end_orphans
 from earnest.engines.processes import end, launch
-from earnest.errors import CannotStart
-from earnest.output import Output
-from earnest.procfile import Entry, read_procfile
-from earnest.steps import AFTER_PROCESSES, BEFORE_PROCESSES, Deployment, Step
+from earnest.run import embedded
+from earnest.run.output import Output
+from earnest.run.procfile import Entry, read_procfile
+from earnest.run.refusing import CannotStart
+from earnest.run.steps import AFTER_PROCESSES, BEFORE_PROCESSES, Deployment, Step
 from escrow.settings import Settings
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

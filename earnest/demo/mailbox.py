@@ -14,9 +14,9 @@ from typing import Final
 
 from aiohttp import web
 
-from earnest.graphql import Api, ApiError, Refused
+from earnest.api_client import Api, ApiError, Refused
+from earnest.demo.timeline import PATIENCE_SECONDS, Event, Tampered
 from earnest.listening import PATH, served
-from earnest.timeline import PATIENCE_SECONDS, Event, Tampered
 from webhooks.request.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, HmacKey, sign
 
 DESCRIPTION: Final = "earnest demo"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from earnest.graphql import Api, ApiError
+from earnest.api_client import Api, ApiError
 
 POLL_SECONDS: Final = 0.1
 
