@@ -8,7 +8,7 @@ from typing import Any, Final
 from escrow import cursors, database
 from escrow.access import Scope
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
-from tests.api.test_disagreement import usd
+from tests.api.test_disputes import usd
 from tests.api.test_journey import proposal
 from tests.api.test_references import row
 

@@ -15,7 +15,7 @@ from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import OrderKind
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, HOUR, Story, active, usd
-from tests.escrow.agreement.tour_disagreement import DISAGREEMENT_STORIES
+from tests.escrow.agreement.tour_disputes import DISAGREEMENT_STORIES
 from tests.escrow.agreement.tour_money import MONEY_STORIES
 
 SHA: Final = "0123456789abcdef" * 4

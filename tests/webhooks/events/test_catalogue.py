@@ -26,7 +26,7 @@ from webhooks.events.catalogue import body_schema, event_types, schema_document
 from webhooks.request import secrets
 from webhooks.request.payloads import DeliveryMark, TextBeside, body
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = [one.name for one in event_types()]
 
 

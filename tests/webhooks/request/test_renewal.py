@@ -7,7 +7,7 @@ from standardwebhooks import Webhook
 
 from escrow import database
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
-from tests.webhooks.test_endpoints import request
+from tests.webhooks.request.test_endpoints import request
 from webhooks.request import renewal, secrets
 from webhooks.request.endpoints import endpoints
 from webhooks.request.renewal import Standing, survey

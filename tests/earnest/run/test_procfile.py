@@ -8,7 +8,7 @@ import pytest
 from earnest.run.procfile import Entry, read_procfile
 from earnest.run.refusing import CannotStart
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 def test_the_project_has_a_web_and_a_worker_that_run_with_this_interpreter() -> None:

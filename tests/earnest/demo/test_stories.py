@@ -14,10 +14,10 @@ from earnest.demo.stories import STORIES
 from earnest.demo.timeline import Event
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
-from tests.earnest.test_demo import operator_key, web
+from tests.earnest.demo.test_demo import operator_key, web
 from tests.workers.process import worker
 
-PAGES = Path(__file__).parents[2] / "docs" / "stories"
+PAGES = Path(__file__).parents[3] / "docs" / "stories"
 
 
 def test_every_story_is_offered_and_has_a_page() -> None:
