@@ -77,7 +77,7 @@ class Actor:
     role: Role = Role.OWNER
     scopes: frozenset[Scope] = frozenset()
     contract_ids: frozenset[str] | None = None
-    """The only contracts that the key reaches; ``None`` for all of its account's."""
+    """The only contracts that the key reaches; `None` for all of its account's."""
     is_mediator: bool = False
     """Whether the operator lets its account decide disputes, as far as what it may read is concerned: commands look again."""
 

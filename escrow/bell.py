@@ -64,7 +64,7 @@ class Wakeups:
         self._rung.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Return at the next ring, at once if one came since the last return, or after ``timeout_seconds``.
+        """Return at the next ring, at once if one came since the last return, or after `timeout_seconds`.
 
         Answers whether it rang.
         """
@@ -97,7 +97,7 @@ _room: Final = _Room()
 
 
 async def connect(url: str) -> None:
-    """Use the Redis at ``url`` (``redis://``, ``rediss://`` or ``unix://``) from now on, in place of a former one.
+    """Use the Redis at `url` (`redis://`, `rediss://` or `unix://`) from now on, in place of a former one.
 
     It need not be there: nothing is sent yet, and a Redis that comes later is found.
     """
@@ -122,9 +122,9 @@ async def disconnect() -> None:
 
 
 async def ring(*topics: Topic) -> None:
-    """Wake everybody who listens to one of ``topics``, in any process, if Redis is there.
+    """Wake everybody who listens to one of `topics`, in any process, if Redis is there.
 
-    Best effort: it never raises and takes at most ``RING_TIMEOUT_SECONDS``. Without a connection it does nothing.
+    Best effort: it never raises and takes at most `RING_TIMEOUT_SECONDS`. Without a connection it does nothing.
     """
     bell = _room.bell
     if bell is None or not topics or time.monotonic() < bell.muted_until:
@@ -141,7 +141,7 @@ async def ring(*topics: Topic) -> None:
 
 
 async def reachable() -> bool:
-    """Whether Redis answers now, within ``RING_TIMEOUT_SECONDS``: without it the service is degraded, not down."""
+    """Whether Redis answers now, within `RING_TIMEOUT_SECONDS`: without it the service is degraded, not down."""
     bell = _room.bell
     if bell is None:
         return False
@@ -154,7 +154,7 @@ async def reachable() -> bool:
 
 @contextlib.contextmanager
 def listen(*topics: Topic, wakeups: Wakeups | None = None) -> Iterator[Wakeups]:
-    """Wake-ups for rings of ``topics`` while the block lasts; those given, if others wake the listener, too.
+    """Wake-ups for rings of `topics` while the block lasts; those given, if others wake the listener, too.
 
     Look first, then wait: what happened before the block is not rung again. After Redis was away everybody is woken
     once, since rings may have been missed.
@@ -196,7 +196,7 @@ async def _hear(redis: Redis) -> None:
 
 
 async def _next_topic(subscription: PubSub) -> str | None:
-    """The next topic that was rung, or ``None`` for a pong; ``TimeoutError`` if even a ping brings no answer."""
+    """The next topic that was rung, or `None` for a pong; `TimeoutError` if even a ping brings no answer."""
     message = await subscription.get_message(timeout=SILENCE_SECONDS)
     if message is None:
         await subscription.ping()

@@ -1,7 +1,7 @@
 """Events as JSON and back, by the types of their fields; the same reading gives each payload's JSON Schema.
 
-Names become camelCase, money becomes ``{"amount": "1250.00", "currency": "USD"}``, times are UTC with microseconds and a
-``Z``, dates are ISO 8601, absent values are left out. Fields marked ``FREE_TEXT`` come out separately, as *texts*.
+Names become camelCase, money becomes `{"amount": "1250.00", "currency": "USD"}`, times are UTC with microseconds and a
+`Z`, dates are ISO 8601, absent values are left out. Fields marked `FREE_TEXT` come out separately, as *texts*.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def encode(event: object) -> tuple[dict[str, Json], dict[str, Json]]:
 
 
 def decode(event_type: type[E], data: Mapping[str, Json], texts: Mapping[str, Json]) -> E:
-    """The event that ``encode`` took apart; a text given as ``ERASED`` reads as an empty value of its type."""
+    """The event that `encode` took apart; a text given as `ERASED` reads as an empty value of its type."""
     values: dict[str, Any] = {}
     for field in fields_of(event_type):
         written = (texts if field.is_text else data).get(field.key)
@@ -103,7 +103,7 @@ def _field(name: str, hint: Any) -> FieldCodec:
 
 
 def camel(name: str) -> str:
-    """``review_due_at`` as ``reviewDueAt``."""
+    """`review_due_at` as `reviewDueAt`."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
@@ -169,7 +169,7 @@ def _object_codec(hint: type) -> Codec:
 
 
 def payload_schema(event_type: type) -> Json:
-    """The JSON Schema of a payload, with ``texts`` as the salted hashes of its free texts by field."""
+    """The JSON Schema of a payload, with `texts` as the salted hashes of its free texts by field."""
     fields = fields_of(event_type)
     plain = [field for field in fields if not field.is_text]
     words = [field for field in fields if field.is_text]

@@ -42,9 +42,9 @@ class ErrorCode(StrEnum):
 
 
 class DomainError(Exception):
-    """A refusal. ``field`` is the path of the input at fault in the API's spelling; ``details`` are plain values.
+    """A refusal. `field` is the path of the input at fault in the API's spelling; `details` are plain values.
 
-    ``others`` are further refusals of the same command, where it has many parts that can each be at fault.
+    `others` are further refusals of the same command, where it has many parts that can each be at fault.
     """
 
     code: ClassVar[ErrorCode]

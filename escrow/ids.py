@@ -1,6 +1,6 @@
 """One identifier everywhere: a prefix that tells the kind, and a time-ordered UUID in Crockford base32.
 
-``mil_01kathd3v0f6x8zj9s5m2w7q4r`` is the same in the API, in events, in webhooks, in logs and in the database.
+`mil_01kathd3v0f6x8zj9s5m2w7q4r` is the same in the API, in events, in webhooks, in logs and in the database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 
 Fresh = Callable[[Kind], str]
-"""A supply of identifiers: ``new`` in earnest, a counter in tests of the pure core."""
+"""A supply of identifiers: `new` in earnest, a counter in tests of the pure core."""
 
 
 def new(kind: Kind) -> str:
@@ -88,12 +88,12 @@ def made_at_seconds(identifier: str) -> float:
 
 
 def kind_of(identifier: str) -> Kind | None:
-    """The kind that a well-formed identifier names; ``None`` for anything else."""
+    """The kind that a well-formed identifier names; `None` for anything else."""
     prefix, _, digits = identifier.partition("_")
     well_formed = len(digits) == _DIGITS and digits[0] in "01234567" and all(digit in _ALPHABET for digit in digits)
     return Kind(prefix) if well_formed and prefix in set(Kind) else None
 
 
 def is_a(kind: Kind, identifier: str) -> bool:
-    """Whether ``identifier`` is well formed and names this kind."""
+    """Whether `identifier` is well formed and names this kind."""
     return kind_of(identifier) is kind

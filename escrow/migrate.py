@@ -23,7 +23,7 @@ MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 
 
 async def migrate(url: str) -> list[str]:
-    """Apply what is missing to the database at ``url`` and answer with the names of the steps: ``escrow.m0001_tables``.
+    """Apply what is missing to the database at `url` and answer with the names of the steps: `escrow.m0001_tables`.
 
     Everything happens in one transaction that begins with the lock: a process that is killed leaves nothing half done.
     It also makes the event types of this release known, so that older processes, which cannot fold them, refuse to write

@@ -43,7 +43,7 @@ class RawMoney:
 
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
-    """``minor`` minor units of ``currency``; never negative by type, only by rule."""
+    """`minor` minor units of `currency`; never negative by type, only by rule."""
 
     minor: int
     currency: str
@@ -53,7 +53,7 @@ class Money:
 
     @property
     def amount(self) -> str:
-        """The amount in major units with exactly the currency's decimals, as on the wire: ``"1250.00"``."""
+        """The amount in major units with exactly the currency's decimals, as on the wire: `"1250.00"`."""
         exponent = EXPONENTS[self.currency]
         sign, digits = ("-", -self.minor) if self.minor < 0 else ("", self.minor)
         if exponent == 0:
@@ -66,22 +66,22 @@ class Money:
 
     @classmethod
     def from_wire(cls, value: dict[str, str]) -> Money:
-        """The inverse of ``wire``, for what we printed ourselves."""
+        """The inverse of `wire`, for what we printed ourselves."""
         return cls(int(value["amount"].replace(".", "")), value["currency"])
 
 
 def check_currency(code: str, *, field: str = "currency") -> str:
-    """``code``, if it is an active ISO 4217 currency; else ``InvalidInput``."""
+    """`code`, if it is an active ISO 4217 currency; else `InvalidInput`."""
     if code not in EXPONENTS:
         raise InvalidInput(f"{quoted(code)} is not an ISO 4217 currency code, such as USD or JPY.", field=field)
     return code
 
 
 def exact(raw: RawMoney, *, currency: str, field: str, or_nothing: bool = False) -> Money:
-    """``raw`` in whole minor units of ``currency``.
+    """`raw` in whole minor units of `currency`.
 
-    Refuses with ``InvalidInput``: another currency, more decimals than the currency has (also zeros), less than nothing,
-    nothing unless ``or_nothing``, more than ``MINOR_UNITS_MAX``.
+    Refuses with `InvalidInput`: another currency, more decimals than the currency has (also zeros), less than nothing,
+    nothing unless `or_nothing`, more than `MINOR_UNITS_MAX`.
     """
     check_currency(raw.currency, field=f"{field}.currency")
     if raw.currency != currency:
@@ -111,12 +111,12 @@ def fee(amount_minor: int, basis_points: int) -> int:
 
 
 def fee_held(held_minor: int, *, base_minor: int, base_fee_minor: int) -> int:
-    """The client fee that lies beside ``held_minor``: ceil(F·H/G), with G and F right after money was last put in."""
+    """The client fee that lies beside `held_minor`: ceil(F·H/G), with G and F right after money was last put in."""
     return -(-base_fee_minor * held_minor // base_minor) if base_minor else 0
 
 
 def allocate(total_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
-    """``total_minor`` in shares proportional to ``weights`` (positive), whose sum is ``total_minor`` to the last unit.
+    """`total_minor` in shares proportional to `weights` (positive), whose sum is `total_minor` to the last unit.
 
     The units that rounding down leaves over go to the largest remainders, the earlier share first among equals.
     """

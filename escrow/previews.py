@@ -34,7 +34,7 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class MilestoneChange:
-    """A milestone before and after; ``before`` is ``None`` for one that would be added."""
+    """A milestone before and after; `before` is `None` for one that would be added."""
 
     before: Milestone | None
     after: Milestone
@@ -42,7 +42,7 @@ class MilestoneChange:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """The state of a deposit, refund request, dispute or change request before and after; ``None`` if it would be made."""
+    """The state of a deposit, refund request, dispute or change request before and after; `None` if it would be made."""
 
     id: str
     before: str | None
@@ -51,9 +51,9 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The consequences of a command, those of deadlines that are due included; with a ``refusal`` only those.
+    """The consequences of a command, those of deadlines that are due included; with a `refusal` only those.
 
-    Without ``after`` nothing would happen to anything that the asker may see.
+    Without `after` nothing would happen to anything that the asker may see.
     """
 
     before: Contract | None
@@ -62,7 +62,7 @@ class Preview:
     refusal: DomainError | None
 
     def transfers(self) -> Iterator[tuple[int, Posting]]:
-        """The legs that would be booked, each with the place of its event among ``recorded``."""
+        """The legs that would be booked, each with the place of its event among `recorded`."""
         if self.after is not None:
             for place, one in enumerate(self.recorded):
                 for leg in postings(self.after.id, one.event):

@@ -1,7 +1,7 @@
 """The states of contracts and milestones, and the table of what leads from one to the next. Data, not code.
 
-The table is read by the rules (``escrow.agreement``), by the docs and by the tests that walk every state × hold × action × role.
-Who may act stands in ``escrow.access``; what else a rule asks for stands in ``escrow.agreement.permit``.
+The table is read by the rules (`escrow.agreement`), by the docs and by the tests that walk every state × hold × action × role.
+Who may act stands in `escrow.access`; what else a rule asks for stands in `escrow.agreement.permit`.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ ObjectState = ChangeRequestState | RefundState | DisputeState | ReversalState
 class Transition:
     """One row: the action, the states of contract and object that it needs, where it leads, and the event that says so.
 
-    ``contract`` is ``None`` where every state of the contract will do; ``milestone`` is ``None`` for actions that are not on a
-    milestone, ``states`` for those that are on one or on the contract.
+    `contract` is `None` where every state of the contract will do; `milestone` is `None` for actions that are not on a
+    milestone, `states` for those that are on one or on the contract.
     """
 
     action: Action
@@ -249,7 +249,7 @@ TRANSITIONS: Final[dict[Action, Transition]] = {
     )
 }  # fmt: skip
 """What parties, mediators and the operator may do, by action: the tables of sections 2, 3 and 5 of the domain. What differs
-by side, by what is asked for or by the object's own history stands in ``escrow.agreement.permit``; the provider and the clock
+by side, by what is asked for or by the object's own history stands in `escrow.agreement.permit`; the provider and the clock
 stand below."""
 
 

@@ -67,7 +67,7 @@ class Hold(StrEnum):
 
 
 class RefundState(StrEnum):
-    """Where a refund request stands. ``OVERTAKEN``: its money went before anybody answered it, by a concession or an end."""
+    """Where a refund request stands. `OVERTAKEN`: its money went before anybody answered it, by a concession or an end."""
 
     OPEN = "OPEN"
     ACCEPTED = "ACCEPTED"

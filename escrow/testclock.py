@@ -47,7 +47,7 @@ class Advanced:
     reached_at: datetime
     """Domain time at the end of the call."""
     has_more: bool
-    """Whether there was more on the way than one call does: the same ``to`` again goes on from here."""
+    """Whether there was more on the way than one call does: the same `to` again goes on from here."""
     event_ids: tuple[str, ...]
     """What the clock brought about, by whoever applied it, in the order of its happening."""
     replayed: bool = False
@@ -61,11 +61,11 @@ async def advance(
     to: datetime | None = None,
     idempotency: Idempotency | None = None,
 ) -> Advanced:
-    """Move domain time forward by ``span``, or until ``to``, for the operator of a sandbox.
+    """Move domain time forward by `span`, or until `to`, for the operator of a sandbox.
 
-    Everything that falls due on the way is applied in due order across contracts, each at its own due time. A ``to`` that
-    lies behind is no error: time has come there. With ``idempotency`` a repetition is sent where the first call was.
-    Refuses with ``Forbidden`` anybody but the operator, with ``InvalidState`` outside of a sandbox, with ``InvalidInput``
+    Everything that falls due on the way is applied in due order across contracts, each at its own due time. A `to` that
+    lies behind is no error: time has come there. With `idempotency` a repetition is sent where the first call was.
+    Refuses with `Forbidden` anybody but the operator, with `InvalidState` outside of a sandbox, with `InvalidInput`
     both or neither, a span that isn't positive, and what is too far.
     """
     _refuse(by, sandbox=sandbox)

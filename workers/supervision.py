@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 async def supervise(name: str, pump: Pump) -> None:
-    """Run ``pump`` until cancelled, starting it again whenever it fails or ends."""
+    """Run `pump` until cancelled, starting it again whenever it fails or ends."""
     failures = 0
     while True:
         started = time.monotonic()

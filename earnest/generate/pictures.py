@@ -1,6 +1,6 @@
-"""The lifecycle as Mermaid diagrams, drawn from the tables in ``escrow.rules``, for people who would rather look.
+"""The lifecycle as Mermaid diagrams, drawn from the tables in `escrow.rules`, for people who would rather look.
 
-The README and ``docs/lifecycle.md`` hold what these functions return; a test compares, so that a picture can't go stale.
+The README and `docs/lifecycle.md` hold what these functions return; a test compares, so that a picture can't go stale.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from escrow.accounts import tokens
 async def authenticate(token: str) -> Actor | None:
     """The actor of a key's token, as its account and member are now.
 
-    ``None`` for what no key looks like (without a statement), and for one that is unknown, revoked or expired, or whose
+    `None` for what no key looks like (without a statement), and for one that is unknown, revoked or expired, or whose
     member was removed. A disabled account's keys stay good: what they may still do is the commands' decision.
     """
     shown = tokens.read(token)
@@ -25,7 +25,7 @@ async def authenticate(token: str) -> Actor | None:
 
 
 async def lifetimes(key_ids: Collection[str]) -> dict[str, float | None]:
-    """Those of the keys that open something now: for how many seconds yet, or ``None`` without an expiry; one statement."""
+    """Those of the keys that open something now: for how many seconds yet, or `None` without an expiry; one statement."""
     rows = await database.fetch(_LIVING, list(key_ids))
     return {row["id"]: row["seconds"] for row in rows}
 

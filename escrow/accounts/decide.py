@@ -25,7 +25,7 @@ from escrow.errors import NotFound
 def decide(
     state: Account | None, command: commands.AccountCommand, *, actor: Actor, around: AccountSurroundings
 ) -> Events:
-    """The events that the command causes, none if it asks for what already is. Refuses with a ``DomainError``."""
+    """The events that the command causes, none if it asks for what already is. Refuses with a `DomainError`."""
     entitle(state, command, actor=actor, around=around)
     if refusal := barred(command.action, state, actor):
         raise refusal

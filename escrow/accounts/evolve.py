@@ -12,7 +12,7 @@ from escrow.agreement.events import Recorded
 
 
 def evolve(state: Account | None, account_id: str, recorded: Recorded) -> Account:
-    """``state`` after ``recorded``. Only ``account.created`` starts from nothing."""
+    """`state` after `recorded`. Only `account.created` starts from nothing."""
     event, at = recorded.event, recorded.at
     if isinstance(event, events.AccountCreated):
         return Account(account_id, event.name, event.account_type, event.is_operator, created_at=at)

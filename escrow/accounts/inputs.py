@@ -1,4 +1,4 @@
-"""What the values of a command on accounts must be like, whatever the state. Each refusal is ``InvalidInput`` by field.
+"""What the values of a command on accounts must be like, whatever the state. Each refusal is `InvalidInput` by field.
 
 Names stand in lists, terminals and mails, so they are one line without control characters. Who a person is gets compared
 between accounts, so it is kept in one spelling.
@@ -29,19 +29,19 @@ KEY_CONTRACTS_MAX: Final = 100
 
 
 def name(value: str, *, field: str = "name") -> str:
-    """A name of an account, a person or a key: one line, at most ``NAME_MAX`` characters."""
+    """A name of an account, a person or a key: one line, at most `NAME_MAX` characters."""
     return _one_line(value, field=field, characters_max=NAME_MAX)
 
 
 def person(value: str, *, field: str = "person") -> str:
-    """Who somebody is, in the one spelling that is stored and compared (see ``spelling``)."""
+    """Who somebody is, in the one spelling that is stored and compared (see `spelling`)."""
     return _one_line(spelling(value), field=field, characters_max=PERSON_MAX)
 
 
 def spelling(value: str) -> str:
     """One spelling for one person: no space around, composed characters, e-mail addresses in lower case.
 
-    An identity provider's subject without an ``@`` keeps its case, since there case may tell people apart.
+    An identity provider's subject without an `@` keeps its case, since there case may tell people apart.
     """
     composed = unicodedata.normalize("NFC", value.strip())
     return composed.lower() if "@" in composed else composed
@@ -55,7 +55,7 @@ def _one_line(value: str, *, field: str, characters_max: int) -> str:
 
 
 def scopes(values: Sequence[Scope], *, on_operator: bool) -> tuple[Scope, ...]:
-    """At least one scope, each once, in the order of the table; ``operator`` only on the operator's account."""
+    """At least one scope, each once, in the order of the table; `operator` only on the operator's account."""
     if not values:
         raise InvalidInput("A key needs at least one scope.", field="scopes")
     if Scope.OPERATOR in values and not on_operator:
@@ -64,7 +64,7 @@ def scopes(values: Sequence[Scope], *, on_operator: bool) -> tuple[Scope, ...]:
 
 
 def contract_ids(values: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The contracts that a key is limited to, each once; ``None`` for all of them."""
+    """The contracts that a key is limited to, each once; `None` for all of them."""
     if values is None:
         return None
     if not values:
@@ -124,7 +124,7 @@ def description(value: str) -> str:
 
 
 def event_types(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Types, families such as ``milestone.*``, or ``*`` for all: sorted, each once, without what another covers.
+    """Types, families such as `milestone.*`, or `*` for all: sorted, each once, without what another covers.
 
     What no event has is refused, naming the nearest that there is.
     """
@@ -153,7 +153,7 @@ def known_patterns() -> frozenset[str]:
 
 
 def family_of(event_type: str) -> str:
-    """``milestone.*`` for ``milestone.released``."""
+    """`milestone.*` for `milestone.released`."""
     return event_type.partition(".")[0] + _FAMILY_END
 
 

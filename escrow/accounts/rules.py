@@ -41,8 +41,8 @@ class AccountAction(StrEnum):
 class AccountPermission:
     """From which role upwards, with which scope of the account's own key (none: only the operator may).
 
-    ``while_disabled`` tells whether the account's owners may do it although the operator disabled the account;
-    ``within_contracts`` whether a key that is limited to some contracts may do it, within those.
+    `while_disabled` tells whether the account's owners may do it although the operator disabled the account;
+    `within_contracts` whether a key that is limited to some contracts may do it, within those.
     """
 
     role: Role
@@ -79,8 +79,8 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
     ),
 }
-"""Section 1 of the domain as data. Members need ``money:write``, because whoever adds an owner can move money; a new key
-never exceeds its creator's, so ``contracts:write`` is enough for it. An endpoint outlives whoever made it, as a key does, so it
+"""Section 1 of the domain as data. Members need `money:write`, because whoever adds an owner can move money; a new key
+never exceeds its creator's, so `contracts:write` is enough for it. An endpoint outlives whoever made it, as a key does, so it
 is in the owners' hands, too."""
 
 
@@ -90,7 +90,7 @@ def is_operator(actor: Actor) -> bool:
 
 
 def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> Forbidden | None:
-    """What the table says against this actor; ``account`` is one that it sees, or ``None`` where there is none yet."""
+    """What the table says against this actor; `account` is one that it sees, or `None` where there is none yet."""
     permission = ACCOUNT_PERMISSIONS[action]
     if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
         return Forbidden(f"This is for people and their programs, not for {actor.kind.value.lower()}.")

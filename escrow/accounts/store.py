@@ -96,12 +96,12 @@ def _one(kind: ids.Kind, identifier: str | None) -> str | None:
 
 
 def _text(value: str) -> str | None:
-    """``value`` if PostgreSQL could hold it; what it couldn't, no row has."""
+    """`value` if PostgreSQL could hold it; what it couldn't, no row has."""
     return None if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value) else value
 
 
 async def load(command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None = None) -> Loaded:
-    """All that deciding ``command`` needs, in one statement. Refuses with ``log.UnknownEvent`` what a later release wrote."""
+    """All that deciding `command` needs, in one statement. Refuses with `log.UnknownEvent` what a later release wrote."""
     return await _load(_named(command), actor, idempotency)
 
 
@@ -262,9 +262,9 @@ async def write(
 ) -> bool:
     """Write what changed, with its events, if the account is still at the version that was loaded; else write nothing.
 
-    ``digest`` is that of the secret of a key that is new in ``after``, ``secrets`` those of an endpoint. With
-    ``idempotency``, its key and the ``result`` are kept for the actor's account. Answers whether it was written. Fails with
-    asyncpg's ``UniqueViolationError`` on ``idempotency_keys_pkey`` if another command used that key meanwhile.
+    `digest` is that of the secret of a key that is new in `after`, `secrets` those of an endpoint. With
+    `idempotency`, its key and the `result` are kept for the actor's account. Answers whether it was written. Fails with
+    asyncpg's `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key meanwhile.
     """
     was = before.account
     last = sealed[-1] if sealed else None

@@ -15,7 +15,7 @@ from escrow.accounts.state.endpoints import Algorithm, DisabledReason, Endpoint,
 
 
 def load_sql(*, account: str, wanted: str, named: str) -> str:
-    """An expression: the endpoints of the row ``account`` that are present, and the one ``named``, if they are ``wanted``."""
+    """An expression: the endpoints of the row `account` that are present, and the one `named`, if they are `wanted`."""
     return f"""coalesce((
         SELECT json_agg(kept) FROM (
             SELECT endpoint.*, coalesce((
@@ -70,7 +70,7 @@ PARAMETERS: Final = 20
 
 
 def write_sql(*, guard: str, first: int) -> str:
-    """CTEs that write the changed endpoint and its secrets, if ``guard`` has its one row; the parameters are ``arguments``."""
+    """CTEs that write the changed endpoint and its secrets, if `guard` has its one row; the parameters are `arguments`."""
     (
         identifier, url, description, event_types, contract_ids, api_version, version, created_at, disabled_at, reason,
         deleted_at, gone, ended, ends, fingerprints, algorithms, public_keys, ciphertexts, made_at, expires_at,
@@ -104,7 +104,7 @@ addressed AS (
 
 
 def arguments(before: Account | None, after: Account, sealed: Sequence[SealedSecret]) -> list[object]:
-    """The arguments of ``write_sql``. ``sealed`` has the ciphertexts of the secrets that are new in ``after``."""
+    """The arguments of `write_sql`. `sealed` has the ciphertexts of the secrets that are new in `after`."""
     known = before.endpoints if before is not None else {}
     changed = [one for one in after.endpoints.values() if known.get(one.id) != one]
     if not changed:

@@ -1,4 +1,4 @@
-"""What an API key's holder shows: ``ek_`` and 256 random bits. Shown once, stored only as a digest.
+"""What an API key's holder shows: `ek_` and 256 random bits. Shown once, stored only as a digest.
 
 With that much chance in it a plain sha256 is enough: there is nothing to guess, so nothing to slow down.
 """
@@ -48,7 +48,7 @@ def new() -> Token:
 
 
 def read(text: str) -> Token | None:
-    """The token that somebody shows, or ``None`` if no key could look like this."""
+    """The token that somebody shows, or `None` if no key could look like this."""
     return Token(text) if _TOKEN.fullmatch(text) else None
 
 

@@ -14,7 +14,7 @@ PARAMETERS: Final = 4
 
 
 def visible_sql(account: str, *, first: int) -> str:
-    """A condition on the row ``account``; its parameters are ``visible_arguments``, numbered from ``first`` on."""
+    """A condition on the row `account`; its parameters are `visible_arguments`, numbered from `first` on."""
     # OFFSET 0 keeps each look-up a look-up: with old statistics the planner would rather hash all the actor's contracts.
     actor, is_operator, limit, is_mediator = (f"${number}" for number in range(first, first + PARAMETERS))
     return f"""(
@@ -37,6 +37,6 @@ def visible_sql(account: str, *, first: int) -> str:
 
 
 def visible_arguments(actor: Actor) -> list[object]:
-    """Who looks, as ``visible_sql`` asks for it."""
+    """Who looks, as `visible_sql` asks for it."""
     limit = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     return [actor.account_id, actor.kind is ActorKind.OPERATOR, limit, actor.is_mediator]

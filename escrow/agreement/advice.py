@@ -1,7 +1,7 @@
 """Friendly hints on a draft plan (section 8 of the domain): what usually makes a plan work, and what is unusual in this one.
 
 A draft may be as unfinished as it likes: nothing here refuses anything, and a hint never keeps a plan from being proposed.
-The codes are documented in ``docs/good-plans.md``.
+The codes are documented in `docs/good-plans.md`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class HintCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A milestone as far as somebody has thought of it; ``None`` and empty texts are what is still missing."""
+    """A milestone as far as somebody has thought of it; `None` and empty texts are what is still missing."""
 
     title: str | None = None
     purpose: str | None = None
@@ -67,7 +67,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """One thing to think about. ``position`` is the milestone's, from 1; ``field`` the place in the draft at issue."""
+    """One thing to think about. `position` is the milestone's, from 1; `field` the place in the draft at issue."""
 
     code: HintCode
     message: str
@@ -77,7 +77,7 @@ class Hint:
 
 
 def review(plan: Sequence[Draft], *, budget: RawMoney | None, today: date) -> tuple[Hint, ...]:
-    """Every hint on ``plan``: first those on the whole, then milestone by milestone. ``today`` is the parties' date."""
+    """Every hint on `plan`: first those on the whole, then milestone by milestone. `today` is the parties' date."""
     amounts = [_amount(draft) for draft in plan]
     on_each = [hint for place in range(len(plan)) for hint in _on_milestone(plan, place, today)]
     return (*_on_count(plan), *_on_money(amounts, budget), *on_each)
@@ -215,5 +215,5 @@ def _on_due_date(plan: Sequence[Draft], place: int, today: date) -> Iterator[Hin
 
 
 def _at(place: int, name: str, code: HintCode, message: str, details: Mapping[str, object] | None = None) -> Hint:
-    """A hint on one milestone of the draft; ``place`` counts from 0, as paths into an input do."""
+    """A hint on one milestone of the draft; `place` counts from 0, as paths into an input do."""
     return Hint(code=code, message=message, position=place + 1, field=f"plan.{place}.{name}", details=details)

@@ -12,7 +12,7 @@ from escrow.states import ContractState, Hold, MilestoneState
 
 
 def follow_up(history: History, desk: Desk) -> None:
-    """Adds what follows from what was just decided. Only ending leads to ``ENDED``, and it wins over ``COMPLETED``."""
+    """Adds what follows from what was just decided. Only ending leads to `ENDED`, and it wins over `COMPLETED`."""
     if history.state.state is ContractState.ACTIVE:
         _go_on(history, desk)
     if history.state.state is not ContractState.ACTIVE:
@@ -31,7 +31,7 @@ def _go_on(history: History, desk: Desk) -> None:
 
 
 def _complete(history: History, state: Contract, desk: Desk) -> None:
-    """``contract.completed`` if the freelancer was paid anything; else it stays active, for another milestone or an end."""
+    """`contract.completed` if the freelancer was paid anything; else it stays active, for another milestone or an end."""
     released = sum(milestone.released_minor for milestone in state.milestones)
     if released:
         history.add(ContractCompleted(released=state.money(released)), at=desk.now, by=desk.actor)

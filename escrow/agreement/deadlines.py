@@ -27,7 +27,7 @@ class DeadlineKind(StrEnum):
 
 
 UNSEEN: Final = frozenset({DeadlineKind.REMINDER, DeadlineKind.DORMANCY})
-"""What nobody waits for: it is no ``nextDeadline``."""
+"""What nobody waits for: it is no `nextDeadline`."""
 
 DORMANT_AFTER: Final = timedelta(days=180)
 """How long nothing may happen while money is held and no clock runs before the operator is told."""
@@ -56,15 +56,15 @@ RESUMED_AT_LEAST: Final = timedelta(hours=48)
 
 
 def resumed(due_at: datetime, stopped_at: datetime, at: datetime) -> datetime:
-    """When a clock rings that stood still from ``stopped_at`` until ``at`` and was to ring at ``due_at``."""
+    """When a clock rings that stood still from `stopped_at` until `at` and was to ring at `due_at`."""
     return at + max(due_at - stopped_at, RESUMED_AT_LEAST)
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One running clock: ``action`` is the type of the event that will happen at ``due_at``, in domain time.
+    """One running clock: `action` is the type of the event that will happen at `due_at`, in domain time.
 
-    ``subject_id`` names the contract, the deposit or the milestone; ``milestone_ids`` the milestones that wait for it.
+    `subject_id` names the contract, the deposit or the milestone; `milestone_ids` the milestones that wait for it.
     """
 
     kind: DeadlineKind
@@ -87,7 +87,7 @@ class Deadline:
         return (self.announces.due_at - self.due_at) // timedelta(hours=1)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is to be applied at ``now``. A reminder isn't any more once the end of its window came, too."""
+        """Whether it is to be applied at `now`. A reminder isn't any more once the end of its window came, too."""
         return self.due_at <= now and (self.announces is None or now < self.announces.due_at)
 
 

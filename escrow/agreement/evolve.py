@@ -16,7 +16,7 @@ from escrow.agreement.state import Contract, Ending
 
 
 def evolve(state: Contract | None, contract_id: str, recorded: events.Recorded) -> Contract:
-    """``state`` after ``recorded``. Only ``contract.proposed`` starts from nothing."""
+    """`state` after `recorded`. Only `contract.proposed` starts from nothing."""
     event, at = recorded.event, recorded.at
     if isinstance(event, events.ContractProposed):
         if state is not None:

@@ -1,6 +1,6 @@
 """What a command's values must be like, whatever the state: lengths, windows, dates, links, amounts.
 
-The limits keep every event below 16 KiB and every stored text printable by PostgreSQL. Each refusal is ``InvalidInput`` and
+The limits keep every event below 16 KiB and every stored text printable by PostgreSQL. Each refusal is `InvalidInput` and
 names the field in the API's spelling.
 """
 
@@ -51,14 +51,14 @@ _LINK: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 
 
 def text(value: str, *, field: str, characters_max: int) -> str:
-    """``value`` as it was given, if it says something, is not too long and can be stored."""
+    """`value` as it was given, if it says something, is not too long and can be stored."""
     if not value.strip():
         raise InvalidInput("It must not be empty.", field=field)
     return optional_text(value, field=field, characters_max=characters_max)
 
 
 def optional_text(value: str, *, field: str, characters_max: int) -> str:
-    """Like ``text``, but it may be empty."""
+    """Like `text`, but it may be empty."""
     if len(value) > characters_max:
         raise InvalidInput(f"At most {characters_max} characters, not {len(value)}.", field=field)
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
@@ -91,7 +91,7 @@ def link(value: str, *, field: str) -> str:
 
 
 def external_system(name: str, *, field: str = "system") -> str:
-    """The name under which a program's own identifiers are kept, such as ``jira``."""
+    """The name under which a program's own identifiers are kept, such as `jira`."""
     if not _SYSTEM.fullmatch(name):
         raise InvalidInput(
             f"A system is 1 to 50 of a-z, 0-9, “.”, “_” and “-”, such as jira, not {quoted(name)}.", field=field
@@ -142,7 +142,7 @@ def _time_zones() -> frozenset[str]:
 
 
 def time_zone(name: str) -> str:
-    """The name of a time zone in the IANA database, such as ``Europe/Lisbon``."""
+    """The name of a time zone in the IANA database, such as `Europe/Lisbon`."""
     if name not in _time_zones():
         raise InvalidInput(
             f"{quoted(name)} is not the name of a time zone, such as UTC or Europe/Lisbon.", field="timeZone"
@@ -151,7 +151,7 @@ def time_zone(name: str) -> str:
 
 
 def windows(before: Windows, hours: Mapping[str, int]) -> Windows:
-    """``before`` with the windows that ``hours`` names, each within its bounds."""
+    """`before` with the windows that `hours` names, each within its bounds."""
     known = {field.name for field in fields(Windows)}
     for name, value in hours.items():
         place = f"windows.{camel(name)}"
@@ -180,7 +180,7 @@ def due_date(value: date, *, field: str) -> date:
 
 
 def plan(given: Sequence[MilestoneDraft], *, currency: str) -> tuple[tuple[MilestoneDraft, Money], ...]:
-    """The milestones of a proposal: at least one, at most ``MILESTONES_MAX``."""
+    """The milestones of a proposal: at least one, at most `MILESTONES_MAX`."""
     if not given:
         raise InvalidInput("A plan has at least one milestone.", field="milestones")
     _at_most(given, MILESTONES_MAX, field="milestones")

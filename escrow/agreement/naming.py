@@ -49,7 +49,7 @@ def named_by(state: Contract, command: commands.PartyCommand) -> Named:
 
 
 def _minor(state: Contract, raw: RawMoney) -> int | None:
-    """The sum in minor units; ``None`` if it isn't one, which is refused later."""
+    """The sum in minor units; `None` if it isn't one, which is refused later."""
     try:
         return exact(raw, currency=state.currency, field="amount", or_nothing=True).minor
     except InvalidInput:

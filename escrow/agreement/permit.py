@@ -2,7 +2,7 @@
 
 The order is section 3's: the contract not found; forbidden by the table of roles, a conflict of interest; version; object not
 found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input, what is out of
-sequence. ``allowedActions`` is this function mapped over the table of actions.
+sequence. `allowedActions` is this function mapped over the table of actions.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ __all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last
 def permit(
     state: Contract, action: Action, subject_id: str | None, *, actor: Actor, around: Surroundings
 ) -> DomainError | None:
-    """The first refusal that no input could avert, or ``None``.
+    """The first refusal that no input could avert, or `None`.
 
-    ``subject_id`` names what the action is done to, by the table's ``subject``: nothing for actions on the contract.
+    `subject_id` names what the action is done to, by the table's `subject`: nothing for actions on the contract.
     """
     return first_refusal(state, action, subject_id, actor=actor, around=around) or last_refusal(
         state, action, subject_id
@@ -86,7 +86,7 @@ def last_refusal(state: Contract, action: Action, subject_id: str | None) -> Dom
 def forbidden_for(
     actor: Actor, permission: Permission, side: Side | None, *, is_mediator: bool = False
 ) -> DomainError | None:
-    """What the table of roles says against this actor on this side; ``None`` as a side is neither party."""
+    """What the table of roles says against this actor on this side; `None` as a side is neither party."""
     if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
         return Forbidden(f"This is for people, not for the {actor.kind.value.lower()}.")
     decides = permission.operator if actor.kind is ActorKind.OPERATOR else permission.mediators and is_mediator

@@ -1,7 +1,7 @@
 """What money an event moves: debit one ledger account, credit another, the same amount. The table of section 6 as code.
 
-Ledger accounts are named by what they belong to: a milestone's ``escrow:`` and held client ``fee:``, a contract's two
-``payable:`` and its ``transit:``, and the platform's ``clearing:``, ``fees:`` and ``chargeback:`` of a currency, which are
+Ledger accounts are named by what they belong to: a milestone's `escrow:` and held client `fee:`, a contract's two
+`payable:` and its `transit:`, and the platform's `clearing:`, `fees:` and `chargeback:` of a currency, which are
 never stored as balances. Legs of zero are not written.
 """
 
@@ -19,7 +19,7 @@ from escrow.states import ReversalOutcome
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One leg: ``amount`` leaves ``debit`` and arrives at ``credit``."""
+    """One leg: `amount` leaves `debit` and arrives at `credit`."""
 
     debit: str
     credit: str

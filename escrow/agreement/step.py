@@ -1,4 +1,4 @@
-"""One step of a contract: first every deadline that is due, each at its own time, then the command. ``decide`` and its rim.
+"""One step of a contract: first every deadline that is due, each at its own time, then the command. `decide` and its rim.
 
 A deadline is law from its due time, also if nobody swept it: an outage of ours never decides a race. The sweep is the same
 step with no command behind it.
@@ -50,9 +50,9 @@ class Step:
 def step(
     state: Contract | None, command: commands.Command, *, actor: Actor, around: Surroundings, fresh: Fresh
 ) -> Step:
-    """Applies what is due and then ``command``; a refusal is part of the answer, not an exception.
+    """Applies what is due and then `command`; a refusal is part of the answer, not an exception.
 
-    A refused command leaves the events of due deadlines standing, unless it was ``NOT_FOUND`` or ``FORBIDDEN``; one that finds
+    A refused command leaves the events of due deadlines standing, unless it was `NOT_FOUND` or `FORBIDDEN`; one that finds
     a change request stale leaves that, too.
     """
     contract_id = state.id if state is not None else getattr(command, "contract_id", "")
@@ -78,7 +78,7 @@ def _so_far(history: History) -> Step:
 
 
 def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
-    """The contract as it is in law at ``around.now``: with every due deadline applied. For reading; nothing is written."""
+    """The contract as it is in law at `around.now`: with every due deadline applied. For reading; nothing is written."""
     history = History(state.id, state)
     apply_due(history, around=around, fresh=fresh)
     return history.state
@@ -120,7 +120,7 @@ def _ring(history: History, clock: Deadline, desk: Desk) -> None:
 
 
 def decide(history: History, command: commands.Command, desk: Desk) -> None:
-    """Adds the events of ``command`` and of what follows from it; raises the first ``DomainError`` of the law's order."""
+    """Adds the events of `command` and of what follows from it; raises the first `DomainError` of the law's order."""
     if history.before is None and not isinstance(command, commands.Propose):
         raise no_such_contract()
     if isinstance(command, commands.ApplyDeadlines):

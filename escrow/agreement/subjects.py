@@ -1,6 +1,6 @@
 """What a command is about, found in the contract; and what the state of that object says against the command.
 
-The part of ``escrow.agreement.permit`` that differs by what an action is done to. Nothing here asks who acts, but for the
+The part of `escrow.agreement.permit` that differs by what an action is done to. Nothing here asks who acts, but for the
 side.
 """
 
@@ -18,9 +18,9 @@ from escrow.states import Hold, MilestoneState
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a command names that is compared with the state before its input is looked at; ``None`` where it names none.
+    """What a command names that is compared with the state before its input is looked at; `None` where it names none.
 
-    An amount that can't be read is named as ``None``, too: the input is refused later, in its place.
+    An amount that can't be read is named as `None`, too: the input is refused later, in its place.
     """
 
     revision: int | None = None
@@ -108,7 +108,7 @@ class Case:
 
 
 def object_not_found(case: Case) -> DomainError | None:
-    """``NotFound`` if the command names something that the contract doesn't have."""
+    """`NotFound` if the command names something that the contract doesn't have."""
     for milestone_id in case.named.milestone_ids:
         if case.state.milestone(milestone_id) is None:
             return NotFound(f"There is no milestone {milestone_id}.", field="changes")
@@ -214,7 +214,7 @@ def _no_offer(case: Case) -> DomainError | None:
 
 
 def other_settlement(case: Case) -> DomainError | None:
-    """``VersionConflict`` if the offer that is accepted is not the one on the table."""
+    """`VersionConflict` if the offer that is accepted is not the one on the table."""
     named = case.named.settlement_minor
     if case.row.action is not Action.ACCEPT_SETTLEMENT or case.dispute is None or case.side is None or named is None:
         return None

@@ -93,7 +93,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The order isn't finished: look at it again after ``seconds``. ``called`` says that it was just called again."""
+    """The order isn't finished: look at it again after `seconds`. `called` says that it was just called again."""
 
     seconds: float
     called: bool = False
@@ -109,7 +109,7 @@ Verdict = Later | Finished
 
 
 async def claim(limit: int) -> list[Claimed]:
-    """Take up to ``limit`` orders that are due, oldest first, and leave those that others hold alone. One statement.
+    """Take up to `limit` orders that are due, oldest first, and leave those that others hold alone. One statement.
 
     A deposit that was given up before anybody called the provider is put aside for good instead.
     """
@@ -163,7 +163,7 @@ async def reconcile(*, held: bool = False) -> int:
     """Have every unsettled order looked up at the provider soon, however long its next turn was put off; answers how many.
 
     Unsettled is what the books wait for, a refund that failed and is tried again, and what was given up after it may have
-    been called. With ``held`` also the deposits whose money a milestone still holds: a reversal may have gone unheard.
+    been called. With `held` also the deposits whose money a milestone still holds: a reversal may have gone unheard.
     """
     return len(await fetch(_RECONCILE, held, RECONCILE_SPREAD_SECONDS))
 

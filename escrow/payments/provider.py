@@ -26,21 +26,21 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The money moved: ``amount`` is what the provider says that it moved, which may not be what was asked."""
+    """The money moved: `amount` is what the provider says that it moved, which may not be what was asked."""
 
     amount: Money
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing moved. ``reason`` is for people; only a refund may be asked for again, with the same key."""
+    """Nothing moved. `reason` is for people; only a refund may be asked for again, with the same key."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
-    """``amount`` came, and was taken back later: a chargeback. Only a deposit comes to this. ``reason`` is for people."""
+    """`amount` came, and was taken back later: a chargeback. Only a deposit comes to this. `reason` is for people."""
 
     amount: Money
     reason: str
@@ -61,18 +61,18 @@ class Provider(Protocol):
     """One way to move money. Implementations keep their own time limits short; callers cut them off anyway."""
 
     async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        """Take ``amount`` from the means of payment that ``token`` names, or the client's usual one."""
+        """Take `amount` from the means of payment that `token` names, or the client's usual one."""
         ...
 
     async def refund(self, *, idempotency_key: str, amount: Money, charge_key: str | None) -> Answer:
-        """Return ``amount`` to the client, of the charge that was made with ``charge_key`` if it came from one.
+        """Return `amount` to the client, of the charge that was made with `charge_key` if it came from one.
 
         After it failed, the same key tries again.
         """
         ...
 
     async def payout(self, *, idempotency_key: str, amount: Money, payee: str) -> Answer:
-        """Pay ``amount`` out to the account ``payee``."""
+        """Pay `amount` out to the account `payee`."""
         ...
 
     async def lookup(self, idempotency_key: str) -> Found:

@@ -110,7 +110,7 @@ class Sandbox:
         self._seconds = {Pace.AT_ONCE: 0.0, Pace.SOON: settle_seconds, Pace.SLOW: slow_seconds}
 
     async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        """As the port says; ``token`` chooses among `TOKENS`."""
+        """As the port says; `token` chooses among `TOKENS`."""
         unknown = Behaviour("is declined at once", Result.FAILS, Pace.AT_ONCE)
         behaviour = TOKENS.get(token, unknown) if token is not None else USUAL
         return await self._take(idempotency_key, OrderKind.DEPOSIT, amount, token, behaviour)

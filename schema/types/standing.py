@@ -103,7 +103,7 @@ class Outlook:
         return [_allowed(action, refusal) for action, refusal in zip(actions, refusals, strict=True)]
 
     def comparison(self, change_request_id: str) -> Comparison | None:
-        """The plan before and after an open change request; ``None`` for one that is not open."""
+        """The plan before and after an open change request; `None` for one that is not open."""
         if change_request_id not in self._comparisons:
             request = self._now.change_requests.get(change_request_id)
             is_open = request is not None and request.state is ChangeRequestState.OPEN

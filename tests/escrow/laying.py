@@ -37,7 +37,7 @@ async def make_accounts() -> None:
 
 
 def begin(now: datetime, *, ago: timedelta = timedelta(0)) -> Story:
-    """A story that begins some time before ``now``, with identifiers of its own."""
+    """A story that begins some time before `now`, with identifiers of its own."""
     return Story(now=now - ago, fees=FEES, fresh=ids.new)
 
 

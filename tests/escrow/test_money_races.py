@@ -43,7 +43,7 @@ Racer = Callable[[Story], Asked]
 
 @dataclass(frozen=True)
 class Situation:
-    """Held money, and who may take it somewhere: ``first`` against themselves and all ``others``, and against each other."""
+    """Held money, and who may take it somewhere: `first` against themselves and all `others`, and against each other."""
 
     build: Callable[[datetime], Story]
     first: tuple[str, ...]
@@ -216,7 +216,7 @@ async def test_held_money_is_resolved_once_by_whoever_is_faster(
 
 
 def count_lost_races(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Fills up with ``True`` for every write that found somebody else's before it."""
+    """Fills up with `True` for every write that found somebody else's before it."""
     write, lost = store_write.write, list[bool]()
 
     async def watched(*args: Any, **options: Any) -> bool:

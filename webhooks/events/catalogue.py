@@ -115,7 +115,7 @@ def body_schema(name: str) -> Json:
 
 def _meaning(event_class: type[Event]) -> str:
     """The docstring of the class in one line, as Markdown."""
-    return " ".join(inspect.cleandoc(event_class.__doc__ or "").replace("``", "`").split())
+    return " ".join(inspect.cleandoc(event_class.__doc__ or "").split())
 
 
 def _versions(name: str) -> list[type[Event]]:

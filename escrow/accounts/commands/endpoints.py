@@ -25,7 +25,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The only contracts whose events are sent; ``None`` for all, and for the account's own events too."""
+    """The only contracts whose events are sent; `None` for all, and for the account's own events too."""
 
     contract_ids: tuple[str, ...] | None
 
@@ -41,7 +41,7 @@ class EndpointCommand(AccountCommand):
 class CreateEndpoint(EndpointCommand):
     """Has an account's events sent to an address, signed with the secrets.
 
-    No ``event_types`` means all; no ``api_version`` the latest.
+    No `event_types` means all; no `api_version` the latest.
     """
 
     action: ClassVar = AccountAction.CREATE_ENDPOINT
@@ -56,7 +56,7 @@ class CreateEndpoint(EndpointCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateEndpoint(EndpointCommand):
-    """Changes what is not ``None``. ``expected_version`` is the endpoint's."""
+    """Changes what is not `None`. `expected_version` is the endpoint's."""
 
     action: ClassVar = AccountAction.UPDATE_ENDPOINT
     address: Address | None = None
@@ -78,7 +78,7 @@ class EnableEndpoint(EndpointCommand):
 class DisableEndpoint(EndpointCommand):
     """Has nothing sent any more; one that is disabled already keeps its reason.
 
-    People and their programs ask for it as ``REQUESTED``; the other reasons are the service's own, which names the version
+    People and their programs ask for it as `REQUESTED`; the other reasons are the service's own, which names the version
     of the endpoint that it found wanting.
     """
 
@@ -96,9 +96,9 @@ class DeleteEndpoint(EndpointCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSecret(EndpointCommand):
-    """Signs with new secrets; the ones before go on signing beside them for ``overlap``, in real time.
+    """Signs with new secrets; the ones before go on signing beside them for `overlap`, in real time.
 
-    ``secrets`` offers one for each algorithm; those of ``algorithms`` are taken, by default those in use.
+    `secrets` offers one for each algorithm; those of `algorithms` are taken, by default those in use.
     """
 
     action: ClassVar = AccountAction.ROTATE_SECRET

@@ -16,7 +16,7 @@ from escrow.accounts.tokens import Token
 class CreateApiKey(AccountCommand):
     """Lets a program act for an account: as the member, else as an owner; always within the scopes.
 
-    ``contract_ids`` limit it to some contracts; ``expires_at`` is real time.
+    `contract_ids` limit it to some contracts; `expires_at` is real time.
     """
 
     action: ClassVar = AccountAction.CREATE_API_KEY

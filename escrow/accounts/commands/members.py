@@ -12,7 +12,7 @@ from escrow.accounts.rules import AccountAction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDraft:
-    """A person as whoever adds them describes them; ``person`` is an e-mail address or an identity provider's subject."""
+    """A person as whoever adds them describes them; `person` is an e-mail address or an identity provider's subject."""
 
     member_id: str
     person: str

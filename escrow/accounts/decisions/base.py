@@ -30,7 +30,7 @@ def own(state: Account | None, actor: Actor) -> Account | None:
 
 
 def there(state: Account | None) -> Account:
-    """The account that the command names: ``entitle`` has seen to it that there is one."""
+    """The account that the command names: `entitle` has seen to it that there is one."""
     if state is None:
         raise ValueError("a command on no account was let through")
     return state

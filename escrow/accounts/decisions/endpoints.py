@@ -1,4 +1,4 @@
-"""What comes of a command on a webhook endpoint: the part of ``decide`` and ``entitle`` that is about endpoints.
+"""What comes of a command on a webhook endpoint: the part of `decide` and `entitle` that is about endpoints.
 
 The order of refusals is that of all commands on accounts: not found, forbidden, another version, an object not found, the
 state, invalid input. Asking for what already is changes nothing and is no error.

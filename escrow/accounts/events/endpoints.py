@@ -39,9 +39,9 @@ class EndpointChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSecretRotated(Event):
-    """What is sent is signed with new secrets, and until ``overlap_until`` (real time) with the ones before, too.
+    """What is sent is signed with new secrets, and until `overlap_until` (real time) with the ones before, too.
 
-    ``forgotten`` names secrets by their fingerprints whose time was over and that are no longer kept.
+    `forgotten` names secrets by their fingerprints whose time was over and that are no longer kept.
     """
 
     type: ClassVar = "endpoint.secret_rotated"

@@ -22,7 +22,7 @@ class RevocationReason(StrEnum):
 class KeyCreated(Event):
     """A program may act for the account, as a member or as an owner, within scopes and possibly some contracts.
 
-    ``fingerprint`` is the sha256 of the stored digest of the secret, ``hint`` the last characters of what was shown.
+    `fingerprint` is the sha256 of the stored digest of the secret, `hint` the last characters of what was shown.
     """
 
     type: ClassVar = "key.created"

@@ -11,7 +11,7 @@ from escrow.agreement.events import Event, Text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberAdded(Event):
-    """A person may act for the account. ``person`` is an e-mail address or an identity provider's subject."""
+    """A person may act for the account. `person` is an e-mail address or an identity provider's subject."""
 
     type: ClassVar = "member.added"
     member_id: str
@@ -22,7 +22,7 @@ class MemberAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved(Event):
-    """A person no longer acts for the account; their keys end with this, each by a ``key.revoked``."""
+    """A person no longer acts for the account; their keys end with this, each by a `key.revoked`."""
 
     type: ClassVar = "member.removed"
     member_id: str

@@ -22,7 +22,7 @@ PAGE_MAX: Final = 101
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """An account as one actor sees it. What is ``None`` because it is not shown has ``is_whole`` false."""
+    """An account as one actor sees it. What is `None` because it is not shown has `is_whole` false."""
 
     id: str
     name: str
@@ -41,10 +41,10 @@ async def accounts_by_id(actor: Actor, account_ids: Sequence[str]) -> dict[str, 
 
 
 async def accounts_page(actor: Actor, *, first: int, after: str | None = None) -> list[AccountView]:
-    """The operator's list of all accounts in the order of their ids, at most ``first`` (1 to 100) after an id.
+    """The operator's list of all accounts in the order of their ids, at most `first` (1 to 100) after an id.
 
-    For everybody else it holds their own account only: the others they meet in contracts. Refuses with ``InvalidInput``
-    another number, and an ``after`` that names no account.
+    For everybody else it holds their own account only: the others they meet in contracts. Refuses with `InvalidInput`
+    another number, and an `after` that names no account.
     """
     if not 1 <= first <= PAGE_MAX:
         raise InvalidInput(f"A page has 1 to {PAGE_MAX} entries, not {first}.", field="first")

@@ -21,9 +21,9 @@ NO_FEES: Final = Fees()
 class Account:
     """A whole account, as far as decisions need it.
 
-    ``members``, ``keys`` and ``endpoints`` hold at least the present ones (a store adds one that is gone if a command names
+    `members`, `keys` and `endpoints` hold at least the present ones (a store adds one that is gone if a command names
     it), as far as the command needs them.
-    ``fees`` are the deployment's, and mean something on the operator's account only.
+    `fees` are the deployment's, and mean something on the operator's account only.
     """
 
     id: str

@@ -14,7 +14,7 @@ KEYS_MAX: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key, without its secret: ``fingerprint`` only recognises the stored digest (hexadecimal)."""
+    """An API key, without its secret: `fingerprint` only recognises the stored digest (hexadecimal)."""
 
     id: str
     member_id: str | None

@@ -1,6 +1,6 @@
 """What can be asked of a contract, as users say it, and what the payment provider reports. Values only, not yet checked.
 
-Amounts are ``RawMoney``: a wrong one is refused by ``decide``, after everything that the law puts before it. Identifiers of
+Amounts are `RawMoney`: a wrong one is refused by `decide`, after everything that the law puts before it. Identifiers of
 what a command creates come with it, so that deciding stays free of chance.
 """
 

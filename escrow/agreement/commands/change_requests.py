@@ -14,7 +14,7 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddChange:
-    """Asks for a new milestone at ``position``, by default at the end."""
+    """Asks for a new milestone at `position`, by default at the end."""
 
     milestone: MilestoneDraft
     position: int | None = None
@@ -22,7 +22,7 @@ class AddChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditChange:
-    """Asks for other words, amount or date of a planned milestone; ``None`` leaves as it is."""
+    """Asks for other words, amount or date of a planned milestone; `None` leaves as it is."""
 
     milestone_id: str
     title: str | None = None

@@ -15,9 +15,9 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a proposal says beside its milestones. ``None`` means: the default, or in a revision as before.
+    """What a proposal says beside its milestones. `None` means: the default, or in a revision as before.
 
-    ``windows`` holds hours by the names of ``state.Windows``.
+    `windows` holds hours by the names of `state.Windows`.
     """
 
     title: str | None = None

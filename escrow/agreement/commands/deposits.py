@@ -44,7 +44,7 @@ class CancelFunding(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmDeposit(Report):
-    """The provider took the client's money: ``amount`` is what it says that it took."""
+    """The provider took the client's money: `amount` is what it says that it took."""
 
     deposit_id: str
     amount: Money

@@ -53,7 +53,7 @@ class RejectClaim(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSettlement(PartyCommand):
-    """Offers that ``to_freelancer`` goes to the freelancer and the rest to the client; replaces one's own older offer."""
+    """Offers that `to_freelancer` goes to the freelancer and the rest to the client; replaces one's own older offer."""
 
     action: ClassVar = Action.OFFER_SETTLEMENT
     dispute_id: str
@@ -71,7 +71,7 @@ class WithdrawSettlement(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptSettlement(PartyCommand):
-    """Accepts the other side's offer, which ``to_freelancer`` names."""
+    """Accepts the other side's offer, which `to_freelancer` names."""
 
     action: ClassVar = Action.ACCEPT_SETTLEMENT
     dispute_id: str
@@ -89,7 +89,7 @@ class WithdrawDispute(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideDispute(PartyCommand):
-    """Splits what the milestone holds: ``to_freelancer`` of it to the freelancer, the rest to the client."""
+    """Splits what the milestone holds: `to_freelancer` of it to the freelancer, the rest to the client."""
 
     action: ClassVar = Action.DECIDE_DISPUTE
     dispute_id: str

@@ -14,7 +14,7 @@ from escrow.rules import Action
 class End(PartyCommand):
     """Ends an active contract. The client asks back what is held; the freelancer names what is held and gives it up.
 
-    ``giving_up`` is the freelancer's: the sum over all milestones, without fees; zero if nothing is held.
+    `giving_up` is the freelancer's: the sum over all milestones, without fees; zero if nothing is held.
     """
 
     action: ClassVar = Action.END

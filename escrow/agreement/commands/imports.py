@@ -13,9 +13,9 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow:
-    """A milestone as another system has it, under the name that it has there; ``None`` leaves as it is.
+    """A milestone as another system has it, under the name that it has there; `None` leaves as it is.
 
-    ``milestone_id`` is that of the milestone which the name stands for already, else a fresh one. ``taken_by`` is what else
+    `milestone_id` is that of the milestone which the name stands for already, else a fresh one. `taken_by` is what else
     the name stands for.
     """
 
@@ -32,7 +32,7 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportMilestones(PartyCommand):
-    """Changes the planned milestones that ``system`` knows already and adds the others at the end, all or nothing."""
+    """Changes the planned milestones that `system` knows already and adds the others at the end, all or nothing."""
 
     action: ClassVar = Action.IMPORT_MILESTONES
     contract_id: str

@@ -13,7 +13,7 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddMilestone(PartyCommand):
-    """Adds a planned milestone at ``position`` (1-based, closed ones counted), by default at the end."""
+    """Adds a planned milestone at `position` (1-based, closed ones counted), by default at the end."""
 
     action: ClassVar = Action.ADD_MILESTONE
     contract_id: str
@@ -25,7 +25,7 @@ class AddMilestone(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditMilestone(PartyCommand):
-    """Changes what is given of a planned milestone; ``None`` leaves as it is."""
+    """Changes what is given of a planned milestone; `None` leaves as it is."""
 
     action: ClassVar = Action.EDIT_MILESTONE
     milestone_id: str

@@ -12,7 +12,7 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPayout(PartyCommand):
-    """Asks for what is payable to the freelancer of one contract, all of it unless ``amount`` says less."""
+    """Asks for what is payable to the freelancer of one contract, all of it unless `amount` says less."""
 
     action: ClassVar = Action.REQUEST_PAYOUT
     contract_id: str

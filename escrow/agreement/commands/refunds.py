@@ -12,7 +12,7 @@ from escrow.rules import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefund(PartyCommand):
-    """Asks the freelancer to give back what a milestone holds, or ``amount`` of it."""
+    """Asks the freelancer to give back what a milestone holds, or `amount` of it."""
 
     action: ClassVar = Action.REQUEST_REFUND
     milestone_id: str
@@ -52,7 +52,7 @@ class DeclineRefund(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveRefund(PartyCommand):
-    """Gives back what a milestone holds, or ``amount`` of it, without having been asked."""
+    """Gives back what a milestone holds, or `amount` of it, without having been asked."""
 
     action: ClassVar = Action.GIVE_REFUND
     milestone_id: str

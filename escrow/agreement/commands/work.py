@@ -25,10 +25,10 @@ class Submit(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve(PartyCommand):
-    """Releases what a milestone holds, or ``amount`` of it, with a bonus if one is given; on a released one only the bonus.
+    """Releases what a milestone holds, or `amount` of it, with a bonus if one is given; on a released one only the bonus.
 
     What a smaller amount leaves rolls forward to the next milestone. The bonus is a deposit of its own, which
-    ``bonus_deposit_id`` and ``bonus_order_id`` name.
+    `bonus_deposit_id` and `bonus_order_id` name.
     """
 
     action: ClassVar = Action.APPROVE

@@ -13,13 +13,13 @@ from escrow.money import Money, exact
 
 
 def checked(state: Contract, command: Approve) -> Money | None:
-    """The bonus of an approval, if it has one; refuses with ``InvalidInput`` what is no sum of the contract's money."""
+    """The bonus of an approval, if it has one; refuses with `InvalidInput` what is no sum of the contract's money."""
     payment_token(command.payment_token)
     return None if command.bonus is None else exact(command.bonus, currency=state.currency, field="bonus")
 
 
 def start(history: History, command: Approve, bonus: Money, desk: Desk) -> None:
-    """``bonus.started``; nothing where one is on its way or was paid: late clicks are not errors."""
+    """`bonus.started`; nothing where one is on its way or was paid: late clicks are not errors."""
     state = history.state
     milestone = state.milestone(command.milestone_id)
     if milestone is None or milestone.bonus_deposit_id is not None:

@@ -38,7 +38,7 @@ from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milesto
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
 OPEN_REQUESTS_MAX: Final = 20
-"""The most open change requests of one side: bounds what leaving ``ACTIVE`` writes."""
+"""The most open change requests of one side: bounds what leaving `ACTIVE` writes."""
 
 _RANKS: Final = (
     ErrorCode.NOT_FOUND,
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def file(history: History, command: FileChangeRequest, desk: Desk) -> None:
-    """``change_request.filed``; refuses with the first refusal in the law's order over all operations."""
+    """`change_request.filed`; refuses with the first refusal in the law's order over all operations."""
     state = history.state
     side = _side(state, desk.actor)
     wrong = sorted(
@@ -132,9 +132,9 @@ def _check_request(state: Contract, command: FileChangeRequest, side: Side) -> N
 
 
 def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
-    """``change_request.accepted`` and the events of all its operations.
+    """`change_request.accepted` and the events of all its operations.
 
-    If one of them doesn't fit any more, ``change_request.stale`` is written and ``StaleChangeRequest`` refuses.
+    If one of them doesn't fit any more, `change_request.stale` is written and `StaleChangeRequest` refuses.
     """
     request = _request(history.state, command.change_request_id)
     message = inputs.message(command.message)
@@ -164,19 +164,19 @@ def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk)
 
 
 def decline(history: History, command: DeclineChangeRequest, desk: Desk) -> None:
-    """``change_request.declined``: the plan stays as it is."""
+    """`change_request.declined`: the plan stays as it is."""
     event = ChangeRequestDeclined(change_request_id=command.change_request_id, message=inputs.message(command.message))
     history.add(event, at=desk.now, by=desk.actor)
 
 
 def withdraw(history: History, command: WithdrawChangeRequest, desk: Desk) -> None:
-    """``change_request.withdrawn``, by the side that filed it."""
+    """`change_request.withdrawn`, by the side that filed it."""
     event = ChangeRequestWithdrawn(change_request_id=command.change_request_id, message=inputs.message(command.message))
     history.add(event, at=desk.now, by=desk.actor)
 
 
 def close_all(history: History, desk: Desk) -> None:
-    """``change_request.stale`` for every open one: the contract is active no more."""
+    """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
         event = ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
         history.add(event, at=desk.now, by=desk.actor)
@@ -215,7 +215,7 @@ def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) ->
 
 
 def _request(state: Contract, change_request_id: str) -> ChangeRequest:
-    """The request, which ``permit`` has found already."""
+    """The request, which `permit` has found already."""
     return state.change_requests[change_request_id]
 
 

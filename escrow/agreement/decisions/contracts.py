@@ -31,7 +31,7 @@ from escrow.states import MilestoneState
 
 
 def propose(history: History, command: Propose, desk: Desk) -> None:
-    """``contract.proposed`` and a ``milestone.added`` for each milestone of the plan."""
+    """`contract.proposed` and a `milestone.added` for each milestone of the plan."""
     side = _proposing_side(command, desk)
     terms = command.terms
     title = inputs.text(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
@@ -133,7 +133,7 @@ def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...],
 
 
 def accept(history: History, command: Accept, desk: Desk) -> None:
-    """``contract.accepted``: the snapshot of this revision is what holds from now on."""
+    """`contract.accepted`: the snapshot of this revision is what holds from now on."""
     event = ContractAccepted(
         revision=history.state.revision, accepted_by=history.state.turn, message=inputs.message(command.message)
     )
@@ -141,17 +141,17 @@ def accept(history: History, command: Accept, desk: Desk) -> None:
 
 
 def decline(history: History, command: Decline, desk: Desk) -> None:
-    """``contract.declined`` and the end of its milestones."""
+    """`contract.declined` and the end of its milestones."""
     _die(history, ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)), desk)
 
 
 def withdraw(history: History, command: Withdraw, desk: Desk) -> None:
-    """``contract.withdrawn`` and the end of its milestones."""
+    """`contract.withdrawn` and the end of its milestones."""
     _die(history, ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)), desk)
 
 
 def expire(history: History, desk: Desk) -> None:
-    """``contract.expired`` and the end of its milestones; the offer window passed."""
+    """`contract.expired` and the end of its milestones; the offer window passed."""
     _die(history, ContractExpired(revision=history.state.revision), desk)
 
 

@@ -37,7 +37,7 @@ REPORT_MINOR_MAX: Final = 10**18
 
 
 def fund(history: History, command: Fund, desk: Desk) -> None:
-    """``deposit.started``: the price of one milestone and the client's fee on it, as one charge.
+    """`deposit.started`: the price of one milestone and the client's fee on it, as one charge.
 
     On a proposal it must name the revision that it is for.
     """
@@ -49,7 +49,7 @@ def fund(history: History, command: Fund, desk: Desk) -> None:
 
 
 def fund_contract(history: History, command: FundContract, desk: Desk) -> None:
-    """``deposit.started`` for every planned milestone: one charge, which is confirmed or fails as a whole."""
+    """`deposit.started` for every planned milestone: one charge, which is confirmed or fails as a whole."""
     state = history.state
     _check_input(state, command)
     planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
@@ -94,7 +94,7 @@ def _start(
 
 
 def cancel_funding(history: History, command: CancelFunding, desk: Desk) -> None:
-    """``deposit.abandoned``; the milestone is planned again."""
+    """`deposit.abandoned`; the milestone is planned again."""
     milestone = planned(history, command.milestone_id)
     if milestone.deposit_id is None:
         raise ValueError(f"{milestone.id} is being funded by no deposit")
@@ -102,14 +102,14 @@ def cancel_funding(history: History, command: CancelFunding, desk: Desk) -> None
 
 
 def abandon_all(history: History, reason: AbandonReason, desk: Desk) -> None:
-    """``deposit.abandoned`` for every deposit on its way; a bonus goes on."""
+    """`deposit.abandoned` for every deposit on its way; a bonus goes on."""
     for deposit in history.state.deposits.values():
         if deposit.state is DepositState.STARTED and not deposit.is_bonus:
             abandon(history, deposit.id, reason, desk)
 
 
 def silence(history: History, deposit_id: str, desk: Desk) -> None:
-    """The deposit window passed without an answer: ``deposit.abandoned``, or ``bonus.failed``."""
+    """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`."""
     deposit = deposit_of(history, deposit_id)
     if deposit.is_bonus:
         _fail(history, deposit, DepositFailure.UNANSWERED, desk)
@@ -125,7 +125,7 @@ def abandon(history: History, deposit_id: str, reason: AbandonReason, desk: Desk
 def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> None:
     """Funds what waits for the deposit; any other money is booked and sent back; a repetition does nothing.
 
-    Refuses with ``NotFound`` a deposit that the contract doesn't know, with ``InvalidInput`` what is no sum of money.
+    Refuses with `NotFound` a deposit that the contract doesn't know, with `InvalidInput` what is no sum of money.
     """
     deposit = deposit_of(history, command.deposit_id)
     check_currency(command.amount.currency, field="amount.currency")
@@ -169,7 +169,7 @@ def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, desk
 
 
 def fail_deposit(history: History, command: FailDeposit, desk: Desk) -> None:
-    """``deposit.failed``, if anybody still waits for it; the milestone is planned again."""
+    """`deposit.failed`, if anybody still waits for it; the milestone is planned again."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is DepositState.STARTED:
         _fail(history, deposit, DepositFailure.REFUSED, desk, explanation=inputs.explanation(command.reason))
@@ -186,7 +186,7 @@ def _fail(
 
 
 def deposit_of(history: History, deposit_id: str) -> Deposit:
-    """The deposit of that id, or ``NotFound``."""
+    """The deposit of that id, or `NotFound`."""
     deposit = history.state.deposits.get(deposit_id)
     if deposit is None:
         raise NotFound(f"There is no deposit {deposit_id}.", field="depositId")

@@ -47,7 +47,7 @@ OVERDUE_AGAIN: Final = timedelta(days=1)
 
 
 def open_dispute(history: History, command: OpenDispute, desk: Desk) -> None:
-    """``dispute.opened``; under a refund request it declines that, and begins in mediation."""
+    """`dispute.opened`; under a refund request it declines that, and begins in mediation."""
     milestone, side = planned(history, command.milestone_id), _side(history, desk)
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
     claim = holds.share(command.claim, history.state, milestone, field="claim")
@@ -83,7 +83,7 @@ def answer(
     claim_minor: int,
     reason: str,
 ) -> None:
-    """The freelancer's answer to a refund request: ``refund.declined``, and a dispute that begins in mediation."""
+    """The freelancer's answer to a refund request: `refund.declined`, and a dispute that begins in mediation."""
     declined = RefundDeclined(refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason)
     history.add(declined, at=desk.now, by=desk.actor)
     overdue_at = desk.now + timedelta(hours=history.state.windows.mediation_hours)
@@ -104,7 +104,7 @@ def answer(
 
 
 def add_evidence(history: History, command: AddEvidence, desk: Desk) -> None:
-    """``dispute.evidence_added``, the next of that side."""
+    """`dispute.evidence_added`, the next of that side."""
     dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
     links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
@@ -126,7 +126,7 @@ def add_evidence(history: History, command: AddEvidence, desk: Desk) -> None:
 
 
 def accept_claim(history: History, command: AcceptClaim, desk: Desk) -> None:
-    """``dispute.claim_accepted``, and the claim is carried out."""
+    """`dispute.claim_accepted`, and the claim is carried out."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeClaimAccepted(
         dispute_id=dispute.id,
@@ -139,7 +139,7 @@ def accept_claim(history: History, command: AcceptClaim, desk: Desk) -> None:
 
 
 def reject_claim(history: History, command: RejectClaim, desk: Desk) -> None:
-    """``dispute.rejected``, and mediation starts."""
+    """`dispute.rejected`, and mediation starts."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeRejected(
         dispute_id=dispute.id,
@@ -161,7 +161,7 @@ def leave_unanswered(history: History, dispute_id: str, desk: Desk) -> None:
 
 
 def tell_overdue(history: History, dispute_id: str, desk: Desk) -> None:
-    """``dispute.overdue``: the operator is told that mediation takes too long, today and every day."""
+    """`dispute.overdue`: the operator is told that mediation takes too long, today and every day."""
     dispute = history.state.disputes[dispute_id]
     event = DisputeOverdue(
         dispute_id=dispute.id,
@@ -173,7 +173,7 @@ def tell_overdue(history: History, dispute_id: str, desk: Desk) -> None:
 
 
 def offer_settlement(history: History, command: OfferSettlement, desk: Desk) -> None:
-    """``dispute.settlement_offered`` in place of that side's older one; the same offer again, without a word, is no event."""
+    """`dispute.settlement_offered` in place of that side's older one; the same offer again, without a word, is no event."""
     dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
     milestone, message = planned(history, dispute.milestone_id), inputs.message(command.message)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
@@ -190,7 +190,7 @@ def offer_settlement(history: History, command: OfferSettlement, desk: Desk) -> 
 
 
 def withdraw_settlement(history: History, command: WithdrawSettlement, desk: Desk) -> None:
-    """``dispute.settlement_withdrawn``."""
+    """`dispute.settlement_withdrawn`."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeSettlementWithdrawn(
         dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=_side(history, desk)
@@ -207,7 +207,7 @@ def accept_settlement(history: History, command: AcceptSettlement, desk: Desk) -
 
 
 def withdraw_dispute(history: History, command: WithdrawDispute, desk: Desk) -> None:
-    """``dispute.withdrawn`` by its opener; in mediation only once the other side has agreed to it, too."""
+    """`dispute.withdrawn` by its opener; in mediation only once the other side has agreed to it, too."""
     dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
     message = inputs.message(command.message)
     if dispute.state is DisputeState.MEDIATION and not dispute.is_withdrawn_by(side.other):
@@ -230,7 +230,7 @@ def withdraw_dispute(history: History, command: WithdrawDispute, desk: Desk) -> 
 
 
 def decide(history: History, command: DecideDispute, desk: Desk) -> None:
-    """``dispute.resolved`` with the split and its reason, by a mediator or the operator."""
+    """`dispute.resolved` with the split and its reason, by a mediator or the operator."""
     dispute = history.state.disputes[command.dispute_id]
     milestone = planned(history, dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
@@ -241,7 +241,7 @@ def decide(history: History, command: DecideDispute, desk: Desk) -> None:
 def concede(
     history: History, milestone: Milestone, to_freelancer_minor: int, outcome: DisputeOutcome, desk: Desk
 ) -> None:
-    """``dispute.resolved`` for the dispute on a milestone, if there is one, whose money goes one way without it."""
+    """`dispute.resolved` for the dispute on a milestone, if there is one, whose money goes one way without it."""
     dispute = history.state.open_dispute(milestone)
     if dispute is not None:
         _close(history, dispute, to_freelancer_minor, outcome, desk, by=desk.actor)

@@ -29,7 +29,7 @@ from escrow.states import Hold, MilestoneState
 
 
 def end(history: History, command: End, desk: Desk) -> None:
-    """``contract.end_requested``: deposits on their way are abandoned; a freelancer's ending gives back all that is held."""
+    """`contract.end_requested`: deposits on their way are abandoned; a freelancer's ending gives back all that is held."""
     state = history.state
     side = state.side_of(desk.actor.account_id)
     if side is None:
@@ -62,7 +62,7 @@ def _give_up(history: History, desk: Desk) -> None:
 
 
 def withdraw(history: History, command: WithdrawEnd, desk: Desk) -> None:
-    """``contract.end_withdrawn``, and with it the refund requests that the ending made."""
+    """`contract.end_withdrawn`, and with it the refund requests that the ending made."""
     event = ContractEndWithdrawn(message=inputs.message(command.message))
     history.add(event, at=desk.now, by=desk.actor)
     for milestone in history.state.milestones:
@@ -73,7 +73,7 @@ def withdraw(history: History, command: WithdrawEnd, desk: Desk) -> None:
 
 def go_on(history: History, ending: Ending, desk: Desk) -> None:
     """What an ending brings about after everything that happens: what is held without a hold is asked back, whatever the
-    bars; and when nothing is held any more, ``contract.ended``."""
+    bars; and when nothing is held any more, `contract.ended`."""
     if not history.state.holds_money:
         _finish(history, ending, desk)
         return

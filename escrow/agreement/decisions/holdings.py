@@ -36,7 +36,7 @@ RETURNS_MAX: Final = 60
 def release(
     history: History, milestone: Milestone, reason: ReleaseReason, desk: Desk, *, by: Actor, message: str | None = None
 ) -> None:
-    """``milestone.released``: all that is held goes to the freelancer, less the fee of the contract's snapshot."""
+    """`milestone.released`: all that is held goes to the freelancer, less the fee of the contract's snapshot."""
     event = MilestoneReleased(
         milestone_id=milestone.id,
         reason=reason,
@@ -49,7 +49,7 @@ def release(
 
 
 def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, desk: Desk) -> None:
-    """``milestone.rolled_forward``: that much of what is held, and its fee, belongs to the milestone ``to`` from now on."""
+    """`milestone.rolled_forward`: that much of what is held, and its fee, belongs to the milestone `to` from now on."""
     event = MilestoneRolledForward(
         milestone_id=milestone.id,
         to_milestone_id=to.id,
@@ -60,7 +60,7 @@ def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_m
 
 
 def release_the_rest(history: History, milestone: Milestone, desk: Desk, *, message: str | None) -> None:
-    """``milestone.partly_released``: what is left after the rest of a smaller approval has rolled forward."""
+    """`milestone.partly_released`: what is left after the rest of a smaller approval has rolled forward."""
     event = MilestonePartlyReleased(
         milestone_id=milestone.id,
         amount=history.money(milestone.held_minor),
@@ -83,7 +83,7 @@ def refund(
     message: str | None = None,
     planned_again: bool = False,
 ) -> None:
-    """``milestone.refunded``: all that is held goes back to the client; money of deposits that the provider took back goes to the
+    """`milestone.refunded`: all that is held goes back to the client; money of deposits that the provider took back goes to the
     chargeback account instead."""
     lost, back = lost_and_kept(history.state, milestone)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
@@ -116,7 +116,7 @@ def refund_part(
     client_barred_until: datetime | None = None,
     message: str | None = None,
 ) -> None:
-    """``milestone.partly_refunded``: less than is held goes back to the client, with its difference of the fee."""
+    """`milestone.partly_refunded`: less than is held goes back to the client, with its difference of the fee."""
     fee_minor = _holding(milestone).fee_of(amount_minor)
     taken, _ = take(milestone.lots, amount_minor, fee_minor)
     event = MilestonePartlyRefunded(
@@ -143,8 +143,8 @@ def split(
     dispute_id: str,
     reason: SplitReason,
 ) -> None:
-    """That much of what is held goes to the freelancer, the rest to the client: ``milestone.settled``, or ``released`` or
-    ``refunded`` where one of them gets everything."""
+    """That much of what is held goes to the freelancer, the rest to the client: `milestone.settled`, or `released` or
+    `refunded` where one of them gets everything."""
     if to_freelancer_minor == milestone.held_minor:
         release(history, milestone, ReleaseReason(reason.value), desk, by=by)
     elif to_freelancer_minor == 0:

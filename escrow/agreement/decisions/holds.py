@@ -18,12 +18,12 @@ BAR: Final = timedelta(hours=48)
 
 
 def resumed(due_at: datetime, *, stopped_at: datetime, at: datetime) -> datetime:
-    """When a clock rings that would have rung at ``due_at``, stood still since ``stopped_at``, and goes on ``at`` some time."""
+    """When a clock rings that would have rung at `due_at`, stood still since `stopped_at`, and goes on `at` some time."""
     return at + max(due_at - stopped_at, LEAST_LEFT)
 
 
 def review_goes_on(milestone: Milestone, at: datetime) -> datetime | None:
-    """When the review window ends if the milestone's hold ends ``at`` some time; ``None`` if none runs on.
+    """When the review window ends if the milestone's hold ends `at` some time; `None` if none runs on.
 
     A reversal goes on freezing it.
     """
@@ -33,20 +33,20 @@ def review_goes_on(milestone: Milestone, at: datetime) -> datetime | None:
 
 
 def review_would_end(milestone: Milestone, at: datetime) -> datetime | None:
-    """When the review window of submitted work would end if nothing froze it from now on; ``None`` without one."""
+    """When the review window of submitted work would end if nothing froze it from now on; `None` without one."""
     if milestone.state is not MilestoneState.SUBMITTED or milestone.review_due_at is None:
         return None
     return at + (milestone.review_due_at - (milestone.review_frozen_at or at))
 
 
 def share(raw: RawMoney, state: Contract, milestone: Milestone, *, field: str) -> int:
-    """How much of what a milestone holds ``raw`` names, nothing and everything included, in minor units."""
+    """How much of what a milestone holds `raw` names, nothing and everything included, in minor units."""
     minor = exact(raw, currency=state.currency, field=field, or_nothing=True).minor
     return _checked(minor, state, milestone, field)
 
 
 def part(raw: RawMoney | None, state: Contract, milestone: Milestone, *, field: str) -> int:
-    """How much of what a milestone holds ``raw`` names, more than nothing; everything without one. In minor units."""
+    """How much of what a milestone holds `raw` names, more than nothing; everything without one. In minor units."""
     if raw is None:
         return milestone.held_minor
     return _checked(exact(raw, currency=state.currency, field=field).minor, state, milestone, field)

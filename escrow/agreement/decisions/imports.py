@@ -25,7 +25,7 @@ ROWS_MAX: Final = MILESTONES_MAX
 
 
 def import_milestones(history: History, command: ImportMilestones, desk: Desk) -> None:
-    """``milestone.edited`` and ``milestone.added`` for each row that says something new, in the order of the rows.
+    """`milestone.edited` and `milestone.added` for each row that says something new, in the order of the rows.
 
     The plan's version grows by one. The first event carries the message. Refuses with what is wrong with the first row that
     the law's order puts first, and all the other rows' refusals beside it.

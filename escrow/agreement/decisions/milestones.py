@@ -22,7 +22,7 @@ from escrow.states import MilestoneState
 
 
 def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
-    """``milestone.added`` at the position that was asked for, by default the last."""
+    """`milestone.added` at the position that was asked for, by default the last."""
     state = history.state
     if len(state.milestones) >= MILESTONES_MAX:
         raise InvalidInput(f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.")
@@ -60,7 +60,7 @@ def added(
 
 
 def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None:
-    """``milestone.edited`` with what changed; giving only what it says already changes nothing."""
+    """`milestone.edited` with what changed; giving only what it says already changes nothing."""
     state, milestone = history.state, planned(history, command.milestone_id)
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
     if all(value is None for value in given):
@@ -73,7 +73,7 @@ def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None
 def edited(
     state: Contract, milestone: Milestone, given: EditMilestone | ImportRow, *, message: str | None, place: str = ""
 ) -> MilestoneEdited:
-    """The event that changes what is given of a milestone. ``place`` goes before the names of fields in refusals."""
+    """The event that changes what is given of a milestone. `place` goes before the names of fields in refusals."""
     return MilestoneEdited(
         milestone_id=milestone.id,
         plan_version=state.plan_version + 1,
@@ -107,7 +107,7 @@ def says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
 
 
 def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None:
-    """``milestone.moved``; moving it to where it stands changes nothing, unless that comes with a message."""
+    """`milestone.moved`; moving it to where it stands changes nothing, unless that comes with a message."""
     state, milestone = history.state, planned(history, command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
     message = inputs.message(command.message)
@@ -121,7 +121,7 @@ def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None
 
 
 def remove_milestone(history: History, command: RemoveMilestone, desk: Desk) -> None:
-    """``milestone.removed``: it stays in its place as a cancelled one."""
+    """`milestone.removed`: it stays in its place as a cancelled one."""
     event = MilestoneRemoved(
         milestone_id=command.milestone_id,
         plan_version=history.state.plan_version + 1,
@@ -131,7 +131,7 @@ def remove_milestone(history: History, command: RemoveMilestone, desk: Desk) -> 
 
 
 def planned(history: History, milestone_id: str) -> Milestone:
-    """The milestone, which ``permit`` has found already."""
+    """The milestone, which `permit` has found already."""
     milestone = history.state.milestone(milestone_id)
     if milestone is None:
         raise ValueError(f"{milestone_id} was permitted but is not there")

@@ -22,7 +22,7 @@ from escrow.states import OrderKind, OrderState
 
 
 def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:
-    """``refund.paid`` or ``payout.paid``, once, also after a failure had been reported."""
+    """`refund.paid` or `payout.paid`, once, also after a failure had been reported."""
     order = _order(history, command.order_id)
     if order.state not in (OrderState.STARTED, OrderState.FAILED):
         return
@@ -44,7 +44,7 @@ def _shortfall(history: History, order: Order) -> Money:
 
 
 def fail_order(history: History, command: FailOrder, desk: Desk) -> None:
-    """``refund.failed`` or ``payout.failed``, once; the sum is payable again."""
+    """`refund.failed` or `payout.failed`, once; the sum is payable again."""
     order = _order(history, command.order_id)
     if order.state is OrderState.STARTED:
         event = (RefundFailed if order.kind is OrderKind.REFUND else PayoutFailed)(

@@ -23,7 +23,7 @@ from escrow.money import exact
 
 
 def request_payout(history: History, command: RequestPayout, desk: Desk) -> None:
-    """``payout.started`` with all that is payable to the freelancer, or with the part that was named."""
+    """`payout.started` with all that is payable to the freelancer, or with the part that was named."""
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
     amount = state.money(payable)
@@ -41,13 +41,13 @@ def request_payout(history: History, command: RequestPayout, desk: Desk) -> None
 
 
 def set_payouts(history: History, command: SetPayouts, desk: Desk) -> None:
-    """``payouts.changed``; asking for what already is changes nothing. What is payable now goes out with it."""
+    """`payouts.changed`; asking for what already is changes nothing. What is payable now goes out with it."""
     if command.automatic != history.state.payouts_are_automatic:
         history.add(PayoutsChanged(automatic=command.automatic), at=desk.now, by=desk.actor)
 
 
 def pay_out_by_itself(history: History, desk: Desk) -> None:
-    """``payout.started`` with all that is payable, if the freelancer has it so and was just paid something.
+    """`payout.started` with all that is payable, if the freelancer has it so and was just paid something.
 
     A payout that failed is not started anew by its failure: it would be tried for ever.
     """

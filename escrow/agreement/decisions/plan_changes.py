@@ -1,6 +1,6 @@
 """The operations of a change request: how one is carried out on a plan, kept in an event, and read back from it.
 
-Adding, editing, moving and removing are the client's own edits, told by ``decisions.milestones``; *amend* is the one change of
+Adding, editing, moving and removing are the client's own edits, told by `decisions.milestones`; *amend* is the one change of
 a milestone that holds money: its due date or its deliverables, never its amount.
 """
 
@@ -37,7 +37,7 @@ _ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
 
 
 def carry_out(history: History, change: RequestedChange, desk: Desk) -> None:
-    """The events of one operation; refuses with a ``DomainError`` where it doesn't fit the plan as it is."""
+    """The events of one operation; refuses with a `DomainError` where it doesn't fit the plan as it is."""
     match change:
         case AddChange(milestone=draft, position=position):
             if history.state.ending is not None:
@@ -79,7 +79,7 @@ def _open_for_edits(state: Contract, milestone_id: str) -> None:
 
 
 def named(state: Contract, milestone_id: str) -> Milestone:
-    """The milestone of that id, or ``NotFound``."""
+    """The milestone of that id, or `NotFound`."""
     milestone = state.milestone(milestone_id)
     if milestone is None:
         raise NotFound(f"There is no milestone {milestone_id}.", field="milestoneId")
@@ -87,7 +87,7 @@ def named(state: Contract, milestone_id: str) -> Milestone:
 
 
 def _amend(history: History, change: AmendChange, desk: Desk) -> None:
-    """``milestone.amended``; giving only what it says already changes nothing."""
+    """`milestone.amended`; giving only what it says already changes nothing."""
     state = history.state
     milestone = named(state, change.milestone_id)
     if not milestone.is_held:

@@ -22,7 +22,7 @@ from escrow.agreement.state import Milestone, RefundRequest
 
 
 def request(history: History, command: RequestRefund, desk: Desk) -> None:
-    """``refund.requested`` for all or a part of what the milestone holds, which is on hold from now on."""
+    """`refund.requested` for all or a part of what the milestone holds, which is on hold from now on."""
     milestone = planned(history, command.milestone_id)
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")
@@ -39,7 +39,7 @@ def ask(
     by_ending: bool,
     message: str | None = None,
 ) -> None:
-    """``refund.requested``, by the client or by its ending of the contract; an answer is due within the window."""
+    """`refund.requested`, by the client or by its ending of the contract; an answer is due within the window."""
     event = RefundRequested(
         refund_id=refund_id,
         milestone_id=milestone.id,
@@ -52,12 +52,12 @@ def ask(
 
 
 def withdraw(history: History, command: WithdrawRefund, desk: Desk) -> None:
-    """``refund.request_withdrawn``: the milestone goes on as before."""
+    """`refund.request_withdrawn`: the milestone goes on as before."""
     take_back(history, history.state.refunds[command.refund_id], desk, message=inputs.message(command.message))
 
 
 def take_back(history: History, refund: RefundRequest, desk: Desk, *, message: str | None = None) -> None:
-    """``refund.request_withdrawn``, and the client is barred from another hold on the milestone for a while."""
+    """`refund.request_withdrawn`, and the client is barred from another hold on the milestone for a while."""
     milestone = planned(history, refund.milestone_id)
     event = RefundRequestWithdrawn(
         refund_id=refund.id,
@@ -70,7 +70,7 @@ def take_back(history: History, refund: RefundRequest, desk: Desk, *, message: s
 
 
 def accept(history: History, command: AcceptRefund, desk: Desk) -> None:
-    """``refund.accepted``, and what was asked for goes back."""
+    """`refund.accepted`, and what was asked for goes back."""
     refund = history.state.refunds[command.refund_id]
     event = RefundAccepted(
         refund_id=refund.id, milestone_id=refund.milestone_id, message=inputs.message(command.message)
@@ -103,7 +103,7 @@ def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, de
 
 
 def decline(history: History, command: DeclineRefund, desk: Desk) -> None:
-    """``refund.declined``, and a dispute in mediation in its place; the claim is everything unless it says otherwise."""
+    """`refund.declined`, and a dispute in mediation in its place; the claim is everything unless it says otherwise."""
     refund = history.state.refunds[command.refund_id]
     milestone = planned(history, refund.milestone_id)
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
@@ -114,7 +114,7 @@ def decline(history: History, command: DeclineRefund, desk: Desk) -> None:
 
 
 def give(history: History, command: GiveRefund, desk: Desk) -> None:
-    """``milestone.refunded`` with all that is held, under any hold, which it ends; or ``milestone.partly_refunded``."""
+    """`milestone.refunded` with all that is held, under any hold, which it ends; or `milestone.partly_refunded`."""
     milestone = planned(history, command.milestone_id)
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")

@@ -16,7 +16,7 @@ from escrow.states import ContractState, DepositState, ReversalOutcome
 
 
 def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
-    """``deposit.reversed``, once for a deposit or a bonus that was confirmed; its milestones are frozen."""
+    """`deposit.reversed`, once for a deposit or a bonus that was confirmed; its milestones are frozen."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is not DepositState.CONFIRMED or deposit.reversal is not None:
         return
@@ -30,7 +30,7 @@ def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
 
 
 def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
-    """``deposit.reversal_resolved``. What is won is held again, or the client's if milestones gave it up meanwhile; what is
+    """`deposit.reversal_resolved`. What is won is held again, or the client's if milestones gave it up meanwhile; what is
     lost closes the milestones that hold it, and leaves those of a proposal planned."""
     deposit = deposit_of(history, command.deposit_id)
     message = inputs.message(command.message)

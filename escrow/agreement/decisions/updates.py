@@ -14,7 +14,7 @@ from escrow.errors import InvalidInput
 
 
 def post(history: History, command: PostUpdate, desk: Desk) -> None:
-    """``update.posted``, numbered within the contract."""
+    """`update.posted`, numbered within the contract."""
     state = history.state
     side = state.side_of(desk.actor.account_id)
     if side is None:
@@ -33,7 +33,7 @@ def post(history: History, command: PostUpdate, desk: Desk) -> None:
 
 
 def tell_of_silence(history: History, desk: Desk) -> None:
-    """``contract.dormant``: money is held, no clock runs, and nothing has happened for a long time."""
+    """`contract.dormant`: money is held, no clock runs, and nothing has happened for a long time."""
     state = history.state
     event = ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor))
     history.add(event, at=desk.now, by=CLOCK)

@@ -27,7 +27,7 @@ from escrow.states import Hold, MilestoneState
 
 
 def submit(history: History, command: Submit, desk: Desk) -> None:
-    """``milestone.submitted``: the next number, and a fresh review window."""
+    """`milestone.submitted`: the next number, and a fresh review window."""
     milestone = planned(history, command.milestone_id)
     event = MilestoneSubmitted(
         milestone_id=milestone.id,
@@ -42,7 +42,7 @@ def submit(history: History, command: Submit, desk: Desk) -> None:
 
 
 def request_changes(history: History, command: RequestChanges, desk: Desk) -> None:
-    """``milestone.changes_requested``: the review clock stops."""
+    """`milestone.changes_requested`: the review clock stops."""
     milestone = planned(history, command.milestone_id)
     note = inputs.text(command.note, field="note", characters_max=inputs.MESSAGE_MAX)
     event = MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note)
@@ -50,10 +50,10 @@ def request_changes(history: History, command: RequestChanges, desk: Desk) -> No
 
 
 def approve(history: History, command: Approve, desk: Desk) -> None:
-    """``milestone.released`` with all that is held, or with less: what that leaves rolls forward. Then the bonus, if there is
+    """`milestone.released` with all that is held, or with less: what that leaves rolls forward. Then the bonus, if there is
     one. What was released already stays as it is, and a bonus starts unless there is one.
 
-    Refuses a smaller amount with ``NextNotFunded`` where nothing can take the rest.
+    Refuses a smaller amount with `NextNotFunded` where nothing can take the rest.
     """
     message = inputs.message(command.message)
     milestone = planned(history, command.milestone_id)
@@ -72,7 +72,7 @@ def approve(history: History, command: Approve, desk: Desk) -> None:
 
 
 def _release_less(history: History, milestone: Milestone, amount: Money, desk: Desk, *, message: str | None) -> None:
-    """``milestone.rolled_forward`` with the rest, then ``milestone.partly_released``."""
+    """`milestone.rolled_forward` with the rest, then `milestone.partly_released`."""
     held = history.money(milestone.held_minor)
     if amount.minor > held.minor:
         raise InvalidInput(
@@ -101,7 +101,7 @@ def takes_more(milestone: Milestone) -> bool:
 
 
 def remind(history: History, clock: Deadline, desk: Desk) -> None:
-    """``milestone.deadline_approaching``: whoever listens is told, and nothing else changes."""
+    """`milestone.deadline_approaching`: whoever listens is told, and nothing else changes."""
     if clock.announces is None:
         raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
     event = MilestoneDeadlineApproaching(

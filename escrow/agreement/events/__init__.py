@@ -1,7 +1,7 @@
 """The facts that a contract's log is made of: one frozen class per event type, with the payload that it carries.
 
-The classes are the catalogue: documentation, JSON Schemas and the codec read their fields. A field marked ``FREE_TEXT``
-never enters the stored event itself; its salted hash does (see ``escrow.log``). Amounts are whole, so that what an event
+The classes are the catalogue: documentation, JSON Schemas and the codec read their fields. A field marked `FREE_TEXT`
+never enters the stored event itself; its salted hash does (see `escrow.log`). Amounts are whole, so that what an event
 moves can be told from the event alone.
 """
 

@@ -23,13 +23,13 @@ OptionalTextList = Annotated[tuple[str, ...] | None, FREE_TEXT]
 AttachmentList = Annotated[tuple[Attachment, ...], FREE_TEXT]
 
 WITHHELD: Final = frozenset({"paymentToken"})
-"""Texts that stand beside an event for the log's own sake and are shown to no reader, under the names of its ``data.texts``:
+"""Texts that stand beside an event for the log's own sake and are shown to no reader, under the names of its `data.texts`:
 both parties read the log, and a payment token pays with the client's money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact about one contract. ``type`` and ``schema_version`` identify its payload for ever."""
+    """A fact about one contract. `type` and `schema_version` identify its payload for ever."""
 
     type: ClassVar[str]
     schema_version: ClassVar[int] = 1

@@ -13,7 +13,7 @@ from escrow.money import Money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BonusStarted(Event):
-    """The client's payment of a bonus was asked of the provider, which has until ``due_at`` to answer."""
+    """The client's payment of a bonus was asked of the provider, which has until `due_at` to answer."""
 
     type: ClassVar = "bonus.started"
     milestone_id: str

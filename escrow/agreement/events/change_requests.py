@@ -13,7 +13,7 @@ from escrow.errors import ErrorCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestFiled(Event):
-    """A side asked the other to accept changes of the plan; their words stand in ``words``, in the same order."""
+    """A side asked the other to accept changes of the plan; their words stand in `words`, in the same order."""
 
     type: ClassVar = "change_request.filed"
     change_request_id: str
@@ -53,7 +53,7 @@ class ChangeRequestWithdrawn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestStale(Event):
-    """The plan moved on: operation ``change_number`` (from 1) no longer fits, for the reason that ``code`` names; or the
+    """The plan moved on: operation `change_number` (from 1) no longer fits, for the reason that `code` names; or the
     contract is not active any more, and no operation is named."""
 
     type: ClassVar = "change_request.stale"

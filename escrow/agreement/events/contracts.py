@@ -14,7 +14,7 @@ from escrow.money import Money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractProposed(Event):
-    """A proposal was put on the table; its milestones follow as ``milestone.added``."""
+    """A proposal was put on the table; its milestones follow as `milestone.added`."""
 
     type: ClassVar = "contract.proposed"
     client_id: str
@@ -35,7 +35,7 @@ class ContractProposed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractRevised(Event):
-    """A counter-offer replaced the revision before; its milestones follow as ``milestone.added``."""
+    """A counter-offer replaced the revision before; its milestones follow as `milestone.added`."""
 
     type: ClassVar = "contract.revised"
     written_by: Side
@@ -89,7 +89,7 @@ class ContractExpired(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractCompleted(Event):
-    """Every milestone is closed and the freelancer was paid; ``released`` is the gross sum."""
+    """Every milestone is closed and the freelancer was paid; `released` is the gross sum."""
 
     type: ClassVar = "contract.completed"
     released: Money
@@ -97,7 +97,7 @@ class ContractCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractDormant(Event):
-    """Money is held, no clock runs, and nothing has happened since ``silent_since``: the operator is told, once."""
+    """Money is held, no clock runs, and nothing has happened since `silent_since`: the operator is told, once."""
 
     type: ClassVar = "contract.dormant"
     silent_since: datetime

@@ -31,9 +31,9 @@ class DepositFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositStarted(Event):
-    """The client's payment was asked of the provider; its milestones wait for the answer until ``due_at``.
+    """The client's payment was asked of the provider; its milestones wait for the answer until `due_at`.
 
-    ``charge`` is the sum of their amounts and of the client's fee on each, which the snapshot of fees gives.
+    `charge` is the sum of their amounts and of the client's fee on each, which the snapshot of fees gives.
     """
 
     type: ClassVar = "deposit.started"
@@ -44,7 +44,7 @@ class DepositStarted(Event):
     milestone_ids: tuple[str, ...]
     due_at: datetime
     is_for_everything: bool | None = None
-    """Whether it is for all that was planned: what a contract whose first deposit covers ``ALL`` waits for; absent if not."""
+    """Whether it is for all that was planned: what a contract whose first deposit covers `ALL` waits for; absent if not."""
     payment_token: OptionalText = None
 
 

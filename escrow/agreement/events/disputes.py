@@ -28,10 +28,10 @@ class DisputeOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOpened(Event):
-    """A side claims that ``claim`` of what the milestone holds should go to the freelancer. The milestone is on hold.
+    """A side claims that `claim` of what the milestone holds should go to the freelancer. The milestone is on hold.
 
-    Silence until ``due_at`` carries the claim out if ``silence_pays``, and leads to mediation otherwise. A dispute that
-    answers a refund request begins in mediation, and ``due_at`` is when the operator is told that it waits.
+    Silence until `due_at` carries the claim out if `silence_pays`, and leads to mediation otherwise. A dispute that
+    answers a refund request begins in mediation, and `due_at` is when the operator is told that it waits.
     """
 
     type: ClassVar = "dispute.opened"
@@ -49,7 +49,7 @@ class DisputeOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeEvidenceAdded(Event):
-    """A side brought something forward, its ``number``-th piece."""
+    """A side brought something forward, its `number`-th piece."""
 
     type: ClassVar = "dispute.evidence_added"
     dispute_id: str
@@ -85,7 +85,7 @@ class DisputeRejected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMediationStarted(Event):
-    """A mediator or the operator now decides; the operator is told at ``overdue_at`` if nobody did."""
+    """A mediator or the operator now decides; the operator is told at `overdue_at` if nobody did."""
 
     type: ClassVar = "dispute.mediation_started"
     dispute_id: str
@@ -95,7 +95,7 @@ class DisputeMediationStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeSettlementOffered(Event):
-    """A side would agree to ``to_freelancer`` for the freelancer and the rest for the client; its older offer is replaced."""
+    """A side would agree to `to_freelancer` for the freelancer and the rest for the client; its older offer is replaced."""
 
     type: ClassVar = "dispute.settlement_offered"
     dispute_id: str
@@ -128,7 +128,7 @@ class DisputeWithdrawalAgreed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeResolved(Event):
-    """The dispute is over, and what was held goes ``to_freelancer`` and ``to_client``, as the milestone's next event says.
+    """The dispute is over, and what was held goes `to_freelancer` and `to_client`, as the milestone's next event says.
 
     Both are zero where a reversal took the money away.
     """
@@ -144,8 +144,8 @@ class DisputeResolved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeWithdrawn(Event):
-    """The dispute was taken back and the hold is over: ``review_due_at`` is when a review that it froze now ends, and the
-    ``opened_by`` side may start no other hold until ``barred_until``."""
+    """The dispute was taken back and the hold is over: `review_due_at` is when a review that it froze now ends, and the
+    `opened_by` side may start no other hold until `barred_until`."""
 
     type: ClassVar = "dispute.withdrawn"
     dispute_id: str
@@ -158,7 +158,7 @@ class DisputeWithdrawn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOverdue(Event):
-    """Mediation has lasted longer than it should: the operator is told, for the ``times``-th time, and again at ``next_at``."""
+    """Mediation has lasted longer than it should: the operator is told, for the `times`-th time, and again at `next_at`."""
 
     type: ClassVar = "dispute.overdue"
     dispute_id: str

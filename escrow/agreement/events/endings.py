@@ -12,7 +12,7 @@ from escrow.money import Money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractEndRequested(Event):
-    """A party ends the contract: the client asks back what is held, the freelancer gives ``held`` up. Nothing new begins."""
+    """A party ends the contract: the client asks back what is held, the freelancer gives `held` up. Nothing new begins."""
 
     type: ClassVar = "contract.end_requested"
     requested_by: Side

@@ -69,7 +69,7 @@ class MilestoneFunded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneReleased(Event):
-    """All that the milestone held went to the freelancer: ``amount`` less ``freelancer_fee``; ``client_fee`` was earned."""
+    """All that the milestone held went to the freelancer: `amount` less `freelancer_fee`; `client_fee` was earned."""
 
     type: ClassVar = "milestone.released"
     milestone_id: str
@@ -82,8 +82,8 @@ class MilestoneReleased(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestonePartlyReleased(Event):
-    """The client approved less than the milestone held: the rest has rolled forward, and ``amount`` went to the freelancer,
-    less ``freelancer_fee``. The milestone is released."""
+    """The client approved less than the milestone held: the rest has rolled forward, and `amount` went to the freelancer,
+    less `freelancer_fee`. The milestone is released."""
 
     type: ClassVar = "milestone.partly_released"
     milestone_id: str
@@ -107,10 +107,10 @@ class MilestoneRolledForward(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRefunded(Event):
-    """All that the milestone held went back: ``amount`` and ``client_fee`` to the client, by one order for each deposit.
+    """All that the milestone held went back: `amount` and `client_fee` to the client, by one order for each deposit.
 
-    What the client had taken back through its bank before goes to the chargeback account instead: ``lost`` of what was held
-    and ``lost_fee`` of the fee beside it. A proposal's milestone can be funded again then: ``planned_again``.
+    What the client had taken back through its bank before goes to the chargeback account instead: `lost` of what was held
+    and `lost_fee` of the fee beside it. A proposal's milestone can be funded again then: `planned_again`.
     """
 
     type: ClassVar = "milestone.refunded"
@@ -131,8 +131,8 @@ class MilestoneRefunded(Event):
 class MilestonePartlyRefunded(Event):
     """Part of what the milestone held went back; its amount is lower by it, and its state is as before.
 
-    If that answered a refund request, the hold is over: ``review_due_at`` is when a review that it froze now ends, and the
-    client may start no other hold until ``client_barred_until``.
+    If that answered a refund request, the hold is over: `review_due_at` is when a review that it froze now ends, and the
+    client may start no other hold until `client_barred_until`.
     """
 
     type: ClassVar = "milestone.partly_refunded"
@@ -149,8 +149,8 @@ class MilestonePartlyRefunded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneSettled(Event):
-    """A dispute split what the milestone held: ``released`` to the freelancer, less ``freelancer_fee``, and ``refunded`` to
-    the client. Of the client's fee ``client_fee`` was earned, and ``refunded_fee`` went back with the orders that are named."""
+    """A dispute split what the milestone held: `released` to the freelancer, less `freelancer_fee`, and `refunded` to
+    the client. Of the client's fee `client_fee` was earned, and `refunded_fee` went back with the orders that are named."""
 
     type: ClassVar = "milestone.settled"
     milestone_id: str

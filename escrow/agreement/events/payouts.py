@@ -20,7 +20,7 @@ class PayoutStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutPaid(Event):
-    """The provider paid the freelancer. ``shortfall`` as in ``refund.paid``."""
+    """The provider paid the freelancer. `shortfall` as in `refund.paid`."""
 
     type: ClassVar = "payout.paid"
     order_id: str

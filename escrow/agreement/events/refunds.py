@@ -12,7 +12,7 @@ from escrow.money import Money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequested(Event):
-    """The client asked for ``amount`` of what the milestone holds, itself or by ending the contract; silence until ``due_at``
+    """The client asked for `amount` of what the milestone holds, itself or by ending the contract; silence until `due_at`
     gives it back. The milestone is on hold."""
 
     type: ClassVar = "refund.requested"
@@ -47,8 +47,8 @@ class RefundDeclined(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequestWithdrawn(Event):
-    """The client took the request back and the hold is over: ``review_due_at`` is when a review that it froze now ends, and
-    the client may start no other hold until ``client_barred_until``."""
+    """The client took the request back and the hold is over: `review_due_at` is when a review that it froze now ends, and
+    the client may start no other hold until `client_barred_until`."""
 
     type: ClassVar = "refund.request_withdrawn"
     refund_id: str
@@ -62,7 +62,7 @@ class RefundRequestWithdrawn(Event):
 class RefundPaid(Event):
     """The provider carried out an order to pay the client back.
 
-    After a failure had been reported, ``shortfall`` is the part that the client's payable no longer covered.
+    After a failure had been reported, `shortfall` is the part that the client's payable no longer covered.
     """
 
     type: ClassVar = "refund.paid"

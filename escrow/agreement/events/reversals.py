@@ -24,8 +24,8 @@ class DepositReversed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReversalResolved(Event):
-    """The argument about a reversed deposit ended. What is won after milestones gave it up, ``to_client``, goes to the client
-    by the order ``order_id``."""
+    """The argument about a reversed deposit ended. What is won after milestones gave it up, `to_client`, goes to the client
+    by the order `order_id`."""
 
     type: ClassVar = "deposit.reversal_resolved"
     deposit_id: str

@@ -20,7 +20,7 @@ class MilestoneActivated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneSubmitted(Event):
-    """Work was handed in; the client's review window runs until ``review_due_at``."""
+    """Work was handed in; the client's review window runs until `review_due_at`."""
 
     type: ClassVar = "milestone.submitted"
     milestone_id: str
@@ -44,7 +44,7 @@ class MilestoneChangesRequested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneDeadlineApproaching(Event):
-    """Silence will have its effect in ``hours_left`` hours: ``action`` is the event that then happens. Nothing else changed."""
+    """Silence will have its effect in `hours_left` hours: `action` is the event that then happens. Nothing else changed."""
 
     type: ClassVar = "milestone.deadline_approaching"
     milestone_id: str

@@ -12,7 +12,7 @@ from escrow.states import Hold, RefundState
 
 
 def closing(state: Contract, milestone_id: str, *, answered: RefundState = RefundState.OVERTAKEN) -> Contract:
-    """``state`` before a milestone closes: its hold and its clocks are gone, a request that nobody answered is ``answered``."""
+    """`state` before a milestone closes: its hold and its clocks are gone, a request that nobody answered is `answered`."""
     milestone = milestone_of(state, milestone_id)
     refund = state.open_refund(milestone)
     if refund is not None:
@@ -40,7 +40,7 @@ def hold_ended(
     barred_until: datetime | None,
     answered: RefundState = RefundState.UNANSWERED,
 ) -> Contract:
-    """``state`` after a hold ended with money still held: the review goes on until ``review_due_at``, if that is given."""
+    """`state` after a hold ended with money still held: the review goes on until `review_due_at`, if that is given."""
     milestone = milestone_of(state, milestone_id)
     refund = state.open_refund(milestone)
     if refund is not None:

@@ -16,7 +16,7 @@ def milestone_of(state: Contract, milestone_id: str) -> Milestone:
 
 
 def with_milestone(state: Contract, changed: Milestone) -> Contract:
-    """``state`` with one milestone replaced in its place."""
+    """`state` with one milestone replaced in its place."""
     return replace(
         state,
         milestones=tuple(changed if milestone.id == changed.id else milestone for milestone in state.milestones),

@@ -31,7 +31,7 @@ class Change:
 
     kind: ChangeKind
     milestone_id: str
-    """The milestone that it is about; for ``ADD`` the one that it would make."""
+    """The milestone that it is about; for `ADD` the one that it would make."""
     position: int | None = None
     amount: Money | None = None
     due_on: date | None = None

@@ -52,11 +52,11 @@ class Fees:
 class Contract:
     """A whole contract, as far as decisions need it.
 
-    ``milestones`` are those of the current revision in order of position; ``former`` are milestones of earlier revisions (a
-    store loads only one that a command names). ``deposits`` and ``orders`` hold at least the open ones, the one that a
-    report names, and the deposits under reversal; ``refunds``, ``disputes`` and ``change_requests`` at least the open ones and
-    the one that a command names; ``submissions``, ``evidence`` and ``updates`` those that were made since the state was
-    loaded. ``balances`` are credits minus debits by ledger account and currency.
+    `milestones` are those of the current revision in order of position; `former` are milestones of earlier revisions (a
+    store loads only one that a command names). `deposits` and `orders` hold at least the open ones, the one that a
+    report names, and the deposits under reversal; `refunds`, `disputes` and `change_requests` at least the open ones and
+    the one that a command names; `submissions`, `evidence` and `updates` those that were made since the state was
+    loaded. `balances` are credits minus debits by ledger account and currency.
     """
 
     id: str
@@ -90,7 +90,7 @@ class Contract:
     updates: Mapping[str, Update] = field(default_factory=dict)
     ending: Ending | None = None
     all_deposited: bool = False
-    """Whether a deposit for everything in this revision was confirmed: what ``DepositTerm.ALL`` waits for."""
+    """Whether a deposit for everything in this revision was confirmed: what `DepositTerm.ALL` waits for."""
     was_disputed: bool = False
     """Whether it has or had a dispute: mediators may see it then."""
     updates_posted: int = 0
@@ -100,7 +100,7 @@ class Contract:
     """Whether the freelancer is paid out without asking each time."""
 
     def milestone(self, milestone_id: str) -> Milestone | None:
-        """The milestone of that id, of this or an earlier revision, or ``None``."""
+        """The milestone of that id, of this or an earlier revision, or `None`."""
         for milestone in self.milestones:
             if milestone.id == milestone_id:
                 return milestone

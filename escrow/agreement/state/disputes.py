@@ -20,7 +20,7 @@ EVIDENCE_MAX: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """An argument about what a milestone holds: the opener claims that ``claim_minor`` of it should go to the freelancer."""
+    """An argument about what a milestone holds: the opener claims that `claim_minor` of it should go to the freelancer."""
 
     id: str
     milestone_id: str
@@ -29,7 +29,7 @@ class Dispute:
     claim_minor: int
     opened_at: datetime
     due_at: datetime
-    """``OPEN``: when silence has its effect; ``MEDIATION``: when the operator is told next that it waits."""
+    """`OPEN`: when silence has its effect; `MEDIATION`: when the operator is told next that it waits."""
     clock_started_at: datetime
     """When the running window began, for its reminders: with the state, or when a reversal let it go on."""
     silence_pays: bool = False

@@ -39,13 +39,13 @@ class Holding:
         return fee_held(self.held_minor, base_minor=self.base_minor, base_fee_minor=self.base_fee_minor)
 
     def without(self, amount_minor: int) -> Holding:
-        """What stays after ``amount_minor`` left; the difference of the two fees went along."""
+        """What stays after `amount_minor` left; the difference of the two fees went along."""
         if not 0 <= amount_minor <= self.held_minor:
             raise ValueError(f"{amount_minor} can't leave {self.held_minor}")
         return replace(self, held_minor=self.held_minor - amount_minor)
 
     def fee_of(self, amount_minor: int) -> int:
-        """The client fee that goes along with ``amount_minor``, if that leaves now."""
+        """The client fee that goes along with `amount_minor`, if that leaves now."""
         return self.fee_minor - self.without(amount_minor).fee_minor
 
 

@@ -46,12 +46,12 @@ class Milestone:
     updated_at: datetime | None = None
     """When it last changed; an event's time, set by evolve."""
     reminded_hours: int | None = None
-    """How many hours before its end the running window was last announced; ``None`` if it wasn't yet, or none runs."""
+    """How many hours before its end the running window was last announced; `None` if it wasn't yet, or none runs."""
     hold: Hold = Hold.NONE
     hold_id: str | None = None
     """The open refund request or dispute that holds it."""
     review_frozen_at: datetime | None = None
-    """Since when the review clock stands still, under a hold or a reversal; ``review_due_at`` is then its former end."""
+    """Since when the review clock stands still, under a hold or a reversal; `review_due_at` is then its former end."""
     review_resumed_at: datetime | None = None
     """When the running review window began, if it was frozen before; else it began with the submission."""
     client_barred_until: datetime | None = None

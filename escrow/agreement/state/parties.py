@@ -41,6 +41,6 @@ class Surroundings:
     freelancer: Party | None
     share_member: bool
     disputes_can_be_decided: bool
-    """Whether an enabled mediator or an operator key with ``disputes:decide`` exists; without one no deposit is taken."""
+    """Whether an enabled mediator or an operator key with `disputes:decide` exists; without one no deposit is taken."""
     mediator: Mediator | None = None
     """The acting account, if it is a mediator."""

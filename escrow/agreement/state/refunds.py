@@ -10,7 +10,7 @@ from escrow.states import RefundState
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """The client asks for all or part of what a milestone holds; silence until ``due_at`` refunds it."""
+    """The client asks for all or part of what a milestone holds; silence until `due_at` refunds it."""
 
     id: str
     milestone_id: str

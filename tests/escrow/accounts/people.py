@@ -24,7 +24,7 @@ OWN_SCOPES: Final = ALL_SCOPES - {Scope.OPERATOR}
 
 
 def identifier(kind: ids.Kind, number: int) -> str:
-    """The same one in each run: ``acc_…1``."""
+    """The same one in each run: `acc_…1`."""
     return f"{kind.value}_{ids.encode(number)}"
 
 

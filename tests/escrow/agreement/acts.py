@@ -1,6 +1,6 @@
 """More that can be done on the stage: deposits for everything, approvals of other kinds, change requests, reversals, updates.
 
-Each takes a ``Story`` and gives it back, as the methods of ``Story`` do. ``sound`` checks the books of one.
+Each takes a `Story` and gives it back, as the methods of `Story` do. `sound` checks the books of one.
 """
 
 from __future__ import annotations

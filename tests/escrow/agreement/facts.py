@@ -34,7 +34,7 @@ SILENCE: Final = timedelta(days=180)
 
 @dataclass
 class Clock:
-    """A window of a milestone: it runs until ``due``, or stands still with ``left`` to go."""
+    """A window of a milestone: it runs until `due`, or stands still with `left` to go."""
 
     began: datetime
     due: datetime | None
@@ -57,7 +57,7 @@ class Wish:
     """A refund request."""
 
     id: str | None
-    """``None`` for what the ending asks for: the core chooses its name."""
+    """`None` for what the ending asks for: the core chooses its name."""
     amount: int
     clock: Clock
     of_ending: bool = False
@@ -238,7 +238,7 @@ class Facts:
 
 
 def minor(raw: RawMoney, currency: str, *, least: int = 1) -> int | None:
-    """The amount in minor units, or ``None`` where the law refuses it."""
+    """The amount in minor units, or `None` where the law refuses it."""
     if raw.currency != currency or currency not in DECIMALS or not raw.amount.is_finite():
         return None
     exponent = raw.amount.as_tuple().exponent

@@ -1,6 +1,6 @@
 """Golden histories of contracts: how one is written once, and how it is read for ever after.
 
-``python -m tests.escrow.agreement.golden`` writes the stories of `tour.py` that have no file yet. It never rewrites one: a
+`python -m tests.escrow.agreement.golden` writes the stories of `tour.py` that have no file yet. It never rewrites one: a
 story that changes gets a new name, and the old file goes on being folded.
 """
 
@@ -59,7 +59,7 @@ def read(history: Mapping[str, Any], *, erased: bool = False) -> tuple[Contract,
 
 
 def printed(value: Any) -> Any:
-    """A state as plain JSON: times as the log prints them, ledger accounts as ``account currency``."""
+    """A state as plain JSON: times as the log prints them, ledger accounts as `account currency`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: printed(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

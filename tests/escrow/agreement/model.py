@@ -31,7 +31,7 @@ Due = tuple[datetime, int, int, str]
 
 
 class Model(Refusals):
-    """One contract as the law sees it. ``take`` says what becomes of a command."""
+    """One contract as the law sees it. `take` says what becomes of a command."""
 
     def take(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
         """Applies what is due and then the command; gives the code of its refusal. Must be given a copy to try."""

@@ -1,6 +1,6 @@
 """What may be asked of a contract in a random history: every command in its plain form, and with something odd about it.
 
-``odd`` says what is odd: 0 another currency, 1 a decimal too many, 2 nothing said, 3 another version, 4 the version named,
+`odd` says what is odd: 0 another currency, 1 a decimal too many, 2 nothing said, 3 another version, 4 the version named,
 5 to 8 windows and terms, a part of what is held, or everything by name; 9 nothing.
 """
 
@@ -44,7 +44,7 @@ BY_THE_FREELANCER: Final = (
 
 
 class Moves:
-    """Builds commands on the contract of ``story``, which ``model`` knows as well."""
+    """Builds commands on the contract of `story`, which `model` knows as well."""
 
     story: Story
     model: Model

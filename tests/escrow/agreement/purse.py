@@ -25,7 +25,7 @@ class Purse(Facts):
     # -- out of a milestone ---------------------------------------------------------------------------------------
 
     def _leave(self, piece: Piece, amount: int) -> tuple[int, dict[str, list[int]]]:
-        """Takes ``amount`` out, and the difference of the fee; says how much that is and of which deposits both are."""
+        """Takes `amount` out, and the difference of the fee; says how much that is and of which deposits both are."""
         stays = piece.held - amount
         fee = piece.fee - (-(-piece.base_fee * stays // piece.base) if piece.base else 0)
         piece.held, piece.fee = stays, piece.fee - fee

@@ -1,6 +1,6 @@
 """The stage on which the tests play a contract: two accounts, a clock, fees, and shorthand for every command.
 
-A ``Story`` holds one contract and everything that was recorded of it; it knows no rule.
+A `Story` holds one contract and everything that was recorded of it; it knows no rule.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Story:
         return self.state.id
 
     def around(self, actor: Actor | None = None) -> Surroundings:
-        """The world as it is for ``actor``."""
+        """The world as it is for `actor`."""
         acts = actor is not None and actor.account_id == self.mediator.account_id
         return Surroundings(
             mediator=self.mediator if acts else None,
@@ -417,7 +417,7 @@ def active(*amounts: str, **stage: object) -> Story:
 
 
 def reaching(state: MilestoneState, *amounts: str) -> Story:
-    """An active contract whose first milestone is in ``state`` (whose second one is, for ``FUNDED``)."""
+    """An active contract whose first milestone is in `state` (whose second one is, for `FUNDED`)."""
     story = active(*(amounts or ("100.00", "50.00")))
     match state:
         case MilestoneState.FUNDING:

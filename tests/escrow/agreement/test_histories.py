@@ -1,6 +1,6 @@
 """Random histories: every command by everybody, the provider in any order, the clock around every deadline.
 
-After each step the core must agree with the model of the law, and every invariant must hold. ``HYPOTHESIS_PROFILE=deep``
+After each step the core must agree with the model of the law, and every invariant must hold. `HYPOTHESIS_PROFILE=deep`
 plays many more.
 """
 

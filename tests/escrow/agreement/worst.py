@@ -44,7 +44,7 @@ class Scene:
     now: datetime
 
     def play(self, command: c.Command, actor: Actor) -> Scene | None:
-        """The scene after a command; ``None`` if it was refused."""
+        """The scene after a command; `None` if it was refused."""
         around = replace(_WORLD.around(actor), now=self.now)
         done = step(self.contract, command, actor=actor, around=around, fresh=_WORLD.fresh)
         assert done.after is not None
@@ -225,7 +225,7 @@ class Siege:
         self._known: dict[Node, tuple[tuple[Scene, bool], ...]] = {}
 
     def holds_out(self, scene: Scene) -> list[Shape] | None:
-        """How the other side keeps money held for ever, from this scene on, morning by morning; ``None`` if it can't."""
+        """How the other side keeps money held for ever, from this scene on, morning by morning; `None` if it can't."""
         path: dict[Shape, None] = {}
         stack: list[tuple[Shape, Iterator[Scene]]] = []
 
