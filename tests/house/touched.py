@@ -1,0 +1,63 @@
+"""Counts in how many files one fact stands: a field that is kept and shown, and an action with all that belongs to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from escrow.agreement import state
+from escrow.agreement.commands import PARTY_COMMANDS
+from escrow.agreement.events import CATALOGUE
+from escrow.rules import RULES
+from tests.house import measures
+
+FIELD_MAX: Final = 4
+"""Its state, a migration, its model, its GraphQL type."""
+
+ACTION_MAX: Final = 6
+"""Its row of rules, command, decision, event, fold and mutation."""
+
+_RULES: Final = ("escrow/agreement/", "escrow/previews.py", "webhooks/events/examples.py", "earnest/")
+"""Where a field is used because a rule, or a page, is about it; a field that is only kept and shown is not there."""
+
+
+def by_a_field() -> int:
+    """In how many files a field of a contract's objects stands, without the rules that use it: the median of all fields.
+
+    Only names that say which field they are count: those of one class alone, and not a common word.
+    """
+    kept = [
+        path
+        for path in measures.sources()
+        if str(path).startswith("escrow/agreement/state/") or not str(path).startswith(_RULES)
+    ]
+    return round(median(len(_naming(name, kept)) for name in _fields()))
+
+
+def by_an_action() -> int:
+    """In how many files an action stands, with its command, its event and its mutation: the median of all actions."""
+    return round(median(len(_files_of(action)) for action in RULES))
+
+
+def _fields() -> list[str]:
+    classes = {one for one in vars(state).values() if isinstance(one, type) and dataclasses.is_dataclass(one)}
+    names = Counter(field.name for one in classes for field in dataclasses.fields(one))
+    return sorted(name for name, count in names.items() if count == 1 and name.count("_"))
+
+
+def _files_of(action: str) -> set[Path]:
+    rule = RULES[action]
+    event = CATALOGUE[rule.event, 1].__name__
+    naming = _naming(f"Action.{rule.action.name}", measures.sources()) | _naming(
+        PARTY_COMMANDS[rule.action].__name__, measures.sources()
+    )
+    return naming | {path for path in _naming(event, measures.sources()) if path.parts[-2] in ("events", "folds")}
+
+
+def _naming(name: str, paths: tuple[Path, ...] | list[Path]) -> set[Path]:
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    return {path for path in paths if word.search((measures.ROOT / path).read_text())}
