@@ -12,7 +12,7 @@ from typing import Final
 
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts.state import Account
-from escrow.agreement.permit import missing_scope
+from escrow.agreement.authorisation import missing_scope
 from escrow.errors import Forbidden
 
 

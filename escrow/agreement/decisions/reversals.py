@@ -9,13 +9,13 @@ from escrow.agreement.commands import ResolveReversal, ReverseDeposit
 from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
 from escrow.states import ContractState, DepositState, ReversalOutcome
 
 
-def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
+def reverse_deposit(history: History, command: ReverseDeposit, context: Context) -> None:
     """`deposit.reversed`, once for a deposit or a bonus that was confirmed; its milestones are frozen."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is not DepositState.CONFIRMED or deposit.reversal is not None:
@@ -26,10 +26,10 @@ def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
         milestone_ids=tuple(one.id for one in _holding(history.state, deposit)),
         explanation=inputs.explanation(command.reason),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
+def resolve_reversal(history: History, command: ResolveReversal, context: Context) -> None:
     """`deposit.reversal_resolved`. What is won is held again, or the client's if milestones gave it up meanwhile; what is
     lost closes the milestones that hold it, and leaves those of a proposal planned."""
     deposit = deposit_of(history, command.deposit_id)
@@ -43,13 +43,13 @@ def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
         amount=history.money(deposit.charge_minor),
         milestone_ids=tuple(one.id for one in concerned),
         to_client=history.money(to_client) if to_client else None,
-        order_id=desk.fresh(Kind.ORDER) if to_client else None,
+        order_id=context.fresh(Kind.ORDER) if to_client else None,
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
     if not won:
         for milestone in concerned:
-            _lose(history, milestone, desk)
+            _lose(history, milestone, context)
 
 
 def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
@@ -59,19 +59,18 @@ def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
     )
 
 
-def _lose(history: History, milestone: Milestone, desk: Desk) -> None:
-    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, desk)
+def _lose(history: History, milestone: Milestone, context: Context) -> None:
+    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, context)
     holdings.refund(
         history,
         milestone,
         RefundReason.REVERSAL_LOST,
-        desk,
-        by=desk.actor,
+        context,
         planned_again=history.state.state is ContractState.PROPOSED,
     )
 
 
 DECISIONS: Final[Decisions] = {
-    ResolveReversal: resolve,
-    ReverseDeposit: reverse,
+    ResolveReversal: resolve_reversal,
+    ReverseDeposit: reverse_deposit,
 }

@@ -17,7 +17,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from escrow import codec, errors, log
-from escrow.access import PERMISSIONS, Actor, ActorKind
+from escrow.access import Actor, ActorKind
 from escrow.agreement import commands, decisions, folds, postings, step
 from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.events import CATALOGUE, Event, Recorded
@@ -26,7 +26,7 @@ from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import AUTOMATIC, TRANSITIONS, Action
+from escrow.rules import AUTOMATIC, RULES, Action, Rule
 from escrow.states import ChangeRequestState, ContractState, DisputeState, MilestoneState, RefundState
 from tests.escrow.agreement.stage import Story, folded, named
 from tests.escrow.agreement.tour import STORIES
@@ -69,10 +69,9 @@ def test_the_catalogue_has_the_laws_names_and_each_class_once() -> None:
 
 def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist() -> None:
     types = {event.type for event in CLASSES}
-    for action, row in TRANSITIONS.items():
-        assert row.action is action
-        assert row.event in types
-        assert action in PERMISSIONS
+    for action, rule in RULES.items():
+        assert rule.action is action
+        assert rule.event in types
     for change in AUTOMATIC:
         assert change.event in types
         states: type[StrEnum] = {
@@ -191,6 +190,24 @@ def test_every_command_of_a_party_has_an_action_of_its_own_and_every_command_a_d
     given = [one.action for one in vars(commands).values() if _is_a_party_command(one)]
     assert Counter(given) == Counter(Action)
     assert set(decisions.DECISIONS) == {*commands.PARTY_COMMANDS.values(), *commands.REPORTS}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_command_and_the_decision_of_an_action_stand_in_the_files_of_its_noun(rule: Rule) -> None:
+    command = commands.PARTY_COMMANDS[rule.action]
+    decision: Any = decisions.DECISIONS[command]
+    assert command.__module__ == f"escrow.agreement.commands.{rule.noun}"
+    assert (decision.__module__, decision.__name__) == (
+        f"escrow.agreement.decisions.{rule.noun}",
+        rule.action.value.lower(),
+    )
+
+
+@each_event
+def test_an_event_is_folded_in_the_file_of_its_noun(event_class: type[Event]) -> None:
+    noun = event_class.__module__.rpartition(".")[2]
+    folded_there = getattr(folds, noun).FOLDS
+    assert event_class in folded_there or event_class.type == "contract.proposed"
 
 
 def _is_a_party_command(one: object) -> TypeGuard[type[commands.PartyCommand]]:
