@@ -328,7 +328,7 @@ AUTOMATIC: Final = (
         for state in sorted(HELD)
     ),
     Automatic("the proposal was revised or died", "milestone", _M.FUNDED, _M.REFUNDED, "milestone.refunded"),
-    Automatic("a reversal was lost on a proposal", "milestone", _M.FUNDED, _M.PLANNED, "milestone.refunded"),
+    Automatic("a reversal was lost on a proposal", "milestone", _M.FUNDED, _M.PLANNED, "milestone.unfunded"),
     Automatic("the proposal was revised or died", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the contract ended", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the offer window passed", "contract", _C.PROPOSED, _C.EXPIRED, "contract.expired"),

@@ -29,8 +29,9 @@ async def _bonus_reversed(there: Deployment) -> Asked:
         bonus_order_id=ids.new(Kind.ORDER),
     )
     await run(command, by=there.client)
-    await run(deal.confirmation(bonus, Money(2_500, "USD")), by=PROVIDER)
-    return c.ReverseDeposit(contract_id=deal.id, deposit_id=bonus, reason="stolen card"), PROVIDER
+    paid = Money(2_500, "USD")
+    await run(deal.confirmation(bonus, paid), by=PROVIDER)
+    return c.ReverseDeposit(contract_id=deal.id, deposit_id=bonus, amount=paid, reason="stolen card"), PROVIDER
 
 
 async def _add_several(there: Deployment) -> Asked:

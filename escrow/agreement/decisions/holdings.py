@@ -12,11 +12,11 @@ from typing import Final
 
 from escrow.agreement.events import (
     MilestonePartlyRefunded,
-    MilestonePartlyReleased,
     MilestoneRefunded,
     MilestoneReleased,
     MilestoneRolledForward,
     MilestoneSettled,
+    MilestoneUnfunded,
     RefundReason,
     ReleaseReason,
     Return,
@@ -58,18 +58,6 @@ def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_m
     history.add(event, context)
 
 
-def release_the_rest(history: History, milestone: Milestone, context: Context, *, message: str | None) -> None:
-    """`milestone.partly_released`: what is left after the rest of a smaller approval has rolled forward."""
-    event = MilestonePartlyReleased(
-        milestone_id=milestone.id,
-        amount=history.money(milestone.held_minor),
-        freelancer_fee=history.money(fee(milestone.held_minor, history.state.fees.freelancer_bps)),
-        client_fee=history.money(milestone.held_fee_minor),
-        message=message,
-    )
-    history.add(event, context)
-
-
 def refund(
     history: History,
     milestone: Milestone,
@@ -79,7 +67,6 @@ def refund(
     refund_id: str | None = None,
     dispute_id: str | None = None,
     message: str | None = None,
-    planned_again: bool = False,
 ) -> None:
     """`milestone.refunded`: all that is held goes back to the client; money of deposits that the provider took back goes to the
     chargeback account instead."""
@@ -95,8 +82,22 @@ def refund(
         dispute_id=dispute_id,
         lost=history.money(lost_minor) if lost else None,
         lost_fee=history.money(lost_fee_minor) if lost else None,
-        planned_again=planned_again,
         message=message,
+    )
+    history.add(event, context)
+
+
+def unfund(history: History, milestone: Milestone, context: Context) -> None:
+    """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
+    lost, back = lost_and_kept(history.state, milestone)
+    (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
+    event = MilestoneUnfunded(
+        milestone_id=milestone.id,
+        lost=history.money(lost_minor),
+        lost_fee=history.money(lost_fee_minor),
+        amount=history.money(amount_minor),
+        client_fee=history.money(fee_minor),
+        returns=_returns(history, back, context),
     )
     history.add(event, context)
 

@@ -8,7 +8,6 @@ from escrow.access import Side
 from escrow.agreement.commands import RequestPayout, SetPayouts
 from escrow.agreement.events import (
     BonusPaid,
-    MilestonePartlyReleased,
     MilestoneReleased,
     MilestoneSettled,
     PayoutsChanged,
@@ -67,7 +66,7 @@ def _was_just_paid(history: History) -> bool:
     return False
 
 
-_PAYING: Final = (MilestoneReleased, MilestonePartlyReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
+_PAYING: Final = (MilestoneReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
 """What makes a payout start by itself."""
 
 

@@ -73,7 +73,7 @@ def approve(history: History, command: Approve, context: Context) -> None:
 def _release_less(
     history: History, milestone: Milestone, amount: Money, context: Context, *, message: str | None
 ) -> None:
-    """`milestone.rolled_forward` with the rest, then `milestone.partly_released`."""
+    """`milestone.rolled_forward` with the rest, then `milestone.released` with what is left."""
     held = history.money(milestone.held_minor)
     if amount.minor > held.minor:
         raise InvalidInput(
@@ -88,7 +88,7 @@ def _release_less(
             details={"milestoneId": following.id if following is not None else None},
         )
     holdings.roll_forward(history, milestone, following, held.minor - amount.minor, context)
-    holdings.release_the_rest(history, history.milestone(milestone.id), context, message=message)
+    release(history, history.milestone(milestone.id), ReleaseReason.APPROVED, context, message=message)
 
 
 def next_open(state: Contract, milestone: Milestone) -> Milestone | None:

@@ -20,7 +20,7 @@ from escrow import codec, errors, log
 from escrow.access import Actor, ActorKind
 from escrow.agreement import commands, decisions, folds, postings, step
 from escrow.agreement.decisions.holdings import RETURNS_MAX
-from escrow.agreement.events import CATALOGUE, Event, Recorded
+from escrow.agreement.events import CATALOGUE, Event, MilestonePartlyReleased, Recorded
 from escrow.agreement.inputs import WINDOW_BOUNDS
 from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
@@ -37,8 +37,9 @@ LAWFUL_NAMES: Final = """
 contract.proposed contract.revised contract.accepted contract.declined contract.withdrawn contract.expired
 contract.completed contract.end_requested contract.end_withdrawn contract.ended contract.dormant
 milestone.added milestone.edited milestone.amended milestone.moved milestone.removed milestone.cancelled milestone.funded
-milestone.activated milestone.submitted milestone.changes_requested milestone.released milestone.partly_released
-milestone.rolled_forward milestone.refunded milestone.partly_refunded milestone.settled milestone.deadline_approaching
+milestone.unfunded milestone.activated milestone.submitted milestone.changes_requested milestone.released
+milestone.partly_released milestone.rolled_forward milestone.refunded milestone.partly_refunded milestone.settled
+milestone.deadline_approaching
 deposit.started deposit.confirmed deposit.failed deposit.abandoned deposit.returned deposit.reversed
 deposit.reversal_resolved bonus.started bonus.paid bonus.failed change_request.filed change_request.accepted
 change_request.declined change_request.withdrawn change_request.stale refund.requested refund.accepted refund.declined
@@ -47,13 +48,17 @@ dispute.rejected dispute.mediation_started dispute.settlement_offered dispute.se
 dispute.withdrawal_agreed dispute.resolved dispute.withdrawn dispute.overdue update.posted payout.started payout.paid
 payout.failed
 """.split()
-"""Section 7 of the law, as far as the core goes."""
+"""docs/law.md, section 7, as far as the core goes."""
 
 OUR_NAMES: Final = ["payouts.changed"]
 """Facts that the law has no name for."""
 
 CLASSES: Final = sorted(CATALOGUE.values(), key=lambda event: (event.type, event.schema_version))
 each_event = pytest.mark.parametrize("event_class", CLASSES, ids=lambda event: f"{event.type} {event.schema_version}")
+
+
+NO_LONGER_WRITTEN: Final = {MilestonePartlyReleased}
+"""Folded for ever, met in golden histories alone."""
 
 
 def every_recorded_event() -> list[Recorded]:
@@ -87,7 +92,7 @@ def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist(
 
 def test_the_stories_of_the_tour_meet_every_event() -> None:
     met = {type(recorded.event) for recorded in every_recorded_event()}
-    assert met == set(CLASSES)
+    assert met == set(CLASSES) - NO_LONGER_WRITTEN
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -150,7 +155,7 @@ def test_every_payload_schema_describes_what_is_written_and_nothing_else(event_c
     schema = codec.payload_schema(event_class)
     json.dumps(schema)
     written = [one.event for one in every_recorded_event() if type(one.event) is event_class]
-    assert written
+    assert bool(written) == (event_class not in NO_LONGER_WRITTEN)
     for event in [*written, largest(event_class)]:
         data, texts = codec.encode(event)
         stored = data | ({"texts": dict.fromkeys(texts, "0" * 64)} if texts else {})
