@@ -71,7 +71,8 @@ CHANGES_NO_MILESTONE = {
     "accept", "confirm too late", "request a payout", "a payout is paid", "a payout is paid after it failed",
     "file a change request", "decline a change request", "withdraw a change request", "have payouts made", "post an update",
     "add evidence", "reject a claim", "mediation takes long", "offer a settlement", "withdraw an offer", "agree to withdraw",
-    "nothing happens for long", "reverse a bonus",
+    "nothing happens for long", "reverse a bonus", "what was sent back is reversed",
+    "a reversal of what was sent back is won",
 }  # fmt: skip
 
 

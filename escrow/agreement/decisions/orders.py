@@ -37,7 +37,7 @@ def confirm_order(history: History, command: ConfirmOrder, context: Context) -> 
 
 
 def _shortfall(history: History, order: Order) -> Money:
-    """What the payable no longer covers of an order that succeeded after all (section 6)."""
+    """What the payable no longer covers of an order that succeeded after all: docs/law.md, section 6."""
     side = Side.CLIENT if order.kind is OrderKind.REFUND else Side.FREELANCER
     payable = history.state.balances.get((payable_to(history.contract_id, side), order.amount.currency), 0)
     return Money(max(0, order.amount.minor - payable), order.amount.currency)

@@ -1,4 +1,4 @@
-"""What must hold of a contract after every step, whatever happened: section 6 of the law, and the plan's own order."""
+"""What must hold of a contract after every step, whatever happened: docs/law.md, section 6, and the plan's own order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How money comes, leaves and is taken back in the model: section 6 of the law, told a second time."""
+"""How money comes, leaves and is taken back in the model: docs/law.md, section 6, told a second time."""
 
 from __future__ import annotations
 
