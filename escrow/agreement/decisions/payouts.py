@@ -1,4 +1,4 @@
-"""Money on its way out: payouts, asked for or by themselves, and what the provider reports of payouts and refunds."""
+"""Payouts to the freelancer: asked for, or by themselves after every payment."""
 
 from __future__ import annotations
 
