@@ -19,6 +19,7 @@ import pytest
 from escrow import codec, errors, log
 from escrow.access import Actor, ActorKind
 from escrow.agreement import commands, decisions, folds, postings, step
+from escrow.agreement.deadlines import DeadlineKind
 from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.events import CATALOGUE, Event, MilestonePartlyReleased, Recorded
 from escrow.agreement.inputs import WINDOW_BOUNDS
@@ -217,6 +218,10 @@ def test_an_event_is_folded_in_the_file_of_its_noun(event_class: type[Event]) ->
 
 def _is_a_party_command(one: object) -> TypeGuard[type[commands.PartyCommand]]:
     return isinstance(one, type) and issubclass(one, commands.PartyCommand) and one is not commands.PartyCommand
+
+
+def test_every_clock_does_something_when_it_rings() -> None:
+    assert set(step._RINGS) == set(DeadlineKind)
 
 
 def test_every_window_has_bounds_around_its_default() -> None:
