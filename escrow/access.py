@@ -1,4 +1,4 @@
-"""Who may see and who may do: actors, sides, roles, scopes, and the table that joins them.
+"""Who acts and who may see: actors, sides, roles and scopes. Who may do what stands in `escrow.rules`.
 
 Seeing comes first: what an actor may not see is *not found* for it; what it may see but not do is *forbidden*.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-
-from escrow.rules import Action
 
 
 class AccountType(StrEnum):
@@ -90,70 +88,6 @@ class Actor:
 PROVIDER: Final = Actor(ActorKind.PROVIDER)
 CLOCK: Final = Actor(ActorKind.CLOCK)
 SYSTEM: Final = Actor(ActorKind.SYSTEM)
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """Which sides may act, from which role upwards, with which scope of the key; and whether others than the parties may."""
-
-    sides: frozenset[Side]
-    role: Role
-    scope: Scope
-    mediators: bool = False
-    """Whether accounts that the operator appointed as mediators may."""
-    operator: bool = False
-
-
-_CLIENT: Final = frozenset({Side.CLIENT})
-_FREELANCER: Final = frozenset({Side.FREELANCER})
-_EITHER: Final = frozenset(Side)
-_NEITHER: Final[frozenset[Side]] = frozenset()
-
-PERMISSIONS: Final[dict[Action, Permission]] = {
-    Action.PROPOSE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.REVISE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ACCEPT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.DECLINE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.WITHDRAW: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ADD_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.EDIT_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.MOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.REMOVE_MILESTONE: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.IMPORT_MILESTONES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.FUND: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.CANCEL_FUNDING: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.SUBMIT: Permission(_FREELANCER, Role.MEMBER, Scope.CONTRACTS_WRITE),
-    Action.APPROVE: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.REQUEST_CHANGES: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.REQUEST_PAYOUT: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
-    Action.SET_PAYOUTS: Permission(_FREELANCER, Role.OWNER, Scope.MONEY_WRITE),
-    Action.END: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.WITHDRAW_END: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.FUND_CONTRACT: Permission(_CLIENT, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.FILE_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ACCEPT_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.DECLINE_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.WITHDRAW_CHANGE_REQUEST: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.REQUEST_REFUND: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.WITHDRAW_REFUND: Permission(_CLIENT, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ACCEPT_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.DECLINE_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.GIVE_REFUND: Permission(_FREELANCER, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.OPEN_DISPUTE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ADD_EVIDENCE: Permission(_EITHER, Role.MEMBER, Scope.CONTRACTS_WRITE),
-    Action.ACCEPT_CLAIM: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.REJECT_CLAIM: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.OFFER_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.WITHDRAW_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.ACCEPT_SETTLEMENT: Permission(_EITHER, Role.MANAGER, Scope.MONEY_WRITE),
-    Action.WITHDRAW_DISPUTE: Permission(_EITHER, Role.MANAGER, Scope.CONTRACTS_WRITE),
-    Action.DECIDE_DISPUTE: Permission(_NEITHER, Role.MANAGER, Scope.DISPUTES_DECIDE, mediators=True, operator=True),
-    Action.RESOLVE_REVERSAL: Permission(_NEITHER, Role.MANAGER, Scope.OPERATOR, operator=True),
-    Action.POST_UPDATE: Permission(_EITHER, Role.MEMBER, Scope.CONTRACTS_WRITE),
-}
-"""Section 1 of the domain as data: members submit, post updates and add evidence, managers do the rest on contracts, owners
-handle payouts; mediators and the operator decide disputes, and the operator resolves reversals. What moves money in its own
-write needs the scope for it."""
 
 
 def may_see(

@@ -19,8 +19,8 @@ from typing import Final
 
 from escrow import database, ids
 from escrow.access import Actor, ActorKind, Role, Scope
+from escrow.agreement.authorisation import missing_scope
 from escrow.agreement.deadlines import UNSEEN, deadlines
-from escrow.agreement.permit import missing_scope
 from escrow.errors import Forbidden, InvalidInput
 from escrow.idempotency import Idempotency, replay, stored
 from escrow.ids import Kind

@@ -17,9 +17,9 @@ import asyncpg
 from escrow import bell, codec, database, ids, log, references
 from escrow.access import Actor, may_see
 from escrow.agreement import commands
+from escrow.agreement.authorisation import forbidden_by_table
 from escrow.agreement.commands import Command, PartyCommand
 from escrow.agreement.decisions.imports import ROWS_MAX
-from escrow.agreement.permit import forbidden_by_table
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import Step, step
 from escrow.bell import Topic
@@ -28,6 +28,7 @@ from escrow.idempotency import Idempotency, replay
 from escrow.ids import Kind
 from escrow.log import Sealed
 from escrow.references import Names, Notes
+from escrow.rules import NAMINGS
 from escrow.store import read
 from escrow.store import write as store_write
 from escrow.store.read import Loaded, Subject
@@ -291,22 +292,11 @@ def _check_may_repeat(command: Command, loaded: Loaded, by: Actor) -> None:
 
 def _not_found(command: Command) -> NotFound:
     """The contract can't be told from what led to it: both don't exist for who asks."""
-    for name, spoken in _WAYS.items():
-        identifier = getattr(command, name, None)
+    for way in NAMINGS.values():
+        identifier = getattr(command, way.field, None)
         if identifier is not None:
-            return NotFound(f"There is no {spoken} {identifier}.", field=codec.camel(name))
+            return NotFound(f"There is no {way.spoken} {identifier}.", field=codec.camel(way.field))
     raise ValueError(f"{type(command).__name__} names nothing")
-
-
-_WAYS: Final = {
-    "contract_id": "contract",
-    "milestone_id": "milestone",
-    "deposit_id": "deposit",
-    "refund_id": "refund request",
-    "dispute_id": "dispute",
-    "change_request_id": "change request",
-}
-"""The ways to a contract, in the order in which they are looked at, and how a person calls what they name."""
 
 
 def _raise_unless_taken(error: asyncpg.UniqueViolationError) -> None:

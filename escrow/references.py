@@ -18,8 +18,8 @@ import asyncpg
 from escrow import database, ids
 from escrow.access import Actor, Role, Scope, may_see
 from escrow.agreement import inputs
+from escrow.agreement.authorisation import missing_scope
 from escrow.agreement.commands import ImportMilestones
-from escrow.agreement.permit import missing_scope
 from escrow.agreement.state import Contract
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.idempotency import Idempotency, replay, stored

@@ -1,15 +1,17 @@
-"""The states of contracts and milestones, and the table of what leads from one to the next. Data, not code.
+"""One row for each action: what it is done to, in which states, what it leads to, and who may take it. Data, not code.
 
-The table is read by the rules (`escrow.agreement`), by the docs and by the tests that walk every state × hold × action × role.
-Who may act stands in `escrow.access`; what else a rule asks for stands in `escrow.agreement.permit`.
+The table is read by the rules (`escrow.agreement`), by the pipeline, by the GraphQL words (`schema.enums`), by the docs and by
+the tests that walk every state × hold × action × role. What else a rule asks for stands in `escrow.agreement.permit`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import Final
 
+from escrow.access import Role, Scope, Side
+from escrow.ids import Kind
 from escrow.states import (
     HELD,
     UNDECIDED,
@@ -69,14 +71,34 @@ class Action(StrEnum):
 
 
 class Subject(StrEnum):
-    """What an action is done to, and which identifier names it."""
+    """What an action is done to."""
 
     CONTRACT = "CONTRACT"
     MILESTONE = "MILESTONE"
     DEPOSIT = "DEPOSIT"
-    CHANGE_REQUEST = "CHANGE_REQUEST"
     REFUND = "REFUND"
     DISPUTE = "DISPUTE"
+    CHANGE_REQUEST = "CHANGE_REQUEST"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a subject is named: by which field of a command, with an identifier of which kind, and by people."""
+
+    field: str
+    kind: Kind
+    spoken: str
+
+
+NAMINGS: Final = {
+    Subject.CONTRACT: Naming("contract_id", Kind.CONTRACT, "contract"),
+    Subject.MILESTONE: Naming("milestone_id", Kind.MILESTONE, "milestone"),
+    Subject.DEPOSIT: Naming("deposit_id", Kind.DEPOSIT, "deposit"),
+    Subject.REFUND: Naming("refund_id", Kind.REFUND_REQUEST, "refund request"),
+    Subject.DISPUTE: Naming("dispute_id", Kind.DISPUTE, "dispute"),
+    Subject.CHANGE_REQUEST: Naming("change_request_id", Kind.CHANGE_REQUEST, "change request"),
+}
+"""The ways from a command to its contract, in the order in which they are looked at."""
 
 
 class Turn(StrEnum):
@@ -89,65 +111,52 @@ class Turn(StrEnum):
 
 ObjectState = ChangeRequestState | RefundState | DisputeState | ReversalState
 
+_EITHER: Final = frozenset(Side)
+_CLIENT: Final = frozenset({Side.CLIENT})
+_FREELANCER: Final = frozenset({Side.FREELANCER})
+_NEITHER: Final[frozenset[Side]] = frozenset()
+_ACTIVE: Final = frozenset({ContractState.ACTIVE})
+
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """One row: the action, the states of contract and object that it needs, where it leads, and the event that says so.
-
-    `contract` is `None` where every state of the contract will do; `milestone` is `None` for actions that are not on a
-    milestone, `states` for those that are on one or on the contract.
-    """
+class Rule:
+    """One action. What is left out is what most have: a manager of either side, on an active contract, with no hold."""
 
     action: Action
-    contract: frozenset[ContractState] | None
-    milestone: frozenset[MilestoneState] | None
-    to: ContractState | MilestoneState | ObjectState | None
+    noun: str
+    """The file of its command, its decision and its mutation on each floor."""
+    mutation: str
+    """Its name in GraphQL."""
+    purpose: str
+    """What it is for, as GraphQL says."""
     event: str
+    """The type of the event that tells of it."""
+    _: KW_ONLY
+    to: ContractState | MilestoneState | ObjectState | None = None
+    subject: Subject = Subject.CONTRACT
+    contract: frozenset[ContractState] | None = _ACTIVE
+    """What the contract must be; `None` where every state will do."""
+    milestone: frozenset[MilestoneState] | None = None
+    """What the milestone must be that it is done to."""
+    states: frozenset[ObjectState] | None = None
+    """What the refund request, dispute, change request or reversal must be that it is done to."""
     turn: Turn | None = None
+    holds: frozenset[Hold] = frozenset({Hold.NONE})
+    """Under which holds of its milestone it may be taken as a whole; a part of the money moves without a hold only."""
     edits_plan: bool = False
     needs_enabled_parties: bool = False
-    subject: Subject = Subject.CONTRACT
-    states: frozenset[ObjectState] | None = None
-    """What a refund request, a dispute, a change request or a reversal must be."""
-    holds: frozenset[Hold] = frozenset({Hold.NONE})
-    """Under which holds of its milestone the action may be taken as a whole; a part of the money moves without a hold only."""
     moves_money: bool = False
     """Whether it moves escrow money of its milestone at once: not while a reversal freezes it."""
     while_ending: bool = True
     """Whether it may be taken on a contract that its client is ending."""
-
-
-def _contract(*states: ContractState) -> frozenset[ContractState]:
-    return frozenset(states)
-
-
-def _on_contract(
-    action: Action, contract: frozenset[ContractState] | None, to: ContractState | None, event: str, turn: Turn | None = None,
-    *, needs_enabled_parties: bool = False, while_ending: bool = True,
-) -> Transition:  # fmt: skip
-    return Transition(
-        action, contract, None, to, event, turn, needs_enabled_parties=needs_enabled_parties, while_ending=while_ending
-    )
-
-
-def _on_milestone(
-    action: Action, milestone: frozenset[MilestoneState], to: MilestoneState | None, event: str,
-    *, contract: frozenset[ContractState] | None = frozenset({ContractState.ACTIVE}), edits_plan: bool = False,
-    needs_enabled_parties: bool = False, moves_money: bool = False, while_ending: bool = True,
-    holds: frozenset[Hold] = frozenset({Hold.NONE}),
-) -> Transition:  # fmt: skip
-    return Transition(
-        action, contract, milestone, to, event, None, edits_plan, needs_enabled_parties, Subject.MILESTONE, None, holds,
-        moves_money, while_ending,
-    )  # fmt: skip
-
-
-def _on(
-    subject: Subject, action: Action, states: frozenset[ObjectState], to: ObjectState | None, event: str,
-    turn: Turn | None = None, *, contract: frozenset[ContractState] | None = frozenset({ContractState.ACTIVE}),
-    moves_money: bool = False,
-) -> Transition:  # fmt: skip
-    return Transition(action, contract, None, to, event, turn, subject=subject, states=states, moves_money=moves_money)
+    sides: frozenset[Side] = _EITHER
+    role: Role = Role.MANAGER
+    """The least role that a member must have."""
+    scope: Scope = Scope.CONTRACTS_WRITE
+    """What the key must have been made for: `MONEY_WRITE` for what moves money in its own write."""
+    mediators: bool = False
+    """Whether accounts that the operator appointed as mediators may take it."""
+    operator: bool = False
 
 
 _A = Action
@@ -156,101 +165,131 @@ _M = MilestoneState
 _R = RefundState
 _D = DisputeState
 _CR = ChangeRequestState
-_PROPOSED = _contract(_C.PROPOSED)
-_ACTIVE = _contract(_C.ACTIVE)
-_EITHER = _contract(_C.PROPOSED, _C.ACTIVE)
-_PLANNED = frozenset({_M.PLANNED})
-_WORKED_ON = HELD - {_M.FUNDED}
-_ANY_HOLD = frozenset(Hold)
-_OPEN_CHANGE: frozenset[ObjectState] = frozenset({ChangeRequestState.OPEN})
-_OPEN_REFUND: frozenset[ObjectState] = frozenset({RefundState.OPEN})
-_UNDECIDED: frozenset[ObjectState] = frozenset(UNDECIDED)
+_S = Subject
+_PROPOSED: Final = frozenset({_C.PROPOSED})
+_ON_THE_TABLE: Final = frozenset({_C.PROPOSED, _C.ACTIVE})
+_PLANNED: Final = frozenset({_M.PLANNED})
+_WORKED_ON: Final = HELD - {_M.FUNDED}
+_ANY_HOLD: Final = frozenset(Hold)
+_OPEN_REFUND: Final[frozenset[ObjectState]] = frozenset({_R.OPEN})
+_UNDECIDED: Final[frozenset[ObjectState]] = frozenset(UNDECIDED)
+_OPEN_CHANGE: Final[frozenset[ObjectState]] = frozenset({_CR.OPEN})
+_ARGUED_ABOUT: Final[frozenset[ObjectState]] = frozenset({ReversalState.OPEN, ReversalState.FORFEITED})
 
-TRANSITIONS: Final[dict[Action, Transition]] = {
-    row.action: row
-    for row in (
-        _on_contract(_A.PROPOSE, None, _C.PROPOSED, "contract.proposed", needs_enabled_parties=True),
-        _on_contract(_A.REVISE, _PROPOSED, _C.PROPOSED, "contract.revised", Turn.OWN, needs_enabled_parties=True),
-        _on_contract(_A.ACCEPT, _PROPOSED, _C.ACTIVE, "contract.accepted", Turn.OWN, needs_enabled_parties=True),
-        _on_contract(_A.DECLINE, _PROPOSED, _C.DECLINED, "contract.declined", Turn.OWN),
-        _on_contract(_A.WITHDRAW, _PROPOSED, _C.WITHDRAWN, "contract.withdrawn", Turn.OTHERS),
-        _on_contract(_A.END, _ACTIVE, None, "contract.end_requested"),
-        _on_contract(_A.WITHDRAW_END, _ACTIVE, None, "contract.end_withdrawn"),
-        _on_contract(_A.ADD_MILESTONE, _ACTIVE, None, "milestone.added", while_ending=False),
-        _on_milestone(_A.EDIT_MILESTONE, _PLANNED, _M.PLANNED, "milestone.edited", edits_plan=True),
-        _on_milestone(_A.MOVE_MILESTONE, _PLANNED, _M.PLANNED, "milestone.moved", edits_plan=True),
-        _on_milestone(_A.REMOVE_MILESTONE, _PLANNED, _M.CANCELLED, "milestone.removed", edits_plan=True),
-        _on_contract(_A.IMPORT_MILESTONES, _ACTIVE, None, "milestone.added", while_ending=False),
-        _on_contract(_A.FILE_CHANGE_REQUEST, _ACTIVE, None, "change_request.filed"),
-        _on(
-            Subject.CHANGE_REQUEST, _A.ACCEPT_CHANGE_REQUEST, _OPEN_CHANGE, ChangeRequestState.ACCEPTED,
-            "change_request.accepted", Turn.OTHERS,
-        ),
-        _on(
-            Subject.CHANGE_REQUEST, _A.DECLINE_CHANGE_REQUEST, _OPEN_CHANGE, ChangeRequestState.DECLINED,
-            "change_request.declined", Turn.OTHERS,
-        ),
-        _on(
-            Subject.CHANGE_REQUEST, _A.WITHDRAW_CHANGE_REQUEST, _OPEN_CHANGE, ChangeRequestState.WITHDRAWN,
-            "change_request.withdrawn", Turn.OWN,
-        ),
-        _on_milestone(
-            _A.FUND, _PLANNED, _M.FUNDING, "deposit.started", contract=_EITHER, needs_enabled_parties=True,
-            while_ending=False,
-        ),
-        _on_contract(
-            _A.FUND_CONTRACT, _EITHER, None, "deposit.started", needs_enabled_parties=True, while_ending=False
-        ),
-        _on_milestone(
-            _A.CANCEL_FUNDING, frozenset({_M.FUNDING}), _M.PLANNED, "deposit.abandoned", contract=_EITHER
-        ),
-        _on_milestone(
-            _A.SUBMIT, frozenset({_M.ACTIVE, _M.CHANGES_REQUESTED}), _M.SUBMITTED, "milestone.submitted"
-        ),
-        _on_milestone(
-            _A.APPROVE, _WORKED_ON, _M.RELEASED, "milestone.released", holds=_ANY_HOLD, moves_money=True
-        ),
-        _on_milestone(
-            _A.REQUEST_CHANGES, frozenset({_M.SUBMITTED}), _M.CHANGES_REQUESTED, "milestone.changes_requested"
-        ),
-        _on_milestone(_A.REQUEST_REFUND, HELD, None, "refund.requested"),
-        _on(Subject.REFUND, _A.WITHDRAW_REFUND, _OPEN_REFUND, RefundState.WITHDRAWN, "refund.request_withdrawn"),
-        _on(Subject.REFUND, _A.ACCEPT_REFUND, _OPEN_REFUND, RefundState.ACCEPTED, "refund.accepted", moves_money=True),
-        _on(Subject.REFUND, _A.DECLINE_REFUND, _OPEN_REFUND, RefundState.DECLINED, "refund.declined"),
-        _on_milestone(_A.GIVE_REFUND, HELD, _M.REFUNDED, "milestone.refunded", holds=_ANY_HOLD, moves_money=True),
-        _on_milestone(_A.OPEN_DISPUTE, HELD, None, "dispute.opened"),
-        _on(Subject.DISPUTE, _A.ADD_EVIDENCE, _UNDECIDED, None, "dispute.evidence_added"),
-        _on(
-            Subject.DISPUTE, _A.ACCEPT_CLAIM, _UNDECIDED, DisputeState.RESOLVED, "dispute.claim_accepted", Turn.OTHERS,
-            moves_money=True,
-        ),
-        _on(
-            Subject.DISPUTE, _A.REJECT_CLAIM, frozenset({DisputeState.OPEN}), DisputeState.MEDIATION,
-            "dispute.rejected", Turn.OTHERS,
-        ),
-        _on(Subject.DISPUTE, _A.OFFER_SETTLEMENT, _UNDECIDED, None, "dispute.settlement_offered"),
-        _on(Subject.DISPUTE, _A.WITHDRAW_SETTLEMENT, _UNDECIDED, None, "dispute.settlement_withdrawn"),
-        _on(
-            Subject.DISPUTE, _A.ACCEPT_SETTLEMENT, _UNDECIDED, DisputeState.RESOLVED, "dispute.resolved",
-            moves_money=True,
-        ),
-        _on(Subject.DISPUTE, _A.WITHDRAW_DISPUTE, _UNDECIDED, DisputeState.WITHDRAWN, "dispute.withdrawn"),
-        _on(
-            Subject.DISPUTE, _A.DECIDE_DISPUTE, frozenset({DisputeState.MEDIATION}), DisputeState.RESOLVED,
-            "dispute.resolved", moves_money=True,
-        ),
-        _on(
-            Subject.DEPOSIT, _A.RESOLVE_REVERSAL, frozenset({ReversalState.OPEN, ReversalState.FORFEITED}), None,
-            "deposit.reversal_resolved", contract=None,
-        ),
-        _on_contract(_A.POST_UPDATE, _EITHER, None, "update.posted"),
-        _on_contract(_A.REQUEST_PAYOUT, None, None, "payout.started"),
-        _on_contract(_A.SET_PAYOUTS, None, None, "payouts.changed"),
+RULES: Final[dict[Action, Rule]] = {
+    rule.action: rule
+    for rule in (
+        Rule(_A.PROPOSE, "contracts", "proposeContract", "put the first revision of a contract on the table.",
+             "contract.proposed", contract=None, to=_C.PROPOSED, needs_enabled_parties=True),
+        Rule(_A.REVISE, "contracts", "reviseContract", "answer a proposal with a counter-offer.",
+             "contract.revised", contract=_PROPOSED, to=_C.PROPOSED, turn=Turn.OWN, needs_enabled_parties=True),
+        Rule(_A.ACCEPT, "contracts", "acceptContract", "agree to the revision that is on the table.",
+             "contract.accepted", contract=_PROPOSED, to=_C.ACTIVE, turn=Turn.OWN, needs_enabled_parties=True),
+        Rule(_A.DECLINE, "contracts", "declineContract", "turn a proposal down.",
+             "contract.declined", contract=_PROPOSED, to=_C.DECLINED, turn=Turn.OWN),
+        Rule(_A.WITHDRAW, "contracts", "withdrawContract", "take one's own proposal back.",
+             "contract.withdrawn", contract=_PROPOSED, to=_C.WITHDRAWN, turn=Turn.OTHERS),
+
+        Rule(_A.END, "endings", "endContract", "end a contract early.",
+             "contract.end_requested", scope=Scope.MONEY_WRITE),
+        Rule(_A.WITHDRAW_END, "endings", "withdrawEnd", "take an ending back.",
+             "contract.end_withdrawn", sides=_CLIENT, scope=Scope.MONEY_WRITE),
+
+        Rule(_A.ADD_MILESTONE, "milestones", "addMilestone", "add to the plan.",
+             "milestone.added", while_ending=False, sides=_CLIENT),
+        Rule(_A.EDIT_MILESTONE, "milestones", "editMilestone", "change a planned milestone.",
+             "milestone.edited", subject=_S.MILESTONE, milestone=_PLANNED, to=_M.PLANNED, edits_plan=True, sides=_CLIENT),
+        Rule(_A.MOVE_MILESTONE, "milestones", "moveMilestone", "give a planned milestone another place.",
+             "milestone.moved", subject=_S.MILESTONE, milestone=_PLANNED, to=_M.PLANNED, edits_plan=True, sides=_CLIENT),
+        Rule(_A.REMOVE_MILESTONE, "milestones", "removeMilestone", "take a planned milestone out of the plan.",
+             "milestone.removed", subject=_S.MILESTONE, milestone=_PLANNED, to=_M.CANCELLED, edits_plan=True, sides=_CLIENT),
+        Rule(_A.IMPORT_MILESTONES, "imports", "importMilestones",
+             "add and change many planned milestones by their external ids.",
+             "milestone.added", while_ending=False, sides=_CLIENT),
+
+        Rule(_A.FILE_CHANGE_REQUEST, "change_requests", "fileChangeRequest",
+             "ask the other side to accept changes of the plan.", "change_request.filed"),
+        Rule(_A.ACCEPT_CHANGE_REQUEST, "change_requests", "acceptChangeRequest", "carry a change request out.",
+             "change_request.accepted", subject=_S.CHANGE_REQUEST, states=_OPEN_CHANGE, to=_CR.ACCEPTED, turn=Turn.OTHERS),
+        Rule(_A.DECLINE_CHANGE_REQUEST, "change_requests", "declineChangeRequest", "leave the plan as it is.",
+             "change_request.declined", subject=_S.CHANGE_REQUEST, states=_OPEN_CHANGE, to=_CR.DECLINED, turn=Turn.OTHERS),
+        Rule(_A.WITHDRAW_CHANGE_REQUEST, "change_requests", "withdrawChangeRequest", "take one's own change request back.",
+             "change_request.withdrawn", subject=_S.CHANGE_REQUEST, states=_OPEN_CHANGE, to=_CR.WITHDRAWN, turn=Turn.OWN),
+
+        Rule(_A.FUND, "deposits", "fundMilestone", "start the deposit for a milestone.",
+             "deposit.started", subject=_S.MILESTONE, contract=_ON_THE_TABLE, milestone=_PLANNED, to=_M.FUNDING,
+             needs_enabled_parties=True, while_ending=False, sides=_CLIENT, scope=Scope.MONEY_WRITE),
+        Rule(_A.FUND_CONTRACT, "deposits", "fundContract", "start one deposit for all planned milestones.",
+             "deposit.started", contract=_ON_THE_TABLE, needs_enabled_parties=True, while_ending=False,
+             sides=_CLIENT, scope=Scope.MONEY_WRITE),
+        Rule(_A.CANCEL_FUNDING, "deposits", "cancelFunding", "abandon a deposit that was not confirmed.",
+             "deposit.abandoned", subject=_S.MILESTONE, contract=_ON_THE_TABLE, milestone=frozenset({_M.FUNDING}),
+             to=_M.PLANNED, sides=_CLIENT, scope=Scope.MONEY_WRITE),
+
+        Rule(_A.SUBMIT, "work", "submitMilestone", "hand in the work.",
+             "milestone.submitted", subject=_S.MILESTONE, milestone=frozenset({_M.ACTIVE, _M.CHANGES_REQUESTED}),
+             to=_M.SUBMITTED, sides=_FREELANCER, role=Role.MEMBER),
+        Rule(_A.APPROVE, "work", "approveMilestone", "release the money.",
+             "milestone.released", subject=_S.MILESTONE, milestone=_WORKED_ON, to=_M.RELEASED, holds=_ANY_HOLD,
+             moves_money=True, sides=_CLIENT, scope=Scope.MONEY_WRITE),
+        Rule(_A.REQUEST_CHANGES, "work", "requestChanges", "send submitted work back with a note.",
+             "milestone.changes_requested", subject=_S.MILESTONE, milestone=frozenset({_M.SUBMITTED}),
+             to=_M.CHANGES_REQUESTED, sides=_CLIENT),
+
+        Rule(_A.REQUEST_REFUND, "refunds", "requestRefund", "ask for what a milestone holds.",
+             "refund.requested", subject=_S.MILESTONE, milestone=HELD, sides=_CLIENT),
+        Rule(_A.WITHDRAW_REFUND, "refunds", "withdrawRefund", "take a refund request back.",
+             "refund.request_withdrawn", subject=_S.REFUND, states=_OPEN_REFUND, to=_R.WITHDRAWN, sides=_CLIENT),
+        Rule(_A.ACCEPT_REFUND, "refunds", "acceptRefund", "give back what a refund request asks for.",
+             "refund.accepted", subject=_S.REFUND, states=_OPEN_REFUND, to=_R.ACCEPTED, moves_money=True,
+             sides=_FREELANCER, scope=Scope.MONEY_WRITE),
+        Rule(_A.DECLINE_REFUND, "refunds", "declineRefund", "answer a refund request with a dispute.",
+             "refund.declined", subject=_S.REFUND, states=_OPEN_REFUND, to=_R.DECLINED, sides=_FREELANCER),
+        Rule(_A.GIVE_REFUND, "refunds", "giveRefund", "give back what a milestone holds, unasked.",
+             "milestone.refunded", subject=_S.MILESTONE, milestone=HELD, to=_M.REFUNDED, holds=_ANY_HOLD,
+             moves_money=True, sides=_FREELANCER, scope=Scope.MONEY_WRITE),
+
+        Rule(_A.OPEN_DISPUTE, "disputes", "openDispute", "claim how what a milestone holds should be split.",
+             "dispute.opened", subject=_S.MILESTONE, milestone=HELD),
+        Rule(_A.ADD_EVIDENCE, "disputes", "addEvidence", "bring something forward in a dispute.",
+             "dispute.evidence_added", subject=_S.DISPUTE, states=_UNDECIDED, role=Role.MEMBER),
+        Rule(_A.ACCEPT_CLAIM, "disputes", "acceptClaim", "carry the other side's claim out.",
+             "dispute.claim_accepted", subject=_S.DISPUTE, states=_UNDECIDED, to=_D.RESOLVED, turn=Turn.OTHERS,
+             moves_money=True, scope=Scope.MONEY_WRITE),
+        Rule(_A.REJECT_CLAIM, "disputes", "rejectClaim", "send the dispute to mediation.",
+             "dispute.rejected", subject=_S.DISPUTE, states=frozenset({_D.OPEN}), to=_D.MEDIATION, turn=Turn.OTHERS),
+        Rule(_A.OFFER_SETTLEMENT, "disputes", "offerSettlement", "offer the other side a split.",
+             "dispute.settlement_offered", subject=_S.DISPUTE, states=_UNDECIDED),
+        Rule(_A.WITHDRAW_SETTLEMENT, "disputes", "withdrawSettlement", "take one's own offer back.",
+             "dispute.settlement_withdrawn", subject=_S.DISPUTE, states=_UNDECIDED),
+        Rule(_A.ACCEPT_SETTLEMENT, "disputes", "acceptSettlement", "accept the other side's offer.",
+             "dispute.resolved", subject=_S.DISPUTE, states=_UNDECIDED, to=_D.RESOLVED, moves_money=True,
+             scope=Scope.MONEY_WRITE),
+        Rule(_A.WITHDRAW_DISPUTE, "disputes", "withdrawDispute", "take a dispute back.",
+             "dispute.withdrawn", subject=_S.DISPUTE, states=_UNDECIDED, to=_D.WITHDRAWN),
+        Rule(_A.DECIDE_DISPUTE, "disputes", "decideDispute",
+             "split what a milestone holds, as a mediator or the operator.",
+             "dispute.resolved", subject=_S.DISPUTE, states=frozenset({_D.MEDIATION}), to=_D.RESOLVED, moves_money=True,
+             sides=_NEITHER, scope=Scope.DISPUTES_DECIDE, mediators=True, operator=True),
+
+        Rule(_A.RESOLVE_REVERSAL, "reversals", "resolveReversal",
+             "say how the argument about a reversed deposit ended, as the operator.",
+             "deposit.reversal_resolved", subject=_S.DEPOSIT, contract=None, states=_ARGUED_ABOUT,
+             sides=_NEITHER, scope=Scope.OPERATOR, operator=True),
+
+        Rule(_A.POST_UPDATE, "updates", "postUpdate", "say how it goes.",
+             "update.posted", contract=_ON_THE_TABLE, role=Role.MEMBER),
+
+        Rule(_A.REQUEST_PAYOUT, "payouts", "requestPayout", "have what is payable to the freelancer paid out.",
+             "payout.started", contract=None, sides=_FREELANCER, role=Role.OWNER, scope=Scope.MONEY_WRITE),
+        Rule(_A.SET_PAYOUTS, "payouts", "setPayouts",
+             "be paid out by itself whenever something becomes payable, or only when asked.",
+             "payouts.changed", contract=None, sides=_FREELANCER, role=Role.OWNER, scope=Scope.MONEY_WRITE),
     )
 }  # fmt: skip
-"""What parties, mediators and the operator may do, by action: the tables of sections 2, 3 and 5 of the domain. What differs
-by side, by what is asked for or by the object's own history stands in `escrow.agreement.permit`; the provider and the clock
-stand below."""
+"""What parties, mediators and the operator may do, by action, in the order in which `allowedActions` lists it: docs/law.md,
+section 1, section 2, section 3 and section 5. What differs by side, by what is asked for or by the object's own history stands
+in `escrow.agreement.permit`; the provider and the clock stand below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +328,7 @@ AUTOMATIC: Final = (
         for state in sorted(HELD)
     ),
     Automatic("the proposal was revised or died", "milestone", _M.FUNDED, _M.REFUNDED, "milestone.refunded"),
-    Automatic("a reversal was lost on a proposal", "milestone", _M.FUNDED, _M.PLANNED, "milestone.refunded"),
+    Automatic("a reversal was lost on a proposal", "milestone", _M.FUNDED, _M.PLANNED, "milestone.unfunded"),
     Automatic("the proposal was revised or died", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the contract ended", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the offer window passed", "contract", _C.PROPOSED, _C.EXPIRED, "contract.expired"),

@@ -17,7 +17,7 @@ from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
-from escrow.rules import Action
+from escrow.rules import RULES, Action
 from escrow.states import (
     ChangeRequestState,
     ContractState,
@@ -201,46 +201,7 @@ _describe(
 _describe(
     Action,
     "What can be asked of a contract or of what belongs to it; each is a mutation.",
-    PROPOSE="`proposeContract`: put the first revision of a contract on the table.",
-    REVISE="`reviseContract`: answer a proposal with a counter-offer.",
-    ACCEPT="`acceptContract`: agree to the revision that is on the table.",
-    DECLINE="`declineContract`: turn a proposal down.",
-    WITHDRAW="`withdrawContract`: take one's own proposal back.",
-    ADD_MILESTONE="`addMilestone`: add to the plan.",
-    EDIT_MILESTONE="`editMilestone`: change a planned milestone.",
-    MOVE_MILESTONE="`moveMilestone`: give a planned milestone another place.",
-    REMOVE_MILESTONE="`removeMilestone`: take a planned milestone out of the plan.",
-    IMPORT_MILESTONES="`importMilestones`: add and change many planned milestones by their external ids.",
-    FUND="`fundMilestone`: start the deposit for a milestone.",
-    CANCEL_FUNDING="`cancelFunding`: abandon a deposit that was not confirmed.",
-    SUBMIT="`submitMilestone`: hand in the work.",
-    APPROVE="`approveMilestone`: release the money.",
-    REQUEST_CHANGES="`requestChanges`: send submitted work back with a note.",
-    REQUEST_PAYOUT="`requestPayout`: have what is payable to the freelancer paid out.",
-    SET_PAYOUTS="`setPayouts`: be paid out by itself whenever something becomes payable, or only when asked.",
-    END="`endContract`: end a contract early.",
-    WITHDRAW_END="`withdrawEnd`: take an ending back.",
-    FUND_CONTRACT="`fundContract`: start one deposit for all planned milestones.",
-    FILE_CHANGE_REQUEST="`fileChangeRequest`: ask the other side to accept changes of the plan.",
-    ACCEPT_CHANGE_REQUEST="`acceptChangeRequest`: carry a change request out.",
-    DECLINE_CHANGE_REQUEST="`declineChangeRequest`: leave the plan as it is.",
-    WITHDRAW_CHANGE_REQUEST="`withdrawChangeRequest`: take one's own change request back.",
-    REQUEST_REFUND="`requestRefund`: ask for what a milestone holds.",
-    WITHDRAW_REFUND="`withdrawRefund`: take a refund request back.",
-    ACCEPT_REFUND="`acceptRefund`: give back what a refund request asks for.",
-    DECLINE_REFUND="`declineRefund`: answer a refund request with a dispute.",
-    GIVE_REFUND="`giveRefund`: give back what a milestone holds, unasked.",
-    OPEN_DISPUTE="`openDispute`: claim how what a milestone holds should be split.",
-    ADD_EVIDENCE="`addEvidence`: bring something forward in a dispute.",
-    ACCEPT_CLAIM="`acceptClaim`: carry the other side's claim out.",
-    REJECT_CLAIM="`rejectClaim`: send the dispute to mediation.",
-    OFFER_SETTLEMENT="`offerSettlement`: offer the other side a split.",
-    WITHDRAW_SETTLEMENT="`withdrawSettlement`: take one's own offer back.",
-    ACCEPT_SETTLEMENT="`acceptSettlement`: accept the other side's offer.",
-    WITHDRAW_DISPUTE="`withdrawDispute`: take a dispute back.",
-    DECIDE_DISPUTE="`decideDispute`: split what a milestone holds, as a mediator or the operator.",
-    RESOLVE_REVERSAL="`resolveReversal`: say how the argument about a reversed deposit ended, as the operator.",
-    POST_UPDATE="`postUpdate`: say how it goes.",
+    **{action.value: f"`{rule.mutation}`: {rule.purpose}" for action, rule in RULES.items()},
 )
 
 _describe(

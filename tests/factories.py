@@ -274,9 +274,12 @@ class Deal:
         )
 
     async def reverse(self, deposit_id: str) -> Outcome:
-        """The provider took a confirmed deposit back."""
-        command = c.ReverseDeposit(contract_id=self.id, deposit_id=deposit_id, reason="chargeback")
-        return await run(command, by=PROVIDER)
+        """The provider took a deposit back that had come."""
+        return await run(self.reversal(deposit_id), by=PROVIDER)
+
+    def reversal(self, deposit_id: str) -> c.ReverseDeposit:
+        amount = self.deposits[deposit_id]
+        return c.ReverseDeposit(contract_id=self.id, deposit_id=deposit_id, amount=amount, reason="stolen card")
 
     async def types(self) -> list[str]:
         """The types of the contract's events, in order."""

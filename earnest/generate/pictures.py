@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from escrow.rules import AUTOMATIC, TRANSITIONS, Action, Subject, Transition
+from escrow.rules import AUTOMATIC, RULES, Action, Rule, Subject
 from escrow.states import (
     CLOSED,
     DEAD,
@@ -53,7 +53,7 @@ def refund_request_picture() -> str:
 def dispute_picture() -> str:
     """Every way from one state of a dispute to another."""
     ends = [DisputeState.RESOLVED, DisputeState.WITHDRAWN]
-    answers = f"    [*] --> {DisputeState.MEDIATION}: {_spoken(TRANSITIONS[Action.DECLINE_REFUND])}"
+    answers = f"    [*] --> {DisputeState.MEDIATION}: {_spoken(RULES[Action.DECLINE_REFUND])}"
     return _picture(DisputeState.OPEN, _object_arrows(Subject.DISPUTE, "dispute"), ends, [answers])
 
 
@@ -73,27 +73,27 @@ def _picture(first: str, arrows: Iterable[Arrow], ends: Iterable[str], head: Ite
 
 
 def _milestone_arrows() -> Iterator[Arrow]:
-    for row in TRANSITIONS.values():
-        if isinstance(row.to, MilestoneState):
-            for source in row.milestone or ():
-                if source != row.to:
-                    yield source.value, str(row.to), _spoken(row)
+    for rule in RULES.values():
+        if isinstance(rule.to, MilestoneState):
+            for source in rule.milestone or ():
+                if source != rule.to:
+                    yield source.value, str(rule.to), _spoken(rule)
     yield from _by_themselves("milestone")
 
 
 def _contract_arrows() -> Iterator[Arrow]:
-    for row in TRANSITIONS.values():
-        if isinstance(row.to, ContractState) and row.action is not Action.PROPOSE:
-            for source in row.contract or ():
-                yield source.value, str(row.to), _spoken(row)
+    for rule in RULES.values():
+        if isinstance(rule.to, ContractState) and rule.action is not Action.PROPOSE:
+            for source in rule.contract or ():
+                yield source.value, str(rule.to), _spoken(rule)
     yield from _by_themselves("contract")
 
 
 def _object_arrows(subject: Subject, name: str) -> Iterator[Arrow]:
-    for row in TRANSITIONS.values():
-        if row.subject is subject and row.to is not None:
-            for source in row.states or ():
-                yield source.value, str(row.to), _spoken(row)
+    for rule in RULES.values():
+        if rule.subject is subject and rule.to is not None:
+            for source in rule.states or ():
+                yield source.value, str(rule.to), _spoken(rule)
     yield from _by_themselves(name)
 
 
@@ -101,8 +101,8 @@ def _by_themselves(subject: str) -> Iterator[Arrow]:
     return ((change.source, change.to, change.cause) for change in AUTOMATIC if change.subject == subject)
 
 
-def _spoken(row: Transition) -> str:
-    spoken = row.action.value.lower()
+def _spoken(rule: Rule) -> str:
+    spoken = rule.action.value.lower()
     for name in ("_milestone", "_change_request"):
         spoken = spoken.replace(name, "")
     return spoken.replace("_", " ")

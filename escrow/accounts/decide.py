@@ -1,7 +1,8 @@
 """What comes of a command on an account: events, or the first refusal in the order of the law.
 
-The order is section 3's, read for accounts: not found; forbidden by the table of roles; an object not found; the account's
-state; the object's state; same party; invalid input. Asking for what already is changes nothing and is no error.
+The order is that of docs/law.md, section 3, read for accounts: not found; forbidden by the table of roles; an object
+not found; the account's state; the object's state; same party; invalid input. Asking for what already is changes
+nothing and is no error.
 """
 
 from __future__ import annotations

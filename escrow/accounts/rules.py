@@ -12,7 +12,7 @@ from typing import Final
 
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts.state import Account
-from escrow.agreement.permit import missing_scope
+from escrow.agreement.authorisation import missing_scope
 from escrow.errors import Forbidden
 
 
@@ -79,7 +79,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
     ),
 }
-"""Section 1 of the domain as data. Members need `money:write`, because whoever adds an owner can move money; a new key
+"""docs/law.md, section 1, as data. Members need `money:write`, because whoever adds an owner can move money; a new key
 never exceeds its creator's, so `contracts:write` is enough for it. An endpoint outlives whoever made it, as a key does, so it
 is in the owners' hands, too."""
 

@@ -1,4 +1,4 @@
-"""Friendly hints on a draft plan (section 8 of the domain): what usually makes a plan work, and what is unusual in this one.
+"""Friendly hints on a draft plan (docs/law.md, section 8): what usually makes a plan work, and what is unusual in this one.
 
 A draft may be as unfinished as it likes: nothing here refuses anything, and a hint never keeps a plan from being proposed.
 The codes are documented in `docs/good-plans.md`.

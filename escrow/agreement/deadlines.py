@@ -1,4 +1,4 @@
-"""Which clocks run on a contract, when they ring, and what silence then does (section 4 of the domain)."""
+"""Which clocks run on a contract, when they ring, and what silence then does : docs/law.md, section 4."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RESUMED_AT_LEAST: Final = timedelta(hours=48)
 """What a clock that stood still has left at least when it goes on."""
 
 
-def resumed(due_at: datetime, stopped_at: datetime, at: datetime) -> datetime:
+def resumed(due_at: datetime, *, stopped_at: datetime, at: datetime) -> datetime:
     """When a clock rings that stood still from `stopped_at` until `at` and was to ring at `due_at`."""
     return at + max(due_at - stopped_at, RESUMED_AT_LEAST)
 

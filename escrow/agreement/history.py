@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from escrow.access import Actor
+from escrow.access import Actor, Side
 from escrow.agreement.commands import Command
 from escrow.agreement.events import Event, Recorded
 from escrow.agreement.evolve import evolve
-from escrow.agreement.state import Contract, Surroundings
+from escrow.agreement.state import Contract, Milestone, Surroundings
 from escrow.ids import Fresh
 from escrow.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Who asks, what is known of the world, and where new identifiers come from."""
+class Context:
+    """What a decision knows beside the contract: who asks, the world around, and where new identifiers come from."""
 
     actor: Actor
     around: Surroundings
@@ -27,6 +27,13 @@ class Desk:
     @property
     def now(self) -> datetime:
         return self.around.now
+
+    def side_in(self, contract: Contract) -> Side:
+        """The side that acts, where `permit` lets only a party act."""
+        side = contract.side_of(self.actor.account_id)
+        if side is None:
+            raise ValueError(f"{self.actor.account_id} was permitted but is no party")
+        return side
 
 
 @dataclass(slots=True)
@@ -47,16 +54,24 @@ class History:
             raise ValueError(f"{self.contract_id} has no history yet")
         return self._state
 
-    def add(self, event: Event, *, at: datetime, by: Actor) -> None:
-        recorded = Recorded(event, at, by)
+    def add(self, event: Event, context: Context) -> None:
+        """Record what happened, at the time and by the actor of the context."""
+        recorded = Recorded(event, context.now, context.actor)
         self._state = evolve(self._state, self.contract_id, recorded)
         self.recorded.append(recorded)
+
+    def milestone(self, milestone_id: str) -> Milestone:
+        """The milestone of that id, which `permit` has found already."""
+        milestone = self.state.milestone(milestone_id)
+        if milestone is None:
+            raise ValueError(f"{milestone_id} was permitted but is not there")
+        return milestone
 
     def money(self, minor: int) -> Money:
         return self.state.money(minor)
 
 
-Decision = Callable[[History, Any, Desk], None]
+Decision = Callable[[History, Any, Context], None]
 """Adds the events of a command of one type; refuses with a `DomainError`."""
 
 Decisions = Mapping[type[Command], Decision]

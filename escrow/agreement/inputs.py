@@ -43,7 +43,7 @@ WINDOW_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "dispute_answer_hours": (2 * _DAY, 90 * _DAY),
     "mediation_hours": (_DAY, 90 * _DAY),
 }
-"""Section 4: review and answers 2 to 90 days, offer and deposit 1 hour to 90 days, mediation 1 to 90 days; in hours."""
+"""docs/law.md, section 4: review and answers 2 to 90 days, offer and deposit 1 hour to 90 days, mediation 1 to 90; in hours."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _SYSTEM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")

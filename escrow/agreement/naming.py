@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from escrow.agreement import commands
 from escrow.agreement.state import Contract
-from escrow.agreement.subjects import Named
+from escrow.agreement.subjects import Named, naming_of
 from escrow.errors import InvalidInput
 from escrow.money import RawMoney, exact
-from escrow.rules import TRANSITIONS, Subject
-
-_FIELDS: Final = {
-    Subject.CONTRACT: "milestone_id",
-    Subject.MILESTONE: "milestone_id",
-    Subject.DEPOSIT: "deposit_id",
-    Subject.CHANGE_REQUEST: "change_request_id",
-    Subject.REFUND: "refund_id",
-    Subject.DISPUTE: "dispute_id",
-}
-"""Where a command names what it is done to. One on the contract may be about one of its milestones (an update)."""
+from escrow.rules import RULES
 
 
 def subject_id_of(command: commands.PartyCommand) -> str | None:
     """The identifier of the milestone, deposit, change request, refund request or dispute that the command is about."""
-    found: str | None = getattr(command, _FIELDS[TRANSITIONS[command.action].subject], None)
+    found: str | None = getattr(command, naming_of(RULES[command.action]).field, None)
     return found
 
 

@@ -1,13 +1,15 @@
 """Whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
 
-The order is section 3's: the contract not found; forbidden by the table of roles, a conflict of interest; version; object not
-found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input, what is out of
-sequence. `allowedActions` is this function mapped over the table of actions.
+The order is that of docs/law.md, section 3: the contract not found; forbidden by the table of roles, a conflict of interest;
+version; object not found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input,
+what is out of sequence. `allowedActions` is this function mapped over the table of actions.
 """
 
 from __future__ import annotations
 
-from escrow.access import PERMISSIONS, Actor, ActorKind, Permission, Scope, Side, may_see
+from escrow.access import Actor, Side
+from escrow.agreement import authorisation
+from escrow.agreement.authorisation import is_disabled
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Contract, DepositTerm, Surroundings
 from escrow.agreement.subjects import (
@@ -20,17 +22,15 @@ from escrow.agreement.subjects import (
     other_settlement,
 )
 from escrow.errors import (
-    ConflictOfInterest,
     DomainError,
     Forbidden,
     InsufficientFunds,
     InvalidState,
-    NotFound,
     OutOfSequence,
     SameParty,
     VersionConflict,
 )
-from escrow.rules import TRANSITIONS, Action, Subject, Turn
+from escrow.rules import RULES, Action, Subject, Turn
 from escrow.states import DisputeState, Hold, MilestoneState
 
 __all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last_refusal", "permit"]
@@ -58,11 +58,9 @@ def first_refusal(
     named: Named = NOTHING_NAMED,
 ) -> DomainError | None:
     """The refusals that come before the input is looked at."""
-    case = Case.of(state, TRANSITIONS[action], subject_id, side=state.side_of(actor.account_id), named=named)
+    case = Case.of(state, RULES[action], subject_id, side=state.side_of(actor.account_id), named=named)
     return (
-        _unseen(case, actor, around)
-        or _forbidden(case, actor, around)
-        or _conflict_of_interest(case, actor, around)
+        authorisation.refusal(case, actor, around)
         or _version_conflict(case)
         or object_not_found(case)
         or _contract_state(case, around)
@@ -81,97 +79,6 @@ def last_refusal(state: Contract, action: Action, subject_id: str | None) -> Dom
     if action is Action.REQUEST_PAYOUT:
         return _nothing_to_pay(state)
     return None
-
-
-def forbidden_for(
-    actor: Actor, permission: Permission, side: Side | None, *, is_mediator: bool = False
-) -> DomainError | None:
-    """What the table of roles says against this actor on this side; `None` as a side is neither party."""
-    if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
-        return Forbidden(f"This is for people, not for the {actor.kind.value.lower()}.")
-    decides = permission.operator if actor.kind is ActorKind.OPERATOR else permission.mediators and is_mediator
-    if side not in permission.sides and not decides:
-        return Forbidden(f"Only {_spoken(permission)} may do this.", details={"sides": sorted(permission.sides)})
-    if not actor.role.includes(permission.role):
-        return Forbidden(
-            f"This needs the role {permission.role}; yours is {actor.role}.", details={"role": permission.role.value}
-        )
-    return missing_scope(actor, permission.scope)
-
-
-def _spoken(permission: Permission) -> str:
-    names = [f"the {side.value.lower()}" for side in sorted(permission.sides)]
-    names += ["a mediator"] if permission.mediators else []
-    names += ["the operator"] if permission.operator else []
-    return " or ".join(names)
-
-
-def forbidden_by_table(
-    actor: Actor, action: Action, side: Side | None, *, is_mediator: bool = False
-) -> DomainError | None:
-    """What the table says against this actor and its key, whatever has become of the contract.
-
-    It is asked before every command, and again before a repetition is answered with what came of the first.
-    """
-    refusal = forbidden_for(actor, PERMISSIONS[action], side, is_mediator=is_mediator)
-    if refusal is None and action is Action.PROPOSE and actor.contract_ids is not None:
-        return Forbidden("This key is limited to some contracts; it can't propose new ones.")
-    return refusal
-
-
-def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
-    """A refusal if the actor's key was not made for this."""
-    if scope in actor.scopes:
-        return None
-    return Forbidden(f"This key lacks the scope {scope.value}.", details={"scope": scope.value})
-
-
-def no_such_contract() -> NotFound:
-    """The same for a contract that isn't there and for one that the actor may not see."""
-    return NotFound("There is no such contract.")
-
-
-def _unseen(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
-    state = case.state
-    if may_see(
-        actor,
-        contract_id=state.id,
-        client_id=state.client_id,
-        freelancer_id=state.freelancer_id,
-        is_mediator=around.mediator is not None,
-        was_disputed=state.was_disputed,
-    ):
-        return None
-    return no_such_contract()
-
-
-def _forbidden(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
-    refusal = forbidden_by_table(actor, case.row.action, case.side, is_mediator=around.mediator is not None)
-    if refusal is not None:
-        return refusal
-    decides = case.side not in PERMISSIONS[case.row.action].sides
-    if decides and around.mediator is not None and around.mediator.disabled:
-        return Forbidden("Your account is disabled.")
-    if case.needs_enabled_parties and case.side is not None and _is_disabled(around, case.side):
-        return Forbidden("Your account is disabled.")
-    return None
-
-
-def _conflict_of_interest(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
-    if not PERMISSIONS[case.row.action].mediators or actor.kind is ActorKind.OPERATOR:
-        return None
-    if case.side is not None:
-        return ConflictOfInterest("You are a party of this contract: another mediator or the operator must decide.")
-    if around.mediator is not None and around.mediator.shares_member:
-        return ConflictOfInterest(
-            "You share a member with a party of this contract: another mediator or the operator must decide."
-        )
-    return None
-
-
-def _is_disabled(around: Surroundings, side: Side) -> bool:
-    party = around.client if side is Side.CLIENT else around.freelancer
-    return party is not None and party.disabled
 
 
 def _version_conflict(case: Case) -> DomainError | None:
@@ -194,18 +101,18 @@ def _version_conflict(case: Case) -> DomainError | None:
 
 
 def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
-    state, row = case.state, case.row
-    again = is_released_again(row.action, case.milestone)
-    if not again and row.contract is not None and state.state not in row.contract:
-        wanted = " or ".join(sorted(row.contract))
+    state, rule = case.state, case.rule
+    again = is_released_again(rule.action, case.milestone)
+    if not again and rule.contract is not None and state.state not in rule.contract:
+        wanted = " or ".join(sorted(rule.contract))
         return InvalidState(
             f"The contract is {state.state}; this needs it {wanted}.", details={"contractState": state.state.value}
         )
     if not again and (refusal := _ending(case) or _first_deposit(case)):
         return refusal
-    if case.needs_enabled_parties and case.side is not None and _is_disabled(around, case.side.other):
+    if case.needs_enabled_parties and case.side is not None and is_disabled(around, case.side.other):
         return InvalidState("The other party's account is disabled.")
-    if row.action in (Action.FUND, Action.FUND_CONTRACT) and not around.disputes_can_be_decided:
+    if rule.action in (Action.FUND, Action.FUND_CONTRACT) and not around.disputes_can_be_decided:
         return InvalidState(
             "Nobody can decide disputes in this deployment, so it takes no deposits: the operator must appoint a mediator "
             "or make a key with the scope disputes:decide."
@@ -215,7 +122,7 @@ def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
 
 def _first_deposit(case: Case) -> DomainError | None:
     """What the plan and the terms say against a deposit, whichever milestone it is for."""
-    state, action = case.state, case.row.action
+    state, action = case.state, case.rule.action
     if action is Action.FUND and state.deposit_term is DepositTerm.ALL and not state.all_deposited:
         return InvalidState("The first deposit covers everything: fund the contract first.")
     if action is not Action.FUND_CONTRACT:
@@ -230,7 +137,7 @@ def _first_deposit(case: Case) -> DomainError | None:
 
 def _ending(case: Case) -> DomainError | None:
     """What being ended, or not being ended, bars."""
-    ending, action = case.state.ending, case.row.action
+    ending, action = case.state.ending, case.rule.action
     if action is Action.WITHDRAW_END:
         if ending is None:
             return InvalidState("Nobody is ending this contract.")
@@ -240,16 +147,16 @@ def _ending(case: Case) -> DomainError | None:
         return None
     if action is Action.END and case.side is Side.CLIENT:
         return InvalidState("You are ending this contract already.")
-    if not case.row.while_ending:
+    if not case.rule.while_ending:
         return InvalidState("The contract is being ended.")
     return None
 
 
 def _turn(case: Case) -> DomainError | None:
-    row, side = case.row, case.side
-    if row.subject is Subject.CONTRACT and row.turn is not None:
+    rule, side = case.rule, case.side
+    if rule.subject is Subject.CONTRACT and rule.turn is not None:
         mine = side is case.state.turn
-        if mine == (row.turn is Turn.OWN):
+        if mine == (rule.turn is Turn.OWN):
             return None
         if mine:
             return Forbidden("It is your turn: accept, revise or decline; only the other side can withdraw it.")
@@ -257,8 +164,8 @@ def _turn(case: Case) -> DomainError | None:
     author = case.author
     if author is None:
         return None
-    turn = row.turn
-    if row.action is Action.WITHDRAW_DISPUTE and case.dispute is not None and case.dispute.state is DisputeState.OPEN:
+    turn = rule.turn
+    if rule.action is Action.WITHDRAW_DISPUTE and case.dispute is not None and case.dispute.state is DisputeState.OPEN:
         turn = Turn.OWN
     if turn is Turn.OWN and side is not author:
         return Forbidden(f"Only the {author.value.lower()} can take this back.")
@@ -268,7 +175,7 @@ def _turn(case: Case) -> DomainError | None:
 
 
 def _same_party(case: Case, around: Surroundings) -> DomainError | None:
-    if case.row.action is Action.ACCEPT and around.share_member:
+    if case.rule.action is Action.ACCEPT and around.share_member:
         return same_party()
     return None
 
@@ -279,7 +186,7 @@ def same_party() -> SameParty:
 
 def _barred(case: Case, around: Surroundings) -> DomainError | None:
     """The side that started a hold which ended with money still held may start no other on that milestone for a while."""
-    side, action = case.side, case.row.action
+    side, action = case.side, case.rule.action
     if side is None:
         return None
     if action is Action.END and side is Side.CLIENT:

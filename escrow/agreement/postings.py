@@ -1,4 +1,4 @@
-"""What money an event moves: debit one ledger account, credit another, the same amount. The table of section 6 as code.
+"""What money an event moves: debit one ledger account, credit another, the same amount. The table of docs/law.md, section 6.
 
 Ledger accounts are named by what they belong to: a milestone's `escrow:` and held client `fee:`, a contract's two
 `payable:` and its `transit:`, and the platform's `clearing:`, `fees:` and `chargeback:` of a currency, which are
@@ -111,7 +111,7 @@ def _back_to_client(
         yield Posting(payable, in_transit(contract_id), one.amount)
 
 
-def _refunded(contract_id: str, event: events.MilestoneRefunded) -> Iterator[Posting]:
+def _refunded(contract_id: str, event: events.MilestoneRefunded | events.MilestoneUnfunded) -> Iterator[Posting]:
     yield from _back_to_client(contract_id, event.milestone_id, event.amount, event.client_fee, event.returns)
     chargeback = chargebacks(event.amount.currency)
     if event.lost is not None:
@@ -190,6 +190,7 @@ _RULES: Final[dict[type[events.Event], Callable[[str, Any], Iterator[Posting]]]]
     events.MilestonePartlyReleased: _released,
     events.MilestoneRolledForward: _rolled_forward,
     events.MilestoneRefunded: _refunded,
+    events.MilestoneUnfunded: _refunded,
     events.MilestonePartlyRefunded: _partly_refunded,
     events.MilestoneSettled: _settled,
     events.BonusPaid: _bonus_paid,

@@ -6,12 +6,14 @@ step with no command behind it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from escrow.access import CLOCK, Actor, ActorKind
 from escrow.agreement import commands
+from escrow.agreement.authorisation import no_such_contract
 from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
 from escrow.agreement.decisions import (
@@ -19,16 +21,14 @@ from escrow.agreement.decisions import (
     contracts,
     deposits,
     disputes,
-    holdings,
-    milestones,
     refunds,
     updates,
     work,
 )
-from escrow.agreement.events import Recorded, ReleaseReason
-from escrow.agreement.history import Desk, History
+from escrow.agreement.events import Recorded
+from escrow.agreement.history import Context, History
 from escrow.agreement.naming import named_by, subject_id_of
-from escrow.agreement.permit import first_refusal, no_such_contract
+from escrow.agreement.permit import first_refusal
 from escrow.agreement.state import Contract, Surroundings
 from escrow.errors import DomainError, ErrorCode, Forbidden, StaleChangeRequest
 from escrow.ids import Fresh
@@ -61,7 +61,7 @@ def step(
         apply_due(history, around=around, fresh=fresh)
     settled = _so_far(history)
     try:
-        decide(history, command, Desk(actor, around, fresh))
+        decide(history, command, Context(actor, around, fresh))
     except StaleChangeRequest as refusal:
         return Step(state, history.state, tuple(history.recorded), refusal)
     except DomainError as refusal:
@@ -90,54 +90,47 @@ def apply_due(history: History, *, around: Surroundings, fresh: Fresh) -> None:
     A reminder whose deadline is due as well is left out: nobody is told of what lies ahead after the fact.
     """
     while (clock := _first_due(history.state, around.now)) is not None:
-        desk = Desk(CLOCK, replace(around, now=clock.due_at), fresh)
-        _ring(history, clock, desk)
-        follow_up(history, desk)
+        context = Context(CLOCK, replace(around, now=clock.due_at), fresh)
+        _RINGS[clock.kind](history, clock, context)
+        follow_up(history, context)
 
 
 def _first_due(state: Contract, now: datetime) -> Deadline | None:
     return next((clock for clock in deadlines(state) if clock.is_due(now)), None)
 
 
-def _ring(history: History, clock: Deadline, desk: Desk) -> None:
-    if clock.kind is DeadlineKind.OFFER:
-        contracts.expire(history, desk)
-    elif clock.kind is DeadlineKind.DEPOSIT:
-        deposits.silence(history, clock.subject_id, desk)
-    elif clock.kind is DeadlineKind.REFUND:
-        refunds.leave_unanswered(history, clock.subject_id, desk)
-    elif clock.kind is DeadlineKind.DISPUTE:
-        disputes.leave_unanswered(history, clock.subject_id, desk)
-    elif clock.kind is DeadlineKind.MEDIATION:
-        disputes.tell_overdue(history, clock.subject_id, desk)
-    elif clock.kind is DeadlineKind.REMINDER:
-        work.remind(history, clock, desk)
-    elif clock.kind is DeadlineKind.DORMANCY:
-        updates.tell_of_silence(history, desk)
-    else:
-        milestone = milestones.planned(history, clock.subject_id)
-        holdings.release(history, milestone, ReleaseReason.AUTO_RELEASED, desk, by=CLOCK)
+_RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline, Context], None]]] = {
+    DeadlineKind.OFFER: contracts.expire,
+    DeadlineKind.DEPOSIT: deposits.leave_unanswered,
+    DeadlineKind.REVIEW: work.leave_unanswered,
+    DeadlineKind.REFUND: refunds.leave_unanswered,
+    DeadlineKind.DISPUTE: disputes.leave_unanswered,
+    DeadlineKind.MEDIATION: disputes.tell_overdue,
+    DeadlineKind.REMINDER: work.remind,
+    DeadlineKind.DORMANCY: updates.tell_of_silence,
+}
+"""What each clock does when it rings, by the decision of its noun."""
 
 
-def decide(history: History, command: commands.Command, desk: Desk) -> None:
+def decide(history: History, command: commands.Command, context: Context) -> None:
     """Adds the events of `command` and of what follows from it; raises the first `DomainError` of the law's order."""
     if history.before is None and not isinstance(command, commands.Propose):
         raise no_such_contract()
     if isinstance(command, commands.ApplyDeadlines):
         return
     if isinstance(command, commands.Report):
-        if desk.actor.kind is not ActorKind.PROVIDER:
+        if context.actor.kind is not ActorKind.PROVIDER:
             raise Forbidden("Only the payment provider reports what became of an order.")
     elif isinstance(command, commands.PartyCommand) and not isinstance(command, commands.Propose):
         refusal = first_refusal(
             history.state,
             command.action,
             subject_id_of(command),
-            actor=desk.actor,
-            around=desk.around,
+            actor=context.actor,
+            around=context.around,
             named=named_by(history.state, command),
         )
         if refusal:
             raise refusal
-    DECISIONS[type(command)](history, command, desk)
-    follow_up(history, desk)
+    DECISIONS[type(command)](history, command, context)
+    follow_up(history, context)

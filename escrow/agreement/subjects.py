@@ -11,8 +11,9 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, RefundRequest
+from escrow.codec import camel
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
-from escrow.rules import Action, ObjectState, Subject, Transition
+from escrow.rules import NAMINGS, Action, Naming, ObjectState, Rule, Subject
 from escrow.states import Hold, MilestoneState
 
 
@@ -38,21 +39,13 @@ class Named:
 
 NOTHING_NAMED: Final = Named()
 
-_NAMES: Final = {
-    Subject.MILESTONE: ("milestone", "milestoneId"),
-    Subject.DEPOSIT: ("deposit", "depositId"),
-    Subject.CHANGE_REQUEST: ("change request", "changeRequestId"),
-    Subject.REFUND: ("refund request", "refundId"),
-    Subject.DISPUTE: ("dispute", "disputeId"),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """An action, by its row of the table, what it is done to, and the side that would take it."""
 
     state: Contract
-    row: Transition
+    rule: Rule
     subject_id: str | None
     side: Side | None
     named: Named
@@ -64,21 +57,21 @@ class Case:
     dispute: Dispute | None = None
 
     @classmethod
-    def of(cls, state: Contract, row: Transition, subject_id: str | None, *, side: Side | None, named: Named) -> Case:
+    def of(cls, state: Contract, rule: Rule, subject_id: str | None, *, side: Side | None, named: Named) -> Case:
         name = subject_id or ""
-        refund = state.refunds.get(name) if row.subject is Subject.REFUND else None
-        dispute = state.disputes.get(name) if row.subject is Subject.DISPUTE else None
+        refund = state.refunds.get(name) if rule.subject is Subject.REFUND else None
+        dispute = state.disputes.get(name) if rule.subject is Subject.DISPUTE else None
         held = refund or dispute
         milestone_id = held.milestone_id if held is not None else name
         return cls(
             state=state,
-            row=row,
+            rule=rule,
             subject_id=subject_id,
             side=side,
             named=named,
             milestone=state.milestone(milestone_id) if milestone_id else None,
-            deposit=state.deposits.get(name) if row.subject is Subject.DEPOSIT else None,
-            change_request=state.change_requests.get(name) if row.subject is Subject.CHANGE_REQUEST else None,
+            deposit=state.deposits.get(name) if rule.subject is Subject.DEPOSIT else None,
+            change_request=state.change_requests.get(name) if rule.subject is Subject.CHANGE_REQUEST else None,
             refund=refund,
             dispute=dispute,
         )
@@ -86,7 +79,7 @@ class Case:
     @property
     def needs_enabled_parties(self) -> bool:
         """Whether a disabled party bars it: what the table says, and a bonus."""
-        return self.row.needs_enabled_parties or self.named.with_bonus
+        return self.rule.needs_enabled_parties or self.named.with_bonus
 
     @property
     def author(self) -> Side | None:
@@ -104,7 +97,7 @@ class Case:
             Subject.CHANGE_REQUEST: self.change_request,
             Subject.REFUND: self.refund,
             Subject.DISPUTE: self.dispute,
-        }[self.row.subject]
+        }[self.rule.subject]
 
 
 def object_not_found(case: Case) -> DomainError | None:
@@ -112,23 +105,28 @@ def object_not_found(case: Case) -> DomainError | None:
     for milestone_id in case.named.milestone_ids:
         if case.state.milestone(milestone_id) is None:
             return NotFound(f"There is no milestone {milestone_id}.", field="changes")
-    optional = case.row.subject is Subject.CONTRACT and case.subject_id is None
+    optional = case.rule.subject is Subject.CONTRACT and case.subject_id is None
     if optional or case.found is not None:
         return None
-    what, field = _NAMES.get(case.row.subject, _NAMES[Subject.MILESTONE])
-    return NotFound(f"There is no {what} {case.subject_id}.", field=field)
+    naming = naming_of(case.rule)
+    return NotFound(f"There is no {naming.spoken} {case.subject_id}.", field=camel(naming.field))
+
+
+def naming_of(rule: Rule) -> Naming:
+    """How a command names what it is done to. One on the contract may be about one of its milestones (an update)."""
+    return NAMINGS[Subject.MILESTONE if rule.subject is Subject.CONTRACT else rule.subject]
 
 
 def object_state(case: Case) -> DomainError | None:
     """What the state of the object says against the command, its hold and a reversal included."""
-    if case.row.subject is Subject.MILESTONE and case.milestone is not None:
-        if is_released_again(case.row.action, case.milestone):
+    if case.rule.subject is Subject.MILESTONE and case.milestone is not None:
+        if is_released_again(case.rule.action, case.milestone):
             return None
         return _milestone_state(case, case.milestone) or _hold(case, case.milestone) or _reversal(case, case.milestone)
-    if case.row.states is None:
+    if case.rule.states is None:
         return None
     return (
-        _object_state(case, case.row.states)
+        _object_state(case, case.rule.states)
         or _of_the_ending(case)
         or _no_offer(case)
         or (_reversal(case, case.milestone) if case.milestone is not None else None)
@@ -141,13 +139,13 @@ def is_released_again(action: Action, milestone: Milestone | None) -> bool:
 
 
 def _milestone_state(case: Case, milestone: Milestone) -> DomainError | None:
-    row, details = case.row, {"milestoneState": milestone.state.value}
-    allowed = row.milestone or frozenset()
+    rule, details = case.rule, {"milestoneState": milestone.state.value}
+    allowed = rule.milestone or frozenset()
     if milestone.state is MilestoneState.FUNDED and _is_before_its_turn(case, milestone, allowed):
         return OutOfSequence("The milestone is FUNDED and waits for its turn.", details=details)
     if milestone.state in allowed:
         return None
-    if row.edits_plan:
+    if rule.edits_plan:
         return MilestoneLocked(
             f"The milestone is {milestone.state}; only PLANNED ones can be changed.", details=details
         )
@@ -156,19 +154,19 @@ def _milestone_state(case: Case, milestone: Milestone) -> DomainError | None:
 
 
 def _is_before_its_turn(case: Case, milestone: Milestone, allowed: frozenset[MilestoneState]) -> bool:
-    if case.row.edits_plan:
+    if case.rule.edits_plan:
         return False
     # The freelancer disputes what waits for its turn only to answer a refund request.
     answers = milestone.hold is Hold.REFUND_REQUEST
-    too_early = case.row.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER and not answers
+    too_early = case.rule.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER and not answers
     return MilestoneState.FUNDED not in allowed or too_early
 
 
 def _hold(case: Case, milestone: Milestone) -> DomainError | None:
-    allowed = case.row.holds
+    allowed = case.rule.holds
     if case.named.is_part:
         allowed = frozenset({Hold.NONE})
-    elif case.row.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER:
+    elif case.rule.action is Action.OPEN_DISPUTE and case.side is Side.FREELANCER:
         allowed = frozenset({Hold.NONE, Hold.REFUND_REQUEST})
     if milestone.hold in allowed:
         return None
@@ -179,7 +177,7 @@ def _hold(case: Case, milestone: Milestone) -> DomainError | None:
 
 
 def _reversal(case: Case, milestone: Milestone) -> DomainError | None:
-    if case.row.moves_money and milestone.is_frozen:
+    if case.rule.moves_money and milestone.is_frozen:
         return InvalidState(
             "A deposit that the milestone holds was reversed; nothing moves until the operator resolves it."
         )
@@ -187,18 +185,19 @@ def _reversal(case: Case, milestone: Milestone) -> DomainError | None:
 
 
 def _object_state(case: Case, allowed: frozenset[ObjectState]) -> DomainError | None:
-    what = _NAMES[case.row.subject][0]
     found = case.deposit.reversal if case.deposit is not None else getattr(case.found, "state", None)
     if found in allowed:
         return None
     wanted = " or ".join(sorted(allowed))
     if found is None:
         return InvalidState("The deposit was not reversed.")
-    return InvalidState(f"The {what} is {found}; this needs it {wanted}.", details={"state": found.value})
+    return InvalidState(
+        f"The {NAMINGS[case.rule.subject].spoken} is {found}; this needs it {wanted}.", details={"state": found.value}
+    )
 
 
 def _of_the_ending(case: Case) -> DomainError | None:
-    if case.row.action is Action.WITHDRAW_REFUND and case.refund is not None and case.refund.by_ending:
+    if case.rule.action is Action.WITHDRAW_REFUND and case.refund is not None and case.refund.by_ending:
         return InvalidState("The ending of the contract made this request; it is withdrawn only with the ending.")
     return None
 
@@ -206,9 +205,9 @@ def _of_the_ending(case: Case) -> DomainError | None:
 def _no_offer(case: Case) -> DomainError | None:
     if case.dispute is None or case.side is None:
         return None
-    if case.row.action is Action.WITHDRAW_SETTLEMENT and case.dispute.offer_of(case.side) is None:
+    if case.rule.action is Action.WITHDRAW_SETTLEMENT and case.dispute.offer_of(case.side) is None:
         return InvalidState("You have made no offer that you could take back.")
-    if case.row.action is Action.ACCEPT_SETTLEMENT and case.dispute.offer_of(case.side.other) is None:
+    if case.rule.action is Action.ACCEPT_SETTLEMENT and case.dispute.offer_of(case.side.other) is None:
         return InvalidState("The other side has made no offer that you could accept.")
     return None
 
@@ -216,7 +215,7 @@ def _no_offer(case: Case) -> DomainError | None:
 def other_settlement(case: Case) -> DomainError | None:
     """`VersionConflict` if the offer that is accepted is not the one on the table."""
     named = case.named.settlement_minor
-    if case.row.action is not Action.ACCEPT_SETTLEMENT or case.dispute is None or case.side is None or named is None:
+    if case.rule.action is not Action.ACCEPT_SETTLEMENT or case.dispute is None or case.side is None or named is None:
         return None
     offer = case.dispute.offer_of(case.side.other)
     if offer is None or offer == named:

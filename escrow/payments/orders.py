@@ -246,11 +246,13 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
     if order.wanted:
         await pipeline.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
-    reversal = ReverseDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=found.reason)
+    reversal = ReverseDeposit(
+        contract_id=order.contract_id, deposit_id=order.deposit_id, amount=found.amount, reason=found.reason
+    )
     deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
     if deposit.reversal is None and deposit.returned:
-        # It was sent back to the client before, and is gone twice: no rule of the books says whose loss that is.
-        raise ProviderError("a deposit was reversed that had been sent back already")
+        # More than one sum came, and was sent back: which of them the provider means takes a person.
+        raise ProviderError(f"{found.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
 def _after_error(order: Claimed, error: Exception) -> Later:

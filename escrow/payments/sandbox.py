@@ -80,6 +80,12 @@ TOKENS: Final[dict[str, Behaviour]] = {
     "tok_wrong_amount": Behaviour("takes another amount than it was asked for", Result.WRONG_AMOUNT),
     "tok_wrong_currency": Behaviour("takes the amount in another currency", Result.WRONG_CURRENCY),
     "tok_reverse": Behaviour("succeeds, and two seconds later is taken back: a chargeback", Result.REVERSED, notices=2),
+    "tok_slow_reverse": Behaviour(
+        "succeeds after ten seconds and is taken back two seconds later: what came too late, if the deposit was cancelled",
+        Result.REVERSED,
+        Pace.SLOW,
+        notices=2,
+    ),
     "tok_timeout": Behaviour("succeeds, but the answer to the first call is lost", first_call=FirstCall.ANSWER_LOST),
     "tok_outage": Behaviour("succeeds, but the first call never arrives", first_call=FirstCall.NOT_RECEIVED),
 }

@@ -17,15 +17,15 @@ from escrow.agreement.permit import first_refusal, last_refusal, permit
 from escrow.agreement.state import ChangeRequest, Deposit, Dispute, Milestone, RefundRequest
 from escrow.errors import DomainError, ErrorCode
 from escrow.queries.contracts import Standing, standings
-from escrow.rules import TRANSITIONS, Action, Subject
+from escrow.rules import RULES, Action, Subject
 from escrow.states import ChangeRequestState
 from schema.engine.context import Context
 from schema.engine.data_loaders import batched
 
 ON_CONTRACTS: Final = tuple(
-    action for action, row in TRANSITIONS.items() if row.subject is Subject.CONTRACT and action is not Action.PROPOSE
+    action for action, rule in RULES.items() if rule.subject is Subject.CONTRACT and action is not Action.PROPOSE
 )
-ON_MILESTONES: Final = tuple(action for action, row in TRANSITIONS.items() if row.subject is Subject.MILESTONE)
+ON_MILESTONES: Final = tuple(action for action, rule in RULES.items() if rule.subject is Subject.MILESTONE)
 
 _PLACES: Final = {
     Subject.DEPOSIT: "deposits",
@@ -36,7 +36,7 @@ _PLACES: Final = {
 """Where a contract has the objects of a kind."""
 
 ON_OBJECTS: Final = {
-    subject: tuple(action for action, row in TRANSITIONS.items() if row.subject is subject) for subject in _PLACES
+    subject: tuple(action for action, rule in RULES.items() if rule.subject is subject) for subject in _PLACES
 }
 
 

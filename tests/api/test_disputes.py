@@ -307,6 +307,24 @@ async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) ->
     assert payload["contract"]["milestones"] == [{"frozenAt": None}]
 
 
+async def test_a_chargeback_of_what_was_sent_back_is_shown_and_resolved_and_freezes_nothing(people: People) -> None:
+    deal = await people.deployment.activate("250.00")
+    deposit_id = await deal.fund()
+    await people.client.done("cancelFunding", {"milestoneId": deal.milestone()}, "milestone { state }")
+    await deal.confirm(deposit_id)
+    await deal.reverse(deposit_id)
+    query = f"""{{ node(id: "{deposit_id}") {{ ... on Deposit {{
+        state reversal {{ state forfeited {{ amount }} }} }} }}
+        contract(id: "{deal.id}") {{ milestones {{ state frozenAt }} }} }}"""
+    assert await people.client.ask(query) == {
+        "node": {"state": "ABANDONED", "reversal": {"state": "OPEN", "forfeited": {"amount": "0.00"}}},
+        "contract": {"milestones": [{"state": "PLANNED", "frozenAt": None}]},
+    }
+    given = {"depositId": deposit_id, "outcome": "WON"}
+    payload = await people.operator.done("resolveReversal", given, "deposit { reversal { state } }")
+    assert payload["deposit"] == {"reversal": {"state": "WON"}}
+
+
 async def test_what_a_reversal_took_for_good_is_lost_not_refunded(people: People) -> None:
     deal = await people.deployment.fund("250.00", "100.00")
     await deal.reverse(*deal.deposits)

@@ -430,7 +430,30 @@ async def _reverse(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.submit()
     (deposit_id,) = deal.deposits
-    return c.ReverseDeposit(contract_id=deal.id, deposit_id=deposit_id, reason="stolen card"), PROVIDER
+    return deal.reversal(deposit_id), PROVIDER
+
+
+async def _reverse_what_was_sent_back(there: Deployment) -> Asked:
+    deal = await there.activate()
+    deposit_id = await deal.fund()
+    await run(c.CancelFunding(milestone_id=deal.milestone()), by=there.client)
+    await deal.confirm(deposit_id)
+    return deal.reversal(deposit_id), PROVIDER
+
+
+async def _reversal_of_what_was_sent_back_won(there: Deployment) -> Asked:
+    command, _ = await _reverse_what_was_sent_back(there)
+    await run(command, by=PROVIDER)
+    assert isinstance(command, c.ReverseDeposit)
+    return c.ResolveReversal(deposit_id=command.deposit_id, outcome=ReversalOutcome.WON), there.operator
+
+
+async def _reversal_lost_on_a_proposal(there: Deployment) -> Asked:
+    deal = await there.propose("250.00")
+    deposit_id = await deal.fund(revision=1)
+    await deal.confirm(deposit_id)
+    await deal.reverse(deposit_id)
+    return c.ResolveReversal(deposit_id=deposit_id, outcome=ReversalOutcome.LOST), there.operator
 
 
 async def _reversal_won(there: Deployment) -> Asked:
@@ -499,7 +522,7 @@ CASES = (
     Case("decline a change request", _decline_changes, ("change_request.declined",)),
     Case("withdraw a change request", _withdraw_changes, ("change_request.withdrawn",)),
     Case(
-        "approve less", _approve_less, ("milestone.rolled_forward", "milestone.partly_released", "milestone.activated")
+        "approve less", _approve_less, ("milestone.rolled_forward", "milestone.released", "milestone.activated")
     ),
     Case("approve with a bonus", _approve_with_bonus, ("milestone.released", "bonus.started")),
     Case("a bonus is paid", _bonus_confirmed, ("bonus.paid",)),
@@ -555,6 +578,14 @@ CASES = (
     Case("a deposit is reversed", _reverse, ("deposit.reversed",)),
     Case("a reversal is won", _reversal_won, ("deposit.reversal_resolved",)),
     Case("a reversal is lost", _reversal_lost, ("deposit.reversal_resolved", "dispute.resolved", "milestone.refunded")),
+    Case("what was sent back is reversed", _reverse_what_was_sent_back, ("deposit.reversed",)),
+    Case(
+        "a reversal of what was sent back is won", _reversal_of_what_was_sent_back_won, ("deposit.reversal_resolved",)
+    ),
+    Case(
+        "a reversal is lost on a proposal", _reversal_lost_on_a_proposal,
+        ("deposit.reversal_resolved", "milestone.unfunded"),
+    ),
     Case("nothing happens for long", _dormant, ("contract.dormant",)),
 )  # fmt: skip
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from escrow.access import CLOCK, PERMISSIONS, PROVIDER, Actor, ActorKind, Role, Scope, Side, may_see
-from escrow.rules import TRANSITIONS, Action
+from escrow.access import CLOCK, PROVIDER, Actor, ActorKind, Role, Scope, Side, may_see
+from escrow.rules import RULES, Action
 from tests.escrow.agreement.stage import CLIENT, CLIENT_ID, FREELANCER, FREELANCER_ID, OPERATOR, STRANGER
 
 HERE, ELSEWHERE = "ctr_here", "ctr_elsewhere"
@@ -62,19 +62,19 @@ def test_scopes_are_spelled_as_keys_are_made() -> None:
 
 
 def test_what_moves_money_needs_the_scope_for_money_what_decides_its_own_and_the_rest_the_scope_for_writing() -> None:
-    moves_money = {action for action, row in TRANSITIONS.items() if row.moves_money} - {Action.DECIDE_DISPUTE}
+    moves_money = {action for action, rule in RULES.items() if rule.moves_money} - {Action.DECIDE_DISPUTE}
     moves_money |= {Action.FUND, Action.FUND_CONTRACT, Action.CANCEL_FUNDING, Action.REQUEST_PAYOUT, Action.SET_PAYOUTS}
     moves_money |= {Action.END, Action.WITHDRAW_END}
     own = {Action.DECIDE_DISPUTE: Scope.DISPUTES_DECIDE, Action.RESOLVE_REVERSAL: Scope.OPERATOR}
-    for action, permission in PERMISSIONS.items():
+    for action, rule in RULES.items():
         usual = Scope.MONEY_WRITE if action in moves_money else Scope.CONTRACTS_WRITE
-        assert permission.scope is own.get(action, usual), action
+        assert rule.scope is own.get(action, usual), action
 
 
 def test_only_who_decides_may_do_what_no_party_may() -> None:
-    for action, permission in PERMISSIONS.items():
-        assert bool(permission.sides) != (permission.mediators or permission.operator)
-        assert permission.mediators == (action is Action.DECIDE_DISPUTE)
+    for action, rule in RULES.items():
+        assert bool(rule.sides) != (rule.mediators or rule.operator)
+        assert rule.mediators == (action is Action.DECIDE_DISPUTE)
 
 
 def test_a_mediator_sees_a_contract_that_was_disputed_and_no_other_but_its_own() -> None:

@@ -25,6 +25,7 @@ STEPS = [
     "escrow.m0004_endpoints",
     "escrow.m0005_references",
     "escrow.m0006_disagreement",
+    "escrow.m0007_reversals",
 ]
 EVERY_STEP = [*STEPS, "webhooks.m0001_deliveries"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from escrow.rules import AUTOMATIC, TRANSITIONS, Action, Subject, Turn
+from escrow.rules import AUTOMATIC, RULES, Action, Subject, Turn
 from escrow.states import CLOSED, DEAD, HELD, ContractState, MilestoneState
 
 
@@ -23,10 +23,10 @@ def test_a_proposal_dies_in_three_ways() -> None:
 
 def milestone_ways() -> Mapping[MilestoneState, set[str]]:
     ways: dict[MilestoneState, set[str]] = {state: set() for state in MilestoneState}
-    for row in TRANSITIONS.values():
-        for state in row.milestone or ():
-            if row.to is not None:
-                ways[state].add(row.to.value)
+    for rule in RULES.values():
+        for state in rule.milestone or ():
+            if rule.to is not None:
+                ways[state].add(rule.to.value)
     for change in AUTOMATIC:
         if change.subject == "milestone":
             ways[MilestoneState(change.source)].add(change.to)
@@ -56,23 +56,23 @@ def test_every_milestone_state_is_come_to_from_planned_and_ends_closed() -> None
 def test_every_state_that_holds_money_leads_to_another_without_the_client() -> None:
     without_the_client = {Action.SUBMIT}
     for state in HELD:
-        by_the_freelancer = any(state in (TRANSITIONS[action].milestone or ()) for action in without_the_client)
+        by_the_freelancer = any(state in (RULES[action].milestone or ()) for action in without_the_client)
         by_itself = any(change.source == state.value for change in AUTOMATIC if change.subject == "milestone")
         assert by_the_freelancer or by_itself, state
 
 
 def test_every_contract_state_is_come_to_and_the_ends_are_never_left() -> None:
-    reached = {row.to for row in TRANSITIONS.values()} | {
+    reached = {rule.to for rule in RULES.values()} | {
         ContractState(change.to) for change in AUTOMATIC if change.subject == "contract"
     }
     assert set(ContractState) <= reached
-    left = {state for row in TRANSITIONS.values() for state in row.contract or ()}
+    left = {state for rule in RULES.values() for state in rule.contract or ()}
     assert left == {ContractState.PROPOSED, ContractState.ACTIVE}
 
 
 def test_turns_are_taken_by_the_sides_that_the_law_says() -> None:
     """On a proposal, a claim and a change request: their author can take them back, the other side answers."""
-    turns = {action: row.turn for action, row in TRANSITIONS.items() if row.turn is not None}
+    turns = {action: rule.turn for action, rule in RULES.items() if rule.turn is not None}
     assert turns == {
         Action.REVISE: Turn.OWN,
         Action.ACCEPT: Turn.OWN,
@@ -87,23 +87,23 @@ def test_turns_are_taken_by_the_sides_that_the_law_says() -> None:
 
 
 def test_a_disabled_party_bars_exactly_proposing_revising_accepting_and_depositing() -> None:
-    barred = {action for action, row in TRANSITIONS.items() if row.needs_enabled_parties}
+    barred = {action for action, rule in RULES.items() if rule.needs_enabled_parties}
     assert barred == {Action.PROPOSE, Action.REVISE, Action.ACCEPT, Action.FUND, Action.FUND_CONTRACT}
 
 
 def test_an_ending_bars_exactly_funding_and_adding() -> None:
-    barred = {action for action, row in TRANSITIONS.items() if not row.while_ending}
+    barred = {action for action, rule in RULES.items() if not rule.while_ending}
     assert barred == {Action.FUND, Action.FUND_CONTRACT, Action.ADD_MILESTONE, Action.IMPORT_MILESTONES}
 
 
 def test_an_action_asks_for_the_state_of_what_it_is_done_to() -> None:
-    for row in TRANSITIONS.values():
-        assert (row.milestone is not None) == (row.subject is Subject.MILESTONE)
-        assert (row.states is None) == (row.subject in (Subject.CONTRACT, Subject.MILESTONE))
-        assert row.states is None or row.to not in row.states
+    for rule in RULES.values():
+        assert (rule.milestone is not None) == (rule.subject is Subject.MILESTONE)
+        assert (rule.states is None) == (rule.subject in (Subject.CONTRACT, Subject.MILESTONE))
+        assert rule.states is None or rule.to not in rule.states
 
 
 def test_only_editing_moving_and_removing_find_a_milestone_locked() -> None:
-    edits = {action for action, row in TRANSITIONS.items() if row.edits_plan}
+    edits = {action for action, rule in RULES.items() if rule.edits_plan}
     assert edits == {Action.EDIT_MILESTONE, Action.MOVE_MILESTONE, Action.REMOVE_MILESTONE}
-    assert all(TRANSITIONS[action].milestone == frozenset({MilestoneState.PLANNED}) for action in edits)
+    assert all(RULES[action].milestone == frozenset({MilestoneState.PLANNED}) for action in edits)

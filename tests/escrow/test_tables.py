@@ -1,4 +1,4 @@
-"""The tables hold by themselves what section 6 of the domain asks for: each constraint is there, and refuses."""
+"""The tables hold by themselves what docs/law.md, section 6, asks for: each constraint is there, and refuses."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ FORBIDDEN: Final = {
     "milestones_bonus": "UPDATE milestones SET bonus_minor = 1, bonus_deposit_id = NULL",
     "milestones_bonus_deposit": "UPDATE milestones SET bonus_deposit_id = 'dep_0'",
     "deposits_reversal": "UPDATE deposits SET reversal = 'PERHAPS', reversed_at = now() WHERE state = 'CONFIRMED'",
-    "deposits_only_what_came_is_reversed": "UPDATE deposits SET reversal = 'OPEN', reversed_at = now() WHERE state = 'FAILED'",
+    "deposits_only_what_came_is_reversed": "UPDATE deposits SET reversal = 'OPEN', reversed_at = now(), returned = '[]' "
+    "WHERE state = 'FAILED'",
     "deposits_forfeited": "UPDATE deposits SET forfeited_minor = 1 WHERE reversal IS NULL",
     "refund_requests_pkey": "INSERT INTO refund_requests SELECT id, contract_id, milestone_id, 'WITHDRAWN', 1, false, now(), "
     "now(), now(), '', '' FROM refund_requests",

@@ -29,8 +29,9 @@ async def _bonus_reversed(there: Deployment) -> Asked:
         bonus_order_id=ids.new(Kind.ORDER),
     )
     await run(command, by=there.client)
-    await run(deal.confirmation(bonus, Money(2_500, "USD")), by=PROVIDER)
-    return c.ReverseDeposit(contract_id=deal.id, deposit_id=bonus, reason="stolen card"), PROVIDER
+    paid = Money(2_500, "USD")
+    await run(deal.confirmation(bonus, paid), by=PROVIDER)
+    return c.ReverseDeposit(contract_id=deal.id, deposit_id=bonus, amount=paid, reason="stolen card"), PROVIDER
 
 
 async def _add_several(there: Deployment) -> Asked:
@@ -70,7 +71,8 @@ CHANGES_NO_MILESTONE = {
     "accept", "confirm too late", "request a payout", "a payout is paid", "a payout is paid after it failed",
     "file a change request", "decline a change request", "withdraw a change request", "have payouts made", "post an update",
     "add evidence", "reject a claim", "mediation takes long", "offer a settlement", "withdraw an offer", "agree to withdraw",
-    "nothing happens for long", "reverse a bonus",
+    "nothing happens for long", "reverse a bonus", "what was sent back is reversed",
+    "a reversal of what was sent back is won",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import chain
 
 import pytest
@@ -19,10 +20,11 @@ from graphql import (
 )
 
 from earnest.cli import main
-from escrow.access import PERMISSIONS
+from escrow.codec import camel
 from escrow.errors import ErrorCode
-from escrow.rules import Action
+from escrow.rules import RULES, Action, Rule
 from schema.build import SNAPSHOT, executable, schema, sdl
+from schema.mutations.running import COMMAND
 from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 
 
@@ -100,7 +102,14 @@ def test_every_action_is_a_mutation_that_its_description_names() -> None:
 
 def test_every_action_of_the_table_is_offered_once() -> None:
     offered = [Action.PROPOSE, *ON_CONTRACTS, *ON_MILESTONES, *chain.from_iterable(ON_OBJECTS.values())]
-    assert sorted(offered) == sorted(PERMISSIONS)
+    assert sorted(offered) == sorted(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_mutation_of_an_action_stands_in_the_file_of_its_noun(rule: Rule) -> None:
+    fields = import_module(f"schema.mutations.{rule.noun}").FIELDS
+    (mutation,) = [field for field in fields if camel(field.python_name) == rule.mutation]
+    assert mutation.metadata[COMMAND].command_of.__module__ == f"schema.mutations.{rule.noun}"
 
 
 def test_every_error_code_is_in_the_schema() -> None:

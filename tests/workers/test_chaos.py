@@ -28,7 +28,7 @@ async def live(deal: Deal, dice: random.Random) -> None:
         try:
             if state == "PLANNED":
                 await deal.fund(
-                    dice.choice([token for token in TOKENS if token not in ("tok_never", "tok_reverse")]),
+                    dice.choice([token for token in TOKENS if token != "tok_never" and "reverse" not in token]),
                     position=position,
                 )
             elif state == "FUNDING" and dice.random() < 0.2:

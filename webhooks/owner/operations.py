@@ -15,7 +15,7 @@ from escrow.access import Actor, Role, Scope
 from escrow.accounts.queries import endpoints
 from escrow.accounts.queries.endpoints import EndpointView
 from escrow.accounts.rules import is_operator
-from escrow.agreement.permit import missing_scope
+from escrow.agreement.authorisation import missing_scope
 from escrow.bell import Topic
 from escrow.errors import Forbidden, InvalidInput, NotFound, quoted
 from escrow.idempotency import Idempotency, stored

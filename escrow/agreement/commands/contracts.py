@@ -1,4 +1,4 @@
-"""Commands on a contract as a whole: proposals and their answers, ending it, and saying how it goes."""
+"""Commands on a contract as a whole: proposals, counter-offers and their answers."""
 
 from __future__ import annotations
 

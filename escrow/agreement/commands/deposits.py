@@ -1,4 +1,4 @@
-"""Commands that ask for money to move, what the payment provider reports, and the step that nobody asks for."""
+"""Commands on deposits: the client starts and cancels them, the payment provider reports what became of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands on money that the parties disagree about: refund requests, refunds given, disputes and what ends them."""
+"""Commands on disputes: claims, evidence, answers, settlements, decisions, and taking them back."""
 
 from __future__ import annotations
 

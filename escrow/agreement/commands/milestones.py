@@ -1,4 +1,4 @@
-"""Commands on the plan of an active contract: the client edits it, the freelancer asks for changes, both may amend."""
+"""Commands on the plan of an active contract, which the client edits."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
+from escrow.money import Money
 from escrow.rules import Action
 from escrow.states import ReversalOutcome
 
@@ -22,7 +23,8 @@ class ResolveReversal(PartyCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseDeposit(Report):
-    """The provider took a confirmed deposit back: a chargeback."""
+    """The provider took `amount` of a deposit back that had come: a chargeback."""
 
     deposit_id: str
+    amount: Money
     reason: str

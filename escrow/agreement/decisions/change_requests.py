@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from escrow.access import CLOCK, Actor, Side
+from escrow.access import CLOCK, Side
 from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AcceptChangeRequest,
@@ -33,7 +33,7 @@ from escrow.agreement.events import (
     ChangeRequestStale,
     ChangeRequestWithdrawn,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
@@ -77,12 +77,13 @@ class Comparison:
     misfit: Misfit | None
 
 
-def file(history: History, command: FileChangeRequest, desk: Desk) -> None:
+def file_change_request(history: History, command: FileChangeRequest, context: Context) -> None:
     """`change_request.filed`; refuses with the first refusal in the law's order over all operations."""
     state = history.state
-    side = _side(state, desk.actor)
+    side = context.side_in(state)
     wrong = sorted(
-        _wrong(history, command, side, desk), key=lambda misfit: (_RANKS.index(misfit.refusal.code), misfit.operation)
+        _wrong(history, command, side, context),
+        key=lambda misfit: (_RANKS.index(misfit.refusal.code), misfit.operation),
     )
     if wrong:
         raise wrong[0].refusal
@@ -95,19 +96,12 @@ def file(history: History, command: FileChangeRequest, desk: Desk) -> None:
         words=tuple(words for _, words in kept),
         message=command.message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def _side(state: Contract, actor: Actor) -> Side:
-    side = state.side_of(actor.account_id)
-    if side is None:
-        raise ValueError("whoever files a change request is a party, as permit has found")
-    return side
-
-
-def _wrong(history: History, command: FileChangeRequest, side: Side, desk: Desk) -> Iterator[Misfit]:
+def _wrong(history: History, command: FileChangeRequest, side: Side, context: Context) -> Iterator[Misfit]:
     """All that is wrong with a request: of its operations, and of the request as a whole."""
-    yield from _misfits(history.state, command.changes, desk)
+    yield from _misfits(history.state, command.changes, context)
     for operation, change in enumerate(command.changes):
         if side is Side.CLIENT and not isinstance(change, AmendChange):
             refusal = InvalidInput(
@@ -131,7 +125,7 @@ def _check_request(state: Contract, command: FileChangeRequest, side: Side) -> N
         raise InvalidInput(f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.")
 
 
-def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
+def accept_change_request(history: History, command: AcceptChangeRequest, context: Context) -> None:
     """`change_request.accepted` and the events of all its operations.
 
     If one of them doesn't fit any more, `change_request.stale` is written and `StaleChangeRequest` refuses.
@@ -139,18 +133,18 @@ def accept(history: History, command: AcceptChangeRequest, desk: Desk) -> None:
     request = _request(history.state, command.change_request_id)
     message = inputs.message(command.message)
     changes = plan_changes.asked(request)
-    misfit = next(_misfits(history.state, changes, desk), None)
+    misfit = next(_misfits(history.state, changes, context), None)
     if misfit is not None:
-        raise _stale(history, request, misfit, desk)
-    history.add(ChangeRequestAccepted(change_request_id=request.id, message=message), at=desk.now, by=desk.actor)
+        raise _stale(history, request, misfit, context)
+    history.add(ChangeRequestAccepted(change_request_id=request.id, message=message), context)
     for change in changes:
-        plan_changes.carry_out(history, change, desk)
+        plan_changes.carry_out(history, change, context)
 
 
-def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk) -> StaleChangeRequest:
+def _stale(history: History, request: ChangeRequest, misfit: Misfit, context: Context) -> StaleChangeRequest:
     refusal = misfit.refusal
     event = ChangeRequestStale(change_request_id=request.id, change_number=misfit.operation + 1, code=refusal.code)
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
     return StaleChangeRequest(
         f"The plan moved on: change {misfit.operation + 1} no longer fits. {refusal.message}",
         field="changeRequestId",
@@ -163,31 +157,31 @@ def _stale(history: History, request: ChangeRequest, misfit: Misfit, desk: Desk)
     )
 
 
-def decline(history: History, command: DeclineChangeRequest, desk: Desk) -> None:
+def decline_change_request(history: History, command: DeclineChangeRequest, context: Context) -> None:
     """`change_request.declined`: the plan stays as it is."""
     event = ChangeRequestDeclined(change_request_id=command.change_request_id, message=inputs.message(command.message))
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def withdraw(history: History, command: WithdrawChangeRequest, desk: Desk) -> None:
+def withdraw_change_request(history: History, command: WithdrawChangeRequest, context: Context) -> None:
     """`change_request.withdrawn`, by the side that filed it."""
     event = ChangeRequestWithdrawn(change_request_id=command.change_request_id, message=inputs.message(command.message))
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def close_all(history: History, desk: Desk) -> None:
+def close_all(history: History, context: Context) -> None:
     """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
         event = ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
-        history.add(event, at=desk.now, by=desk.actor)
+        history.add(event, context)
 
 
 def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:
     """The plan before and after, for whoever has to answer the request; nothing is changed."""
-    desk = Desk(CLOCK, around, _nothing_new)
+    context = Context(CLOCK, around, _nothing_new)
     trial = History(state.id, state)
     for operation, change in enumerate(plan_changes.asked(request)):
-        if (misfit := _try(trial, operation, change, desk)) is not None:
+        if (misfit := _try(trial, operation, change, context)) is not None:
             return Comparison(state.milestones, None, misfit)
     return Comparison(state.milestones, trial.state.milestones, None)
 
@@ -196,17 +190,17 @@ def _nothing_new(kind: object) -> str:
     raise ValueError(f"an operation on a plan makes no {kind}")
 
 
-def _misfits(state: Contract, changes: Sequence[RequestedChange], desk: Desk) -> Iterator[Misfit]:
+def _misfits(state: Contract, changes: Sequence[RequestedChange], context: Context) -> Iterator[Misfit]:
     """Each operation that doesn't fit after the ones before it that do, tried on a copy."""
     trial = History(state.id, state)
     for operation, change in enumerate(changes):
-        if (misfit := _try(trial, operation, change, desk)) is not None:
+        if (misfit := _try(trial, operation, change, context)) is not None:
             yield misfit
 
 
-def _try(trial: History, operation: int, change: RequestedChange, desk: Desk) -> Misfit | None:
+def _try(trial: History, operation: int, change: RequestedChange, context: Context) -> Misfit | None:
     try:
-        plan_changes.carry_out(trial, change, desk)
+        plan_changes.carry_out(trial, change, context)
     except DomainError as refusal:
         place = f"changes.{operation}.{_SPELLED[type(change)]}"
         field = place if refusal.field is None else f"{place}.{refusal.field}"
@@ -220,8 +214,8 @@ def _request(state: Contract, change_request_id: str) -> ChangeRequest:
 
 
 DECISIONS: Final[Decisions] = {
-    FileChangeRequest: file,
-    AcceptChangeRequest: accept,
-    DeclineChangeRequest: decline,
-    WithdrawChangeRequest: withdraw,
+    FileChangeRequest: file_change_request,
+    AcceptChangeRequest: accept_change_request,
+    DeclineChangeRequest: decline_change_request,
+    WithdrawChangeRequest: withdraw_change_request,
 }

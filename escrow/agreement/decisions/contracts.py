@@ -6,7 +6,9 @@ from typing import Final
 
 from escrow.access import AccountType, ActorKind, Side
 from escrow.agreement import inputs
+from escrow.agreement.authorisation import forbidden_by_table
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import deposits, holdings
 from escrow.agreement.decisions.milestones import added
 from escrow.agreement.events import (
@@ -21,8 +23,8 @@ from escrow.agreement.events import (
     MilestoneCancelled,
     RefundReason,
 )
-from escrow.agreement.history import Decisions, Desk, History
-from escrow.agreement.permit import forbidden_by_table, same_party
+from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.permit import same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.money import Money, check_currency, exact
@@ -30,9 +32,9 @@ from escrow.rules import Action
 from escrow.states import MilestoneState
 
 
-def propose(history: History, command: Propose, desk: Desk) -> None:
+def propose(history: History, command: Propose, context: Context) -> None:
     """`contract.proposed` and a `milestone.added` for each milestone of the plan."""
-    side = _proposing_side(command, desk)
+    side = _proposing_side(command, context)
     terms = command.terms
     title = inputs.text(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
     description = inputs.optional_text(
@@ -50,19 +52,19 @@ def propose(history: History, command: Propose, desk: Desk) -> None:
         budget=_budget(terms, currency),
         deposit_term=terms.deposit_term or DepositTerm.FIRST,
         windows=inputs.windows(Windows(), terms.windows),
-        fees=desk.around.fees,
+        fees=context.around.fees,
         title=title,
         description=description,
         message=inputs.message(command.message),
     )
     drafts = inputs.plan(command.plan, currency=currency)
-    history.add(proposed, at=desk.now, by=desk.actor)
-    _lay_out(history, drafts, desk)
+    history.add(proposed, context)
+    _lay_out(history, drafts, context)
 
 
-def _proposing_side(command: Propose, desk: Desk) -> Side:
+def _proposing_side(command: Propose, context: Context) -> Side:
     """The side that the actor proposes from; refuses in the law's order."""
-    actor, around = desk.actor, desk.around
+    actor, around = context.actor, context.around
     ids = {command.client_id: Side.CLIENT, command.freelancer_id: Side.FREELANCER}
     side = ids.get(actor.account_id or "") if actor.kind is ActorKind.ACCOUNT else None
     if side is None:
@@ -91,7 +93,7 @@ def _check_parties(client: Party | None, freelancer: Party | None) -> None:
         raise InvalidInput("A freelancer is an individual or an agency.", field="freelancerId")
 
 
-def revise(history: History, command: Revise, desk: Desk) -> None:
+def revise(history: History, command: Revise, context: Context) -> None:
     """Replaces the plan by a new one: deposits on the old one go back, what the terms omit stays, the offer starts anew."""
     state, terms = history.state, command.terms
     revised = ContractRevised(
@@ -102,7 +104,7 @@ def revise(history: History, command: Revise, desk: Desk) -> None:
         budget=_former_budget(state) if terms.budget is None else _budget(terms, state.currency),
         deposit_term=terms.deposit_term or state.deposit_term,
         windows=inputs.windows(state.windows, terms.windows),
-        fees=desk.around.fees,
+        fees=context.around.fees,
         title=state.title
         if terms.title is None
         else inputs.text(terms.title, field="title", characters_max=inputs.TITLE_MAX),
@@ -114,9 +116,9 @@ def revise(history: History, command: Revise, desk: Desk) -> None:
     if terms.currency is not None and terms.currency != state.currency:
         raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
     drafts = inputs.plan(command.plan, currency=state.currency)
-    _drop_plan(history, AbandonReason.REVISED, RefundReason.PROPOSAL_REVISED, desk)
-    history.add(revised, at=desk.now, by=desk.actor)
-    _lay_out(history, drafts, desk)
+    _drop_plan(history, AbandonReason.REVISED, RefundReason.PROPOSAL_REVISED, context)
+    history.add(revised, context)
+    _lay_out(history, drafts, context)
 
 
 def _budget(terms: Terms, currency: str) -> Money | None:
@@ -127,47 +129,47 @@ def _former_budget(state: Contract) -> Money | None:
     return None if state.budget_minor is None else state.money(state.budget_minor)
 
 
-def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...], desk: Desk) -> None:
+def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...], context: Context) -> None:
     for position, (draft, amount) in enumerate(drafts, start=1):
-        history.add(added(history.state, draft, amount, position=position), at=desk.now, by=desk.actor)
+        history.add(added(history.state, draft, amount, position=position), context)
 
 
-def accept(history: History, command: Accept, desk: Desk) -> None:
+def accept(history: History, command: Accept, context: Context) -> None:
     """`contract.accepted`: the snapshot of this revision is what holds from now on."""
     event = ContractAccepted(
         revision=history.state.revision, accepted_by=history.state.turn, message=inputs.message(command.message)
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def decline(history: History, command: Decline, desk: Desk) -> None:
+def decline(history: History, command: Decline, context: Context) -> None:
     """`contract.declined` and the end of its milestones."""
-    _die(history, ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)), desk)
+    _die(history, ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)), context)
 
 
-def withdraw(history: History, command: Withdraw, desk: Desk) -> None:
+def withdraw(history: History, command: Withdraw, context: Context) -> None:
     """`contract.withdrawn` and the end of its milestones."""
-    _die(history, ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)), desk)
+    _die(history, ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)), context)
 
 
-def expire(history: History, desk: Desk) -> None:
+def expire(history: History, clock: Deadline, context: Context) -> None:
     """`contract.expired` and the end of its milestones; the offer window passed."""
-    _die(history, ContractExpired(revision=history.state.revision), desk)
+    _die(history, ContractExpired(revision=history.state.revision), context)
 
 
-def _die(history: History, event: Event, desk: Desk) -> None:
-    history.add(event, at=desk.now, by=desk.actor)
-    _drop_plan(history, AbandonReason.PROPOSAL_DIED, RefundReason.PROPOSAL_DIED, desk)
+def _die(history: History, event: Event, context: Context) -> None:
+    history.add(event, context)
+    _drop_plan(history, AbandonReason.PROPOSAL_DIED, RefundReason.PROPOSAL_DIED, context)
 
 
-def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReason, desk: Desk) -> None:
+def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReason, context: Context) -> None:
     """Nothing waits for money any more, what was held goes back, and what wasn't is cancelled."""
-    deposits.abandon_all(history, abandoned, desk)
+    deposits.abandon_all(history, abandoned, context)
     for milestone in history.state.milestones:
         if milestone.is_held:
-            holdings.refund(history, milestone, refunded, desk, by=desk.actor)
+            holdings.refund(history, milestone, refunded, context)
         elif milestone.state is MilestoneState.PLANNED:
-            history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)
+            history.add(MilestoneCancelled(milestone_id=milestone.id), context)
 
 
 DECISIONS: Final[Decisions] = {

@@ -10,7 +10,7 @@ from typing import Final
 
 from escrow.agreement import inputs
 from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
-from escrow.agreement.decisions.milestones import planned
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import (
     AbandonReason,
     BonusFailed,
@@ -24,7 +24,7 @@ from escrow.agreement.events import (
     Event,
     MilestoneFunded,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
@@ -36,24 +36,24 @@ REPORT_MINOR_MAX: Final = 10**18
 """What a report may say at most, in minor units: more is no sum of money but a fault of the provider's."""
 
 
-def fund(history: History, command: Fund, desk: Desk) -> None:
+def fund(history: History, command: Fund, context: Context) -> None:
     """`deposit.started`: the price of one milestone and the client's fee on it, as one charge.
 
     On a proposal it must name the revision that it is for.
     """
-    state, milestone = history.state, planned(history, command.milestone_id)
+    state, milestone = history.state, history.milestone(command.milestone_id)
     _check_input(state, command)
     if refusal := last_refusal(state, command.action, milestone.id):
         raise refusal
-    _start(history, command, (milestone,), desk)
+    _start(history, command, (milestone,), context)
 
 
-def fund_contract(history: History, command: FundContract, desk: Desk) -> None:
+def fund_contract(history: History, command: FundContract, context: Context) -> None:
     """`deposit.started` for every planned milestone: one charge, which is confirmed or fails as a whole."""
     state = history.state
     _check_input(state, command)
     planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
-    _start(history, command, planned_ones, desk, is_for_everything=True)
+    _start(history, command, planned_ones, context, is_for_everything=True)
 
 
 def _check_input(state: Contract, command: Fund | FundContract) -> None:
@@ -74,7 +74,7 @@ def _start(
     history: History,
     command: Fund | FundContract,
     milestones: tuple[Milestone, ...],
-    desk: Desk,
+    context: Context,
     *,
     is_for_everything: bool | None = None,
 ) -> None:
@@ -86,43 +86,43 @@ def _start(
         revision=state.revision,
         charge=state.money(charge),
         milestone_ids=tuple(one.id for one in milestones),
-        due_at=desk.now + timedelta(hours=state.windows.deposit_hours),
+        due_at=context.now + timedelta(hours=state.windows.deposit_hours),
         is_for_everything=is_for_everything,
         payment_token=command.payment_token,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def cancel_funding(history: History, command: CancelFunding, desk: Desk) -> None:
+def cancel_funding(history: History, command: CancelFunding, context: Context) -> None:
     """`deposit.abandoned`; the milestone is planned again."""
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     if milestone.deposit_id is None:
         raise ValueError(f"{milestone.id} is being funded by no deposit")
-    abandon(history, milestone.deposit_id, AbandonReason.CANCELLED, desk)
+    abandon(history, milestone.deposit_id, AbandonReason.CANCELLED, context)
 
 
-def abandon_all(history: History, reason: AbandonReason, desk: Desk) -> None:
+def abandon_all(history: History, reason: AbandonReason, context: Context) -> None:
     """`deposit.abandoned` for every deposit on its way; a bonus goes on."""
     for deposit in history.state.deposits.values():
         if deposit.state is DepositState.STARTED and not deposit.is_bonus:
-            abandon(history, deposit.id, reason, desk)
+            abandon(history, deposit.id, reason, context)
 
 
-def silence(history: History, deposit_id: str, desk: Desk) -> None:
+def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
     """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`."""
-    deposit = deposit_of(history, deposit_id)
+    deposit = deposit_of(history, clock.subject_id)
     if deposit.is_bonus:
-        _fail(history, deposit, DepositFailure.UNANSWERED, desk)
+        _fail(history, deposit, DepositFailure.UNANSWERED, context)
     else:
-        abandon(history, deposit_id, AbandonReason.UNANSWERED, desk)
+        abandon(history, deposit.id, AbandonReason.UNANSWERED, context)
 
 
-def abandon(history: History, deposit_id: str, reason: AbandonReason, desk: Desk) -> None:
+def abandon(history: History, deposit_id: str, reason: AbandonReason, context: Context) -> None:
     """Gives a deposit up; what the provider still confirms will be sent back."""
-    history.add(DepositAbandoned(deposit_id=deposit_id, reason=reason), at=desk.now, by=desk.actor)
+    history.add(DepositAbandoned(deposit_id=deposit_id, reason=reason), context)
 
 
-def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> None:
+def confirm_deposit(history: History, command: ConfirmDeposit, context: Context) -> None:
     """Funds what waits for the deposit; any other money is booked and sent back; a repetition does nothing.
 
     Refuses with `NotFound` a deposit that the contract doesn't know, with `InvalidInput` what is no sum of money.
@@ -135,22 +135,22 @@ def confirm_deposit(history: History, command: ConfirmDeposit, desk: Desk) -> No
         )
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:
-        _confirm(history, deposit, desk)
+        _confirm(history, deposit, context)
     elif not _is_repeated(deposit, command, expected=expected):
-        _send_back(history, deposit, command, desk)
+        _send_back(history, deposit, command, context)
 
 
 def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -> bool:
     return (expected and deposit.state is DepositState.CONFIRMED) or command.amount in deposit.returned
 
 
-def _confirm(history: History, deposit: Deposit, desk: Desk) -> None:
+def _confirm(history: History, deposit: Deposit, context: Context) -> None:
     charge = history.money(deposit.charge_minor)
     if deposit.is_bonus:
         paid = BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge)
-        history.add(paid, at=desk.now, by=desk.actor)
+        history.add(paid, context)
         return
-    history.add(DepositConfirmed(deposit_id=deposit.id, charge=charge), at=desk.now, by=desk.actor)
+    history.add(DepositConfirmed(deposit_id=deposit.id, charge=charge), context)
     for part in deposit.parts:
         event = MilestoneFunded(
             milestone_id=part.milestone_id,
@@ -158,31 +158,31 @@ def _confirm(history: History, deposit: Deposit, desk: Desk) -> None:
             amount=history.money(part.amount_minor),
             fee=history.money(part.fee_minor),
         )
-        history.add(event, at=desk.now, by=desk.actor)
+        history.add(event, context)
 
 
-def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, desk: Desk) -> None:
+def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, context: Context) -> None:
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, DepositFailure.WRONG_AMOUNT, desk)
-    event = DepositReturned(deposit_id=deposit.id, order_id=desk.fresh(Kind.ORDER), amount=command.amount)
-    history.add(event, at=desk.now, by=desk.actor)
+        _fail(history, deposit, DepositFailure.WRONG_AMOUNT, context)
+    event = DepositReturned(deposit_id=deposit.id, order_id=context.fresh(Kind.ORDER), amount=command.amount)
+    history.add(event, context)
 
 
-def fail_deposit(history: History, command: FailDeposit, desk: Desk) -> None:
+def fail_deposit(history: History, command: FailDeposit, context: Context) -> None:
     """`deposit.failed`, if anybody still waits for it; the milestone is planned again."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, DepositFailure.REFUSED, desk, explanation=inputs.explanation(command.reason))
+        _fail(history, deposit, DepositFailure.REFUSED, context, explanation=inputs.explanation(command.reason))
 
 
 def _fail(
-    history: History, deposit: Deposit, reason: DepositFailure, desk: Desk, *, explanation: str | None = None
+    history: History, deposit: Deposit, reason: DepositFailure, context: Context, *, explanation: str | None = None
 ) -> None:
     event: Event = DepositFailed(deposit_id=deposit.id, reason=reason, explanation=explanation)
     if deposit.is_bonus:
         milestone_id = deposit.parts[0].milestone_id
         event = BonusFailed(milestone_id=milestone_id, deposit_id=deposit.id, reason=reason, explanation=explanation)
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def deposit_of(history: History, deposit_id: str) -> Deposit:

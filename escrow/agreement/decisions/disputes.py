@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from escrow.access import CLOCK, Actor, Side
+from escrow.access import Side
 from escrow.agreement import inputs
 from escrow.agreement.commands import (
     AcceptClaim,
@@ -18,8 +18,8 @@ from escrow.agreement.commands import (
     WithdrawDispute,
     WithdrawSettlement,
 )
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import holdings, holds
-from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeClaimAccepted,
     DisputeEvidenceAdded,
@@ -36,7 +36,7 @@ from escrow.agreement.events import (
     RefundDeclined,
     SplitReason,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
@@ -46,17 +46,17 @@ OVERDUE_AGAIN: Final = timedelta(days=1)
 """How long after a notice the operator is told again that a dispute waits for a decision."""
 
 
-def open_dispute(history: History, command: OpenDispute, desk: Desk) -> None:
+def open_dispute(history: History, command: OpenDispute, context: Context) -> None:
     """`dispute.opened`; under a refund request it declines that, and begins in mediation."""
-    milestone, side = planned(history, command.milestone_id), _side(history, desk)
+    milestone, side = history.milestone(command.milestone_id), context.side_in(history.state)
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
     claim = holds.share(command.claim, history.state, milestone, field="claim")
     refund = history.state.open_refund(milestone)
     if refund is not None:
-        answer(history, milestone, refund, desk, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
+        answer(history, milestone, refund, context, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
         return
-    due_at = desk.now + timedelta(hours=history.state.windows.dispute_answer_hours)
-    review_ends_at = holds.review_would_end(milestone, desk.now)
+    due_at = context.now + timedelta(hours=history.state.windows.dispute_answer_hours)
+    review_ends_at = holds.review_would_end(milestone, context.now)
     if side is Side.FREELANCER and review_ends_at is not None:
         due_at = max(due_at, review_ends_at)
     event = DisputeOpened(
@@ -70,14 +70,14 @@ def open_dispute(history: History, command: OpenDispute, desk: Desk) -> None:
         silence_pays=side is Side.CLIENT or review_ends_at is not None,
         reason=reason,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def answer(
     history: History,
     milestone: Milestone,
     refund: RefundRequest,
-    desk: Desk,
+    context: Context,
     *,
     dispute_id: str,
     claim_minor: int,
@@ -85,8 +85,8 @@ def answer(
 ) -> None:
     """The freelancer's answer to a refund request: `refund.declined`, and a dispute that begins in mediation."""
     declined = RefundDeclined(refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason)
-    history.add(declined, at=desk.now, by=desk.actor)
-    overdue_at = desk.now + timedelta(hours=history.state.windows.mediation_hours)
+    history.add(declined, context)
+    overdue_at = context.now + timedelta(hours=history.state.windows.mediation_hours)
     opened = DisputeOpened(
         dispute_id=dispute_id,
         milestone_id=milestone.id,
@@ -99,13 +99,13 @@ def answer(
         answers_refund_id=refund.id,
         reason=reason,
     )
-    history.add(opened, at=desk.now, by=desk.actor)
-    _start_mediation(history, history.state.disputes[dispute_id], desk, by=desk.actor)
+    history.add(opened, context)
+    _start_mediation(history, history.state.disputes[dispute_id], context)
 
 
-def add_evidence(history: History, command: AddEvidence, desk: Desk) -> None:
+def add_evidence(history: History, command: AddEvidence, context: Context) -> None:
     """`dispute.evidence_added`, the next of that side."""
-    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
+    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
     links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
     if not (text.strip() or links or attachments):
@@ -122,60 +122,60 @@ def add_evidence(history: History, command: AddEvidence, desk: Desk) -> None:
         links=links,
         attachments=attachments,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def accept_claim(history: History, command: AcceptClaim, desk: Desk) -> None:
+def accept_claim(history: History, command: AcceptClaim, context: Context) -> None:
     """`dispute.claim_accepted`, and the claim is carried out."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeClaimAccepted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        accepted_by=_side(history, desk),
+        accepted_by=context.side_in(history.state),
         message=inputs.message(command.message),
     )
-    history.add(event, at=desk.now, by=desk.actor)
-    _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_ACCEPTED, desk, by=desk.actor)
+    history.add(event, context)
+    _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_ACCEPTED, context)
 
 
-def reject_claim(history: History, command: RejectClaim, desk: Desk) -> None:
+def reject_claim(history: History, command: RejectClaim, context: Context) -> None:
     """`dispute.rejected`, and mediation starts."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeRejected(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        rejected_by=_side(history, desk),
+        rejected_by=context.side_in(history.state),
         message=inputs.message(command.message),
     )
-    history.add(event, at=desk.now, by=desk.actor)
-    _start_mediation(history, dispute, desk, by=desk.actor)
+    history.add(event, context)
+    _start_mediation(history, dispute, context)
 
 
-def leave_unanswered(history: History, dispute_id: str, desk: Desk) -> None:
+def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
     """The answer's window passed: the claim is carried out where silence pays, else mediation starts."""
-    dispute = history.state.disputes[dispute_id]
+    dispute = history.state.disputes[clock.subject_id]
     if dispute.silence_pays:
-        _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_UNANSWERED, desk, by=CLOCK)
+        _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_UNANSWERED, context)
     else:
-        _start_mediation(history, dispute, desk, by=CLOCK)
+        _start_mediation(history, dispute, context)
 
 
-def tell_overdue(history: History, dispute_id: str, desk: Desk) -> None:
+def tell_overdue(history: History, clock: Deadline, context: Context) -> None:
     """`dispute.overdue`: the operator is told that mediation takes too long, today and every day."""
-    dispute = history.state.disputes[dispute_id]
+    dispute = history.state.disputes[clock.subject_id]
     event = DisputeOverdue(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         times=dispute.overdue + 1,
-        next_at=desk.now + OVERDUE_AGAIN,
+        next_at=context.now + OVERDUE_AGAIN,
     )
-    history.add(event, at=desk.now, by=CLOCK)
+    history.add(event, context)
 
 
-def offer_settlement(history: History, command: OfferSettlement, desk: Desk) -> None:
+def offer_settlement(history: History, command: OfferSettlement, context: Context) -> None:
     """`dispute.settlement_offered` in place of that side's older one; the same offer again, without a word, is no event."""
-    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
-    milestone, message = planned(history, dispute.milestone_id), inputs.message(command.message)
+    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
+    milestone, message = history.milestone(dispute.milestone_id), inputs.message(command.message)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     if dispute.offer_of(side) == to_freelancer and message is None:
         return
@@ -186,65 +186,65 @@ def offer_settlement(history: History, command: OfferSettlement, desk: Desk) -> 
         to_freelancer=history.money(to_freelancer),
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def withdraw_settlement(history: History, command: WithdrawSettlement, desk: Desk) -> None:
+def withdraw_settlement(history: History, command: WithdrawSettlement, context: Context) -> None:
     """`dispute.settlement_withdrawn`."""
     dispute = history.state.disputes[command.dispute_id]
     event = DisputeSettlementWithdrawn(
-        dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=_side(history, desk)
+        dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=context.side_in(history.state)
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def accept_settlement(history: History, command: AcceptSettlement, desk: Desk) -> None:
+def accept_settlement(history: History, command: AcceptSettlement, context: Context) -> None:
     """The other side's offer is carried out, if it is the one that is named."""
     dispute = history.state.disputes[command.dispute_id]
-    milestone = planned(history, dispute.milestone_id)
+    milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
-    _resolve(history, dispute, to_freelancer, SplitReason.SETTLEMENT, desk, by=desk.actor)
+    _resolve(history, dispute, to_freelancer, SplitReason.SETTLEMENT, context)
 
 
-def withdraw_dispute(history: History, command: WithdrawDispute, desk: Desk) -> None:
+def withdraw_dispute(history: History, command: WithdrawDispute, context: Context) -> None:
     """`dispute.withdrawn` by its opener; in mediation only once the other side has agreed to it, too."""
-    dispute, side = history.state.disputes[command.dispute_id], _side(history, desk)
+    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
     message = inputs.message(command.message)
     if dispute.state is DisputeState.MEDIATION and not dispute.is_withdrawn_by(side.other):
         if not dispute.is_withdrawn_by(side):
             agreed = DisputeWithdrawalAgreed(
                 dispute_id=dispute.id, milestone_id=dispute.milestone_id, agreed_by=side, message=message
             )
-            history.add(agreed, at=desk.now, by=desk.actor)
+            history.add(agreed, context)
         return
-    milestone = planned(history, dispute.milestone_id)
+    milestone = history.milestone(dispute.milestone_id)
     event = DisputeWithdrawn(
         dispute_id=dispute.id,
         milestone_id=milestone.id,
         opened_by=dispute.opened_by,
-        barred_until=desk.now + holds.BAR,
-        review_due_at=holds.review_goes_on(milestone, desk.now),
+        barred_until=context.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, context.now),
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def decide(history: History, command: DecideDispute, desk: Desk) -> None:
+def decide_dispute(history: History, command: DecideDispute, context: Context) -> None:
     """`dispute.resolved` with the split and its reason, by a mediator or the operator."""
     dispute = history.state.disputes[command.dispute_id]
-    milestone = planned(history, dispute.milestone_id)
+    milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
-    _resolve(history, dispute, to_freelancer, SplitReason.DECIDED, desk, by=desk.actor, explanation=reason)
+    _resolve(history, dispute, to_freelancer, SplitReason.DECIDED, context, explanation=reason)
 
 
 def concede(
-    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: DisputeOutcome, desk: Desk
+    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: DisputeOutcome, context: Context
 ) -> None:
     """`dispute.resolved` for the dispute on a milestone, if there is one, whose money goes one way without it."""
     dispute = history.state.open_dispute(milestone)
     if dispute is not None:
-        _close(history, dispute, to_freelancer_minor, outcome, desk, by=desk.actor)
+        _close(history, dispute, to_freelancer_minor, outcome, context)
 
 
 def _resolve(
@@ -252,15 +252,14 @@ def _resolve(
     dispute: Dispute,
     to_freelancer_minor: int,
     reason: SplitReason,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     explanation: str | None = None,
 ) -> None:
     """Ends the dispute and sends all that is held where it says."""
-    _close(history, dispute, to_freelancer_minor, DisputeOutcome(reason.value), desk, by=by, reason=explanation)
-    milestone = planned(history, dispute.milestone_id)
-    holdings.split(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute.id, reason=reason)
+    _close(history, dispute, to_freelancer_minor, DisputeOutcome(reason.value), context, reason=explanation)
+    milestone = history.milestone(dispute.milestone_id)
+    holdings.split(history, milestone, to_freelancer_minor, context, dispute_id=dispute.id, reason=reason)
 
 
 def _close(
@@ -268,12 +267,11 @@ def _close(
     dispute: Dispute,
     to_freelancer_minor: int,
     outcome: DisputeOutcome,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     reason: str | None = None,
 ) -> None:
-    milestone = planned(history, dispute.milestone_id)
+    milestone = history.milestone(dispute.milestone_id)
     lost, _ = holdings.lost_and_kept(history.state, milestone)
     lost_minor, _ = totals(lost)
     event = DisputeResolved(
@@ -284,23 +282,16 @@ def _close(
         to_client=history.money(milestone.held_minor - to_freelancer_minor - lost_minor),
         reason=reason,
     )
-    history.add(event, at=desk.now, by=by)
+    history.add(event, context)
 
 
-def _start_mediation(history: History, dispute: Dispute, desk: Desk, *, by: Actor) -> None:
+def _start_mediation(history: History, dispute: Dispute, context: Context) -> None:
     event = DisputeMediationStarted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        overdue_at=desk.now + timedelta(hours=history.state.windows.mediation_hours),
+        overdue_at=context.now + timedelta(hours=history.state.windows.mediation_hours),
     )
-    history.add(event, at=desk.now, by=by)
-
-
-def _side(history: History, desk: Desk) -> Side:
-    side = history.state.side_of(desk.actor.account_id)
-    if side is None:
-        raise ValueError("permit lets only a party argue")
-    return side
+    history.add(event, context)
 
 
 DECISIONS: Final[Decisions] = {
@@ -312,5 +303,5 @@ DECISIONS: Final[Decisions] = {
     WithdrawSettlement: withdraw_settlement,
     AcceptSettlement: accept_settlement,
     WithdrawDispute: withdraw_dispute,
-    DecideDispute: decide,
+    DecideDispute: decide_dispute,
 }

@@ -20,7 +20,7 @@ from escrow.agreement.events import (
     MilestoneCancelled,
     RefundReason,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
@@ -28,19 +28,17 @@ from escrow.money import exact
 from escrow.states import Hold, MilestoneState
 
 
-def end(history: History, command: End, desk: Desk) -> None:
+def end(history: History, command: End, context: Context) -> None:
     """`contract.end_requested`: deposits on their way are abandoned; a freelancer's ending gives back all that is held."""
     state = history.state
-    side = state.side_of(desk.actor.account_id)
-    if side is None:
-        raise ValueError("permit lets only a party end a contract")
+    side = context.side_in(state)
     message = inputs.message(command.message)
     _check_sum(history, command, side)
     event = ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
-    history.add(event, at=desk.now, by=desk.actor)
-    deposits.abandon_all(history, AbandonReason.ENDED, desk)
+    history.add(event, context)
+    deposits.abandon_all(history, AbandonReason.ENDED, context)
     if side is Side.FREELANCER:
-        _give_up(history, desk)
+        _give_up(history, context)
 
 
 def _check_sum(history: History, command: End, side: Side) -> None:
@@ -54,49 +52,49 @@ def _check_sum(history: History, command: End, side: Side) -> None:
         exact(command.giving_up, currency=history.state.currency, field="givingUp", or_nothing=True)
 
 
-def _give_up(history: History, desk: Desk) -> None:
+def _give_up(history: History, context: Context) -> None:
     for milestone in history.state.milestones:
         if milestone.is_held:
-            disputes.concede(history, milestone, 0, DisputeOutcome.ENDED, desk)
-            holdings.refund(history, milestone, RefundReason.ENDED, desk, by=desk.actor)
+            disputes.concede(history, milestone, 0, DisputeOutcome.ENDED, context)
+            holdings.refund(history, milestone, RefundReason.ENDED, context)
 
 
-def withdraw(history: History, command: WithdrawEnd, desk: Desk) -> None:
+def withdraw_end(history: History, command: WithdrawEnd, context: Context) -> None:
     """`contract.end_withdrawn`, and with it the refund requests that the ending made."""
     event = ContractEndWithdrawn(message=inputs.message(command.message))
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
     for milestone in history.state.milestones:
         refund = history.state.open_refund(milestone)
         if refund is not None and refund.by_ending:
-            refunds.take_back(history, refund, desk)
+            refunds.take_back(history, refund, context)
 
 
-def go_on(history: History, ending: Ending, desk: Desk) -> None:
+def go_on(history: History, ending: Ending, context: Context) -> None:
     """What an ending brings about after everything that happens: what is held without a hold is asked back, whatever the
     bars; and when nothing is held any more, `contract.ended`."""
     if not history.state.holds_money:
-        _finish(history, ending, desk)
+        _finish(history, ending, context)
         return
     for milestone in history.state.milestones:
         if milestone.is_held and milestone.hold is Hold.NONE:
-            refund_id = desk.fresh(Kind.REFUND_REQUEST)
-            refunds.ask(history, milestone, refund_id, milestone.held_minor, desk, by_ending=True)
+            refund_id = context.fresh(Kind.REFUND_REQUEST)
+            refunds.ask(history, milestone, refund_id, milestone.held_minor, context, by_ending=True)
 
 
-def _finish(history: History, ending: Ending, desk: Desk) -> None:
+def _finish(history: History, ending: Ending, context: Context) -> None:
     for milestone in history.state.milestones:
         if milestone.state is MilestoneState.PLANNED:
-            history.add(MilestoneCancelled(milestone_id=milestone.id), at=desk.now, by=desk.actor)
+            history.add(MilestoneCancelled(milestone_id=milestone.id), context)
     state = history.state
     event = ContractEnded(
         requested_by=ending.by,
         released=state.money(sum(milestone.released_minor for milestone in state.milestones)),
         refunded=state.money(sum(milestone.refunded_minor for milestone in state.milestones)),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 DECISIONS: Final[Decisions] = {
     End: end,
-    WithdrawEnd: withdraw,
+    WithdrawEnd: withdraw_end,
 }

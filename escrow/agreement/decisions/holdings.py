@@ -10,20 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from escrow.access import Actor
 from escrow.agreement.events import (
     MilestonePartlyRefunded,
-    MilestonePartlyReleased,
     MilestoneRefunded,
     MilestoneReleased,
     MilestoneRolledForward,
     MilestoneSettled,
+    MilestoneUnfunded,
     RefundReason,
     ReleaseReason,
     Return,
     SplitReason,
 )
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Context, History
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.state.holdings import Holding, Lot, split_off, take, totals
 from escrow.ids import Kind
@@ -34,7 +33,7 @@ RETURNS_MAX: Final = 60
 
 
 def release(
-    history: History, milestone: Milestone, reason: ReleaseReason, desk: Desk, *, by: Actor, message: str | None = None
+    history: History, milestone: Milestone, reason: ReleaseReason, context: Context, *, message: str | None = None
 ) -> None:
     """`milestone.released`: all that is held goes to the freelancer, less the fee of the contract's snapshot."""
     event = MilestoneReleased(
@@ -45,10 +44,10 @@ def release(
         client_fee=history.money(milestone.held_fee_minor),
         message=message,
     )
-    history.add(event, at=desk.now, by=by)
+    history.add(event, context)
 
 
-def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, desk: Desk) -> None:
+def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, context: Context) -> None:
     """`milestone.rolled_forward`: that much of what is held, and its fee, belongs to the milestone `to` from now on."""
     event = MilestoneRolledForward(
         milestone_id=milestone.id,
@@ -56,32 +55,18 @@ def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_m
         amount=history.money(amount_minor),
         fee=history.money(_holding(milestone).fee_of(amount_minor)),
     )
-    history.add(event, at=desk.now, by=desk.actor)
-
-
-def release_the_rest(history: History, milestone: Milestone, desk: Desk, *, message: str | None) -> None:
-    """`milestone.partly_released`: what is left after the rest of a smaller approval has rolled forward."""
-    event = MilestonePartlyReleased(
-        milestone_id=milestone.id,
-        amount=history.money(milestone.held_minor),
-        freelancer_fee=history.money(fee(milestone.held_minor, history.state.fees.freelancer_bps)),
-        client_fee=history.money(milestone.held_fee_minor),
-        message=message,
-    )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def refund(
     history: History,
     milestone: Milestone,
     reason: RefundReason,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     refund_id: str | None = None,
     dispute_id: str | None = None,
     message: str | None = None,
-    planned_again: bool = False,
 ) -> None:
     """`milestone.refunded`: all that is held goes back to the client; money of deposits that the provider took back goes to the
     chargeback account instead."""
@@ -92,15 +77,29 @@ def refund(
         reason=reason,
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
-        returns=_returns(history, back, desk),
+        returns=_returns(history, back, context),
         refund_id=refund_id,
         dispute_id=dispute_id,
         lost=history.money(lost_minor) if lost else None,
         lost_fee=history.money(lost_fee_minor) if lost else None,
-        planned_again=planned_again,
         message=message,
     )
-    history.add(event, at=desk.now, by=by)
+    history.add(event, context)
+
+
+def unfund(history: History, milestone: Milestone, context: Context) -> None:
+    """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
+    lost, back = lost_and_kept(history.state, milestone)
+    (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
+    event = MilestoneUnfunded(
+        milestone_id=milestone.id,
+        lost=history.money(lost_minor),
+        lost_fee=history.money(lost_fee_minor),
+        amount=history.money(amount_minor),
+        client_fee=history.money(fee_minor),
+        returns=_returns(history, back, context),
+    )
+    history.add(event, context)
 
 
 def refund_part(
@@ -108,9 +107,8 @@ def refund_part(
     milestone: Milestone,
     amount_minor: int,
     reason: RefundReason,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     refund_id: str | None = None,
     review_due_at: datetime | None = None,
     client_barred_until: datetime | None = None,
@@ -124,42 +122,40 @@ def refund_part(
         reason=reason,
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
-        returns=_returns(history, taken, desk),
+        returns=_returns(history, taken, context),
         refund_id=refund_id,
         review_due_at=review_due_at,
         client_barred_until=client_barred_until,
         message=message,
     )
-    history.add(event, at=desk.now, by=by)
+    history.add(event, context)
 
 
 def split(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     dispute_id: str,
     reason: SplitReason,
 ) -> None:
     """That much of what is held goes to the freelancer, the rest to the client: `milestone.settled`, or `released` or
     `refunded` where one of them gets everything."""
     if to_freelancer_minor == milestone.held_minor:
-        release(history, milestone, ReleaseReason(reason.value), desk, by=by)
+        release(history, milestone, ReleaseReason(reason.value), context)
     elif to_freelancer_minor == 0:
-        refund(history, milestone, RefundReason(reason.value), desk, by=by, dispute_id=dispute_id)
+        refund(history, milestone, RefundReason(reason.value), context, dispute_id=dispute_id)
     else:
-        _settle(history, milestone, to_freelancer_minor, desk, by=by, dispute_id=dispute_id, reason=reason)
+        _settle(history, milestone, to_freelancer_minor, context, dispute_id=dispute_id, reason=reason)
 
 
 def _settle(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    desk: Desk,
+    context: Context,
     *,
-    by: Actor,
     dispute_id: str,
     reason: SplitReason,
 ) -> None:
@@ -175,9 +171,9 @@ def _settle(
         client_fee=history.money(milestone.held_fee_minor - refunded_fee_minor),
         refunded=history.money(refunded_minor),
         refunded_fee=history.money(refunded_fee_minor),
-        returns=_returns(history, taken, desk),
+        returns=_returns(history, taken, context),
     )
-    history.add(event, at=desk.now, by=by)
+    history.add(event, context)
 
 
 def lost_and_kept(state: Contract, milestone: Milestone) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
@@ -189,7 +185,7 @@ def _holding(milestone: Milestone) -> Holding:
     return Holding(milestone.held_minor, milestone.base_minor, milestone.base_fee_minor)
 
 
-def _returns(history: History, lots: Sequence[Lot], desk: Desk) -> tuple[Return, ...]:
+def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[Return, ...]:
     """One order for each deposit, so that each of the client's charges gets back what came from it.
 
     More than an event can hold are never made: what is beyond goes with the last one.
@@ -199,6 +195,6 @@ def _returns(history: History, lots: Sequence[Lot], desk: Desk) -> tuple[Return,
     if rest:
         sums.append((rest[-1].deposit_id, sum(lot.whole_minor for lot in rest)))
     return tuple(
-        Return(order_id=desk.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
+        Return(order_id=context.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
         for deposit_id, minor in sums
     )

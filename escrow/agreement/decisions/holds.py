@@ -5,21 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from escrow.agreement.deadlines import resumed
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput
 from escrow.money import RawMoney, exact
 from escrow.states import MilestoneState
 
-LEAST_LEFT: Final = timedelta(hours=48)
-"""What a clock that stood still has at least when it goes on."""
-
 BAR: Final = timedelta(hours=48)
 """How long a side may start no other hold on a milestone, once one that it started ended with money still held."""
-
-
-def resumed(due_at: datetime, *, stopped_at: datetime, at: datetime) -> datetime:
-    """When a clock rings that would have rung at `due_at`, stood still since `stopped_at`, and goes on `at` some time."""
-    return at + max(due_at - stopped_at, LEAST_LEFT)
 
 
 def review_goes_on(milestone: Milestone, at: datetime) -> datetime | None:

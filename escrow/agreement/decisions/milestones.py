@@ -14,14 +14,14 @@ from escrow.agreement.commands import (
     RemoveMilestone,
 )
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.money import Money, exact
 from escrow.states import MilestoneState
 
 
-def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
+def add_milestone(history: History, command: AddMilestone, context: Context) -> None:
     """`milestone.added` at the position that was asked for, by default the last."""
     state = history.state
     if len(state.milestones) >= MILESTONES_MAX:
@@ -32,7 +32,7 @@ def add_milestone(history: History, command: AddMilestone, desk: Desk) -> None:
     message = inputs.message(command.message)
     _check_place(state.milestones[position - 1 :])
     event = added(state, draft, amount, position=position, message=message, plan_version=state.plan_version + 1)
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def added(
@@ -59,15 +59,15 @@ def added(
     )
 
 
-def edit_milestone(history: History, command: EditMilestone, desk: Desk) -> None:
+def edit_milestone(history: History, command: EditMilestone, context: Context) -> None:
     """`milestone.edited` with what changed; giving only what it says already changes nothing."""
-    state, milestone = history.state, planned(history, command.milestone_id)
+    state, milestone = history.state, history.milestone(command.milestone_id)
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
     if all(value is None for value in given):
         raise InvalidInput("Give at least one of title, purpose, amount, dueOn or deliverables.")
     event = edited(state, milestone, command, message=inputs.message(command.message))
     if not says_the_same(milestone, event):
-        history.add(event, at=desk.now, by=desk.actor)
+        history.add(event, context)
 
 
 def edited(
@@ -106,9 +106,9 @@ def says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
     )
 
 
-def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None:
+def move_milestone(history: History, command: MoveMilestone, context: Context) -> None:
     """`milestone.moved`; moving it to where it stands changes nothing, unless that comes with a message."""
-    state, milestone = history.state, planned(history, command.milestone_id)
+    state, milestone = history.state, history.milestone(command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
     message = inputs.message(command.message)
     others = [other for other in state.milestones if other.id != milestone.id]
@@ -117,25 +117,17 @@ def move_milestone(history: History, command: MoveMilestone, desk: Desk) -> None
         event = MilestoneMoved(
             milestone_id=milestone.id, plan_version=state.plan_version + 1, position=position, message=message
         )
-        history.add(event, at=desk.now, by=desk.actor)
+        history.add(event, context)
 
 
-def remove_milestone(history: History, command: RemoveMilestone, desk: Desk) -> None:
+def remove_milestone(history: History, command: RemoveMilestone, context: Context) -> None:
     """`milestone.removed`: it stays in its place as a cancelled one."""
     event = MilestoneRemoved(
         milestone_id=command.milestone_id,
         plan_version=history.state.plan_version + 1,
         message=inputs.message(command.message),
     )
-    history.add(event, at=desk.now, by=desk.actor)
-
-
-def planned(history: History, milestone_id: str) -> Milestone:
-    """The milestone, which `permit` has found already."""
-    milestone = history.state.milestone(milestone_id)
-    if milestone is None:
-        raise ValueError(f"{milestone_id} was permitted but is not there")
-    return milestone
+    history.add(event, context)
 
 
 def _checked_position(position: int, *, last: int) -> int:
@@ -145,7 +137,7 @@ def _checked_position(position: int, *, last: int) -> int:
 
 
 def _check_place(behind: list[Milestone] | tuple[Milestone, ...]) -> None:
-    """Nothing may be placed before a milestone that is neither planned nor closed (section 3)."""
+    """Nothing may be placed before a milestone that is neither planned nor closed: docs/law.md, section 3."""
     for milestone in behind:
         if milestone.state is not MilestoneState.PLANNED and not milestone.is_closed:
             raise OutOfSequence(

@@ -13,7 +13,7 @@ from escrow.agreement.events import (
     RefundFailed,
     RefundPaid,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
@@ -21,7 +21,7 @@ from escrow.money import Money
 from escrow.states import OrderKind, OrderState
 
 
-def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:
+def confirm_order(history: History, command: ConfirmOrder, context: Context) -> None:
     """`refund.paid` or `payout.paid`, once, also after a failure had been reported."""
     order = _order(history, command.order_id)
     if order.state not in (OrderState.STARTED, OrderState.FAILED):
@@ -33,24 +33,24 @@ def confirm_order(history: History, command: ConfirmOrder, desk: Desk) -> None:
         after_failure=after_failure,
         shortfall=_shortfall(history, order) if after_failure else Money(0, order.amount.currency),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def _shortfall(history: History, order: Order) -> Money:
-    """What the payable no longer covers of an order that succeeded after all (section 6)."""
+    """What the payable no longer covers of an order that succeeded after all: docs/law.md, section 6."""
     side = Side.CLIENT if order.kind is OrderKind.REFUND else Side.FREELANCER
     payable = history.state.balances.get((payable_to(history.contract_id, side), order.amount.currency), 0)
     return Money(max(0, order.amount.minor - payable), order.amount.currency)
 
 
-def fail_order(history: History, command: FailOrder, desk: Desk) -> None:
+def fail_order(history: History, command: FailOrder, context: Context) -> None:
     """`refund.failed` or `payout.failed`, once; the sum is payable again."""
     order = _order(history, command.order_id)
     if order.state is OrderState.STARTED:
         event = (RefundFailed if order.kind is OrderKind.REFUND else PayoutFailed)(
             order_id=order.id, amount=order.amount, explanation=inputs.explanation(command.reason)
         )
-        history.add(event, at=desk.now, by=desk.actor)
+        history.add(event, context)
 
 
 def _order(history: History, order_id: str) -> Order:

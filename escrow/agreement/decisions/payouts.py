@@ -1,4 +1,4 @@
-"""Money on its way out: payouts, asked for or by themselves, and what the provider reports of payouts and refunds."""
+"""Payouts to the freelancer: asked for, or by themselves after every payment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from escrow.access import Side
 from escrow.agreement.commands import RequestPayout, SetPayouts
 from escrow.agreement.events import (
     BonusPaid,
-    MilestonePartlyReleased,
     MilestoneReleased,
     MilestoneSettled,
     PayoutsChanged,
     PayoutStarted,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.postings import payable_to
 from escrow.errors import InsufficientFunds
@@ -22,7 +21,7 @@ from escrow.ids import Kind
 from escrow.money import exact
 
 
-def request_payout(history: History, command: RequestPayout, desk: Desk) -> None:
+def request_payout(history: History, command: RequestPayout, context: Context) -> None:
     """`payout.started` with all that is payable to the freelancer, or with the part that was named."""
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
@@ -37,16 +36,16 @@ def request_payout(history: History, command: RequestPayout, desk: Desk) -> None
             field="amount",
             details={"payable": state.money(payable).wire()},
         )
-    history.add(PayoutStarted(order_id=command.order_id, amount=amount), at=desk.now, by=desk.actor)
+    history.add(PayoutStarted(order_id=command.order_id, amount=amount), context)
 
 
-def set_payouts(history: History, command: SetPayouts, desk: Desk) -> None:
+def set_payouts(history: History, command: SetPayouts, context: Context) -> None:
     """`payouts.changed`; asking for what already is changes nothing. What is payable now goes out with it."""
     if command.automatic != history.state.payouts_are_automatic:
-        history.add(PayoutsChanged(automatic=command.automatic), at=desk.now, by=desk.actor)
+        history.add(PayoutsChanged(automatic=command.automatic), context)
 
 
-def pay_out_by_itself(history: History, desk: Desk) -> None:
+def pay_out_by_itself(history: History, context: Context) -> None:
     """`payout.started` with all that is payable, if the freelancer has it so and was just paid something.
 
     A payout that failed is not started anew by its failure: it would be tried for ever.
@@ -54,8 +53,8 @@ def pay_out_by_itself(history: History, desk: Desk) -> None:
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
     if state.payouts_are_automatic and payable > 0 and _was_just_paid(history):
-        event = PayoutStarted(order_id=desk.fresh(Kind.ORDER), amount=state.money(payable))
-        history.add(event, at=desk.now, by=desk.actor)
+        event = PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable))
+        history.add(event, context)
 
 
 def _was_just_paid(history: History) -> bool:
@@ -67,7 +66,7 @@ def _was_just_paid(history: History) -> bool:
     return False
 
 
-_PAYING: Final = (MilestoneReleased, MilestonePartlyReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
+_PAYING: Final = (MilestoneReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
 """What makes a payout start by itself."""
 
 

@@ -26,7 +26,7 @@ from escrow.agreement.commands import (
 )
 from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
-from escrow.agreement.history import Desk, History
+from escrow.agreement.history import Context, History
 from escrow.agreement.state import Change, ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.money import Money, RawMoney, exact
@@ -36,26 +36,26 @@ _ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
 """What stands for the words of an operation that were erased: no plan takes it."""
 
 
-def carry_out(history: History, change: RequestedChange, desk: Desk) -> None:
+def carry_out(history: History, change: RequestedChange, context: Context) -> None:
     """The events of one operation; refuses with a `DomainError` where it doesn't fit the plan as it is."""
     match change:
         case AddChange(milestone=draft, position=position):
             if history.state.ending is not None:
                 raise InvalidState("The contract is being ended; nothing is added any more.")
             milestones.add_milestone(
-                history, AddMilestone(contract_id=history.contract_id, milestone=draft, position=position), desk
+                history, AddMilestone(contract_id=history.contract_id, milestone=draft, position=position), context
             )
         case EditChange():
             _open_for_edits(history.state, change.milestone_id)
-            milestones.edit_milestone(history, _edit(change), desk)
+            milestones.edit_milestone(history, _edit(change), context)
         case RemoveChange(milestone_id=milestone_id):
             _open_for_edits(history.state, milestone_id)
-            milestones.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), desk)
+            milestones.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), context)
         case MoveChange(milestone_id=milestone_id, position=position):
             _open_for_edits(history.state, milestone_id)
-            milestones.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), desk)
+            milestones.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), context)
         case AmendChange():
-            _amend(history, change, desk)
+            _amend(history, change, context)
 
 
 def _edit(change: EditChange) -> EditMilestone:
@@ -86,7 +86,7 @@ def named(state: Contract, milestone_id: str) -> Milestone:
     return milestone
 
 
-def _amend(history: History, change: AmendChange, desk: Desk) -> None:
+def _amend(history: History, change: AmendChange, context: Context) -> None:
     """`milestone.amended`; giving only what it says already changes nothing."""
     state = history.state
     milestone = named(state, change.milestone_id)
@@ -108,7 +108,7 @@ def _amend(history: History, change: AmendChange, desk: Desk) -> None:
         due_on=due_on,
         deliverables=None if change.deliverables is None else tuple(change.deliverables),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 def kept(change: RequestedChange, *, currency: str) -> tuple[Change, ChangeWords]:

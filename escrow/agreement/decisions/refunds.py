@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from escrow.access import CLOCK, Actor
 from escrow.agreement import inputs
 from escrow.agreement.commands import AcceptRefund, DeclineRefund, GiveRefund, RequestRefund, WithdrawRefund
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import disputes, holdings, holds
-from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeOutcome,
     RefundAccepted,
@@ -17,16 +16,16 @@ from escrow.agreement.events import (
     RefundRequested,
     RefundRequestWithdrawn,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Milestone, RefundRequest
 
 
-def request(history: History, command: RequestRefund, desk: Desk) -> None:
+def request_refund(history: History, command: RequestRefund, context: Context) -> None:
     """`refund.requested` for all or a part of what the milestone holds, which is on hold from now on."""
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")
-    ask(history, milestone, command.refund_id, amount, desk, by_ending=False, message=message)
+    ask(history, milestone, command.refund_id, amount, context, by_ending=False, message=message)
 
 
 def ask(
@@ -34,7 +33,7 @@ def ask(
     milestone: Milestone,
     refund_id: str,
     amount_minor: int,
-    desk: Desk,
+    context: Context,
     *,
     by_ending: bool,
     message: str | None = None,
@@ -45,90 +44,91 @@ def ask(
         milestone_id=milestone.id,
         amount=history.money(amount_minor),
         by_ending=by_ending,
-        due_at=desk.now + timedelta(hours=history.state.windows.refund_answer_hours),
+        due_at=context.now + timedelta(hours=history.state.windows.refund_answer_hours),
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def withdraw(history: History, command: WithdrawRefund, desk: Desk) -> None:
+def withdraw_refund(history: History, command: WithdrawRefund, context: Context) -> None:
     """`refund.request_withdrawn`: the milestone goes on as before."""
-    take_back(history, history.state.refunds[command.refund_id], desk, message=inputs.message(command.message))
+    take_back(history, history.state.refunds[command.refund_id], context, message=inputs.message(command.message))
 
 
-def take_back(history: History, refund: RefundRequest, desk: Desk, *, message: str | None = None) -> None:
+def take_back(history: History, refund: RefundRequest, context: Context, *, message: str | None = None) -> None:
     """`refund.request_withdrawn`, and the client is barred from another hold on the milestone for a while."""
-    milestone = planned(history, refund.milestone_id)
+    milestone = history.milestone(refund.milestone_id)
     event = RefundRequestWithdrawn(
         refund_id=refund.id,
         milestone_id=milestone.id,
-        client_barred_until=desk.now + holds.BAR,
-        review_due_at=holds.review_goes_on(milestone, desk.now),
+        client_barred_until=context.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, context.now),
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def accept(history: History, command: AcceptRefund, desk: Desk) -> None:
+def accept_refund(history: History, command: AcceptRefund, context: Context) -> None:
     """`refund.accepted`, and what was asked for goes back."""
     refund = history.state.refunds[command.refund_id]
     event = RefundAccepted(
         refund_id=refund.id, milestone_id=refund.milestone_id, message=inputs.message(command.message)
     )
-    history.add(event, at=desk.now, by=desk.actor)
-    _carry_out(history, refund, RefundReason.REQUEST_ACCEPTED, desk, by=desk.actor)
+    history.add(event, context)
+    _carry_out(history, refund, RefundReason.REQUEST_ACCEPTED, context)
 
 
-def leave_unanswered(history: History, refund_id: str, desk: Desk) -> None:
+def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
     """The answer's window passed: what was asked for goes back."""
-    _carry_out(history, history.state.refunds[refund_id], RefundReason.REQUEST_UNANSWERED, desk, by=CLOCK)
+    _carry_out(history, history.state.refunds[clock.subject_id], RefundReason.REQUEST_UNANSWERED, context)
 
 
-def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, desk: Desk, *, by: Actor) -> None:
-    milestone = planned(history, refund.milestone_id)
+def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, context: Context) -> None:
+    milestone = history.milestone(refund.milestone_id)
     if refund.amount_minor == milestone.held_minor:
-        holdings.refund(history, milestone, reason, desk, by=by, refund_id=refund.id)
+        holdings.refund(history, milestone, reason, context, refund_id=refund.id)
         return
     holdings.refund_part(
         history,
         milestone,
         refund.amount_minor,
         reason,
-        desk,
-        by=by,
+        context,
         refund_id=refund.id,
-        review_due_at=holds.review_goes_on(milestone, desk.now),
-        client_barred_until=desk.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, context.now),
+        client_barred_until=context.now + holds.BAR,
     )
 
 
-def decline(history: History, command: DeclineRefund, desk: Desk) -> None:
+def decline_refund(history: History, command: DeclineRefund, context: Context) -> None:
     """`refund.declined`, and a dispute in mediation in its place; the claim is everything unless it says otherwise."""
     refund = history.state.refunds[command.refund_id]
-    milestone = planned(history, refund.milestone_id)
+    milestone = history.milestone(refund.milestone_id)
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
     claim = milestone.held_minor
     if command.claim is not None:
         claim = holds.share(command.claim, history.state, milestone, field="claim")
-    disputes.answer(history, milestone, refund, desk, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
+    disputes.answer(
+        history, milestone, refund, context, dispute_id=command.dispute_id, claim_minor=claim, reason=reason
+    )
 
 
-def give(history: History, command: GiveRefund, desk: Desk) -> None:
+def give_refund(history: History, command: GiveRefund, context: Context) -> None:
     """`milestone.refunded` with all that is held, under any hold, which it ends; or `milestone.partly_refunded`."""
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")
     if amount < milestone.held_minor:
-        holdings.refund_part(history, milestone, amount, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+        holdings.refund_part(history, milestone, amount, RefundReason.GIVEN, context, message=message)
         return
-    disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, desk)
-    holdings.refund(history, milestone, RefundReason.GIVEN, desk, by=desk.actor, message=message)
+    disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, context)
+    holdings.refund(history, milestone, RefundReason.GIVEN, context, message=message)
 
 
 DECISIONS: Final[Decisions] = {
-    RequestRefund: request,
-    WithdrawRefund: withdraw,
-    AcceptRefund: accept,
-    DeclineRefund: decline,
-    GiveRefund: give,
+    RequestRefund: request_refund,
+    WithdrawRefund: withdraw_refund,
+    AcceptRefund: accept_refund,
+    DeclineRefund: decline_refund,
+    GiveRefund: give_refund,
 }

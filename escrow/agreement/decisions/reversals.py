@@ -9,30 +9,47 @@ from escrow.agreement.commands import ResolveReversal, ReverseDeposit
 from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
+from escrow.money import Money
 from escrow.states import ContractState, DepositState, ReversalOutcome
 
 
-def reverse(history: History, command: ReverseDeposit, desk: Desk) -> None:
-    """`deposit.reversed`, once for a deposit or a bonus that was confirmed; its milestones are frozen."""
+def reverse_deposit(history: History, command: ReverseDeposit, context: Context) -> None:
+    """`deposit.reversed`, once for a deposit or a bonus whose money came; the milestones that hold it are frozen.
+
+    Of one that was sent back the report must name the sum that came: any other is nothing that the books know of.
+    """
     deposit = deposit_of(history, command.deposit_id)
-    if deposit.state is not DepositState.CONFIRMED or deposit.reversal is not None:
+    came = _came(history.state, deposit)
+    if came is None or deposit.reversal is not None:
+        return
+    if deposit.state is not DepositState.CONFIRMED and command.amount != came:
         return
     event = DepositReversed(
         deposit_id=deposit.id,
-        amount=history.money(deposit.charge_minor),
+        amount=came,
         milestone_ids=tuple(one.id for one in _holding(history.state, deposit)),
         explanation=inputs.explanation(command.reason),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
+def _came(state: Contract, deposit: Deposit) -> Money | None:
+    """What a reversal takes: a confirmed deposit's charge, else what came first and was sent back; `None` if nothing did."""
+    if deposit.state is DepositState.CONFIRMED:
+        return state.money(deposit.charge_minor)
+    return deposit.returned[0] if deposit.returned else None
+
+
+def resolve_reversal(history: History, command: ResolveReversal, context: Context) -> None:
     """`deposit.reversal_resolved`. What is won is held again, or the client's if milestones gave it up meanwhile; what is
     lost closes the milestones that hold it, and leaves those of a proposal planned."""
     deposit = deposit_of(history, command.deposit_id)
+    came = _came(history.state, deposit)
+    if came is None:
+        raise ValueError(f"{deposit.id} was reversed, but nothing of it came")
     message = inputs.message(command.message)
     won = command.outcome is ReversalOutcome.WON
     concerned = _holding(history.state, deposit)
@@ -40,16 +57,16 @@ def resolve(history: History, command: ResolveReversal, desk: Desk) -> None:
     event = DepositReversalResolved(
         deposit_id=deposit.id,
         outcome=command.outcome,
-        amount=history.money(deposit.charge_minor),
+        amount=came,
         milestone_ids=tuple(one.id for one in concerned),
         to_client=history.money(to_client) if to_client else None,
-        order_id=desk.fresh(Kind.ORDER) if to_client else None,
+        order_id=context.fresh(Kind.ORDER) if to_client else None,
         message=message,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
     if not won:
         for milestone in concerned:
-            _lose(history, milestone, desk)
+            _lose(history, milestone, context)
 
 
 def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
@@ -59,19 +76,15 @@ def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
     )
 
 
-def _lose(history: History, milestone: Milestone, desk: Desk) -> None:
-    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, desk)
-    holdings.refund(
-        history,
-        milestone,
-        RefundReason.REVERSAL_LOST,
-        desk,
-        by=desk.actor,
-        planned_again=history.state.state is ContractState.PROPOSED,
-    )
+def _lose(history: History, milestone: Milestone, context: Context) -> None:
+    if history.state.state is ContractState.PROPOSED:
+        holdings.unfund(history, milestone, context)
+        return
+    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, context)
+    holdings.refund(history, milestone, RefundReason.REVERSAL_LOST, context)
 
 
 DECISIONS: Final[Decisions] = {
-    ResolveReversal: resolve,
-    ReverseDeposit: reverse,
+    ResolveReversal: resolve_reversal,
+    ReverseDeposit: reverse_deposit,
 }

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.access import CLOCK
 from escrow.agreement import inputs
 from escrow.agreement.commands import PostUpdate
+from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import ContractDormant, UpdatePosted
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import UPDATES_MAX
 from escrow.errors import InvalidInput
 
 
-def post(history: History, command: PostUpdate, desk: Desk) -> None:
+def post_update(history: History, command: PostUpdate, context: Context) -> None:
     """`update.posted`, numbered within the contract."""
     state = history.state
-    side = state.side_of(desk.actor.account_id)
-    if side is None:
-        raise ValueError("whoever posts an update is a party, as permit has found")
     event = UpdatePosted(
         number=state.updates_posted + 1,
-        posted_by=side,
+        posted_by=context.side_in(state),
         message=inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX),
         links=inputs.links(command.links),
         attachments=inputs.attachments(command.attachments),
@@ -29,16 +26,16 @@ def post(history: History, command: PostUpdate, desk: Desk) -> None:
     )
     if event.number > UPDATES_MAX:
         raise InvalidInput(f"A contract has at most {UPDATES_MAX} updates.")
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def tell_of_silence(history: History, desk: Desk) -> None:
+def tell_of_silence(history: History, clock: Deadline, context: Context) -> None:
     """`contract.dormant`: money is held, no clock runs, and nothing has happened for a long time."""
     state = history.state
     event = ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor))
-    history.add(event, at=desk.now, by=CLOCK)
+    history.add(event, context)
 
 
 DECISIONS: Final[Decisions] = {
-    PostUpdate: post,
+    PostUpdate: post_update,
 }

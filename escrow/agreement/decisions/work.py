@@ -10,7 +10,6 @@ from escrow.agreement.commands import Approve, RequestChanges, Submit
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import bonuses, disputes, holdings
 from escrow.agreement.decisions.holdings import release
-from escrow.agreement.decisions.milestones import planned
 from escrow.agreement.events import (
     DisputeOutcome,
     MilestoneChangesRequested,
@@ -18,7 +17,7 @@ from escrow.agreement.events import (
     MilestoneSubmitted,
     ReleaseReason,
 )
-from escrow.agreement.history import Decisions, Desk, History
+from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
 from escrow.errors import InvalidInput, NextNotFunded
@@ -26,53 +25,55 @@ from escrow.money import Money, exact
 from escrow.states import Hold, MilestoneState
 
 
-def submit(history: History, command: Submit, desk: Desk) -> None:
+def submit(history: History, command: Submit, context: Context) -> None:
     """`milestone.submitted`: the next number, and a fresh review window."""
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     event = MilestoneSubmitted(
         milestone_id=milestone.id,
         submission_id=command.submission_id,
         number=milestone.submissions + 1,
-        review_due_at=desk.now + timedelta(hours=history.state.windows.review_hours),
+        review_due_at=context.now + timedelta(hours=history.state.windows.review_hours),
         message=inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX),
         links=inputs.links(command.links),
         attachments=inputs.attachments(command.attachments),
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def request_changes(history: History, command: RequestChanges, desk: Desk) -> None:
+def request_changes(history: History, command: RequestChanges, context: Context) -> None:
     """`milestone.changes_requested`: the review clock stops."""
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     note = inputs.text(command.note, field="note", characters_max=inputs.MESSAGE_MAX)
     event = MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note)
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
-def approve(history: History, command: Approve, desk: Desk) -> None:
+def approve(history: History, command: Approve, context: Context) -> None:
     """`milestone.released` with all that is held, or with less: what that leaves rolls forward. Then the bonus, if there is
     one. What was released already stays as it is, and a bonus starts unless there is one.
 
     Refuses a smaller amount with `NextNotFunded` where nothing can take the rest.
     """
     message = inputs.message(command.message)
-    milestone = planned(history, command.milestone_id)
+    milestone = history.milestone(command.milestone_id)
     amount = None
     if command.amount is not None:
         amount = exact(command.amount, currency=history.state.currency, field="amount")
     bonus = bonuses.checked(history.state, command)
     if not is_released_again(command.action, milestone):
         if amount is None or amount.minor == milestone.held_minor:
-            disputes.concede(history, milestone, milestone.held_minor, DisputeOutcome.APPROVED, desk)
-            release(history, milestone, ReleaseReason.APPROVED, desk, by=desk.actor, message=message)
+            disputes.concede(history, milestone, milestone.held_minor, DisputeOutcome.APPROVED, context)
+            release(history, milestone, ReleaseReason.APPROVED, context, message=message)
         else:
-            _release_less(history, milestone, amount, desk, message=message)
+            _release_less(history, milestone, amount, context, message=message)
     if bonus is not None:
-        bonuses.start(history, command, bonus, desk)
+        bonuses.start(history, command, bonus, context)
 
 
-def _release_less(history: History, milestone: Milestone, amount: Money, desk: Desk, *, message: str | None) -> None:
-    """`milestone.rolled_forward` with the rest, then `milestone.partly_released`."""
+def _release_less(
+    history: History, milestone: Milestone, amount: Money, context: Context, *, message: str | None
+) -> None:
+    """`milestone.rolled_forward` with the rest, then `milestone.released` with what is left."""
     held = history.money(milestone.held_minor)
     if amount.minor > held.minor:
         raise InvalidInput(
@@ -86,8 +87,8 @@ def _release_less(history: History, milestone: Milestone, amount: Money, desk: D
             field="amount",
             details={"milestoneId": following.id if following is not None else None},
         )
-    holdings.roll_forward(history, milestone, following, held.minor - amount.minor, desk)
-    holdings.release_the_rest(history, planned(history, milestone.id), desk, message=message)
+    holdings.roll_forward(history, milestone, following, held.minor - amount.minor, context)
+    release(history, history.milestone(milestone.id), ReleaseReason.APPROVED, context, message=message)
 
 
 def next_open(state: Contract, milestone: Milestone) -> Milestone | None:
@@ -100,7 +101,12 @@ def takes_more(milestone: Milestone) -> bool:
     return milestone.state is MilestoneState.FUNDED and milestone.hold is Hold.NONE and not milestone.is_frozen
 
 
-def remind(history: History, clock: Deadline, desk: Desk) -> None:
+def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
+    """The review window passed: silence releases the money."""
+    holdings.release(history, history.milestone(clock.subject_id), ReleaseReason.AUTO_RELEASED, context)
+
+
+def remind(history: History, clock: Deadline, context: Context) -> None:
     """`milestone.deadline_approaching`: whoever listens is told, and nothing else changes."""
     if clock.announces is None:
         raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
@@ -111,7 +117,7 @@ def remind(history: History, clock: Deadline, desk: Desk) -> None:
         in_favour_of=clock.announces.in_favour_of,
         hours_left=clock.hours_left,
     )
-    history.add(event, at=desk.now, by=desk.actor)
+    history.add(event, context)
 
 
 DECISIONS: Final[Decisions] = {

@@ -1,4 +1,4 @@
-"""Facts about a contract as a whole: its terms, its end, and what its parties say of its progress."""
+"""Facts about a contract as a whole: its terms, their acceptance or death, its completion and its silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about money that comes and goes through the payment provider: deposits, bonuses, returns and payouts."""
+"""Facts about deposits: how they start and end, and what is sent back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about disagreements: refund requests, disputes, and what ends them. Where the money went is the milestone's fact."""
+"""Facts about disputes and what ends them. Where the money went is the milestone's fact."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class MilestoneReleased(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestonePartlyReleased(Event):
     """The client approved less than the milestone held: the rest has rolled forward, and `amount` went to the freelancer,
-    less `freelancer_fee`. The milestone is released."""
+    less `freelancer_fee`. The milestone is released. No longer written: `milestone.released` says so now."""
 
     type: ClassVar = "milestone.partly_released"
     milestone_id: str
@@ -110,7 +110,8 @@ class MilestoneRefunded(Event):
     """All that the milestone held went back: `amount` and `client_fee` to the client, by one order for each deposit.
 
     What the client had taken back through its bank before goes to the chargeback account instead: `lost` of what was held
-    and `lost_fee` of the fee beside it. A proposal's milestone can be funded again then: `planned_again`.
+    and `lost_fee` of the fee beside it. `planned_again` is no longer written: `milestone.unfunded` tells of a proposal's
+    milestone that can be funded again.
     """
 
     type: ClassVar = "milestone.refunded"
@@ -125,6 +126,23 @@ class MilestoneRefunded(Event):
     lost_fee: Money | None = None
     planned_again: bool = False
     message: OptionalText = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneUnfunded(Event):
+    """A reversal was lost on a proposal: the milestone holds nothing any more and is planned again.
+
+    `lost` of what was held and `lost_fee` of the fee beside it went to the chargeback account; what it held of other deposits,
+    `amount` and `client_fee`, went to the client, by one order for each.
+    """
+
+    type: ClassVar = "milestone.unfunded"
+    milestone_id: str
+    lost: Money
+    lost_fee: Money
+    amount: Money
+    client_fee: Money
+    returns: tuple[Return, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Facts about the plan: milestones that come, change, move and go, and the requests to change them."""
+"""Facts about the plan: milestones that come, change, move and go."""
 
 from __future__ import annotations
 

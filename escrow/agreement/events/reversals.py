@@ -12,8 +12,8 @@ from escrow.states import ReversalOutcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReversed(Event):
-    """The provider took a confirmed deposit or bonus back. The milestones that hold its money are frozen until the operator
-    says how the argument ended."""
+    """The provider took a deposit or a bonus back that had come. The milestones that hold its money are frozen until the
+    operator says how the argument ended; there are none if it was sent back before."""
 
     type: ClassVar = "deposit.reversed"
     deposit_id: str

@@ -1,4 +1,4 @@
-"""Facts about the work of a milestone and about the money that it held: where it went, and why."""
+"""Facts about the work of a milestone and its review."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deposits, bonuses and orders to the provider: how they start and end, and what a reversal stops and lets go on."""
+"""How events about deposits are folded: how they start and end, and what is sent back."""
 
 from __future__ import annotations
 

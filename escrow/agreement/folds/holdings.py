@@ -79,24 +79,36 @@ def _rolled_forward(state: Contract, event: events.MilestoneRolledForward, at: d
 
 
 def _refunded(state: Contract, event: events.MilestoneRefunded, at: datetime) -> Contract:
+    if event.planned_again:
+        return _unfunded(state, event, at)
     state = closing(state, event.milestone_id, answered=_ANSWERS.get(event.reason, RefundState.OVERTAKEN))
+    return _emptied(state, replace(milestone_of(state, event.milestone_id), state=MilestoneState.REFUNDED), event, at)
+
+
+def _unfunded(state: Contract, event: events.MilestoneUnfunded | events.MilestoneRefunded, at: datetime) -> Contract:
+    state = closing(state, event.milestone_id)
     milestone = milestone_of(state, event.milestone_id)
-    lost_minor = event.lost.minor if event.lost is not None else 0
+    return _emptied(state, replace(milestone, state=MilestoneState.PLANNED, deposit_id=None), event, at)
+
+
+def _emptied(
+    state: Contract,
+    milestone: Milestone,
+    event: events.MilestoneUnfunded | events.MilestoneRefunded,
+    at: datetime,
+) -> Contract:
+    """`state` after all that the milestone held left it, to the client or to the chargeback account."""
+    lost_minor, lost_fee_minor = (0 if lost is None else lost.minor for lost in (event.lost, event.lost_fee))
     changed = replace(
         milestone,
-        state=MilestoneState.PLANNED if event.planned_again else MilestoneState.REFUNDED,
-        deposit_id=None if event.planned_again else milestone.deposit_id,
         lots=(),
         held_minor=milestone.held_minor - event.amount.minor - lost_minor,
-        held_fee_minor=milestone.held_fee_minor
-        - event.client_fee.minor
-        - (event.lost_fee.minor if event.lost_fee is not None else 0),
+        held_fee_minor=milestone.held_fee_minor - event.client_fee.minor - lost_fee_minor,
         refunded_minor=milestone.refunded_minor + event.amount.minor,
         lost_minor=milestone.lost_minor + lost_minor,
         updated_at=at,
     )
-    forfeited = _forfeited(with_milestone(state, changed), milestone.lots)
-    return _ordered(forfeited, event.returns)
+    return _ordered(_forfeited(with_milestone(state, changed), milestone.lots), event.returns)
 
 
 _ANSWERS: Final = {
@@ -176,6 +188,7 @@ FOLDS: Final[Folds] = {
     events.MilestonePartlyReleased: _released,
     events.MilestoneRolledForward: _rolled_forward,
     events.MilestoneRefunded: _refunded,
+    events.MilestoneUnfunded: _unfunded,
     events.MilestonePartlyRefunded: _partly_refunded,
     events.MilestoneSettled: _settled,
 }

@@ -64,16 +64,16 @@ def _thawed(state: Contract, milestone: Milestone, at: datetime) -> Contract:
     if milestone.hold is Hold.NONE and milestone.review_due_at is not None and frozen_at is not None:
         changed = replace(
             changed,
-            review_due_at=resumed(milestone.review_due_at, frozen_at, at),
+            review_due_at=resumed(milestone.review_due_at, stopped_at=frozen_at, at=at),
             review_frozen_at=None,
             review_resumed_at=at,
         )
     state = with_milestone(state, changed)
     if (refund := state.open_refund(milestone)) is not None:
-        due_at = resumed(refund.due_at, max(stopped_at, refund.clock_started_at), at)
+        due_at = resumed(refund.due_at, stopped_at=max(stopped_at, refund.clock_started_at), at=at)
         state = with_refund(state, replace(refund, due_at=due_at, clock_started_at=at))
     if (dispute := state.open_dispute(milestone)) is not None:
-        due_at = resumed(dispute.due_at, max(stopped_at, dispute.clock_started_at), at)
+        due_at = resumed(dispute.due_at, stopped_at=max(stopped_at, dispute.clock_started_at), at=at)
         state = with_dispute(state, replace(dispute, due_at=due_at, clock_started_at=at))
     return state
 

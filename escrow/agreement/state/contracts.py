@@ -30,7 +30,7 @@ class DepositTerm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How long silence may last, in hours, before it has its effect (section 4 of the domain)."""
+    """How long silence may last, in hours, before it has its effect (docs/law.md, section 4)."""
 
     offer_hours: int = 30 * 24
     deposit_hours: int = 72

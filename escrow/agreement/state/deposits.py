@@ -30,7 +30,7 @@ class Deposit:
     started_at: datetime
     due_at: datetime
     returned: tuple[Money, ...] = ()
-    """Confirmations that were booked and sent back, one entry each; the same one again does nothing."""
+    """Confirmations that were booked and sent back, one entry each, in their order; the same one again does nothing."""
     is_bonus: bool = False
     """Whether it is a bonus on the one milestone of its parts: it passes through no escrow and bears no fee."""
     reversal: ReversalState | None = None

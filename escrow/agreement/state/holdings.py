@@ -1,7 +1,7 @@
 """What a milestone holds, by the deposits that it came from, and how money leaves it: whole numbers of minor units only.
 
-Section 6 of the domain: the client fee beside what is held is always its share of the fee that was put in, rounded up, so
-that slicing changes nothing; and money leaves oldest deposit first, its fee included.
+docs/law.md, section 6: the client fee beside what is held is always its share of the fee that was put in, rounded up, so
+that slicing changes nothing; and money leaves oldest deposit first, the amounts by themselves and the fees by themselves.
 """
 
 from __future__ import annotations

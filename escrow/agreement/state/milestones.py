@@ -30,9 +30,9 @@ class Milestone:
     held_minor: int = 0
     held_fee_minor: int = 0
     base_minor: int = 0
-    """G of section 6: what was held right after money was last put in."""
+    """G of docs/law.md, section 6: what was held right after money was last put in."""
     base_fee_minor: int = 0
-    """F of section 6: the client fee held right after money was last put in."""
+    """F of docs/law.md, section 6: the client fee held right after money was last put in."""
     released_minor: int = 0
     """Gross: what left escrow for the freelancer, the freelancer fee included."""
     refunded_minor: int = 0

@@ -1,4 +1,4 @@
-"""Random histories of one account by random people: whatever is asked, the rules of section 1 hold after every step."""
+"""Random histories of one account by random people: after every step docs/law.md, section 1, holds, whatever was asked."""
 
 from __future__ import annotations
 

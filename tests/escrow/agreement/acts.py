@@ -13,6 +13,7 @@ from escrow.agreement.postings import is_stored
 from escrow.agreement.state import ChangeRequest, Deposit
 from escrow.agreement.state.holdings import totals
 from escrow.ids import Kind
+from escrow.money import Money
 from escrow.states import HELD, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded
 
@@ -79,8 +80,12 @@ def withdraw(story: Story, *, by: Actor = FREELANCER) -> Story:
     return story
 
 
-def reverse(story: Story, deposit_id: str) -> Story:
-    story.do(c.ReverseDeposit(contract_id=story.id, deposit_id=deposit_id, reason="fraud, they say"), PROVIDER)
+def reverse(story: Story, deposit_id: str, amount: Money | None = None) -> Story:
+    """The provider takes back the deposit's charge, or another sum."""
+    known = story.state.deposits.get(deposit_id)
+    amount = amount or story.state.money(known.charge_minor if known is not None else 1)
+    command = c.ReverseDeposit(contract_id=story.id, deposit_id=deposit_id, amount=amount, reason="fraud, they say")
+    story.do(command, PROVIDER)
     return story
 
 

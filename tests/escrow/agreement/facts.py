@@ -25,7 +25,7 @@ WINDOWS: Final = {
     "dispute_answer_hours": (168, 48, 2160),
     "mediation_hours": (720, 24, 2160),
 }
-"""Default, least and most, in hours: section 4."""
+"""Default, least and most, in hours: docs/law.md, section 4."""
 REMINDERS: Final = (168, 48, 12)
 TWO_DAYS: Final = timedelta(hours=48)
 DAY: Final = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What must hold of a contract after every step, whatever happened: section 6 of the law, and the plan's own order."""
+"""What must hold of a contract after every step, whatever happened: docs/law.md, section 6, and the plan's own order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from escrow.access import CLOCK, Actor, Side
 from escrow.agreement import commands as c
@@ -144,6 +145,31 @@ def check_times(before: Contract | None, recorded: Iterable[Recorded], around: S
                 assert milestone is None or milestone.review_due_at is None or fact.at == milestone.review_due_at
             case _:
                 pass
+
+
+CLOSING: Final = {
+    "RELEASED": ("milestone.released",),
+    "REFUNDED": ("milestone.refunded",),
+    "SETTLED": ("milestone.settled",),
+    "CANCELLED": ("milestone.cancelled", "milestone.removed"),
+    "PLANNED": ("milestone.unfunded",),
+}
+"""The events by which a milestone comes to a closed state, or loses all that it held and is planned again."""
+
+
+def check_facts(before: Contract | None, recorded: Iterable[Recorded]) -> None:
+    """A mirror that goes by the types of events is right: each way out of money, and each end, has an event of its own."""
+    state = before
+    for fact in recorded:
+        assert fact.event.type != "milestone.partly_released", "no longer written"
+        before, state = state, evolve(state, state.id if state is not None else "", fact)
+        for old in before.milestones if before is not None else ():
+            new = state.milestone(old.id)
+            assert new is not None
+            emptied = new.state.value == "PLANNED" and old.held_minor > 0
+            if new.state is not old.state and (new.state.value in CLOSED or emptied):
+                assert fact.event.type in CLOSING[new.state.value]
+                assert getattr(fact.event, "milestone_id") == old.id  # noqa: B009 - the union has no common base
 
 
 def way_out(state: Contract, around: Surroundings, side: Side) -> bool:

@@ -222,7 +222,7 @@ class Model(Refusals):
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")
             case c.ReverseDeposit():
-                self._take_back(self.charges[command.deposit_id], now)
+                self._take_back(self.charges[command.deposit_id], command.amount, now)
             case c.ResolveReversal():
                 charge = self.charges[command.deposit_id]
                 if command.outcome is ReversalOutcome.WON:

@@ -1,4 +1,4 @@
-"""The plan in the model, and what one side asks the other to change of it: section 3 of the law, told a second time."""
+"""The plan in the model, and what one side asks the other to change of it: docs/law.md, section 3, told a second time."""
 
 from __future__ import annotations
 

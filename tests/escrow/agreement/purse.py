@@ -1,4 +1,4 @@
-"""How money comes, leaves and is taken back in the model: section 6 of the law, told a second time."""
+"""How money comes, leaves and is taken back in the model: docs/law.md, section 6, told a second time."""
 
 from __future__ import annotations
 
@@ -140,12 +140,19 @@ class Purse(Facts):
 
     # -- chargebacks ----------------------------------------------------------------------------------------------
 
-    def _take_back(self, charge: Charge, now: datetime) -> None:
-        """The provider reverses a deposit: whatever holds its money stands still."""
-        if charge.state != "CONFIRMED" or charge.reversal is not None:
+    def _what_came(self, charge: Charge) -> Money | None:
+        """What there is to take back: the charge if it was confirmed, else the first sum that came and went back."""
+        if charge.state == "CONFIRMED":
+            return Money(charge.sum, self.currency)
+        return charge.returned[0] if charge.returned else None
+
+    def _take_back(self, charge: Charge, amount: Money, now: datetime) -> None:
+        """The provider reverses a deposit: whatever holds its money stands still, and nothing does if it was sent back."""
+        came = self._what_came(charge)
+        if came is None or charge.reversal is not None or (charge.state != "CONFIRMED" and amount != came):
             return
         charge.reversal = "OPEN"
-        self._book("chargeback", "clearing", charge.sum)
+        self._book("chargeback", "clearing", came.minor, came.currency)
         for piece in self.pieces:
             if charge.id in piece.parts and not piece.frozen:
                 piece.frozen = True
@@ -154,7 +161,9 @@ class Purse(Facts):
 
     def _won(self, charge: Charge, now: datetime) -> None:
         charge.reversal = "WON"
-        self._book("clearing", "chargeback", charge.sum)
+        came = self._what_came(charge)
+        assert came is not None
+        self._book("clearing", "chargeback", came.minor, came.currency)
         if charge.forfeited:
             self._book("chargeback", self._payable(Side.CLIENT), charge.forfeited)
             self._send_back(charge.forfeited)

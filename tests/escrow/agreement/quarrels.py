@@ -1,4 +1,4 @@
-"""Refund requests, endings and disputes in the model: sections 3 and 5 of the law, told a second time."""
+"""Refund requests, endings and disputes in the model: docs/law.md, section 3 and section 5, told a second time."""
 
 from __future__ import annotations
 

@@ -67,6 +67,7 @@ class Referee:
             return
         self.model = forecast
         invariants.check_times(before, done.recorded, around)
+        invariants.check_facts(before, done.recorded)
         self.fold(done)
         self.name_orders()
         self.name_wishes()

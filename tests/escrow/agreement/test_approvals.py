@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from escrow.access import Side
 from escrow.agreement.decisions.holdings import RETURNS_MAX
+from escrow.agreement.events import MilestoneReleased
 from escrow.agreement.state import Fees
 from escrow.money import Money
 from escrow.states import DepositState
@@ -27,7 +28,7 @@ def two(*amounts: str, **stage: object) -> Story:
 
 def test_a_smaller_approval_releases_that_much_and_rolls_the_rest_forward() -> None:
     story = approve(two(), amount="60.00")
-    assert story.happened() == ["milestone.rolled_forward", "milestone.partly_released", "milestone.activated"]
+    assert story.happened() == ["milestone.rolled_forward", "milestone.released", "milestone.activated"]
     first, second = story.state.milestones
     assert (first.state, first.amount_minor, first.released_minor, first.rolled_minor) == (
         "RELEASED",
@@ -39,6 +40,9 @@ def test_a_smaller_approval_releases_that_much_and_rolls_the_rest_forward() -> N
     assert (first.client_fee_minor, second.held_fee_minor) == (1_80, 1_20 + 1_50)
     assert (second.base_minor, second.base_fee_minor) == (90_00, 2_70)
     assert story.payable(Side.FREELANCER) == 54_00
+    released = story.log[-2].event
+    assert isinstance(released, MilestoneReleased)
+    assert (released.reason, released.amount.minor, released.client_fee.minor) == ("APPROVED", 60_00, 1_80)
     sound(story)
 
 
@@ -227,7 +231,7 @@ def test_a_smaller_approval_may_come_with_a_bonus() -> None:
     story = approve(two(), amount="1.00", bonus="1.00")
     assert story.happened() == [
         "milestone.rolled_forward",
-        "milestone.partly_released",
+        "milestone.released",
         "bonus.started",
         "milestone.activated",
     ]

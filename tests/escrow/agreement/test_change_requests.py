@@ -120,6 +120,17 @@ def test_a_request_that_no_longer_fits_is_refused_changes_nothing_and_is_stale_f
         assert (answer(story).code(), story.happened()) == ("INVALID_STATE", [])
 
 
+def test_only_the_acceptance_that_finds_a_request_stale_says_so_and_a_later_one_meets_a_wrong_state() -> None:
+    story = of_every_kind().remove(2)
+    assert (accept(story).code(), story.happened()) == ("STALE_CHANGE_REQUEST", ["change_request.stale"])
+    for _ in range(2):
+        assert (accept(story).code(), story.happened()) == ("INVALID_STATE", [])
+    story = file(active("1.00", "2.00").pay(1), c.AddChange(milestone=Story().draft("5.00"))).end(
+        by=FREELANCER, giving_up="1.00"
+    )
+    assert (request(story).state, accept(story).code()) == ("STALE", "INVALID_STATE")
+
+
 def test_a_stale_request_stays_written_beside_the_deadlines_that_were_due() -> None:
     story = active("100.00", "50.00").pay(1).submit(1)
     file(story, edit(story, 2, title="Bigger")).fund(2).wait(14 * 24 * HOUR)
@@ -197,10 +208,16 @@ def test_the_client_only_asks_to_amend() -> None:
         c.AddChange(milestone=story.draft()),
     ):
         assert (file(story, change, by=CLIENT).code(), story.happened()) == ("INVALID_INPUT", [])
-    assert file(story, edit(story, 1, title="T"), by=CLIENT).code() == "MILESTONE_LOCKED"
     assert file(story, amend(story, due_on=LATER), by=CLIENT).code() is None
     accept(story, by=FREELANCER)
     assert (story.happened(), story.milestone().due_on) == (["change_request.accepted", "milestone.amended"], LATER)
+
+
+def test_a_client_that_asks_to_edit_finds_a_locked_milestone_locked_and_a_planned_one_its_own_to_edit() -> None:
+    story = active("100.00", "50.00").pay(1)
+    for position, code in ((1, "MILESTONE_LOCKED"), (2, "INVALID_INPUT")):
+        for change in (edit(story, position, title="T"), remove(story, position), move(story, position, position)):
+            assert (file(story, change, by=CLIENT).code(), story.happened()) == (code, [])
 
 
 @pytest.mark.parametrize("hold", ["none", "refund", "dispute"])

@@ -22,7 +22,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
-from tests.escrow.agreement.facts import DECIMALS
+from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
 from tests.escrow.agreement.referee import Referee
@@ -285,11 +285,19 @@ class Histories(Moves, RuleBasedStateMachine):
         deposit_id = named(Kind.DEPOSIT, 9) if says == "unknown" else charge.id
         actor = CLIENT if says == "stranger" else PROVIDER
         if says == "taken back":
-            self.play(c.ReverseDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="not me"), actor)
+            self.reverse(charge, which)
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
             self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
+
+    def reverse(self, charge: Charge, which: int) -> None:
+        """Mostly by the sum that came; now and then by another."""
+        came = self.model._what_came(charge) or Money(charge.sum, self.model.currency)
+        taken = replace(came, minor=came.minor + 1) if which % 5 == 4 else came
+        self.play(
+            c.ReverseDeposit(contract_id=self.story.id, deposit_id=charge.id, amount=taken, reason="not me"), PROVIDER
+        )
 
     @precondition(lambda self: self.model.sendings)
     @rule(which=INDEX, paid=st.booleans(), actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, FREELANCER]))

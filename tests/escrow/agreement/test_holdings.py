@@ -59,7 +59,9 @@ def test_the_fee_beside_what_is_held_is_its_share_rounded_up(price: int, bps: in
 
 
 @given(st.lists(prices, min_size=1, max_size=5), points, st.integers(0, 10**12))
-def test_money_leaves_oldest_deposit_first_and_its_fee_along(given_: list[int], bps: int, wanted: int) -> None:
+def test_money_leaves_oldest_deposit_first_with_its_difference_of_the_fee(
+    given_: list[int], bps: int, wanted: int
+) -> None:
     lots = tuple(Lot(f"dep_{number}", price, fee(price, bps)) for number, price in enumerate(given_, start=1))
     price, whole_fee = totals(lots)
     holding = Holding(price, price, whole_fee)
@@ -72,6 +74,13 @@ def test_money_leaves_oldest_deposit_first_and_its_fee_along(given_: list[int], 
     assert touched == [lot.deposit_id for lot in lots][: len(touched)]
     for lot in lots[: max(0, len(touched) - 1)]:
         assert lot.amount_minor == sum(one.amount_minor for one in taken if one.deposit_id == lot.deposit_id)
+
+
+def test_the_oldest_deposit_goes_first_for_amounts_and_fees_apart() -> None:
+    lots = (Lot("dep_1", 10, 1), Lot("dep_2", 10, 3))
+    taken, left = take(lots, 5, 2)
+    assert taken == (Lot("dep_1", 5, 1), Lot("dep_2", 0, 1))
+    assert left == (Lot("dep_1", 5, 0), Lot("dep_2", 10, 2))
 
 
 def test_no_more_leaves_than_is_held() -> None:

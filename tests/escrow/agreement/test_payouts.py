@@ -72,6 +72,11 @@ def test_nothing_payable_is_nothing_to_pay_out() -> None:
     assert earned().payout().payout().code() == "INSUFFICIENT_FUNDS"
 
 
+@pytest.mark.parametrize("amount", ["0", "-1", "1.001"])
+def test_where_nothing_is_payable_an_amount_that_is_no_sum_is_still_bad_input(amount: str) -> None:
+    assert (active().payout(amount).code(), active().payout("1.00").code()) == ("INVALID_INPUT", "INSUFFICIENT_FUNDS")
+
+
 def test_what_the_whole_fee_ate_leaves_nothing_to_pay_out() -> None:
     story = active("100.00", fees=Fees(freelancer_bps=10_000)).pay().approve()
     assert (story.state.state, story.payout().code()) == ("COMPLETED", "INSUFFICIENT_FUNDS")

@@ -235,7 +235,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Case], list[Fault]]]] = {
     ),
     "propose to a disabled account": (propose, [ROLE, OTHER_DISABLED, SHARED_MEMBER, NO_PLAN]),
 }  # fmt: skip
-"""Each command that is in order, and what can be wrong with it, in the order of section 3."""
+"""Each command that is in order, and what can be wrong with it, in the order of docs/law.md, section 3."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -301,7 +301,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Case], list[Fault]]]] = {
     ),
     "withdraw an ending": (withdraw_end, [UNSEEN, ROLE, SCOPE, CONTRACT_STATE, MONEY_WENT, LONG_MESSAGE]),
 }  # fmt: skip
-"""Each command that is in order, and what can be wrong with it, in the order of section 3."""
+"""Each command that is in order, and what can be wrong with it, in the order of docs/law.md, section 3."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)

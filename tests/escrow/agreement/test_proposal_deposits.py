@@ -9,7 +9,7 @@ import pytest
 from escrow.access import AccountType, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Party
-from tests.escrow.agreement.acts import deposit, fund_all, refund_orders, sound
+from tests.escrow.agreement.acts import LOST, deposit, fund_all, refund_orders, resolve, reverse, sound
 from tests.escrow.agreement.stage import CLIENT, CLIENT_ID, FREELANCER, HOUR, Story, active
 
 ALL = c.Terms(title="A website", currency="USD", deposit_term=DepositTerm.ALL)
@@ -152,6 +152,19 @@ def test_under_all_no_single_milestone_is_funded_until_everything_was() -> None:
     fund_all(story).confirm().add("5.00")
     assert story.fund(3).code() == "OUT_OF_SEQUENCE", "its turn to be funded comes later, but nothing else bars it"
     assert story.approve(1).approve(2).fund(3).code() is None
+    sound(story)
+
+
+def test_under_all_a_deposit_for_everything_counts_as_confirmed_also_after_it_was_lost() -> None:
+    story = fund_all(proposed("1.00", "2.00", terms=ALL).accept()).confirm()
+    everything = deposit(story).id
+    resolve(reverse(story, everything), everything, LOST)
+    assert story.states() == ["REFUNDED", "REFUNDED"]
+    assert story.add("5.00").fund(3).code() is None
+    story = fund_all(proposed("1.00", "2.00", terms=ALL)).confirm()
+    resolve(reverse(story, deposit(story).id), deposit(story).id, LOST)
+    assert story.states() == ["PLANNED", "PLANNED"]
+    assert story.fund(revision=1).code() is None
     sound(story)
 
 

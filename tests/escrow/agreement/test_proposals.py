@@ -211,7 +211,7 @@ def test_nobody_proposes_to_an_account_that_does_not_exist(missing: str, by: Act
     assert Story(**{missing: None}).propose(by=by).code() == "NOT_FOUND"  # type: ignore[arg-type]
 
 
-def test_a_freelancer_is_an_individual_or_an_agency_and_the_operator_is_no_party() -> None:
+def test_a_freelancer_is_an_individual_or_an_agency() -> None:
     for account_type, code in (
         (AccountType.INDIVIDUAL, None),
         (AccountType.AGENCY, None),
@@ -221,10 +221,14 @@ def test_a_freelancer_is_an_individual_or_an_agency_and_the_operator_is_no_party
         assert story.freelancer is not None
         story.freelancer = replace(story.freelancer, type=account_type)
         assert story.propose().code() == code
+
+
+@pytest.mark.parametrize("side", ["client", "freelancer"])
+def test_the_operators_account_is_no_party(side: str) -> None:
     story = Story()
-    assert story.client is not None
-    story.client = replace(story.client, is_operator=True)
-    assert story.propose().code() == "INVALID_INPUT"
+    party = getattr(story, side)
+    setattr(story, side, replace(party, is_operator=True))
+    assert (story.propose(by=CLIENT).code(), story.contract) == ("INVALID_INPUT", None)
 
 
 def test_what_was_proposed_is_in_the_log_whole() -> None:

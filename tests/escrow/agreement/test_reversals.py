@@ -10,9 +10,10 @@ import pytest
 from escrow.access import CLOCK, Side
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import deadlines, next_deadline
-from escrow.agreement.events import MilestoneRefunded
+from escrow.agreement.events import DepositReversed, MilestoneRefunded, MilestoneUnfunded
 from escrow.agreement.state import Fees
 from escrow.ids import Kind
+from escrow.money import Money
 from tests.escrow.agreement.acts import (
     LOST,
     WON,
@@ -47,18 +48,72 @@ def test_a_reversal_books_the_charge_and_freezes_what_holds_its_money() -> None:
     sound(story)
 
 
-def test_a_reversal_is_reported_once_and_only_of_what_was_confirmed() -> None:
+def test_a_reversal_is_reported_once_and_only_of_what_came() -> None:
     story, first = frozen()
     assert reverse(story, first).happened() == []
     resolve(story, first, WON)
     assert reverse(story, first).happened() == []
     story = active("1.00").fund(1)
     assert reverse(story, deposit(story).id).happened() == []
-    story.cancel_funding().confirm(deposit_id=deposit(story).id)
+    story.cancel_funding()
     assert reverse(story, deposit(story).id).happened() == []
     assert reverse(story, named(Kind.DEPOSIT, 1)).code() == "NOT_FOUND"
-    story.do(c.ReverseDeposit(contract_id=story.id, deposit_id=deposit(story).id, reason=""), CLIENT)
+    one = Money(1, "USD")
+    story.do(c.ReverseDeposit(contract_id=story.id, deposit_id=deposit(story).id, amount=one, reason=""), CLIENT)
     assert story.code() == "FORBIDDEN"
+
+
+def _late(story: Story) -> Story:
+    return story.fund(1).wait(4 * DAY).sweep().confirm(deposit_id=deposit(story).id)
+
+
+def _late_bonus(story: Story) -> Story:
+    approve(story.pay(1), bonus="5.00")
+    bonus = deposit(story).id
+    return story.wait(4 * DAY).sweep().confirm(deposit_id=bonus)
+
+
+SENT_BACK: dict[str, tuple[Callable[[Story], Story], Money]] = {
+    "late": (_late, Money(103_00, "USD")),
+    "cancelled": (lambda s: s.fund(1).cancel_funding().confirm(deposit_id=deposit(s).id), Money(103_00, "USD")),
+    "refused first": (lambda s: s.fund(1).fail().confirm(deposit_id=deposit(s).id), Money(103_00, "USD")),
+    "another sum": (lambda s: s.fund(1).confirm(amount=Money(99, "USD")), Money(99, "USD")),
+    "another currency": (lambda s: s.fund(1).confirm(amount=Money(103_00, "EUR")), Money(103_00, "EUR")),
+    "a late bonus": (_late_bonus, Money(5_00, "USD")),
+}
+
+
+@pytest.mark.parametrize("why", SENT_BACK)
+def test_a_chargeback_of_what_was_sent_back_is_the_platforms_loss_until_it_is_won(why: str) -> None:
+    for outcome in (WON, LOST):
+        send_back, came = SENT_BACK[why]
+        story = send_back(active("100.00", "50.00"))
+        one, returns, states = deposit(story).id, refund_orders(story), story.states()
+        assert story.state.deposits[one].returned == (came,)
+        reverse(story, one, came)
+        event = story.log[-1].event
+        assert isinstance(event, DepositReversed)
+        assert (story.happened(), event.amount, event.milestone_ids) == (["deposit.reversed"], came, ())
+        assert story.books()[f"chargeback:{came.currency}", came.currency] == -came.minor
+        assert not any(milestone.is_frozen for milestone in story.state.milestones)
+        assert reverse(story, one, came).happened() == []
+        assert resolve(story, one, outcome, by=CLIENT).code() == "FORBIDDEN"
+        assert resolve(story, one, outcome).happened() == ["deposit.reversal_resolved"]
+        lost = 0 if outcome is WON else came.minor
+        assert story.books()[f"chargeback:{came.currency}", came.currency] == -lost
+        assert (refund_orders(story), story.states()) == (returns, states), "nothing goes to the client once more"
+        assert resolve(story, one, outcome).code() == "INVALID_STATE"
+        sound(story)
+
+
+def test_of_what_was_sent_back_only_the_sum_that_came_first_is_known_to_be_taken_back() -> None:
+    story = active("100.00").fund(1).confirm(amount=Money(99, "USD"))
+    one = deposit(story).id
+    story.confirm(deposit_id=one, amount=Money(98, "USD"))
+    for amount in (Money(98, "USD"), Money(99, "EUR"), Money(103_00, "USD")):
+        assert reverse(story, one, amount).happened() == []
+    assert reverse(story, one, Money(99, "USD")).happened() == ["deposit.reversed"]
+    sound(story)
 
 
 def test_what_moves_money_is_refused_while_it_is_frozen_concessions_too() -> None:
@@ -274,6 +329,10 @@ def test_losing_resolves_a_dispute_and_overtakes_a_refund_request() -> None:
 def test_on_a_proposal_what_is_lost_leaves_the_milestone_planned_to_be_funded_again() -> None:
     story = Story().propose("100.00", by=CLIENT).fund(revision=1).confirm()
     resolve(reverse(story, deposit(story).id), deposit(story).id, LOST)
+    assert story.happened() == ["deposit.reversal_resolved", "milestone.unfunded"]
+    event = story.log[-1].event
+    assert isinstance(event, MilestoneUnfunded)
+    assert (event.lost.minor, event.lost_fee.minor, event.amount.minor, event.returns) == (100_00, 3_00, 0, ())
     assert (story.states(), story.milestone().deposit_id) == (["PLANNED"], None)
     assert story.books()["chargeback:USD", "USD"] == 0
     story.fund(revision=1).confirm().accept()

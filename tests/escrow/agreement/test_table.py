@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from escrow.access import PERMISSIONS, Actor, Role, Side
+from escrow.access import Actor, Role, Side
 from escrow.agreement import commands as c
 from escrow.agreement.naming import subject_id_of
 from escrow.agreement.permit import permit
-from escrow.rules import TRANSITIONS, Action
+from escrow.rules import RULES, Action
 from escrow.states import ContractState, Hold, MilestoneState
 from tests.escrow.agreement.stage import (
     CLIENT,
@@ -144,31 +144,31 @@ def judge(action: Action, cell: Cell, side: Side | None, actor: Actor, lawful: s
 
 
 def assert_it_did_what_its_row_says(action: Action, story: Story, milestone_id: str, told: str) -> None:
-    row, done = TRANSITIONS[action], story.last
+    rule, done = RULES[action], story.last
     assert done is not None
     assert done.after is not None
     # In mediation one side alone only agrees to withdraw.
     one_of_two = action is Action.WITHDRAW_DISPUTE and "dispute.withdrawal_agreed" in story.happened()
-    assert row.event in story.happened() or one_of_two, told
-    if isinstance(row.to, ContractState):
-        assert done.after.state is row.to, told
-    elif isinstance(row.to, MilestoneState):
+    assert rule.event in story.happened() or one_of_two, told
+    if isinstance(rule.to, ContractState):
+        assert done.after.state is rule.to, told
+    elif isinstance(rule.to, MilestoneState):
         after = done.after.milestone(milestone_id)
         assert after is not None
-        assert after.state is row.to, told
+        assert after.state is rule.to, told
 
 
 def test_the_tables_of_the_core_say_the_same_as_the_law_written_here() -> None:
-    assert set(TRANSITIONS) == set(PERMISSIONS) == {*LAW, Action.PROPOSE} == set(Action)
+    assert set(RULES) == {*LAW, Action.PROPOSE} == set(Action)
     for action, law in LAW.items():
-        row, permission = TRANSITIONS[action], PERMISSIONS[action]
-        assert {side.value for side in permission.sides} == set(law.sides.split())
-        assert (permission.role, permission.scope) == (law.role, law.scope)
-        assert {state.value for state in row.contract or ()} == set(law.contract.split())
-        assert {state.value for state in row.milestone or ()} == set(law.milestone.split())
-        assert {hold.value for hold in row.holds} == set(law.holds.split())
-        assert row.while_ending == (action not in NOT_WHILE_ENDING)
-        others = (["mediator"] if permission.mediators else []) + (["operator"] if permission.operator else [])
+        rule = RULES[action]
+        assert {side.value for side in rule.sides} == set(law.sides.split())
+        assert (rule.role, rule.scope) == (law.role, law.scope)
+        assert {state.value for state in rule.contract or ()} == set(law.contract.split())
+        assert {state.value for state in rule.milestone or ()} == set(law.milestone.split())
+        assert {hold.value for hold in rule.holds} == set(law.holds.split())
+        assert rule.while_ending == (action not in NOT_WHILE_ENDING)
+        others = (["mediator"] if rule.mediators else []) + (["operator"] if rule.operator else [])
         assert others == law.others.split()
 
 
@@ -182,10 +182,10 @@ def test_each_role_may_all_that_a_lower_one_may_and_only_an_owner_handles_payout
 
 
 def test_only_concessions_work_under_a_hold_and_whatever_moves_money_is_marked() -> None:
-    assert {action for action, row in TRANSITIONS.items() if Hold.DISPUTE in row.holds} == {
+    assert {action for action, rule in RULES.items() if Hold.DISPUTE in rule.holds} == {
         Action.APPROVE, Action.GIVE_REFUND
     }  # fmt: skip
-    assert {action for action, row in TRANSITIONS.items() if row.moves_money} == {
+    assert {action for action, rule in RULES.items() if rule.moves_money} == {
         Action.APPROVE, Action.GIVE_REFUND, Action.ACCEPT_REFUND, Action.ACCEPT_CLAIM, Action.ACCEPT_SETTLEMENT,
         Action.DECIDE_DISPUTE,
     }  # fmt: skip

@@ -17,16 +17,17 @@ from zoneinfo import available_timezones
 import pytest
 
 from escrow import codec, errors, log
-from escrow.access import PERMISSIONS, Actor, ActorKind
+from escrow.access import Actor, ActorKind
 from escrow.agreement import commands, decisions, folds, postings, step
+from escrow.agreement.deadlines import DeadlineKind
 from escrow.agreement.decisions.holdings import RETURNS_MAX
-from escrow.agreement.events import CATALOGUE, Event, Recorded
+from escrow.agreement.events import CATALOGUE, Event, MilestonePartlyReleased, Recorded
 from escrow.agreement.inputs import WINDOW_BOUNDS
 from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.rules import AUTOMATIC, TRANSITIONS, Action
+from escrow.rules import AUTOMATIC, RULES, Action, Rule
 from escrow.states import ChangeRequestState, ContractState, DisputeState, MilestoneState, RefundState
 from tests.escrow.agreement.stage import Story, folded, named
 from tests.escrow.agreement.tour import STORIES
@@ -37,8 +38,9 @@ LAWFUL_NAMES: Final = """
 contract.proposed contract.revised contract.accepted contract.declined contract.withdrawn contract.expired
 contract.completed contract.end_requested contract.end_withdrawn contract.ended contract.dormant
 milestone.added milestone.edited milestone.amended milestone.moved milestone.removed milestone.cancelled milestone.funded
-milestone.activated milestone.submitted milestone.changes_requested milestone.released milestone.partly_released
-milestone.rolled_forward milestone.refunded milestone.partly_refunded milestone.settled milestone.deadline_approaching
+milestone.unfunded milestone.activated milestone.submitted milestone.changes_requested milestone.released
+milestone.partly_released milestone.rolled_forward milestone.refunded milestone.partly_refunded milestone.settled
+milestone.deadline_approaching
 deposit.started deposit.confirmed deposit.failed deposit.abandoned deposit.returned deposit.reversed
 deposit.reversal_resolved bonus.started bonus.paid bonus.failed change_request.filed change_request.accepted
 change_request.declined change_request.withdrawn change_request.stale refund.requested refund.accepted refund.declined
@@ -47,13 +49,17 @@ dispute.rejected dispute.mediation_started dispute.settlement_offered dispute.se
 dispute.withdrawal_agreed dispute.resolved dispute.withdrawn dispute.overdue update.posted payout.started payout.paid
 payout.failed
 """.split()
-"""Section 7 of the law, as far as the core goes."""
+"""docs/law.md, section 7, as far as the core goes."""
 
 OUR_NAMES: Final = ["payouts.changed"]
 """Facts that the law has no name for."""
 
 CLASSES: Final = sorted(CATALOGUE.values(), key=lambda event: (event.type, event.schema_version))
 each_event = pytest.mark.parametrize("event_class", CLASSES, ids=lambda event: f"{event.type} {event.schema_version}")
+
+
+NO_LONGER_WRITTEN: Final = {MilestonePartlyReleased}
+"""Folded for ever, met in golden histories alone."""
 
 
 def every_recorded_event() -> list[Recorded]:
@@ -69,10 +75,9 @@ def test_the_catalogue_has_the_laws_names_and_each_class_once() -> None:
 
 def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist() -> None:
     types = {event.type for event in CLASSES}
-    for action, row in TRANSITIONS.items():
-        assert row.action is action
-        assert row.event in types
-        assert action in PERMISSIONS
+    for action, rule in RULES.items():
+        assert rule.action is action
+        assert rule.event in types
     for change in AUTOMATIC:
         assert change.event in types
         states: type[StrEnum] = {
@@ -88,7 +93,7 @@ def test_every_transition_names_an_event_of_the_catalogue_and_states_that_exist(
 
 def test_the_stories_of_the_tour_meet_every_event() -> None:
     met = {type(recorded.event) for recorded in every_recorded_event()}
-    assert met == set(CLASSES)
+    assert met == set(CLASSES) - NO_LONGER_WRITTEN
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -151,7 +156,7 @@ def test_every_payload_schema_describes_what_is_written_and_nothing_else(event_c
     schema = codec.payload_schema(event_class)
     json.dumps(schema)
     written = [one.event for one in every_recorded_event() if type(one.event) is event_class]
-    assert written
+    assert bool(written) == (event_class not in NO_LONGER_WRITTEN)
     for event in [*written, largest(event_class)]:
         data, texts = codec.encode(event)
         stored = data | ({"texts": dict.fromkeys(texts, "0" * 64)} if texts else {})
@@ -193,8 +198,30 @@ def test_every_command_of_a_party_has_an_action_of_its_own_and_every_command_a_d
     assert set(decisions.DECISIONS) == {*commands.PARTY_COMMANDS.values(), *commands.REPORTS}
 
 
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_command_and_the_decision_of_an_action_stand_in_the_files_of_its_noun(rule: Rule) -> None:
+    command = commands.PARTY_COMMANDS[rule.action]
+    decision: Any = decisions.DECISIONS[command]
+    assert command.__module__ == f"escrow.agreement.commands.{rule.noun}"
+    assert (decision.__module__, decision.__name__) == (
+        f"escrow.agreement.decisions.{rule.noun}",
+        rule.action.value.lower(),
+    )
+
+
+@each_event
+def test_an_event_is_folded_in_the_file_of_its_noun(event_class: type[Event]) -> None:
+    noun = event_class.__module__.rpartition(".")[2]
+    folded_there = getattr(folds, noun).FOLDS
+    assert event_class in folded_there or event_class.type == "contract.proposed"
+
+
 def _is_a_party_command(one: object) -> TypeGuard[type[commands.PartyCommand]]:
     return isinstance(one, type) and issubclass(one, commands.PartyCommand) and one is not commands.PartyCommand
+
+
+def test_every_clock_does_something_when_it_rings() -> None:
+    assert set(step._RINGS) == set(DeadlineKind)
 
 
 def test_every_window_has_bounds_around_its_default() -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from escrow.access import PERMISSIONS, PROVIDER, Actor
+from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
 from escrow.agreement.permit import permit
 from escrow.errors import NotFound
 from escrow.ids import Kind
-from escrow.rules import Action
+from escrow.rules import RULES, Action
 from tests.escrow.agreement.stage import CLIENT, HOUR, NOWHERE, OPERATOR, STRANGER, Story, active, named
 
 ELSEWHERE = named(Kind.CONTRACT, 7)
@@ -44,7 +44,7 @@ def test_a_stranger_does_not_even_apply_what_is_due() -> None:
 
 def test_the_operator_sees_a_contract_and_may_do_none_of_what_its_parties_do() -> None:
     story = active()
-    for action in (action for action in Action if not PERMISSIONS[action].operator):
+    for action in (action for action in Action if not RULES[action].operator):
         refusal = permit(story.state, action, story.milestone().id, actor=OPERATOR, around=story.around())
         assert refusal is not None
         assert refusal.code == "FORBIDDEN", action

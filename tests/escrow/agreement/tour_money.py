@@ -10,6 +10,7 @@ from typing import Final
 
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment, DepositTerm, Fees
+from escrow.money import Money
 from tests.escrow.agreement.acts import (
     LOST,
     WON,
@@ -121,10 +122,24 @@ def lost_on_a_proposal() -> Story:
     return story.accept()
 
 
+def taken_back_after_it_was_sent_back() -> Story:
+    """What came too late and another sum, both sent back and then taken back by the bank: one is won, one is lost."""
+    story = active("100.00", "50.00", fees=Fees(client_bps=333, freelancer_bps=1000)).fund(1)
+    late = deposit(story).id
+    story.wait(HOUR).cancel_funding().wait(HOUR).confirm(deposit_id=late).wait(HOUR).fund(1)
+    other = deposit(story).id
+    came = Money(99_99, "EUR")
+    story.wait(HOUR).confirm(amount=came).wait(HOUR)
+    reverse(reverse(story, late).wait(HOUR), other, came).wait(HOUR)
+    resolve(story, late, WON).wait(HOUR)
+    return resolve(story, other, LOST).pay(1)
+
+
 MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "funded-proposals": funded_proposals,
     "changed-by-request": changed_by_request,
-    "approved-with-less-and-more": approved_with_less_and_more,
-    "taken-back-by-the-bank": taken_back_by_the_bank,
-    "lost-on-a-proposal": lost_on_a_proposal,
+    "approved-with-less-and-released": approved_with_less_and_more,
+    "reversed-won-and-lost": taken_back_by_the_bank,
+    "unfunded-on-a-proposal": lost_on_a_proposal,
+    "taken-back-after-it-was-sent-back": taken_back_after_it_was_sent_back,
 }

@@ -180,7 +180,7 @@ def paying(scene: Scene, *, reversals: bool) -> Iterator[Move]:
         if one.state is DepositState.STARTED:
             yield c.ConfirmDeposit(contract_id=contract.id, deposit_id=one.id, amount=charge), PROVIDER
         elif reversals and one.state is DepositState.CONFIRMED and one.reversal is None:
-            yield c.ReverseDeposit(contract_id=contract.id, deposit_id=one.id, reason="x"), PROVIDER
+            yield c.ReverseDeposit(contract_id=contract.id, deposit_id=one.id, amount=charge, reason="x"), PROVIDER
         elif one.is_argued_about:
             for outcome in ReversalOutcome:
                 yield c.ResolveReversal(deposit_id=one.id, outcome=outcome), OPERATOR

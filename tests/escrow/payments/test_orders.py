@@ -473,20 +473,42 @@ async def test_a_deposit_that_nobody_waited_for_and_that_was_taken_back_is_nobod
     assert await deal.balance("clearing") == 0
 
 
-async def test_a_deposit_that_was_sent_back_and_taken_back_is_left_to_a_person(deal: Deal, sandbox: Sandbox) -> None:
+async def test_a_deposit_that_was_sent_back_and_taken_back_is_booked_once_as_a_loss(
+    deal: Deal, sandbox: Sandbox
+) -> None:
     order_id = await deal.fund("tok_reverse")
+    await send_back(deal, sandbox, order_id)
+    await taken_back()
+    for _ in range(2):
+        await orders.nudge([order_id])
+        await work(sandbox, until=finished(order_id))
+    assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned", "deposit.reversed"]
+    assert await deal.balance("chargeback") == -100_00
+    assert await deal.balance("clearing") == 100_00, "it came once and left twice"
+    assert await fetch_value("SELECT count(*) FROM milestones WHERE frozen_at IS NOT NULL") == 0
+    assert (await order(order_id))["last_error"] is None
+
+
+async def test_of_a_deposit_that_was_sent_back_another_sum_is_left_to_a_person(deal: Deal, sandbox: Sandbox) -> None:
+    order_id = await deal.fund("tok_reverse")
+    await send_back(deal, sandbox, order_id)
+    await taken_back()
+    await fetch("UPDATE sandbox_charges SET amount_minor = 1 WHERE kind = 'DEPOSIT'")
+    await orders.nudge([order_id])
+    (claimed,) = await orders.claim(10)
+    assert await orders.attend(claimed, sandbox)
+    assert "100.00 USD came first" in (await order(order_id))["last_error"]
+    assert (await order(order_id))["due_at"] is not None
+    assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned"]
+
+
+async def send_back(deal: Deal, sandbox: Sandbox, order_id: str) -> None:
+    """The deposit is cancelled, comes all the same, and what came is paid back to the client."""
     (claimed,) = await orders.claim(10)
     await deal.cancel()
     assert await orders.attend(claimed, sandbox)
     await work(sandbox, until=finished(order_id))
     await work(sandbox, until=finished(await returned(deal)))
-    await taken_back()
-    await orders.nudge([order_id])
-    (claimed,) = await orders.claim(10)
-    assert await orders.attend(claimed, sandbox)
-    assert "sent back already" in (await order(order_id))["last_error"]
-    assert (await order(order_id))["due_at"] is not None
-    assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned"]
 
 
 async def test_a_bonus_is_charged_paid_on_and_needs_no_escrow(deal: Deal, sandbox: Sandbox) -> None:

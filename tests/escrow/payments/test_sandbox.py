@@ -9,7 +9,7 @@ import pytest
 from escrow.database import fetch, fetch_value
 from escrow.money import Money
 from escrow.payments.provider import Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
-from escrow.payments.sandbox import AMOUNTS, TOKENS, KeyReused, Sandbox
+from escrow.payments.sandbox import AMOUNTS, TOKENS, KeyReused, Pace, Result, Sandbox
 
 KEY = "pay_1"
 SUM = Money(125_000, "USD")
@@ -91,6 +91,12 @@ async def test_a_deposit_that_is_taken_back_has_succeeded_first(sandbox: Sandbox
     assert found.amount == SUM
     assert await sandbox.notices() == [KEY]
     assert await deposit(sandbox, "tok_reverse") == Succeeded(SUM)
+
+
+async def test_a_slow_deposit_that_is_taken_back_succeeds_late_first(sandbox: Sandbox) -> None:
+    behaviour = TOKENS["tok_slow_reverse"]
+    assert (behaviour.result, behaviour.pace, behaviour.notices) == (Result.REVERSED, Pace.SLOW, 2)
+    assert await deposit(sandbox, "tok_slow_reverse") == Pending()
 
 
 async def test_the_wrong_amount_is_never_nothing_and_never_the_right_one(sandbox: Sandbox) -> None:
