@@ -12,7 +12,7 @@ from typing import Final
 from escrow.agreement import state
 from escrow.agreement.commands import PARTY_COMMANDS
 from escrow.agreement.events import CATALOGUE
-from escrow.rules import RULES
+from escrow.rules import RULES, Action
 from tests.house import measures
 
 FIELD_MAX: Final = 4
@@ -49,7 +49,7 @@ def _fields() -> list[str]:
     return sorted(name for name, count in names.items() if count == 1 and name.count("_"))
 
 
-def _files_of(action: str) -> set[Path]:
+def _files_of(action: Action) -> set[Path]:
     rule = RULES[action]
     event = CATALOGUE[rule.event, 1].__name__
     naming = _naming(f"Action.{rule.action.name}", measures.sources()) | _naming(
