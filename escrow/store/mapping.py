@@ -85,7 +85,7 @@ def _of_owner(owner: type, column: str) -> str:
     """The owner's attribute that a column holds."""
     if column == f"{owner.__name__.lower()}_id":
         return "id"
-    if not hasattr(owner, column):
+    if column not in _hints(owner):
         raise TypeError(f"nothing says what the column {column} holds")
     return column
 
