@@ -23,8 +23,9 @@ class Endpoint(Model):
     disabled_reason = fields.TextField(null=True)
     deleted_at = fields.DatetimeField(null=True)
 
-    class Meta:
+    class Meta(Facts):
         table = "endpoints"
+        fixed = ("created_at",)
 
 
 class EndpointSecret(Model):
@@ -41,3 +42,4 @@ class EndpointSecret(Model):
     class Meta(Facts):
         table = "endpoint_secrets"
         key = ("endpoint_id", "fingerprint")
+        apart = ("ciphertext",)

@@ -80,6 +80,18 @@ class Mapper(Generic[T]):
         """Columns with their types, as `json_to_recordset` wants them."""
         return ", ".join(f"{name} {self._types[name]}" for name in names)
 
+    def upsert(self, *, guard: str, parameter: str) -> str:
+        """A CTE that writes rows given as JSON, if the CTE `guard` has its one row; of a row that is there only the columns
+        of `updated` change, if any may."""
+        assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in self.updated)
+        conflict = f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {assigned}" if assigned else ""
+        return f"""
+    in_{self.table} AS (
+        INSERT INTO {self.table} ({", ".join(self.columns)})
+        SELECT given.* FROM {guard}, json_to_recordset({parameter}::json) AS given ({self.typed(self.columns)})
+        {conflict}
+    )"""  # noqa: S608 - only our own columns and a number of a parameter are filled in
+
 
 def _of_owner(owner: type, column: str) -> str:
     """The owner's attribute that a column holds."""

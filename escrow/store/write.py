@@ -149,18 +149,6 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(part: Part[Any], parameter: str) -> str:
-    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may."""
-    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in part.updated)
-    conflict = f"ON CONFLICT ({', '.join(part.key)}) DO UPDATE SET {assigned}" if assigned else ""
-    return f"""
-    in_{part.table} AS (
-        INSERT INTO {part.table} ({", ".join(part.columns)})
-        SELECT given.* FROM contract, json_to_recordset({parameter}::json) AS given ({part.typed(part.columns)})
-        {conflict}
-    )"""
-
-
 @cache
 def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = False) -> str:
     """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
@@ -169,7 +157,10 @@ def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = Fa
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
     parts = [
-        *(_upsert(part, number) for part, number in zip(changed, numbers.take(len(changed)), strict=True)),
+        *(
+            part.upsert(guard="contract", parameter=number)
+            for part, number in zip(changed, numbers.take(len(changed)), strict=True)
+        ),
         _BOOKED.format(*numbers.take(3)),
         _STOPPED.format(*numbers.take(2)),
         _STARTED.format(*numbers.take(3)),
