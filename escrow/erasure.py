@@ -17,7 +17,8 @@ from escrow.agreement.evolve import evolve
 from escrow.audit.streams import fold, load
 from escrow.errors import InvalidState, NotFound
 from escrow.idempotency import NO_INPUT_SQL
-from escrow.store.mapping import Mapper, Row
+from escrow.store.mapping import Mapper
+from escrow.store.shapes import Row
 from escrow.store.tables import CONTRACTS, PARTS
 
 

@@ -26,7 +26,8 @@ from escrow.agreement.state import (
     Submission,
     Update,
 )
-from escrow.store.mapping import Clocks, Mapper, Row
+from escrow.store.mapping import Clocks, Mapper
+from escrow.store.shapes import Row
 
 T = TypeVar("T")
 

@@ -22,8 +22,9 @@ from escrow.agreement.state import Contract
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
 from escrow.references import Notes
-from escrow.store.mapping import Clocks, Row
+from escrow.store.mapping import Clocks
 from escrow.store.read import Loaded
+from escrow.store.shapes import Row
 from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, next_clocks
 
 
