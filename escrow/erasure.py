@@ -8,7 +8,7 @@ the audit finds the tables to be what the log gives without those words.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -17,7 +17,9 @@ from escrow.agreement.evolve import evolve
 from escrow.audit.streams import fold, load
 from escrow.errors import InvalidState, NotFound
 from escrow.idempotency import NO_INPUT_SQL
-from escrow.store.tables import PARTS, Part, sql_type
+from escrow.store.mapping import Mapper
+from escrow.store.shapes import Row
+from escrow.store.tables import CONTRACTS, PARTS
 
 
 async def erase(contract_id: str, *, event_id: str | None = None) -> int:
@@ -69,19 +71,19 @@ async def _rewrite(contract_id: str) -> None:
     contract, _ = fold(streams[contract_id], evolve)
     if contract is None:
         raise ValueError(f"{contract_id} has no events")
-    await database.execute(
-        "UPDATE contracts SET title = $2, description = $3 WHERE id = $1",
-        contract.id,
-        contract.title,
-        contract.description,
-    )
+    await _say(CONTRACTS, [CONTRACTS.row(contract, contract, {})])
     for part in PARTS:
-        if part.words and (rows := part.rows(contract)):
-            await database.execute(_update(part), orjson.dumps(rows).decode())
+        await _say(part, part.rows(contract))
 
 
-def _update(part: Part) -> str:
-    assigned = ", ".join(f"{name} = given.{name}" for name in part.words)
-    typed = ", ".join(f"{name} {sql_type(name)}" for name in (*part.key, *part.words))
-    same = " AND ".join(f"{part.table}.{name} = given.{name}" for name in part.key)
-    return f"UPDATE {part.table} SET {assigned} FROM json_to_recordset($1::json) AS given ({typed}) WHERE {same}"
+async def _say(table: Mapper[Any], rows: list[Row]) -> None:
+    """Make the words of a table's rows those of these."""
+    if table.words and rows:
+        await database.execute(_update(table), orjson.dumps(rows).decode())
+
+
+def _update(table: Mapper[Any]) -> str:
+    assigned = ", ".join(f"{name} = given.{name}" for name in table.words)
+    same = " AND ".join(f"{table.table}.{name} = given.{name}" for name in table.key)
+    given = f"json_to_recordset($1::json) AS given ({table.typed((*table.key, *table.words))})"
+    return f"UPDATE {table.table} SET {assigned} FROM {given} WHERE {same}"

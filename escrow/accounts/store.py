@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow import database, ids, log
-from escrow.access import AccountType, Actor, Role, Scope
+from escrow.access import AccountType, Actor, Scope
 from escrow.accounts import commands, store_endpoints
 from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
 from escrow.accounts.state.endpoints import SealedSecret
+from escrow.accounts.tables import MEMBERS
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
@@ -162,23 +163,12 @@ def _loaded(row: database.Record) -> Loaded:
         created_at=row["created_at"],
         is_mediator=row["is_mediator"],
         disabled_at=row["disabled_at"],
-        members={member.id: member for member in map(_member, json.loads(row["members"]))},
+        members={member.id: member for member in map(MEMBERS.read, row["members"])},
         keys={key.id: key for key in map(_key, json.loads(row["keys"]))},
         endpoints=store_endpoints.read(row["endpoints"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
     )
     return Loaded(account, row["version"], row["last_hash"], row["last_event_at"], around, key)
-
-
-def _member(row: dict[str, Any]) -> Member:
-    return Member(
-        id=row["id"],
-        person=row["person"],
-        name=row["name"],
-        role=Role(row["role"]),
-        added_at=datetime.fromisoformat(row["added_at"]),
-        removed_at=_time(row["removed_at"]),
-    )
 
 
 def _key(row: dict[str, Any]) -> Key:
@@ -209,9 +199,9 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     greatest(clock.real_now + deployment.clock_offset, account.last_event_at) AS now,
     account.id IS NOT NULL AND {visible_sql("account", first=_VISIBLE_FIRST)} AS is_visible,
     EXISTS (SELECT FROM accounts WHERE is_operator) AS operator_exists,
-    coalesce((
-        SELECT json_agg(member) FROM members AS member
-        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = $2)), '[]') AS members,
+    ARRAY(
+        SELECT ROW({MEMBERS.select("member")}) FROM members AS member
+        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = $2)) AS members,
     coalesce((
         SELECT json_agg(held) FROM (
             SELECT id, member_id, name, scopes, contract_ids, hint, created_at, expires_at, revoked_at,

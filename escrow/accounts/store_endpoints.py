@@ -3,92 +3,56 @@
 A command changes one endpoint at most. Its secrets' ciphertexts are written and never read here.
 """
 
+# ruff: noqa: S608 - only our own columns, names of CTEs and numbers of parameters are filled into statements
+
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import orjson
+
 from escrow.accounts.state import Account
-from escrow.accounts.state.endpoints import Algorithm, DisabledReason, Endpoint, SealedSecret, Secret, SecretFacts
+from escrow.accounts.state.endpoints import Endpoint, SealedSecret, Secret
+from escrow.accounts.tables import ENDPOINTS, SECRETS
+from escrow.database import Record
 
 
 def load_sql(*, account: str, wanted: str, named: str) -> str:
     """An expression: the endpoints of the row `account` that are present, and the one `named`, if they are `wanted`."""
-    return f"""coalesce((
-        SELECT json_agg(kept) FROM (
-            SELECT endpoint.*, coalesce((
-                SELECT json_agg(json_build_object('fingerprint', fingerprint, 'algorithm', algorithm,
-                    'public_key', public_key, 'created_at', created_at, 'expires_at', expires_at)
-                    ORDER BY created_at, algorithm)
-                FROM endpoint_secrets WHERE endpoint_id = endpoint.id), '[]') AS secrets
-            FROM endpoints AS endpoint
-            WHERE endpoint.account_id = {account}.id AND {wanted}::boolean
-            AND (endpoint.deleted_at IS NULL OR endpoint.id = {named}::text)) AS kept), '[]')"""  # noqa: S608 - names only
+    return f"""ARRAY(
+        SELECT ROW({ENDPOINTS.select("endpoint")}, {secrets_sql("true", order="created_at, algorithm")})
+        FROM endpoints AS endpoint
+        WHERE endpoint.account_id = {account}.id AND {wanted}::boolean
+        AND (endpoint.deleted_at IS NULL OR endpoint.id = {named}::text))"""
 
 
-def read(text: str) -> dict[str, Endpoint]:
+def secrets_sql(condition: str, *, order: str) -> str:
+    """An expression: those secrets of the row `endpoint` for which a condition holds, in an order."""
+    return f"""ARRAY(
+            SELECT ROW({SECRETS.select("secret")}) FROM endpoint_secrets AS secret
+            WHERE endpoint_id = endpoint.id AND {condition} ORDER BY {order})"""
+
+
+def read(rows: Iterable[Sequence[Any]]) -> dict[str, Endpoint]:
     """What the expression gave, by id."""
-    return {row["id"]: endpoint(row, row["secrets"]) for row in json.loads(text)}
+    return {one.id: one for one in (endpoint(row, row[len(ENDPOINTS.loaded)]) for row in rows)}
 
 
-def endpoint(row: Any, secrets: Sequence[Any]) -> Endpoint:
-    """An endpoint from its row and those of its secrets, whose times may be texts."""
-    return Endpoint(
-        id=row["id"],
-        url=row["url"],
-        description=row["description"],
-        event_types=tuple(row["event_types"]),
-        contract_ids=tuple(row["contract_ids"]) if row["contract_ids"] is not None else None,
-        api_version=row["api_version"],
-        version=row["version"],
-        created_at=_time(row["created_at"]),
-        secrets=tuple(_secret(one) for one in secrets),
-        disabled_at=_maybe_time(row["disabled_at"]),
-        disabled_reason=DisabledReason(row["disabled_reason"]) if row["disabled_reason"] is not None else None,
-        deleted_at=_maybe_time(row["deleted_at"]),
-    )
+def endpoint(row: Record | Sequence[Any], secrets: Iterable[Sequence[Any]]) -> Endpoint:
+    """An endpoint from its row and those of its secrets."""
+    return ENDPOINTS.read(row, secrets=tuple(map(SECRETS.read, secrets)))
 
 
-def _secret(row: Any) -> Secret:
-    facts = SecretFacts(
-        algorithm=Algorithm(row["algorithm"]), fingerprint=row["fingerprint"], public_key=row["public_key"]
-    )
-    return Secret(facts=facts, created_at=_time(row["created_at"]), expires_at=_maybe_time(row["expires_at"]))
-
-
-def _time(value: str | datetime) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-def _maybe_time(value: str | datetime | None) -> datetime | None:
-    return None if value is None else _time(value)
-
-
-PARAMETERS: Final = 20
+PARAMETERS: Final = 11
 
 
 def write_sql(*, guard: str, first: int) -> str:
     """CTEs that write the changed endpoint and its secrets, if `guard` has its one row; the parameters are `arguments`."""
     (
-        identifier, url, description, event_types, contract_ids, api_version, version, created_at, disabled_at, reason,
-        deleted_at, gone, ended, ends, fingerprints, algorithms, public_keys, ciphertexts, made_at, expires_at,
+        identifier, rows, gone, ended, ends, fingerprints, algorithms, public_keys, ciphertexts, made_at, expires_at,
     ) = (f"${number}" for number in range(first, first + PARAMETERS))  # fmt: skip
-    return f"""
-addressed AS (
-    INSERT INTO endpoints (
-        account_id, id, url, description, event_types, contract_ids, api_version, version, created_at, disabled_at,
-        disabled_reason, deleted_at)
-    SELECT {guard}.id, {identifier}::text, {url}::text, {description}::text, {event_types}::text[],
-        {contract_ids}::text[], {api_version}::text, {version}::int, {created_at}::timestamptz,
-        {disabled_at}::timestamptz, {reason}::text, {deleted_at}::timestamptz
-    FROM {guard} WHERE {identifier}::text IS NOT NULL
-    ON CONFLICT (id) DO UPDATE SET url = excluded.url, description = excluded.description,
-        event_types = excluded.event_types, contract_ids = excluded.contract_ids, api_version = excluded.api_version,
-        version = excluded.version, disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason,
-        deleted_at = excluded.deleted_at
-), forgotten AS (
+    return f"""{ENDPOINTS.upsert(guard=guard, parameter=rows)}, forgotten AS (
     DELETE FROM endpoint_secrets USING {guard}
     WHERE endpoint_id = {identifier}::text AND fingerprint = ANY ({gone}::text[])
 ), overlapping AS (
@@ -100,7 +64,7 @@ addressed AS (
     SELECT {identifier}::text, made.* FROM {guard}, unnest(
         {fingerprints}::text[], {algorithms}::text[], {public_keys}::text[], {ciphertexts}::bytea[],
         {made_at}::timestamptz[], {expires_at}::timestamptz[]) AS made
-)"""  # noqa: S608 - only numbers of parameters and the name of a CTE are filled in
+)"""
 
 
 def arguments(before: Account | None, after: Account, sealed: Sequence[SealedSecret]) -> list[object]:
@@ -108,20 +72,11 @@ def arguments(before: Account | None, after: Account, sealed: Sequence[SealedSec
     known = before.endpoints if before is not None else {}
     changed = [one for one in after.endpoints.values() if known.get(one.id) != one]
     if not changed:
-        return [None] * 11 + [[] for _ in range(PARAMETERS - 11)]
+        return [None, "[]", *([] for _ in range(PARAMETERS - 2))]
     (one,) = changed
     return [
         one.id,
-        one.url,
-        one.description,
-        list(one.event_types),
-        list(one.contract_ids) if one.contract_ids is not None else None,
-        one.api_version,
-        one.version,
-        one.created_at,
-        one.disabled_at,
-        one.disabled_reason.value if one.disabled_reason is not None else None,
-        one.deleted_at,
+        orjson.dumps([ENDPOINTS.row(one, after, {})]).decode(),
         *_secret_columns(known[one.id].secrets if one.id in known else (), one.secrets, sealed),
     ]
 

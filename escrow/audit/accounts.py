@@ -8,8 +8,8 @@ from typing import Final
 
 from escrow import database
 from escrow.accounts.evolve import evolve
-from escrow.accounts.state import Account, Key, Member
-from escrow.accounts.state.endpoints import Endpoint
+from escrow.accounts.state import Account, Key
+from escrow.accounts.tables import ENDPOINTS, MEMBERS, SECRETS
 from escrow.audit.differences import Difference, Row, compare, compare_row
 from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 
@@ -69,10 +69,14 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
         yield from compare_row("deployment", account.id, fees, row)
     endpoints = account.endpoints.values()
     for table, key, expected in (
-        ("members", ["id"], [_member_row(account.id, one) for one in account.members.values()]),
+        ("members", ["id"], [MEMBERS.row(one, account, {}) for one in account.members.values()]),
         ("api_keys", ["id"], [_key_row(account.id, one) for one in account.keys.values()]),
-        ("endpoints", ["id"], [_endpoint_row(account.id, one) for one in endpoints]),
-        ("endpoint_secrets", ["endpoint_id", "fingerprint"], [row for one in endpoints for row in _secret_rows(one)]),
+        ("endpoints", ["id"], [ENDPOINTS.row(one, account, {}) for one in endpoints]),
+        (
+            "endpoint_secrets",
+            ["endpoint_id", "fingerprint"],
+            [SECRETS.row(secret, one, {}) for one in endpoints for secret in one.secrets],
+        ),
     ):
         yield from compare(table, expected, parts[table], by=key)
 
@@ -85,18 +89,6 @@ def account_row(account: Account) -> Row:
         "is_mediator": account.is_mediator,
         "disabled_at": account.disabled_at,
         "created_at": account.created_at,
-    }
-
-
-def _member_row(account_id: str, member: Member) -> Row:
-    return {
-        "id": member.id,
-        "account_id": account_id,
-        "person": member.person,
-        "name": member.name,
-        "role": member.role.value,
-        "added_at": member.added_at,
-        "removed_at": member.removed_at,
     }
 
 
@@ -115,35 +107,3 @@ def _key_row(account_id: str, key: Key) -> Row:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
-
-
-def _endpoint_row(account_id: str, endpoint: Endpoint) -> Row:
-    return {
-        "id": endpoint.id,
-        "account_id": account_id,
-        "url": endpoint.url,
-        "description": endpoint.description,
-        "event_types": list(endpoint.event_types),
-        "contract_ids": None if endpoint.contract_ids is None else list(endpoint.contract_ids),
-        "api_version": endpoint.api_version,
-        "version": endpoint.version,
-        "created_at": endpoint.created_at,
-        "disabled_at": endpoint.disabled_at,
-        "disabled_reason": None if endpoint.disabled_reason is None else endpoint.disabled_reason.value,
-        "deleted_at": endpoint.deleted_at,
-    }
-
-
-def _secret_rows(endpoint: Endpoint) -> list[Row]:
-    """What may be told of the secrets; whether a ciphertext still opens only a process with the deployment's keys can say."""
-    return [
-        {
-            "endpoint_id": endpoint.id,
-            "fingerprint": secret.facts.fingerprint,
-            "algorithm": secret.facts.algorithm.value,
-            "public_key": secret.facts.public_key,
-            "created_at": secret.created_at,
-            "expires_at": secret.expires_at,
-        }
-        for secret in endpoint.secrets
-    ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any, Final
 
-from escrow import database, ledger
+from escrow import database, ledger, models
 from escrow.agreement.deadlines import deadlines
 from escrow.agreement.evolve import evolve
 from escrow.agreement.postings import is_stored, postings
@@ -16,21 +16,18 @@ from escrow.agreement.state import Contract
 from escrow.audit.differences import Difference, Row, compare, compare_row
 from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 from escrow.ledger import Transfer
-from escrow.store.rows import DEADLINE, contract_row, deadline_row
-from escrow.store.tables import JSON_COLUMNS, MILESTONES, PARTS
-from escrow.store.write import next_clocks
-
-_LISTED_BY: Final = ("deadline_at", "client_id", "freelancer_id")
-"""What milestones carry beside their own, for lists to be found by."""
+from escrow.models.facts import columns_of
+from escrow.store.tables import CONTRACTS, PARTS, deadline_row, next_clocks
 
 TABLES: Final = {
     **{part.table: part.columns for part in PARTS},
-    MILESTONES.table: (*MILESTONES.columns, *_LISTED_BY),
-    "deadlines": DEADLINE,
-    "balances": ("contract_id", "account", "currency", "balance_minor"),
-    "transfers": ("contract_id", "event_id", "debit", "credit", "amount_minor", "currency", "occurred_at"),
+    "deadlines": tuple(columns_of(models.Deadline)),
+    "balances": tuple(columns_of(models.Balance)),
+    "transfers": tuple(name for name in columns_of(models.Transfer) if name != "id"),
 }
 """What is compared of each table: the domain's columns, not those of the workers."""
+
+_JSON: Final = {part.table: part.json_columns for part in PARTS}
 
 
 async def audit_contracts(contract_ids: Sequence[str]) -> Iterable[Difference]:
@@ -58,7 +55,7 @@ async def _rows(table: str, names: Sequence[str], contract_ids: Sequence[str]) -
     sql = f"SELECT {', '.join(names)} FROM {table} WHERE contract_id = ANY ($1)"  # noqa: S608 - the names above
     for row in await database.fetch(sql, contract_ids):
         found[row["contract_id"]].append(
-            {name: json.loads(value) if name in JSON_COLUMNS else value for name, value in row.items()}
+            {name: json.loads(value) if name in _JSON.get(table, ()) else value for name, value in row.items()}
         )
     return found
 
@@ -82,8 +79,7 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
         Transfer(**{name: leg[name] for name in TABLES["transfers"] if name != "contract_id"})
         for leg in rows["transfers"]
     ]
-    wanted_row = contract_row(contract) | {"deadline_at": next_clocks(contract).get(contract.id)}
-    yield from compare_row("contracts", contract.id, wanted_row, row)
+    yield from compare_row("contracts", contract.id, CONTRACTS.row(contract, contract, next_clocks(contract)), row)
     for table, wanted, key in _expected(contract):
         yield from compare(table, wanted, rows[table], by=key)
     yield from _compare_transfers(expected, stored)
@@ -94,13 +90,8 @@ def _audit(stream: Stream, row: Row, rows: dict[str, list[Row]]) -> Iterator[Dif
 
 def _expected(contract: Contract) -> Iterator[tuple[str, Sequence[Row], Sequence[str]]]:
     """The rows that a folded contract has in each table, and the columns that are their key."""
-    clocks = next_clocks(contract)
-    parties = {"client_id": contract.client_id, "freelancer_id": contract.freelancer_id}
     for part in PARTS:
-        rows = part.rows(contract)
-        if part is MILESTONES:
-            rows = [row | parties | {"deadline_at": clocks.get(row["id"])} for row in rows]
-        yield part.table, rows, part.key
+        yield part.table, part.rows(contract), part.key
     yield "deadlines", [deadline_row(contract.id, one) for one in deadlines(contract)], ("kind", "subject_id")
 
 

@@ -1,48 +1,31 @@
-"""The domain's tables as Tortoise models, for reading: what changes them is one statement of `escrow.store.write`.
+"""The one list of the domain's tables: columns, types and keys, as Tortoise models, a file for each noun.
 
-A test compares every model with the database, column by column; what they can't say (checks, partial indexes, triggers)
-stands in the migrations alone.
+`escrow.store` reads and writes by them, and a test compares them with the database, column by column and key by key. What
+they can't say (foreign keys, checks, partial indexes, triggers) stands in the migrations alone.
+
+The package is all of its files' names together.
 """
 
-from escrow.models.accounts import Account, ApiKey, Deployment, EventType, Member
-from escrow.models.agreement import Contract, Deadline, Deposit, Milestone, Submission
-from escrow.models.disagreement import ChangeRequest, Dispute, Evidence, RefundRequest, Update
-from escrow.models.endpoints import Endpoint, EndpointSecret
-from escrow.models.log import Event, IdempotencyKey, LogPosition, PendingEvent, Text
-from escrow.models.money import Balance, PaymentOrder, SandboxCharge, Transfer
-from escrow.models.notes import CalendarToken, ExternalReference, Title
-from escrow.models.sweeps import DeadlineCount, DeadlineSweep
-
-__all__ = [
-    "Account",
-    "ApiKey",
-    "Balance",
-    "CalendarToken",
-    "ChangeRequest",
-    "Contract",
-    "Deadline",
-    "DeadlineCount",
-    "DeadlineSweep",
-    "Deployment",
-    "Deposit",
-    "Dispute",
-    "Endpoint",
-    "EndpointSecret",
-    "Event",
-    "EventType",
-    "Evidence",
-    "ExternalReference",
-    "IdempotencyKey",
-    "LogPosition",
-    "Member",
-    "Milestone",
-    "PaymentOrder",
-    "PendingEvent",
-    "RefundRequest",
-    "SandboxCharge",
-    "Submission",
-    "Text",
-    "Title",
-    "Transfer",
-    "Update",
-]
+from escrow.models.accounts import *
+from escrow.models.calendars import *
+from escrow.models.change_requests import *
+from escrow.models.contracts import *
+from escrow.models.deadlines import *
+from escrow.models.deployment import *
+from escrow.models.deposits import *
+from escrow.models.disputes import *
+from escrow.models.endpoints import *
+from escrow.models.idempotency import *
+from escrow.models.keys import *
+from escrow.models.ledger import *
+from escrow.models.log import *
+from escrow.models.members import *
+from escrow.models.milestones import *
+from escrow.models.orders import *
+from escrow.models.references import *
+from escrow.models.refunds import *
+from escrow.models.sandbox import *
+from escrow.models.sweeps import *
+from escrow.models.titles import *
+from escrow.models.updates import *
+from escrow.models.work import *

@@ -1,17 +1,17 @@
-"""Webhook endpoints and the secrets that sign what is sent to them."""
+"""Webhook endpoints, and the secrets that sign what is sent to them."""
 
 from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
-from escrow.models.accounts import Account
+from escrow.models.facts import Facts
 
 
 class Endpoint(Model):
     """Where an account wants its events sent, and which of them."""
 
     id = fields.CharField(64, primary_key=True)
-    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("escrow.Account", related_name="endpoints")
+    account_id = fields.CharField(64)
     url = fields.TextField()
     description = fields.TextField()
     event_types = ArrayField("text")
@@ -23,14 +23,15 @@ class Endpoint(Model):
     disabled_reason = fields.TextField(null=True)
     deleted_at = fields.DatetimeField(null=True)
 
-    class Meta:
+    class Meta(Facts):
         table = "endpoints"
+        fixed = ("created_at",)
 
 
 class EndpointSecret(Model):
-    """A secret at rest: ciphertext, and what recognises it. Its key is endpoint and fingerprint."""
+    """A secret at rest: ciphertext, and what recognises it."""
 
-    endpoint: fields.ForeignKeyRelation[Endpoint] = fields.ForeignKeyField("escrow.Endpoint", related_name="secrets")
+    endpoint_id = fields.CharField(64)
     fingerprint = fields.CharField(64, primary_key=True)
     algorithm = fields.TextField()
     public_key = fields.TextField(null=True)
@@ -38,5 +39,7 @@ class EndpointSecret(Model):
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
 
-    class Meta:
+    class Meta(Facts):
         table = "endpoint_secrets"
+        key = ("endpoint_id", "fingerprint")
+        apart = ("ciphertext",)

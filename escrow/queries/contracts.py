@@ -18,10 +18,18 @@ from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import sees
 from escrow.states import ContractState
-from escrow.store.read import BESIDE_SQL, DECIDABLE_SQL, loaded_parts, mediator_sql, nested_sql, share_member_sql
-from escrow.store.rows import CONTRACT, MILESTONE, columns, contract_of, mediator_of, milestone_of
+from escrow.store.read import (
+    BESIDE_SQL,
+    DECIDABLE_SQL,
+    loaded_parts,
+    mediator_of,
+    mediator_sql,
+    nested_sql,
+    share_member_sql,
+)
+from escrow.store.tables import CONTRACTS, MILESTONES
 
-_COLUMNS: Final = f"{columns(CONTRACT, of='c')}, c.version"
+_COLUMNS: Final = f"{CONTRACTS.select('c')}, c.version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ async def contracts_page(
 
 
 def _view(row: Record, deadline_at: datetime | None = None) -> ContractView:
-    return ContractView(contract_of(row), row["version"], deadline_at)
+    return ContractView(CONTRACTS.read(row), row["version"], deadline_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ class Standing:
 
 
 _STANDINGS: Final = f"""
-SELECT {columns(CONTRACT, of="contract")},
+SELECT {CONTRACTS.select("contract")},
     greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
     client.type AS client_type, client.is_operator AS client_is_operator,
@@ -121,7 +129,7 @@ SELECT {columns(CONTRACT, of="contract")},
     {share_member_sql("contract.client_id", "contract.freelancer_id")} AS share_member,
     {DECIDABLE_SQL} AS disputes_can_be_decided,
     {mediator_sql("$2", "contract.client_id", "contract.freelancer_id")} AS mediator,
-    {nested_sql(MILESTONE, table="milestones", either=["one.revision = contract.revision"])} AS milestones,
+    {nested_sql(MILESTONES, either=["one.revision = contract.revision"])} AS milestones,
     {BESIDE_SQL}
 FROM contracts AS contract
     JOIN accounts client ON client.id = contract.client_id
@@ -138,8 +146,8 @@ async def standings(actor: Actor, contract_ids: Collection[str]) -> dict[str, St
 
 
 def _standing(row: Record) -> Standing:
-    plan = sorted((milestone_of(values) for values in row["milestones"]), key=lambda milestone: milestone.position)
-    state = contract_of(row, milestones=tuple(plan), **loaded_parts(row))
+    plan = sorted(map(MILESTONES.read, row["milestones"]), key=lambda milestone: milestone.position)
+    state = CONTRACTS.read(row, milestones=tuple(plan), **loaded_parts(row))
     around = Surroundings(
         now=row["now"],
         fees=Fees(row["client_bps_now"], row["freelancer_bps_now"]),

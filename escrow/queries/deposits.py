@@ -11,7 +11,7 @@ from escrow.agreement.state import Deposit
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.queries.money_views import by_id, pages_of
-from escrow.store.rows import DEPOSIT, deposit_of
+from escrow.store.tables import DEPOSITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class DepositView:
     currency: str
 
 
-_DEPOSITS: Final = "SELECT d.*, d.contract_id AS owner_id FROM deposits d"
+_DEPOSITS: Final = f"SELECT {DEPOSITS.select('d')}, d.currency, d.contract_id AS owner_id FROM deposits d"  # noqa: S608 - our own columns
 
 
 async def deposits_pages(
@@ -40,5 +40,4 @@ async def deposits_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str
 
 
 def _deposit(row: Record) -> DepositView:
-    deposit = deposit_of(tuple(row[name] for name in DEPOSIT))
-    return DepositView(deposit, row["contract_id"], row["currency"])
+    return DepositView(DEPOSITS.read(row), row["contract_id"], row["currency"])

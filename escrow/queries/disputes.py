@@ -6,36 +6,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
 
 from escrow import database
 from escrow.access import Actor
 from escrow.agreement.state import Dispute, Evidence
 from escrow.ids import Kind
-from escrow.queries.views import Parent, Source, View, by_id, pages_of
+from escrow.queries.views import Parent, View, by_id, pages_of, view
 from escrow.queries.visibility import roles
 from escrow.states import DisputeState
-from escrow.store.objects import (
-    DISPUTE,
-    EVIDENCE,
-    dispute_of,
-    evidence_of,
-)
-from escrow.store.rows import columns
-
-_DISPUTES: Final = Source(Kind.DISPUTE, "disputes", DISPUTE, dispute_of)
+from escrow.store.tables import DISPUTES, EVIDENCE
 
 
 async def disputes_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, View[Dispute]]:
     """Those of the disputes that exist and that the actor may see, by identifier; one statement."""
-    return await by_id(_DISPUTES, actor, identifiers)
+    return await by_id(DISPUTES, Kind.DISPUTE, actor, identifiers)
 
 
 async def disputes_pages(
     parents: Collection[str], parent: Parent, *, limit: int, after: str | None
 ) -> dict[str, list[View[Dispute]]]:
     """For each contract or milestone at most `limit` disputes, oldest first, those after the id `after`."""
-    return await pages_of(_DISPUTES, parents, parent, limit, after)
+    return await pages_of(DISPUTES, parents, parent, limit, after)
 
 
 async def disputes_page(
@@ -50,7 +41,7 @@ async def disputes_page(
         after or "",
         sorted(actor.contract_ids) if actor.contract_ids is not None else None,
     )
-    return [_DISPUTES.view(row) for row in rows]
+    return [view(DISPUTES, row) for row in rows]
 
 
 def _dispute_scan(role: str, states: Collection[DisputeState] | None) -> str:
@@ -58,7 +49,7 @@ def _dispute_scan(role: str, states: Collection[DisputeState] | None) -> str:
     listed = ", ".join(f"'{state.value}'" for state in sorted(set(states or ())))
     narrowed = "true" if states is None else f"one.state IN ({listed})" if listed else "false"
     return f"""
-        SELECT {columns(DISPUTE, of="one")}, c.currency FROM contracts c JOIN disputes one ON one.contract_id = c.id
+        SELECT {DISPUTES.select("one")}, c.currency FROM contracts c JOIN disputes one ON one.contract_id = c.id
         WHERE c.was_disputed AND {role} AND one.id > $3 AND {narrowed}
         AND ($4::text[] IS NULL OR c.id = ANY($4::text[])) ORDER BY one.id LIMIT $2"""
 
@@ -70,7 +61,7 @@ async def evidence_pages(
     rows = await database.fetch(
         f"""
         SELECT found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {columns(EVIDENCE, of="one")} FROM evidence one
+            SELECT {EVIDENCE.select("one")} FROM evidence one
             WHERE one.dispute_id = asked.id AND ($3::timestamptz IS NULL OR (one.added_at, one.side, one.number) > ($3, $4, $5))
             ORDER BY one.added_at, one.side, one.number LIMIT $2
         ) found ORDER BY found.added_at, found.side, found.number
@@ -81,5 +72,5 @@ async def evidence_pages(
     )
     found: dict[str, list[Evidence]] = {}
     for row in rows:
-        found.setdefault(row["dispute_id"], []).append(evidence_of(tuple(row)))
+        found.setdefault(row["dispute_id"], []).append(EVIDENCE.read(row))
     return found

@@ -18,9 +18,9 @@ from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN_BY, sees
 from escrow.states import MilestoneState
-from escrow.store.rows import MILESTONE, columns, milestone_of
+from escrow.store.tables import MILESTONES
 
-_MILESTONE: Final = columns(MILESTONE, of="m")
+_MILESTONE: Final = MILESTONES.select("m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milest
     )
     found: dict[str, list[Milestone]] = {}
     for row in rows:
-        found.setdefault(row["contract_id"], []).append(milestone_of(tuple(row)))
+        found.setdefault(row["contract_id"], []).append(MILESTONES.read(row))
     return {contract_id: tuple(milestones) for contract_id, milestones in found.items()}
 
 
@@ -194,5 +194,4 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
 
 
 def _view(row: Record, deadline_at: datetime | None = None) -> MilestoneView:
-    milestone = milestone_of(tuple(row.values())[: len(MILESTONE)])
-    return MilestoneView(milestone, row["contract_id"], row["currency"], deadline_at)
+    return MilestoneView(MILESTONES.read(row), row["contract_id"], row["currency"], deadline_at)

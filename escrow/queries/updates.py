@@ -9,11 +9,7 @@ from collections.abc import Collection
 from escrow import database
 from escrow.agreement.state import Update
 from escrow.queries.views import Parent
-from escrow.store.objects import (
-    UPDATE,
-    update_of,
-)
-from escrow.store.rows import columns
+from escrow.store.tables import UPDATES
 
 
 async def updates_pages(
@@ -23,7 +19,7 @@ async def updates_pages(
     rows = await database.fetch(
         f"""
         SELECT found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {columns(UPDATE, of="one")} FROM updates one
+            SELECT {UPDATES.select("one")} FROM updates one
             WHERE one.{parent} = asked.id AND one.number > $3 ORDER BY one.number LIMIT $2
         ) found ORDER BY found.number
         """,
@@ -33,15 +29,15 @@ async def updates_pages(
     )
     found: dict[str, list[Update]] = {}
     for row in rows:
-        found.setdefault(row[parent], []).append(update_of(tuple(row)))
+        found.setdefault(row[parent], []).append(UPDATES.read(row))
     return found
 
 
 async def update_by_number(contract_id: str, number: int) -> Update | None:
     """One update of a contract that the actor was shown before."""
     row = await database.fetch_row(
-        f"SELECT {columns(UPDATE, of='one')} FROM updates one WHERE one.contract_id = $1 AND one.number = $2",
+        f"SELECT {UPDATES.select('one')} FROM updates one WHERE one.contract_id = $1 AND one.number = $2",
         contract_id,
         number,
     )
-    return update_of(tuple(row)) if row is not None else None
+    return UPDATES.read(row) if row is not None else None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from escrow import database, ids
 from escrow.access import Actor
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.queries.visibility import SEEN_BY, sees
-from escrow.store.rows import columns
+from escrow.store.tables import Part
 
 T = TypeVar("T")
 
@@ -29,40 +29,31 @@ class View(Generic[T]):
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source(Generic[T]):
-    """Where the objects of one kind are read from."""
-
-    kind: Kind
-    table: str
-    columns: tuple[str, ...]
-    read: Callable[[tuple[Any, ...]], T]
-
-    def view(self, row: Record) -> View[T]:
-        return View(self.read(tuple(row[name] for name in self.columns)), row["contract_id"], row["currency"])
+def view(part: Part[T], row: Record) -> View[T]:
+    return View(part.read(row), row["contract_id"], row["currency"])
 
 
-async def by_id(source: Source[T], actor: Actor, identifiers: Collection[str]) -> dict[str, View[T]]:
-    wanted = [identifier for identifier in set(identifiers) if ids.is_a(source.kind, identifier)]
+async def by_id(part: Part[T], kind: Kind, actor: Actor, identifiers: Collection[str]) -> dict[str, View[T]]:
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(kind, identifier)]
     if not wanted:
         return {}
     rows = await database.fetch(
         f"""
-        SELECT {columns(source.columns, of="one")}, c.currency, {SEEN_BY}
-        FROM {source.table} one JOIN contracts c ON c.id = one.contract_id WHERE one.id = ANY($1::text[])
+        SELECT {part.select("one")}, c.currency, {SEEN_BY}
+        FROM {part.table} one JOIN contracts c ON c.id = one.contract_id WHERE one.id = ANY($1::text[])
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {row["id"]: source.view(row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
+    return {row["id"]: view(part, row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
 
 
 async def pages_of(
-    source: Source[T], parents: Collection[str], parent: Parent, limit: int, after: str | None
+    part: Part[T], parents: Collection[str], parent: Parent, limit: int, after: str | None
 ) -> dict[str, list[View[T]]]:
     rows = await database.fetch(
         f"""
         SELECT found.*, c.currency FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {columns(source.columns, of="one")} FROM {source.table} one
+            SELECT {part.select("one")} FROM {part.table} one
             WHERE one.{parent} = asked.id AND one.id > $3 ORDER BY one.id LIMIT $2
         ) found JOIN contracts c ON c.id = found.contract_id ORDER BY found.id
         """,  # noqa: S608 - our own text
@@ -72,5 +63,5 @@ async def pages_of(
     )
     found: dict[str, list[View[T]]] = {}
     for row in rows:
-        found.setdefault(row[parent], []).append(source.view(row))
+        found.setdefault(row[parent], []).append(view(part, row))
     return found

@@ -10,9 +10,9 @@ from escrow.access import Actor
 from escrow.agreement.state import Submission
 from escrow.ids import Kind
 from escrow.queries.visibility import SEEN_BY, sees
-from escrow.store.rows import SUBMISSION, columns, submission_of
+from escrow.store.tables import SUBMISSIONS
 
-_SUBMISSION: Final = columns(SUBMISSION, of="s")
+_SUBMISSION: Final = SUBMISSIONS.select("s")
 
 
 async def submissions_pages(
@@ -32,7 +32,7 @@ async def submissions_pages(
     )
     found: dict[str, list[Submission]] = {}
     for row in rows:
-        found.setdefault(row["milestone_id"], []).append(submission_of(tuple(row)))
+        found.setdefault(row["milestone_id"], []).append(SUBMISSIONS.read(row))
     return found
 
 
@@ -42,7 +42,7 @@ async def contract_submissions_pages(
     """For each contract at most `limit` submissions in order of their making, those after the id `after`; one statement."""
     rows = await database.fetch(
         f"""
-        SELECT found.*, asked.id FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
+        SELECT found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
             SELECT {_SUBMISSION} FROM submissions s WHERE s.contract_id = asked.id AND s.id > $3
             ORDER BY s.id LIMIT $2
         ) found
@@ -53,8 +53,7 @@ async def contract_submissions_pages(
     )
     found: dict[str, list[Submission]] = {}
     for row in rows:
-        *values, contract_id = row.values()
-        found.setdefault(contract_id, []).append(submission_of(tuple(values)))
+        found.setdefault(row["contract_id"], []).append(SUBMISSIONS.read(row))
     return found
 
 
@@ -70,8 +69,4 @@ async def submissions_by_id(actor: Actor, identifiers: Collection[str]) -> dict[
         """,  # noqa: S608 - our own text
         wanted,
     )
-    return {
-        row["id"]: submission_of(tuple(row.values())[: len(SUBMISSION)])
-        for row in rows
-        if sees(actor, row, contract_id=row["contract_id"])
-    }
+    return {row["id"]: SUBMISSIONS.read(row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}

@@ -11,26 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from escrow import database, log
-from escrow.agreement.state import ChangeRequest, Contract, Fees, Surroundings
+from escrow.access import AccountType
+from escrow.agreement.state import Contract, Fees, Mediator, Party, Surroundings
 from escrow.idempotency import StoredKey, stored
 from escrow.references import Known, Names
-from escrow.store.objects import CHANGE_REQUEST, DISPUTE, REFUND_REQUEST, change_request_of, dispute_of, refund_of
-from escrow.store.rows import (
-    CONTRACT,
-    DEPOSIT,
-    MILESTONE,
-    ORDER,
-    columns,
-    contract_of,
-    deposit_of,
-    mediator_of,
-    milestone_of,
-    order_of,
-    party_of,
-)
+from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, DEPOSITS, DISPUTES, MILESTONES, ORDERS, REFUNDS, Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +119,8 @@ async def lock(subject: Subject) -> None:
 def _contract(row: database.Record) -> Contract | None:
     if row["id"] is None:
         return None
-    found = sorted((milestone_of(values) for values in row["milestones"]), key=lambda milestone: milestone.position)
-    return contract_of(
+    found = sorted(map(MILESTONES.read, row["milestones"]), key=lambda milestone: milestone.position)
+    return CONTRACTS.read(
         row,
         milestones=tuple(milestone for milestone in found if milestone.revision == row["revision"]),
         former={milestone.id: milestone for milestone in found if milestone.revision != row["revision"]},
@@ -141,18 +130,9 @@ def _contract(row: database.Record) -> Contract | None:
 
 def loaded_parts(row: database.Record) -> dict[str, Any]:
     """What lies beside a contract's milestones, by the names that `Contract` gives it: of a row with `BESIDE_SQL`."""
-    return {
-        "deposits": {one.id: one for one in map(deposit_of, row["deposits"])},
-        "orders": {one.id: one for one in map(order_of, row["orders"])},
-        "balances": {(account, currency): balance for account, currency, balance in row["balances"]},
-        "refunds": {one.id: one for one in map(refund_of, row["refunds"])},
-        "disputes": {one.id: one for one in map(dispute_of, row["disputes"])},
-        "change_requests": {one.id: one for one in sorted(map(change_request_of, row["change_requests"]), key=_by_id)},
-    }
-
-
-def _by_id(request: ChangeRequest) -> str:
-    return request.id
+    balances = {(account, currency): balance for account, currency, balance in row["balances"]}
+    parts = {part.name: sorted(map(part.read, row[part.name]), key=attrgetter("id")) for part, _, _ in _BESIDE_PARTS}
+    return {"balances": balances} | {name: {one.id: one for one in found} for name, found in parts.items()}
 
 
 def _surroundings(row: database.Record) -> Surroundings:
@@ -167,12 +147,25 @@ def _surroundings(row: database.Record) -> Surroundings:
     )
 
 
-def nested_sql(names: tuple[str, ...], *, table: str, either: Sequence[str], named: str | None = None) -> str:
+def party_of(values: Sequence[Any] | None) -> Party | None:
+    """The account of what `_party` selects, if it is there."""
+    if values is None or values[0] is None:
+        return None
+    account_id, kind, is_operator, disabled = values
+    return Party(account_id, AccountType(kind), is_operator, disabled)
+
+
+def mediator_of(values: Sequence[Any] | None) -> Mediator | None:
+    """The acting account of what `mediator_sql` selects, if it is a mediator."""
+    return Mediator(*values) if values is not None and values[0] is not None else None
+
+
+def nested_sql(part: Part[Any], *, either: Sequence[str], named: str | None = None) -> str:
     """An array of a table's rows of the contract: those that satisfy one of the conditions, and the one that is named.
 
     A scan for each, by its own index, rather than one condition with OR; conditions exclude each other.
     """
-    select = f"SELECT ROW({columns(names, of='one')}) FROM {table} AS one WHERE one.contract_id = contract.id"
+    select = f"SELECT ROW({part.select('one')}) FROM {part.table} AS one WHERE one.contract_id = contract.id"
     scans = [f"{select} AND {condition}" for condition in either]
     if named is not None:
         # A comparison with NULL is no reason to leave a row out.
@@ -215,7 +208,7 @@ DECIDABLE_SQL: Final = """(
 
 
 def mediator_sql(account: str, client: str, freelancer: str) -> str:
-    """The acting account, given as SQL, if the operator appointed it as a mediator: the columns of `MEDIATOR`."""
+    """The acting account, given as SQL, if the operator appointed it as a mediator: what `mediator_of` takes."""
     return f"""(
         SELECT ROW(acting.id, acting.disabled_at IS NOT NULL,
             {share_member_sql("acting.id", client)} OR {share_member_sql("acting.id", freelancer)})
@@ -223,25 +216,24 @@ def mediator_sql(account: str, client: str, freelancer: str) -> str:
 
 
 _PLAN: Final = nested_sql(
-    MILESTONE,
-    table="milestones",
+    MILESTONES,
     either=["one.revision = contract.revision"],
     named="one.id = ANY (array_append($15::text[], $2))",
 )
-_BESIDE_TABLES: Final = (
-    ("deposits", DEPOSIT, "deposits", ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
-    ("orders", ORDER, "payment_orders", ["one.state = 'STARTED'"], "$4"),
-    ("refunds", REFUND_REQUEST, "refund_requests", ["one.state = 'OPEN'"], "$12"),
-    ("disputes", DISPUTE, "disputes", ["one.state IN ('OPEN', 'MEDIATION')"], "$13"),
-    ("change_requests", CHANGE_REQUEST, "change_requests", ["one.state = 'OPEN'"], "$14"),
+_BESIDE_PARTS: Final[tuple[tuple[Part[Any], Sequence[str], str], ...]] = (
+    (DEPOSITS, ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
+    (ORDERS, ["one.state = 'STARTED'"], "$4"),
+    (REFUNDS, ["one.state = 'OPEN'"], "$12"),
+    (DISPUTES, ["one.state IN ('OPEN', 'MEDIATION')"], "$13"),
+    (CHANGE_REQUESTS, ["one.state = 'OPEN'"], "$14"),
 )
-"""What is loaded beside the plan: a name, columns, a table, which of its rows always, and the parameter that names one."""
+"""What is loaded beside the plan: which of a table's rows always, and the parameter that names one."""
 
 
 def _beside(*, named: bool) -> str:
     arrays = [
-        f"{nested_sql(names, table=table, either=either, named=f'one.id = {number}' if named else None)} AS {name}"
-        for name, names, table, either, number in _BESIDE_TABLES
+        f"{nested_sql(part, either=either, named=f'one.id = {number}' if named else None)} AS {part.name}"
+        for part, either, number in _BESIDE_PARTS
     ]
     balances = """ARRAY(
         SELECT ROW(account, currency, balance_minor) FROM balances
@@ -255,7 +247,7 @@ BESIDE_SQL: Final = _beside(named=False)
 
 # A new contract is there only if its idempotency key has made it before.
 _LOAD: Final = f"""
-SELECT {columns(CONTRACT, of="contract")}, contract.version, contract.last_hash, contract.last_event_at,
+SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, contract.last_event_at,
     contract.erasures, greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
     {_PLAN} AS milestones,

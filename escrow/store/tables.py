@@ -1,180 +1,95 @@
-"""The tables that a contract's objects lie in: for each its columns, its rows, and what of them changes or is a person's words.
+"""The tables that a contract's objects lie in: what of a contract lies in which of them.
 
-Writing, the audit and erasure go through `PARTS`, so that a new kind of object is one more entry.
+Loading, writing, lists, the audit and erasure go through these, so that a new field is one more column of its model, and a
+new kind of object one more entry of `PARTS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
-from escrow.agreement.state import Contract, Milestone
-from escrow.store.objects import (
-    CHANGE_REQUEST,
-    DISPUTE,
-    EVIDENCE,
-    REFUND_REQUEST,
-    UPDATE,
-    Row,
-    change_request_row,
-    dispute_row,
-    evidence_row,
-    refund_row,
-    update_row,
+from tortoise.models import Model
+
+from escrow import models
+from escrow.agreement.deadlines import UNSEEN, Deadline, deadlines
+from escrow.agreement.state import (
+    ChangeRequest,
+    Contract,
+    Deposit,
+    Dispute,
+    Evidence,
+    Milestone,
+    Order,
+    RefundRequest,
+    Submission,
+    Update,
 )
-from escrow.store.rows import (
-    DEPOSIT,
-    MILESTONE,
-    ORDER,
-    SUBMISSION,
-    deposit_row,
-    milestone_row,
-    order_row,
-    submission_row,
-)
+from escrow.store.mapping import Clocks, Mapper
+from escrow.store.shapes import Row
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One table of a contract's objects."""
+class Part(Mapper[T]):
+    """The table of one kind of a contract's objects."""
 
-    table: str
-    columns: tuple[str, ...]
-    held_by: Callable[[Contract], Mapping[str, Any]]
-    """The objects that a contract as it is loaded, or folded, has of it, by a name of their own."""
-    row: Callable[[Contract, Any], Row]
-    updated: tuple[str, ...] = ()
-    """The columns of a row that may change; none if rows are only added."""
-    key: tuple[str, ...] = ("id",)
-    words: tuple[str, ...] = ()
-    """The columns that hold people's words, which can be erased."""
+    def __init__(
+        self, name: str, kind: type[T], model: type[Model], held_by: Callable[[Contract], Mapping[str, T]] | None = None
+    ) -> None:
+        super().__init__(kind, model, owner=Contract)
+        self.name: Final = name
+        """What `Contract` calls them."""
+        self.held_by: Final[Callable[[Contract], Mapping[str, T]]] = held_by or attrgetter(name)
+        """The objects that a contract as it is loaded, or folded, has, by a name of their own."""
 
     def rows(self, contract: Contract) -> list[Row]:
         """The rows of all objects that the contract has."""
-        return [self.row(contract, one) for one in self.held_by(contract).values()]
+        clocks = next_clocks(contract) if self.is_clocked else {}
+        return [self.row(one, contract, clocks) for one in self.held_by(contract).values()]
 
 
 def _milestones(contract: Contract) -> Mapping[str, Milestone]:
     return {**contract.former, **{milestone.id: milestone for milestone in contract.milestones}}
 
 
-def _all_but(columns: tuple[str, ...], *fixed: str) -> tuple[str, ...]:
-    return tuple(name for name in columns if name not in fixed)
-
-
-MILESTONES: Final = Part(
-    table="milestones",
-    columns=MILESTONE,
-    held_by=_milestones,
-    row=lambda contract, one: milestone_row(contract.id, one),
-    updated=_all_but(MILESTONE, "id", "contract_id", "revision"),
-    words=("title", "purpose", "deliverables"),
+CONTRACTS: Final = Mapper(
+    Contract,
+    models.Contract,
+    owner=Contract,
+    named={"client_bps": "client_fee_bps", "freelancer_bps": "freelancer_fee_bps"},
 )
-ORDERS: Final = Part(
-    table="payment_orders",
-    columns=ORDER,
-    held_by=lambda contract: contract.orders,
-    row=lambda contract, one: order_row(contract.id, one),
-    updated=("state",),
-    words=("payment_token",),
-)
+MILESTONES: Final = Part("milestones", Milestone, models.Milestone, _milestones)
+DEPOSITS: Final = Part("deposits", Deposit, models.Deposit)
+ORDERS: Final = Part("orders", Order, models.PaymentOrder)
+SUBMISSIONS: Final = Part("submissions", Submission, models.Submission)
+REFUNDS: Final = Part("refunds", RefundRequest, models.RefundRequest)
+DISPUTES: Final = Part("disputes", Dispute, models.Dispute)
+EVIDENCE: Final = Part("evidence", Evidence, models.Evidence)
+CHANGE_REQUESTS: Final = Part("change_requests", ChangeRequest, models.ChangeRequest)
+UPDATES: Final = Part("updates", Update, models.Update)
 
-PARTS: Final = (
-    MILESTONES,
-    Part(
-        table="deposits",
-        columns=DEPOSIT,
-        held_by=lambda contract: contract.deposits,
-        row=deposit_row,
-        updated=("state", "returned", "reversal", "reversed_at", "forfeited_minor"),
-    ),
-    ORDERS,
-    Part(
-        table="submissions",
-        columns=SUBMISSION,
-        held_by=lambda contract: contract.submissions,
-        row=lambda contract, one: submission_row(contract.id, one),
-        words=("message", "links", "attachments"),
-    ),
-    Part(
-        table="refund_requests",
-        columns=REFUND_REQUEST,
-        held_by=lambda contract: contract.refunds,
-        row=lambda contract, one: refund_row(contract.id, one),
-        updated=("state", "due_at", "clock_started_at", "answer"),
-        words=("message", "answer"),
-    ),
-    Part(
-        table="disputes",
-        columns=DISPUTE,
-        held_by=lambda contract: contract.disputes,
-        row=lambda contract, one: dispute_row(contract.id, one),
-        updated=_all_but(
-            DISPUTE, "id", "contract_id", "milestone_id", "opened_by", "claim_minor", "opened_at", "answers_refund_id", "reason"
-        ),
-        words=("reason", "explanation"),
-    ),
-    Part(
-        table="evidence",
-        columns=EVIDENCE,
-        held_by=lambda contract: contract.evidence,
-        row=lambda contract, one: evidence_row(contract.id, one),
-        key=("dispute_id", "side", "number"),
-        words=("text", "links", "attachments"),
-    ),
-    Part(
-        table="change_requests",
-        columns=CHANGE_REQUEST,
-        held_by=lambda contract: contract.change_requests,
-        row=lambda contract, one: change_request_row(contract.id, one),
-        updated=("state",),
-        words=("words", "message"),
-    ),
-    Part(
-        table="updates",
-        columns=UPDATE,
-        held_by=lambda contract: contract.updates,
-        row=lambda contract, one: update_row(contract.id, one),
-        key=("contract_id", "number"),
-        words=("message", "links", "attachments"),
-    ),
+PARTS: Final[tuple[Part[Any], ...]] = (
+    MILESTONES, DEPOSITS, ORDERS, SUBMISSIONS, REFUNDS, DISPUTES, EVIDENCE, CHANGE_REQUESTS, UPDATES,
 )  # fmt: skip
 
-_SQL_TYPES: Final = {
-    "revision": "int",
-    "position": "int",
-    "submissions": "int",
-    "number": "int",
-    "reminded_hours": "int",
-    "overdue": "int",
-    "client_evidence": "int",
-    "freelancer_evidence": "int",
-    "plan_version": "int",
-    "due_on": "date",
-    "deliverables": "text[]",
-    "links": "text[]",
-    "parts": "jsonb",
-    "returned": "jsonb",
-    "attachments": "jsonb",
-    "lots": "jsonb",
-    "changes": "jsonb",
-    "words": "jsonb",
-    "by_ending": "boolean",
-    "silence_pays": "boolean",
-    "client_withdraws": "boolean",
-    "freelancer_withdraws": "boolean",
-    "is_bonus": "boolean",
-    "is_for_everything": "boolean",
-}
 
-JSON_COLUMNS: Final = frozenset(name for name, kind in _SQL_TYPES.items() if kind == "jsonb")
+def next_clocks(contract: Contract | None) -> Clocks:
+    """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
+    found: dict[str, Any] = {}
+    if contract is not None:
+        for clock in deadlines(contract):
+            if clock.kind not in UNSEEN:
+                for identifier in (contract.id, *clock.milestone_ids):
+                    found.setdefault(identifier, clock.due_at)
+    return found
 
 
-def sql_type(column: str) -> str:
-    """The type of a column of `PARTS` in SQL."""
-    if column.endswith("_minor"):
-        return "bigint"
-    if column.endswith(("_at", "_until")):
-        return "timestamptz"
-    return _SQL_TYPES.get(column, "text")
+def deadline_row(contract_id: str, deadline: Deadline) -> Row:
+    return {
+        "contract_id": contract_id,
+        "kind": deadline.kind.value,
+        "subject_id": deadline.subject_id,
+        "due_at": deadline.due_at,
+    }

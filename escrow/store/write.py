@@ -11,24 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
-from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 import orjson
 
 from escrow import database, ids, ledger, log, references
-from escrow.agreement.deadlines import UNSEEN, deadlines
+from escrow.agreement.deadlines import deadlines
 from escrow.agreement.state import Contract
 from escrow.idempotency import Idempotency
 from escrow.log import Sealed
 from escrow.references import Notes
-from escrow.store.objects import Row
+from escrow.store.mapping import Clocks
 from escrow.store.read import Loaded
-from escrow.store.rows import CONTRACT, contract_row, deadline_row
-from escrow.store.tables import MILESTONES, ORDERS, PARTS, Part, sql_type
-
-_Clocks = Mapping[str, datetime]
+from escrow.store.shapes import Row
+from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, next_clocks
 
 
 async def write(
@@ -50,8 +47,7 @@ async def write(
     before = loaded.contract
     last = sealed[-1] if sealed else None
     clocks_before, clocks_after = next_clocks(before), next_clocks(after)
-    row = contract_row(after) | {
-        "deadline_at": clocks_after.get(after.id),
+    row = CONTRACTS.row(after, after, clocks_after) | {
         "version": loaded.version + len(sealed),
         "last_hash": last.hash if last else loaded.last_hash,
         "last_event_at": last.recorded.at if last else loaded.last_event_at,
@@ -85,34 +81,21 @@ def changes_orders(before: Contract | None, after: Contract) -> bool:
 # --- what changed ---------------------------------------------------------------------------------------------------
 
 
-def _changed(part: Part, before: Contract | None, after: Contract) -> Iterator[Any]:
+def _changed(part: Part[Any], before: Contract | None, after: Contract) -> Iterator[Any]:
     """The objects of a table that are others than before."""
     known = part.held_by(before) if before is not None else {}
     return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
 
 
-def _rows(part: Part, before: Contract | None, after: Contract, clocks: tuple[_Clocks, _Clocks]) -> list[Row]:
-    """What a table gets: the objects that are others than before; of the plan also those that wait for another clock."""
-    if part is not MILESTONES:
-        return [part.row(after, one) for one in _changed(part, before, after)]
+def _rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]) -> list[Row]:
+    """What a table gets: the objects that are others than before, and those that wait for another clock if rows tell of it."""
     known = part.held_by(before) if before is not None else {}
     was, now = clocks
     return [
-        part.row(after, one) | {"deadline_at": now.get(name)}
+        part.row(one, after, now)
         for name, one in part.held_by(after).items()
-        if known.get(name) is not one or was.get(name) != now.get(name)
+        if known.get(name) is not one or (part.is_clocked and was.get(name) != now.get(name))
     ]
-
-
-def next_clocks(contract: Contract | None) -> _Clocks:
-    """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
-    found: dict[str, datetime] = {}
-    if contract is not None:
-        for clock in deadlines(contract):
-            if clock.kind not in UNSEEN:
-                for identifier in (contract.id, *clock.milestone_ids):
-                    found.setdefault(identifier, clock.due_at)
-    return found
 
 
 def _balances(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
@@ -152,9 +135,8 @@ def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
 
 # --- the statement --------------------------------------------------------------------------------------------------
 
-_COLUMNS: Final = (*CONTRACT, "deadline_at", "version", "last_hash", "last_event_at")
-_RETURNED: Final = "id, client_id, freelancer_id"
-_FIXED: Final = frozenset({"id", "client_id", "freelancer_id", "currency", "created_at"})
+_COLUMNS: Final = (*CONTRACTS.columns, "version", "last_hash", "last_event_at")
+_FIXED: Final = tuple(name for name in CONTRACTS.columns if name not in CONTRACTS.updated)
 
 
 class _Numbers:
@@ -168,34 +150,18 @@ class _Numbers:
         return [f"${number}" for number in range(first, self.last + 1)]
 
 
-def _upsert(part: Part, parameter: str) -> str:
-    """A CTE that writes rows given as JSON; of a row that is there only the `updated` columns change, if any may.
-
-    Milestones have columns beside their own, for lists to be found by: their next clock, and the contract's parties.
-    """
-    beside = ("deadline_at",) if part is MILESTONES else ()
-    of_contract = ("client_id", "freelancer_id") if part is MILESTONES else ()
-    columns, updated = (*part.columns, *beside), (*part.updated, *beside)
-    typed = ", ".join(f"{column} {sql_type(column)}" for column in columns)
-    assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in updated)
-    conflict = f"ON CONFLICT ({', '.join(part.key)}) DO UPDATE SET {assigned}" if updated else ""
-    return f"""
-    in_{part.table} AS (
-        INSERT INTO {part.table} ({", ".join((*columns, *of_contract))})
-        SELECT {", ".join(("given.*", *of_contract))} FROM contract, json_to_recordset({parameter}::json) AS given ({typed})
-        {conflict}
-    )"""
-
-
 @cache
-def statement_for(changed: tuple[Part, ...], *, new: bool, noted: bool = False) -> str:
+def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = False) -> str:
     """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
     costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared. `noted` is for names of milestones.
     """
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
     parts = [
-        *(_upsert(part, number) for part, number in zip(changed, numbers.take(len(changed)), strict=True)),
+        *(
+            part.upsert(guard="contract", parameter=number)
+            for part, number in zip(changed, numbers.take(len(changed)), strict=True)
+        ),
         _BOOKED.format(*numbers.take(3)),
         _STOPPED.format(*numbers.take(2)),
         _STARTED.format(*numbers.take(3)),
@@ -205,14 +171,14 @@ def statement_for(changed: tuple[Part, ...], *, new: bool, noted: bool = False) 
     numbers.take(log.APPEND_PARAMETERS)
     parts.append(_KEPT.format(*numbers.take(4)))
     if new:
-        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING {_RETURNED}"
+        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
     else:
         assigned = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
         # Columns that never change have a parameter all the same, so that both statements take the same arguments.
-        unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in CONTRACT if name in _FIXED)
+        unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in _FIXED)
         version, erasures = numbers.take(2)
         same = f"{unused} AND version = {version} AND erasures = {erasures}"
-        head = f"UPDATE contracts SET {assigned} WHERE {same} RETURNING {_RETURNED}"
+        head = f"UPDATE contracts SET {assigned} WHERE {same} RETURNING id"
     if noted:
         parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"

@@ -16,7 +16,7 @@ from escrow.audit.contracts import TABLES
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import run
-from escrow.store.rows import CONTRACT
+from escrow.store.tables import CONTRACTS
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deal, Deployment, usd
 
@@ -311,7 +311,7 @@ MONEY_TABLES: Final = ("balances", "transfers")
 
 async def test_no_column_of_a_read_table_can_change_unseen() -> None:
     await busy(quarrelling=True)
-    for table, columns in ({"contracts": CONTRACT} | TABLES).items():
+    for table, columns in ({"contracts": CONTRACTS.columns} | TABLES).items():
         types = {
             row["column_name"]: row["data_type"]
             for row in await database.fetch("SELECT * FROM information_schema.columns WHERE table_name = $1", table)

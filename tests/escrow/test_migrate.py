@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -18,15 +19,7 @@ from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
 
-STEPS = [
-    "escrow.m0001_tables",
-    "escrow.m0002_sweeps",
-    "escrow.m0003_reminders",
-    "escrow.m0004_endpoints",
-    "escrow.m0005_references",
-    "escrow.m0006_disagreement",
-    "escrow.m0007_reversals",
-]
+STEPS = sorted(f"escrow.{path.stem}" for path in Path(m0006_disagreement.__file__).parent.glob("m*.py"))
 EVERY_STEP = [*STEPS, "webhooks.m0001_deliveries"]
 
 

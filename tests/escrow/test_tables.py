@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Final
 
 import asyncpg
@@ -11,7 +12,7 @@ from tortoise.contrib.postgres.fields import ArrayField, TSVectorField
 from tortoise.models import Model
 
 from escrow import database, models
-from escrow.models import __all__ as model_names
+from escrow.models.facts import columns_of, key_of, table_of
 from tests.escrow.test_audit import busy
 from tests.webhooks import tables as delivery_tables
 from webhooks import models as delivery_models
@@ -394,12 +395,23 @@ async def test_models_are_the_tables() -> None:
     )
     tables = {(row["table_name"], row["column_name"]): (row["data_type"], row["nullable"]) for row in rows}
     described: dict[tuple[str, str], tuple[str, bool]] = {}
-    registered = [getattr(models, name) for name in model_names]
-    registered += [getattr(delivery_models, name) for name in delivery_models.__all__]
-    model: type[Model]
-    for model in registered:
-        for field in model._meta.fields_db_projection:
-            column = model._meta.fields_map[field]
-            place = (model._meta.db_table, model._meta.fields_db_projection[field])
-            described[place] = (TYPES[type(column)], column.null)
+    for model in (*_models_of(models), *_models_of(delivery_models)):
+        for name, column in columns_of(model).items():
+            described[table_of(model), name] = (TYPES[type(column)], column.null)
     assert described == tables
+
+
+@pytest.mark.usefixtures("database")
+async def test_the_keys_of_models_are_those_of_the_tables() -> None:
+    rows = await database.fetch(
+        "SELECT relname, ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = indrelid AND attnum = ANY (indkey)) "
+        "AS key FROM pg_index JOIN pg_class ON pg_class.oid = indrelid "
+        "WHERE indisprimary AND relnamespace = 'public'::regnamespace AND relname <> 'tortoise_migrations'"
+    )
+    described = {table_of(model): set(key_of(model)) for model in _models_of(models)}
+    assert described == {row["relname"]: set(row["key"]) for row in rows if row["relname"] in described}
+
+
+def _models_of(module: ModuleType) -> list[type[Model]]:
+    found = (one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Model))
+    return [one for one in found if one is not Model]

@@ -5,7 +5,6 @@ A key that is limited to some contracts sees the endpoints that are limited to s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +14,7 @@ from escrow.access import Actor
 from escrow.accounts import store_endpoints
 from escrow.accounts.rules import is_operator
 from escrow.accounts.state.endpoints import Endpoint
+from escrow.accounts.tables import ENDPOINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +52,18 @@ def _limit(actor: Actor) -> list[str] | None:
 
 
 def _view(row: database.Record) -> EndpointView:
-    endpoint = store_endpoints.endpoint(row, json.loads(row["secrets"]))
-    return EndpointView(account_id=row["account_id"], endpoint=endpoint)
+    return EndpointView(account_id=row["account_id"], endpoint=store_endpoints.endpoint(row, row["secrets"]))
 
 
-_COLUMNS: Final = """
-SELECT endpoint.*, coalesce((
-    SELECT json_agg(json_build_object('fingerprint', fingerprint, 'algorithm', algorithm, 'public_key', public_key,
-        'created_at', created_at, 'expires_at', expires_at) ORDER BY created_at DESC, algorithm DESC)
-    FROM endpoint_secrets
-    WHERE endpoint_id = endpoint.id AND (expires_at IS NULL OR expires_at > clock_timestamp())), '[]') AS secrets
+_SIGNING: Final = store_endpoints.secrets_sql(
+    "(expires_at IS NULL OR expires_at > clock_timestamp())", order="created_at DESC, algorithm DESC"
+)
+
+_COLUMNS: Final = f"""
+SELECT {ENDPOINTS.select("endpoint")}, {_SIGNING} AS secrets
 FROM endpoints AS endpoint
 WHERE deleted_at IS NULL AND ($2::text[] IS NULL OR contract_ids <@ $2::text[])
-"""
+"""  # noqa: S608 - our own columns
 
 _OF_ACCOUNTS: Final = f"{_COLUMNS} AND account_id = ANY ($1::text[]) ORDER BY account_id, id"
 

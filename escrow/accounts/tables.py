@@ -1,0 +1,17 @@
+"""The tables that what belongs to an account lies in, as far as rows of them are objects of the domain.
+
+Keys are told otherwise: their secret's digest is a column, and the state knows only the digest of that.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from escrow import models
+from escrow.accounts.state import Account, Endpoint, Member, Secret
+from escrow.store.mapping import Mapper
+
+MEMBERS: Final = Mapper(Member, models.Member, owner=Account)
+ENDPOINTS: Final = Mapper(Endpoint, models.Endpoint, owner=Account)
+SECRETS: Final = Mapper(Secret, models.EndpointSecret, owner=Endpoint)
+"""What may be told of secrets; their ciphertexts are written and never read."""

@@ -1,0 +1,42 @@
+"""The deposits of clients."""
+
+from typing import Any
+
+from tortoise import fields
+from tortoise.models import Model
+
+from escrow.models.facts import Facts
+
+
+class Deposit(Model):
+    """A client's payment into escrow; `parts` and `returned` are lists of objects in minor units."""
+
+    id = fields.CharField(64, primary_key=True)
+    contract_id = fields.CharField(64)
+    order_id = fields.CharField(64, unique=True)
+    revision = fields.IntField()
+    state = fields.TextField()
+    parts: Any = fields.JSONField()
+    charge_minor = fields.BigIntField()
+    currency = fields.TextField()
+    returned: Any = fields.JSONField()
+    started_at = fields.DatetimeField()
+    due_at = fields.DatetimeField()
+    is_bonus = fields.BooleanField()
+    reversal = fields.TextField(null=True)
+    reversed_at = fields.DatetimeField(null=True)
+    is_for_everything = fields.BooleanField()
+    forfeited_minor = fields.BigIntField()
+
+    class Meta(Facts):
+        table = "deposits"
+        fixed = (
+            "order_id",
+            "revision",
+            "parts",
+            "charge_minor",
+            "started_at",
+            "due_at",
+            "is_bonus",
+            "is_for_everything",
+        )
