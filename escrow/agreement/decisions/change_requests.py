@@ -12,27 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow.access import CLOCK, Side
-from escrow.agreement import inputs
-from escrow.agreement.commands import (
-    AcceptChangeRequest,
-    AddChange,
-    AmendChange,
-    DeclineChangeRequest,
-    EditChange,
-    FileChangeRequest,
-    MoveChange,
-    RemoveChange,
-    RequestedChange,
-    WithdrawChangeRequest,
-)
+from escrow.agreement import commands, events, inputs
 from escrow.agreement.decisions import plan_changes
-from escrow.agreement.events import (
-    ChangeRequestAccepted,
-    ChangeRequestDeclined,
-    ChangeRequestFiled,
-    ChangeRequestStale,
-    ChangeRequestWithdrawn,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
@@ -51,11 +32,11 @@ _RANKS: Final = (
 
 
 _SPELLED: Final = {
-    AddChange: "add",
-    EditChange: "edit",
-    RemoveChange: "remove",
-    MoveChange: "move",
-    AmendChange: "amend",
+    commands.AddChange: "add",
+    commands.EditChange: "edit",
+    commands.RemoveChange: "remove",
+    commands.MoveChange: "move",
+    commands.AmendChange: "amend",
 }
 """Where each kind of operation stands in the API's input."""
 
@@ -77,7 +58,7 @@ class Comparison:
     misfit: Misfit | None
 
 
-def file_change_request(history: History, command: FileChangeRequest, context: Context) -> None:
+def file_change_request(history: History, command: commands.FileChangeRequest, context: Context) -> None:
     """`change_request.filed`; refuses with the first refusal in the law's order over all operations."""
     state = history.state
     side = context.side_in(state)
@@ -88,7 +69,7 @@ def file_change_request(history: History, command: FileChangeRequest, context: C
     if wrong:
         raise wrong[0].refusal
     kept = [plan_changes.kept(change, currency=state.currency) for change in command.changes]
-    event = ChangeRequestFiled(
+    event = events.ChangeRequestFiled(
         change_request_id=command.change_request_id,
         filed_by=side,
         plan_version=state.plan_version,
@@ -99,11 +80,11 @@ def file_change_request(history: History, command: FileChangeRequest, context: C
     history.add(event, context)
 
 
-def _wrong(history: History, command: FileChangeRequest, side: Side, context: Context) -> Iterator[Misfit]:
+def _wrong(history: History, command: commands.FileChangeRequest, side: Side, context: Context) -> Iterator[Misfit]:
     """All that is wrong with a request: of its operations, and of the request as a whole."""
     yield from _misfits(history.state, command.changes, context)
     for operation, change in enumerate(command.changes):
-        if side is Side.CLIENT and not isinstance(change, AmendChange):
+        if side is Side.CLIENT and not isinstance(change, commands.AmendChange):
             refusal = InvalidInput(
                 "The client changes planned milestones directly; ask only to amend one that holds money.",
                 field=f"changes.{operation}",
@@ -115,7 +96,7 @@ def _wrong(history: History, command: FileChangeRequest, side: Side, context: Co
         yield Misfit(len(command.changes), refusal)
 
 
-def _check_request(state: Contract, command: FileChangeRequest, side: Side) -> None:
+def _check_request(state: Contract, command: commands.FileChangeRequest, side: Side) -> None:
     inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX)
     if not 1 <= len(command.changes) <= CHANGES_MAX:
         raise InvalidInput(
@@ -125,7 +106,7 @@ def _check_request(state: Contract, command: FileChangeRequest, side: Side) -> N
         raise InvalidInput(f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.")
 
 
-def accept_change_request(history: History, command: AcceptChangeRequest, context: Context) -> None:
+def accept_change_request(history: History, command: commands.AcceptChangeRequest, context: Context) -> None:
     """`change_request.accepted` and the events of all its operations.
 
     If one of them doesn't fit any more, `change_request.stale` is written and `StaleChangeRequest` refuses.
@@ -136,14 +117,16 @@ def accept_change_request(history: History, command: AcceptChangeRequest, contex
     misfit = next(_misfits(history.state, changes, context), None)
     if misfit is not None:
         raise _stale(history, request, misfit, context)
-    history.add(ChangeRequestAccepted(change_request_id=request.id, message=message), context)
+    history.add(events.ChangeRequestAccepted(change_request_id=request.id, message=message), context)
     for change in changes:
         plan_changes.carry_out(history, change, context)
 
 
 def _stale(history: History, request: ChangeRequest, misfit: Misfit, context: Context) -> StaleChangeRequest:
     refusal = misfit.refusal
-    event = ChangeRequestStale(change_request_id=request.id, change_number=misfit.operation + 1, code=refusal.code)
+    event = events.ChangeRequestStale(
+        change_request_id=request.id, change_number=misfit.operation + 1, code=refusal.code
+    )
     history.add(event, context)
     return StaleChangeRequest(
         f"The plan moved on: change {misfit.operation + 1} no longer fits. {refusal.message}",
@@ -157,22 +140,26 @@ def _stale(history: History, request: ChangeRequest, misfit: Misfit, context: Co
     )
 
 
-def decline_change_request(history: History, command: DeclineChangeRequest, context: Context) -> None:
+def decline_change_request(history: History, command: commands.DeclineChangeRequest, context: Context) -> None:
     """`change_request.declined`: the plan stays as it is."""
-    event = ChangeRequestDeclined(change_request_id=command.change_request_id, message=inputs.message(command.message))
+    event = events.ChangeRequestDeclined(
+        change_request_id=command.change_request_id, message=inputs.message(command.message)
+    )
     history.add(event, context)
 
 
-def withdraw_change_request(history: History, command: WithdrawChangeRequest, context: Context) -> None:
+def withdraw_change_request(history: History, command: commands.WithdrawChangeRequest, context: Context) -> None:
     """`change_request.withdrawn`, by the side that filed it."""
-    event = ChangeRequestWithdrawn(change_request_id=command.change_request_id, message=inputs.message(command.message))
+    event = events.ChangeRequestWithdrawn(
+        change_request_id=command.change_request_id, message=inputs.message(command.message)
+    )
     history.add(event, context)
 
 
 def close_all(history: History, context: Context) -> None:
     """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
-        event = ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
+        event = events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
         history.add(event, context)
 
 
@@ -190,7 +177,7 @@ def _nothing_new(kind: object) -> str:
     raise ValueError(f"an operation on a plan makes no {kind}")
 
 
-def _misfits(state: Contract, changes: Sequence[RequestedChange], context: Context) -> Iterator[Misfit]:
+def _misfits(state: Contract, changes: Sequence[commands.RequestedChange], context: Context) -> Iterator[Misfit]:
     """Each operation that doesn't fit after the ones before it that do, tried on a copy."""
     trial = History(state.id, state)
     for operation, change in enumerate(changes):
@@ -198,7 +185,7 @@ def _misfits(state: Contract, changes: Sequence[RequestedChange], context: Conte
             yield misfit
 
 
-def _try(trial: History, operation: int, change: RequestedChange, context: Context) -> Misfit | None:
+def _try(trial: History, operation: int, change: commands.RequestedChange, context: Context) -> Misfit | None:
     try:
         plan_changes.carry_out(trial, change, context)
     except DomainError as refusal:
@@ -214,8 +201,8 @@ def _request(state: Contract, change_request_id: str) -> ChangeRequest:
 
 
 DECISIONS: Final[Decisions] = {
-    FileChangeRequest: file_change_request,
-    AcceptChangeRequest: accept_change_request,
-    DeclineChangeRequest: decline_change_request,
-    WithdrawChangeRequest: withdraw_change_request,
+    commands.FileChangeRequest: file_change_request,
+    commands.AcceptChangeRequest: accept_change_request,
+    commands.DeclineChangeRequest: decline_change_request,
+    commands.WithdrawChangeRequest: withdraw_change_request,
 }

@@ -5,24 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from escrow.access import AccountType, ActorKind, Side
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.authorisation import forbidden_by_table
 from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, Revise, Terms, Withdraw
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import deposits, holdings
 from escrow.agreement.decisions.milestones import added
-from escrow.agreement.events import (
-    AbandonReason,
-    ContractAccepted,
-    ContractDeclined,
-    ContractExpired,
-    ContractProposed,
-    ContractRevised,
-    ContractWithdrawn,
-    Event,
-    MilestoneCancelled,
-    RefundReason,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
@@ -41,7 +29,7 @@ def propose(history: History, command: Propose, context: Context) -> None:
         terms.description or "", field="description", characters_max=inputs.DESCRIPTION_MAX
     )
     currency = check_currency(terms.currency or "")
-    proposed = ContractProposed(
+    proposed = events.ContractProposed(
         client_id=command.client_id,
         freelancer_id=command.freelancer_id,
         written_by=side,
@@ -96,7 +84,7 @@ def _check_parties(client: Party | None, freelancer: Party | None) -> None:
 def revise(history: History, command: Revise, context: Context) -> None:
     """Replaces the plan by a new one: deposits on the old one go back, what the terms omit stays, the offer starts anew."""
     state, terms = history.state, command.terms
-    revised = ContractRevised(
+    revised = events.ContractRevised(
         written_by=state.turn,
         revision=state.revision + 1,
         plan_version=state.plan_version + 1,
@@ -116,7 +104,7 @@ def revise(history: History, command: Revise, context: Context) -> None:
     if terms.currency is not None and terms.currency != state.currency:
         raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
     drafts = inputs.plan(command.plan, currency=state.currency)
-    _drop_plan(history, AbandonReason.REVISED, RefundReason.PROPOSAL_REVISED, context)
+    _drop_plan(history, events.AbandonReason.REVISED, events.RefundReason.PROPOSAL_REVISED, context)
     history.add(revised, context)
     _lay_out(history, drafts, context)
 
@@ -136,7 +124,7 @@ def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...],
 
 def accept(history: History, command: Accept, context: Context) -> None:
     """`contract.accepted`: the snapshot of this revision is what holds from now on."""
-    event = ContractAccepted(
+    event = events.ContractAccepted(
         revision=history.state.revision, accepted_by=history.state.turn, message=inputs.message(command.message)
     )
     history.add(event, context)
@@ -144,32 +132,42 @@ def accept(history: History, command: Accept, context: Context) -> None:
 
 def decline(history: History, command: Decline, context: Context) -> None:
     """`contract.declined` and the end of its milestones."""
-    _die(history, ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)), context)
+    _die(
+        history,
+        events.ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)),
+        context,
+    )
 
 
 def withdraw(history: History, command: Withdraw, context: Context) -> None:
     """`contract.withdrawn` and the end of its milestones."""
-    _die(history, ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)), context)
+    _die(
+        history,
+        events.ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)),
+        context,
+    )
 
 
 def expire(history: History, clock: Deadline, context: Context) -> None:
     """`contract.expired` and the end of its milestones; the offer window passed."""
-    _die(history, ContractExpired(revision=history.state.revision), context)
+    _die(history, events.ContractExpired(revision=history.state.revision), context)
 
 
-def _die(history: History, event: Event, context: Context) -> None:
+def _die(history: History, event: events.Event, context: Context) -> None:
     history.add(event, context)
-    _drop_plan(history, AbandonReason.PROPOSAL_DIED, RefundReason.PROPOSAL_DIED, context)
+    _drop_plan(history, events.AbandonReason.PROPOSAL_DIED, events.RefundReason.PROPOSAL_DIED, context)
 
 
-def _drop_plan(history: History, abandoned: AbandonReason, refunded: RefundReason, context: Context) -> None:
+def _drop_plan(
+    history: History, abandoned: events.AbandonReason, refunded: events.RefundReason, context: Context
+) -> None:
     """Nothing waits for money any more, what was held goes back, and what wasn't is cancelled."""
     deposits.abandon_all(history, abandoned, context)
     for milestone in history.state.milestones:
         if milestone.is_held:
             holdings.refund(history, milestone, refunded, context)
         elif milestone.state is MilestoneState.PLANNED:
-            history.add(MilestoneCancelled(milestone_id=milestone.id), context)
+            history.add(events.MilestoneCancelled(milestone_id=milestone.id), context)
 
 
 DECISIONS: Final[Decisions] = {

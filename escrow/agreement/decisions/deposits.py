@@ -8,22 +8,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
 from escrow.agreement.deadlines import Deadline
-from escrow.agreement.events import (
-    AbandonReason,
-    BonusFailed,
-    BonusPaid,
-    DepositAbandoned,
-    DepositConfirmed,
-    DepositFailed,
-    DepositFailure,
-    DepositReturned,
-    DepositStarted,
-    Event,
-    MilestoneFunded,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone
@@ -80,7 +67,7 @@ def _start(
 ) -> None:
     state = history.state
     charge = sum(one.amount_minor + fee(one.amount_minor, state.fees.client_bps) for one in milestones)
-    event = DepositStarted(
+    event = events.DepositStarted(
         deposit_id=command.deposit_id,
         order_id=command.order_id,
         revision=state.revision,
@@ -98,10 +85,10 @@ def cancel_funding(history: History, command: CancelFunding, context: Context) -
     milestone = history.milestone(command.milestone_id)
     if milestone.deposit_id is None:
         raise ValueError(f"{milestone.id} is being funded by no deposit")
-    abandon(history, milestone.deposit_id, AbandonReason.CANCELLED, context)
+    abandon(history, milestone.deposit_id, events.AbandonReason.CANCELLED, context)
 
 
-def abandon_all(history: History, reason: AbandonReason, context: Context) -> None:
+def abandon_all(history: History, reason: events.AbandonReason, context: Context) -> None:
     """`deposit.abandoned` for every deposit on its way; a bonus goes on."""
     for deposit in history.state.deposits.values():
         if deposit.state is DepositState.STARTED and not deposit.is_bonus:
@@ -112,14 +99,14 @@ def leave_unanswered(history: History, clock: Deadline, context: Context) -> Non
     """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`."""
     deposit = deposit_of(history, clock.subject_id)
     if deposit.is_bonus:
-        _fail(history, deposit, DepositFailure.UNANSWERED, context)
+        _fail(history, deposit, events.DepositFailure.UNANSWERED, context)
     else:
-        abandon(history, deposit.id, AbandonReason.UNANSWERED, context)
+        abandon(history, deposit.id, events.AbandonReason.UNANSWERED, context)
 
 
-def abandon(history: History, deposit_id: str, reason: AbandonReason, context: Context) -> None:
+def abandon(history: History, deposit_id: str, reason: events.AbandonReason, context: Context) -> None:
     """Gives a deposit up; what the provider still confirms will be sent back."""
-    history.add(DepositAbandoned(deposit_id=deposit_id, reason=reason), context)
+    history.add(events.DepositAbandoned(deposit_id=deposit_id, reason=reason), context)
 
 
 def confirm_deposit(history: History, command: ConfirmDeposit, context: Context) -> None:
@@ -147,12 +134,12 @@ def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -
 def _confirm(history: History, deposit: Deposit, context: Context) -> None:
     charge = history.money(deposit.charge_minor)
     if deposit.is_bonus:
-        paid = BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge)
+        paid = events.BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge)
         history.add(paid, context)
         return
-    history.add(DepositConfirmed(deposit_id=deposit.id, charge=charge), context)
+    history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge), context)
     for part in deposit.parts:
-        event = MilestoneFunded(
+        event = events.MilestoneFunded(
             milestone_id=part.milestone_id,
             deposit_id=deposit.id,
             amount=history.money(part.amount_minor),
@@ -163,8 +150,8 @@ def _confirm(history: History, deposit: Deposit, context: Context) -> None:
 
 def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, context: Context) -> None:
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, DepositFailure.WRONG_AMOUNT, context)
-    event = DepositReturned(deposit_id=deposit.id, order_id=context.fresh(Kind.ORDER), amount=command.amount)
+        _fail(history, deposit, events.DepositFailure.WRONG_AMOUNT, context)
+    event = events.DepositReturned(deposit_id=deposit.id, order_id=context.fresh(Kind.ORDER), amount=command.amount)
     history.add(event, context)
 
 
@@ -172,16 +159,23 @@ def fail_deposit(history: History, command: FailDeposit, context: Context) -> No
     """`deposit.failed`, if anybody still waits for it; the milestone is planned again."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, DepositFailure.REFUSED, context, explanation=inputs.explanation(command.reason))
+        _fail(history, deposit, events.DepositFailure.REFUSED, context, explanation=inputs.explanation(command.reason))
 
 
 def _fail(
-    history: History, deposit: Deposit, reason: DepositFailure, context: Context, *, explanation: str | None = None
+    history: History,
+    deposit: Deposit,
+    reason: events.DepositFailure,
+    context: Context,
+    *,
+    explanation: str | None = None,
 ) -> None:
-    event: Event = DepositFailed(deposit_id=deposit.id, reason=reason, explanation=explanation)
+    event: events.Event = events.DepositFailed(deposit_id=deposit.id, reason=reason, explanation=explanation)
     if deposit.is_bonus:
         milestone_id = deposit.parts[0].milestone_id
-        event = BonusFailed(milestone_id=milestone_id, deposit_id=deposit.id, reason=reason, explanation=explanation)
+        event = events.BonusFailed(
+            milestone_id=milestone_id, deposit_id=deposit.id, reason=reason, explanation=explanation
+        )
     history.add(event, context)
 
 

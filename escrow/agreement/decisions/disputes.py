@@ -6,36 +6,9 @@ from datetime import timedelta
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement import inputs
-from escrow.agreement.commands import (
-    AcceptClaim,
-    AcceptSettlement,
-    AddEvidence,
-    DecideDispute,
-    OfferSettlement,
-    OpenDispute,
-    RejectClaim,
-    WithdrawDispute,
-    WithdrawSettlement,
-)
+from escrow.agreement import commands, events, inputs
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import holdings, holds
-from escrow.agreement.events import (
-    DisputeClaimAccepted,
-    DisputeEvidenceAdded,
-    DisputeMediationStarted,
-    DisputeOpened,
-    DisputeOutcome,
-    DisputeOverdue,
-    DisputeRejected,
-    DisputeResolved,
-    DisputeSettlementOffered,
-    DisputeSettlementWithdrawn,
-    DisputeWithdrawalAgreed,
-    DisputeWithdrawn,
-    RefundDeclined,
-    SplitReason,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
@@ -46,7 +19,7 @@ OVERDUE_AGAIN: Final = timedelta(days=1)
 """How long after a notice the operator is told again that a dispute waits for a decision."""
 
 
-def open_dispute(history: History, command: OpenDispute, context: Context) -> None:
+def open_dispute(history: History, command: commands.OpenDispute, context: Context) -> None:
     """`dispute.opened`; under a refund request it declines that, and begins in mediation."""
     milestone, side = history.milestone(command.milestone_id), context.side_in(history.state)
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
@@ -59,7 +32,7 @@ def open_dispute(history: History, command: OpenDispute, context: Context) -> No
     review_ends_at = holds.review_would_end(milestone, context.now)
     if side is Side.FREELANCER and review_ends_at is not None:
         due_at = max(due_at, review_ends_at)
-    event = DisputeOpened(
+    event = events.DisputeOpened(
         dispute_id=command.dispute_id,
         milestone_id=milestone.id,
         opened_by=side,
@@ -84,10 +57,12 @@ def answer(
     reason: str,
 ) -> None:
     """The freelancer's answer to a refund request: `refund.declined`, and a dispute that begins in mediation."""
-    declined = RefundDeclined(refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason)
+    declined = events.RefundDeclined(
+        refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason
+    )
     history.add(declined, context)
     overdue_at = context.now + timedelta(hours=history.state.windows.mediation_hours)
-    opened = DisputeOpened(
+    opened = events.DisputeOpened(
         dispute_id=dispute_id,
         milestone_id=milestone.id,
         opened_by=Side.FREELANCER,
@@ -103,7 +78,7 @@ def answer(
     _start_mediation(history, history.state.disputes[dispute_id], context)
 
 
-def add_evidence(history: History, command: AddEvidence, context: Context) -> None:
+def add_evidence(history: History, command: commands.AddEvidence, context: Context) -> None:
     """`dispute.evidence_added`, the next of that side."""
     dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
@@ -113,7 +88,7 @@ def add_evidence(history: History, command: AddEvidence, context: Context) -> No
     count = dispute.evidence_of(side)
     if count >= EVIDENCE_MAX:
         raise InvalidInput(f"Each side brings forward at most {EVIDENCE_MAX} pieces of evidence.")
-    event = DisputeEvidenceAdded(
+    event = events.DisputeEvidenceAdded(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         side=side,
@@ -125,23 +100,23 @@ def add_evidence(history: History, command: AddEvidence, context: Context) -> No
     history.add(event, context)
 
 
-def accept_claim(history: History, command: AcceptClaim, context: Context) -> None:
+def accept_claim(history: History, command: commands.AcceptClaim, context: Context) -> None:
     """`dispute.claim_accepted`, and the claim is carried out."""
     dispute = history.state.disputes[command.dispute_id]
-    event = DisputeClaimAccepted(
+    event = events.DisputeClaimAccepted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         accepted_by=context.side_in(history.state),
         message=inputs.message(command.message),
     )
     history.add(event, context)
-    _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_ACCEPTED, context)
+    _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_ACCEPTED, context)
 
 
-def reject_claim(history: History, command: RejectClaim, context: Context) -> None:
+def reject_claim(history: History, command: commands.RejectClaim, context: Context) -> None:
     """`dispute.rejected`, and mediation starts."""
     dispute = history.state.disputes[command.dispute_id]
-    event = DisputeRejected(
+    event = events.DisputeRejected(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         rejected_by=context.side_in(history.state),
@@ -155,7 +130,7 @@ def leave_unanswered(history: History, clock: Deadline, context: Context) -> Non
     """The answer's window passed: the claim is carried out where silence pays, else mediation starts."""
     dispute = history.state.disputes[clock.subject_id]
     if dispute.silence_pays:
-        _resolve(history, dispute, dispute.claim_minor, SplitReason.CLAIM_UNANSWERED, context)
+        _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_UNANSWERED, context)
     else:
         _start_mediation(history, dispute, context)
 
@@ -163,7 +138,7 @@ def leave_unanswered(history: History, clock: Deadline, context: Context) -> Non
 def tell_overdue(history: History, clock: Deadline, context: Context) -> None:
     """`dispute.overdue`: the operator is told that mediation takes too long, today and every day."""
     dispute = history.state.disputes[clock.subject_id]
-    event = DisputeOverdue(
+    event = events.DisputeOverdue(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         times=dispute.overdue + 1,
@@ -172,14 +147,14 @@ def tell_overdue(history: History, clock: Deadline, context: Context) -> None:
     history.add(event, context)
 
 
-def offer_settlement(history: History, command: OfferSettlement, context: Context) -> None:
+def offer_settlement(history: History, command: commands.OfferSettlement, context: Context) -> None:
     """`dispute.settlement_offered` in place of that side's older one; the same offer again, without a word, is no event."""
     dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
     milestone, message = history.milestone(dispute.milestone_id), inputs.message(command.message)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     if dispute.offer_of(side) == to_freelancer and message is None:
         return
-    event = DisputeSettlementOffered(
+    event = events.DisputeSettlementOffered(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         offered_by=side,
@@ -189,36 +164,36 @@ def offer_settlement(history: History, command: OfferSettlement, context: Contex
     history.add(event, context)
 
 
-def withdraw_settlement(history: History, command: WithdrawSettlement, context: Context) -> None:
+def withdraw_settlement(history: History, command: commands.WithdrawSettlement, context: Context) -> None:
     """`dispute.settlement_withdrawn`."""
     dispute = history.state.disputes[command.dispute_id]
-    event = DisputeSettlementWithdrawn(
+    event = events.DisputeSettlementWithdrawn(
         dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=context.side_in(history.state)
     )
     history.add(event, context)
 
 
-def accept_settlement(history: History, command: AcceptSettlement, context: Context) -> None:
+def accept_settlement(history: History, command: commands.AcceptSettlement, context: Context) -> None:
     """The other side's offer is carried out, if it is the one that is named."""
     dispute = history.state.disputes[command.dispute_id]
     milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
-    _resolve(history, dispute, to_freelancer, SplitReason.SETTLEMENT, context)
+    _resolve(history, dispute, to_freelancer, events.SplitReason.SETTLEMENT, context)
 
 
-def withdraw_dispute(history: History, command: WithdrawDispute, context: Context) -> None:
+def withdraw_dispute(history: History, command: commands.WithdrawDispute, context: Context) -> None:
     """`dispute.withdrawn` by its opener; in mediation only once the other side has agreed to it, too."""
     dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
     message = inputs.message(command.message)
     if dispute.state is DisputeState.MEDIATION and not dispute.is_withdrawn_by(side.other):
         if not dispute.is_withdrawn_by(side):
-            agreed = DisputeWithdrawalAgreed(
+            agreed = events.DisputeWithdrawalAgreed(
                 dispute_id=dispute.id, milestone_id=dispute.milestone_id, agreed_by=side, message=message
             )
             history.add(agreed, context)
         return
     milestone = history.milestone(dispute.milestone_id)
-    event = DisputeWithdrawn(
+    event = events.DisputeWithdrawn(
         dispute_id=dispute.id,
         milestone_id=milestone.id,
         opened_by=dispute.opened_by,
@@ -229,17 +204,17 @@ def withdraw_dispute(history: History, command: WithdrawDispute, context: Contex
     history.add(event, context)
 
 
-def decide_dispute(history: History, command: DecideDispute, context: Context) -> None:
+def decide_dispute(history: History, command: commands.DecideDispute, context: Context) -> None:
     """`dispute.resolved` with the split and its reason, by a mediator or the operator."""
     dispute = history.state.disputes[command.dispute_id]
     milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
-    _resolve(history, dispute, to_freelancer, SplitReason.DECIDED, context, explanation=reason)
+    _resolve(history, dispute, to_freelancer, events.SplitReason.DECIDED, context, explanation=reason)
 
 
 def concede(
-    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: DisputeOutcome, context: Context
+    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: events.DisputeOutcome, context: Context
 ) -> None:
     """`dispute.resolved` for the dispute on a milestone, if there is one, whose money goes one way without it."""
     dispute = history.state.open_dispute(milestone)
@@ -251,13 +226,13 @@ def _resolve(
     history: History,
     dispute: Dispute,
     to_freelancer_minor: int,
-    reason: SplitReason,
+    reason: events.SplitReason,
     context: Context,
     *,
     explanation: str | None = None,
 ) -> None:
     """Ends the dispute and sends all that is held where it says."""
-    _close(history, dispute, to_freelancer_minor, DisputeOutcome(reason.value), context, reason=explanation)
+    _close(history, dispute, to_freelancer_minor, events.DisputeOutcome(reason.value), context, reason=explanation)
     milestone = history.milestone(dispute.milestone_id)
     holdings.split(history, milestone, to_freelancer_minor, context, dispute_id=dispute.id, reason=reason)
 
@@ -266,7 +241,7 @@ def _close(
     history: History,
     dispute: Dispute,
     to_freelancer_minor: int,
-    outcome: DisputeOutcome,
+    outcome: events.DisputeOutcome,
     context: Context,
     *,
     reason: str | None = None,
@@ -274,7 +249,7 @@ def _close(
     milestone = history.milestone(dispute.milestone_id)
     lost, _ = holdings.lost_and_kept(history.state, milestone)
     lost_minor, _ = totals(lost)
-    event = DisputeResolved(
+    event = events.DisputeResolved(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         outcome=outcome,
@@ -286,7 +261,7 @@ def _close(
 
 
 def _start_mediation(history: History, dispute: Dispute, context: Context) -> None:
-    event = DisputeMediationStarted(
+    event = events.DisputeMediationStarted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         overdue_at=context.now + timedelta(hours=history.state.windows.mediation_hours),
@@ -295,13 +270,13 @@ def _start_mediation(history: History, dispute: Dispute, context: Context) -> No
 
 
 DECISIONS: Final[Decisions] = {
-    OpenDispute: open_dispute,
-    AddEvidence: add_evidence,
-    AcceptClaim: accept_claim,
-    RejectClaim: reject_claim,
-    OfferSettlement: offer_settlement,
-    WithdrawSettlement: withdraw_settlement,
-    AcceptSettlement: accept_settlement,
-    WithdrawDispute: withdraw_dispute,
-    DecideDispute: decide_dispute,
+    commands.OpenDispute: open_dispute,
+    commands.AddEvidence: add_evidence,
+    commands.AcceptClaim: accept_claim,
+    commands.RejectClaim: reject_claim,
+    commands.OfferSettlement: offer_settlement,
+    commands.WithdrawSettlement: withdraw_settlement,
+    commands.AcceptSettlement: accept_settlement,
+    commands.WithdrawDispute: withdraw_dispute,
+    commands.DecideDispute: decide_dispute,
 }

@@ -8,18 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.commands import End, WithdrawEnd
 from escrow.agreement.decisions import deposits, disputes, holdings, refunds
-from escrow.agreement.events import (
-    AbandonReason,
-    ContractEnded,
-    ContractEndRequested,
-    ContractEndWithdrawn,
-    DisputeOutcome,
-    MilestoneCancelled,
-    RefundReason,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Ending
 from escrow.errors import InvalidInput
@@ -34,9 +25,9 @@ def end(history: History, command: End, context: Context) -> None:
     side = context.side_in(state)
     message = inputs.message(command.message)
     _check_sum(history, command, side)
-    event = ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
+    event = events.ContractEndRequested(requested_by=side, held=state.money(state.held_minor), message=message)
     history.add(event, context)
-    deposits.abandon_all(history, AbandonReason.ENDED, context)
+    deposits.abandon_all(history, events.AbandonReason.ENDED, context)
     if side is Side.FREELANCER:
         _give_up(history, context)
 
@@ -55,13 +46,13 @@ def _check_sum(history: History, command: End, side: Side) -> None:
 def _give_up(history: History, context: Context) -> None:
     for milestone in history.state.milestones:
         if milestone.is_held:
-            disputes.concede(history, milestone, 0, DisputeOutcome.ENDED, context)
-            holdings.refund(history, milestone, RefundReason.ENDED, context)
+            disputes.concede(history, milestone, 0, events.DisputeOutcome.ENDED, context)
+            holdings.refund(history, milestone, events.RefundReason.ENDED, context)
 
 
 def withdraw_end(history: History, command: WithdrawEnd, context: Context) -> None:
     """`contract.end_withdrawn`, and with it the refund requests that the ending made."""
-    event = ContractEndWithdrawn(message=inputs.message(command.message))
+    event = events.ContractEndWithdrawn(message=inputs.message(command.message))
     history.add(event, context)
     for milestone in history.state.milestones:
         refund = history.state.open_refund(milestone)
@@ -84,9 +75,9 @@ def go_on(history: History, ending: Ending, context: Context) -> None:
 def _finish(history: History, ending: Ending, context: Context) -> None:
     for milestone in history.state.milestones:
         if milestone.state is MilestoneState.PLANNED:
-            history.add(MilestoneCancelled(milestone_id=milestone.id), context)
+            history.add(events.MilestoneCancelled(milestone_id=milestone.id), context)
     state = history.state
-    event = ContractEnded(
+    event = events.ContractEnded(
         requested_by=ending.by,
         released=state.money(sum(milestone.released_minor for milestone in state.milestones)),
         refunded=state.money(sum(milestone.refunded_minor for milestone in state.milestones)),

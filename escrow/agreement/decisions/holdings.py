@@ -10,18 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from escrow.agreement.events import (
-    MilestonePartlyRefunded,
-    MilestoneRefunded,
-    MilestoneReleased,
-    MilestoneRolledForward,
-    MilestoneSettled,
-    MilestoneUnfunded,
-    RefundReason,
-    ReleaseReason,
-    Return,
-    SplitReason,
-)
+from escrow.agreement import events
 from escrow.agreement.history import Context, History
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.state.holdings import Holding, Lot, split_off, take, totals
@@ -33,10 +22,15 @@ RETURNS_MAX: Final = 60
 
 
 def release(
-    history: History, milestone: Milestone, reason: ReleaseReason, context: Context, *, message: str | None = None
+    history: History,
+    milestone: Milestone,
+    reason: events.ReleaseReason,
+    context: Context,
+    *,
+    message: str | None = None,
 ) -> None:
     """`milestone.released`: all that is held goes to the freelancer, less the fee of the contract's snapshot."""
-    event = MilestoneReleased(
+    event = events.MilestoneReleased(
         milestone_id=milestone.id,
         reason=reason,
         amount=history.money(milestone.held_minor),
@@ -49,7 +43,7 @@ def release(
 
 def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, context: Context) -> None:
     """`milestone.rolled_forward`: that much of what is held, and its fee, belongs to the milestone `to` from now on."""
-    event = MilestoneRolledForward(
+    event = events.MilestoneRolledForward(
         milestone_id=milestone.id,
         to_milestone_id=to.id,
         amount=history.money(amount_minor),
@@ -61,7 +55,7 @@ def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_m
 def refund(
     history: History,
     milestone: Milestone,
-    reason: RefundReason,
+    reason: events.RefundReason,
     context: Context,
     *,
     refund_id: str | None = None,
@@ -72,7 +66,7 @@ def refund(
     chargeback account instead."""
     lost, back = lost_and_kept(history.state, milestone)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
-    event = MilestoneRefunded(
+    event = events.MilestoneRefunded(
         milestone_id=milestone.id,
         reason=reason,
         amount=history.money(amount_minor),
@@ -91,7 +85,7 @@ def unfund(history: History, milestone: Milestone, context: Context) -> None:
     """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
     lost, back = lost_and_kept(history.state, milestone)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
-    event = MilestoneUnfunded(
+    event = events.MilestoneUnfunded(
         milestone_id=milestone.id,
         lost=history.money(lost_minor),
         lost_fee=history.money(lost_fee_minor),
@@ -106,7 +100,7 @@ def refund_part(
     history: History,
     milestone: Milestone,
     amount_minor: int,
-    reason: RefundReason,
+    reason: events.RefundReason,
     context: Context,
     *,
     refund_id: str | None = None,
@@ -117,7 +111,7 @@ def refund_part(
     """`milestone.partly_refunded`: less than is held goes back to the client, with its difference of the fee."""
     fee_minor = _holding(milestone).fee_of(amount_minor)
     taken, _ = take(milestone.lots, amount_minor, fee_minor)
-    event = MilestonePartlyRefunded(
+    event = events.MilestonePartlyRefunded(
         milestone_id=milestone.id,
         reason=reason,
         amount=history.money(amount_minor),
@@ -138,14 +132,14 @@ def split(
     context: Context,
     *,
     dispute_id: str,
-    reason: SplitReason,
+    reason: events.SplitReason,
 ) -> None:
     """That much of what is held goes to the freelancer, the rest to the client: `milestone.settled`, or `released` or
     `refunded` where one of them gets everything."""
     if to_freelancer_minor == milestone.held_minor:
-        release(history, milestone, ReleaseReason(reason.value), context)
+        release(history, milestone, events.ReleaseReason(reason.value), context)
     elif to_freelancer_minor == 0:
-        refund(history, milestone, RefundReason(reason.value), context, dispute_id=dispute_id)
+        refund(history, milestone, events.RefundReason(reason.value), context, dispute_id=dispute_id)
     else:
         _settle(history, milestone, to_freelancer_minor, context, dispute_id=dispute_id, reason=reason)
 
@@ -157,12 +151,12 @@ def _settle(
     context: Context,
     *,
     dispute_id: str,
-    reason: SplitReason,
+    reason: events.SplitReason,
 ) -> None:
     refunded_minor = milestone.held_minor - to_freelancer_minor
     refunded_fee_minor = _holding(milestone).fee_of(refunded_minor)
     taken, _ = take(milestone.lots, refunded_minor, refunded_fee_minor)
-    event = MilestoneSettled(
+    event = events.MilestoneSettled(
         milestone_id=milestone.id,
         dispute_id=dispute_id,
         reason=reason,
@@ -185,7 +179,7 @@ def _holding(milestone: Milestone) -> Holding:
     return Holding(milestone.held_minor, milestone.base_minor, milestone.base_fee_minor)
 
 
-def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[Return, ...]:
+def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[events.Return, ...]:
     """One order for each deposit, so that each of the client's charges gets back what came from it.
 
     More than an event can hold are never made: what is beyond goes with the last one.
@@ -195,6 +189,6 @@ def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[R
     if rest:
         sums.append((rest[-1].deposit_id, sum(lot.whole_minor for lot in rest)))
     return tuple(
-        Return(order_id=context.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
+        events.Return(order_id=context.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
         for deposit_id, minor in sums
     )

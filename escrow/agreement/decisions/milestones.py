@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.agreement import inputs
-from escrow.agreement.commands import (
-    AddMilestone,
-    EditMilestone,
-    ImportRow,
-    MilestoneDraft,
-    MoveMilestone,
-    RemoveMilestone,
-)
+from escrow.agreement import commands, inputs
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
@@ -21,7 +13,7 @@ from escrow.money import Money, exact
 from escrow.states import MilestoneState
 
 
-def add_milestone(history: History, command: AddMilestone, context: Context) -> None:
+def add_milestone(history: History, command: commands.AddMilestone, context: Context) -> None:
     """`milestone.added` at the position that was asked for, by default the last."""
     state = history.state
     if len(state.milestones) >= MILESTONES_MAX:
@@ -37,7 +29,7 @@ def add_milestone(history: History, command: AddMilestone, context: Context) -> 
 
 def added(
     state: Contract,
-    draft: MilestoneDraft,
+    draft: commands.MilestoneDraft,
     amount: Money,
     *,
     position: int,
@@ -59,7 +51,7 @@ def added(
     )
 
 
-def edit_milestone(history: History, command: EditMilestone, context: Context) -> None:
+def edit_milestone(history: History, command: commands.EditMilestone, context: Context) -> None:
     """`milestone.edited` with what changed; giving only what it says already changes nothing."""
     state, milestone = history.state, history.milestone(command.milestone_id)
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
@@ -71,7 +63,12 @@ def edit_milestone(history: History, command: EditMilestone, context: Context) -
 
 
 def edited(
-    state: Contract, milestone: Milestone, given: EditMilestone | ImportRow, *, message: str | None, place: str = ""
+    state: Contract,
+    milestone: Milestone,
+    given: commands.EditMilestone | commands.ImportRow,
+    *,
+    message: str | None,
+    place: str = "",
 ) -> MilestoneEdited:
     """The event that changes what is given of a milestone. `place` goes before the names of fields in refusals."""
     return MilestoneEdited(
@@ -106,7 +103,7 @@ def says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
     )
 
 
-def move_milestone(history: History, command: MoveMilestone, context: Context) -> None:
+def move_milestone(history: History, command: commands.MoveMilestone, context: Context) -> None:
     """`milestone.moved`; moving it to where it stands changes nothing, unless that comes with a message."""
     state, milestone = history.state, history.milestone(command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
@@ -120,7 +117,7 @@ def move_milestone(history: History, command: MoveMilestone, context: Context) -
         history.add(event, context)
 
 
-def remove_milestone(history: History, command: RemoveMilestone, context: Context) -> None:
+def remove_milestone(history: History, command: commands.RemoveMilestone, context: Context) -> None:
     """`milestone.removed`: it stays in its place as a cancelled one."""
     event = MilestoneRemoved(
         milestone_id=command.milestone_id,
@@ -148,8 +145,8 @@ def _check_place(behind: list[Milestone] | tuple[Milestone, ...]) -> None:
 
 
 DECISIONS: Final[Decisions] = {
-    AddMilestone: add_milestone,
-    EditMilestone: edit_milestone,
-    MoveMilestone: move_milestone,
-    RemoveMilestone: remove_milestone,
+    commands.AddMilestone: add_milestone,
+    commands.EditMilestone: edit_milestone,
+    commands.MoveMilestone: move_milestone,
+    commands.RemoveMilestone: remove_milestone,
 }

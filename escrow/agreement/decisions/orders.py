@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.commands import ConfirmOrder, FailOrder
-from escrow.agreement.events import (
-    PayoutFailed,
-    PayoutPaid,
-    RefundFailed,
-    RefundPaid,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
@@ -27,7 +21,7 @@ def confirm_order(history: History, command: ConfirmOrder, context: Context) -> 
     if order.state not in (OrderState.STARTED, OrderState.FAILED):
         return
     after_failure = order.state is OrderState.FAILED
-    event = (RefundPaid if order.kind is OrderKind.REFUND else PayoutPaid)(
+    event = (events.RefundPaid if order.kind is OrderKind.REFUND else events.PayoutPaid)(
         order_id=order.id,
         amount=order.amount,
         after_failure=after_failure,
@@ -47,7 +41,7 @@ def fail_order(history: History, command: FailOrder, context: Context) -> None:
     """`refund.failed` or `payout.failed`, once; the sum is payable again."""
     order = _order(history, command.order_id)
     if order.state is OrderState.STARTED:
-        event = (RefundFailed if order.kind is OrderKind.REFUND else PayoutFailed)(
+        event = (events.RefundFailed if order.kind is OrderKind.REFUND else events.PayoutFailed)(
             order_id=order.id, amount=order.amount, explanation=inputs.explanation(command.reason)
         )
         history.add(event, context)

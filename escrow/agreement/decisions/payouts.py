@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from escrow.access import Side
+from escrow.agreement import events
 from escrow.agreement.commands import RequestPayout, SetPayouts
-from escrow.agreement.events import (
-    BonusPaid,
-    MilestoneReleased,
-    MilestoneSettled,
-    PayoutsChanged,
-    PayoutStarted,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.postings import payable_to
@@ -36,13 +30,13 @@ def request_payout(history: History, command: RequestPayout, context: Context) -
             field="amount",
             details={"payable": state.money(payable).wire()},
         )
-    history.add(PayoutStarted(order_id=command.order_id, amount=amount), context)
+    history.add(events.PayoutStarted(order_id=command.order_id, amount=amount), context)
 
 
 def set_payouts(history: History, command: SetPayouts, context: Context) -> None:
     """`payouts.changed`; asking for what already is changes nothing. What is payable now goes out with it."""
     if command.automatic != history.state.payouts_are_automatic:
-        history.add(PayoutsChanged(automatic=command.automatic), context)
+        history.add(events.PayoutsChanged(automatic=command.automatic), context)
 
 
 def pay_out_by_itself(history: History, context: Context) -> None:
@@ -53,20 +47,20 @@ def pay_out_by_itself(history: History, context: Context) -> None:
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
     if state.payouts_are_automatic and payable > 0 and _was_just_paid(history):
-        event = PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable))
+        event = events.PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable))
         history.add(event, context)
 
 
 def _was_just_paid(history: History) -> bool:
     for recorded in reversed(history.recorded):
-        if isinstance(recorded.event, PayoutStarted):
+        if isinstance(recorded.event, events.PayoutStarted):
             return False
         if isinstance(recorded.event, _PAYING):
             return True
     return False
 
 
-_PAYING: Final = (MilestoneReleased, MilestoneSettled, BonusPaid, PayoutsChanged)
+_PAYING: Final = (events.MilestoneReleased, events.MilestoneSettled, events.BonusPaid, events.PayoutsChanged)
 """What makes a payout start by itself."""
 
 

@@ -10,20 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from escrow.agreement import inputs
-from escrow.agreement.commands import (
-    AddChange,
-    AddMilestone,
-    AmendChange,
-    EditChange,
-    EditMilestone,
-    MilestoneDraft,
-    MoveChange,
-    MoveMilestone,
-    RemoveChange,
-    RemoveMilestone,
-    RequestedChange,
-)
+from escrow.agreement import commands, inputs
 from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
 from escrow.agreement.history import Context, History
@@ -36,30 +23,34 @@ _ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
 """What stands for the words of an operation that were erased: no plan takes it."""
 
 
-def carry_out(history: History, change: RequestedChange, context: Context) -> None:
+def carry_out(history: History, change: commands.RequestedChange, context: Context) -> None:
     """The events of one operation; refuses with a `DomainError` where it doesn't fit the plan as it is."""
     match change:
-        case AddChange(milestone=draft, position=position):
+        case commands.AddChange(milestone=draft, position=position):
             if history.state.ending is not None:
                 raise InvalidState("The contract is being ended; nothing is added any more.")
             milestones.add_milestone(
-                history, AddMilestone(contract_id=history.contract_id, milestone=draft, position=position), context
+                history,
+                commands.AddMilestone(contract_id=history.contract_id, milestone=draft, position=position),
+                context,
             )
-        case EditChange():
+        case commands.EditChange():
             _open_for_edits(history.state, change.milestone_id)
             milestones.edit_milestone(history, _edit(change), context)
-        case RemoveChange(milestone_id=milestone_id):
+        case commands.RemoveChange(milestone_id=milestone_id):
             _open_for_edits(history.state, milestone_id)
-            milestones.remove_milestone(history, RemoveMilestone(milestone_id=milestone_id), context)
-        case MoveChange(milestone_id=milestone_id, position=position):
+            milestones.remove_milestone(history, commands.RemoveMilestone(milestone_id=milestone_id), context)
+        case commands.MoveChange(milestone_id=milestone_id, position=position):
             _open_for_edits(history.state, milestone_id)
-            milestones.move_milestone(history, MoveMilestone(milestone_id=milestone_id, position=position), context)
-        case AmendChange():
+            milestones.move_milestone(
+                history, commands.MoveMilestone(milestone_id=milestone_id, position=position), context
+            )
+        case commands.AmendChange():
             _amend(history, change, context)
 
 
-def _edit(change: EditChange) -> EditMilestone:
-    return EditMilestone(
+def _edit(change: commands.EditChange) -> commands.EditMilestone:
+    return commands.EditMilestone(
         milestone_id=change.milestone_id,
         title=change.title,
         purpose=change.purpose,
@@ -86,7 +77,7 @@ def named(state: Contract, milestone_id: str) -> Milestone:
     return milestone
 
 
-def _amend(history: History, change: AmendChange, context: Context) -> None:
+def _amend(history: History, change: commands.AmendChange, context: Context) -> None:
     """`milestone.amended`; giving only what it says already changes nothing."""
     state = history.state
     milestone = named(state, change.milestone_id)
@@ -111,10 +102,10 @@ def _amend(history: History, change: AmendChange, context: Context) -> None:
     history.add(event, context)
 
 
-def kept(change: RequestedChange, *, currency: str) -> tuple[Change, ChangeWords]:
+def kept(change: commands.RequestedChange, *, currency: str) -> tuple[Change, ChangeWords]:
     """An operation that was found to fit, as an event keeps it: what is plain, and its words."""
     match change:
-        case AddChange(milestone=draft, position=position):
+        case commands.AddChange(milestone=draft, position=position):
             return (
                 Change(
                     kind=ChangeKind.ADD,
@@ -125,17 +116,17 @@ def kept(change: RequestedChange, *, currency: str) -> tuple[Change, ChangeWords
                 ),
                 ChangeWords(title=draft.title, purpose=draft.purpose, deliverables=tuple(draft.deliverables)),
             )
-        case EditChange():
+        case commands.EditChange():
             amount = None if change.amount is None else exact(change.amount, currency=currency, field="amount")
             return (
                 Change(kind=ChangeKind.EDIT, milestone_id=change.milestone_id, amount=amount, due_on=change.due_on),
                 ChangeWords(title=change.title, purpose=change.purpose, deliverables=_tuple(change.deliverables)),
             )
-        case RemoveChange(milestone_id=milestone_id):
+        case commands.RemoveChange(milestone_id=milestone_id):
             return Change(kind=ChangeKind.REMOVE, milestone_id=milestone_id), ChangeWords()
-        case MoveChange(milestone_id=milestone_id, position=position):
+        case commands.MoveChange(milestone_id=milestone_id, position=position):
             return Change(kind=ChangeKind.MOVE, milestone_id=milestone_id, position=position), ChangeWords()
-        case AmendChange():
+        case commands.AmendChange():
             return (
                 Change(kind=ChangeKind.AMEND, milestone_id=change.milestone_id, due_on=change.due_on),
                 ChangeWords(deliverables=_tuple(change.deliverables)),
@@ -146,7 +137,7 @@ def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
 
 
-def asked(request: ChangeRequest) -> tuple[RequestedChange, ...]:
+def asked(request: ChangeRequest) -> tuple[commands.RequestedChange, ...]:
     """The operations of a request as they were asked for. Words that were erased are empty, and won't be found good.
 
     Whether an edit had any isn't known any more, so none of an edit is carried out then, not only what is left of it.
@@ -155,12 +146,12 @@ def asked(request: ChangeRequest) -> tuple[RequestedChange, ...]:
     return tuple(_asked(change, said) for change, said in zip(request.changes, words, strict=True))
 
 
-def _asked(change: Change, words: ChangeWords) -> RequestedChange:
+def _asked(change: Change, words: ChangeWords) -> commands.RequestedChange:
     match change.kind:
         case ChangeKind.ADD:
             if change.amount is None or change.due_on is None:
                 raise ValueError(f"a request adds {change.milestone_id} without an amount or a due date")
-            draft = MilestoneDraft(
+            draft = commands.MilestoneDraft(
                 id=change.milestone_id,
                 title=words.title or "",
                 purpose=words.purpose or "",
@@ -168,9 +159,9 @@ def _asked(change: Change, words: ChangeWords) -> RequestedChange:
                 due_on=change.due_on,
                 deliverables=words.deliverables or (),
             )
-            return AddChange(milestone=draft, position=change.position)
+            return commands.AddChange(milestone=draft, position=change.position)
         case ChangeKind.EDIT:
-            return EditChange(
+            return commands.EditChange(
                 milestone_id=change.milestone_id,
                 title=words.title,
                 purpose=words.purpose,
@@ -179,13 +170,15 @@ def _asked(change: Change, words: ChangeWords) -> RequestedChange:
                 deliverables=words.deliverables,
             )
         case ChangeKind.REMOVE:
-            return RemoveChange(milestone_id=change.milestone_id)
+            return commands.RemoveChange(milestone_id=change.milestone_id)
         case ChangeKind.MOVE:
             if change.position is None:
                 raise ValueError(f"a request moves {change.milestone_id} nowhere")
-            return MoveChange(milestone_id=change.milestone_id, position=change.position)
+            return commands.MoveChange(milestone_id=change.milestone_id, position=change.position)
         case ChangeKind.AMEND:
-            return AmendChange(milestone_id=change.milestone_id, due_on=change.due_on, deliverables=words.deliverables)
+            return commands.AmendChange(
+                milestone_id=change.milestone_id, due_on=change.due_on, deliverables=words.deliverables
+            )
 
 
 def _raw(money: Money) -> RawMoney:

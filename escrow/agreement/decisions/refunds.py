@@ -5,17 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.commands import AcceptRefund, DeclineRefund, GiveRefund, RequestRefund, WithdrawRefund
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import disputes, holdings, holds
-from escrow.agreement.events import (
-    DisputeOutcome,
-    RefundAccepted,
-    RefundReason,
-    RefundRequested,
-    RefundRequestWithdrawn,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.state import Milestone, RefundRequest
 
@@ -39,7 +32,7 @@ def ask(
     message: str | None = None,
 ) -> None:
     """`refund.requested`, by the client or by its ending of the contract; an answer is due within the window."""
-    event = RefundRequested(
+    event = events.RefundRequested(
         refund_id=refund_id,
         milestone_id=milestone.id,
         amount=history.money(amount_minor),
@@ -58,7 +51,7 @@ def withdraw_refund(history: History, command: WithdrawRefund, context: Context)
 def take_back(history: History, refund: RefundRequest, context: Context, *, message: str | None = None) -> None:
     """`refund.request_withdrawn`, and the client is barred from another hold on the milestone for a while."""
     milestone = history.milestone(refund.milestone_id)
-    event = RefundRequestWithdrawn(
+    event = events.RefundRequestWithdrawn(
         refund_id=refund.id,
         milestone_id=milestone.id,
         client_barred_until=context.now + holds.BAR,
@@ -71,19 +64,19 @@ def take_back(history: History, refund: RefundRequest, context: Context, *, mess
 def accept_refund(history: History, command: AcceptRefund, context: Context) -> None:
     """`refund.accepted`, and what was asked for goes back."""
     refund = history.state.refunds[command.refund_id]
-    event = RefundAccepted(
+    event = events.RefundAccepted(
         refund_id=refund.id, milestone_id=refund.milestone_id, message=inputs.message(command.message)
     )
     history.add(event, context)
-    _carry_out(history, refund, RefundReason.REQUEST_ACCEPTED, context)
+    _carry_out(history, refund, events.RefundReason.REQUEST_ACCEPTED, context)
 
 
 def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
     """The answer's window passed: what was asked for goes back."""
-    _carry_out(history, history.state.refunds[clock.subject_id], RefundReason.REQUEST_UNANSWERED, context)
+    _carry_out(history, history.state.refunds[clock.subject_id], events.RefundReason.REQUEST_UNANSWERED, context)
 
 
-def _carry_out(history: History, refund: RefundRequest, reason: RefundReason, context: Context) -> None:
+def _carry_out(history: History, refund: RefundRequest, reason: events.RefundReason, context: Context) -> None:
     milestone = history.milestone(refund.milestone_id)
     if refund.amount_minor == milestone.held_minor:
         holdings.refund(history, milestone, reason, context, refund_id=refund.id)
@@ -119,10 +112,10 @@ def give_refund(history: History, command: GiveRefund, context: Context) -> None
     message = inputs.message(command.message)
     amount = holds.part(command.amount, history.state, milestone, field="amount")
     if amount < milestone.held_minor:
-        holdings.refund_part(history, milestone, amount, RefundReason.GIVEN, context, message=message)
+        holdings.refund_part(history, milestone, amount, events.RefundReason.GIVEN, context, message=message)
         return
-    disputes.concede(history, milestone, 0, DisputeOutcome.REFUND_GIVEN, context)
-    holdings.refund(history, milestone, RefundReason.GIVEN, context, message=message)
+    disputes.concede(history, milestone, 0, events.DisputeOutcome.REFUND_GIVEN, context)
+    holdings.refund(history, milestone, events.RefundReason.GIVEN, context, message=message)
 
 
 DECISIONS: Final[Decisions] = {

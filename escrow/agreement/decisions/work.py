@@ -5,18 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from escrow.agreement import inputs
+from escrow.agreement import events, inputs
 from escrow.agreement.commands import Approve, RequestChanges, Submit
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import bonuses, disputes, holdings
 from escrow.agreement.decisions.holdings import release
-from escrow.agreement.events import (
-    DisputeOutcome,
-    MilestoneChangesRequested,
-    MilestoneDeadlineApproaching,
-    MilestoneSubmitted,
-    ReleaseReason,
-)
 from escrow.agreement.history import Context, Decisions, History
 from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
@@ -28,7 +21,7 @@ from escrow.states import Hold, MilestoneState
 def submit(history: History, command: Submit, context: Context) -> None:
     """`milestone.submitted`: the next number, and a fresh review window."""
     milestone = history.milestone(command.milestone_id)
-    event = MilestoneSubmitted(
+    event = events.MilestoneSubmitted(
         milestone_id=milestone.id,
         submission_id=command.submission_id,
         number=milestone.submissions + 1,
@@ -44,7 +37,7 @@ def request_changes(history: History, command: RequestChanges, context: Context)
     """`milestone.changes_requested`: the review clock stops."""
     milestone = history.milestone(command.milestone_id)
     note = inputs.text(command.note, field="note", characters_max=inputs.MESSAGE_MAX)
-    event = MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note)
+    event = events.MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note)
     history.add(event, context)
 
 
@@ -62,8 +55,8 @@ def approve(history: History, command: Approve, context: Context) -> None:
     bonus = bonuses.checked(history.state, command)
     if not is_released_again(command.action, milestone):
         if amount is None or amount.minor == milestone.held_minor:
-            disputes.concede(history, milestone, milestone.held_minor, DisputeOutcome.APPROVED, context)
-            release(history, milestone, ReleaseReason.APPROVED, context, message=message)
+            disputes.concede(history, milestone, milestone.held_minor, events.DisputeOutcome.APPROVED, context)
+            release(history, milestone, events.ReleaseReason.APPROVED, context, message=message)
         else:
             _release_less(history, milestone, amount, context, message=message)
     if bonus is not None:
@@ -88,7 +81,7 @@ def _release_less(
             details={"milestoneId": following.id if following is not None else None},
         )
     holdings.roll_forward(history, milestone, following, held.minor - amount.minor, context)
-    release(history, history.milestone(milestone.id), ReleaseReason.APPROVED, context, message=message)
+    release(history, history.milestone(milestone.id), events.ReleaseReason.APPROVED, context, message=message)
 
 
 def next_open(state: Contract, milestone: Milestone) -> Milestone | None:
@@ -103,14 +96,14 @@ def takes_more(milestone: Milestone) -> bool:
 
 def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
     """The review window passed: silence releases the money."""
-    holdings.release(history, history.milestone(clock.subject_id), ReleaseReason.AUTO_RELEASED, context)
+    holdings.release(history, history.milestone(clock.subject_id), events.ReleaseReason.AUTO_RELEASED, context)
 
 
 def remind(history: History, clock: Deadline, context: Context) -> None:
     """`milestone.deadline_approaching`: whoever listens is told, and nothing else changes."""
     if clock.announces is None:
         raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
-    event = MilestoneDeadlineApproaching(
+    event = events.MilestoneDeadlineApproaching(
         milestone_id=clock.subject_id,
         deadline_at=clock.announces.due_at,
         action=clock.announces.action,
