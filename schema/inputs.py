@@ -12,6 +12,7 @@ from escrow import ids
 from escrow.agreement.commands import MilestoneDraft
 from escrow.ids import Kind
 from escrow.money import RawMoney
+from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, DecimalText
 
 
@@ -38,23 +39,15 @@ class MilestoneInput:
     description="How long silence may last, in hours. What is null is the default, or in a revision as before."
 )
 class WindowsInput:
-    offer_hours: int | None = strawberry.field(
-        default=None, description="Until the proposal expires: 1 to 2160, by default 720 (30 days)."
+    offer_hours: int | None = optional("Until the proposal expires: 1 to 2160, by default 720 (30 days).")
+    deposit_hours: int | None = optional("Until an unconfirmed deposit is abandoned: 1 to 2160, by default 72.")
+    review_hours: int | None = optional(
+        "Until submitted work counts as approved: 48 to 2160, by default 336 (14 days)."
     )
-    deposit_hours: int | None = strawberry.field(
-        default=None, description="Until an unconfirmed deposit is abandoned: 1 to 2160, by default 72."
-    )
-    review_hours: int | None = strawberry.field(
-        default=None, description="Until submitted work counts as approved: 48 to 2160, by default 336 (14 days)."
-    )
-    refund_answer_hours: int | None = strawberry.field(
-        default=None, description="To answer a refund request: 48 to 2160, by default 168 (7 days)."
-    )
-    dispute_answer_hours: int | None = strawberry.field(
-        default=None, description="To answer a dispute: 48 to 2160, by default 168 (7 days)."
-    )
-    mediation_hours: int | None = strawberry.field(
-        default=None, description="Until a dispute in mediation is overdue: 24 to 2160, by default 720 (30 days)."
+    refund_answer_hours: int | None = optional("To answer a refund request: 48 to 2160, by default 168 (7 days).")
+    dispute_answer_hours: int | None = optional("To answer a dispute: 48 to 2160, by default 168 (7 days).")
+    mediation_hours: int | None = optional(
+        "Until a dispute in mediation is overdue: 24 to 2160, by default 720 (30 days)."
     )
 
 

@@ -19,6 +19,7 @@ from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context
+from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
 from schema.types.contracts import Contract
 from schema.types.milestones import Milestone
@@ -37,49 +38,29 @@ _TITLE: Final = (
 
 @strawberry.input(description="Which contracts to list. What is null doesn't narrow.")
 class ContractFilter:
-    state: list[ContractState] | None = strawberry.field(default=None, description="Only those in one of these states.")
+    state: list[ContractState] | None = optional("Only those in one of these states.")
     party: strawberry.ID | None = strawberry.field(default=None, description=_PARTY)
-    currency: CurrencyCode | None = strawberry.field(default=None, description="Only those in this currency.")
+    currency: CurrencyCode | None = optional("Only those in this currency.")
     title: str | None = strawberry.field(default=None, description=_TITLE)
-    updated_from: datetime | None = strawberry.field(
-        default=None, description="Only those that last changed at this moment or later."
-    )
-    updated_before: datetime | None = strawberry.field(
-        default=None, description="Only those that last changed before this moment."
-    )
-    deadline_from: datetime | None = strawberry.field(
-        default=None, description="Only those with a `nextDeadline` at this moment or later."
-    )
-    deadline_before: datetime | None = strawberry.field(
-        default=None, description="Only those with a `nextDeadline` before this moment."
-    )
+    updated_from: datetime | None = optional("Only those that last changed at this moment or later.")
+    updated_before: datetime | None = optional("Only those that last changed before this moment.")
+    deadline_from: datetime | None = optional("Only those with a `nextDeadline` at this moment or later.")
+    deadline_before: datetime | None = optional("Only those with a `nextDeadline` before this moment.")
 
 
 @strawberry.input(description="Which milestones to list. What is null doesn't narrow.")
 class MilestoneFilter:
-    contract_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this contract.")
-    state: list[MilestoneState] | None = strawberry.field(
-        default=None, description="Only those in one of these states."
-    )
+    contract_id: strawberry.ID | None = optional("Only those of this contract.")
+    state: list[MilestoneState] | None = optional("Only those in one of these states.")
     party: strawberry.ID | None = strawberry.field(default=None, description=_PARTY)
-    currency: CurrencyCode | None = strawberry.field(default=None, description="Only those in this currency.")
+    currency: CurrencyCode | None = optional("Only those in this currency.")
     title: str | None = strawberry.field(default=None, description=_TITLE)
-    due_from: date | None = strawberry.field(default=None, description="Only those that are due on this date or later.")
-    due_before: date | None = strawberry.field(
-        default=None, description="Only those whose due date lies before this date, in whatever state they are."
-    )
-    deadline_from: datetime | None = strawberry.field(
-        default=None, description="Only those with a `nextDeadline` at this moment or later."
-    )
-    deadline_before: datetime | None = strawberry.field(
-        default=None, description="Only those with a `nextDeadline` before this moment."
-    )
-    updated_from: datetime | None = strawberry.field(
-        default=None, description="Only those that last changed at this moment or later."
-    )
-    updated_before: datetime | None = strawberry.field(
-        default=None, description="Only those that last changed before this moment."
-    )
+    due_from: date | None = optional("Only those that are due on this date or later.")
+    due_before: date | None = optional("Only those whose due date lies before this date, in whatever state they are.")
+    deadline_from: datetime | None = optional("Only those with a `nextDeadline` at this moment or later.")
+    deadline_before: datetime | None = optional("Only those with a `nextDeadline` before this moment.")
+    updated_from: datetime | None = optional("Only those that last changed at this moment or later.")
+    updated_before: datetime | None = optional("Only those that last changed before this moment.")
 
 
 async def contracts_listed(

@@ -20,7 +20,7 @@ from escrow.references import subject_of
 from escrow.states import DisputeState
 from schema.connections import After, Connection, First
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import optional, resolved
 from schema.inputs import MoneyInput
 from schema.lists import ContractFilter, MilestoneFilter, contracts_listed, milestones_listed
 from schema.nodes import find_nodes
@@ -45,7 +45,7 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="The identifier.")
 
 @strawberry.input(description="Which disputes to list. What is null doesn't narrow.")
 class DisputeFilter:
-    state: list[DisputeState] | None = strawberry.field(default=None, description="Only those in one of these states.")
+    state: list[DisputeState] | None = optional("Only those in one of these states.")
 
 
 @strawberry.type(description="What can be asked. Everything but introspection needs credentials.")

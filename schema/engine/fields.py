@@ -13,6 +13,21 @@ from escrow.access import Scope
 from schema.engine.context import Info
 
 
+def optional(description: str) -> Any:
+    """A plain field that is null unless it is given."""
+    return strawberry.field(default=None, description=description)
+
+
+def after(what: str) -> Any:
+    """What a payload shows as it is after the mutation."""
+    return optional(f"{what}; null if the mutation was refused.")
+
+
+def after_conflicts(what: str) -> Any:
+    """The same, of what also a conflict of versions shows as it is."""
+    return optional(f"{what}; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.")
+
+
 def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
     """A field whose value the function below it gives."""
     return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.field(description=description))

@@ -8,15 +8,14 @@ from escrow import ids
 from escrow.access import AccountType
 from escrow.accounts import commands
 from escrow.ids import Kind
+from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.accounts import Account
 
 
 @strawberry.type(description="The account after the mutation.")
 class AccountPayload(Payload):
-    account: Account | None = strawberry.field(
-        default=None, description="The account; null if the mutation was refused."
-    )
+    account: Account | None = after("The account")
 
 
 @strawberry.input(description="A person who will own an account.")
@@ -29,7 +28,7 @@ class OwnerInput:
 class CreateAccountInput:
     name: str = strawberry.field(description="How it is called, 1 to 200 characters.")
     type: AccountType = strawberry.field(description="What kind of party it is.")
-    owner: OwnerInput | None = strawberry.field(default=None, description="Its first owner, if there is one yet.")
+    owner: OwnerInput | None = optional("Its first owner, if there is one yet.")
 
 
 @mutation("Opens an account for a party. For the operator.")

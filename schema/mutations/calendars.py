@@ -5,24 +5,22 @@ from __future__ import annotations
 import strawberry
 
 from escrow import calendars
+from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 
 
 @strawberry.type(description="The token of a calendar feed.")
 class CreateCalendarTokenPayload(Payload):
-    token: str | None = strawberry.field(
-        default=None,
-        description="What stands in the address `/calendar/{token}.ics`. Shown this once: null if an earlier call made it.",
+    token: str | None = optional(
+        "What stands in the address `/calendar/{token}.ics`. Shown this once: null if an earlier call made it."
     )
-    path: str | None = strawberry.field(
-        default=None, description="The feed's path on this server, with the token; null with it."
-    )
+    path: str | None = optional("The feed's path on this server, with the token; null with it.")
 
 
 @strawberry.input(description="A new calendar feed.")
 class CreateCalendarTokenInput:
-    contract_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="The only contracts that it shows, at most 100; null for all that this key reaches."
+    contract_ids: list[strawberry.ID] | None = optional(
+        "The only contracts that it shows, at most 100; null for all that this key reaches."
     )
 
 
@@ -39,9 +37,7 @@ async def create_calendar_token(call: Call, given: CreateCalendarTokenInput) -> 
 
 @strawberry.type(description="Whether a calendar feed ended.")
 class RevokeCalendarTokenPayload(Payload):
-    revoked: bool | None = strawberry.field(
-        default=None, description="True once none is left that was to end; null if the mutation was refused."
-    )
+    revoked: bool | None = after("True once none is left that was to end")
 
 
 @strawberry.input(description="Which calendar feeds end.")

@@ -12,6 +12,7 @@ from escrow.agreement import commands
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
+from schema.engine.fields import after, after_conflicts, optional
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.change_requests import ChangeRequest, change_request_of
@@ -20,13 +21,8 @@ from schema.types.contracts import Contract
 
 @strawberry.type(description="The contract and the change request after the mutation.")
 class ChangeRequestPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    change_request: ChangeRequest | None = strawberry.field(
-        default=None, description="The change request; null if the mutation was refused."
-    )
+    contract: Contract | None = after_conflicts("The contract")
+    change_request: ChangeRequest | None = after("The change request")
 
 
 async def _answer(call: Call, outcome: Outcome) -> ChangeRequestPayload:
@@ -44,19 +40,17 @@ async def _answer(call: Call, outcome: Outcome) -> ChangeRequestPayload:
 @strawberry.input(description="A new milestone.")
 class AddChangeInput:
     milestone: MilestoneInput = strawberry.field(description="The milestone.")
-    position: int | None = strawberry.field(
-        default=None, description="Its place in the plan, from 1, closed ones counted; null puts it at the end."
-    )
+    position: int | None = optional("Its place in the plan, from 1, closed ones counted; null puts it at the end.")
 
 
 @strawberry.input(description="Changes of a planned milestone. What is null stays as it is.")
 class EditChangeInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which is PLANNED.")
-    title: str | None = strawberry.field(default=None, description="The new title, 1 to 200 characters.")
-    purpose: str | None = strawberry.field(default=None, description="The new purpose, 1 to 2,000 characters.")
-    amount: MoneyInput | None = strawberry.field(default=None, description="The new price.")
-    due_on: date | None = strawberry.field(default=None, description="The new due date.")
-    deliverables: list[str] | None = strawberry.field(default=None, description="The new deliverables, all of them.")
+    title: str | None = optional("The new title, 1 to 200 characters.")
+    purpose: str | None = optional("The new purpose, 1 to 2,000 characters.")
+    amount: MoneyInput | None = optional("The new price.")
+    due_on: date | None = optional("The new due date.")
+    deliverables: list[str] | None = optional("The new deliverables, all of them.")
 
 
 @strawberry.input(description="A planned milestone that is taken out.")
@@ -75,8 +69,8 @@ class MoveChangeInput:
 )
 class AmendChangeInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which holds money.")
-    due_on: date | None = strawberry.field(default=None, description="The new due date.")
-    deliverables: list[str] | None = strawberry.field(default=None, description="The new deliverables, all of them.")
+    due_on: date | None = optional("The new due date.")
+    deliverables: list[str] | None = optional("The new deliverables, all of them.")
 
 
 @strawberry.input(one_of=True, description="One operation on the plan: exactly one of these.")
@@ -105,8 +99,8 @@ class FileChangeRequestInput:
         description="What should change, in this order, 1 to 50 operations: all are carried out, or none."
     )
     message: str = strawberry.field(description="Why, 1 to 5,000 characters.")
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -166,11 +160,9 @@ def file_change_request(given: FileChangeRequestInput) -> commands.FileChangeReq
 @strawberry.input(description="Which change request is accepted.")
 class AcceptChangeRequestInput:
     change_request_id: strawberry.ID = strawberry.field(description="The change request, which is OPEN.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that was looked at; VERSION_CONFLICT if it moved on since."
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that was looked at; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -188,9 +180,7 @@ def accept_change_request(given: AcceptChangeRequestInput) -> commands.AcceptCha
 @strawberry.input(description="Which change request is declined.")
 class DeclineChangeRequestInput:
     change_request_id: strawberry.ID = strawberry.field(description="The change request, which is OPEN.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Declines a change request. The plan stays as it is.", _answer)
@@ -201,9 +191,7 @@ def decline_change_request(given: DeclineChangeRequestInput) -> commands.Decline
 @strawberry.input(description="Which change request is taken back.")
 class WithdrawChangeRequestInput:
     change_request_id: strawberry.ID = strawberry.field(description="The change request, which is OPEN.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Takes a change request back, by the side that filed it.", _answer)

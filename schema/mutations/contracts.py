@@ -8,6 +8,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
+from schema.engine.fields import optional
 from schema.inputs import MilestoneInput, MoneyInput, WindowsInput, draft, hours, raw_money_or_none
 from schema.mutations.payloads import contract_answer
 from schema.mutations.running import on_contract
@@ -22,17 +23,13 @@ class ProposeContractInput:
     currency: CurrencyCode = strawberry.field(description="The currency of all its amounts.")
     milestones: list[MilestoneInput] = strawberry.field(description="The plan, in order: 1 to 200 milestones.")
     description: str = strawberry.field(default="", description="What it is about, at most 10,000 characters.")
-    time_zone: str | None = strawberry.field(
-        default=None, description="The IANA time zone of due dates, such as `Europe/Lisbon`; UTC unless said."
+    time_zone: str | None = optional("The IANA time zone of due dates, such as `Europe/Lisbon`; UTC unless said.")
+    budget: MoneyInput | None = optional("What the client means to spend in all.")
+    windows: WindowsInput | None = optional("How long silence may last.")
+    deposit_term: DepositTerm | None = optional(
+        "Whether the first deposit covers the FIRST milestone or ALL; FIRST unless said."
     )
-    budget: MoneyInput | None = strawberry.field(default=None, description="What the client means to spend in all.")
-    windows: WindowsInput | None = strawberry.field(default=None, description="How long silence may last.")
-    deposit_term: DepositTerm | None = strawberry.field(
-        default=None, description="Whether the first deposit covers the FIRST milestone or ALL; FIRST unless said."
-    )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract(
@@ -63,23 +60,15 @@ class ReviseContractInput:
     milestones: list[MilestoneInput] = strawberry.field(
         description="The new plan, in order: 1 to 200 milestones. They replace the ones before."
     )
-    title: str | None = strawberry.field(default=None, description="The new title; null leaves it as it is.")
-    description: str | None = strawberry.field(
-        default=None, description="The new description; null leaves it as it is."
-    )
-    time_zone: str | None = strawberry.field(default=None, description="The new time zone; null leaves it as it is.")
-    budget: MoneyInput | None = strawberry.field(default=None, description="The new budget; null leaves it as it is.")
-    windows: WindowsInput | None = strawberry.field(
-        default=None, description="New windows; null leaves them as they are."
-    )
-    deposit_term: DepositTerm | None = strawberry.field(
-        default=None, description="What the first deposit covers; null leaves it as it is."
-    )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    title: str | None = optional("The new title; null leaves it as it is.")
+    description: str | None = optional("The new description; null leaves it as it is.")
+    time_zone: str | None = optional("The new time zone; null leaves it as it is.")
+    budget: MoneyInput | None = optional("The new budget; null leaves it as it is.")
+    windows: WindowsInput | None = optional("New windows; null leaves them as they are.")
+    deposit_term: DepositTerm | None = optional("What the first deposit covers; null leaves it as it is.")
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -110,9 +99,7 @@ class AcceptContractInput:
     revision: int = strawberry.field(
         description="The revision that is meant; VERSION_CONFLICT if there is another by now."
     )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract(
@@ -126,9 +113,7 @@ def accept_contract(given: AcceptContractInput) -> commands.Accept:
 @strawberry.input(description="Which proposal is turned down.")
 class DeclineContractInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Turns a proposal down, by the side whose turn it is.", contract_answer)
@@ -139,9 +124,7 @@ def decline_contract(given: DeclineContractInput) -> commands.Decline:
 @strawberry.input(description="Which proposal is taken back.")
 class WithdrawContractInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Takes a proposal back, by the side that wrote its latest revision.", contract_answer)

@@ -9,6 +9,7 @@ import strawberry
 from escrow import cursors
 from escrow.cursors import NotACursor
 from escrow.errors import InvalidInput
+from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.scalars import Cursor
 from schema.types.deliveries import Delivery, WebhookReplay
@@ -18,15 +19,13 @@ from webhooks.owner import operations
 
 @strawberry.type(description="The delivery that was asked for.")
 class DeliveryPayload(Payload):
-    delivery: Delivery | None = strawberry.field(
-        default=None, description="The delivery; null if the mutation was refused."
-    )
+    delivery: Delivery | None = after("The delivery")
 
 
 @strawberry.type(description="The replay that was asked for.")
 class ReplayEventsPayload(Payload):
-    replay: WebhookReplay | None = strawberry.field(
-        default=None, description="The replay; `node` tells how far it came. Null if the mutation was refused."
+    replay: WebhookReplay | None = optional(
+        "The replay; `node` tells how far it came. Null if the mutation was refused."
     )
 
 
@@ -47,10 +46,8 @@ async def redeliver(call: Call, given: RedeliverInput) -> DeliveryPayload:
 @strawberry.input(description="Which stretch of the log to deliver once more. Give one of `after` and `since`.")
 class ReplayEventsInput:
     endpoint_id: strawberry.ID = strawberry.field(description="The endpoint.")
-    after: Cursor | None = strawberry.field(
-        default=None, description="What comes after this place in the log, as `data.cursor` of a request tells it."
-    )
-    since: datetime | None = strawberry.field(default=None, description="What occurred at this moment or later.")
+    after: Cursor | None = optional("What comes after this place in the log, as `data.cursor` of a request tells it.")
+    since: datetime | None = optional("What occurred at this moment or later.")
 
 
 @mutation(

@@ -9,7 +9,7 @@ from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import after, after_conflicts, optional, resolved
 from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
 from schema.types.contracts import Contract
@@ -19,17 +19,9 @@ from schema.types.milestones import Milestone
 
 @strawberry.type(description="The contract, the milestone and the deposit after the mutation.")
 class FundMilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None,
-        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    deposit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The deposit that was started; null if the mutation was refused."
-    )
+    contract: Contract | None = after_conflicts("The contract")
+    milestone: Milestone | None = after_conflicts("The milestone")
+    deposit_id: strawberry.ID | None = after("The deposit that was started")
 
     @resolved("The deposit that was started; null if the mutation was refused.")
     async def deposit(self, info: Info) -> Deposit | None:
@@ -47,12 +39,9 @@ async def _funded(_: Call, outcome: Outcome) -> FundMilestonePayload:
 @strawberry.input(description="Which milestone is paid for, and with what.")
 class FundMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone: the first PLANNED one.")
-    payment_token: str | None = strawberry.field(
-        default=None, description="The payment provider's name for the client's means of payment."
-    )
-    revision: int | None = strawberry.field(
-        default=None,
-        description="The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE.",
+    payment_token: str | None = optional("The payment provider's name for the client's means of payment.")
+    revision: int | None = optional(
+        "The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE."
     )
 
 
@@ -73,13 +62,8 @@ def fund_milestone(given: FundMilestoneInput) -> commands.Fund:
 
 @strawberry.type(description="The contract and the deposit after the mutation.")
 class FundContractPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    deposit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The deposit that was started; null if the mutation was refused."
-    )
+    contract: Contract | None = after_conflicts("The contract")
+    deposit_id: strawberry.ID | None = after("The deposit that was started")
 
     @resolved("The deposit that was started; null if the mutation was refused.")
     async def deposit(self, info: Info) -> Deposit | None:
@@ -93,12 +77,9 @@ async def _all_funded(_: Call, outcome: Outcome) -> FundContractPayload:
 @strawberry.input(description="Which contract is paid for as a whole, and with what.")
 class FundContractInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    payment_token: str | None = strawberry.field(
-        default=None, description="The payment provider's name for the client's means of payment."
-    )
-    revision: int | None = strawberry.field(
-        default=None,
-        description="The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE.",
+    payment_token: str | None = optional("The payment provider's name for the client's means of payment.")
+    revision: int | None = optional(
+        "The revision that is meant; VERSION_CONFLICT if there is another. Not needed once ACTIVE."
     )
 
 

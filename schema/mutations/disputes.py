@@ -9,6 +9,7 @@ from escrow.agreement import commands
 from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
+from schema.engine.fields import after, after_conflicts, optional
 from schema.inputs import AttachmentInput, MoneyInput, raw_money
 from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
 from schema.types.contracts import Contract
@@ -18,16 +19,9 @@ from schema.types.milestones import Milestone
 
 @strawberry.type(description="The contract, the milestone and the dispute after the mutation.")
 class DisputePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None, description="The milestone; null if the mutation was refused."
-    )
-    dispute: Dispute | None = strawberry.field(
-        default=None, description="The dispute; null if the mutation was refused."
-    )
+    contract: Contract | None = after_conflicts("The contract")
+    milestone: Milestone | None = after("The milestone")
+    dispute: Dispute | None = after("The dispute")
 
 
 async def dispute_answer(call: Call, outcome: Outcome) -> DisputePayload:
@@ -93,9 +87,7 @@ def add_evidence(given: AddEvidenceInput) -> commands.AddEvidence:
 @strawberry.input(description="Whose claim is accepted.")
 class AcceptClaimInput:
     dispute_id: strawberry.ID = strawberry.field(description="The dispute, which is OPEN or in MEDIATION.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Accepts the claim of the side that opened the dispute. It is carried out at once.", dispute_answer)
@@ -106,9 +98,7 @@ def accept_claim(given: AcceptClaimInput) -> commands.AcceptClaim:
 @strawberry.input(description="Whose claim is rejected.")
 class RejectClaimInput:
     dispute_id: strawberry.ID = strawberry.field(description="The dispute, which is OPEN.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Rejects the claim of the side that opened the dispute. Mediation begins.", dispute_answer)
@@ -122,9 +112,7 @@ class OfferSettlementInput:
     to_freelancer: MoneyInput = strawberry.field(
         description="How much of what is held should go to the freelancer; the rest goes to the client."
     )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract("Offers a settlement. A newer offer replaces that side's older one.", dispute_answer)
@@ -160,9 +148,7 @@ def accept_settlement(given: AcceptSettlementInput) -> commands.AcceptSettlement
 @strawberry.input(description="Which dispute is taken back.")
 class WithdrawDisputeInput:
     dispute_id: strawberry.ID = strawberry.field(description="The dispute, which is OPEN or in MEDIATION.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract(

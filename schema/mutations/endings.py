@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from escrow.agreement import commands
+from schema.engine.fields import optional
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.payloads import contract_answer
 from schema.mutations.running import on_contract
@@ -20,9 +21,7 @@ class EndContractInput:
             "VERSION_CONFLICT. Null for the client, and where nothing is held."
         ),
     )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the other side, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
 @on_contract(
@@ -39,9 +38,7 @@ def end_contract(given: EndContractInput) -> commands.End:
 @strawberry.input(description="Which ending is taken back.")
 class WithdrawEndInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract, which its client is ending.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
 
 
 @on_contract(

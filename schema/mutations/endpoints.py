@@ -12,6 +12,7 @@ from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.running import Outcome
 from escrow.accounts.state.endpoints import OVERLAP, Algorithm
 from escrow.ids import Kind
+from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.endpoints import WebhookEndpoint
 from webhooks.request import secrets
@@ -20,17 +21,14 @@ from webhooks.request.ssrf import UrlRefused, check_url
 
 @strawberry.type(description="The endpoint after the mutation.")
 class WebhookEndpointPayload(Payload):
-    webhook_endpoint: WebhookEndpoint | None = strawberry.field(
-        default=None,
-        description="The endpoint; null if the mutation was refused, unless for a version: then as it is now.",
+    webhook_endpoint: WebhookEndpoint | None = optional(
+        "The endpoint; null if the mutation was refused, unless for a version: then as it is now."
     )
 
 
 @strawberry.type(description="The endpoint and its new secret after the mutation.")
 class WebhookSecretPayload(Payload):
-    webhook_endpoint: WebhookEndpoint | None = strawberry.field(
-        default=None, description="The endpoint; null if the mutation was refused."
-    )
+    webhook_endpoint: WebhookEndpoint | None = after("The endpoint")
     secret: str | None = strawberry.field(
         default=None,
         description=(
@@ -43,9 +41,7 @@ class WebhookSecretPayload(Payload):
 @strawberry.input(description="A new place for an account's events.")
 class CreateWebhookEndpointInput:
     url: str = strawberry.field(description="Where to send them: an https address on the internet.")
-    account_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The account whose events they are; null for the key's own."
-    )
+    account_id: strawberry.ID | None = optional("The account whose events they are; null for the key's own.")
     description: str = strawberry.field(default="", description="What it is for, at most 1,000 characters.")
     event_types: list[str] | None = strawberry.field(
         default=None,
@@ -54,13 +50,10 @@ class CreateWebhookEndpointInput:
             "Null for all, those of later releases included. The query `eventTypes` lists them."
         ),
     )
-    contract_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None,
-        description="The only contracts whose events are sent, at most 100; null for all, and for those of the account itself.",
+    contract_ids: list[strawberry.ID] | None = optional(
+        "The only contracts whose events are sent, at most 100; null for all, and for those of the account itself."
     )
-    api_version: str | None = strawberry.field(
-        default=None, description="The shape of what stands beside an event in a request; null for the latest."
-    )
+    api_version: str | None = optional("The shape of what stands beside an event in a request; null for the latest.")
     algorithms: list[Algorithm] = strawberry.field(
         default_factory=lambda: [Algorithm.HMAC_SHA256],
         description="How requests are signed; with both, each request has both signatures.",
@@ -92,21 +85,15 @@ async def create_webhook_endpoint(call: Call, given: CreateWebhookEndpointInput)
 @strawberry.input(description="What is different about an endpoint. What is left out stays as it is.")
 class UpdateWebhookEndpointInput:
     endpoint_id: strawberry.ID = strawberry.field(description="The endpoint.")
-    url: str | None = strawberry.field(default=None, description="Where to send events: an https address.")
-    description: str | None = strawberry.field(default=None, description="What it is for, at most 1,000 characters.")
-    event_types: list[str] | None = strawberry.field(
-        default=None, description="Which events, the whole list anew; `*` for all."
-    )
+    url: str | None = optional("Where to send events: an https address.")
+    description: str | None = optional("What it is for, at most 1,000 characters.")
+    event_types: list[str] | None = optional("Which events, the whole list anew; `*` for all.")
     contract_ids: list[strawberry.ID] | None = strawberry.field(
         default=strawberry.UNSET,
         description="The only contracts whose events are sent, the whole list anew; null, if it is said, for all.",
     )
-    api_version: str | None = strawberry.field(
-        default=None, description="The shape of what stands beside an event in a request."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The version that the edit is based on; another one is refused."
-    )
+    api_version: str | None = optional("The shape of what stands beside an event in a request.")
+    expected_version: int | None = optional("The version that the edit is based on; another one is refused.")
 
 
 @mutation(
@@ -176,9 +163,7 @@ class RotateWebhookSecretInput:
         default=OVERLAP,
         description="For how long the secrets before go on signing, too: nothing to 30 days. A day gives time to change over.",
     )
-    algorithms: list[Algorithm] | None = strawberry.field(
-        default=None, description="How requests are signed from now on; null for as before."
-    )
+    algorithms: list[Algorithm] | None = optional("How requests are signed from now on; null for as before.")
 
 
 @mutation(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import strawberry
 
 from escrow.accounts import commands
+from schema.engine.fields import after
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.contracts import Fees
 
 
 @strawberry.type(description="The fees after the mutation.")
 class SetFeesPayload(Payload):
-    fees: Fees | None = strawberry.field(
-        default=None, description="What the operator takes; null if the mutation was refused."
-    )
+    fees: Fees | None = after("What the operator takes")
 
 
 @strawberry.input(description="What the operator takes, in basis points (hundredths of a percent).")

@@ -10,6 +10,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
+from schema.engine.fields import after_conflicts, optional
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.contracts import Contract
@@ -18,12 +19,9 @@ from schema.types.milestones import Milestone
 
 @strawberry.type(description="The contract after the import, and the milestones of its rows.")
 class ImportMilestonesPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestones: list[Milestone] | None = strawberry.field(
-        default=None, description="The milestone of each row, in the order of the rows; null if refused."
+    contract: Contract | None = after_conflicts("The contract")
+    milestones: list[Milestone] | None = optional(
+        "The milestone of each row, in the order of the rows; null if refused."
     )
 
 
@@ -35,16 +33,12 @@ class ImportMilestonesPayload(Payload):
 )
 class ImportRowInput:
     external_id: str = strawberry.field(description="What the system calls it, 1 to 255 characters.")
-    url: str | None = strawberry.field(default=None, description="Where it is seen there.")
-    title: str | None = strawberry.field(default=None, description="What it is called, 1 to 200 characters.")
-    purpose: str | None = strawberry.field(default=None, description="What it is for, 1 to 2,000 characters.")
-    amount: MoneyInput | None = strawberry.field(default=None, description="Its price, in the contract's currency.")
-    due_on: date | None = strawberry.field(
-        default=None, description="When it is due, a calendar date in the contract's time zone."
-    )
-    deliverables: list[str] | None = strawberry.field(
-        default=None, description="What will be delivered, all of it, at most 20 short texts."
-    )
+    url: str | None = optional("Where it is seen there.")
+    title: str | None = optional("What it is called, 1 to 200 characters.")
+    purpose: str | None = optional("What it is for, 1 to 2,000 characters.")
+    amount: MoneyInput | None = optional("Its price, in the contract's currency.")
+    due_on: date | None = optional("When it is due, a calendar date in the contract's time zone.")
+    deliverables: list[str] | None = optional("What will be delivered, all of it, at most 20 short texts.")
 
 
 @strawberry.input(description="Milestones as another system has them.")
@@ -54,12 +48,11 @@ class ImportMilestonesInput:
         description="The system that the names are of: 1 to 50 of `a-z`, `0-9`, `.`, `_` and `-`."
     )
     rows: list[ImportRowInput] = strawberry.field(description="The milestones, 1 to 200.")
-    message: str | None = strawberry.field(
-        default=None,
-        description="Words to the freelancer, at most 5,000 characters. They come with the first change, if there is one.",
+    message: str | None = optional(
+        "Words to the freelancer, at most 5,000 characters. They come with the first change, if there is one."
     )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 

@@ -11,6 +11,7 @@ from escrow.access import Scope
 from escrow.accounts import commands, tokens
 from escrow.accounts.running import Outcome
 from escrow.ids import Kind
+from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.accounts import Account
 from schema.types.keys import ApiKey
@@ -18,21 +19,16 @@ from schema.types.keys import ApiKey
 
 @strawberry.type(description="The account and the key after the mutation.")
 class ApiKeyPayload(Payload):
-    account: Account | None = strawberry.field(
-        default=None, description="The account; null if the mutation was refused."
-    )
-    api_key: ApiKey | None = strawberry.field(default=None, description="The key; null if the mutation was refused.")
+    account: Account | None = after("The account")
+    api_key: ApiKey | None = after("The key")
 
 
 @strawberry.type(description="The account, the key and its secret after the mutation.")
 class CreateApiKeyPayload(Payload):
-    account: Account | None = strawberry.field(
-        default=None, description="The account; null if the mutation was refused."
-    )
-    api_key: ApiKey | None = strawberry.field(default=None, description="The key; null if the mutation was refused.")
-    secret: str | None = strawberry.field(
-        default=None,
-        description="What the program sends as `Authorization: Bearer …`. Shown this once: null if an earlier call made the key.",
+    account: Account | None = after("The account")
+    api_key: ApiKey | None = after("The key")
+    secret: str | None = optional(
+        "What the program sends as `Authorization: Bearer …`. Shown this once: null if an earlier call made the key."
     )
 
 
@@ -41,13 +37,13 @@ class CreateApiKeyInput:
     account_id: strawberry.ID = strawberry.field(description="The account.")
     name: str = strawberry.field(description="What it is for, 1 to 200 characters.")
     scopes: list[Scope] = strawberry.field(description="What it may be used for; no more than the key that makes it.")
-    member_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The member that it acts as; null to act as an owner, within its scopes."
+    member_id: strawberry.ID | None = optional(
+        "The member that it acts as; null to act as an owner, within its scopes."
     )
-    contract_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="The only contracts that it reaches, at most 100; null for all of the account's."
+    contract_ids: list[strawberry.ID] | None = optional(
+        "The only contracts that it reaches, at most 100; null for all of the account's."
     )
-    expires_at: datetime | None = strawberry.field(default=None, description="When it stops working by itself.")
+    expires_at: datetime | None = optional("When it stops working by itself.")
 
 
 @mutation("Makes a key for a program. Its secret is in this answer and nowhere else. For owners and the operator.")

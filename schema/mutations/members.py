@@ -9,6 +9,7 @@ from escrow.access import Role
 from escrow.accounts import commands
 from escrow.accounts.running import Outcome
 from escrow.ids import Kind
+from schema.engine.fields import after
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.accounts import Account
 from schema.types.members import Member
@@ -16,10 +17,8 @@ from schema.types.members import Member
 
 @strawberry.type(description="The account and the member after the mutation.")
 class MemberPayload(Payload):
-    account: Account | None = strawberry.field(
-        default=None, description="The account; null if the mutation was refused."
-    )
-    member: Member | None = strawberry.field(default=None, description="The member; null if the mutation was refused.")
+    account: Account | None = after("The account")
+    member: Member | None = after("The member")
 
 
 @strawberry.input(description="A person who will act for an account.")

@@ -7,6 +7,7 @@ from datetime import date
 import strawberry
 
 from escrow.agreement import commands
+from schema.engine.fields import optional
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
 from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import on_contract
@@ -16,14 +17,10 @@ from schema.mutations.running import on_contract
 class AddMilestoneInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
     milestone: MilestoneInput = strawberry.field(description="The milestone.")
-    position: int | None = strawberry.field(
-        default=None, description="Its place in the plan, from 1, closed ones counted; null puts it at the end."
-    )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    position: int | None = optional("Its place in the plan, from 1, closed ones counted; null puts it at the end.")
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -41,16 +38,14 @@ def add_milestone(given: AddMilestoneInput) -> commands.AddMilestone:
 @strawberry.input(description="What changes of a planned milestone. What is null stays as it is.")
 class EditMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
-    title: str | None = strawberry.field(default=None, description="The new title, 1 to 200 characters.")
-    purpose: str | None = strawberry.field(default=None, description="The new purpose, 1 to 2,000 characters.")
-    amount: MoneyInput | None = strawberry.field(default=None, description="The new price.")
-    due_on: date | None = strawberry.field(default=None, description="The new due date.")
-    deliverables: list[str] | None = strawberry.field(default=None, description="The new deliverables, all of them.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    title: str | None = optional("The new title, 1 to 200 characters.")
+    purpose: str | None = optional("The new purpose, 1 to 2,000 characters.")
+    amount: MoneyInput | None = optional("The new price.")
+    due_on: date | None = optional("The new due date.")
+    deliverables: list[str] | None = optional("The new deliverables, all of them.")
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -72,11 +67,9 @@ def edit_milestone(given: EditMilestoneInput) -> commands.EditMilestone:
 class MoveMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
     position: int = strawberry.field(description="Its new place in the plan, from 1, closed ones counted.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 
@@ -95,11 +88,9 @@ def move_milestone(given: MoveMilestoneInput) -> commands.MoveMilestone:
 @strawberry.input(description="Which planned milestone is taken out.")
 class RemoveMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
-    expected_version: int | None = strawberry.field(
-        default=None, description="The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
+    expected_version: int | None = optional(
+        "The `planVersion` that it is based on; VERSION_CONFLICT if it moved on since."
     )
 
 

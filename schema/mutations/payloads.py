@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from escrow.pipeline import Outcome
+from schema.engine.fields import after_conflicts
 from schema.mutations.running import Call, Payload, contract_after, milestone_after
 from schema.types.contracts import Contract
 from schema.types.milestones import Milestone
@@ -12,10 +13,7 @@ from schema.types.milestones import Milestone
 
 @strawberry.type(description="The contract after the mutation.")
 class ContractPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
+    contract: Contract | None = after_conflicts("The contract")
 
 
 async def contract_answer(_: Call, outcome: Outcome) -> ContractPayload:
@@ -25,14 +23,8 @@ async def contract_answer(_: Call, outcome: Outcome) -> ContractPayload:
 
 @strawberry.type(description="The contract and the milestone after the mutation.")
 class MilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None,
-        description="The milestone; null if refused, but as it is after a VERSION_CONFLICT for keys that may read.",
-    )
+    contract: Contract | None = after_conflicts("The contract")
+    milestone: Milestone | None = after_conflicts("The milestone")
 
 
 async def milestone_answer(_: Call, outcome: Outcome) -> MilestonePayload:

@@ -9,7 +9,7 @@ from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import after, optional, resolved
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.payloads import contract_answer
 from schema.mutations.running import Call, Payload, contract_after, on_contract
@@ -19,12 +19,8 @@ from schema.types.orders import PaymentOrder, order_of
 
 @strawberry.type(description="The contract and the order to the payment provider after the mutation.")
 class RequestPayoutPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    payment_order_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The order to the payment provider; null if the mutation was refused."
-    )
+    contract: Contract | None = after("The contract")
+    payment_order_id: strawberry.ID | None = after("The order to the payment provider")
 
     @resolved("The order to the payment provider; null if the mutation was refused.")
     async def payment_order(self, info: Info) -> PaymentOrder | None:
@@ -40,9 +36,7 @@ async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
 @strawberry.input(description="What is paid out, and of which contract.")
 class RequestPayoutInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract.")
-    amount: MoneyInput | None = strawberry.field(
-        default=None, description="How much; null for all that is payable to the freelancer."
-    )
+    amount: MoneyInput | None = optional("How much; null for all that is payable to the freelancer.")
 
 
 @on_contract(

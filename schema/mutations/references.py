@@ -7,6 +7,7 @@ import strawberry
 from escrow import references
 from escrow.access import Scope
 from schema.engine.context import Context
+from schema.engine.fields import optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.contracts import Contract, contract_found
 from schema.types.milestones import Milestone, milestone_found
@@ -15,14 +16,10 @@ from schema.types.references import ExternalReference
 
 @strawberry.type(description="What was named, and its name after the mutation.")
 class ExternalReferencePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract, for keys that may read; null if refused."
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None, description="The milestone, if it was one, for keys that may read; null if refused."
-    )
-    external_reference: ExternalReference | None = strawberry.field(
-        default=None, description="What it is called in the system now; null if refused or removed."
+    contract: Contract | None = optional("The contract, for keys that may read; null if refused.")
+    milestone: Milestone | None = optional("The milestone, if it was one, for keys that may read; null if refused.")
+    external_reference: ExternalReference | None = optional(
+        "What it is called in the system now; null if refused or removed."
     )
 
 
@@ -31,7 +28,7 @@ class SetExternalReferenceInput:
     subject_id: strawberry.ID = strawberry.field(description="The contract or the milestone.")
     system: str = strawberry.field(description="Where it is called so: 1 to 50 of `a-z`, `0-9`, `.`, `_` and `-`.")
     external_id: str = strawberry.field(description="What it is called there, 1 to 255 characters.")
-    url: str | None = strawberry.field(default=None, description="Where it is seen there, if that helps a person.")
+    url: str | None = optional("Where it is seen there, if that helps a person.")
 
 
 @mutation(

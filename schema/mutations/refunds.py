@@ -8,6 +8,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
+from schema.engine.fields import after, optional
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.disputes import dispute_answer
 from schema.mutations.payloads import milestone_answer
@@ -19,15 +20,9 @@ from schema.types.refunds import RefundRequest, refund_request_of
 
 @strawberry.type(description="The contract, the milestone and the refund request after the mutation.")
 class RefundRequestPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None, description="The milestone; null if the mutation was refused."
-    )
-    refund_request: RefundRequest | None = strawberry.field(
-        default=None, description="The refund request; null if the mutation was refused."
-    )
+    contract: Contract | None = after("The contract")
+    milestone: Milestone | None = after("The milestone")
+    refund_request: RefundRequest | None = after("The refund request")
 
 
 async def _answer(call: Call, outcome: Outcome) -> RefundRequestPayload:
@@ -46,10 +41,8 @@ async def _answer(call: Call, outcome: Outcome) -> RefundRequestPayload:
 @strawberry.input(description="What the client asks back.")
 class RequestRefundInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which holds money and has no hold.")
-    amount: MoneyInput | None = strawberry.field(
-        default=None, description="How much, without the client's fee; null for all that is held."
-    )
-    message: str | None = strawberry.field(default=None, description="Why, at most 5,000 characters.")
+    amount: MoneyInput | None = optional("How much, without the client's fee; null for all that is held.")
+    message: str | None = optional("Why, at most 5,000 characters.")
 
 
 @on_contract(
@@ -69,9 +62,7 @@ def request_refund(given: RequestRefundInput) -> commands.RequestRefund:
 @strawberry.input(description="Which refund request is taken back.")
 class WithdrawRefundInput:
     refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
 
 
 @on_contract(
@@ -86,7 +77,7 @@ def withdraw_refund(given: WithdrawRefundInput) -> commands.WithdrawRefund:
 @strawberry.input(description="Which refund request is accepted.")
 class AcceptRefundInput:
     refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
-    message: str | None = strawberry.field(default=None, description="Words to the client, at most 5,000 characters.")
+    message: str | None = optional("Words to the client, at most 5,000 characters.")
 
 
 @on_contract("Gives back what a refund request asks for, by the freelancer.", _answer)
@@ -98,9 +89,7 @@ def accept_refund(given: AcceptRefundInput) -> commands.AcceptRefund:
 class DeclineRefundInput:
     refund_id: strawberry.ID = strawberry.field(description="The refund request, which is OPEN.")
     reason: str = strawberry.field(description="Why, 1 to 5,000 characters: the dispute's reason.")
-    claim: MoneyInput | None = strawberry.field(
-        default=None, description="How much of what is held should go to the freelancer; null claims everything."
-    )
+    claim: MoneyInput | None = optional("How much of what is held should go to the freelancer; null claims everything.")
 
 
 @on_contract(
@@ -119,11 +108,10 @@ def decline_refund(given: DeclineRefundInput) -> commands.DeclineRefund:
 @strawberry.input(description="What the freelancer gives back unasked.")
 class GiveRefundInput:
     milestone_id: strawberry.ID = strawberry.field(description="The milestone, which holds money.")
-    amount: MoneyInput | None = strawberry.field(
-        default=None,
-        description="How much, without the client's fee; null for all. A part only while nothing holds the milestone.",
+    amount: MoneyInput | None = optional(
+        "How much, without the client's fee; null for all. A part only while nothing holds the milestone."
     )
-    message: str | None = strawberry.field(default=None, description="Words to the client, at most 5,000 characters.")
+    message: str | None = optional("Words to the client, at most 5,000 characters.")
 
 
 @on_contract(

@@ -8,7 +8,7 @@ from escrow.agreement import commands
 from escrow.pipeline import Outcome
 from escrow.states import ReversalOutcome
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import after, optional, resolved
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.contracts import Contract
 from schema.types.deposits import Deposit, deposit_of
@@ -16,12 +16,8 @@ from schema.types.deposits import Deposit, deposit_of
 
 @strawberry.type(description="The contract and the deposit after the mutation.")
 class ResolveReversalPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    deposit_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The deposit; null if the mutation was refused."
-    )
+    contract: Contract | None = after("The contract")
+    deposit_id: strawberry.ID | None = after("The deposit")
 
     @resolved("The deposit; null if the mutation was refused.")
     async def deposit(self, info: Info) -> Deposit | None:
@@ -38,7 +34,7 @@ async def _resolved(_: Call, outcome: Outcome) -> ResolveReversalPayload:
 class ResolveReversalInput:
     deposit_id: strawberry.ID = strawberry.field(description="The deposit, which the payment provider took back.")
     outcome: ReversalOutcome = strawberry.field(description="Who has the money now.")
-    message: str | None = strawberry.field(default=None, description="Words to both sides, at most 5,000 characters.")
+    message: str | None = optional("Words to both sides, at most 5,000 characters.")
 
 
 @on_contract(

@@ -8,7 +8,7 @@ import strawberry
 
 from escrow import testclock
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import after, optional, resolved
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.events import Event, event_of
 
@@ -17,15 +17,10 @@ from schema.types.events import Event, event_of
 class AdvanceTestClockPayload(Payload):
     event_ids: strawberry.Private[tuple[str, ...] | None] = None
 
-    to: datetime | None = strawberry.field(
-        default=None, description="Where it was sent; null if the mutation was refused."
-    )
-    reached_at: datetime | None = strawberry.field(
-        default=None, description="The time that it now is for contracts; null if the mutation was refused."
-    )
-    has_more: bool | None = strawberry.field(
-        default=None,
-        description="Whether there was more on the way than one call does. Call again with this `to` to go on. Null if refused.",
+    to: datetime | None = after("Where it was sent")
+    reached_at: datetime | None = after("The time that it now is for contracts")
+    has_more: bool | None = optional(
+        "Whether there was more on the way than one call does. Call again with this `to` to go on. Null if refused."
     )
 
     @resolved("What the clock brought about, in the order of its happening; null if the mutation was refused.")
@@ -38,10 +33,8 @@ class AdvanceTestClockPayload(Payload):
 
 @strawberry.input(description="How far the test clock goes: `by` or `to`, one of them.")
 class AdvanceTestClockInput:
-    by: timedelta | None = strawberry.field(default=None, description="How much time passes: `P14D`, or seconds.")
-    to: datetime | None = strawberry.field(
-        default=None, description="Until when; a time that has come already is no error. At most ten years ahead."
-    )
+    by: timedelta | None = optional("How much time passes: `P14D`, or seconds.")
+    to: datetime | None = optional("Until when; a time that has come already is no error. At most ten years ahead.")
 
 
 @mutation(

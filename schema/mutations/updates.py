@@ -7,6 +7,7 @@ import strawberry
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
 from escrow.pipeline import Outcome
+from schema.engine.fields import after, optional
 from schema.inputs import AttachmentInput
 from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.types.contracts import Contract
@@ -15,10 +16,8 @@ from schema.types.updates import Update, update_of
 
 @strawberry.type(description="The contract and the update after the mutation.")
 class PostUpdatePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    update: Update | None = strawberry.field(default=None, description="The update; null if the mutation was refused.")
+    contract: Contract | None = after("The contract")
+    update: Update | None = after("The update")
 
 
 async def _posted(_: Call, outcome: Outcome) -> PostUpdatePayload:
@@ -35,9 +34,7 @@ async def _posted(_: Call, outcome: Outcome) -> PostUpdatePayload:
 class PostUpdateInput:
     contract_id: strawberry.ID = strawberry.field(description="The contract, which is PROPOSED or ACTIVE.")
     message: str = strawberry.field(description="What there is to say, 1 to 5,000 characters.")
-    milestone_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The milestone that it is about; null if it is about the contract."
-    )
+    milestone_id: strawberry.ID | None = optional("The milestone that it is about; null if it is about the contract.")
     links: list[str] = strawberry.field(
         default_factory=list,
         description="Where it can be seen: at most 20 addresses that begin with https:// or http://.",

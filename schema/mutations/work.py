@@ -10,7 +10,7 @@ from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.pipeline import Outcome
 from schema.engine.context import Info
-from schema.engine.fields import resolved
+from schema.engine.fields import after, optional, resolved
 from schema.inputs import AttachmentInput, MoneyInput, raw_money_or_none
 from schema.mutations.payloads import milestone_answer
 from schema.mutations.running import Call, Payload, contract_after, milestone_after, on_contract
@@ -22,15 +22,9 @@ from schema.types.work import Submission, submission_of
 
 @strawberry.type(description="The contract, the milestone and the submission after the mutation.")
 class SubmitMilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None, description="The milestone; null if the mutation was refused."
-    )
-    submission: Submission | None = strawberry.field(
-        default=None, description="The submission; null if the mutation was refused."
-    )
+    contract: Contract | None = after("The contract")
+    milestone: Milestone | None = after("The milestone")
+    submission: Submission | None = after("The submission")
 
 
 async def _submitted(call: Call, outcome: Outcome) -> SubmitMilestonePayload:
@@ -72,12 +66,8 @@ def submit_milestone(given: SubmitMilestoneInput) -> commands.Submit:
 
 @strawberry.type(description="The contract, the milestone and its bonus after the mutation.")
 class ApproveMilestonePayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract; null if the mutation was refused."
-    )
-    milestone: Milestone | None = strawberry.field(
-        default=None, description="The milestone; null if the mutation was refused."
-    )
+    contract: Contract | None = after("The contract")
+    milestone: Milestone | None = after("The milestone")
 
     @resolved(
         "The milestone's bonus that is on its way or was paid; null if there is none, or if the mutation was refused."
@@ -96,9 +86,7 @@ class ApproveMilestoneInput:
     milestone_id: strawberry.ID = strawberry.field(
         description="The milestone, which is ACTIVE, SUBMITTED or CHANGES_REQUESTED."
     )
-    message: str | None = strawberry.field(
-        default=None, description="Words to the freelancer, at most 5,000 characters."
-    )
+    message: str | None = optional("Words to the freelancer, at most 5,000 characters.")
     amount: MoneyInput | None = strawberry.field(
         default=None,
         description=(
@@ -106,13 +94,10 @@ class ApproveMilestoneInput:
             "be FUNDED."
         ),
     )
-    bonus: MoneyInput | None = strawberry.field(
-        default=None,
-        description="A bonus for the freelancer, a deposit of its own without fees. The release doesn't wait for it.",
+    bonus: MoneyInput | None = optional(
+        "A bonus for the freelancer, a deposit of its own without fees. The release doesn't wait for it."
     )
-    payment_token: str | None = strawberry.field(
-        default=None, description="The payment provider's name for what the bonus is paid with."
-    )
+    payment_token: str | None = optional("The payment provider's name for what the bonus is paid with.")
 
 
 @on_contract(

@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 from escrow import clock
 from escrow.agreement import advice, inputs
 from escrow.agreement.advice import HintCode
+from schema.engine.fields import optional
 from schema.inputs import MoneyInput, raw_money_or_none
 
 
@@ -22,10 +23,10 @@ from schema.inputs import MoneyInput, raw_money_or_none
     )
 )
 class MilestoneDraftInput:
-    title: str | None = strawberry.field(default=None, description="What it is called.")
-    purpose: str | None = strawberry.field(default=None, description="What it is for.")
-    amount: MoneyInput | None = strawberry.field(default=None, description="Its price.")
-    due_on: date | None = strawberry.field(default=None, description="When it is due.")
+    title: str | None = optional("What it is called.")
+    purpose: str | None = optional("What it is for.")
+    amount: MoneyInput | None = optional("Its price.")
+    due_on: date | None = optional("When it is due.")
     deliverables: list[str] = strawberry.field(default_factory=list, description="What will be delivered.")
 
 

@@ -12,7 +12,7 @@ from escrow.access import Scope
 from schema.connections import After, Connection, Edge, First, PageInfo, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import batched
-from schema.engine.fields import read
+from schema.engine.fields import optional, read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node
 from schema.types.events import Event, event_of
@@ -138,23 +138,13 @@ class WebhookReplay(Node):
 
 @strawberry.input(description="Which deliveries to list. What is null doesn't narrow.")
 class DeliveryFilter:
-    endpoint_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those to this endpoint. The operator may name anybody's."
-    )
-    state: list[State] | None = strawberry.field(default=None, description="Only those in one of these states.")
-    event_type: list[str] | None = strawberry.field(
-        default=None, description="Only those of events of these types: `milestone.released`."
-    )
-    event_id: strawberry.ID | None = strawberry.field(default=None, description="Only those of this event.")
-    contract_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only those of this contract's events."
-    )
-    created_after: datetime | None = strawberry.field(
-        default=None, description="Only those made at this moment or later, in real time."
-    )
-    created_before: datetime | None = strawberry.field(
-        default=None, description="Only those made before this moment, in real time."
-    )
+    endpoint_id: strawberry.ID | None = optional("Only those to this endpoint. The operator may name anybody's.")
+    state: list[State] | None = optional("Only those in one of these states.")
+    event_type: list[str] | None = optional("Only those of events of these types: `milestone.released`.")
+    event_id: strawberry.ID | None = optional("Only those of this event.")
+    contract_id: strawberry.ID | None = optional("Only those of this contract's events.")
+    created_after: datetime | None = optional("Only those made at this moment or later, in real time.")
+    created_before: datetime | None = optional("Only those made before this moment, in real time.")
 
 
 async def deliveries_list(
