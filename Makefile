@@ -7,7 +7,7 @@ ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
 
-.PHONY: run test check bench conformance lock install
+.PHONY: run test check bench house conformance lock install
 
 run: install
 	@$(venv) -m earnest up $(ARGS)
@@ -26,6 +26,10 @@ check: install
 
 bench: install
 	@$(venv) -m tests.benchmarks $(ARGS)
+
+# The size and the names of the source, beside their goals.
+house: install
+	@$(venv) -m tests.house
 
 # The field's own clients and audits; this needs Node and npm too.
 conformance: install
