@@ -11,8 +11,8 @@ from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
-from api.tracing import trace_id
 from escrow.access import Actor
+from escrow.logs import trace_id
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
 

@@ -20,7 +20,7 @@ from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
 from webhooks.delivery.dispatcher import Pump as Deliveries
-from workers import cron, deadlines, deliveries, logs, payments, sequencer
+from workers import cron, deadlines, deliveries, payments, sequencer
 from workers.supervision import Pump, supervise
 
 STOP_SECONDS: Final = 5.0
@@ -39,7 +39,6 @@ async def run(
     settings: Settings | None = None, *, provider: Provider | None = None, sending: Sending = deliveries.sending
 ) -> None:
     """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given."""
-    logs.configure()
     settings = settings or Settings.from_environment()
     provider = provider or provider_of(settings.payment_provider)
     stopping = asyncio.Event()

@@ -23,8 +23,8 @@ from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, C
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
-from api.tracing import trace_id
 from escrow.live.credentials import Ended, Ending, Viewer
+from escrow.logs import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import Operation
 from schema.engine.streaming import Stream
@@ -100,7 +100,7 @@ class _Socket:
                 raise
             task.uncancel()
         except Exception:  # noqa: BLE001 - the last resort: the client gets a code and the trace, the log has the rest
-            _log.exception("a socket failed, trace %s", trace_id())
+            _log.exception("a socket failed")
             self._closing = Closing(Code.INTERNAL, f"Something went wrong inside. The trace id is {trace_id()}.")
         if self._closing is not None:
             await self._close(self._closing)
@@ -205,7 +205,7 @@ class _Socket:
         except _Gone:
             return  # the reading task hears of it
         except Exception:  # noqa: BLE001 - other operations of the connection go on
-            _log.exception("an operation failed, trace %s", trace_id())
+            _log.exception("an operation failed")
             said = f"Something went wrong inside. Tell us the trace id {trace_id()}."
             await self._say(messages.error(operation_id, [_failure(said, "INTERNAL")]))
         finally:
