@@ -1,4 +1,4 @@
-"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.engine`."""
+"""Serves `/graphql` by the GraphQL over HTTP specification: media types and status codes here, execution in `schema.engine`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: it can serve, and what is slower than it should be."""
+"""Serves `/healthz`, which says that the process lives, and `/readyz`, which says whether it can serve and what is slow."""
 
 from __future__ import annotations
 

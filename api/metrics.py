@@ -1,4 +1,4 @@
-"""`/metrics`: how the deadlines and the deliveries of the deployment stand, as Prometheus reads it.
+"""Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
 Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
 need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.

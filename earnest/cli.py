@@ -1,4 +1,4 @@
-"""The command line: `earnest COMMAND`. Each command is a module of `earnest.commands` with `add_arguments` and `run`."""
+"""Runs the command line, `earnest COMMAND`. Each command is a module of `earnest.commands` with `add_arguments` and `run`."""
 
 import argparse
 import importlib

@@ -1,4 +1,4 @@
-"""`earnest listen`: a webhook endpoint on this machine that prints what comes and hands it to a program under development.
+"""Runs `earnest listen`: a webhook endpoint on this machine that prints each event and passes it to a program under development.
 
 It is an endpoint like any other, so whatever the program gets here it will get in production: the same bytes, signatures,
 order and retries. While the program or the listener is away the endpoint is disabled, and nothing is lost meanwhile.

@@ -1,4 +1,4 @@
-"""The bell: "something happened, look at the database", rung through Redis pub/sub and never more than that.
+"""Tells other processes to look at the database, through Redis pub/sub (the bell); it carries no data.
 
 A ring carries no data and may be lost at any time; whoever listens polls as a backstop, so without Redis only latency
 grows. This is the one module of the domain that talks to Redis. A process connects once; every listener in it shares

@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: Tortoise owns the pool and the models, the hot path sends plain SQL through it.
+"""Gives access to PostgreSQL: Tortoise owns the pool and the models, and plain SQL goes through it where speed counts.
 
 Inside `transaction()` every statement of the task, and of the tasks that it starts, uses the transaction's connection,
 raw SQL and models alike. Errors of raw SQL arrive as asyncpg raises them; nothing here retries.

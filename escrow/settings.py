@@ -1,4 +1,4 @@
-"""Every setting of a deployment: its variable, its default and the reason for it.
+"""Reads the settings of a deployment: each has its variable, its default and the reason for it.
 
 Settings come from the environment only and are read once, at the start. A wrong value refuses to start with one line
 that names the variable and says what would be right; nobody else reads the environment. The embedded mode has no

@@ -1,4 +1,4 @@
-"""arq's loop: sweeps by the calendar, which may come late and do no harm when they come twice.
+"""Runs the hourly and nightly sweeps by arq; they may come late, and do no harm when they come twice.
 
 It lives and dies with Redis, so nothing that anybody waits for is done here; the supervision starts it again when Redis
 returns. Jobs are JSON in Redis, not pickle: whoever writes to Redis must not be able to run code here.

@@ -1,4 +1,4 @@
-"""The deadlines' pump: finds contracts with something due, has several applied at once, and sleeps until the next is due.
+"""Applies deadlines as they fall due: claims contracts, works on several at once, and sleeps until the next is due.
 
 A contract that fails for a reason of ours is tried again later and later, in nobody's way; the log and the metrics say
 so. Any number of processes may do this at once.

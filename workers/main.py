@@ -1,4 +1,4 @@
-"""The worker process: every pump as a task of its own, supervised, rung by the bell and polling as a backstop.
+"""Runs a worker process: every pump is a supervised task, woken by the bell and polling in case a ring is lost.
 
 Any number of these processes may run side by side. They go on while Redis is away and pick up again when PostgreSQL
 returns; a signal ends them within a few seconds, and a SIGKILL at any point loses nothing.

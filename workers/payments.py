@@ -1,4 +1,4 @@
-"""The payments' pump: claims orders that are due, has several carried out at once, and hears the provider's notices."""
+"""Carries out due orders to the payment provider, several at once, and hears the provider's notices."""
 
 from __future__ import annotations
 

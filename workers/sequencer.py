@@ -1,4 +1,4 @@
-"""The sequencer's pump: gives committed events their place in the log as soon as the bell rings, or at the next look.
+"""Gives committed events their place in the log, as soon as the bell rings or at the next look.
 
 What goes to partners is fanned out in the same transaction, and what this process has places for is sent by it at once.
 """

@@ -1,4 +1,4 @@
-"""Keeps a pump running: whatever it raises is logged, and it is started again after a pause that grows."""
+"""Keeps a pump running: logs whatever it raises, and starts it again after a pause that grows."""
 
 from __future__ import annotations
 

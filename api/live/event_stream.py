@@ -1,4 +1,4 @@
-"""GraphQL as server-sent events, each operation on a connection of its own: `next` for each answer, then `complete`.
+"""Serves one GraphQL operation as server-sent events: `next` for each answer, then `complete`.
 
 Answers of `events` carry their cursor as the event's id, so that a browser's `EventSource`, which sends the last one when it
 connects again, resumes by itself.

@@ -1,4 +1,4 @@
-"""All open streams of this process: how many a key may have, and one look at each of them every second.
+"""Keeps the list of this process's open streams: limits them for each key, and looks at each of them every second.
 
 One look for all is cheaper than a timer for each: it finds readers that don't read, sends pings, and notices who has gone
 without a word.

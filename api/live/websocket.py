@@ -1,4 +1,4 @@
-"""`/graphql` as a WebSocket: the sub-protocol `graphql-transport-ws`, to the letter, on bare ASGI messages.
+"""Serves `/graphql` as a WebSocket by the sub-protocol `graphql-transport-ws`, on bare ASGI messages.
 
 One task reads what the client says; each operation is a task of its own. Whoever wants the connection to end says so with
 a `Closing`; the reading task then ends the operations and closes the socket.

@@ -1,4 +1,4 @@
-"""How a web process serves: uvicorn with our limits, on a socket that notices peers who have gone without a word."""
+"""Serves the web application by uvicorn with our limits, on a socket that notices clients who have vanished."""
 
 from __future__ import annotations
 

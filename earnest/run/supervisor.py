@@ -1,4 +1,4 @@
-"""The supervisor: starts the engines and the processes of the Procfile, and ends all of them together.
+"""Starts the engines and the processes of the Procfile, and ends all of them together.
 
 Whatever happens (Ctrl-C, a signal, a process that ends, a start that fails half-way), the way out is the same one:
 processes first, then the engines, then whatever their descendants left. The exit code says what happened: 0 after a

@@ -1,4 +1,4 @@
-"""Events of the log: facts that happened, exactly as they were sealed, with people's words beside them."""
+"""The type of events: facts of the log exactly as they were sealed, with people's words beside them."""
 
 from __future__ import annotations
 
