@@ -1,7 +1,7 @@
 """Keeps the ledger: transfers that events cause, balances that follow from them, and the laws that the books obey.
 
 Which ledger accounts there are and what an event moves stands in `escrow.agreement.postings`; here is what becomes of it.
-The laws are those of section 6 of the domain, as far as one contract can keep or break them; `escrow.audit` looks at
+The laws are those of docs/law.md, section 6, as far as one contract can keep or break them; `escrow.audit` looks at
 the rest.
 """
 

@@ -30,5 +30,5 @@ def pumps(pump: Pump) -> dict[str, supervision.Pump]:
     return {
         "deliveries": pump.claim_due,
         "completions": pump.hand_back,
-        "chores": partial(maintenance.look_after, pump.wake),
+        "maintenance": partial(maintenance.look_after, pump.wake),
     }
