@@ -1,4 +1,4 @@
-"""Decides who may see and who may act: actors, sides, roles, scopes, and the table that joins them.
+"""Who may see and who may do: actors, sides, roles, scopes, and the table that joins them.
 
 Seeing comes first: what an actor may not see is *not found* for it; what it may see but not do is *forbidden*.
 """

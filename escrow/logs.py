@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import sys
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, TextIO
 
@@ -45,10 +46,9 @@ def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
     chain: list[Processor] = [
         stdlib.ExtraAdder(),
         contextvars.merge_contextvars,
-        _of_process,
+        _moment_and_trace,
         stdlib.add_logger_name,
         stdlib.add_log_level,
-        processors.TimeStamper(fmt="iso", utc=True),
         processors.format_exc_info,
         _errors_in_a_line,
         stdlib.ProcessorFormatter.remove_processors_meta,
@@ -87,7 +87,8 @@ def _last_words(kind: type[BaseException], error: BaseException, traceback: Trac
     logging.getLogger().critical("the process ends by an error", exc_info=(kind, error, traceback))
 
 
-def _of_process(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+def _moment_and_trace(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    entry["timestamp"] = datetime.fromtimestamp(entry["_record"].created, UTC).isoformat(timespec="milliseconds")
     entry.setdefault("trace_id", PROCESS_TRACE)
     return entry
 

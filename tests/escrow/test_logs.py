@@ -30,7 +30,7 @@ def test_an_entry_is_one_line_of_pairs_with_what_was_said_beside_it() -> None:
     with written(LogFormat.TEXT) as log:
         fail()
     (line,) = log.lines
-    assert re.match(r"timestamp=\S+Z level=error logger=workers\.x event=\"not done\" order=pay_1 ", line)
+    assert re.match(r"timestamp=\S+\+00:00 level=error logger=workers\.x event=\"not done\" order=pay_1 ", line)
     assert ' error="ValueError: invalid literal' in line
     assert ' traceback="Traceback (most recent call last):' in line
     assert f" trace_id={logs.PROCESS_TRACE}" in line
