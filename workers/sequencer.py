@@ -1,6 +1,6 @@
 """Gives committed events their place in the log, as soon as the bell rings or at the next look.
 
-What goes to partners is fanned out in the same transaction; what this process may send by the endpoints' limits, it sends at once.
+What goes to partners is fanned out in the same transaction, and this process sends at once what endpoints' limits let it send.
 """
 
 from __future__ import annotations
