@@ -1,1 +1,1 @@
-"""The HTTP door: routes, authentication, limits and health around `schema`."""
+"""Serves the product over HTTP and WebSocket: routes, credentials, limits and health around `schema`."""

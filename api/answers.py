@@ -1,4 +1,4 @@
-"""JSON answers of the door: GraphQL's and its errors, never cached, never sniffed."""
+"""Makes the JSON answers of the API, GraphQL's and refusals, with headers that forbid caching and guessing of types."""
 
 from __future__ import annotations
 

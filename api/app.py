@@ -1,4 +1,4 @@
-"""The HTTP door, put together: `create_app` makes the application that `earnest web` serves under uvicorn.
+"""Puts the web application together: `create_app` makes what `earnest web` serves under uvicorn.
 
 One function per path; what stands around all of them (trace ids, masked failures) is middleware.
 """

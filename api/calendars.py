@@ -1,4 +1,4 @@
-"""`GET /calendar/{token}.ics`: an account's due dates and deadlines as calendar programs subscribe to them.
+"""Serves `GET /calendar/{token}.ics`: an account's due dates and deadlines, for calendar programs that subscribe to them.
 
 A due date is a whole day; as the parties agreed on it, in the time zone of its contract. A deadline is a moment. Each has
 an identifier of its own for ever, so that a program moves what moved and drops what is over.

@@ -1,4 +1,4 @@
-"""Who asks: from the `Authorization` header to an actor, in one statement at most."""
+"""Turns the `Authorization` header into an actor, with one statement at most."""
 
 from __future__ import annotations
 

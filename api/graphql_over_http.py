@@ -1,4 +1,4 @@
-"""`/graphql`: GraphQL over HTTP to the letter. Media types and status codes are decided here, the rest in `schema.engine`."""
+"""Serves `/graphql` by the GraphQL over HTTP specification: media types and status codes here, execution in `schema.engine`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
-from api.tracing import trace_id
 from escrow.access import Actor
+from escrow.logs import trace_id
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
 

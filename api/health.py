@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: it can serve, and what is slower than it should be."""
+"""Serves `/healthz`, which says that the process lives, and `/readyz`, which says whether it can serve and what is slow."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def readiness() -> Readiness:
             backlog = await sweep.backlog()
             deliveries = await delivery_backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
-        _log.warning("not ready: the database does not answer: %r", error)
+        _log.warning("not ready, the database does not answer", extra={"error": error})
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
     lag = max(0.0, time.time() - ids.made_at_seconds(oldest)) if oldest else 0.0
     return Readiness(

@@ -1,4 +1,4 @@
-"""`/metrics`: how the deadlines and the deliveries of the deployment stand, as Prometheus reads it.
+"""Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
 Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
 need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
@@ -36,7 +36,7 @@ async def metrics(_: Request) -> Response:
             backlog, counts = await sweep.backlog(), await sweep.counts()
             waiting = await deliveries.backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
-        _log.warning("no metrics: the database does not answer: %r", error)
+        _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Deadlines(backlog, counts))

@@ -1,4 +1,4 @@
-"""Which media type an answer has, by the `Accept` header: q-values and specificity as RFC 9110 orders them.
+"""Chooses the media type of an answer by the `Accept` header, with q-values and specificity as in RFC 9110.
 
 GraphQL over HTTP knows two: the old `application/json`, in which every well-formed request is answered with 200, and
 `application/graphql-response+json`, in which the status tells whether the operation ran. `text/event-stream` is for whoever

@@ -1,4 +1,4 @@
-"""Which pages may talk to us: those of our own address. Programs send no `Origin` and may.
+"""Decides which web pages may connect: those of our own address. Programs send no `Origin` and may.
 
 A browser lets a foreign page send no JSON without asking us first, which we don't answer; WebSockets it doesn't ask for, so
 they are looked at here.

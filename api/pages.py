@@ -1,4 +1,4 @@
-"""The page at `/`: what this is and where to go on, for a person who opened the address in a browser."""
+"""Serves the page at `/`, which tells a person in a browser what this is and where to go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What receivers of webhooks may read without credentials: the schemas of what is sent, and the public keys that sign it."""
+"""Serves what receivers of webhooks may read without credentials: the schemas of payloads, and the public keys that sign them."""
 
 from __future__ import annotations
 

@@ -1,36 +1,22 @@
-"""One trace id per request, in the answer's headers and in every log line; and the last resort for errors that nobody foresaw."""
+"""Gives each request a trace id, in its answer's headers and in its log lines, and answers errors that nobody foresaw."""
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
-from contextvars import ContextVar
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from api.answers import masked
+from escrow import logs
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
-_trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
 _log = logging.getLogger(__name__)
-
-
-def trace_id() -> str:
-    """The trace that the current request belongs to: the caller's (`traceparent`), or one of our own."""
-    return _trace_id.get()
-
-
-class TraceFilter(logging.Filter):
-    """Gives each log record a `trace_id`, for formatters."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.trace_id = trace_id()
-        return True
 
 
 class Tracing:
@@ -45,7 +31,7 @@ class Tracing:
             return
         headers = Headers(scope=scope)
         parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        trace = parent.group(1) if parent else secrets.token_hex(16)
+        trace = parent.group(1) if parent else logs.new_trace()
         given = headers.get("x-request-id", "")
         request = given if _REQUEST_ID.fullmatch(given) else trace
         started = False
@@ -59,13 +45,11 @@ class Tracing:
                 answer["x-request-id"] = request
             await send(message)
 
-        token = _trace_id.set(trace)
-        try:
-            await self._app(scope, receive, named)
-        except Exception:
-            _log.exception("request failed, trace %s", trace)
-            if started or scope["type"] != "http":
-                raise
-            await masked(trace)(scope, receive, named)
-        finally:
-            _trace_id.reset(token)
+        with bound_contextvars(trace_id=trace):
+            try:
+                await self._app(scope, receive, named)
+            except Exception:
+                _log.exception("request failed")
+                if started or scope["type"] != "http":
+                    raise
+                await masked(trace)(scope, receive, named)

@@ -1,4 +1,4 @@
-"""`python -m earnest` is `earnest`, also in a checkout that was moved."""
+"""Makes `python -m earnest` the same as `earnest`, also in a checkout that was moved."""
 
 import sys
 

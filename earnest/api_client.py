@@ -1,4 +1,4 @@
-"""A client of Earnest's own API, as small as a partner's first script: JSON over HTTP with the standard library.
+"""Talks to Earnest's own API as a partner's first script would: JSON over HTTP with the standard library.
 
 The demo talks through it and nothing else, so that whatever it does, anybody can do.
 """

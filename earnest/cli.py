@@ -1,4 +1,4 @@
-"""The command line: `earnest COMMAND`. Each command is a module of `earnest.commands` with `add_arguments` and `run`."""
+"""Runs the command line, `earnest COMMAND`. Each command is a module of `earnest.commands` with `add_arguments` and `run`."""
 
 import argparse
 import importlib
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from earnest.run.refusing import CannotStart
-from escrow.settings import SettingError
+from escrow.settings import SettingError, log_format
 
 COMMANDS = (
     "up",
@@ -45,7 +45,10 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
     args = make_parser().parse_args(argv)
+    from escrow import logs  # after the parser, which may have ended it all with `--help`
+
     try:
+        logs.configure(log_format())
         code: int = args.run(args)
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)

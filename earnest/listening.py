@@ -1,4 +1,4 @@
-"""`earnest listen`: a webhook endpoint on this machine that prints what comes and hands it to a program under development.
+"""Runs `earnest listen`: a webhook endpoint on this machine that prints each event and passes it to a program under development.
 
 It is an endpoint like any other, so whatever the program gets here it will get in production: the same bytes, signatures,
 order and retries. While the program or the listener is away the endpoint is disabled, and nothing is lost meanwhile.
@@ -190,7 +190,7 @@ def line(data: dict[str, Any], *, status: int, milliseconds: float) -> str:
 
 @asynccontextmanager
 async def served(receive: Callable[[web.Request], Any], port: int) -> AsyncIterator[int]:
-    """A door for webhooks on loopback, at this port if it is free; gives the port."""
+    """A server for webhooks on loopback, at this port if it is free; gives the port."""
     application = web.Application()
     application.router.add_post(PATH, receive)
     runner = web.AppRunner(application, access_log=None)
@@ -204,13 +204,13 @@ async def served(receive: Callable[[web.Request], Any], port: int) -> AsyncItera
 
 
 def _bound(port: int) -> socket.socket:
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind(("127.0.0.1", port))
+        listening.bind(("127.0.0.1", port))
     except OSError:
-        door.bind(("127.0.0.1", 0))
-    return door
+        listening.bind(("127.0.0.1", 0))
+    return listening
 
 
 async def _listens(url: str) -> bool:

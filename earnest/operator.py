@@ -1,4 +1,4 @@
-"""The operator at the keyboard: the deployment's database, the operator as the actor, and refusals as one line.
+"""Runs a command as the operator on the deployment's database, and prints a refusal as one line.
 
 Whoever may read `DATABASE_URL` is the operator, so its commands need no key, and can make the first one. A command's handler
 is a coroutine of its arguments and the actor; what it answers goes to the output, what it only remarks to the error output.

@@ -1,1 +1,1 @@
-"""The domain: rules, money, log and tables. It imports none of the packages that open a door to it."""
+"""Holds the domain: rules, money, log and tables. It imports none of the packages that serve it to the outside."""

@@ -1,4 +1,4 @@
-"""The bell: "something happened, look at the database", rung through Redis pub/sub and never more than that.
+"""Tells other processes to look at the database, through Redis pub/sub (the bell); it carries no data.
 
 A ring carries no data and may be lost at any time; whoever listens polls as a backstop, so without Redis only latency
 grows. This is the one module of the domain that talks to Redis. A process connects once; every listener in it shares
@@ -22,6 +22,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+
+from escrow import logs
 
 RING_TIMEOUT_SECONDS: Final = 0.1
 """A command never waits longer for its ring: the backstop is only a little slower."""
@@ -137,7 +139,7 @@ async def ring(*topics: Topic) -> None:
     except TimeoutError:
         bell.muted_until = time.monotonic() + MUTE_SECONDS
     except (RedisError, OSError) as error:
-        _log.debug("bell not rung: %s", error)
+        _log.debug("bell not rung", extra={"error": error})
 
 
 async def reachable() -> bool:
@@ -177,6 +179,7 @@ def _lend_an_ear() -> None:
 
 async def _hear(redis: Redis) -> None:
     """Pass every ring on, subscribing again whenever the connection ends."""
+    logs.begin(pump="bell")  # whoever listened first is no cause of what comes
     failures = 0
     while True:
         try:
@@ -186,11 +189,11 @@ async def _hear(redis: Redis) -> None:
                     # The confirmation of a subscription counts as a ring too: one may have been missed before it.
                     _wake(await _next_topic(subscription))
                     if failures:
-                        _log.info("bell: Redis is back")
+                        _log.info("Redis is back")
                         failures = 0
         except (RedisError, OSError, TimeoutError) as error:
             if failures == 0:
-                _log.warning("bell: Redis is away, polling goes on: %s", error)
+                _log.warning("Redis is away, polling goes on", extra={"error": error})
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
 

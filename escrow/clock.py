@@ -1,4 +1,4 @@
-"""Domain time and real time, and why they differ.
+"""Reads domain time and real time from PostgreSQL, and says which is for what.
 
 Deadlines run on domain time: PostgreSQL's clock plus the offset of the test clock, which only a sandbox can move. Leases,
 retries, keys and the payment provider run on real time. No host's clock decides anything.

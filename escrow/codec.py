@@ -1,4 +1,4 @@
-"""Events as JSON and back, by the types of their fields; the same reading gives each payload's JSON Schema.
+"""Turns events into JSON and back by the types of their fields, and makes each payload's JSON Schema from the same types.
 
 Names become camelCase, money becomes `{"amount": "1250.00", "currency": "USD"}`, times are UTC with microseconds and a
 `Z`, dates are ISO 8601, absent values are left out. Fields marked `FREE_TEXT` come out separately, as *texts*.

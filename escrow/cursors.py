@@ -1,4 +1,4 @@
-"""The one cursor of the log, as the outside sees it: opaque, and the same in the feed, in live streams and in webhooks.
+"""Makes and reads the opaque cursor of the log, which is the same in the sync feed, in live streams and in webhooks.
 
 It stands for the position of an event; whoever goes on from it gets what comes after that event. Nothing else is in it,
 so it never expires, and it sorts as text in the log's order.

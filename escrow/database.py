@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: Tortoise owns the pool and the models, the hot path sends plain SQL through it.
+"""Gives access to PostgreSQL: Tortoise owns the pool and the models, and plain SQL goes through it where speed counts.
 
 Inside `transaction()` every statement of the task, and of the tasks that it starts, uses the transaction's connection,
 raw SQL and models alike. Errors of raw SQL arrive as asyncpg raises them; nothing here retries.
@@ -39,7 +39,7 @@ else:
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 LAST_WORK_SECONDS: Final = 5.0
 """How long a process that stops waits for writes whose callers are gone."""
@@ -243,7 +243,7 @@ async def uncancelled(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
 
 def _unattended(task: asyncio.Future[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("work failed whose caller had gone: %r", error)
+        _log.warning("work failed whose caller had gone", extra={"error": error})
 
 
 @contextmanager

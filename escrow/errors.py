@@ -1,4 +1,4 @@
-"""What the domain refuses, and why. Each refusal has a stable code and the values that a caller needs to act.
+"""Defines what the domain refuses: each refusal has a stable code and the values that a caller needs to act.
 
 DomainError
 ├── NotFound               NOT_FOUND               it doesn't exist, or you may not see it

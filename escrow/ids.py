@@ -1,4 +1,4 @@
-"""One identifier everywhere: a prefix that tells the kind, and a time-ordered UUID in Crockford base32.
+"""Makes and reads identifiers: a prefix that tells the kind, and a time-ordered UUID in Crockford base32.
 
 `mil_01kathd3v0f6x8zj9s5m2w7q4r` is the same in the API, in events, in webhooks, in logs and in the database.
 """

@@ -1,4 +1,4 @@
-"""The ledger: transfers that events cause, balances that follow from them, and the laws that the books obey.
+"""Keeps the ledger: transfers that events cause, balances that follow from them, and the laws that the books obey.
 
 Which ledger accounts there are and what an event moves stands in `escrow.agreement.postings`; here is what becomes of it.
 The laws are those of docs/law.md, section 6, as far as one contract can keep or break them; `escrow.audit` looks at

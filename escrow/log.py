@@ -1,4 +1,4 @@
-"""The event log: how a fact becomes canonical bytes with a place in a hash chain, and how the log is put in order and read.
+"""Writes and reads the event log: canonical bytes, the hash chain of each stream, and one order over all streams.
 
 An event is stored as the very text that was hashed (RFC 8785). People's words stay out of it: it holds salted hashes, and
 the words stand beside it in `texts`, where they can be erased. `append_sql` is the part of a command's one write that

@@ -1,4 +1,4 @@
-"""Money: a whole number of minor units and an ISO 4217 currency with its own exponent. Floats never touch it.
+"""Represents money as a whole number of minor units and an ISO 4217 currency with its own exponent, never as a float.
 
 This module owns parsing and printing of amounts, fees in basis points, and allocation without remainder.
 """

@@ -1,4 +1,4 @@
-"""What a command would do if it were given now: events, transfers, fees, states and deadlines, or its refusal.
+"""Shows what a command would do if it were given now (a dry run): events, transfers, fees, states and deadlines, or its refusal.
 
 It reads and decides exactly as `commands.run` does and stops before the write. Identifiers of what the command would make
 are made up: it will make others when it is given.

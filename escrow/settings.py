@@ -1,4 +1,4 @@
-"""Every setting of a deployment: its variable, its default and the reason for it.
+"""Reads the settings of a deployment: each has its variable, its default and the reason for it.
 
 Settings come from the environment only and are read once, at the start. A wrong value refuses to start with one line
 that names the variable and says what would be right; nobody else reads the environment. The embedded mode has no
@@ -45,6 +45,24 @@ class Reach(StrEnum):
     """Also this machine itself, and by plain http: for developing."""
     PRIVATE = "on"
     """Also private networks, and by plain http: for a deployment whose receivers are its operator's own."""
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
+    """`EARNEST_LOG_FORMAT`, text: `key=value` pairs for people; `json` for whoever collects the lines of a deployment.
+
+    Not a field of `Settings`, since commands that need no database log too. Refuses with `SettingError`.
+    """
+    text = _Reader(os.environ if environ is None else environ).text("EARNEST_LOG_FORMAT") or LogFormat.TEXT
+    if text not in set(LogFormat):
+        raise SettingError("EARNEST_LOG_FORMAT", f"is {text!r}; it must be {' or '.join(LogFormat)}")
+    return LogFormat(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

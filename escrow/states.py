@@ -1,4 +1,4 @@
-"""The states of everything that a contract is made of. Data only: what leads from one to the next is in `escrow.rules`."""
+"""Lists the states of everything that a contract is made of; what leads from one to the next stands in `escrow.rules`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweep of due deadlines: which contracts it takes, under a lease, and what it notes of how it went.
+"""Finds contracts with due deadlines, claims them under a lease, has the deadlines applied, and notes how it went.
 
 PostgreSQL knows what is due, by its own clock and the test clock's offset. A claim only keeps workers out of each other's
 way: a deadline is applied by the same command as ever, and the contract's version decides. Leases and pauses are real time.

@@ -1,4 +1,4 @@
-"""The test clock: moves a sandbox's domain time forward from deadline to deadline, and applies each on the way.
+"""Moves a sandbox's domain time forward from deadline to deadline, and applies each on the way (the test clock).
 
 It only ever adds to the offset in `deployment`, so domain time never goes back and the clock survives restarts. Commands
 and workers go on meanwhile: whoever applies a deadline first, it happens at its own due time.

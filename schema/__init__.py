@@ -1,1 +1,1 @@
-"""The words of GraphQL for the domain: types, queries and mutations over `escrow`, without a rule of their own."""
+"""Exposes the domain in GraphQL: types, queries and mutations over `escrow`, without a rule of their own."""

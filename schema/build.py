@@ -1,4 +1,4 @@
-"""The schema, put together once, and its text. `schema/schema.graphql` is the printed snapshot that a test compares."""
+"""Builds the schema, once, and prints it; `schema/schema.graphql` is the printed snapshot that a test compares."""
 
 from __future__ import annotations
 

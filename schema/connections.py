@@ -1,4 +1,4 @@
-"""Relay connections: pages of 1 to 100 by keyset cursors, forwards only.
+"""Builds Relay connections: pages of 1 to 100 by keyset cursors, forwards only.
 
 A connection holds its page ready to read. How a page is read from the database is `escrow.queries`' business.
 """

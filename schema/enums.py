@@ -1,4 +1,4 @@
-"""The domain's enumerations in GraphQL, with a description of every value: the schema is the manual.
+"""Exposes the domain's enumerations in GraphQL, with a description of every value.
 
 The classes themselves belong to `escrow`; here they get their words. A value without words refuses to start.
 """

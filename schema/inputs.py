@@ -1,4 +1,4 @@
-"""What mutations take. Inputs are only shaped here; what a value must be like is the domain's to say."""
+"""Defines the inputs that several mutations share; only their shape is checked here, their values in the domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of contracts and milestones: what narrows them, and pages in each order.
+"""Reads lists of contracts and milestones: the filters that narrow them, and pages in each order.
 
 A cursor holds the place of its entry in one order, so it goes on right there whatever was added meanwhile; it is refused by
 another order. `escrow.queries.scans` makes SQL of it.

@@ -1,4 +1,4 @@
-"""Anything by its identifier: the prefix tells the kind, and each kind is read in one batch."""
+"""Finds any object by its identifier: the prefix tells the kind, and each kind is read in one batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`preview(command)`: a dry run of any mutation on a contract, whose own inputs are the members of the one that it takes."""
+"""Builds `preview(command)`, a dry run of any mutation on a contract, from the inputs of those mutations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions that can be asked. Seeing comes first: what a viewer may not see is simply not there."""
+"""Defines the queries; what a viewer may not see is answered as if it were not there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scalars of the API: what each looks like on the wire, and one clear sentence for a value that doesn't.
+"""Defines the scalars of the API: how each is written, and one clear sentence for a value that is none.
 
 Every parser raises `GraphQLError`, so that what was wrong reaches the client instead of being masked.
 """

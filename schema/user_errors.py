@@ -1,4 +1,4 @@
-"""What a person or a program can act on: the domain's refusals as data in a payload."""
+"""Turns the domain's refusals into `userErrors`, which a person or a program can act on."""
 
 from __future__ import annotations
 

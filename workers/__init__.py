@@ -1,1 +1,1 @@
-"""The background: the sequencer, deadlines, payments and deliveries, beside the loop of arq."""
+"""Holds the background work: the sequencer, deadlines, payments, deliveries, and nightly and hourly sweeps."""

@@ -1,4 +1,4 @@
-"""arq's loop: sweeps by the calendar, which may come late and do no harm when they come twice.
+"""Runs the hourly and nightly sweeps by arq; they may come late, and do no harm when they come twice.
 
 It lives and dies with Redis, so nothing that anybody waits for is done here; the supervision starts it again when Redis
 returns. Jobs are JSON in Redis, not pickle: whoever writes to Redis must not be able to run code here.
@@ -17,7 +17,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
-from escrow import idempotency
+from escrow import idempotency, logs
 from escrow.payments import orders
 from webhooks.delivery import retention
 
@@ -80,9 +80,14 @@ async def loop(redis_url: str) -> None:
             job_serializer=orjson.dumps,
             job_deserializer=orjson.loads,
             log_results=False,
+            on_job_start=_begin,
         )
         try:
             await worker.main()
         finally:
             for task in worker.tasks.values():
                 task.cancel()
+
+
+async def _begin(ctx: dict[Any, Any]) -> None:
+    logs.begin(job=ctx["job_id"])

@@ -1,4 +1,4 @@
-"""The deadlines' pump: finds contracts with something due, has several applied at once, and sleeps until the next is due.
+"""Applies deadlines as they fall due: claims contracts, works on several at once, and sleeps until the next is due.
 
 A contract that fails for a reason of ours is tried again later and later, in nobody's way; the log and the metrics say
 so. Any number of processes may do this at once.
@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from escrow import bell, database, sweep
+from escrow import bell, database, logs, sweep
 from escrow.bell import Topic, Wakeups
 from escrow.log import UnknownEvent
 
@@ -101,11 +101,12 @@ class _Work:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("lease left to end", extra={"contract": task.get_name(), "error": repr(error)})
+            _log.warning("lease left to end", extra={"contract": task.get_name(), "error": error})
         if not self.is_busy:
             self._wakeups.wake()
 
     async def _fire(self, token: str, contract_id: str) -> None:
+        logs.begin(contract=contract_id)
         async with self._places:
             if self._ending:  # given back as it was taken
                 self._ended[token].done.append(contract_id)
@@ -157,4 +158,4 @@ class _Work:
                 self._ended[unused.token].done.extend(unused.contract_ids)
             await self.hand_back()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
-            _log.warning("leases not handed back", extra={"error": f"{type(error).__name__}: {error}"})
+            _log.warning("leases not handed back", extra={"error": error})

@@ -1,4 +1,4 @@
-"""The deliveries' pumps: they send what is due to partners, write down what came of it, and look after lanes.
+"""Runs what sends webhooks in this process: sending what is due, writing down what came of it, and maintenance.
 
 They share one `webhooks.delivery.dispatcher.Pump`, to which the sequencer of the same process gives what it has just fanned out.
 """
@@ -30,5 +30,5 @@ def pumps(pump: Pump) -> dict[str, supervision.Pump]:
     return {
         "deliveries": pump.claim_due,
         "completions": pump.hand_back,
-        "chores": partial(maintenance.look_after, pump.wake),
+        "maintenance": partial(maintenance.look_after, pump.wake),
     }

@@ -1,4 +1,4 @@
-"""The worker process: every pump as a task of its own, supervised, rung by the bell and polling as a backstop.
+"""Runs a worker process: every pump is a supervised task, woken by the bell and polling in case a ring is lost.
 
 Any number of these processes may run side by side. They go on while Redis is away and pick up again when PostgreSQL
 returns; a signal ends them within a few seconds, and a SIGKILL at any point loses nothing.
@@ -20,7 +20,7 @@ from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
 from webhooks.delivery.dispatcher import Pump as Deliveries
-from workers import cron, deadlines, deliveries, logs, payments, sequencer
+from workers import cron, deadlines, deliveries, payments, sequencer
 from workers.supervision import Pump, supervise
 
 STOP_SECONDS: Final = 5.0
@@ -39,7 +39,6 @@ async def run(
     settings: Settings | None = None, *, provider: Provider | None = None, sending: Sending = deliveries.sending
 ) -> None:
     """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given."""
-    logs.configure()
     settings = settings or Settings.from_environment()
     provider = provider or provider_of(settings.payment_provider)
     stopping = asyncio.Event()

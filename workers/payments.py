@@ -1,4 +1,4 @@
-"""The payments' pump: claims orders that are due, has several carried out at once, and hears the provider's notices."""
+"""Carries out due orders to the payment provider, several at once, and hears the provider's notices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from escrow import bell
+from escrow import bell, logs
 from escrow.bell import Topic
 from escrow.payments import orders
 from escrow.payments.orders import Claimed
@@ -47,12 +47,13 @@ async def pump(provider: Provider) -> None:
 
 
 async def _attend(order: Claimed, provider: Provider) -> None:
+    logs.begin(order=order.id)
     try:
         if not await orders.attend(order, provider):
-            _log.warning("lease lost: another worker has the order", extra={"order": order.id})
+            _log.warning("lease lost, another worker has the order")
     except Exception as error:  # noqa: BLE001 - one order must not end the pump
         # The order couldn't be handed back; its lease ends by itself.
-        _log.warning("order not handed back", extra={"order": order.id, "error": f"{type(error).__name__}: {error}"})
+        _log.warning("order not handed back", extra={"error": error})
 
 
 async def _end(under_way: set[asyncio.Task[None]]) -> None:

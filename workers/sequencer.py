@@ -1,13 +1,13 @@
-"""The sequencer's pump: gives committed events their place in the log as soon as the bell rings, or at the next look.
+"""Gives committed events their place in the log, as soon as the bell rings or at the next look.
 
-What goes to partners is fanned out in the same transaction, and what this process has places for is sent by it at once.
+What goes to partners is fanned out in the same transaction, and this process sends at once what endpoints' limits let it send.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from escrow import bell, log
+from escrow import bell, log, logs
 from escrow.bell import Topic
 from webhooks.delivery.dispatcher import Pump
 
@@ -19,6 +19,7 @@ async def pump(deliveries: Pump) -> None:
     """Position everything, then wait. Any number of processes may do this at once."""
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
+            logs.begin()
             batch = deliveries.fan_out()
             count = await log.sequence(on_batch=batch)
             if count:

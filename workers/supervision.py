@@ -1,4 +1,4 @@
-"""Keeps a pump running: whatever it raises is logged, and it is started again after a pause that grows."""
+"""Keeps a pump running: logs whatever it raises, and starts it again after a pause that grows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from escrow import database
+from escrow import database, logs
 
 Pump = Callable[[], Awaitable[None]]
 """Work that never ends by itself."""
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 async def supervise(name: str, pump: Pump) -> None:
     """Run `pump` until cancelled, starting it again whenever it fails or ends."""
+    logs.begin(pump=name)
     failures = 0
     while True:
         started = time.monotonic()
@@ -37,7 +38,7 @@ async def supervise(name: str, pump: Pump) -> None:
             failures = 0
         pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
         failures += 1
-        said = {"pump": name, "error": f"{type(error).__name__}: {error}", "failures": failures, "pause": pause}
+        said = {"error": error, "failures": failures, "pause": pause}
         if isinstance(error, _ENGINE_AWAY):
             _log.warning("pump starts again", extra=said)
         else:

@@ -1,1 +1,1 @@
-"""Answers that go on: GraphQL over WebSocket and as server-sent events, through the same runner as every other request."""
+"""Serves subscriptions, over WebSocket and as server-sent events, through the runner that every other request uses."""

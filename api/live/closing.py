@@ -1,4 +1,4 @@
-"""With which code a stream ends: those of `graphql-transport-ws`, which server-sent events say in their last event."""
+"""Lists the codes with which a stream ends: those of `graphql-transport-ws`; server-sent events name them in their last event."""
 
 from __future__ import annotations
 

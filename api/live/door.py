@@ -1,4 +1,4 @@
-"""What everything behind `/graphql` works with: one of each in a process."""
+"""Holds what all requests to `/graphql` share in one process: the runner, the credentials, the open streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GraphQL as server-sent events, each operation on a connection of its own: `next` for each answer, then `complete`.
+"""Serves one GraphQL operation as server-sent events: `next` for each answer, then `complete`.
 
 Answers of `events` carry their cursor as the event's id, so that a browser's `EventSource`, which sends the last one when it
 connects again, resumes by itself.
@@ -21,9 +21,9 @@ from api.answers import refusal
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
-from api.tracing import trace_id
 from escrow.access import Actor
 from escrow.live.credentials import Ended, Ending
+from escrow.logs import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream

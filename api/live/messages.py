@@ -1,4 +1,4 @@
-"""The messages of `graphql-transport-ws`. A client's are read strictly: what the protocol doesn't know closes the socket."""
+"""Reads and writes the messages of `graphql-transport-ws`; one from a client that the protocol doesn't know closes the socket."""
 
 from __future__ import annotations
 

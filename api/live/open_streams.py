@@ -1,4 +1,4 @@
-"""All open streams of this process: how many a key may have, and one look at each of them every second.
+"""Keeps the list of this process's open streams: limits them for each key, and looks at each of them every second.
 
 One look for all is cheaper than a timer for each: it finds readers that don't read, sends pings, and notices who has gone
 without a word.
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from api.live.closing import STOPPING, Closing
+from escrow import logs
 
 LOOK_SECONDS: Final = 1.0
 
@@ -144,6 +145,7 @@ class Connections:
                 await watch
 
     async def _look(self) -> None:
+        logs.begin()  # the first connection is not what this is about
         while True:
             await asyncio.sleep(self.patience.look_seconds)
             now = time.monotonic()

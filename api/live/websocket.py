@@ -1,4 +1,4 @@
-"""`/graphql` as a WebSocket: the sub-protocol `graphql-transport-ws`, to the letter, on bare ASGI messages.
+"""Serves `/graphql` as a WebSocket by the sub-protocol `graphql-transport-ws`, on bare ASGI messages.
 
 One task reads what the client says; each operation is a task of its own. Whoever wants the connection to end says so with
 a `Closing`; the reading task then ends the operations and closes the socket.
@@ -23,8 +23,8 @@ from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, C
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
-from api.tracing import trace_id
 from escrow.live.credentials import Ended, Ending, Viewer
+from escrow.logs import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import Operation
 from schema.engine.streaming import Stream
@@ -100,7 +100,7 @@ class _Socket:
                 raise
             task.uncancel()
         except Exception:  # noqa: BLE001 - the last resort: the client gets a code and the trace, the log has the rest
-            _log.exception("a socket failed, trace %s", trace_id())
+            _log.exception("a socket failed")
             self._closing = Closing(Code.INTERNAL, f"Something went wrong inside. The trace id is {trace_id()}.")
         if self._closing is not None:
             await self._close(self._closing)
@@ -205,7 +205,7 @@ class _Socket:
         except _Gone:
             return  # the reading task hears of it
         except Exception:  # noqa: BLE001 - other operations of the connection go on
-            _log.exception("an operation failed, trace %s", trace_id())
+            _log.exception("an operation failed")
             said = f"Something went wrong inside. Tell us the trace id {trace_id()}."
             await self._say(messages.error(operation_id, [_failure(said, "INTERNAL")]))
         finally:

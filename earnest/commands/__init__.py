@@ -1,1 +1,1 @@
-"""The commands of `earnest`, one a module; `earnest.cli.COMMANDS` names them."""
+"""Holds the commands of `earnest`, one a module; `earnest.cli.COMMANDS` names them."""

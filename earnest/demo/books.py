@@ -1,4 +1,4 @@
-"""The books of one contract as the API tells them: every transfer, and what they come to for each ledger account."""
+"""Shows the books of one contract as the API tells them: every transfer, and the balance of each ledger account."""
 
 from __future__ import annotations
 

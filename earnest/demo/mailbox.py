@@ -1,4 +1,4 @@
-"""Where the demo's partner receives its webhooks: an endpoint on this machine for as long as the play lasts.
+"""Receives the webhooks of the demo's partner, on an endpoint that exists as long as the story is played.
 
 Each event that the story shows came here first, signed, and is the same text that the API has.
 """

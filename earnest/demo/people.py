@@ -1,4 +1,4 @@
-"""The demo: people with ready-made keys, a contract in the middle of its work, and the website project from start to end.
+"""Makes the demo's people with their keys, and plays the website project from start to end.
 
 `load` is what `earnest up` does in its sandbox; `play` is `earnest demo`. Only the operator's key is made past the API,
 because every other one takes a key to make.

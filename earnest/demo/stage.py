@@ -1,4 +1,4 @@
-"""Where the demo plays: a deployment that runs already, or one of its own that exists only as long as the play."""
+"""Finds the deployment that the demo plays on: one that runs already, or one of its own that ends with the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stories of people who don't agree at once: a counter-offer, a change request, a refund, a dispute.
+"""Tells the stories of people who don't agree at once: a counter-offer, a change request, a refund, a dispute.
 
 Each is told on a contract of its own. `docs/stories/` holds a page for each, with the very events that it makes.
 """

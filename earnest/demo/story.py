@@ -1,4 +1,4 @@
-"""What every story of the demo is made of: two parties with keys of their own, and how they do the usual things.
+"""Holds what every story of the demo is made of: two parties with keys of their own, and the usual things that they do.
 
 All of it goes through the GraphQL API; the events are followed as a partner would follow them.
 """

@@ -1,4 +1,4 @@
-"""The website project of the articles, as a story: who does what, in which order, and what they say to each other.
+"""Tells the story of the website project from the articles: who does what, in which order, and what they say.
 
 Both halves go through the GraphQL API with the parties' own keys. The first leaves the contract in the middle of the
 project, with work waiting for the client; the second goes on to the last payout.

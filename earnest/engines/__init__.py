@@ -1,4 +1,4 @@
-"""The engines for development and tests: the real PostgreSQL and Redis, started here, on sockets that only we reach.
+"""Runs a real PostgreSQL and Redis for development and tests, on sockets that only their owner reaches.
 
 `Engines` is one pair of them over one folder. It neither locks the folder nor migrates the database: that belongs to
 whoever starts it.

@@ -1,4 +1,4 @@
-"""The last step before a supervised program runs: this file starts it in the same process, as it should be.
+"""Starts one supervised program: changes user, binds its life to its parent's, and becomes the program.
 
 It is run by its path with `python -I -S`, so it imports the standard library only. It changes the user when asked to,
 binds the program's life to its parent's (Linux), and then becomes the program. Arguments: the parent's process id, the

@@ -1,4 +1,4 @@
-"""One supervisor per folder: a lock that the kernel lets go when its holder dies, however that happens."""
+"""Keeps a second supervisor out of a folder, by a lock that the kernel releases when its holder dies."""
 
 import fcntl
 import os

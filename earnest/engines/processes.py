@@ -1,4 +1,4 @@
-"""Processes that end when they should: started in their own session, recorded, stopped as a group.
+"""Starts processes in sessions of their own, records them, and stops each with its whole group.
 
 A process is recorded with its start time, because process ids are used again: what a killed supervisor left behind is
 ended by the next start only if both still match.

@@ -1,4 +1,4 @@
-"""The embedded Redis: a server on a private socket that keeps nothing, because nothing that matters lives there."""
+"""Runs the embedded Redis: a server on a private socket that stores nothing on disk."""
 
 import asyncio
 import shutil

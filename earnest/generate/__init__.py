@@ -1,1 +1,1 @@
-"""What is written from the code for readers: the pages about events, and the pictures of the lifecycle."""
+"""Writes documentation from the code: the pages about events, and the pictures of the lifecycle."""

@@ -1,4 +1,4 @@
-"""The pages of `docs/events`, written from the catalogue: one for each family of events, and an index with the envelope.
+"""Writes the pages of `docs/events` from the catalogue: one for each family of events, and an index with the envelope.
 
 `earnest events --write` puts them there and `--check` compares, so that a page can't differ from what is sent.
 """

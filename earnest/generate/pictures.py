@@ -1,4 +1,4 @@
-"""The lifecycle as Mermaid diagrams, drawn from the tables in `escrow.rules`, for people who would rather look.
+"""Draws the lifecycle as Mermaid diagrams, from the tables in `escrow.rules`.
 
 The README and `docs/lifecycle.md` hold what these functions return; a test compares, so that a picture can't go stale.
 """

@@ -1,1 +1,1 @@
-"""How a deployment runs on one machine: the embedded engines' settings, the supervisor, and how a web process serves."""
+"""Runs a deployment on one machine: the embedded mode, the supervisor, and the server of a web process."""

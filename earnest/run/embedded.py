@@ -1,4 +1,4 @@
-"""The embedded mode: a sandbox whose engines and secrets live in `.earnest/`, beside the Procfile.
+"""Sets up the embedded mode: a sandbox whose engines and secrets live in `.earnest/`, beside the Procfile.
 
 It sets the variables that an operator would set in production, so nothing behind it knows the difference. Commands
 find the engines of a running `earnest up` here, or start them for as long as they need them.

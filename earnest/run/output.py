@@ -1,10 +1,13 @@
-"""What the supervisor prints: its own lines and those of its processes, each behind a name, coloured on a terminal."""
+"""Prints the lines of the supervisor and of its processes: each behind a name, or each as an entry of one JSON log."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TextIO
+
+from escrow import logs
+from escrow.settings import LogFormat
 
 NAME_WIDTH = 8
 COLOURS = (36, 33, 35, 32, 34)
@@ -15,22 +18,23 @@ DRAIN_SECONDS = 1.0
 class Output:
     """Lines of several processes on one stream. When the stream's reader is gone, it says so once and falls silent."""
 
-    def __init__(self, stream: TextIO, *, on_closed: Callable[[], None]) -> None:
+    def __init__(self, stream: TextIO, *, on_closed: Callable[[], None], form: LogFormat = LogFormat.TEXT) -> None:
         self._stream = stream
         self._on_closed = on_closed
+        self._form = form
         self._closed = False
-        self._coloured = stream.isatty() and "NO_COLOR" not in os.environ
+        self.is_coloured = form is LogFormat.TEXT and logs.is_coloured(stream)
         self._names: list[str] = []
         self._followers: list[asyncio.Task[None]] = []
 
     def line(self, name: str, text: str) -> None:
-        """Print one line behind its name."""
+        """Print one line of the named process; what is an entry of a JSON log already stays as it is."""
         if self._closed:
             return
         if name not in self._names:
             self._names.append(name)
         try:
-            self._stream.write(f"{self._prefix(name)} {text}\n")
+            self._stream.write(f"{self._laid_out(name, text)}\n")
             self._stream.flush()
         except OSError:
             self._closed = True
@@ -74,8 +78,10 @@ class Output:
         if rest:
             self.line(name, rest.decode(errors="replace"))
 
-    def _prefix(self, name: str) -> str:
+    def _laid_out(self, name: str, text: str) -> str:
+        if self._form is LogFormat.JSON:
+            return text if text.startswith("{") else logs.line(name, text, self._form)
         prefix = f"{name:<{NAME_WIDTH}}|"
-        if not self._coloured:
-            return prefix
-        return f"\033[{COLOURS[self._names.index(name) % len(COLOURS)]}m{prefix}\033[0m"
+        if self.is_coloured:
+            prefix = f"\033[{COLOURS[self._names.index(name) % len(COLOURS)]}m{prefix}\033[0m"
+        return f"{prefix} {text}"

@@ -1,4 +1,4 @@
-"""The Procfile: which processes a deployment has, one `name: command` a line.
+"""Reads the Procfile: which processes a deployment has, one `name: command` a line.
 
 A command is split as a shell would split it, but no shell runs it: its first process is the program itself, so that
 signals arrive. `earnest` is the interpreter that reads this, whatever the PATH says.

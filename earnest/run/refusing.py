@@ -1,4 +1,4 @@
-"""What keeps Earnest from starting, as one line for the person at the keyboard."""
+"""Defines the error that keeps Earnest from starting, with one line for the person at the keyboard."""
 
 
 class CannotStart(Exception):

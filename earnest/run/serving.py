@@ -1,4 +1,4 @@
-"""How a web process serves: uvicorn with our limits, on a socket that notices peers who have gone without a word."""
+"""Serves the web application by uvicorn with our limits, on a socket that notices clients who have vanished."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Server(uvicorn.Server):
                 ws_ping_interval=None,
                 ws_per_message_deflate=False,
                 lifespan="on" if lifespan else "off",
+                log_config=None,  # its loggers go where ours go
                 log_level="warning",
                 access_log=False,
                 server_header=False,

@@ -1,4 +1,4 @@
-"""What `earnest up` does by itself, in order: before the processes of the Procfile start, and once they answer.
+"""Takes the steps that `earnest up` takes by itself: some before the processes of the Procfile start, some once they answer.
 
 A step gets the deployment and gives the lines to print; every start runs it again, so it does nothing the second time.
 """

@@ -1,4 +1,4 @@
-"""The supervisor: starts the engines and the processes of the Procfile, and ends all of them together.
+"""Starts the engines and the processes of the Procfile, and ends all of them together.
 
 Whatever happens (Ctrl-C, a signal, a process that ends, a start that fails half-way), the way out is the same one:
 processes first, then the engines, then whatever their descendants left. The exit code says what happened: 0 after a
@@ -24,7 +24,7 @@ from earnest.run.output import Output
 from earnest.run.procfile import Entry, read_procfile
 from earnest.run.refusing import CannotStart
 from earnest.run.steps import AFTER_PROCESSES, BEFORE_PROCESSES, Deployment, Step
-from escrow.settings import Settings
+from escrow.settings import Settings, log_format
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 10.0
@@ -48,7 +48,7 @@ class Supervisor:
         self._before = before
         self._after = after
         self._stop = asyncio.Event()
-        self._output = Output(out, on_closed=self._stop.set)
+        self._output = Output(out, on_closed=self._stop.set, form=log_format())
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> int:
@@ -114,12 +114,17 @@ class Supervisor:
                 *entry.command,
                 death_signal=signal.SIGTERM,
                 output=output,
-                environ=environ | {"PATH": _path_with_venv(environ), "PYTHONUNBUFFERED": "1"},
+                environ=environ | self._additions(environ),
                 directory=self._root,
             )
         self._processes[entry.name] = process
         if engines is not None:
             engines.record.add(entry.name, process.pid)
+
+    def _additions(self, environ: dict[str, str]) -> dict[str, str]:
+        """Variables of a process: the programs of this `.venv` first, no line kept back, colours as far as they are seen."""
+        coloured = {"FORCE_COLOR": "1"} if self._output.is_coloured else {}
+        return coloured | {"PATH": _path_with_venv(environ), "PYTHONUNBUFFERED": "1"}
 
     async def _become_ready(self, deployment: Deployment, began: float) -> None:
         """Wait for the web process to answer, take the last steps, and say where everything is."""

@@ -62,7 +62,7 @@ class KeyUsage:
             if not isinstance(error, Exception):
                 raise
             # A hint is not worth failing for, whatever went wrong.
-            _log.warning("the last use of %d keys could not be written: %s", len(noted), error)
+            _log.warning("the last use of keys not written", extra={"keys": len(noted), "error": error})
 
     async def _flush_for_ever(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Every table of the domain as the first release has it.
+"""Creates every table of the domain as the first release has it.
 
 Identifiers are text as on the wire, compared by bytes: order is the order of their making, and indexes are cheap. Every
 constraint has a name, because that name is what a failing write reports.

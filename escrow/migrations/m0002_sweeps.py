@@ -1,4 +1,4 @@
-"""What the sweep of due deadlines notes for itself: who is at which contract, and how often it did what.
+"""Creates what the sweep of due deadlines notes for itself: who works on which contract, and how often what happened.
 
 Neither table is the domain's: nothing in it is in the log, and emptying both loses a few seconds and some counts. They
 have no foreign key to contracts, so that a claim touches no row that commands write.

@@ -1,4 +1,4 @@
-"""Reminders: the clock that announces the end of a milestone's window, and which announcement was the last.
+"""Adds reminders: the clock that announces the end of a milestone's window, and which announcement was the last.
 
 For windows that run already the next announcement is set: the first one that lies after the start of the window and not
 before the contract's last event, as `escrow.agreement.deadlines` has it.

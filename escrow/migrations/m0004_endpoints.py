@@ -1,4 +1,4 @@
-"""Webhook endpoints and their secrets: what an account's log says of where its events are sent, kept for reading.
+"""Creates webhook endpoints and their secrets, as an account's log tells of them.
 
 Deleted endpoints stay as rows, as revoked keys do: deliveries were made to them. Secrets are ciphertext, and only those that
 sign, or did until lately, are there.

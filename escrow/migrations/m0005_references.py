@@ -1,4 +1,4 @@
-"""What programs keep beside contracts (external references, calendar tokens), and what lists and feeds are found by.
+"""Creates external references and calendar tokens, and the columns and indexes by which lists and feeds find their rows.
 
 The log's positions name the parties, so that a feed is one scan of an index for each role. Milestones do, too; contracts
 and milestones hold the end of their running clock, and `titles` the words of their titles. A row of `titles` stands

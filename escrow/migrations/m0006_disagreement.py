@@ -1,4 +1,4 @@
-"""What parties disagree about and agree on: holds, refund requests, disputes with evidence, change requests, endings, reversals.
+"""Creates holds, refund requests, disputes with evidence, change requests, endings and reversals.
 
 What milestones hold already came from the one deposit that funded them. Silences that last already are counted from the
 contract's last event. The defaults let processes of the release before go on while this one is rolled out, but for what it

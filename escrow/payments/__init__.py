@@ -1,4 +1,4 @@
-"""Money's way in and out: the port to a payment provider, the providers behind it, and the orders that are carried out.
+"""Moves money in and out: the port to a payment provider, the providers behind it, and the orders that they carry out.
 
 The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
 """

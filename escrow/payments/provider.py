@@ -1,4 +1,4 @@
-"""The port to a payment provider: what Earnest asks of one, and the only answers that it can give.
+"""Defines the port to a payment provider: what Earnest asks of one, and the only answers that it can give.
 
 Every call carries an idempotency key; asking again with the same key must never move money twice. A definite refusal is
 an answer (`Failed`). Whatever is raised means that the outcome is unknown: the provider is asked what became of the key

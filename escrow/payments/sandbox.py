@@ -1,4 +1,4 @@
-"""The built-in provider, which moves no money: it answers later, as real ones do, and misbehaves when told to.
+"""Plays a payment provider that moves no money: it answers later, as real ones do, and fails when told to.
 
 It keeps its own books in a table of its own, outside of every transaction of the domain, on the real clock; the test
 clock means nothing to it. What a deposit does is chosen by its payment token, what a refund or a payout does by the last

@@ -1,1 +1,1 @@
-"""What can be asked of Earnest: each mutation parses its input, runs one command, and says what came of it."""
+"""Holds the mutations: each parses its input, runs one command, and answers with what came of it."""

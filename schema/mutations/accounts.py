@@ -1,4 +1,4 @@
-"""Accounts, their members and keys, and what the operator decides."""
+"""Mutations on accounts: creating, disabling and enabling them, and appointing and dismissing mediators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address under which calendar programs find an account's dates."""
+"""Mutations on calendar tokens: making and revoking the address under which calendar programs find an account's dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change requests: what one side asks the other to agree to, all of it or nothing."""
+"""Mutations on change requests: filing, accepting, declining and withdrawing them."""
 
 from __future__ import annotations
 

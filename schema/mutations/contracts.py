@@ -1,4 +1,4 @@
-"""Proposals and what becomes of them."""
+"""Mutations on proposals: proposing, revising, accepting, declining and withdrawing a contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an owner may ask of deliveries: one once more, a stretch of the log once more, a test."""
+"""Mutations on deliveries: sending one again, replaying a stretch of the log, sending a test event."""
 
 from __future__ import annotations
 

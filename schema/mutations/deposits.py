@@ -1,4 +1,4 @@
-"""Money in and out: deposits, what becomes of reversed ones, and payouts."""
+"""Mutations on deposits: funding a milestone or a whole contract, and cancelling that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disputes: what a side claims, what both bring forward and offer, and what a mediator decides."""
+"""Mutations on disputes: opening them, evidence, claims and offers, withdrawal, and the mediator's decision."""
 
 from __future__ import annotations
 

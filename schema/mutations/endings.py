@@ -1,4 +1,4 @@
-"""Ending a contract early, and taking that back."""
+"""Mutations that end a contract early, and take that back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an account's events are sent: made, changed, rotated, disabled and enabled, deleted."""
+"""Mutations on webhook endpoints: creating, updating, enabling, disabling and deleting them, and rotating their secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every mutation of the schema, in its order: those on contracts, which can be previewed, and the others."""
+"""Lists every mutation of the schema in its order: those on contracts, which can be previewed, and the others."""
 
 from __future__ import annotations
 

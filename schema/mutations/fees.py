@@ -1,4 +1,4 @@
-"""What the operator takes."""
+"""The mutation that sets the operator's fees."""
 
 from __future__ import annotations
 

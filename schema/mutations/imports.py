@@ -1,4 +1,4 @@
-"""Importing a plan from another system in one command."""
+"""The mutation that imports a plan from another system in one command."""
 
 from __future__ import annotations
 

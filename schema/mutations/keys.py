@@ -1,4 +1,4 @@
-"""API keys: programs that act for accounts."""
+"""Mutations on API keys: creating and revoking them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The members of accounts: people who act for them."""
+"""Mutations on the members of accounts: adding and removing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits of an active contract's plan, by the client. Only planned milestones can be edited."""
+"""Mutations on an active contract's plan: the client adds, edits, moves and removes milestones that are still planned."""
 
 from __future__ import annotations
 

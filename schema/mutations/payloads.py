@@ -1,4 +1,4 @@
-"""What mutations on contracts answer with: payloads that several share, and how they are made of an outcome."""
+"""Defines the payloads that several mutations on contracts share, and makes them from a command's outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payouts to the freelancer: asked for, or by themselves."""
+"""Mutations on payouts to the freelancer: requesting one, and switching automatic ones on or off."""
 
 from __future__ import annotations
 

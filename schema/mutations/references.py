@@ -1,4 +1,4 @@
-"""External references: an account's own names for contracts and milestones."""
+"""Mutations on external references: setting and removing an account's own names for contracts and milestones."""
 
 from __future__ import annotations
 

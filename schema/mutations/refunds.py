@@ -1,4 +1,4 @@
-"""Money back to the client: refund requests and their answers, refunds given freely, and ending a contract."""
+"""Mutations on refunds: the client's requests and the answers to them, and refunds that the freelancer gives unasked."""
 
 from __future__ import annotations
 

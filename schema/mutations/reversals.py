@@ -1,4 +1,4 @@
-"""Reversed deposits: the operator says how the argument ended."""
+"""The mutation by which the operator says how a reversed deposit ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way that a mutation runs: credentials, idempotency key, the command, and refusals as `userErrors`.
+"""Runs every mutation: credentials, idempotency key, the command, and refusals as `userErrors`.
 
 A mutation on a contract is a function from its input to its command, and `on_contract` makes a field of it; any other is
 a function of a `Call` and its input that returns a payload, and `mutation` makes a field of that. Neither has a `try`.

@@ -1,4 +1,4 @@
-"""The test clock of a sandbox."""
+"""The mutation that advances the test clock of a sandbox."""
 
 from __future__ import annotations
 

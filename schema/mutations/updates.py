@@ -1,4 +1,4 @@
-"""Progress updates."""
+"""The mutation that posts a progress update."""
 
 from __future__ import annotations
 

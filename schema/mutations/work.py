@@ -1,4 +1,4 @@
-"""Work: submissions, approvals with or without a bonus, and saying how it goes."""
+"""Mutations on work: submitting a milestone, approving it with or without a bonus, and requesting changes."""
 
 from __future__ import annotations
 

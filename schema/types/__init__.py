@@ -1,1 +1,1 @@
-"""What the API answers with: plain attributes, ready to read; what needs the database is a batched load."""
+"""Holds the types that the API answers with: plain attributes that are there already, and data loaders for the rest."""

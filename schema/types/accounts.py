@@ -1,4 +1,4 @@
-"""Accounts, their members and keys. What is nobody else's business is null for everybody else."""
+"""The types of accounts and of the viewer; what concerns only the account itself is null for everybody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a good plan is like: hints on a draft, each with a code that programs can branch on."""
+"""The types of `reviewPlan`: hints on a draft, each with a code that programs can branch on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that lie elsewhere, by name and digest."""
+"""The type of attachments: files that lie elsewhere, by name and digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the money of a contract is: held, released, refunded, payable."""
+"""The types that tell where the money of a contract is: held, released, refunded, payable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change requests: what one side asks the other to agree to, with the plan before and after."""
+"""The types of change requests: what one side asks the other to agree to, with the plan before and after."""
 
 from __future__ import annotations
 

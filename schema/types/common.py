@@ -1,4 +1,4 @@
-"""The words that many types share: nodes, money, actors."""
+"""The types that many others share: nodes, money, actors."""
 
 from __future__ import annotations
 

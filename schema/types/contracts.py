@@ -1,4 +1,4 @@
-"""Contracts: the terms as plain attributes, everything else one batched load away."""
+"""The type of contracts: the terms are plain attributes, everything else is a data loader's answer."""
 
 from __future__ import annotations
 

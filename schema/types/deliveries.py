@@ -1,4 +1,4 @@
-"""Deliveries of events to webhook endpoints, and the attempts at them."""
+"""The types of deliveries of events to webhook endpoints, of the attempts at them, and of replays."""
 
 from __future__ import annotations
 

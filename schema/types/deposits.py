@@ -1,4 +1,4 @@
-"""Deposits: the client's payments into escrow, and bonuses."""
+"""The type of deposits: the client's payments into escrow, and bonuses."""
 
 from __future__ import annotations
 

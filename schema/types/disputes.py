@@ -1,4 +1,4 @@
-"""Disputes: what is claimed, what both sides bring forward and offer, and how it ended."""
+"""The types of disputes: what is claimed, what both sides bring forward and offer, and how it ended."""
 
 from __future__ import annotations
 

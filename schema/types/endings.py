@@ -1,4 +1,4 @@
-"""That a party is ending the contract."""
+"""The type that tells that a party is ending the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where an account wants its events sent. Seen by that account, with the scope for it, and the operator."""
+"""The types of webhook endpoints, which their account (with the scope for it) and the operator see."""
 
 from __future__ import annotations
 

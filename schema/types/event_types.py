@@ -1,4 +1,4 @@
-"""The catalogue of events as GraphQL has it; its content is `webhooks.events.catalogue`'s."""
+"""The type of an entry in the catalogue of events; its content comes from `webhooks.events.catalogue`."""
 
 from __future__ import annotations
 

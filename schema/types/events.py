@@ -1,4 +1,4 @@
-"""Events of the log: facts that happened, exactly as they were sealed, with people's words beside them."""
+"""The type of events: facts of the log exactly as they were sealed, with people's words beside them."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def timeline_of(
 
 @batched
 async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]:
-    """The places of events in the log: one statement for all that are asked for."""
+    """The positions of events in the log: one statement for all that are asked for."""
     found = await log.positions_of(event_ids)
     return [Cursor(cursors.print_cursor(found[one])) if one in found else None for one in event_ids]
 

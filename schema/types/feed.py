@@ -1,4 +1,4 @@
-"""The sync feed: events in the order of the log, each with the present state of what it touched."""
+"""The types of the sync feed: events in the order of the log, each with the present state of what it touched."""
 
 from __future__ import annotations
 

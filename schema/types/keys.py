@@ -1,4 +1,4 @@
-"""API keys, for the account itself and the operator."""
+"""The type of API keys, which the account itself and the operator see."""
 
 from __future__ import annotations
 

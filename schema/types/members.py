@@ -1,4 +1,4 @@
-"""The members of accounts, for the account itself and the operator."""
+"""The type of the members of accounts, which the account itself and the operator see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Milestones: the steps of a plan, each with its money."""
+"""The type of milestones: the steps of a plan, each with its money."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders to the payment provider, as far as parties are concerned."""
+"""The type of orders to the payment provider, as far as parties may see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of what lies beside a contract or a milestone, in the order of identifiers: what several types share."""
+"""Reads pages of what belongs to a contract or a milestone, in the order of identifiers, for several types."""
 
 from __future__ import annotations
 

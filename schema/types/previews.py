@@ -1,4 +1,4 @@
-"""What a command would do, as data: the answer to `preview`."""
+"""The types of the answer to `preview`: what a command would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""External references: what an account's own programs call a contract or a milestone."""
+"""The type of external references: what an account's own programs call a contract or a milestone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refund requests: what the client asks back, and what came of it."""
+"""The type of refund requests: what the client asks back, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a deposit that the payment provider took back."""
+"""The type that tells what became of a deposit that the payment provider took back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be done with a contract and its milestones now, and what happens if nobody does anything."""
+"""The types that tell what may be done with a contract and its milestones now, and what happens if nobody does anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the money of a contract is and how it got there: books, transfers, deposits, orders to the payment provider."""
+"""The type of transfers: how the money of a contract got where it is."""
 
 from __future__ import annotations
 

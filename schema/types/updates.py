@@ -1,4 +1,4 @@
-"""What else belongs to the record of a contract: progress updates, and that a party is ending it."""
+"""The type of progress updates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that was handed in for a milestone."""
+"""The type of submissions: work that was handed in for a milestone."""
 
 from __future__ import annotations
 

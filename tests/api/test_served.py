@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from tests.engines import TestServer
@@ -29,8 +31,14 @@ def _free_port() -> int:
         return port
 
 
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the process writes its log."""
+    return tmp_path_factory.mktemp("served") / "web.log"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def served(server: TestServer) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
+async def served(server: TestServer, log: Path) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
     """A client of a running `earnest web`, and the environment that it runs in."""
     port, database_url = _free_port(), await server.clone()
     environ = os.environ | {
@@ -39,9 +47,13 @@ async def served(server: TestServer) -> AsyncIterator[tuple[httpx.AsyncClient, d
         "EARNEST_SECRET_KEYS": urlsafe_b64encode(b"k" * 32).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "EARNEST_LOG_FORMAT": "json",
         "PORT": str(port),
     }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "earnest", "web", cwd=ROOT, env=environ)
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "earnest", "web"), cwd=ROOT, env=environ, stderr=errors
+        )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
             for _ in range(ATTEMPTS):
@@ -99,3 +111,18 @@ async def test_a_client_that_leaves_in_the_middle_of_its_request_leaves_no_trace
     await writer.wait_closed()
     assert await reader.read() == b""
     assert (await http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+
+
+async def test_what_uvicorn_says_is_an_entry_of_the_same_log(
+    served: tuple[httpx.AsyncClient, dict[str, str]], log: Path
+) -> None:
+    _, environ = served
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(environ["PORT"]))
+    writer.write(b"this is no HTTP\r\n\r\n")
+    await writer.drain()
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    (entry,) = (entry for entry in entries if entry["logger"] == "uvicorn.error")
+    assert (entry["level"], entry["event"]) == ("warning", "Invalid HTTP request received.")
+    assert len(entry["trace_id"]) == 32

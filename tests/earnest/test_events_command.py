@@ -13,6 +13,12 @@ from earnest.generate import event_pages
 from webhooks.events.catalogue import event_types, schema_document
 
 
+@pytest.fixture(autouse=True)
+def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in this process must not take over the log of the tests."""
+    monkeypatch.setattr("escrow.logs.configure", lambda _: None)
+
+
 def test_the_pages_are_what_the_code_says() -> None:
     assert event_pages.differences() == [], "if the change is meant: earnest events --write"
     assert main(["events", "--check"]) == 0

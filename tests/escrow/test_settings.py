@@ -4,7 +4,16 @@ import base64
 
 import pytest
 
-from escrow.settings import POOL_CONNECTIONS_MAX, PaymentProvider, Reach, SettingError, Settings, tortoise_config
+from escrow.settings import (
+    POOL_CONNECTIONS_MAX,
+    LogFormat,
+    PaymentProvider,
+    Reach,
+    SettingError,
+    Settings,
+    log_format,
+    tortoise_config,
+)
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 OTHER_KEY = base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode()
@@ -73,6 +82,12 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, right: str)
     assert str(refused.value).startswith(variable)
     assert right in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_log_lines_are_for_people_unless_json_is_asked_for() -> None:
+    assert (log_format({}), log_format({"EARNEST_LOG_FORMAT": "json"})) == (LogFormat.TEXT, LogFormat.JSON)
+    with pytest.raises(SettingError, match=r"^EARNEST_LOG_FORMAT is 'xml'; it must be text or json$"):
+        log_format({"EARNEST_LOG_FORMAT": "xml"})
 
 
 def test_the_sandbox_provider_needs_the_sandbox() -> None:

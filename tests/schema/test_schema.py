@@ -56,6 +56,12 @@ def test_everything_has_a_description_that_is_a_sentence() -> None:
     assert [place for place, text in places if text and not text.rstrip().endswith((".", "`"))] == []
 
 
+@pytest.fixture(autouse=True)
+def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in this process must not take over the log of the tests."""
+    monkeypatch.setattr("escrow.logs.configure", lambda _: None)
+
+
 def test_the_snapshot_is_what_the_code_says() -> None:
     assert SNAPSHOT.read_text(encoding="utf-8") == sdl(), "if the change is meant: earnest schema --write"
 

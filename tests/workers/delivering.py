@@ -17,7 +17,8 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from escrow.settings import Settings
+from escrow import logs
+from escrow.settings import LogFormat, Settings
 from webhooks.delivery import completion, dispatcher, fan_out, retries
 from webhooks.delivery.dispatcher import Limits, Pump
 from webhooks.request import endpoints, secrets
@@ -116,4 +117,5 @@ def main(options: str) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure(LogFormat.TEXT)
     main(sys.argv[1])

@@ -9,10 +9,11 @@ import sys
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-from escrow import pipeline, sweep
+from escrow import logs, pipeline, sweep
 from escrow.money import Money
 from escrow.payments.provider import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
+from escrow.settings import LogFormat
 from escrow.store import write as store_write
 from workers.main import run
 
@@ -91,4 +92,5 @@ def main(point: str) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure(LogFormat.TEXT)
     main(sys.argv[1])

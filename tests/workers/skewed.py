@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from escrow import logs
+from escrow.settings import LogFormat
 from workers.main import run
 
 SKEW_SECONDS = int(sys.argv[1]) * 86400 if len(sys.argv) > 1 else 0
@@ -31,4 +33,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logs.configure(LogFormat.TEXT)
     main()

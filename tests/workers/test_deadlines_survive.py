@@ -207,7 +207,7 @@ async def test_a_host_whose_clock_is_wrong_changes_nothing(
     async with worker(database, redis_url, tmp_path / "worker.log", skew_days=skew_days) as process:
         await process.says("worker works")
         wrong = datetime.now(UTC) + timedelta(days=skew_days)
-        assert f"at={wrong:%Y-%m}" in process.log, process.log
+        assert f"timestamp={wrong:%Y-%m}" in process.log, process.log
         await asyncio.sleep(0.5)
         assert await releases(deals) == {}, "not early"
         await set_clock(max(due.values()))

@@ -162,5 +162,6 @@ async def test_a_worker_logs_one_line_an_entry_and_no_url(
         await process.says("pump=cron")
         process.signal(signal.SIGTERM)
         await process.exit_code()
-        assert all(line.startswith("at=") for line in process.log.splitlines()), process.log
+        lines = process.log.splitlines()
+        assert all(line.startswith("timestamp=") and " trace_id=" in line for line in lines), process.log
         assert "://" not in process.log

@@ -1,4 +1,4 @@
-"""What a worker is made of: supervision, log lines, sweeps; and a bell that is faster than polling."""
+"""What a worker is made of: supervision, sweeps; and a bell that is faster than polling."""
 
 import asyncio
 import logging
@@ -12,10 +12,10 @@ from escrow.database import fetch, fetch_value
 from escrow.payments import orders
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import strike
+from tests.written import written
 from webhooks.delivery.dispatcher import Pump
 from webhooks.request.sender import Sender
 from workers import cron, payments, sequencer, supervision
-from workers.logs import LineFormatter
 
 
 async def test_a_pump_that_fails_or_ends_starts_again_and_a_cancel_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,14 +62,24 @@ async def test_one_failing_pump_does_not_end_another(monkeypatch: pytest.MonkeyP
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_a_log_entry_is_one_line_with_what_was_said_beside_it() -> None:
-    with pytest.raises(ValueError, match="x") as raised:
-        int("x")
-    record = logging.LogRecord("workers.x", logging.ERROR, "", 0, "not %s", ("done",), raised._excinfo)
-    record.order = "pay_1"
-    line = LineFormatter().format(record)
-    assert "\n" not in line
-    assert 'level=error logger=workers.x message="not done" order=pay_1 traceback="Traceback' in line
+async def test_each_line_of_a_pump_names_it_and_has_a_trace_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PAUSES_SECONDS", (0.0,))
+
+    async def failing() -> None:
+        logging.getLogger("escrow.x").info("at work")
+        raise RuntimeError("once more")
+
+    with written() as log:
+        tasks = [asyncio.create_task(supervision.supervise(name, failing)) for name in ("deadlines", "payments")]
+        await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for name in ("deadlines", "payments"):
+        lines = [entry for entry in log.entries if entry["pump"] == name]
+        assert [entry["event"] for entry in lines[:2]] == ["at work", "pump starts again"]
+        assert lines[1]["error"] == "RuntimeError: once more"
+        assert len({entry["trace_id"] for entry in lines}) == 1
 
 
 @pytest.mark.usefixtures("database")

@@ -2,11 +2,13 @@
 
 import asyncio
 import io
+import json
 import os
 
 import pytest
 
 from earnest.run.output import LINE_BYTES_MAX, Output
+from escrow.settings import LogFormat
 
 
 class Terminal(io.StringIO):
@@ -70,6 +72,20 @@ def test_names_are_coloured_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) 
     plain = Terminal()
     Output(plain, on_closed=never).line("web", "here")
     assert plain.getvalue() == "web     | here\n"
+
+
+def test_in_json_each_line_is_an_entry_and_an_entry_of_a_process_stays_as_it_is() -> None:
+    stream = io.StringIO()
+    output = Output(stream, on_closed=never, form=LogFormat.JSON)
+    output.line("web", '{"event": "mine"}')
+    output.line("web", "no entry")
+    output.line("earnest", "ready")
+    entries = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(entry.get("logger"), entry["event"]) for entry in entries] == [
+        (None, "mine"),
+        ("web", "no entry"),
+        ("earnest", "ready"),
+    ]
 
 
 def test_a_reader_that_is_gone_is_told_once() -> None:

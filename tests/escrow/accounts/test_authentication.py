@@ -14,6 +14,7 @@ from escrow.accounts.authentication import authenticate
 from escrow.accounts.running import run
 from escrow.accounts.usage import KeyUsage
 from tests.escrow.accounts.world import World
+from tests.written import written
 
 
 async def test_a_key_is_its_account_within_its_scopes_in_one_statement(world: World) -> None:
@@ -144,7 +145,7 @@ async def test_the_flusher_writes_by_itself_and_once_more_at_its_end(world: Worl
 
 
 async def test_a_database_that_refuses_fails_nobody_and_loses_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, key_id = await world.create_key()
     usage = KeyUsage()
@@ -153,10 +154,11 @@ async def test_a_database_that_refuses_fails_nobody_and_loses_nothing(
     async def refuse(*_: object) -> str:
         raise OSError("the database is away")
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, written() as log:
         patched.setattr(database, "execute", refuse)
         await usage.flush()
-    assert "the database is away" in caplog.text
+    (entry,) = log.entries
+    assert (entry["keys"], entry["error"]) == (1, "OSError: the database is away")
     assert await last_use(key_id) is None
     await usage.flush()
     assert await last_use(key_id) is not None

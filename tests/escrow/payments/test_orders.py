@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from escrow import ids
+from escrow import ids, logs
 from escrow.agreement import commands as c
 from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
@@ -16,9 +16,9 @@ from escrow.payments.orders import LEASE_SECONDS, Claimed
 from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
+from escrow.settings import LogFormat
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
 from tests.factories import usd
-from workers.logs import LineFormatter
 
 PATIENCE_SECONDS = 10.0
 
@@ -342,7 +342,7 @@ async def test_whatever_a_provider_raises_the_order_is_looked_up_later_and_no_se
     assert (row["state"], row["lease_token"], row["last_error"]) == ("STARTED", None, kept)
     assert row["due_at"] is not None
     (logged,) = caplog.records
-    told = LineFormatter().format(logged)
+    told = logs.formatter(LogFormat.TEXT).format(logged)
     assert f"order={order_id}" in told
     assert "test_orders.py:" in told
     assert "sk_live_secret" not in told

@@ -1,0 +1,125 @@
+"""Writes the log of a process: one line an entry, to standard error, as `key=value` pairs or as JSON.
+
+Everybody logs by the standard library, as libraries do: `logging.getLogger(__name__)`, and in `extra` what an entry says beside
+its message. structlog makes the lines. Each has the trace id of the request or the piece of work that it comes from, or else
+the one of its process. Secrets never come here: nobody passes tokens, keys or URLs with passwords to a logger.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import sys
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, TextIO
+
+from structlog import contextvars, dev, processors, stdlib
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from escrow.settings import LogFormat
+
+OURS: Final = ("api", "earnest", "escrow", "schema", "webhooks", "workers")
+"""Packages that are heard from INFO on; what a library says must be a WARNING to be worth a person's time."""
+
+PROCESS_TRACE: Final = secrets.token_hex(16)
+
+
+def configure(form: LogFormat) -> None:
+    """Write everything that this process logs in this format; with JSON, also the error that ends it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(form, coloured=is_coloured(sys.stderr)))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for package in OURS:
+        logging.getLogger(package).setLevel(logging.INFO)
+    # Its warnings say that a connection was replaced, with a traceback each; the pumps say that better.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
+    if form is LogFormat.JSON:
+        sys.excepthook = _last_words
+
+
+def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
+    """What turns a record of any logger into its line."""
+    chain: list[Processor] = [
+        stdlib.ExtraAdder(),
+        contextvars.merge_contextvars,
+        _moment_and_trace,
+        stdlib.add_logger_name,
+        stdlib.add_log_level,
+        processors.format_exc_info,
+        _errors_in_a_line,
+        stdlib.ProcessorFormatter.remove_processors_meta,
+    ]
+    last = processors.JSONRenderer() if form is LogFormat.JSON else _pairs(coloured=coloured)
+    return stdlib.ProcessorFormatter(processors=[*chain, last])
+
+
+def line(name: str, message: str, form: LogFormat) -> str:
+    """The line that a logger of this name would write of this message."""
+    return formatter(form).format(logging.LogRecord(name, logging.INFO, "", 0, message, None, None))
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Whether lines on this stream are for a person at a terminal: `NO_COLOR` and `FORCE_COLOR` have their say."""
+    return "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or stream.isatty())
+
+
+def trace_id() -> str:
+    """The trace that the current request or piece of work belongs to, or else that of the process."""
+    found: str = contextvars.get_contextvars().get("trace_id", PROCESS_TRACE)
+    return found
+
+
+def begin(**said: str) -> None:
+    """Put a new trace id, and what else is `said`, in each line that the current task logs from here on."""
+    contextvars.bind_contextvars(trace_id=new_trace(), **said)
+
+
+def new_trace() -> str:
+    """A trace id as W3C's Trace Context has it: 16 random bytes in hexadecimal."""
+    return secrets.token_hex(16)
+
+
+def _last_words(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    logging.getLogger().critical("the process ends by an error", exc_info=(kind, error, traceback))
+
+
+def _moment_and_trace(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    entry["timestamp"] = datetime.fromtimestamp(entry["_record"].created, UTC).isoformat(timespec="milliseconds")
+    entry.setdefault("trace_id", PROCESS_TRACE)
+    return entry
+
+
+def _errors_in_a_line(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    """An error in `extra` says what it is and what it says; one that was raised comes with its traceback."""
+    for name, value in entry.items():
+        if isinstance(value, BaseException):
+            entry[name] = f"{type(value).__name__}: {value}"
+    if "exception" in entry:
+        entry["traceback"] = entry.pop("exception")
+    return entry
+
+
+def _pairs(*, coloured: bool) -> dev.ConsoleRenderer:
+    """`timestamp=… level=… logger=… event="…"`, then what else was said; no line breaks, whatever stands in a value."""
+    dim, reset = (dev.DIM, dev.RESET_ALL) if coloured else ("", "")
+    levels = dev.ConsoleRenderer.get_default_level_styles(coloured)
+    pair = dev.KeyValueColumnFormatter(key_style=dim, value_style="", reset_style=reset, value_repr=_value)
+
+    def level(key: str, value: object) -> str:
+        return f"{dim}{key}{reset}={levels.get(str(value), '')}{value}{reset}"
+
+    ordered = [
+        dev.Column(name, level if name == "level" else pair) for name in ("timestamp", "level", "logger", "event")
+    ]
+    return dev.ConsoleRenderer(columns=[dev.Column("", pair), *ordered], sort_keys=False)
+
+
+def _value(value: object) -> str:
+    """As it is if it needs no quotes, else as a JSON string."""
+    text = str(value)
+    plain = text.isprintable() and text != "" and not set(text) & set(' "=')
+    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())

@@ -1,0 +1,129 @@
+"""Log lines: one for each entry, in either format, each with a trace id."""
+
+import asyncio
+import json
+import logging
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from escrow import logs
+from escrow.settings import LogFormat
+from tests.written import written
+
+BREAKS = "two\nlines\x1b[31m\x9b\u2028"
+_log = logging.getLogger("workers.x")
+
+
+def fail() -> None:
+    """Log an error with its traceback."""
+    try:
+        int("x")
+    except ValueError as error:
+        _log.exception("not %s", "done", extra={"order": "pay_1", "error": error})
+
+
+def test_an_entry_is_one_line_of_pairs_with_what_was_said_beside_it() -> None:
+    with written(LogFormat.TEXT) as log:
+        fail()
+    (line,) = log.lines
+    assert re.match(r"timestamp=\S+\+00:00 level=error logger=workers\.x event=\"not done\" order=pay_1 ", line)
+    assert ' error="ValueError: invalid literal' in line
+    assert ' traceback="Traceback (most recent call last):' in line
+    assert f" trace_id={logs.PROCESS_TRACE}" in line
+
+
+def test_an_entry_is_one_line_of_json_with_the_same_names() -> None:
+    with written() as log:
+        fail()
+    (entry,) = log.entries
+    assert datetime.now(UTC) - datetime.fromisoformat(entry.pop("timestamp")) < timedelta(minutes=1)
+    assert entry.pop("traceback").endswith("ValueError: invalid literal for int() with base 10: 'x'")
+    assert entry == {
+        "level": "error",
+        "logger": "workers.x",
+        "event": "not done",
+        "order": "pay_1",
+        "error": "ValueError: invalid literal for int() with base 10: 'x'",
+        "trace_id": logs.PROCESS_TRACE,
+    }
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_nothing_that_is_said_breaks_a_line_or_speaks_to_a_terminal(form: LogFormat) -> None:
+    with written(form) as log:
+        _log.warning(BREAKS, extra={"said": BREAKS})
+    (line,) = log.lines
+    assert line.isprintable()
+
+
+def test_colours_are_for_terminals_alone() -> None:
+    with written(LogFormat.TEXT, coloured=True) as coloured, written(LogFormat.TEXT) as plain:
+        _log.warning("look", extra={"order": "pay_1"})
+    assert re.sub(r"\x1b\[\d+m", "", coloured.lines[0])[-80:] == plain.lines[0][-80:]
+    assert coloured.lines != plain.lines
+
+
+def test_what_libraries_say_has_the_same_format() -> None:
+    with written() as log:
+        logging.getLogger("arq.worker").warning("%d jobs", 3)
+    (entry,) = log.entries
+    assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", logs.PROCESS_TRACE)
+
+
+async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with() -> None:
+    async def work(contract: str) -> str:
+        logs.begin(contract=contract)
+        _log.info("begun")
+        await asyncio.sleep(0)
+        await asyncio.create_task(inner())
+        return logs.trace_id()
+
+    async def inner() -> None:
+        _log.info("done")
+
+    async def pump() -> list[str]:
+        logs.begin(pump="deadlines")
+        return list(await asyncio.gather(work("ctr_1"), work("ctr_2")))
+
+    with written() as log:
+        traces = await asyncio.create_task(pump())
+        _log.info("outside")
+    *inside, outside = log.entries
+    said = {(entry["event"], entry["contract"], entry["pump"], entry["trace_id"]) for entry in inside}
+    assert said == {
+        (event, contract, "deadlines", trace)
+        for contract, trace in zip(("ctr_1", "ctr_2"), traces, strict=True)
+        for event in ("begun", "done")
+    }
+    assert len(set(traces)) == 2
+    assert (outside["trace_id"], "pump" in outside) == (logs.PROCESS_TRACE, False)
+
+
+def test_ours_are_heard_from_info_on_libraries_from_warning_on_and_the_error_that_ends_it_all_too() -> None:
+    script = """
+import logging, warnings
+from escrow import logs
+from escrow.settings import LogFormat
+logs.configure(LogFormat.JSON)
+for name in ("escrow.x", "somebody"):
+    logging.getLogger(name).info("so far")
+    logging.getLogger(name).warning("look")
+warnings.warn("old")
+raise RuntimeError("the end")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    entries = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [(entry["logger"], entry["level"]) for entry in entries] == [
+        ("escrow.x", "info"),
+        ("escrow.x", "warning"),
+        ("somebody", "warning"),
+        ("py.warnings", "warning"),
+        ("root", "critical"),
+    ]
+    assert entries[-1]["traceback"].endswith("RuntimeError: the end")
+    assert len({entry["trace_id"] for entry in entries}) == 1
