@@ -12,7 +12,7 @@ from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from escrow.access import Actor
-from escrow.logs import trace_id
+from escrow.process_log import trace_id
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.answers import masked
-from escrow import logs
+from escrow import process_log
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -31,7 +31,7 @@ class Tracing:
             return
         headers = Headers(scope=scope)
         parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        trace = parent.group(1) if parent else logs.new_trace()
+        trace = parent.group(1) if parent else process_log.new_trace()
         given = headers.get("x-request-id", "")
         request = given if _REQUEST_ID.fullmatch(given) else trace
         started = False

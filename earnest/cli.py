@@ -45,10 +45,10 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; a refusal is one line on the error output and the code 2."""
     args = make_parser().parse_args(argv)
-    from escrow import logs  # after the parser, which may have ended it all with `--help`
+    from escrow import process_log  # after the parser, which may have ended it all with `--help`
 
     try:
-        logs.configure(log_format())
+        process_log.configure(log_format())
         code: int = args.run(args)
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)

@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from escrow import logs
+from escrow import process_log
 
 RING_TIMEOUT_SECONDS: Final = 0.1
 """A command never waits longer for its ring: the backstop is only a little slower."""
@@ -179,7 +179,7 @@ def _lend_an_ear() -> None:
 
 async def _hear(redis: Redis) -> None:
     """Pass every ring on, subscribing again whenever the connection ends."""
-    logs.begin(pump="bell")  # whoever listened first is no cause of what comes
+    process_log.begin(pump="bell")  # whoever listened first is no cause of what comes
     failures = 0
     while True:
         try:

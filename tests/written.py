@@ -1,4 +1,4 @@
-"""What is written of everything that is logged: the lines of a process, as `escrow.logs` makes them."""
+"""What is written of everything that is logged: the lines of a process, as `escrow.process_log` makes them."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat
 
 
@@ -33,7 +33,7 @@ def written(form: LogFormat = LogFormat.JSON, *, coloured: bool = False) -> Iter
     """What is logged inside the block, from INFO on."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.formatter(form, coloured=coloured))
+    handler.setFormatter(process_log.formatter(form, coloured=coloured))
     root = logging.getLogger()
     level = root.level
     root.handlers.insert(0, handler)  # before those of pytest, which leave marks on the records

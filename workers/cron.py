@@ -17,7 +17,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
-from escrow import idempotency, logs
+from escrow import idempotency, process_log
 from escrow.payments import orders
 from webhooks.delivery import retention
 
@@ -90,4 +90,4 @@ async def loop(redis_url: str) -> None:
 
 
 async def _begin(ctx: dict[Any, Any]) -> None:
-    logs.begin(job=ctx["job_id"])
+    process_log.begin(job=ctx["job_id"])

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from escrow import bell, database, logs, sweep
+from escrow import bell, database, process_log, sweep
 from escrow.bell import Topic, Wakeups
 from escrow.log import UnknownEvent
 
@@ -106,7 +106,7 @@ class _Work:
             self._wakeups.wake()
 
     async def _fire(self, token: str, contract_id: str) -> None:
-        logs.begin(contract=contract_id)
+        process_log.begin(contract=contract_id)
         async with self._places:
             if self._ending:  # given back as it was taken
                 self._ended[token].done.append(contract_id)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from escrow import bell, logs
+from escrow import bell, process_log
 from escrow.bell import Topic
 from escrow.payments import orders
 from escrow.payments.orders import Claimed
@@ -47,7 +47,7 @@ async def pump(provider: Provider) -> None:
 
 
 async def _attend(order: Claimed, provider: Provider) -> None:
-    logs.begin(order=order.id)
+    process_log.begin(order=order.id)
     try:
         if not await orders.attend(order, provider):
             _log.warning("lease lost, another worker has the order")

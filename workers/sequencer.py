@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow import bell, log, logs
+from escrow import bell, log, process_log
 from escrow.bell import Topic
 from webhooks.delivery.dispatcher import Pump
 
@@ -19,7 +19,7 @@ async def pump(deliveries: Pump) -> None:
     """Position everything, then wait. Any number of processes may do this at once."""
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
-            logs.begin()
+            process_log.begin()
             batch = deliveries.fan_out()
             count = await log.sequence(on_batch=batch)
             if count:

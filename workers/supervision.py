@@ -10,7 +10,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from escrow import database, logs
+from escrow import database, process_log
 
 Pump = Callable[[], Awaitable[None]]
 """Work that never ends by itself."""
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 async def supervise(name: str, pump: Pump) -> None:
     """Run `pump` until cancelled, starting it again whenever it fails or ends."""
-    logs.begin(pump=name)
+    process_log.begin(pump=name)
     failures = 0
     while True:
         started = time.monotonic()

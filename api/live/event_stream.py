@@ -23,7 +23,7 @@ from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from escrow.access import Actor
 from escrow.live.credentials import Ended, Ending
-from escrow.logs import trace_id
+from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from api.live.closing import STOPPING, Closing
-from escrow import logs
+from escrow import process_log
 
 LOOK_SECONDS: Final = 1.0
 
@@ -145,7 +145,7 @@ class Connections:
                 await watch
 
     async def _look(self) -> None:
-        logs.begin()  # the first connection is not what this is about
+        process_log.begin()  # the first connection is not what this is about
         while True:
             await asyncio.sleep(self.patience.look_seconds)
             now = time.monotonic()

@@ -24,7 +24,7 @@ from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
 from escrow.live.credentials import Ended, Ending, Viewer
-from escrow.logs import trace_id
+from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import Operation
 from schema.engine.streaming import Stream

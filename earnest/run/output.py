@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat
 
 NAME_WIDTH = 8
@@ -23,7 +23,7 @@ class Output:
         self._on_closed = on_closed
         self._form = form
         self._closed = False
-        self.is_coloured = form is LogFormat.TEXT and logs.is_coloured(stream)
+        self.is_coloured = form is LogFormat.TEXT and process_log.is_coloured(stream)
         self._names: list[str] = []
         self._followers: list[asyncio.Task[None]] = []
 
@@ -80,7 +80,7 @@ class Output:
 
     def _laid_out(self, name: str, text: str) -> str:
         if self._form is LogFormat.JSON:
-            return text if text.startswith("{") else logs.line(name, text, self._form)
+            return text if text.startswith("{") else process_log.line(name, text, self._form)
         prefix = f"{name:<{NAME_WIDTH}}|"
         if self.is_coloured:
             prefix = f"\033[{COLOURS[self._names.index(name) % len(COLOURS)]}m{prefix}\033[0m"

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat, Settings
 from webhooks.delivery import completion, dispatcher, fan_out, retries
 from webhooks.delivery.dispatcher import Limits, Pump
@@ -117,5 +117,5 @@ def main(options: str) -> None:
 
 
 if __name__ == "__main__":
-    logs.configure(LogFormat.TEXT)
+    process_log.configure(LogFormat.TEXT)
     main(sys.argv[1])

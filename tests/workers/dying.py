@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-from escrow import logs, pipeline, sweep
+from escrow import pipeline, process_log, sweep
 from escrow.money import Money
 from escrow.payments.provider import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
@@ -92,5 +92,5 @@ def main(point: str) -> None:
 
 
 if __name__ == "__main__":
-    logs.configure(LogFormat.TEXT)
+    process_log.configure(LogFormat.TEXT)
     main(sys.argv[1])

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat
 from workers.main import run
 
@@ -33,5 +33,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logs.configure(LogFormat.TEXT)
+    process_log.configure(LogFormat.TEXT)
     main()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from escrow import ids, logs
+from escrow import ids, process_log
 from escrow.agreement import commands as c
 from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
@@ -342,7 +342,7 @@ async def test_whatever_a_provider_raises_the_order_is_looked_up_later_and_no_se
     assert (row["state"], row["lease_token"], row["last_error"]) == ("STARTED", None, kept)
     assert row["due_at"] is not None
     (logged,) = caplog.records
-    told = logs.formatter(LogFormat.TEXT).format(logged)
+    told = process_log.formatter(LogFormat.TEXT).format(logged)
     assert f"order={order_id}" in told
     assert "test_orders.py:" in told
     assert "sk_live_secret" not in told

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat
 from tests.written import written
 
@@ -33,7 +33,7 @@ def test_an_entry_is_one_line_of_pairs_with_what_was_said_beside_it() -> None:
     assert re.match(r"timestamp=\S+\+00:00 level=error logger=workers\.x event=\"not done\" order=pay_1 ", line)
     assert ' error="ValueError: invalid literal' in line
     assert ' traceback="Traceback (most recent call last):' in line
-    assert f" trace_id={logs.PROCESS_TRACE}" in line
+    assert f" trace_id={process_log.PROCESS_TRACE}" in line
 
 
 def test_an_entry_is_one_line_of_json_with_the_same_names() -> None:
@@ -48,7 +48,7 @@ def test_an_entry_is_one_line_of_json_with_the_same_names() -> None:
         "event": "not done",
         "order": "pay_1",
         "error": "ValueError: invalid literal for int() with base 10: 'x'",
-        "trace_id": logs.PROCESS_TRACE,
+        "trace_id": process_log.PROCESS_TRACE,
     }
 
 
@@ -71,22 +71,22 @@ def test_what_libraries_say_has_the_same_format() -> None:
     with written() as log:
         logging.getLogger("arq.worker").warning("%d jobs", 3)
     (entry,) = log.entries
-    assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", logs.PROCESS_TRACE)
+    assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", process_log.PROCESS_TRACE)
 
 
 async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with() -> None:
     async def work(contract: str) -> str:
-        logs.begin(contract=contract)
+        process_log.begin(contract=contract)
         _log.info("begun")
         await asyncio.sleep(0)
         await asyncio.create_task(inner())
-        return logs.trace_id()
+        return process_log.trace_id()
 
     async def inner() -> None:
         _log.info("done")
 
     async def pump() -> list[str]:
-        logs.begin(pump="deadlines")
+        process_log.begin(pump="deadlines")
         return list(await asyncio.gather(work("ctr_1"), work("ctr_2")))
 
     with written() as log:
@@ -100,7 +100,7 @@ async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with(
         for event in ("begun", "done")
     }
     assert len(set(traces)) == 2
-    assert (outside["trace_id"], "pump" in outside) == (logs.PROCESS_TRACE, False)
+    assert (outside["trace_id"], "pump" in outside) == (process_log.PROCESS_TRACE, False)
 
 
 def test_ours_are_heard_from_info_on_libraries_from_warning_on_and_the_error_that_ends_it_all_too() -> None:
