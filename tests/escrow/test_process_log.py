@@ -106,9 +106,9 @@ async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with(
 def test_ours_are_heard_from_info_on_libraries_from_warning_on_and_the_error_that_ends_it_all_too() -> None:
     script = """
 import logging, warnings
-from escrow import logs
+from escrow import process_log
 from escrow.settings import LogFormat
-logs.configure(LogFormat.JSON)
+process_log.configure(LogFormat.JSON)
 for name in ("escrow.x", "somebody"):
     logging.getLogger(name).info("so far")
     logging.getLogger(name).warning("look")
