@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     creation.add_argument("--owner-name", metavar="NAME", help="how the owner is called; default: the person")
     creation.set_defaults(handler=create)
     actions.add_parser("list", help="list all accounts").set_defaults(handler=list_all)
-    for name, handler, described in (
-        ("disable", disable, "bar an account from new business"),
-        ("enable", enable, "take the bar away"),
-        ("appoint", appoint, "let an account decide disputes"),
-        ("dismiss", dismiss, "take that back"),
+    for name, command, described, done in (
+        ("disable", "DisableAccount", "bar an account from new business", "is disabled"),
+        ("enable", "EnableAccount", "take the bar away", "is enabled"),
+        ("appoint", "AppointMediator", "let an account decide disputes", "decides disputes"),
+        ("dismiss", "DismissMediator", "take that back", "decides no disputes"),
     ):
         action = actions.add_parser(name, help=described)
         action.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
-        action.set_defaults(handler=handler)
+        action.set_defaults(handler=carry_out, command=command, done=done)
     _add_members(actions.add_parser("members", help="add, remove and list the members of an account"))
 
 
@@ -95,40 +95,13 @@ def _standing(account: object) -> str:
     return ", ".join(words) or "-"
 
 
-async def disable(args: argparse.Namespace, by: Actor) -> Answer:
-    """Bar an account from new business; what is under way goes on."""
+async def carry_out(args: argparse.Namespace, by: Actor) -> Answer:
+    """Give the command of that name, which says nothing but the account."""
     from escrow import pipeline
     from escrow.accounts import commands
 
-    outcome = await pipeline.run(commands.DisableAccount(account_id=args.account), by=by)
-    return Answer(notes=[f"{args.account} is disabled{_already(outcome)}"])
-
-
-async def enable(args: argparse.Namespace, by: Actor) -> Answer:
-    """Take the bar away."""
-    from escrow import pipeline
-    from escrow.accounts import commands
-
-    outcome = await pipeline.run(commands.EnableAccount(account_id=args.account), by=by)
-    return Answer(notes=[f"{args.account} is enabled{_already(outcome)}"])
-
-
-async def appoint(args: argparse.Namespace, by: Actor) -> Answer:
-    """Let an account decide disputes."""
-    from escrow import pipeline
-    from escrow.accounts import commands
-
-    outcome = await pipeline.run(commands.AppointMediator(account_id=args.account), by=by)
-    return Answer(notes=[f"{args.account} decides disputes{_already(outcome)}"])
-
-
-async def dismiss(args: argparse.Namespace, by: Actor) -> Answer:
-    """Take the right to decide disputes back."""
-    from escrow import pipeline
-    from escrow.accounts import commands
-
-    outcome = await pipeline.run(commands.DismissMediator(account_id=args.account), by=by)
-    return Answer(notes=[f"{args.account} decides no disputes{_already(outcome)}"])
+    command = getattr(commands, args.command)(account_id=args.account)
+    return Answer(notes=[f"{args.account} {args.done}{_already(await pipeline.run(command, by=by))}"])
 
 
 async def add_member(args: argparse.Namespace, by: Actor) -> Answer:

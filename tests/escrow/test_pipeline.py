@@ -1,4 +1,4 @@
-"""`commands.run` on a real database: what it costs, what it stores, and what it leaves alone."""
+"""`pipeline.run` on a real database: what it costs, what it stores, and what it leaves alone."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, store, tokens
 from escrow.accounts.stream import ACCOUNTS
 from escrow.audit import audit
+from escrow.bell import Topic
 from escrow.errors import DomainError, ErrorCode, Forbidden, IdempotencyKeyReused
 from escrow.idempotency import Idempotency, idempotency
 from escrow.pipeline import run
@@ -343,6 +344,24 @@ async def test_a_write_on_an_old_version_writes_nothing(world: World, monkeypatc
     assert len(loads) == 2
     (row,) = await rows("SELECT is_mediator, disabled_at IS NOT NULL AS off FROM accounts WHERE id = $1", world.studio)
     assert row == {"is_mediator": True, "off": True}
+
+
+async def test_commands_on_an_account_work_under_the_lock_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "ACCOUNTS", replace(ACCOUNTS, races_max=0))
+    rung: list[tuple[Topic, ...]] = []
+
+    async def ring(*topics: Topic) -> None:
+        rung.append(topics)
+
+    monkeypatch.setattr("escrow.bell.ring", ring)
+    outcomes = await asyncio.gather(
+        *(run(world.key_command(), by=world.owner, idempotency=repeating("k")) for _ in range(8))
+    )
+    assert sorted(outcome.replayed for outcome in outcomes) == [False] + [True] * 7
+    assert len(await rows("SELECT FROM api_keys WHERE account_id = $1", world.studio)) == 1
+    assert rung == [(Topic.PENDING,)]
+    again = await run(commands.EnableAccount(account_id=world.studio), by=world.operator)
+    assert (again.recorded, len(rung)) == ((), 1)
 
 
 async def test_a_cancelled_command_has_happened_whole_or_not_at_all(world: World) -> None:
