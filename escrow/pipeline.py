@@ -25,7 +25,7 @@ from escrow.errors import NotFound
 from escrow.idempotency import Idempotency, arguments, is_conflict, replay
 from escrow.log import Sealed
 from escrow.store.stream import CONTRACTS, ContractOutcome
-from escrow.streams import C, Decided, L, O, S, Stream
+from escrow.stream import C, Decided, L, O, S, Stream
 
 __all__ = ["AccountOutcome", "ContractOutcome", "foresee", "run"]
 

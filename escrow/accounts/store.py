@@ -22,7 +22,7 @@ from escrow.accounts.tables import MEMBERS
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
-from escrow.streams import Loaded as LoadedStream
+from escrow.stream import Loaded as LoadedStream
 
 Loaded = LoadedStream[Account, AccountSurroundings]
 

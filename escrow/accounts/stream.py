@@ -14,7 +14,7 @@ from escrow.accounts.state import Account, AccountSurroundings
 from escrow.accounts.store import Loaded
 from escrow.agreement.events import Recorded
 from escrow.log import Sealed
-from escrow.streams import Decided, Outcome, Stream
+from escrow.stream import Decided, Outcome, Stream
 
 
 class AccountOutcome(Outcome[Account, AccountSurroundings]):

@@ -14,7 +14,7 @@ from escrow.agreement.decisions.imports import ROWS_MAX
 from escrow.agreement.state import Contract
 from escrow.database import Record
 from escrow.references import CONFLICTS, sayable
-from escrow.streams import Beside, Fragment
+from escrow.stream import Beside, Fragment
 
 _Found = Sequence[Record]
 

@@ -19,8 +19,8 @@ from escrow.access import AccountType
 from escrow.agreement.state import Contract, Fees, Mediator, Party, Surroundings
 from escrow.idempotency import COLUMNS_SQL, join_sql, stored
 from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, DEPOSITS, DISPUTES, MILESTONES, ORDERS, REFUNDS, Part
-from escrow.streams import Fragment
-from escrow.streams import Loaded as LoadedStream
+from escrow.stream import Fragment
+from escrow.stream import Loaded as LoadedStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

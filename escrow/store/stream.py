@@ -18,7 +18,7 @@ from escrow.log import Sealed
 from escrow.rules import NAMINGS, Naming
 from escrow.store import imports, read, write
 from escrow.store.read import Loaded, Subject
-from escrow.streams import Beside, Decided, Outcome, Stream
+from escrow.stream import Beside, Decided, Outcome, Stream
 
 BESIDE: Final[Mapping[type[Command], Beside[Any, Contract]]] = {**imports.BESIDE}
 """What commands read and write beside their contract, by their type."""

@@ -24,7 +24,7 @@ from escrow.store.mapping import Clocks
 from escrow.store.read import Loaded
 from escrow.store.shapes import Row
 from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, next_clocks
-from escrow.streams import Fragment
+from escrow.stream import Fragment
 
 
 async def write(
