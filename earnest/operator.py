@@ -72,23 +72,40 @@ async def operating() -> AsyncIterator[Actor]:
 
 async def make_operator_key(database_url: str, *, name: str) -> str:
     """A new key of the operator, with every scope, for a process that has no database open; makes the operator if need be."""
-    from escrow import database, ids
+    from escrow import database, ids, pipeline
     from escrow.access import Scope
-    from escrow.accounts import commands, running, tokens
+    from escrow.accounts import commands, tokens
 
     await database.connect(database_url, pool_size=1)
     try:
         command = commands.CreateApiKey(
-            account_id=await running.found_operator(OPERATORS_NAME),
+            account_id=await found_operator(),
             key_id=ids.new(ids.Kind.KEY),
             name=name,
             scopes=tuple(Scope),
             token=tokens.new(),
         )
-        await running.run(command, by=await the_operator())
+        await pipeline.run(command, by=await the_operator())
         return command.token.text
     finally:
         await database.disconnect()
+
+
+async def found_operator() -> str:
+    """The id of the operator's account, which is made if the deployment has none yet."""
+    from escrow import ids, pipeline
+    from escrow.access import ActorKind
+    from escrow.accounts import commands, queries
+    from escrow.errors import InvalidState
+
+    found = await queries.operator_id()
+    if found is not None:
+        return found
+    creation = commands.CreateOperator(account_id=ids.new(ids.Kind.ACCOUNT), name=OPERATORS_NAME)
+    try:
+        return (await pipeline.run(creation, by=Actor(ActorKind.OPERATOR))).account.id
+    except InvalidState:  # somebody else made it a moment ago
+        return await found_operator()
 
 
 async def the_operator() -> Actor:

@@ -22,7 +22,7 @@ from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.agreement.authorisation import missing_scope
 from escrow.agreement.deadlines import UNSEEN, deadlines
 from escrow.errors import Forbidden, InvalidInput
-from escrow.idempotency import Idempotency, replay, stored
+from escrow.idempotency import Idempotency, arguments, first_result, retry_on_conflict, store_sql
 from escrow.ids import Kind
 from escrow.queries.contracts import Standing, standings
 from escrow.states import CLOSED, ContractState, MilestoneState
@@ -53,6 +53,7 @@ class Made:
     replayed: bool = False
 
 
+@retry_on_conflict()
 async def create_token(
     *, by: Actor, contract_ids: Collection[str] | None = None, idempotency: Idempotency | None = None
 ) -> Made:
@@ -61,19 +62,17 @@ async def create_token(
     Refuses with `Forbidden` keys without `contracts:read`, with `InvalidInput` more than `CHOSEN_MAX` contracts.
     """
     _check(by)
-    if await _is_replay(by, idempotency):
+    if await first_result(by, idempotency) is not None:
         return Made(None, replayed=True)
     if contract_ids is not None and len(contract_ids) > CHOSEN_MAX:
         raise InvalidInput(f"At most {CHOSEN_MAX} contracts, not {len(contract_ids)}.", field="contractIds")
     token = f"cal_{ids.encode(secrets.randbits(128))}{ids.encode(secrets.randbits(128))}"
-    made = await database.fetch_row(
-        _CREATE, by.account_id, *_kept(idempotency), by.member_id, _digest(token), _within(by, contract_ids)
-    )
-    if made is None:  # somebody else used the same key a moment ago: theirs is the first call
-        return await create_token(by=by, contract_ids=contract_ids, idempotency=idempotency)
+    shown = (by.account_id, by.member_id, _digest(token), _within(by, contract_ids))
+    await database.execute(_CREATE, *shown, *arguments(by, idempotency, {}))
     return Made(token)
 
 
+@retry_on_conflict()
 async def revoke_token(*, by: Actor, everybodys: bool = False, idempotency: Idempotency | None = None) -> bool:
     """End the token of the member or of the account's own keys, or `everybodys`; answers whether it is a repetition.
 
@@ -83,11 +82,10 @@ async def revoke_token(*, by: Actor, everybodys: bool = False, idempotency: Idem
     _check(by)
     if everybodys and (by.contract_ids is not None or not by.role.includes(Role.OWNER)):
         raise Forbidden("Only an owner with a key for the whole account ends everybody's calendars.")
-    if await _is_replay(by, idempotency):
+    if await first_result(by, idempotency) is not None:
         return True
     owner_id = None if everybodys else by.member_id or by.account_id
-    if await database.fetch_row(_REVOKE, by.account_id, *_kept(idempotency), owner_id) is None:
-        return await revoke_token(by=by, everybodys=everybodys, idempotency=idempotency)
+    await database.execute(_REVOKE, by.account_id, owner_id, *arguments(by, idempotency, {}))
     return False
 
 
@@ -124,43 +122,17 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def _is_replay(by: Actor, idempotency: Idempotency | None) -> bool:
-    if idempotency is None:
-        return False
-    row = await database.fetch_row(_KEY, by.account_id, idempotency.key)
-    return replay(idempotency, stored(row["input_sha256"], row["result"]) if row else None) is not None
-
-
-def _kept(idempotency: Idempotency | None) -> tuple[str | None, bytes | None]:
-    return (idempotency.key, idempotency.input_sha256) if idempotency is not None else (None, None)
-
-
-_KEY: Final = "SELECT input_sha256, result FROM idempotency_keys WHERE account_id = $1 AND key = $2"
-
-# One row if the key is new, or none was sent; the rest hangs on it.
-_FIRST: Final = """
-kept AS (
-    INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
-    SELECT $1, $2, $3, '{}' WHERE $2::text IS NOT NULL ON CONFLICT DO NOTHING RETURNING key
-), first AS (
-    SELECT FROM kept UNION ALL SELECT WHERE $2::text IS NULL
-)"""
-
 _CREATE: Final = f"""
-WITH {_FIRST}
+WITH {store_sql(first=5)}
 INSERT INTO calendar_tokens (owner_id, account_id, member_id, token_sha256, contract_ids)
-SELECT coalesce($4::text, $1), $1, $4::text, $5::bytea, $6::text[] FROM first
+VALUES (coalesce($2::text, $1), $1, $2::text, $3::bytea, $4::text[])
 ON CONFLICT (owner_id) DO UPDATE SET token_sha256 = EXCLUDED.token_sha256, contract_ids = EXCLUDED.contract_ids,
     created_at = EXCLUDED.created_at
-RETURNING owner_id
 """
 
 _REVOKE: Final = f"""
-WITH {_FIRST}, ended AS (
-    DELETE FROM calendar_tokens USING first
-    WHERE account_id = $1 AND ($4::text IS NULL OR owner_id = $4::text)
-)
-SELECT 1 FROM first
+WITH {store_sql(first=3)}
+DELETE FROM calendar_tokens WHERE account_id = $1 AND ($2::text IS NULL OR owner_id = $2::text)
 """
 
 _READER: Final = """

@@ -1,6 +1,6 @@
 """Shows what a command would do if it were given now (a dry run): events, transfers, fees, states and deadlines, or its refusal.
 
-It reads and decides exactly as `commands.run` does and stops before the write. Identifiers of what the command would make
+It reads and decides exactly as `pipeline.run` does and stops before the write. Identifiers of what the command would make
 are made up: it will make others when it is given.
 """
 
@@ -13,10 +13,9 @@ from escrow import pipeline
 from escrow.access import Actor, Side
 from escrow.agreement.commands import Command
 from escrow.agreement.deadlines import Deadline, deadlines
-from escrow.agreement.events import Recorded
 from escrow.agreement.postings import Posting, clearing, held_fee_of, payable_to, platform_fees, postings
 from escrow.agreement.state import Contract, Milestone
-from escrow.errors import DomainError
+from escrow.agreement.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +48,12 @@ class ObjectChange:
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+@dataclass(frozen=True, slots=True)
+class Preview(Step):
     """The consequences of a command, those of deadlines that are due included; with a `refusal` only those.
 
     Without `after` nothing would happen to anything that the asker may see.
     """
-
-    before: Contract | None
-    after: Contract | None
-    recorded: tuple[Recorded, ...]
-    refusal: DomainError | None
 
     def transfers(self) -> Iterator[tuple[int, Posting]]:
         """The legs that would be booked, each with the place of its event among `recorded`."""
@@ -119,9 +113,9 @@ class Preview:
 
 
 async def preview(command: Command, *, by: Actor) -> Preview:
-    """What `command` would do if `by` gave it now; nothing is written. Raises what `commands.foresee` raises."""
-    step, _ = await pipeline.foresee(command, by=by)
-    return Preview(before=step.before, after=step.after, recorded=step.recorded, refusal=step.refusal)
+    """What `command` would do if `by` gave it now; nothing is written. Raises what `pipeline.foresee` raises."""
+    step = await pipeline.foresee(command, by=by)
+    return Preview(step.before, step.after, step.recorded, step.refusal)
 
 
 def _sum(legs: Iterator[Posting]) -> int:

@@ -18,7 +18,7 @@ from escrow import bell, clock, codec, database, sweep
 from escrow.access import Actor, ActorKind, Scope
 from escrow.bell import Topic
 from escrow.errors import Forbidden, InvalidInput, InvalidState
-from escrow.idempotency import Idempotency, replay, stored
+from escrow.idempotency import Idempotency, first_result, store
 
 DEADLINES_MAX: Final = 200
 """Deadlines applied in one call: a second or so."""
@@ -69,10 +69,12 @@ async def advance(
     both or neither, a span that isn't positive, and what is too far.
     """
     _refuse(by, sandbox=sandbox)
-    before = await _replayed(by, idempotency)
-    target = before or _target(span, to, await clock.now())
-    if idempotency is not None and before is None and not await _keep(by, idempotency, target):
-        before = target = await _replayed(by, idempotency) or target
+    first = await first_result(by, idempotency)
+    target = _target(span, to, await clock.now()) if first is None else codec.read_time(first["to"])
+    # The key is stored before the clock moves.
+    kept = {"to": codec.print_time(target)}
+    if idempotency is not None and first is None and not await store(by, idempotency, kept):
+        return await advance(by=by, sandbox=sandbox, span=span, to=to, idempotency=idempotency)
     _log.info("test clock advances", extra={"to": codec.print_time(target), "key": by.key_id or ""})
     versions, has_more = await _go(target)
     await bell.ring(Topic.DEADLINES)
@@ -82,7 +84,7 @@ async def advance(
         reached_at=await clock.now(),
         has_more=has_more,
         event_ids=tuple(row["id"] for row in rows),
-        replayed=before is not None,
+        replayed=first is not None,
     )
 
 
@@ -144,25 +146,6 @@ async def _apply(contract_id: str, failed: list[str]) -> int:
         return 0
 
 
-async def _replayed(by: Actor, idempotency: Idempotency | None) -> datetime | None:
-    """Where the first call with this key was sent."""
-    if idempotency is None:
-        return None
-    row = await database.fetch_row(_KEY, by.account_id, idempotency.key)
-    result = replay(idempotency, stored(row["input_sha256"], row["result"]) if row else None)
-    return codec.read_time(result["to"]) if result is not None else None
-
-
-async def _keep(by: Actor, idempotency: Idempotency, target: datetime) -> bool:
-    """Store the key before the clock moves; whether nobody was faster."""
-    return (
-        await database.fetch_row(
-            _KEEP, by.account_id, idempotency.key, idempotency.input_sha256, codec.print_time(target)
-        )
-        is not None
-    )
-
-
 # A product with an interval, not a difference of times: that one counts in days, whose length the session's zone decides.
 _OFFSET: Final = """greatest(clock_offset,
     (extract(epoch FROM {at} - clock_timestamp()) * 1000000 + 1)::float8 * interval '1 microsecond')"""
@@ -192,11 +175,4 @@ SELECT event.id FROM unnest($1::text[], $2::bigint[]) AS before (id, version)
 JOIN events AS event ON event.stream_id = before.id AND event.sequence > before.version
 WHERE event.body::json->'actor'->>'kind' = 'CLOCK'
 ORDER BY event.occurred_at, event.stream_id, event.sequence
-"""
-
-_KEY: Final = "SELECT input_sha256, result FROM idempotency_keys WHERE account_id = $1 AND key = $2"
-
-_KEEP: Final = """
-INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
-VALUES ($1, $2, $3, jsonb_build_object('to', $4::text)) ON CONFLICT DO NOTHING RETURNING key
 """

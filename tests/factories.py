@@ -10,17 +10,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from escrow import database, ids
+from escrow import database, ids, pipeline
 from escrow.access import PROVIDER, AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import running
 from escrow.accounts.commands import endpoints
 from escrow.accounts.state.endpoints import Algorithm
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
-from escrow.pipeline import Outcome, run
+from escrow.pipeline import ContractOutcome, run
 from webhooks.request import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
@@ -64,7 +63,7 @@ class Deployment:
         """A deployment with fees (in basis points), where disputes can be decided."""
         operator_id, mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(4))
         founder = Actor(ActorKind.OPERATOR)
-        await running.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)
+        await pipeline.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)
         operator = Actor(ActorKind.OPERATOR, operator_id, scopes=frozenset({Scope.OPERATOR, Scope.DISPUTES_DECIDE}))
         for account_id, name, kind in (
             (mediator_id, "Mo", AccountType.INDIVIDUAL),
@@ -72,10 +71,10 @@ class Deployment:
             (freelancer_id, "Zoë 工房", AccountType.AGENCY),
         ):
             creation = account_commands.CreateAccount(account_id=account_id, name=name, type=kind)
-            await running.run(creation, by=operator)
-        await running.run(account_commands.AppointMediator(account_id=mediator_id), by=operator)
+            await pipeline.run(creation, by=operator)
+        await pipeline.run(account_commands.AppointMediator(account_id=mediator_id), by=operator)
         fees = account_commands.SetFees(client_bps=client_bps, freelancer_bps=freelancer_bps)
-        await running.run(fees, by=operator)
+        await pipeline.run(fees, by=operator)
         return cls(
             operator=operator,
             mediator=replace(party(mediator_id), is_mediator=True),
@@ -135,7 +134,7 @@ class Deal:
     def milestone(self, position: int = 1) -> str:
         return self.milestone_ids[position - 1]
 
-    async def accept(self, *, revision: int = 1) -> Outcome:
+    async def accept(self, *, revision: int = 1) -> ContractOutcome:
         return await run(c.Accept(contract_id=self.id, revision=revision), by=self.freelancer)
 
     async def fund(
@@ -158,7 +157,7 @@ class Deal:
         self.deposits[command.deposit_id] = contract.money(contract.deposits[command.deposit_id].charge_minor)
         return command.deposit_id
 
-    async def confirm(self, deposit_id: str, amount: Money | None = None) -> Outcome:
+    async def confirm(self, deposit_id: str, amount: Money | None = None) -> ContractOutcome:
         """The provider says that it took the charge, or `amount`."""
         return await run(self.confirmation(deposit_id, amount), by=PROVIDER)
 
@@ -166,7 +165,7 @@ class Deal:
         taken = amount or self.deposits[deposit_id]
         return c.ConfirmDeposit(contract_id=self.id, deposit_id=deposit_id, amount=taken)
 
-    async def submit(self, position: int = 1) -> Outcome:
+    async def submit(self, position: int = 1) -> ContractOutcome:
         return await run(self.submission(position), by=self.freelancer)
 
     def submission(self, position: int = 1) -> c.Submit:
@@ -178,10 +177,10 @@ class Deal:
             attachments=(Attachment("work.pdf", "a" * 64),),
         )
 
-    async def approve(self, position: int = 1) -> Outcome:
+    async def approve(self, position: int = 1) -> ContractOutcome:
         return await run(c.Approve(milestone_id=self.milestone(position), message="Thank you"), by=self.client)
 
-    async def request_changes(self, position: int = 1) -> Outcome:
+    async def request_changes(self, position: int = 1) -> ContractOutcome:
         return await run(c.RequestChanges(milestone_id=self.milestone(position), note="Bluer"), by=self.client)
 
     async def pay_out(self) -> str:
@@ -190,10 +189,10 @@ class Deal:
         await run(command, by=self.freelancer)
         return command.order_id
 
-    async def confirm_order(self, order_id: str) -> Outcome:
+    async def confirm_order(self, order_id: str) -> ContractOutcome:
         return await run(c.ConfirmOrder(contract_id=self.id, order_id=order_id), by=PROVIDER)
 
-    async def fail_order(self, order_id: str) -> Outcome:
+    async def fail_order(self, order_id: str) -> ContractOutcome:
         return await run(c.FailOrder(contract_id=self.id, order_id=order_id, reason="account closed"), by=PROVIDER)
 
     async def fund_all(self, *, revision: int = 1) -> str:
@@ -273,7 +272,7 @@ class Deal:
             attachments=(Attachment("draft.png", "c" * 64),),
         )
 
-    async def reverse(self, deposit_id: str) -> Outcome:
+    async def reverse(self, deposit_id: str) -> ContractOutcome:
         """The provider took a deposit back that had come."""
         return await run(self.reversal(deposit_id), by=PROVIDER)
 
@@ -331,7 +330,7 @@ async def make_endpoint(
         event_types=event_types,
         limit=endpoints.Limit(contract_ids),
     )
-    await running.run(creation, by=by)
+    await pipeline.run(creation, by=by)
     return MadeEndpoint(endpoint_id, next((secret.text for secret in made if secret.text is not None), ""))
 
 

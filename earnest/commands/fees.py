@@ -24,9 +24,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def set_fees(args: argparse.Namespace, by: Actor) -> Answer:
     """Set what the operator takes."""
-    from escrow.accounts import commands, running
+    from escrow import pipeline
+    from escrow.accounts import commands
 
-    await running.run(commands.SetFees(client_bps=args.client, freelancer_bps=args.freelancer), by=by)
+    await pipeline.run(commands.SetFees(client_bps=args.client, freelancer_bps=args.freelancer), by=by)
     return await show(args, by)
 
 

@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def create(args: argparse.Namespace, by: Actor) -> Answer:
     """Make a key. The output is the key alone, so that a script can take it; the rest is said beside it."""
-    from escrow import ids
-    from escrow.accounts import commands, running, tokens
+    from escrow import ids, pipeline
+    from escrow.accounts import commands, tokens
 
-    account_id = await running.found_operator(operator.OPERATORS_NAME) if args.operator else args.account
+    account_id = await operator.found_operator() if args.operator else args.account
     command = commands.CreateApiKey(
         account_id=account_id,
         key_id=ids.new(ids.Kind.KEY),
@@ -81,7 +81,7 @@ async def create(args: argparse.Namespace, by: Actor) -> Answer:
         contract_ids=tuple(args.contract) if args.contract else None,
         expires_at=args.expires,
     )
-    await running.run(command, by=by)
+    await pipeline.run(command, by=by)
     scopes = ", ".join(scope.value for scope in command.scopes)
     note = f"{command.key_id} of {account_id} for {scopes}; it is shown this once:"
     return Answer(lines=[command.token.text], notes=[note])
@@ -128,7 +128,8 @@ def _time(at: datetime | None) -> str | None:
 
 async def revoke(args: argparse.Namespace, by: Actor) -> Answer:
     """End a key."""
-    from escrow.accounts import commands, running
+    from escrow import pipeline
+    from escrow.accounts import commands
 
-    outcome = await running.run(commands.RevokeApiKey(key_id=args.key), by=by)
-    return Answer(notes=[f"{args.key} is revoked" + ("" if outcome.has_changed else " already")])
+    outcome = await pipeline.run(commands.RevokeApiKey(key_id=args.key), by=by)
+    return Answer(notes=[f"{args.key} is revoked" + ("" if outcome.recorded else " already")])

@@ -12,7 +12,7 @@ from typing import Final
 
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts.state import Account
-from escrow.agreement.authorisation import missing_scope
+from escrow.agreement.authorisation import missing_role, missing_scope
 from escrow.errors import Forbidden
 
 
@@ -99,11 +99,8 @@ def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> F
             return Forbidden("Only the operator may do this.")
         if account.id != actor.account_id:
             return Forbidden("Only the account's own owners and the operator may do this.")
-    if not actor.role.includes(permission.role):
-        return Forbidden(
-            f"This needs the role {permission.role}; yours is {actor.role}.", details={"role": permission.role.value}
-        )
-    return None if is_operator(actor) else _forbidden_for_own_key(permission, actor)
+    refusal = missing_role(actor, permission.role)
+    return refusal if refusal is not None or is_operator(actor) else _forbidden_for_own_key(permission, actor)
 
 
 def _forbidden_for_own_key(permission: AccountPermission, actor: Actor) -> Forbidden | None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from escrow import database, ids, log
+from escrow import database, idempotency, ids, log
 from escrow.access import AccountType, Actor, Scope
-from escrow.accounts import commands, store_endpoints
-from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
+from escrow.accounts import store_endpoints
+from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key, Member
 from escrow.accounts.state.endpoints import SealedSecret
@@ -23,73 +22,9 @@ from escrow.accounts.tables import MEMBERS
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
-from escrow.idempotency import Idempotency, StoredKey, stored
+from escrow.stream import Loaded as LoadedStream
 
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An account as the database has it (or nothing), where its stream stands, and what surrounds it."""
-
-    account: Account | None
-    version: int
-    last_hash: str | None
-    last_event_at: datetime | None
-    around: AccountSurroundings
-    key: StoredKey | None
-    """The actor's idempotency key, if one was named and a command has used it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What of the database a command speaks of. Values that no row can have are left out before they reach SQL."""
-
-    account_id: str | None = None
-    member_id: str | None = None
-    key_id: str | None = None
-    is_operators: bool = False
-    person: str | None = None
-    contract_ids: tuple[str, ...] = ()
-    with_keys: bool = False
-    endpoint_id: str | None = None
-    with_endpoints: bool = False
-
-
-def _named(command: commands.AccountCommand) -> _Named:
-    if isinstance(command, commands.SetFees):
-        return _Named(is_operators=True)
-    if isinstance(command, commands.RemoveMember):
-        return _Named(member_id=_one(ids.Kind.MEMBER, command.member_id), with_keys=True)
-    if isinstance(command, commands.RevokeApiKey):
-        return _Named(key_id=_one(ids.Kind.KEY, command.key_id), with_keys=True)
-    if isinstance(command, EndpointCommand):
-        return _named_endpoint(command)
-    account_id = _one(ids.Kind.ACCOUNT, getattr(command, "account_id", None)) or ""
-    if isinstance(command, commands.AddMember):
-        member_id = _one(ids.Kind.MEMBER, command.member_id)
-        return _Named(account_id=account_id, member_id=member_id, person=_text(spelling(command.person)))
-    if isinstance(command, commands.CreateApiKey):
-        return _Named(
-            account_id=account_id,
-            member_id=_one(ids.Kind.MEMBER, command.member_id),
-            key_id=_one(ids.Kind.KEY, command.key_id),
-            contract_ids=_contracts(command.contract_ids),
-            with_keys=True,
-        )
-    return _Named(account_id=account_id)
-
-
-def _named_endpoint(command: EndpointCommand) -> _Named:
-    limit = getattr(command, "limit", None)
-    return _Named(
-        account_id=(_one(ids.Kind.ACCOUNT, command.account_id) or "") if isinstance(command, CreateEndpoint) else None,
-        endpoint_id=_one(ids.Kind.ENDPOINT, command.endpoint_id),
-        contract_ids=_contracts(limit.contract_ids if limit is not None else None),
-        with_endpoints=True,
-    )
-
-
-def _contracts(contract_ids: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(one for one in contract_ids or () if ids.is_a(ids.Kind.CONTRACT, one))
+Loaded = LoadedStream[Account, AccountSurroundings]
 
 
 def _one(kind: ids.Kind, identifier: str | None) -> str | None:
@@ -101,41 +36,63 @@ def _text(value: str) -> str | None:
     return None if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value) else value
 
 
-async def load(command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None = None) -> Loaded:
+async def load(command: AccountCommand, by: Actor, key: str | None = None) -> Loaded:
     """All that deciding `command` needs, in one statement. Refuses with `log.UnknownEvent` what a later release wrote."""
-    return await _load(_named(command), actor, idempotency)
+    account_id, person = getattr(command, "account_id", None), getattr(command, "person", None)
+    limit = getattr(command, "limit", command)  # an endpoint's contracts stand in its limit
+    return await _load(
+        by,
+        key,
+        account_id=(_one(ids.Kind.ACCOUNT, account_id) or "") if account_id is not None else None,
+        member_id=_one(ids.Kind.MEMBER, getattr(command, "member_id", None)),
+        key_id=_one(ids.Kind.KEY, getattr(command, "key_id", None)),
+        endpoint_id=_one(ids.Kind.ENDPOINT, getattr(command, "endpoint_id", None)),
+        is_operators=account_id is None and command.about is None,
+        person=_text(spelling(person)) if person is not None else None,
+        contract_ids=[one for one in getattr(limit, "contract_ids", None) or () if ids.is_a(ids.Kind.CONTRACT, one)],
+        with_keys=command.needs_keys,
+        with_endpoints=command.about == "endpoint_id",
+    )
 
 
-async def load_result(result: Mapping[str, str], actor: Actor) -> Loaded:
+async def load_result(result: Mapping[str, str], by: Actor) -> Loaded:
     """The account that an earlier command was about, as it is now, with the member, key or endpoint that it named."""
-    named = _Named(
+    return await _load(
+        by,
+        None,
         account_id=result["account_id"],
         member_id=result.get("member_id"),
         key_id=result.get("key_id"),
-        with_keys=True,
         endpoint_id=result.get("endpoint_id"),
+        with_keys=True,
         with_endpoints="endpoint_id" in result,
     )
-    return await _load(named, actor, None)
 
 
-async def _load(named: _Named, actor: Actor, idempotency: Idempotency | None) -> Loaded:
-    row = await database.fetch_row(
-        _LOAD,
-        named.account_id,
-        named.member_id,
-        named.key_id,
-        named.is_operators,
-        named.person,
-        list(named.contract_ids),
-        named.with_keys,
-        named.endpoint_id,
-        named.with_endpoints,
-        *visible_arguments(actor),
-        log.VOCABULARY,
-        *log.KNOWN,
-        idempotency.key if idempotency is not None else None,
-    )
+async def lock(command: AccountCommand, by: Actor) -> None:
+    """Wait until nobody else changes the command's account, if there is one, and hold it until the transaction ends."""
+    found = (await load(command, by)).state
+    if found is not None:
+        await database.execute("SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE", found.id)
+
+
+async def _load(
+    by: Actor,
+    key: str | None,
+    *,
+    account_id: str | None = None,
+    member_id: str | None = None,
+    key_id: str | None = None,
+    endpoint_id: str | None = None,
+    is_operators: bool = False,
+    person: str | None = None,
+    contract_ids: Sequence[str] = (),
+    with_keys: bool = False,
+    with_endpoints: bool = False,
+) -> Loaded:
+    """What is named of the database; values that no row can have were left out before they reach SQL."""
+    named = (account_id, member_id, key_id, is_operators, person, contract_ids, with_keys, endpoint_id, with_endpoints)
+    row = await database.fetch_row(_LOAD, *named, *visible_arguments(by), log.VOCABULARY, *log.KNOWN, key)
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     if row["has_unknown_events"]:
@@ -152,10 +109,18 @@ def _loaded(row: database.Record) -> Loaded:
         shared_with=row["shared_with"],
         reachable_contract_ids=frozenset(row["reachable_contract_ids"]),
     )
-    key = stored(row["input_sha256"], row["result"])
-    if row["id"] is None:
-        return Loaded(None, 0, None, None, around, key)
-    account = Account(
+    return LoadedStream(
+        state=_account(row) if row["id"] is not None else None,
+        version=row["version"] or 0,
+        last_hash=row["last_hash"],
+        last_event_at=row["last_event_at"],
+        around=around,
+        key=idempotency.stored(row),
+    )
+
+
+def _account(row: database.Record) -> Account:
+    return Account(
         id=row["id"],
         name=row["name"],
         type=AccountType(row["type"]),
@@ -168,7 +133,6 @@ def _loaded(row: database.Record) -> Loaded:
         endpoints=store_endpoints.read(row["endpoints"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
     )
-    return Loaded(account, row["version"], row["last_hash"], row["last_event_at"], around, key)
 
 
 def _key(row: dict[str, Any]) -> Key:
@@ -226,9 +190,9 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     ) AS reachable_contract_ids,
     {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=_vocabulary, types=_types, versions=_versions)}
         AS has_unknown_events,
-    used.input_sha256, used.result
+    {idempotency.COLUMNS_SQL}
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock
-LEFT JOIN idempotency_keys AS used ON used.account_id = {_actor}::text AND used.key = {_key_name}::text
+{idempotency.join_sql(account=f"{_actor}::text", key=f"{_key_name}::text")}
 LEFT JOIN accounts AS account ON account.id = CASE
     WHEN $1::text IS NOT NULL THEN $1::text
     WHEN $4::boolean THEN (SELECT id FROM accounts WHERE is_operator)
@@ -246,17 +210,15 @@ async def write(
     *,
     digest: bytes | None = None,
     secrets: Sequence[SealedSecret] = (),
-    actor: Actor | None = None,
-    idempotency: Idempotency | None = None,
-    result: Mapping[str, str] | None = None,
+    key: Sequence[object] = idempotency.NO_KEY,
 ) -> bool:
     """Write what changed, with its events, if the account is still at the version that was loaded; else write nothing.
 
-    `digest` is that of the secret of a key that is new in `after`, `secrets` those of an endpoint. With
-    `idempotency`, its key and the `result` are kept for the actor's account. Answers whether it was written. Fails with
-    asyncpg's `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key meanwhile.
+    `digest` is that of the secret of a key that is new in `after`, `secrets` those of an endpoint, `key` is by
+    `idempotency.arguments`. Answers whether it was written. Fails with asyncpg's `UniqueViolationError` if another command
+    used the idempotency key meanwhile.
     """
-    was = before.account
+    was = before.state
     last = sealed[-1] if sealed else None
     arguments = [
         after.id,
@@ -269,10 +231,7 @@ async def write(
         *_member_columns(_changed(was.members.values() if was else (), after.members.values())),
         *_key_columns(_changed(was.keys.values() if was else (), after.keys.values()), digest),
         *_fee_change(was.fees if was else after.fees, after.fees),
-        actor.account_id if actor else None,
-        idempotency.key if idempotency else None,
-        idempotency.input_sha256 if idempotency else None,
-        json.dumps(dict(result or {})),
+        *key,
         *store_endpoints.arguments(was, after, secrets),
         *log.append_arguments(after.id, sealed),
     ]
@@ -315,7 +274,8 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
     return (None, None) if before == after else (after.client_bps, after.freelancer_bps)
 
 
-_ENDPOINT_FIRST: Final = 31
+_KEY_FIRST: Final = 27
+_ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
 _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
 
@@ -337,10 +297,9 @@ peopled AS (
 ), charged AS (
     UPDATE deployment SET client_fee_bps = $25::int, freelancer_fee_bps = $26::int FROM moved
     WHERE $25::int IS NOT NULL
-), kept AS (
-    INSERT INTO idempotency_keys (account_id, key, input_sha256, result)
-    SELECT $27::text, $28::text, $29::bytea, $30::jsonb FROM moved WHERE $28::text IS NOT NULL
-), {store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
+), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
+    store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
+}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 

@@ -4,7 +4,7 @@ and conflicts of interest. docs/law.md, section 1.
 
 from __future__ import annotations
 
-from escrow.access import Actor, ActorKind, Scope, Side, may_see
+from escrow.access import Actor, ActorKind, Role, Scope, Side, may_see
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.subjects import Case
 from escrow.errors import ConflictOfInterest, DomainError, Forbidden, NotFound
@@ -13,11 +13,9 @@ from escrow.rules import RULES, Action, Rule
 
 def refusal(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:
     """The first refusal that depends on who acts: unseen, forbidden, a conflict of interest."""
-    return (
-        _unseen(case.state, actor, around)
-        or _forbidden(case, actor, around)
-        or _conflict_of_interest(case, actor, around)
-    )
+    if not sees(actor, case.state, around):
+        return no_such_contract()
+    return _forbidden(case, actor, around) or _conflict_of_interest(case, actor, around)
 
 
 def forbidden_by_table(
@@ -34,9 +32,7 @@ def forbidden_by_table(
     decides = rule.operator if actor.kind is ActorKind.OPERATOR else rule.mediators and is_mediator
     if side not in rule.sides and not decides:
         return Forbidden(f"Only {_spoken(rule)} may do this.", details={"sides": sorted(rule.sides)})
-    if not actor.role.includes(rule.role):
-        return Forbidden(f"This needs the role {rule.role}; yours is {actor.role}.", details={"role": rule.role.value})
-    if missing := missing_scope(actor, rule.scope):
+    if missing := missing_role(actor, rule.role) or missing_scope(actor, rule.scope):
         return missing
     if action is Action.PROPOSE and actor.contract_ids is not None:
         return Forbidden("This key is limited to some contracts; it can't propose new ones.")
@@ -48,6 +44,13 @@ def _spoken(rule: Rule) -> str:
     names += ["a mediator"] if rule.mediators else []
     names += ["the operator"] if rule.operator else []
     return " or ".join(names)
+
+
+def missing_role(actor: Actor, role: Role) -> Forbidden | None:
+    """A refusal if the actor's member has less to say."""
+    if actor.role.includes(role):
+        return None
+    return Forbidden(f"This needs the role {role}; yours is {actor.role}.", details={"role": role.value})
 
 
 def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
@@ -62,17 +65,16 @@ def no_such_contract() -> NotFound:
     return NotFound("There is no such contract.")
 
 
-def _unseen(state: Contract, actor: Actor, around: Surroundings) -> DomainError | None:
-    if may_see(
+def sees(actor: Actor, state: Contract, around: Surroundings) -> bool:
+    """Whether the contract exists for the actor."""
+    return may_see(
         actor,
         contract_id=state.id,
         client_id=state.client_id,
         freelancer_id=state.freelancer_id,
         is_mediator=around.mediator is not None,
         was_disputed=state.was_disputed,
-    ):
-        return None
-    return no_such_contract()
+    )
 
 
 def _forbidden(case: Case, actor: Actor, around: Surroundings) -> DomainError | None:

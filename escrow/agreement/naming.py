@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from escrow.agreement import commands
 from escrow.agreement.state import Contract
 from escrow.agreement.subjects import Named, naming_of
@@ -20,7 +18,11 @@ def subject_id_of(command: commands.PartyCommand) -> str | None:
 
 def named_by(state: Contract, command: commands.PartyCommand) -> Named:
     """What the command names beside its subject."""
-    named = Named(revision=getattr(command, "revision", None), plan_version=getattr(command, "expected_version", None))
+    named = Named(
+        revision=getattr(command, "revision", None),
+        plan_version=getattr(command, "expected_version", None),
+        milestone_ids=command.milestone_ids,
+    )
     match command:
         case commands.End(giving_up=RawMoney() as raw):
             return Named(giving_up_minor=_minor(state, raw))
@@ -30,9 +32,6 @@ def named_by(state: Contract, command: commands.PartyCommand) -> Named:
             return Named(is_part=_is_part(state, milestone_id, amount), with_bonus=bonus is not None)
         case commands.GiveRefund(milestone_id=milestone_id, amount=amount):
             return Named(is_part=_is_part(state, milestone_id, amount))
-        case commands.FileChangeRequest(changes=changes):
-            about = (change.milestone_id for change in changes if not isinstance(change, commands.AddChange))
-            return replace(named, milestone_ids=tuple(about))
         case _:
             return named
 

@@ -8,18 +8,19 @@ rows come as arrays of records, which the driver decodes without JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
 from escrow import database, log
 from escrow.access import AccountType
 from escrow.agreement.state import Contract, Fees, Mediator, Party, Surroundings
-from escrow.idempotency import StoredKey, stored
-from escrow.references import Known, Names
+from escrow.idempotency import COLUMNS_SQL, join_sql, stored
 from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, DEPOSITS, DISPUTES, MILESTONES, ORDERS, REFUNDS, Part
+from escrow.stream import Fragment
+from escrow.stream import Loaded as LoadedStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,6 @@ class Subject:
 
     contract_id: str | None = None
     milestone_id: str | None = None
-    milestone_ids: tuple[str, ...] = ()
-    """More milestones, which need not be of the current revision; they lead to no contract."""
     deposit_id: str | None = None
     order_id: str | None = None
     refund_id: str | None = None
@@ -40,62 +39,55 @@ class Subject:
     change_request_id: str | None = None
     client_id: str | None = None
     freelancer_id: str | None = None
-    names: Names | None = None
-    """What else is asked: what these names stand for."""
+    milestone_ids: tuple[str, ...] = ()
+    """More milestones, which need not be of the current revision; they lead to no contract."""
+
+    @property
+    def arguments(self) -> list[object]:
+        """Its fields: the first parameters of the statements."""
+        return [getattr(self, one.name) for one in fields(self)]
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded(LoadedStream[Contract, Surroundings]):
     """A contract, if there is one, and what a decision about it asks of the world, all of one moment."""
 
-    contract: Contract | None
-    version: int
-    """The sequence of the contract's last event; 0 without a contract."""
-    last_hash: str | None
-    last_event_at: datetime | None
     erasures: int
     """How often words of the contract were erased."""
-    around: Surroundings
-    key: StoredKey | None
     is_beyond_us: bool
     """Whether its log has an event that this release can't fold."""
-    known: Mapping[str, Known] = field(default_factory=dict)
-    """What the subject's names stand for, as far as they stand for anything."""
+    beside: Sequence[database.Record] = ()
+    """The rows that were looked up with it."""
 
 
-async def load(subject: Subject, *, account_id: str | None = None, key: str | None = None) -> Loaded:
-    """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent."""
-    names = subject.names
+async def load(
+    subject: Subject, *, account_id: str | None = None, key: str | None = None, beside: Fragment | None = None
+) -> Loaded:
+    """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent.
+
+    `beside` is an expression whose array of rows is read with it.
+    """
     row = await database.fetch_row(
-        _LOAD if names is None else _LOAD_NAMED,
-        subject.contract_id,
-        subject.milestone_id,
-        subject.deposit_id,
-        subject.order_id,
+        _LOAD if beside is None else _load_with(beside.sql),
+        *subject.arguments,
         account_id,
         key,
         log.VOCABULARY,
         *log.KNOWN,
-        subject.client_id,
-        subject.freelancer_id,
-        subject.refund_id,
-        subject.dispute_id,
-        subject.change_request_id,
-        list(subject.milestone_ids),
-        *((names.system, list(names.external_ids)) if names is not None else ()),
+        *(beside.arguments if beside is not None else ()),
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     return Loaded(
-        contract=_contract(row),
+        state=_contract(row),
         version=row["version"] or 0,
         last_hash=row["last_hash"],
         last_event_at=row["last_event_at"],
         erasures=row["erasures"] or 0,
         around=_surroundings(row),
-        key=stored(row["input_sha256"], row["result"]),
+        key=stored(row),
         is_beyond_us=row["is_beyond_us"],
-        known={name: Known(*thing) for name, *thing in row["known"]} if names is not None else {},
+        beside=row["beside"] if beside is not None else (),
     )
 
 
@@ -104,16 +96,7 @@ async def lock(subject: Subject) -> None:
 
     What is loaded afterwards, by another statement, is what the holders before have left.
     """
-    await database.fetch(
-        _LOCK,
-        subject.contract_id,
-        subject.milestone_id,
-        subject.deposit_id,
-        subject.order_id,
-        subject.refund_id,
-        subject.dispute_id,
-        subject.change_request_id,
-    )
+    await database.fetch(_LOCK, *subject.arguments[:_WAYS])
 
 
 def _contract(row: database.Record) -> Contract | None:
@@ -179,16 +162,15 @@ def _party(account_id: str) -> str:
 
 
 _SUBJECT: Final = """
-    $1, (SELECT contract_id FROM milestones WHERE id = {}), (SELECT contract_id FROM deposits WHERE id = {}),
-    (SELECT contract_id FROM payment_orders WHERE id = {}), (SELECT contract_id FROM refund_requests WHERE id = {}),
-    (SELECT contract_id FROM disputes WHERE id = {}), (SELECT contract_id FROM change_requests WHERE id = {})"""
+    $1, (SELECT contract_id FROM milestones WHERE id = $2), (SELECT contract_id FROM deposits WHERE id = $3),
+    (SELECT contract_id FROM payment_orders WHERE id = $4), (SELECT contract_id FROM refund_requests WHERE id = $5),
+    (SELECT contract_id FROM disputes WHERE id = $6), (SELECT contract_id FROM change_requests WHERE id = $7)"""
 """The ways to the contract; the database goes only as far as the first that leads to one."""
 
-_NAMED: Final = ("$2", "$3", "$4", "$12", "$13", "$14")
-_LOCKED: Final = ("$2", "$3", "$4", "$5", "$6", "$7")
+_WAYS: Final = 7
 
-_CLIENT: Final = "coalesce(contract.client_id, $10)"
-_FREELANCER: Final = "coalesce(contract.freelancer_id, $11)"
+_CLIENT: Final = "coalesce(contract.client_id, $8)"
+_FREELANCER: Final = "coalesce(contract.freelancer_id, $9)"
 
 
 def share_member_sql(client: str, freelancer: str) -> str:
@@ -218,14 +200,14 @@ def mediator_sql(account: str, client: str, freelancer: str) -> str:
 _PLAN: Final = nested_sql(
     MILESTONES,
     either=["one.revision = contract.revision"],
-    named="one.id = ANY (array_append($15::text[], $2))",
+    named="one.id = ANY (array_append($10::text[], $2))",
 )
 _BESIDE_PARTS: Final[tuple[tuple[Part[Any], Sequence[str], str], ...]] = (
     (DEPOSITS, ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
     (ORDERS, ["one.state = 'STARTED'"], "$4"),
-    (REFUNDS, ["one.state = 'OPEN'"], "$12"),
-    (DISPUTES, ["one.state IN ('OPEN', 'MEDIATION')"], "$13"),
-    (CHANGE_REQUESTS, ["one.state = 'OPEN'"], "$14"),
+    (REFUNDS, ["one.state = 'OPEN'"], "$5"),
+    (DISPUTES, ["one.state IN ('OPEN', 'MEDIATION')"], "$6"),
+    (CHANGE_REQUESTS, ["one.state = 'OPEN'"], "$7"),
 )
 """What is loaded beside the plan: which of a table's rows always, and the parameter that names one."""
 
@@ -256,21 +238,21 @@ SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, con
     {_party(_FREELANCER)} AS freelancer,
     {share_member_sql(_CLIENT, _FREELANCER)} AS share_member,
     {DECIDABLE_SQL} AS disputes_can_be_decided,
-    {mediator_sql("$5", _CLIENT, _FREELANCER)} AS mediator,
-    key.input_sha256, key.result,
-    {log.UNKNOWN_SQL.format(vocabulary="$7", types="$8", versions="$9", stream="contract.id")} AS is_beyond_us
+    {mediator_sql("$11", _CLIENT, _FREELANCER)} AS mediator,
+    {COLUMNS_SQL},
+    {log.UNKNOWN_SQL.format(vocabulary="$13", types="$14", versions="$15", stream="contract.id")} AS is_beyond_us
 FROM deployment
-LEFT JOIN idempotency_keys AS key ON key.account_id = $5 AND key.key = $6
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT.format(*_NAMED)}, key.contract_id)
+{join_sql(account="$11", key="$12")}
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id)
 WHERE deployment.id = 1
 """
 
-_LOAD_NAMED: Final = _LOAD.replace(
-    "AS is_beyond_us\n",
-    """AS is_beyond_us,
-    ARRAY(
-        SELECT ROW(external_id, contract_id, milestone_id, url) FROM external_references
-        WHERE account_id = $5 AND system = $16 AND external_id = ANY ($17::text[])) AS known\n""",
-)
+_PARAMETERS: Final = 15
 
-_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT.format(*_LOCKED)}) FOR NO KEY UPDATE"
+
+@cache
+def _load_with(beside: Callable[[int], str]) -> str:
+    return _LOAD.replace("AS is_beyond_us\n", f"AS is_beyond_us, {beside(_PARAMETERS + 1)} AS beside\n")
+
+
+_LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT}) FOR NO KEY UPDATE"

@@ -9,23 +9,22 @@ undefined. So the statement needs no transaction around it, and its outcome is o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from functools import cache
 from typing import Any, Final
 
 import orjson
 
-from escrow import database, ids, ledger, log, references
+from escrow import database, idempotency, ids, ledger, log
 from escrow.agreement.deadlines import deadlines
 from escrow.agreement.state import Contract
-from escrow.idempotency import Idempotency
 from escrow.log import Sealed
-from escrow.references import Notes
 from escrow.store.mapping import Clocks
 from escrow.store.read import Loaded
 from escrow.store.shapes import Row
 from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, next_clocks
+from escrow.stream import Fragment
 
 
 async def write(
@@ -33,18 +32,15 @@ async def write(
     after: Contract,
     sealed: Sequence[Sealed],
     *,
-    account_id: str | None = None,
-    key: Idempotency | None = None,
-    result: Mapping[str, str] | None = None,
-    notes: Notes | None = None,
+    key: Sequence[object] = idempotency.NO_KEY,
+    beside: Fragment | None = None,
 ) -> bool:
     """Make `after` and its events the contract's new truth, if nobody changed it since it was loaded; answers whether.
 
-    With `key`, the account's idempotency key and the `result` are stored with it, with `notes` what its program calls the
-    milestones. Fails with asyncpg's `UniqueViolationError` on `idempotency_keys_pkey` if another command used that key
-    meanwhile, on `external_references_name_one_thing` or `external_references_pkey` if one of the names was given away.
+    `key` is by `idempotency.arguments`; `beside` are CTEs that hang on the CTE `contract`. Fails with asyncpg's
+    `UniqueViolationError` if another command used the key meanwhile, or wrote what `beside` would.
     """
-    before = loaded.contract
+    before = loaded.state
     last = sealed[-1] if sealed else None
     clocks_before, clocks_after = next_clocks(before), next_clocks(after)
     row = CONTRACTS.row(after, after, clocks_after) | {
@@ -61,15 +57,13 @@ async def write(
         *_deadlines(before, after),
         *_transfers(after.id, sealed),
         *log.append_arguments(after.id, sealed),
-        account_id if key else None,
-        key.key if key else None,
-        key.input_sha256 if key else None,
-        orjson.dumps(dict(result or {})).decode(),
+        *key,
     ]
-    statement = statement_for(tuple(changed), new=before is None, noted=notes is not None)
-    if before is None:
-        return await database.fetch_row(statement, *arguments) is not None
-    arguments += [loaded.version, loaded.erasures, *(notes.arguments() if notes is not None else ())]
+    if before is not None:
+        arguments += [loaded.version, loaded.erasures]
+    if beside is not None:
+        arguments += beside.arguments
+    statement = statement_for(tuple(changed), new=before is None, beside=beside.sql if beside is not None else None)
     return await database.fetch_row(statement, *arguments) is not None
 
 
@@ -151,9 +145,9 @@ class _Numbers:
 
 
 @cache
-def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = False) -> str:
+def statement_for(changed: tuple[Part[Any], ...], *, new: bool, beside: Callable[[int], str] | None = None) -> str:
     """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
-    costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared. `noted` is for names of milestones.
+    costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared.
     """
     numbers = _Numbers()
     contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
@@ -169,7 +163,8 @@ def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = Fa
         log.append_sql(guard="contract", first=numbers.last + 1),
     ]
     numbers.take(log.APPEND_PARAMETERS)
-    parts.append(_KEPT.format(*numbers.take(4)))
+    parts.append(idempotency.store_sql(first=numbers.last + 1, guard="contract", contract_id="contract.id"))
+    numbers.take(idempotency.PARAMETERS)
     if new:
         head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
     else:
@@ -179,8 +174,8 @@ def statement_for(changed: tuple[Part[Any], ...], *, new: bool, noted: bool = Fa
         version, erasures = numbers.take(2)
         same = f"{unused} AND version = {version} AND erasures = {erasures}"
         head = f"UPDATE contracts SET {assigned} WHERE {same} RETURNING id"
-    if noted:
-        parts.append(references.notes_sql(guard="contract", first=numbers.last + 1))
+    if beside is not None:
+        parts.append(beside(numbers.last + 1))
     return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
 
 
@@ -210,10 +205,4 @@ _MOVED: Final = """
         INSERT INTO transfers (contract_id, id, event_id, debit, credit, amount_minor, currency, occurred_at)
         SELECT contract.id, given.* FROM contract, unnest(
             {}::text[], {}::text[], {}::text[], {}::text[], {}::bigint[], {}::text[], {}::timestamptz[]) AS given
-    )"""
-
-_KEPT: Final = """
-    kept AS (
-        INSERT INTO idempotency_keys (contract_id, account_id, key, input_sha256, result)
-        SELECT contract.id, {0}, {1}, {2}, {3}::jsonb FROM contract WHERE {1}::text IS NOT NULL
     )"""

@@ -36,7 +36,7 @@ async def create_account(call: Call, given: CreateAccountInput) -> AccountPayloa
     owner = None
     if given.owner is not None:
         owner = commands.MemberDraft(member_id=ids.new(Kind.MEMBER), person=given.owner.person, name=given.owner.name)
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.CreateAccount(account_id=ids.new(Kind.ACCOUNT), name=given.name, type=given.type, owner=owner)
     )
     return AccountPayload(account=Account.of_state(outcome.account))
@@ -49,7 +49,7 @@ class DisableAccountInput:
 
 @mutation("Bars an account from new business, while clocks, refunds and payouts go on. For the operator.")
 async def disable_account(call: Call, given: DisableAccountInput) -> AccountPayload:
-    outcome = await call.run_account(commands.DisableAccount(account_id=given.account_id))
+    outcome = await call.run(commands.DisableAccount(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))
 
 
@@ -60,7 +60,7 @@ class EnableAccountInput:
 
 @mutation("Takes the bar of an account away. For the operator.")
 async def enable_account(call: Call, given: EnableAccountInput) -> AccountPayload:
-    outcome = await call.run_account(commands.EnableAccount(account_id=given.account_id))
+    outcome = await call.run(commands.EnableAccount(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))
 
 
@@ -71,7 +71,7 @@ class AppointMediatorInput:
 
 @mutation("Lets an account decide disputes. For the operator.")
 async def appoint_mediator(call: Call, given: AppointMediatorInput) -> AccountPayload:
-    outcome = await call.run_account(commands.AppointMediator(account_id=given.account_id))
+    outcome = await call.run(commands.AppointMediator(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))
 
 
@@ -82,7 +82,7 @@ class DismissMediatorInput:
 
 @mutation("Takes the right to decide disputes back. For the operator.")
 async def dismiss_mediator(call: Call, given: DismissMediatorInput) -> AccountPayload:
-    outcome = await call.run_account(commands.DismissMediator(account_id=given.account_id))
+    outcome = await call.run(commands.DismissMediator(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))
 
 

@@ -11,7 +11,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after, after_conflicts, optional
 from schema.inputs import MilestoneInput, MoneyInput, draft, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
@@ -25,7 +25,7 @@ class ChangeRequestPayload(Payload):
     change_request: ChangeRequest | None = after("The change request")
 
 
-async def _answer(call: Call, outcome: Outcome) -> ChangeRequestPayload:
+async def _answer(call: Call, outcome: ContractOutcome) -> ChangeRequestPayload:
     identifier = outcome.result["change_request_id"]
     found = outcome.contract.change_requests.get(identifier)
     shown = (

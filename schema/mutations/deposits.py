@@ -7,7 +7,7 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.context import Info
 from schema.engine.fields import after, after_conflicts, optional, resolved
 from schema.mutations.payloads import milestone_answer
@@ -28,7 +28,7 @@ class FundMilestonePayload(Payload):
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
 
-async def _funded(_: Call, outcome: Outcome) -> FundMilestonePayload:
+async def _funded(_: Call, outcome: ContractOutcome) -> FundMilestonePayload:
     return FundMilestonePayload(
         contract=contract_after(outcome),
         milestone=milestone_after(outcome),
@@ -70,7 +70,7 @@ class FundContractPayload(Payload):
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
 
-async def _all_funded(_: Call, outcome: Outcome) -> FundContractPayload:
+async def _all_funded(_: Call, outcome: ContractOutcome) -> FundContractPayload:
     return FundContractPayload(contract=contract_after(outcome), deposit_id=strawberry.ID(outcome.result["deposit_id"]))
 
 

@@ -8,7 +8,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after, after_conflicts, optional
 from schema.inputs import AttachmentInput, MoneyInput, raw_money
 from schema.mutations.running import Call, Payload, contract_after, milestone_held, on_contract
@@ -24,7 +24,7 @@ class DisputePayload(Payload):
     dispute: Dispute | None = after("The dispute")
 
 
-async def dispute_answer(call: Call, outcome: Outcome) -> DisputePayload:
+async def dispute_answer(call: Call, outcome: ContractOutcome) -> DisputePayload:
     """The contract, the milestone and the dispute as the command left them."""
     contract, identifier = outcome.contract, outcome.result["dispute_id"]
     found = contract.disputes.get(identifier)

@@ -9,9 +9,9 @@ import strawberry
 
 from escrow import ids
 from escrow.accounts.commands import endpoints as commands
-from escrow.accounts.running import Outcome
 from escrow.accounts.state.endpoints import OVERLAP, Algorithm
 from escrow.ids import Kind
+from escrow.pipeline import AccountOutcome
 from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.endpoints import WebhookEndpoint
@@ -67,7 +67,7 @@ class CreateWebhookEndpointInput:
 async def create_webhook_endpoint(call: Call, given: CreateWebhookEndpointInput) -> WebhookSecretPayload:
     endpoint_id = ids.new(Kind.ENDPOINT)
     made = secrets.make(_each_once(given.algorithms), endpoint_id=endpoint_id)
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.CreateEndpoint(
             account_id=(call.actor.account_id or "") if given.account_id is None else given.account_id,
             endpoint_id=endpoint_id,
@@ -101,7 +101,7 @@ class UpdateWebhookEndpointInput:
     "owners with the scope `webhooks:manage` and the operator."
 )
 async def update_webhook_endpoint(call: Call, given: UpdateWebhookEndpointInput) -> WebhookEndpointPayload:
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.UpdateEndpoint(
             endpoint_id=given.endpoint_id,
             address=_address(call, given.url) if given.url is not None else None,
@@ -125,7 +125,7 @@ class EnableWebhookEndpointInput:
     "and the operator."
 )
 async def enable_webhook_endpoint(call: Call, given: EnableWebhookEndpointInput) -> WebhookEndpointPayload:
-    outcome = await call.run_account(commands.EnableEndpoint(endpoint_id=given.endpoint_id))
+    outcome = await call.run(commands.EnableEndpoint(endpoint_id=given.endpoint_id))
     return WebhookEndpointPayload(webhook_endpoint=_endpoint(outcome))
 
 
@@ -139,7 +139,7 @@ class DisableWebhookEndpointInput:
     "`webhooks:manage` and the operator."
 )
 async def disable_webhook_endpoint(call: Call, given: DisableWebhookEndpointInput) -> WebhookEndpointPayload:
-    outcome = await call.run_account(commands.DisableEndpoint(endpoint_id=given.endpoint_id))
+    outcome = await call.run(commands.DisableEndpoint(endpoint_id=given.endpoint_id))
     return WebhookEndpointPayload(webhook_endpoint=_endpoint(outcome))
 
 
@@ -152,7 +152,7 @@ class DeleteWebhookEndpointInput:
     "Ends an endpoint for good, and its secrets with it. For owners with the scope `webhooks:manage` and the operator."
 )
 async def delete_webhook_endpoint(call: Call, given: DeleteWebhookEndpointInput) -> WebhookEndpointPayload:
-    outcome = await call.run_account(commands.DeleteEndpoint(endpoint_id=given.endpoint_id))
+    outcome = await call.run(commands.DeleteEndpoint(endpoint_id=given.endpoint_id))
     return WebhookEndpointPayload(webhook_endpoint=_endpoint(outcome))
 
 
@@ -173,7 +173,7 @@ class RotateWebhookSecretInput:
 async def rotate_webhook_secret(call: Call, given: RotateWebhookSecretInput) -> WebhookSecretPayload:
     # Which of them are needed only the endpoint tells; making one costs next to nothing.
     made = secrets.make(tuple(Algorithm), endpoint_id=given.endpoint_id)
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.RotateSecret(
             endpoint_id=given.endpoint_id,
             secrets=tuple(secret.sealed for secret in made),
@@ -200,12 +200,12 @@ def _each_once(algorithms: Sequence[Algorithm]) -> tuple[Algorithm, ...]:
     return tuple(dict.fromkeys(algorithms))
 
 
-def _endpoint(outcome: Outcome) -> WebhookEndpoint:
+def _endpoint(outcome: AccountOutcome) -> WebhookEndpoint:
     endpoint = outcome.account.endpoints[outcome.result["endpoint_id"]]
     return WebhookEndpoint.of(endpoint, account_id=outcome.account.id)
 
 
-def _shown_once(outcome: Outcome, made: Sequence[secrets.NewSecret]) -> str | None:
+def _shown_once(outcome: AccountOutcome, made: Sequence[secrets.NewSecret]) -> str | None:
     """The words of the HMAC secret among those that the endpoint took, unless this is a repetition."""
     if outcome.replayed:
         return None

@@ -23,7 +23,7 @@ class SetFeesInput:
 
 @mutation("Sets the fees of this deployment. Proposals and revisions from now on carry them. For the operator.")
 async def set_fees(call: Call, given: SetFeesInput) -> SetFeesPayload:
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.SetFees(client_bps=given.client_basis_points, freelancer_bps=given.freelancer_basis_points)
     )
     return SetFeesPayload(fees=Fees.of(outcome.account.fees))

@@ -9,7 +9,7 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after_conflicts, optional
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.running import Call, Payload, contract_after, on_contract
@@ -56,7 +56,7 @@ class ImportMilestonesInput:
     )
 
 
-async def _answer(call: Call, outcome: Outcome) -> ImportMilestonesPayload:
+async def _answer(call: Call, outcome: ContractOutcome) -> ImportMilestonesPayload:
     contract = contract_after(outcome)
     found = [outcome.contract.milestone(milestone_id) for milestone_id in outcome.result["milestone_ids"].split()]
     milestones = [

@@ -9,8 +9,8 @@ import strawberry
 from escrow import ids
 from escrow.access import Scope
 from escrow.accounts import commands, tokens
-from escrow.accounts.running import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import AccountOutcome
 from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.accounts import Account
@@ -48,13 +48,14 @@ class CreateApiKeyInput:
 
 @mutation("Makes a key for a program. Its secret is in this answer and nowhere else. For owners and the operator.")
 async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPayload:
-    outcome = await call.run_account(
+    token = tokens.new()
+    outcome = await call.run(
         commands.CreateApiKey(
             account_id=given.account_id,
             key_id=ids.new(Kind.KEY),
             name=given.name,
             scopes=tuple(given.scopes),
-            token=tokens.new(),
+            token=token,
             member_id=given.member_id,
             contract_ids=tuple(given.contract_ids) if given.contract_ids is not None else None,
             expires_at=given.expires_at,
@@ -63,7 +64,7 @@ async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPa
     return CreateApiKeyPayload(
         account=Account.of_state(outcome.account),
         api_key=_key(outcome),
-        secret=outcome.token.text if outcome.token is not None else None,
+        secret=token.text if not outcome.replayed else None,
     )
 
 
@@ -74,11 +75,11 @@ class RevokeApiKeyInput:
 
 @mutation("Ends a key at once. For owners and the operator.")
 async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
-    outcome = await call.run_account(commands.RevokeApiKey(key_id=given.key_id))
+    outcome = await call.run(commands.RevokeApiKey(key_id=given.key_id))
     return ApiKeyPayload(account=Account.of_state(outcome.account), api_key=_key(outcome))
 
 
-def _key(outcome: Outcome) -> ApiKey:
+def _key(outcome: AccountOutcome) -> ApiKey:
     return ApiKey.of(outcome.account.keys[outcome.result["key_id"]])
 
 

@@ -7,8 +7,8 @@ import strawberry
 from escrow import ids
 from escrow.access import Role
 from escrow.accounts import commands
-from escrow.accounts.running import Outcome
 from escrow.ids import Kind
+from escrow.pipeline import AccountOutcome
 from schema.engine.fields import after
 from schema.mutations.running import Call, Payload, mutation
 from schema.types.accounts import Account
@@ -31,7 +31,7 @@ class AddMemberInput:
 
 @mutation("Lets a person act for an account. For its owners and the operator.")
 async def add_member(call: Call, given: AddMemberInput) -> MemberPayload:
-    outcome = await call.run_account(
+    outcome = await call.run(
         commands.AddMember(
             account_id=given.account_id,
             member_id=ids.new(Kind.MEMBER),
@@ -52,11 +52,11 @@ class RemoveMemberInput:
     "Ends a member's part in an account, and their keys. The last owner cannot be removed. For owners and the operator."
 )
 async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
-    outcome = await call.run_account(commands.RemoveMember(member_id=given.member_id))
+    outcome = await call.run(commands.RemoveMember(member_id=given.member_id))
     return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
 
 
-def _member(outcome: Outcome) -> Member:
+def _member(outcome: AccountOutcome) -> Member:
     return Member.of(outcome.account.members[outcome.result["member_id"]])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after_conflicts
 from schema.mutations.running import Call, Payload, contract_after, milestone_after
 from schema.types.contracts import Contract
@@ -16,7 +16,7 @@ class ContractPayload(Payload):
     contract: Contract | None = after_conflicts("The contract")
 
 
-async def contract_answer(_: Call, outcome: Outcome) -> ContractPayload:
+async def contract_answer(_: Call, outcome: ContractOutcome) -> ContractPayload:
     """The contract as the command left it."""
     return ContractPayload(contract=contract_after(outcome))
 
@@ -27,6 +27,6 @@ class MilestonePayload(Payload):
     milestone: Milestone | None = after_conflicts("The milestone")
 
 
-async def milestone_answer(_: Call, outcome: Outcome) -> MilestonePayload:
+async def milestone_answer(_: Call, outcome: ContractOutcome) -> MilestonePayload:
     """The contract and the milestone as the command left them."""
     return MilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))

@@ -7,7 +7,7 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.context import Info
 from schema.engine.fields import after, optional, resolved
 from schema.inputs import MoneyInput, raw_money_or_none
@@ -27,7 +27,7 @@ class RequestPayoutPayload(Payload):
         return await order_of(self.payment_order_id, info.context) if self.payment_order_id is not None else None
 
 
-async def _paid_out(_: Call, outcome: Outcome) -> RequestPayoutPayload:
+async def _paid_out(_: Call, outcome: ContractOutcome) -> RequestPayoutPayload:
     return RequestPayoutPayload(
         contract=contract_after(outcome), payment_order_id=strawberry.ID(outcome.result["order_id"])
     )

@@ -7,7 +7,7 @@ import strawberry
 from escrow import ids
 from escrow.agreement import commands
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after, optional
 from schema.inputs import MoneyInput, raw_money_or_none
 from schema.mutations.disputes import dispute_answer
@@ -25,7 +25,7 @@ class RefundRequestPayload(Payload):
     refund_request: RefundRequest | None = after("The refund request")
 
 
-async def _answer(call: Call, outcome: Outcome) -> RefundRequestPayload:
+async def _answer(call: Call, outcome: ContractOutcome) -> RefundRequestPayload:
     contract, identifier = outcome.contract, outcome.result["refund_id"]
     found = contract.refunds.get(identifier)
     shown = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from escrow.agreement import commands
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from escrow.states import ReversalOutcome
 from schema.engine.context import Info
 from schema.engine.fields import after, optional, resolved
@@ -24,7 +24,7 @@ class ResolveReversalPayload(Payload):
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
 
-async def _resolved(_: Call, outcome: Outcome) -> ResolveReversalPayload:
+async def _resolved(_: Call, outcome: ContractOutcome) -> ResolveReversalPayload:
     return ResolveReversalPayload(
         contract=contract_after(outcome), deposit_id=strawberry.ID(outcome.result["deposit_id"])
     )

@@ -9,15 +9,14 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
 import strawberry
 from strawberry.types.field import StrawberryField
 
 from escrow import pipeline
 from escrow.access import Actor, Scope
-from escrow.accounts import commands as account_commands
-from escrow.accounts import running as account_running
+from escrow.accounts.commands import AccountCommand
 from escrow.agreement.commands import PartyCommand
 from escrow.errors import DomainError, ErrorCode, InvalidInput
 from escrow.idempotency import Idempotency, idempotency
@@ -49,15 +48,13 @@ class Call:
     idempotency: Idempotency | None
     replayed: bool = False
 
-    async def run(self, command: PartyCommand) -> pipeline.Outcome:
-        """Carry out a command on a contract; refusals are raised."""
+    @overload
+    async def run(self, command: PartyCommand) -> pipeline.ContractOutcome: ...
+    @overload
+    async def run(self, command: AccountCommand) -> pipeline.AccountOutcome: ...
+    async def run(self, command: PartyCommand | AccountCommand) -> pipeline.ContractOutcome | pipeline.AccountOutcome:
+        """Carry out a command; refusals are raised."""
         outcome = await pipeline.run(command, by=self.actor, idempotency=self.idempotency)
-        self.replayed = outcome.replayed
-        return outcome
-
-    async def run_account(self, command: account_commands.AccountCommand) -> account_running.Outcome:
-        """Carry out a command on an account; refusals are raised."""
-        outcome = await account_running.run(command, by=self.actor, idempotency=self.idempotency)
         self.replayed = outcome.replayed
         return outcome
 
@@ -87,7 +84,7 @@ def mutation(description: str) -> Callable[[Callable[[Call, I], Awaitable[P]]], 
 
 
 def on_contract(
-    description: str, answer: Callable[[Call, pipeline.Outcome], Awaitable[P]]
+    description: str, answer: Callable[[Call, pipeline.ContractOutcome], Awaitable[P]]
 ) -> Callable[[Callable[[I], PartyCommand]], StrawberryField]:
     """A field of `Mutation` that carries out the command which the function makes of the input.
 
@@ -192,17 +189,17 @@ async def _current(given: object, context: Context) -> dict[str, Contract | Mile
     return {"contract": contract, "milestone": milestone}
 
 
-def contract_after(outcome: pipeline.Outcome) -> Contract:
+def contract_after(outcome: pipeline.ContractOutcome) -> Contract:
     """The contract as the command left it, with its plan: nothing is read again."""
     return Contract.of(outcome.contract, version=outcome.version, plan=outcome.contract.milestones)
 
 
-def milestone_after(outcome: pipeline.Outcome) -> Milestone | None:
+def milestone_after(outcome: pipeline.ContractOutcome) -> Milestone | None:
     """The milestone that the command was about, as it left it."""
     return milestone_held(outcome, outcome.result["milestone_id"])
 
 
-def milestone_held(outcome: pipeline.Outcome, milestone_id: str) -> Milestone | None:
+def milestone_held(outcome: pipeline.ContractOutcome, milestone_id: str) -> Milestone | None:
     """A milestone of the contract as the command left it; `None` for one of a former revision that nobody named."""
     found = outcome.contract.milestone(milestone_id)
     if found is None:

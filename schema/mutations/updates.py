@@ -6,7 +6,7 @@ import strawberry
 
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.fields import after, optional
 from schema.inputs import AttachmentInput
 from schema.mutations.running import Call, Payload, contract_after, on_contract
@@ -20,7 +20,7 @@ class PostUpdatePayload(Payload):
     update: Update | None = after("The update")
 
 
-async def _posted(_: Call, outcome: Outcome) -> PostUpdatePayload:
+async def _posted(_: Call, outcome: ContractOutcome) -> PostUpdatePayload:
     contract, number = outcome.contract, int(outcome.result["update_number"])
     made = contract.updates.get(str(number))
     return PostUpdatePayload(

@@ -8,7 +8,7 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import Attachment
 from escrow.ids import Kind
-from escrow.pipeline import Outcome
+from escrow.pipeline import ContractOutcome
 from schema.engine.context import Info
 from schema.engine.fields import after, optional, resolved
 from schema.inputs import AttachmentInput, MoneyInput, raw_money_or_none
@@ -27,7 +27,7 @@ class SubmitMilestonePayload(Payload):
     submission: Submission | None = after("The submission")
 
 
-async def _submitted(call: Call, outcome: Outcome) -> SubmitMilestonePayload:
+async def _submitted(call: Call, outcome: ContractOutcome) -> SubmitMilestonePayload:
     submission_id = outcome.result["submission_id"]
     made = outcome.contract.submissions.get(submission_id)
     return SubmitMilestonePayload(
@@ -77,7 +77,7 @@ class ApproveMilestonePayload(Payload):
         return await deposit_of(bonus_id, info.context) if bonus_id is not None else None
 
 
-async def _approved(_: Call, outcome: Outcome) -> ApproveMilestonePayload:
+async def _approved(_: Call, outcome: ContractOutcome) -> ApproveMilestonePayload:
     return ApproveMilestonePayload(contract=contract_after(outcome), milestone=milestone_after(outcome))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from api.app import create_app
-from escrow import ids
+from escrow import ids, pipeline
 from escrow.access import Actor, Scope
-from escrow.accounts import commands, running, tokens
+from escrow.accounts import commands, tokens
 from escrow.ids import Kind
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY, Deployment
@@ -109,7 +109,7 @@ class People:
         """Somebody with an account of their own and no contract."""
         account_id = ids.new(Kind.ACCOUNT)
         creation = commands.CreateAccount(account_id=account_id, name="A stranger", type=_individual())
-        await running.run(creation, by=self.deployment.operator)
+        await pipeline.run(creation, by=self.deployment.operator)
         stranger = Actor(self.deployment.client.kind, account_id)
         return await with_key(self.client.http, stranger, self.deployment.operator, **limits)
 
@@ -141,5 +141,5 @@ async def with_key(
         contract_ids=contract_ids,
         member_id=member_id,
     )
-    await running.run(command, by=operator)
+    await pipeline.run(command, by=operator)
     return Caller(http, token.text, account_id)

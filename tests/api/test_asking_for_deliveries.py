@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
 
-from escrow import database, ids
+from escrow import database, ids, pipeline
 from escrow.access import Role, Scope
-from escrow.accounts import commands, running
+from escrow.accounts import commands
 from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, advance_clock, make_endpoint
@@ -222,7 +222,7 @@ async def test_who_may_not_see_it_finds_nothing_and_who_may_not_ask_is_forbidden
         addition = commands.AddMember(
             account_id=owner.account_id or "", member_id=member_id, person=f"{role}@shop.test", name=role, role=role
         )
-        await running.run(addition, by=operator)
+        await pipeline.run(addition, by=operator)
         members[role] = await with_key(http, owner, operator, SCOPES, member_id=member_id)
     before = await rows()
     for other in (

@@ -10,10 +10,9 @@ import httpx
 import pytest
 from icalendar import Calendar
 
-from escrow import database, ids
+from escrow import database, ids, pipeline
 from escrow.access import Role, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import running
 from escrow.agreement import commands as c
 from escrow.ids import Kind
 from escrow.pipeline import run
@@ -152,13 +151,13 @@ async def test_it_shows_what_the_key_that_made_it_may_read_and_ends_with_the_mem
         account_id=people.client.account_id, member_id=ids.new(Kind.MEMBER), person="v@example.com", name="V",
         role=Role.VIEWER,
     )  # fmt: skip
-    await running.run(member, by=there.operator)
+    await pipeline.run(member, by=there.operator)
     viewer = await with_key(http, there.client, there.operator, member_id=member.member_id)
     their_own = await made(viewer)
     assert not await gone(http, chosen), "each member has an address of their own"
     (error,) = (await viewer.do("revokeCalendarToken", {"everybodys": True}, "revoked"))["userErrors"]
     assert error["code"] == "FORBIDDEN"
-    await running.run(account_commands.RemoveMember(member_id=member.member_id), by=there.operator)
+    await pipeline.run(account_commands.RemoveMember(member_id=member.member_id), by=there.operator)
     assert (await gone(http, their_own), await gone(http, chosen)) == (True, False)
     await people.client.done("revokeCalendarToken", {"everybodys": True}, "revoked")
     assert await gone(http, chosen)
@@ -168,7 +167,7 @@ async def test_a_disabled_account_keeps_its_dates_since_its_clocks_go_on(people:
     deal = await people.deployment.fund("10.00")
     path = await made(people.client)
     disable = account_commands.DisableAccount(account_id=people.client.account_id)
-    await running.run(disable, by=people.deployment.operator)
+    await pipeline.run(disable, by=people.deployment.operator)
     assert set(await events(people.client, path)) == {f"{deal.milestone()}.due@earnest"}
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from escrow import database
+from escrow import database, pipeline
 from escrow.access import Role, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import running
 from escrow.agreement import commands as c
 from escrow.ids import Kind, new
 from escrow.pipeline import run
@@ -119,7 +118,7 @@ async def test_names_are_for_those_who_see_the_thing_and_may_write(people: Peopl
         name="V",
         role=Role.VIEWER,
     )
-    await running.run(member, by=there.operator)
+    await pipeline.run(member, by=there.operator)
     viewer = await with_key(people.client.http, there.client, there.operator, member_id=member.member_id)
     reader = await with_key(people.client.http, there.client, there.operator, (Scope.CONTRACTS_READ,))
     elsewhere = await with_key(

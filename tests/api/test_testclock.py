@@ -198,7 +198,7 @@ async def test_a_contract_that_fails_is_passed_by(sandbox: People, monkeypatch: 
     ill, well = await several(sandbox.deployment, 2)
     run = pipeline.run
 
-    async def failing(command: Any, **options: Any) -> pipeline.Outcome:
+    async def failing(command: Any, **options: Any) -> Any:
         if isinstance(command, ApplyDeadlines) and command.contract_id == ill.id:
             raise ZeroDivisionError
         return await run(command, **options)

@@ -10,9 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jsonschema import Draft202012Validator
 
-from escrow import database, ids, log
+from escrow import database, ids, log, pipeline
 from escrow.access import Scope
-from escrow.accounts import running
 from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.state.endpoints import Algorithm
 from tests.api.client import People, with_key
@@ -104,13 +103,13 @@ async def test_after_a_rotation_both_keys_are_published_until_the_overlap_is_ove
     made = await make_endpoint(people.deployment.client, algorithms=(Algorithm.ED25519,))
     (before,) = (await keys(people))["keys"]
     sealed = tuple(one.sealed for one in secrets.make(tuple(Algorithm), endpoint_id=made.id))
-    await running.run(commands.RotateSecret(endpoint_id=made.id, secrets=sealed), by=people.deployment.client)
+    await pipeline.run(commands.RotateSecret(endpoint_id=made.id, secrets=sealed), by=people.deployment.client)
     now, former = (await keys(people))["keys"]
     assert (now["expiresAt"], former["publicKey"]) == (None, before["publicKey"])
     assert former["expiresAt"].endswith("Z")
     await database.execute("UPDATE endpoint_secrets SET expires_at = now() WHERE expires_at IS NOT NULL")
     assert (await keys(people))["keys"] == [now]
-    await running.run(commands.DeleteEndpoint(endpoint_id=made.id), by=people.deployment.client)
+    await pipeline.run(commands.DeleteEndpoint(endpoint_id=made.id), by=people.deployment.client)
     assert (await keys(people))["keys"] == []
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from escrow import database
+from escrow import database, pipeline
 from escrow.access import Role, Scope
-from escrow.accounts import commands, running
+from escrow.accounts import commands
 from escrow.ids import Kind, new
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 
@@ -165,7 +165,7 @@ async def test_only_owners_with_the_scope_and_the_operator_manage_endpoints(owne
     member = commands.AddMember(
         account_id=owner.account_id, member_id=manager_id, person="mo@shop.example", name="Mo", role=Role.MANAGER
     )
-    await running.run(member, by=people.deployment.operator)
+    await pipeline.run(member, by=people.deployment.operator)
     manager = await with_key(
         people.client.http,
         people.deployment.client,

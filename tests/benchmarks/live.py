@@ -23,9 +23,9 @@ from typing import Final, cast
 import orjson
 
 from api.live.open_streams import PER_KEY_MAX
-from escrow import bell, database, ids
+from escrow import bell, database, ids, pipeline
 from escrow.access import Actor, Scope
-from escrow.accounts import commands, running, tokens
+from escrow.accounts import commands, tokens
 from escrow.ids import Kind
 from tests.earnest.running import clean_environment, free_port
 from tests.engines import TestServer
@@ -192,7 +192,7 @@ async def _key(whose: Actor, operator: Actor) -> str:
         scopes=(Scope.CONTRACTS_READ,),
         token=token,
     )
-    await running.run(creation, by=operator)
+    await pipeline.run(creation, by=operator)
     return token.text
 
 

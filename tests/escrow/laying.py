@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from escrow import ids, log
+from escrow import ids, log, pipeline
 from escrow.access import AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
-from escrow.accounts import running
 from escrow.agreement.state import Fees
 from escrow.store import write
 from escrow.store.read import Loaded
@@ -22,7 +21,7 @@ FEES = Fees(client_bps=333, freelancer_bps=1000)
 async def make_accounts() -> None:
     """The operator, a mediator and the two parties of the stage."""
     founder = Actor(ActorKind.OPERATOR)
-    await running.run(account_commands.CreateOperator(account_id=OPERATOR_ID, name="Earnest"), by=founder)
+    await pipeline.run(account_commands.CreateOperator(account_id=OPERATOR_ID, name="Earnest"), by=founder)
     operator = Actor(ActorKind.OPERATOR, OPERATOR_ID, scopes=frozenset(Scope))
     for account_id, kind in (
         (CLIENT_ID, AccountType.COMPANY),
@@ -30,10 +29,10 @@ async def make_accounts() -> None:
         (MEDIATOR_ID, AccountType.INDIVIDUAL),
     ):
         creation = account_commands.CreateAccount(account_id=account_id, name="Somebody", type=kind)
-        await running.run(creation, by=operator)
-    await running.run(account_commands.AppointMediator(account_id=MEDIATOR_ID), by=operator)
+        await pipeline.run(creation, by=operator)
+    await pipeline.run(account_commands.AppointMediator(account_id=MEDIATOR_ID), by=operator)
     fees = account_commands.SetFees(client_bps=FEES.client_bps, freelancer_bps=FEES.freelancer_bps)
-    await running.run(fees, by=operator)
+    await pipeline.run(fees, by=operator)
 
 
 def begin(now: datetime, *, ago: timedelta = timedelta(0)) -> Story:
@@ -45,7 +44,7 @@ async def lay_down(story: Story) -> None:
     """Writes all that was recorded of a story as if it had happened in this database."""
     sealed = log.seal(story.id, version=0, last_hash=None, recorded=story.log)
     nothing = Loaded(
-        contract=None,
+        state=None,
         version=0,
         last_hash=None,
         last_event_at=None,

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from escrow import database, ids, log
+from escrow import database, ids, log, pipeline
 from escrow.access import Role, Scope
 from escrow.accounts import commands as accounts
-from escrow.accounts import running, tokens
+from escrow.accounts import tokens
 from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.audit.contracts import TABLES
@@ -93,7 +93,7 @@ async def _people(there: Deployment, deal: Deal) -> None:
     member = accounts.AddMember(
         account_id=account_id, member_id=ids.new(Kind.MEMBER), person="a@b.example", name="Ana", role=Role.MEMBER
     )
-    await running.run(member, by=there.operator)
+    await pipeline.run(member, by=there.operator)
     key = accounts.CreateApiKey(
         account_id=account_id,
         key_id=ids.new(Kind.KEY),
@@ -103,7 +103,7 @@ async def _people(there: Deployment, deal: Deal) -> None:
         member_id=member.member_id,
         contract_ids=(deal.id,),
     )
-    await running.run(key, by=there.freelancer)
+    await pipeline.run(key, by=there.freelancer)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))

@@ -16,7 +16,7 @@ from escrow.erasure import erase
 from escrow.errors import DomainError
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.pipeline import Outcome, run
+from escrow.pipeline import ContractOutcome, run
 from tests.factories import Deal, Deployment, advance_clock, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -74,7 +74,7 @@ class Dice:
         return chance.choice(options)
 
 
-async def attempt(command: c.Command, by: Actor) -> Outcome | DomainError:
+async def attempt(command: c.Command, by: Actor) -> ContractOutcome | DomainError:
     try:
         return await run(command, by=by)
     except DomainError as refusal:
@@ -86,7 +86,7 @@ async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int) ->
     there = await Deployment.make()
     begin = there.activate if seed % 4 else there.propose
     dice = Dice(there, await begin("250.00", "500.00", "100.00"), seed)
-    outcomes: list[Outcome | DomainError] = []
+    outcomes: list[ContractOutcome | DomainError] = []
     for number in range(STEPS):
         given = await dice.commands()
         outcomes += await asyncio.gather(*(attempt(command, by) for command, by in given))
@@ -94,7 +94,7 @@ async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int) ->
             await advance_clock(hours=dice.chance.choice((1, 71, 73, 14 * 24)))
         if number % 7 == 0:
             await log.sequence(limit=dice.chance.randint(1, 20))
-    assert any(isinstance(one, Outcome) for one in outcomes)
+    assert any(isinstance(one, ContractOutcome) for one in outcomes)
     assert [str(difference) async for difference in audit()] == []
     if (
         await database.fetch_value("SELECT count(*) FROM payment_orders WHERE state = 'STARTED' AND kind = 'DEPOSIT'")

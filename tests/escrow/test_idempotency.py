@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import asyncpg
 import pytest
 
+import escrow
 from escrow import database, ids
 from escrow.access import CLOCK, Role, Scope
 from escrow.agreement import commands as c
 from escrow.errors import Forbidden, IdempotencyKeyReused, InvalidInput, NotFound
-from escrow.idempotency import idempotency
+from escrow.idempotency import idempotency, retry_on_conflict
 from escrow.ids import Kind
 from escrow.pipeline import run
 from escrow.states import MilestoneState
@@ -133,3 +136,33 @@ async def test_a_limited_key_that_repeats_a_proposal_is_forbidden_to_propose() -
         limited = replace(there.client, contract_ids=frozenset({contract_id}))
         refusal = await refused(there.proposal(), limited, Forbidden, key=key)
         assert "ctr_" not in refusal.message
+
+
+async def test_what_conflicts_is_read_and_decided_again_and_any_other_fault_is_raised() -> None:
+    faults = ["idempotency_keys_pkey", "a_name", "idempotency_keys_pkey"]
+
+    @retry_on_conflict("a_name")
+    async def attempt(left: list[str]) -> int:
+        if left:
+            error = asyncpg.UniqueViolationError("taken")
+            error.constraint_name = left.pop()
+            raise error
+        return 1
+
+    assert await attempt(faults) == 1
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await attempt(["contracts_pkey"])
+
+
+def test_keys_are_read_and_stored_by_the_statements_of_one_module() -> None:
+    root = Path(escrow.__file__).parents[1]
+    sources = [
+        path for room in ("escrow", "webhooks", "schema", "api", "workers") for path in (root / room).rglob("*.py")
+    ]
+    said = {
+        path.name
+        for path in sources
+        if "migrations" not in path.parts and "models" not in path.parts
+        if any(f"{word} idempotency_keys" in path.read_text() for word in ("INTO", "JOIN", "FROM"))
+    }
+    assert said == {"idempotency.py"}

@@ -41,7 +41,7 @@ async def real() -> tuple[Deal, Contract, list[Transfer]]:
     funded = list((await deal.approve()).recorded)
     released = ledger.transfers(deal.id, funded)
     confirmed = (await deal.confirm(await deal.fund(2))).recorded
-    contract = (await load(Subject(contract_id=deal.id))).contract
+    contract = (await load(Subject(contract_id=deal.id))).state
     assert contract is not None
     first = [leg(IN, f"escrow:{deal.milestone()}", 25_000), leg(IN, f"fee:{deal.milestone()}", 625)]
     return deal, contract, [*first, *released, *ledger.transfers(deal.id, confirmed)]

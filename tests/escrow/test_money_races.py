@@ -23,7 +23,7 @@ from escrow.agreement.state import Contract
 from escrow.agreement.step import step
 from escrow.audit import audit
 from escrow.errors import DomainError
-from escrow.pipeline import Outcome, run
+from escrow.pipeline import ContractOutcome, run
 from escrow.states import ReversalOutcome
 from escrow.store import write as store_write
 from tests.escrow.agreement.acts import deposit, fund_all, reverse
@@ -236,8 +236,8 @@ async def race(one: Asked, other: Asked) -> tuple[str | None, str | None]:
     return (codes[0], codes[1]) if pair[0] is one else (codes[1], codes[0])
 
 
-def code_of(outcome: Outcome | BaseException) -> str | None:
-    if isinstance(outcome, Outcome):
+def code_of(outcome: ContractOutcome | BaseException) -> str | None:
+    if isinstance(outcome, ContractOutcome):
         return None
     if isinstance(outcome, DomainError):
         return outcome.code.value

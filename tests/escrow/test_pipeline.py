@@ -1,4 +1,4 @@
-"""`commands.run` on a real database: what it costs, what it stores, and what it leaves alone."""
+"""`pipeline.run` on a real database: what it costs, what it stores, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_the_answer_is_what_the_next_command_loads(case: Case) -> None:
     command, by = await case.prepare(await Deployment.make())
     outcome = await run(command, by=by)
     after = outcome.contract
-    loaded = (await load(Subject(contract_id=after.id))).contract
+    loaded = (await load(Subject(contract_id=after.id))).state
     assert loaded is not None
     assert loaded.milestones == after.milestones
     assert loaded.deposits == {
@@ -89,12 +89,12 @@ async def test_named_objects_are_loaded_although_they_are_closed() -> None:
         Subject(order_id=order_id, deposit_id=deposit_id),
         Subject(milestone_id=deal.milestone(2), order_id=order_id, deposit_id=deposit_id),
     ):
-        contract = (await load(subject)).contract
+        contract = (await load(subject)).state
         assert contract is not None
         assert (contract.id, set(contract.deposits), set(contract.orders)) == (deal.id, {deposit_id}, {order_id})
     revised = await there.propose("1.00")
     await run(c.Revise(contract_id=revised.id, terms=c.Terms(), plan=(draft(),)), by=there.freelancer)
-    former = (await load(Subject(milestone_id=revised.milestone()))).contract
+    former = (await load(Subject(milestone_id=revised.milestone()))).state
     assert former is not None
     assert set(former.former) == {revised.milestone()}
 

@@ -17,7 +17,7 @@ from escrow.agreement.deadlines import deadlines
 from escrow.errors import Forbidden, InvalidState, NotFound
 from escrow.ids import Kind
 from escrow.log import UnknownEvent
-from escrow.pipeline import Outcome, run
+from escrow.pipeline import ContractOutcome, run
 from escrow.previews import Fees, preview
 from escrow.store import read
 from escrow.store.read import Loaded
@@ -87,7 +87,7 @@ async def _transfers(contract_id: str, before: dict[str, list[object]]) -> list[
     return [(row["debit"], row["credit"], row["amount_minor"], row["currency"]) for row in new]
 
 
-async def _object_states(outcome: Outcome, before: dict[str, list[object]]) -> dict[str, str]:
+async def _object_states(outcome: ContractOutcome, before: dict[str, list[object]]) -> dict[str, str]:
     """The states of deposits, requests and disputes that were made or changed."""
     found: dict[str, str] = {}
     for table in ("deposits", "refund_requests", "disputes", "change_requests"):

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from escrow import database, ids, log
-from escrow import pipeline as commands_module
+from escrow import database, ids, log, pipeline
 from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, VersionConflict
 from escrow.idempotency import idempotency
 from escrow.ids import Kind
-from escrow.pipeline import Outcome, run
+from escrow.pipeline import ContractOutcome, run
 from escrow.store import read
 from escrow.store import write as store_write
+from escrow.store.stream import CONTRACTS
 from tests.factories import Deal, Deployment, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -26,12 +27,12 @@ pytestmark = pytest.mark.usefixtures("database")
 ROUNDS = range(6)
 
 
-async def both(*commands: Coroutine[Any, Any, Outcome]) -> list[Outcome | DomainError]:
+async def both(*commands: Coroutine[Any, Any, ContractOutcome]) -> list[ContractOutcome | DomainError]:
     """What came of commands that ran at once, in a random order of starting; nothing but outcomes and refusals."""
     order = random.sample(range(len(commands)), len(commands))
     found = await asyncio.gather(*(commands[place] for place in order), return_exceptions=True)
     outcomes = dict(zip(order, found, strict=True))
-    assert all(isinstance(one, Outcome | DomainError) for one in found), found
+    assert all(isinstance(one, ContractOutcome | DomainError) for one in found), found
     return [outcomes[place] for place in range(len(commands))]  # type: ignore[misc]
 
 
@@ -48,7 +49,7 @@ async def test_approving_twice_releases_once(round_: int) -> None:
     there = await Deployment.make()
     deal = await there.fund("250.00")
     outcomes = await both(*(deal.approve() for _ in range(4)))
-    assert all(isinstance(one, Outcome) for one in outcomes)
+    assert all(isinstance(one, ContractOutcome) for one in outcomes)
     assert (await deal.types()).count("milestone.released") == 1
     paid = "SELECT sum(amount_minor) FROM transfers WHERE debit = $1"
     assert await database.fetch_value(paid, f"escrow:{deal.milestone()}") == 25_000
@@ -61,7 +62,7 @@ async def test_approval_and_a_request_for_changes_both_find_their_order(round_: 
     deal = await there.fund("250.00")
     await deal.submit()
     approved, changes = await both(deal.approve(), deal.request_changes())
-    assert isinstance(approved, Outcome)  # also after a request for changes
+    assert isinstance(approved, ContractOutcome)  # also after a request for changes
     assert await deal.states() == ["RELEASED"]
     types = await deal.types()
     if isinstance(changes, DomainError):
@@ -78,14 +79,14 @@ async def test_what_is_funded_is_what_was_agreed_when_it_was(round_: int) -> Non
     deal = await there.activate("250.00")
     edit = c.EditMilestone(milestone_id=deal.milestone(), amount=usd("100.00"))
     funded, edited = await both(_fund(deal), run(edit, by=there.client))
-    assert isinstance(funded, Outcome)
+    assert isinstance(funded, ContractOutcome)
     charged = 25_625 if isinstance(edited, DomainError) else 10_250
-    assert isinstance(edited, Outcome | MilestoneLocked)
+    assert isinstance(edited, ContractOutcome | MilestoneLocked)
     assert await database.fetch_value("SELECT charge_minor FROM deposits") == charged
     await assert_sound()
 
 
-async def _fund(deal: Deal) -> Outcome:
+async def _fund(deal: Deal) -> ContractOutcome:
     command = c.Fund(milestone_id=deal.milestone(), deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER))
     return await run(command, by=deal.client)
 
@@ -96,7 +97,7 @@ async def test_nobody_accepts_terms_that_were_just_replaced(round_: int) -> None
     deal = await there.propose("250.00")
     revise = c.Revise(contract_id=deal.id, terms=c.Terms(title="Other"), plan=(draft(),))
     accepted, revised = await both(deal.accept(), run(revise, by=there.freelancer))
-    assert isinstance(accepted, Outcome) is not isinstance(revised, Outcome)
+    assert isinstance(accepted, ContractOutcome) is not isinstance(revised, ContractOutcome)
     if isinstance(accepted, DomainError):
         assert isinstance(accepted, VersionConflict | DomainError)
         assert "contract.accepted" not in await deal.types()
@@ -113,7 +114,7 @@ async def test_a_confirmation_and_a_cancellation_leave_no_money_without_an_owner
     deposit_id = await deal.fund()
     cancel = c.CancelFunding(milestone_id=deal.milestone())
     confirmed, cancelled = await both(deal.confirm(deposit_id), run(cancel, by=there.client))
-    assert isinstance(confirmed, Outcome)
+    assert isinstance(confirmed, ContractOutcome)
     if isinstance(cancelled, DomainError):
         assert await deal.states() == ["ACTIVE"]
     else:
@@ -127,7 +128,7 @@ async def test_one_confirmation_that_comes_twenty_times_books_once() -> None:
     deal = await there.activate("250.00")
     deposit_id = await deal.fund()
     outcomes = await both(*(deal.confirm(deposit_id) for _ in range(20)))
-    assert sum(len(one.recorded) for one in outcomes if isinstance(one, Outcome)) == 3
+    assert sum(len(one.recorded) for one in outcomes if isinstance(one, ContractOutcome)) == 3
     await assert_sound()
 
 
@@ -145,11 +146,11 @@ async def test_fifty_commands_at_once_on_one_contract_equal_some_serial_order() 
         return c.AddMilestone(contract_id=deal.id, milestone=draft(str(number), "1.00"), position=1)
 
     outcomes = await both(*(run(command(number), by=there.client) for number in range(50)))
-    assert all(isinstance(one, Outcome) for one in outcomes)
+    assert all(isinstance(one, ContractOutcome) for one in outcomes)
     written = sorted(
         (event.sequence, event.previous_hash, event.hash)
         for one in outcomes
-        if isinstance(one, Outcome)
+        if isinstance(one, ContractOutcome)
         for event in one.recorded
     )
     assert [sequence for sequence, _, _ in written] == list(range(written[0][0], written[0][0] + len(written)))
@@ -173,7 +174,7 @@ async def test_one_key_from_twenty_tasks_runs_once() -> None:
     there = await Deployment.make()
     key = idempotency("new", operation="proposeContract", given={})
     outcomes = await both(*(run(there.proposal(), by=there.client, idempotency=key) for _ in range(20)))
-    results = [one for one in outcomes if isinstance(one, Outcome)]
+    results = [one for one in outcomes if isinstance(one, ContractOutcome)]
     assert len(results) == 20
     assert sorted(one.replayed for one in results) == [False] + [True] * 19
     assert len({one.contract.id for one in results}) == 1
@@ -182,7 +183,7 @@ async def test_one_key_from_twenty_tasks_runs_once() -> None:
     key = idempotency("approve", operation="approveMilestone", given={})
     approve = c.Approve(milestone_id=deal.milestone())
     outcomes = await both(*(run(approve, by=there.client, idempotency=key) for _ in range(20)))
-    assert sorted(one.replayed for one in outcomes if isinstance(one, Outcome)) == [False] + [True] * 19
+    assert sorted(one.replayed for one in outcomes if isinstance(one, ContractOutcome)) == [False] + [True] * 19
     await assert_sound()
 
 
@@ -200,8 +201,8 @@ async def test_one_key_with_two_inputs_at_once_runs_one_and_refuses_the_other() 
                 for deal in (first, second)
             )
         )
-        assert sorted(type(one).__name__ for one in outcomes) == ["IdempotencyKeyReused", "Outcome"]
-        moved = next(one for one in outcomes if isinstance(one, Outcome))
+        assert sorted(type(one).__name__ for one in outcomes) == ["ContractOutcome", "IdempotencyKeyReused"]
+        moved = next(one for one in outcomes if isinstance(one, ContractOutcome))
         other = second if moved.contract.id == first.id else first
         await run(c.MoveMilestone(milestone_id=other.milestone(1), position=1 + (number + 1) % 2), by=there.client)
     await assert_sound()
@@ -281,14 +282,14 @@ async def test_a_command_that_keeps_losing_takes_the_lock(monkeypatch: pytest.Mo
         await run(c.MoveMilestone(milestone_id=deal.milestone(1), position=2), by=there.client)
     assert len(locked) == 1
     assert [statements[-1], statements[-5]] == ["COMMIT;", "BEGIN;"]
-    assert sum(statement.startswith("WITH contract AS") for statement in statements) == commands_module.RACES_MAX + 1
+    assert sum(statement.startswith("WITH contract AS") for statement in statements) == CONTRACTS.races_max + 1
     monkeypatch.undo()
     assert await deal.states() == ["PLANNED", "PLANNED"]
     await assert_sound()
 
 
 async def test_refused_and_replayed_commands_work_under_the_lock_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands_module, "RACES_MAX", 0)
+    monkeypatch.setattr(pipeline, "CONTRACTS", replace(CONTRACTS, races_max=0))
     there = await Deployment.make()
     deal = await there.fund("250.00")
     with pytest.raises(InvalidState):
@@ -296,8 +297,8 @@ async def test_refused_and_replayed_commands_work_under_the_lock_too(monkeypatch
     key = idempotency("approve", operation="approveMilestone", given={})
     approve = c.Approve(milestone_id=deal.milestone())
     outcomes = await both(*(run(approve, by=there.client, idempotency=key) for _ in range(10)))
-    assert sorted(one.replayed for one in outcomes if isinstance(one, Outcome)) == [False] + [True] * 9
+    assert sorted(one.replayed for one in outcomes if isinstance(one, ContractOutcome)) == [False] + [True] * 9
     key = idempotency("new", operation="proposeContract", given={})
     outcomes = await both(*(run(there.proposal(), by=there.client, idempotency=key) for _ in range(10)))
-    assert sorted(one.replayed for one in outcomes if isinstance(one, Outcome)) == [False] + [True] * 9
+    assert sorted(one.replayed for one in outcomes if isinstance(one, ContractOutcome)) == [False] + [True] * 9
     await assert_sound()

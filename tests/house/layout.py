@@ -86,6 +86,8 @@ SHARED: Final[Mapping[str, str]] = {
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
     "store": "the one read and the one write of a command",
+    "stream": "how commands on one kind of stream are carried out",
+    "idempotency": "repeating a command safely",
 }
 """Names that occur twice beside the nouns, and the one thing that each stands for."""
 

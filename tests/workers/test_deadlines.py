@@ -197,7 +197,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, contract_id: str, error: Exception) 
     """One contract fails for a reason of ours."""
     run = pipeline.run
 
-    async def failing(command: Any, **options: Any) -> pipeline.Outcome:
+    async def failing(command: Any, **options: Any) -> Any:
         if isinstance(command, ApplyDeadlines) and command.contract_id == contract_id:
             raise error
         return await run(command, **options)

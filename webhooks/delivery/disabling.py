@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 
+from escrow import pipeline
 from escrow.access import SYSTEM
-from escrow.accounts import running
 from escrow.accounts.commands.endpoints import DisableEndpoint
 from escrow.accounts.state.endpoints import DisabledReason
 from escrow.errors import DomainError
@@ -22,7 +22,7 @@ async def disable(endpoint_id: str, version: int, *, is_gone: bool) -> None:
     reason = DisabledReason.GONE if is_gone else DisabledReason.FAILING
     command = DisableEndpoint(endpoint_id=endpoint_id, reason=reason, expected_version=version)
     try:
-        await running.run(command, by=SYSTEM)
+        await pipeline.run(command, by=SYSTEM)
     except DomainError as refusal:
         _log.info("endpoint not disabled", extra={"endpoint": endpoint_id, "refusal": refusal.message})
     else:

@@ -5,21 +5,18 @@ With an idempotency key a repetition answers with what the first one made. How i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Final
 
-from escrow import bell, database, ids
+from escrow import bell, ids
 from escrow.access import Actor, Role, Scope
 from escrow.accounts.queries import endpoints
 from escrow.accounts.queries.endpoints import EndpointView
 from escrow.accounts.rules import is_operator
-from escrow.agreement.authorisation import missing_scope
+from escrow.agreement.authorisation import missing_role, missing_scope
 from escrow.bell import Topic
-from escrow.errors import Forbidden, InvalidInput, NotFound, quoted
-from escrow.idempotency import Idempotency, stored
-from escrow.idempotency import replay as repeated
+from escrow.errors import InvalidInput, NotFound, quoted
+from escrow.idempotency import Idempotency, once
 from webhooks.events import examples
 from webhooks.owner import queries
 from webhooks.owner import replays as mechanics
@@ -104,11 +101,7 @@ def _permit(by: Actor) -> None:
     """Whoever sees it may ask, from the role of a manager upwards and with the scope; the operator always."""
     if is_operator(by):
         return
-    if not by.role.includes(Role.MANAGER):
-        raise Forbidden(
-            f"This needs the role {Role.MANAGER}; yours is {by.role}.", details={"role": Role.MANAGER.value}
-        )
-    if (missing := missing_scope(by, Scope.WEBHOOKS_MANAGE)) is not None:
+    if missing := missing_role(by, Role.MANAGER) or missing_scope(by, Scope.WEBHOOKS_MANAGE):
         raise missing
 
 
@@ -123,27 +116,8 @@ async def _delivery(
 async def _once(
     make: Callable[[], Awaitable[Result]], *, by: Actor, idempotency: Idempotency | None
 ) -> tuple[Result, bool]:
-    """What `make` made, now or under the same key before, and whether it was before."""
-    if idempotency is None:
-        return await make(), False
-    async with database.transaction():
-        # Of two at once the second waits here until the first is done.
-        is_first = await database.fetch_value(_TAKE, by.account_id, idempotency.key, idempotency.input_sha256)
-        if is_first is None:
-            row = await database.fetch_row(_STORED, by.account_id, idempotency.key)
-            known = repeated(idempotency, stored(row["input_sha256"], row["result"]) if row is not None else None)
-            if known is None:
-                raise RuntimeError("an idempotency key was forgotten while it was read")
-            return known, True
-        result = await make()
-        await database.execute(_KEEP, by.account_id, idempotency.key, json.dumps(dict(result)))
-    await bell.ring(Topic.DELIVERIES)  # the one within the transaction came before anybody could see what it is about
-    return result, False
-
-
-_TAKE: Final = """
-INSERT INTO idempotency_keys (account_id, key, input_sha256, result) VALUES ($1, $2, $3, '{}')
-ON CONFLICT DO NOTHING RETURNING true
-"""
-_STORED: Final = "SELECT input_sha256, result FROM idempotency_keys WHERE account_id = $1 AND key = $2"
-_KEEP: Final = "UPDATE idempotency_keys SET result = $3::jsonb WHERE account_id = $1 AND key = $2"
+    result, is_repetition = await once(make, by=by, idempotency=idempotency)
+    if idempotency is not None and not is_repetition:
+        # The ring within the transaction came before anybody could see what it is about.
+        await bell.ring(Topic.DELIVERIES)
+    return result, is_repetition

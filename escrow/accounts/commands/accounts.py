@@ -30,6 +30,10 @@ class CreateAccount(AccountCommand):
     type: AccountType
     owner: MemberDraft | None = None
 
+    def result(self, account_id: str) -> dict[str, str]:
+        owner = {"member_id": self.owner.member_id} if self.owner is not None else {}
+        return {"account_id": account_id} | owner
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisableAccount(AccountCommand):

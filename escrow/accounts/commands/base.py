@@ -13,3 +13,12 @@ class AccountCommand:
     """Something that may change one account. The table of rules has a row for its `action`."""
 
     action: ClassVar[AccountAction]
+    about: ClassVar[str | None] = None
+    """The field with the id of the member, key or endpoint that it makes or changes."""
+    needs_keys: ClassVar[bool] = False
+    """Whether deciding needs the account's keys."""
+
+    def result(self, account_id: str) -> dict[str, str]:
+        """The ids of what it makes or names, by name; stored with an idempotency key."""
+        named = {self.about: getattr(self, self.about)} if self.about is not None else {}
+        return {"account_id": account_id} | named

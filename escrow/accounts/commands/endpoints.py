@@ -34,6 +34,7 @@ class Limit:
 class EndpointCommand(AccountCommand):
     """Something that may change one webhook endpoint of an account."""
 
+    about: ClassVar = "endpoint_id"
     endpoint_id: str
 
 

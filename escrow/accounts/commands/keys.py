@@ -20,6 +20,8 @@ class CreateApiKey(AccountCommand):
     """
 
     action: ClassVar = AccountAction.CREATE_API_KEY
+    about: ClassVar = "key_id"
+    needs_keys: ClassVar = True
     account_id: str
     key_id: str
     name: str
@@ -35,4 +37,6 @@ class RevokeApiKey(AccountCommand):
     """Ends a key; one that has ended already stays so."""
 
     action: ClassVar = AccountAction.REVOKE_API_KEY
+    about: ClassVar = "key_id"
+    needs_keys: ClassVar = True
     key_id: str

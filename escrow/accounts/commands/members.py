@@ -24,6 +24,7 @@ class AddMember(AccountCommand):
     """Lets a person act for an account."""
 
     action: ClassVar = AccountAction.ADD_MEMBER
+    about: ClassVar = "member_id"
     account_id: str
     member_id: str
     person: str
@@ -36,4 +37,6 @@ class RemoveMember(AccountCommand):
     """Takes that back, and ends the member's keys; a member who is gone already stays so."""
 
     action: ClassVar = AccountAction.REMOVE_MEMBER
+    about: ClassVar = "member_id"
+    needs_keys: ClassVar = True
     member_id: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.agreement.commands.milestones import MilestoneDraft
 from escrow.money import RawMoney
 from escrow.rules import Action
@@ -65,10 +65,15 @@ class FileChangeRequest(PartyCommand):
 
     action: ClassVar = Action.FILE_CHANGE_REQUEST
     contract_id: str
-    change_request_id: str
+    change_request_id: Made
     changes: tuple[RequestedChange, ...]
     message: str
     expected_version: int | None = None
+
+    @property
+    def milestone_ids(self) -> tuple[str, ...]:
+        """The milestones that the operations are about."""
+        return tuple(change.milestone_id for change in self.changes if not isinstance(change, AddChange))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

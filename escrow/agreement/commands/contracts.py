@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.agreement.commands.milestones import MilestoneDraft
 from escrow.agreement.state import DepositTerm
 from escrow.money import RawMoney
@@ -34,7 +34,7 @@ class Propose(PartyCommand):
     """Puts the first revision of a new contract on the table."""
 
     action: ClassVar = Action.PROPOSE
-    contract_id: str
+    contract_id: Made
     client_id: str
     freelancer_id: str
     terms: Terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand, Report
+from escrow.agreement.commands.base import Made, PartyCommand, Report
 from escrow.money import Money
 from escrow.rules import Action
 
@@ -16,8 +16,8 @@ class Fund(PartyCommand):
 
     action: ClassVar = Action.FUND
     milestone_id: str
-    deposit_id: str
-    order_id: str
+    deposit_id: Made
+    order_id: Made
     payment_token: str | None = None
     revision: int | None = None
 
@@ -28,8 +28,8 @@ class FundContract(PartyCommand):
 
     action: ClassVar = Action.FUND_CONTRACT
     contract_id: str
-    deposit_id: str
-    order_id: str
+    deposit_id: Made
+    order_id: Made
     payment_token: str | None = None
     revision: int | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.agreement.state import Attachment
 from escrow.money import RawMoney
 from escrow.rules import Action
@@ -17,7 +17,7 @@ class OpenDispute(PartyCommand):
 
     action: ClassVar = Action.OPEN_DISPUTE
     milestone_id: str
-    dispute_id: str
+    dispute_id: Made
     claim: RawMoney
     reason: str
 

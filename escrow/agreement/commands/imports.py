@@ -7,6 +7,7 @@ from datetime import date
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.state import Contract
 from escrow.money import RawMoney
 from escrow.rules import Action
 
@@ -40,3 +41,7 @@ class ImportMilestones(PartyCommand):
     rows: tuple[ImportRow, ...]
     message: str | None = None
     expected_version: int | None = None
+
+    def result(self, after: Contract) -> dict[str, str]:
+        milestone_ids = " ".join(row.milestone_id for row in self.rows)
+        return PartyCommand.result(self, after) | {"milestone_ids": milestone_ids}

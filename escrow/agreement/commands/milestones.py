@@ -7,6 +7,7 @@ from datetime import date
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.state import Contract
 from escrow.money import RawMoney
 from escrow.rules import Action
 
@@ -21,6 +22,9 @@ class AddMilestone(PartyCommand):
     position: int | None = None
     message: str | None = None
     expected_version: int | None = None
+
+    def result(self, after: Contract) -> dict[str, str]:
+        return PartyCommand.result(self, after) | {"milestone_id": self.milestone.id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

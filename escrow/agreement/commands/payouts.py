@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.money import RawMoney
 from escrow.rules import Action
 
@@ -16,7 +16,7 @@ class RequestPayout(PartyCommand):
 
     action: ClassVar = Action.REQUEST_PAYOUT
     contract_id: str
-    order_id: str
+    order_id: Made
     amount: RawMoney | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.money import RawMoney
 from escrow.rules import Action
 
@@ -16,7 +16,7 @@ class RequestRefund(PartyCommand):
 
     action: ClassVar = Action.REQUEST_REFUND
     milestone_id: str
-    refund_id: str
+    refund_id: Made
     amount: RawMoney | None = None
     message: str | None = None
 
@@ -45,7 +45,7 @@ class DeclineRefund(PartyCommand):
 
     action: ClassVar = Action.DECLINE_REFUND
     refund_id: str
-    dispute_id: str
+    dispute_id: Made
     reason: str
     claim: RawMoney | None = None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
-from escrow.agreement.state import Attachment
+from escrow.agreement.state import Attachment, Contract
 from escrow.rules import Action
 
 
@@ -20,3 +20,6 @@ class PostUpdate(PartyCommand):
     milestone_id: str | None = None
     links: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+
+    def result(self, after: Contract) -> dict[str, str]:
+        return PartyCommand.result(self, after) | {"update_number": str(after.updates_posted)}

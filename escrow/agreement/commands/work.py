@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from escrow.agreement.commands.base import PartyCommand
+from escrow.agreement.commands.base import Made, PartyCommand
 from escrow.agreement.state import Attachment
 from escrow.money import RawMoney
 from escrow.rules import Action
@@ -17,7 +17,7 @@ class Submit(PartyCommand):
 
     action: ClassVar = Action.SUBMIT
     milestone_id: str
-    submission_id: str
+    submission_id: Made
     message: str
     links: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
@@ -36,8 +36,8 @@ class Approve(PartyCommand):
     message: str | None = None
     amount: RawMoney | None = None
     bonus: RawMoney | None = None
-    bonus_deposit_id: str | None = None
-    bonus_order_id: str | None = None
+    bonus_deposit_id: Made | None = None
+    bonus_order_id: Made | None = None
     payment_token: str | None = None
 
 

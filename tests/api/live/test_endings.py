@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 
-from escrow import database, ids, log
+from escrow import database, ids, log, pipeline
 from escrow.access import Role
-from escrow.accounts import commands, running
+from escrow.accounts import commands
 from escrow.accounts.authentication import authenticate
 from escrow.ids import Kind
 from escrow.live.hub import Hub
@@ -39,7 +39,7 @@ async def _key_id(caller: Caller) -> str:
 
 
 async def _revoke(served: Served, caller: Caller) -> None:
-    await running.run(commands.RevokeApiKey(key_id=await _key_id(caller)), by=served.people.deployment.operator)
+    await pipeline.run(commands.RevokeApiKey(key_id=await _key_id(caller)), by=served.people.deployment.operator)
 
 
 async def test_a_revoked_key_closes_its_streams_before_the_next_event(served: Served) -> None:
@@ -87,7 +87,7 @@ async def test_a_membership_that_ended_closes_the_streams_of_the_members_keys(se
     member = commands.AddMember(
         account_id=people.client.account_id, member_id=member_id, person="ann@example.com", name="Ann", role=Role.VIEWER
     )
-    await running.run(member, by=deployment.operator)
+    await pipeline.run(member, by=deployment.operator)
     of_member = await with_key(people.client.http, deployment.client, deployment.operator, member_id=member_id)
     deal = await deployment.propose()
     async with connected(served, token=of_member.token) as socket:
@@ -95,7 +95,7 @@ async def test_a_membership_that_ended_closes_the_streams_of_the_members_keys(se
         await served.readers(1)
         await deal.accept()
         assert (await socket.event())["type"] == "contract.accepted"
-        await running.run(commands.RemoveMember(member_id=member_id), by=deployment.operator)
+        await pipeline.run(commands.RemoveMember(member_id=member_id), by=deployment.operator)
         assert await socket.closed() == CREDENTIALS_ENDED
 
 
@@ -147,7 +147,7 @@ async def test_a_disabled_account_reads_on(served: Served) -> None:
     async with connected(served, token=people.client.token) as socket:
         await socket.subscribe(EVENTS)
         await served.readers(1)
-        await running.run(commands.DisableAccount(account_id=people.client.account_id), by=deployment.operator)
+        await pipeline.run(commands.DisableAccount(account_id=people.client.account_id), by=deployment.operator)
         assert (await socket.event())["type"] == "account.disabled"
         await socket.silent()
 
@@ -165,7 +165,7 @@ async def test_streams_of_a_mediator_begin_anew_when_it_is_dismissed_or_appointe
         await socket.subscribe(EVENTS)
         await other.subscribe(EVENTS)
         await served.readers(3)
-        await running.run(commands.DismissMediator(account_id=mediator_id), by=deployment.operator)
+        await pipeline.run(commands.DismissMediator(account_id=mediator_id), by=deployment.operator)
         await deal.open_dispute()
         assert await socket.all_until_closed() == ([], RIGHTS_CHANGED)
         said = await stream.hear()
@@ -174,5 +174,5 @@ async def test_streams_of_a_mediator_begin_anew_when_it_is_dismissed_or_appointe
     async with connected(served, token=people.mediator.token) as again:
         await again.subscribe(EVENTS)
         await served.readers(1)
-        await running.run(commands.AppointMediator(account_id=mediator_id), by=deployment.operator)
+        await pipeline.run(commands.AppointMediator(account_id=mediator_id), by=deployment.operator)
         assert await again.all_until_closed() == ([], RIGHTS_CHANGED)

@@ -17,13 +17,13 @@ import pytest
 from earnest.api_client import Api, Refused, Unreachable
 from earnest.demo.people import KEYS_FILE, People, make_people, play, read_keys
 from earnest.demo.website import Website
-from earnest.operator import OPERATORS_NAME, the_operator
+from earnest.operator import found_operator, the_operator
 from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
 from earnest.run.supervisor import wait_until_healthy
-from escrow import ids
+from escrow import ids, pipeline
 from escrow.access import Scope
-from escrow.accounts import commands, running, tokens
+from escrow.accounts import commands, tokens
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from tests.earnest.running import clean_environment, engine_pids, free_port
@@ -59,13 +59,13 @@ async def web(database_url: str, redis_url: str, log: Path) -> AsyncIterator[str
 async def operator_key() -> str:
     token = tokens.new()
     command = commands.CreateApiKey(
-        account_id=await running.found_operator(OPERATORS_NAME),
+        account_id=await found_operator(),
         key_id=ids.new(ids.Kind.KEY),
         name="Test",
         scopes=tuple(Scope),
         token=token,
     )
-    await running.run(command, by=await the_operator())
+    await pipeline.run(command, by=await the_operator())
     return token.text
 
 

@@ -11,8 +11,8 @@ from escrow import database, ids
 from escrow.access import ActorKind, Role, Scope
 from escrow.accounts import commands
 from escrow.accounts.authentication import authenticate
-from escrow.accounts.running import run
 from escrow.accounts.usage import KeyUsage
+from escrow.pipeline import run
 from tests.escrow.accounts.world import World
 from tests.written import written
 

@@ -13,11 +13,11 @@ import pytest
 from escrow import database, ids
 from escrow.access import SYSTEM, Actor, Scope
 from escrow.accounts.commands import endpoints as commands
-from escrow.accounts.running import Outcome, run
 from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState, SealedSecret
 from escrow.audit import audit
 from escrow.errors import DomainError, NotFound, VersionConflict
 from escrow.idempotency import idempotency
+from escrow.pipeline import AccountOutcome, run
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
 from webhooks.request import secrets
 
@@ -37,7 +37,7 @@ async def rows(sql: str, *args: object) -> list[dict[str, Any]]:
     return [dict(row) for row in await database.fetch(sql, *args)]
 
 
-async def rotate(endpoint_id: str, by: Actor, *, overlap: timedelta = timedelta(hours=24)) -> Outcome:
+async def rotate(endpoint_id: str, by: Actor, *, overlap: timedelta = timedelta(hours=24)) -> AccountOutcome:
     command = commands.RotateSecret(endpoint_id=endpoint_id, secrets=sealed(endpoint_id), overlap=overlap)
     return await run(command, by=by)
 
@@ -155,7 +155,7 @@ async def test_a_deleted_endpoint_keeps_its_row_and_loses_its_secrets() -> None:
     assert row["deleted_at"] is not None
     assert await differences() == []
     again = await run(commands.DeleteEndpoint(endpoint_id=made.id), by=there.client)
-    assert not again.has_changed
+    assert not again.recorded
 
 
 async def test_the_service_disables_what_it_found_wanting_and_only_as_it_found_it() -> None:

@@ -8,10 +8,10 @@ from escrow import database, ids
 from escrow.access import Role
 from escrow.accounts import commands
 from escrow.accounts.erasure import erase_member
-from escrow.accounts.running import run
 from escrow.audit import audit
 from escrow.errors import InvalidState, NotFound
 from escrow.idempotency import idempotency
+from escrow.pipeline import run
 from tests.escrow.accounts.world import World
 
 

@@ -9,9 +9,9 @@ import pytest
 from escrow import database, ids
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, queries
-from escrow.accounts.running import run
 from escrow.accounts.visibility import visible_arguments
 from escrow.errors import InvalidInput
+from escrow.pipeline import run
 from tests.escrow.accounts.world import World
 
 

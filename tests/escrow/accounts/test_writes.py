@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from escrow import database, ids, log
+from escrow import database, ids, log, pipeline
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, store, tokens
-from escrow.accounts.running import run
+from escrow.accounts.stream import ACCOUNTS
 from escrow.audit import audit
+from escrow.bell import Topic
 from escrow.errors import DomainError, ErrorCode, Forbidden, IdempotencyKeyReused
 from escrow.idempotency import Idempotency, idempotency
+from escrow.pipeline import run
 from tests.escrow.accounts.world import OWN_SCOPES, World
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -51,7 +53,7 @@ async def test_a_command_is_one_read_and_one_write(world: World) -> None:
 async def test_a_command_that_changes_nothing_only_reads(world: World) -> None:
     with database.counting() as statements:
         outcome = await run(commands.EnableAccount(account_id=world.studio), by=world.operator)
-    assert (len(statements), outcome.has_changed) == (1, False)
+    assert (len(statements), outcome.recorded) == (1, ())
     assert await types_of(world.studio) == ["account.created", "member.added"]
 
 
@@ -151,7 +153,7 @@ async def test_fees_stand_in_the_deployment_and_on_the_operators_stream(world: W
     assert row == {"client_fee_bps": 250, "freelancer_fee_bps": 1000}
     assert (await types_of(world.operator_account))[-1] == "fees.changed"
     same = await run(commands.SetFees(client_bps=250, freelancer_bps=1000), by=world.operator)
-    assert not same.has_changed
+    assert not same.recorded
 
 
 async def test_other_commands_leave_the_fees_alone(world: World) -> None:
@@ -331,20 +333,35 @@ async def test_twenty_commands_at_once_on_one_account_all_happen_in_some_order(w
 async def test_a_write_on_an_old_version_writes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = await store.load(commands.DisableAccount(account_id=world.studio), world.operator)
     await run(commands.AppointMediator(account_id=world.studio), by=world.operator)
-    fresh = store.load
     loads = []
 
-    async def stale_at_first(
-        command: commands.AccountCommand, actor: Actor, *, idempotency: Idempotency | None
-    ) -> store.Loaded:
+    async def stale_at_first(command: commands.AccountCommand, by: Actor, key: str | None) -> store.Loaded:
         loads.append(command)
-        return stale if len(loads) == 1 else await fresh(command, actor, idempotency=idempotency)
+        return stale if len(loads) == 1 else await store.load(command, by, key)
 
-    monkeypatch.setattr(store, "load", stale_at_first)
+    monkeypatch.setattr(pipeline, "ACCOUNTS", replace(ACCOUNTS, load=stale_at_first))
     await run(commands.DisableAccount(account_id=world.studio), by=world.operator)
     assert len(loads) == 2
     (row,) = await rows("SELECT is_mediator, disabled_at IS NOT NULL AS off FROM accounts WHERE id = $1", world.studio)
     assert row == {"is_mediator": True, "off": True}
+
+
+async def test_commands_on_an_account_work_under_the_lock_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "ACCOUNTS", replace(ACCOUNTS, races_max=0))
+    rung: list[tuple[Topic, ...]] = []
+
+    async def ring(*topics: Topic) -> None:
+        rung.append(topics)
+
+    monkeypatch.setattr("escrow.bell.ring", ring)
+    outcomes = await asyncio.gather(
+        *(run(world.key_command(), by=world.owner, idempotency=repeating("k")) for _ in range(8))
+    )
+    assert sorted(outcome.replayed for outcome in outcomes) == [False] + [True] * 7
+    assert len(await rows("SELECT FROM api_keys WHERE account_id = $1", world.studio)) == 1
+    assert rung == [(Topic.PENDING,)]
+    again = await run(commands.EnableAccount(account_id=world.studio), by=world.operator)
+    assert (again.recorded, len(rung)) == ((), 1)
 
 
 async def test_a_cancelled_command_has_happened_whole_or_not_at_all(world: World) -> None:
@@ -385,13 +402,13 @@ def repeating(key: str, **given: str) -> Idempotency:
 
 
 async def test_a_repetition_answers_with_the_first_ids_and_never_shows_a_secret_again(world: World) -> None:
-    first = await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
-    assert first.token is not None
+    command = world.key_command()
+    first = await run(command, by=world.owner, idempotency=repeating("k"))
     with database.counting() as statements:
         again = await run(world.key_command(), by=world.owner, idempotency=repeating("k"))
     assert len(statements) == 2
-    assert again.account.keys[first.result["key_id"]].hint == first.token.hint
-    assert (again.result, again.replayed, again.token, again.has_changed) == (first.result, True, None, False)
+    assert again.account.keys[first.result["key_id"]].hint == command.token.hint
+    assert (again.result, again.replayed, again.recorded) == (first.result, True, ())
     assert len(await rows("SELECT FROM api_keys")) == 1
     (kept,) = await rows("SELECT result, contract_id FROM idempotency_keys")
     assert (json.loads(kept["result"]), kept["contract_id"]) == (first.result, None)

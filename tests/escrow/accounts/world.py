@@ -9,7 +9,7 @@ from typing import Self
 from escrow import database, ids
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, tokens
-from escrow.accounts.running import run
+from escrow.pipeline import run
 
 OWN_SCOPES = frozenset(Scope) - {Scope.OPERATOR}
 

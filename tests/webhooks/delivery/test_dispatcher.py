@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from escrow import cursors, database
-from escrow.accounts import running
+from escrow import cursors, database, pipeline
 from escrow.accounts.commands.endpoints import Address, DeleteEndpoint, DisableEndpoint, EnableEndpoint, UpdateEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import (
@@ -307,7 +306,7 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
         assert told.body["data"]["event"]["data"] == {"endpointId": gone.id, "reason": "GONE"}
         assert told.body["data"]["event"]["actor"] == {"kind": "SYSTEM"}
         partner.replies["/hook"] = 200
-        await running.run(EnableEndpoint(endpoint_id=gone.id), by=there.client)
+        await pipeline.run(EnableEndpoint(endpoint_id=gone.id), by=there.client)
         await worker.fan_out()
         await settled()
     assert in_order(partner.arrivals)
@@ -336,7 +335,7 @@ async def test_five_days_without_a_success_disable_the_endpoint_and_not_a_day_le
         assert await disabled_reason(end.id) == "FAILING"
         assert await states() == {"PENDING": 3}, "nothing is dropped"
         partner.replies["/hook"] = 200
-        await running.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await settled()
         assert (await health_of(end.id))["failing_since"] is None
@@ -378,7 +377,7 @@ async def test_an_endpoint_that_was_changed_while_it_answered_gone_gets_its_chan
         await worker.fan_out()
         await until(lambda: came(partner.arrivals))
         moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
-        await running.run(moved, by=there.client)
+        await pipeline.run(moved, by=there.client)
         await worker.fan_out()
         await until_settled_with_dues()
     assert await disabled_reason(end.id) is None
@@ -401,7 +400,7 @@ async def test_a_new_url_makes_what_waits_due_at_once() -> None:
         await attempts_made(1)
         await database.execute("UPDATE lanes SET failures = 8, due_at = clock_timestamp() + interval '20 hours'")
         moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
-        await running.run(moved, by=there.client)
+        await pipeline.run(moved, by=there.client)
         await worker.fan_out()
         await settled()
     assert len(partner.accepted("/new")) == len({event_id for event_id, _ in await matching()})
@@ -428,7 +427,7 @@ async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as
 
         await until(under_way)
         moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
-        await running.run(moved, by=there.client)
+        await pipeline.run(moved, by=there.client)
         await worker.fan_out()
         await settled()
     assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
@@ -440,7 +439,7 @@ async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
     there = await Deployment.make()
     async with partners() as partner, desk() as worker:
         end = await make_endpoint(there.client, partner.url())
-        await running.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         deal = await there.propose()
         await worker.fan_out()
@@ -464,7 +463,7 @@ async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
         await there.propose()
         await worker.fan_out()
         await until(lambda: failed_once(partner.answered))
-        await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await settled()
         await there.propose()

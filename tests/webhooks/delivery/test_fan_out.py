@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from escrow import database, log
+from escrow import database, log, pipeline
 from escrow.access import Actor
-from escrow.accounts import running
 from escrow.accounts.commands.endpoints import (
     Address,
     DeleteEndpoint,
@@ -37,7 +36,7 @@ async def types_for(endpoint_id: str) -> list[str]:
 
 
 async def update(by: Actor, endpoint_id: str, **changes: object) -> None:
-    await running.run(UpdateEndpoint(endpoint_id=endpoint_id, **changes), by=by)  # type: ignore[arg-type]
+    await pipeline.run(UpdateEndpoint(endpoint_id=endpoint_id, **changes), by=by)  # type: ignore[arg-type]
 
 
 async def test_each_event_goes_once_to_each_endpoint_whose_account_may_see_it() -> None:
@@ -89,12 +88,12 @@ async def test_a_filter_holds_from_the_place_of_its_change_on_however_events_are
     await update(there.client, end.id, event_types=("milestone.*",))
     await deal.accept()
     await deal.confirm(await deal.fund())
-    await running.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
     await deal.submit()
-    await running.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
     await update(there.client, end.id, limit=Limit((deal.id,)), event_types=("*",))
     await deal.approve()
-    await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
     await there.propose()
     while await log.sequence(limit=batch, on_batch=FanOut(lease_seconds=30.0)):
         pass
@@ -174,7 +173,7 @@ async def test_nothing_is_leased_at_once_for_an_endpoint_that_should_rest() -> N
         batch = FanOut(lease_seconds=30.0, places=lambda _: 9, places_in_all=9)
         await log.sequence(on_batch=batch)
         assert (len(batch.heads) == 1) == sql.endswith("task = NULL")
-    await running.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
     await there.propose()
     batch = FanOut(lease_seconds=30.0, places=lambda _: 9, places_in_all=9)
     await log.sequence(on_batch=batch)

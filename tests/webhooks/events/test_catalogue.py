@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from escrow import database, log
+from escrow import database, log, pipeline
 from escrow.access import SYSTEM
-from escrow.accounts import running
 from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.state.endpoints import Algorithm
 from escrow.ids import Kind, new
@@ -202,7 +201,7 @@ async def test_what_commands_on_endpoints_write_is_valid() -> None:
         commands.EnableEndpoint(endpoint_id=made.id),
         commands.DeleteEndpoint(endpoint_id=made.id),
     ):
-        await running.run(command, by=there.client)
+        await pipeline.run(command, by=there.client)
     assert {valid(one)["type"] for one in await bodies()} >= {
         f"endpoint.{what}" for what in ("created", "changed", "secret_rotated", "disabled", "enabled", "deleted")
     }

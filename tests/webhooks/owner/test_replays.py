@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from escrow import database, ids, log
-from escrow.accounts import running
+from escrow import database, ids, log, pipeline
 from escrow.accounts.commands.endpoints import DeleteEndpoint, DisableEndpoint, EnableEndpoint
 from escrow.errors import InvalidState, NotFound
 from escrow.ids import Kind
@@ -114,7 +113,7 @@ async def test_what_cannot_be_redelivered_is_refused_and_makes_nothing() -> None
     await there.propose()
     await fan_out_only()
     delivery_id = await database.fetch_value("SELECT id FROM deliveries LIMIT 1")
-    await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
     before = await database.fetch_value("SELECT count(*) FROM deliveries")
     with pytest.raises(InvalidState, match="was deleted"):
         await replays.redeliver(delivery_id)
@@ -230,10 +229,10 @@ async def test_a_disabled_endpoint_gets_its_replay_once_it_is_enabled() -> None:
         pass
     async with partners() as partner, desk() as worker:
         end = await make_endpoint(there.client, partner.url())
-        await running.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await replays.replay(end.id, after=0)
-        await running.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(EnableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
         await settled()
 
@@ -250,7 +249,7 @@ async def test_a_replay_of_a_deleted_endpoint_ends() -> None:
     end = await make_endpoint(there.client)
     await fan_out_only()
     await replays.replay(end.id, after=0)
-    await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+    await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
     await fan_out_only()
     assert await replays.step()
     assert await database.fetch("SELECT FROM deliveries WHERE kind = 'REPLAY'") == []
@@ -304,7 +303,7 @@ async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() ->
 
     async def delete() -> None:
         await asked.wait()
-        await running.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+        await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
         await fan_out_only()
         await maintenance.tasks()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from escrow import database
-from escrow.accounts import running
+from escrow import database, pipeline
 from escrow.accounts.commands.endpoints import DisableEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.partner import fan_out_only
@@ -42,7 +41,7 @@ async def test_what_waits_for_a_receiver_is_no_lateness_of_ours() -> None:
     disabled, broken = await make_endpoint(there.client), await make_endpoint(there.client)
     await fan_out_only()
     await there.propose()
-    await running.run(DisableEndpoint(endpoint_id=disabled.id), by=there.client)
+    await pipeline.run(DisableEndpoint(endpoint_id=disabled.id), by=there.client)
     await fan_out_only()
     await database.execute("UPDATE lanes SET due_at = clock_timestamp() - interval '90 seconds'")
     await database.execute(
@@ -62,7 +61,7 @@ async def test_what_waits_for_one_receiver_does_not_hide_what_is_late_for_anothe
     monkeypatch.setattr("webhooks.owner.stats.COUNTED_MAX", 3)
     there = await Deployment.make()
     paused, late = await make_endpoint(there.client), await make_endpoint(there.client)
-    await running.run(DisableEndpoint(endpoint_id=paused.id), by=there.client)
+    await pipeline.run(DisableEndpoint(endpoint_id=paused.id), by=there.client)
     await fan_out_only()
     for _ in range(5):
         await there.propose()

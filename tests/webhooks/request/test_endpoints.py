@@ -11,8 +11,8 @@ from standardwebhooks import Webhook
 
 from escrow import database, ids
 from escrow.accounts.commands import endpoints as commands
-from escrow.accounts.running import run
 from escrow.accounts.state.endpoints import Algorithm
+from escrow.pipeline import run
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
 from webhooks.request import secrets
 from webhooks.request.endpoints import Endpoint, endpoints
