@@ -1,6 +1,6 @@
 """What can be subscribed to. A field says which source it reads from; each answer is then executed as a query would be.
 
-A field's annotation is the type of one answer, from which the schema is made; what it hands over is a source of moments.
+A field's annotation is the type of one answer, from which the schema is made; what it hands over is a source stream.
 """
 
 from __future__ import annotations
