@@ -1,6 +1,6 @@
 """The sequencer's pump: gives committed events their place in the log as soon as the bell rings, or at the next look.
 
-What goes to partners is fanned out in the same transaction, and what this process has places for is sent by it at once.
+What goes to partners is fanned out in the same transaction, and what this process has free slots for is sent by it at once.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from typing import Final
 
 from escrow import bell, log
 from escrow.bell import Topic
-from webhooks.delivery.dispatcher import Pump
+from webhooks.delivery.dispatcher import Dispatcher
 
 POLL_SECONDS: Final = 0.25
 """How late an event gets its position at most when no ring came through."""
 
 
-async def pump(deliveries: Pump) -> None:
+async def pump(dispatcher: Dispatcher) -> None:
     """Position everything, then wait. Any number of processes may do this at once."""
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
-            batch = deliveries.fan_out()
+            batch = dispatcher.fan_out()
             count = await log.sequence(on_batch=batch)
             if count:
-                deliveries.take(batch)
+                dispatcher.take(batch)
                 await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
             if count < log.BATCH_EVENTS:
                 await wakeups.wait(POLL_SECONDS)

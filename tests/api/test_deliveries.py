@@ -15,7 +15,7 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
-from webhooks.delivery import claims, dispatcher
+from webhooks.delivery import claims, sending
 from webhooks.owner import queries
 from webhooks.request.sender import ErrorClass
 
@@ -336,7 +336,7 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
 
 
 def test_every_error_that_an_attempt_can_have_has_words() -> None:
-    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, dispatcher.INTERRUPTED}
+    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, sending.INTERRUPTED}
 
 
 @pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])

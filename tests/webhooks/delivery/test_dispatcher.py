@@ -32,9 +32,10 @@ from tests.webhooks.partner import (
 )
 from tests.workers.process import until
 from webhooks.audit import audit_deliveries
-from webhooks.delivery import breaker, dispatcher
-from webhooks.delivery.dispatcher import Limits
+from webhooks.delivery import breaker, sending
+from webhooks.delivery.concurrency import Limits
 from webhooks.delivery.retries import DELAYS_SECONDS
+from webhooks.delivery.sending import Timing
 from webhooks.owner import queries
 from webhooks.request.sender import Answer, Sender
 
@@ -167,7 +168,7 @@ async def test_a_timeout_puts_the_endpoint_on_probation_until_it_answers() -> No
         for _ in range(6):
             await there.propose()
         await worker.fan_out()
-        begun = Limits().window
+        begun = Limits().endpoint_requests
         await attempts_made(begun)
         await make_due()
         await attempts_made(begun + 1)
@@ -532,7 +533,7 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         )
         assert waiting is not None
         assert (waiting["failures"], waiting["token"]) == (0, None)
-        assert 50 < waiting["seconds"] <= dispatcher.OWN_FAULT_SECONDS
+        assert 50 < waiting["seconds"] <= sending.OWN_FAULT_SECONDS
 
 
 async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -602,13 +603,12 @@ async def test_no_endpoint_has_more_requests_at_once_than_its_window() -> None:
             await there.propose()
         await worker.fan_out()
         await quiet(partner.arrivals)
-        assert partner.hanging == Limits().window, "one that never answered keeps few places"
+        assert partner.hanging == Limits().endpoint_requests, "one that never answered keeps few places"
 
 
 async def test_hanging_endpoints_leave_the_others_their_places() -> None:
     there = await Deployment.make()
-    limits = Limits(request_seconds=5.0, places=24, poll_seconds=0.02)
-    async with partners() as partner, desk(limits=limits) as worker:
+    async with partners() as partner, desk(limits=Limits(requests=24)) as worker:
         for number in range(5):
             await make_endpoint(there.freelancer, partner.url(f"/hang/{number}"))
             partner.replies[f"/hang/{number}"] = HANG
@@ -622,7 +622,7 @@ async def test_hanging_endpoints_leave_the_others_their_places() -> None:
             return len(partner.accepted("/hook")) == wanted
 
         await until(healthy_done)
-        assert partner.hanging <= 5 * Limits().window
+        assert partner.hanging <= 5 * Limits().endpoint_requests
     assert in_order([arrival for arrival in partner.arrivals if arrival.path == "/hook"])
 
 
@@ -641,7 +641,7 @@ async def test_a_backlog_takes_few_statements() -> None:
         await fan_out_only()
         total = await pending()
         with database.counting() as statements:
-            async with desk(limits=Limits()):
+            async with desk(poll_seconds=Timing().poll_seconds):
                 await settled()
         mine = [sql for sql in statements if "count(*) FROM deliveries" not in sql and "task IS NOT NULL" not in sql]
     assert total > 3_500
