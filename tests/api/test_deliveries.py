@@ -17,7 +17,7 @@ from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
 from webhooks.delivery import claims, sending
 from webhooks.owner import queries
-from webhooks.request.sender import ErrorClass
+from webhooks.request.answers import ErrorClass
 
 Fits = Callable[[dict[str, Any]], bool]
 

@@ -22,7 +22,8 @@ from webhooks.delivery import completion, dispatcher, fan_out, retries
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
 from webhooks.request import endpoints, secrets
-from webhooks.request.sender import Answer, Sender
+from webhooks.request.answers import Answer
+from webhooks.request.sender import Sender
 from workers.main import run
 
 POINTS: Final = (

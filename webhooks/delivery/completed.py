@@ -8,7 +8,7 @@ from datetime import datetime
 from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
 from webhooks.delivery.retries import Outcome
-from webhooks.request.sender import Answer
+from webhooks.request.answers import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

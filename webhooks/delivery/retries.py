@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from webhooks.request.sender import Answer, ErrorClass
+from webhooks.request.answers import Answer, ErrorClass
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE

@@ -15,8 +15,9 @@ from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
 from webhooks.delivery.retries import Outcome, judge
 from webhooks.request import signing
+from webhooks.request.answers import Answer
 from webhooks.request.endpoints import Endpoint
-from webhooks.request.sender import TOTAL_SECONDS, Answer
+from webhooks.request.sender import TOTAL_SECONDS
 
 OWN_FAULT_SECONDS: Final = 60.0
 """What fails for a reason of ours is tried again after so long, and uses up no attempt."""

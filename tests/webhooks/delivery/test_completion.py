@@ -22,7 +22,8 @@ from tests.webhooks.partner import (
 )
 from tests.workers.process import until
 from webhooks.delivery.sending import Timing
-from webhooks.request.sender import Answer, Sender
+from webhooks.request.answers import Answer
+from webhooks.request.sender import Sender
 
 pytestmark = pytest.mark.usefixtures("database")
 

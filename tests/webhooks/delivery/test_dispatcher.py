@@ -32,7 +32,8 @@ from tests.workers.process import until
 from webhooks.delivery import sending
 from webhooks.delivery.retries import DELAYS_SECONDS
 from webhooks.owner import queries
-from webhooks.request.sender import Answer, Sender
+from webhooks.request.answers import Answer
+from webhooks.request.sender import Sender
 
 pytestmark = pytest.mark.usefixtures("database")
 

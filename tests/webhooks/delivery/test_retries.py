@@ -17,7 +17,7 @@ from webhooks.delivery.retries import (
     Verdict,
     judge,
 )
-from webhooks.request.sender import Answer, ErrorClass
+from webhooks.request.answers import Answer, ErrorClass
 
 HOUR = 3600
 
