@@ -199,7 +199,7 @@ async def test_what_is_rare_is_found_by_turning_pages(
         await deal(people)
     whole = await listed(client)
     rare = [one["id"] for one in whole if one["eventType"] == "contract.proposed"]
-    monkeypatch.setattr(queries, "SCANNED_MAX", 4)
+    monkeypatch.setattr("webhooks.owner.queries.deliveries.SCANNED_MAX", 4)
     found: list[str] = []
     after, pages = None, 0
     while True:
