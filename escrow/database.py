@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+import re
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -60,6 +61,8 @@ IDLE_IN_TRANSACTION_MS: Final = 30_000
 """PostgreSQL ends a session that leaves a transaction alone for so long. None of ours waits for anything but statements."""
 
 _ALIAS: Final = "default"
+
+_PARAMETER: Final = re.compile(r"(?<!:):([a-z]\w*)")
 
 _statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
 
@@ -153,6 +156,43 @@ async def disconnect() -> None:
         if _kept:
             await asyncio.wait(_kept, timeout=LAST_WORK_SECONDS)
         await context.close_connections()
+
+
+class Statement:
+    """SQL whose parameters have names: `:name` in its text, and `await fetch(*STATEMENT.bind(name=…))`.
+
+    Parts that are written apart name theirs each for itself, so nothing counts what stands before it. A name that comes
+    again is the same parameter; `::` is a cast.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.names: Final = tuple(dict.fromkeys(_PARAMETER.findall(text)))
+        numbers = {name: f"${number}" for number, name in enumerate(self.names, start=1)}
+        self.sql: Final = _PARAMETER.sub(lambda found: numbers[found[1]], text)
+
+    def bind(self, **arguments: object) -> tuple[str, *tuple[object, ...]]:
+        """The SQL and its arguments in order. Refuses with `TypeError` unless just its own parameters are given."""
+        if arguments.keys() != set(self.names):
+            raise TypeError(f"not the parameters of this statement: {sorted(arguments.keys() ^ set(self.names))}")
+        return self.sql, *(arguments[name] for name in self.names)
+
+
+class Rows:
+    """Rows that a statement is given, one array for each column: with `Rows("note", "id text, size int")` it has `note.id`.
+
+    `sql` belongs into a `FROM`, what `bind` answers into the arguments of the statement.
+    """
+
+    def __init__(self, name: str, columns: str) -> None:
+        kinds = dict(column.split() for column in columns.split(","))
+        self._name = name
+        self._columns: Final = tuple(kinds)
+        arrays = ", ".join(f":{name}_{column}::{kind}[]" for column, kind in kinds.items())
+        self.sql: Final = f"unnest({arrays}) AS {name} ({', '.join(kinds)})"
+
+    def bind(self, rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+        """These rows as parameters of the statement; each row has all of the columns."""
+        return {f"{self._name}_{column}": [row[column] for row in rows] for column in self._columns}
 
 
 async def fetch(sql: str, *args: object) -> list[Record]:

@@ -1,6 +1,6 @@
 """Defines the subscriptions: each names the source that it reads from, and every answer is executed as a query would be.
 
-A field's annotation is the type of one answer, from which the schema is made; what it hands over is a source of moments.
+A field's annotation is the type of one answer, from which the schema is made; what it hands over is a source stream.
 """
 
 from __future__ import annotations

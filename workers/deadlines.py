@@ -69,7 +69,7 @@ class _Work:
 
     def __init__(self, wakeups: Wakeups) -> None:
         self._wakeups = wakeups
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ended: defaultdict[str, _Ended] = defaultdict(_Ended)
         self._claiming: asyncio.Task[sweep.Claim] | None = None
@@ -107,7 +107,7 @@ class _Work:
 
     async def _fire(self, token: str, contract_id: str) -> None:
         process_log.begin(contract=contract_id)
-        async with self._places:
+        async with self._slots:
             if self._ending:  # given back as it was taken
                 self._ended[token].done.append(contract_id)
                 return

@@ -1,6 +1,6 @@
 """Runs what sends webhooks in this process: sending what is due, writing down what came of it, and maintenance.
 
-They share one `webhooks.delivery.dispatcher.Pump`, to which the sequencer of the same process gives what it has just fanned out.
+They share one `Dispatcher`, to which the sequencer of the same process gives what it has just fanned out.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from functools import partial
 
 from escrow.settings import Settings
 from webhooks.delivery import maintenance
-from webhooks.delivery.dispatcher import Pump
+from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.request import secrets
 from webhooks.request.sender import Sender
 from workers import supervision
 
 
 @asynccontextmanager
-async def sending(settings: Settings) -> AsyncIterator[Pump]:
-    """The pump of this process, which sends as far as the settings allow; its connections are closed at the end."""
+async def sending(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """The dispatcher of this process, which sends as far as the settings allow; its connections are closed at the end."""
     secrets.use(settings.secret_keys)
     async with Sender(reach=settings.webhook_reach) as sender:
-        yield Pump(sender)
+        yield Dispatcher(sender)
 
 
-def pumps(pump: Pump) -> dict[str, supervision.Pump]:
+def pumps(dispatcher: Dispatcher) -> dict[str, supervision.Pump]:
     """What runs side by side, by name."""
     return {
-        "deliveries": pump.claim_due,
-        "completions": pump.hand_back,
-        "maintenance": partial(maintenance.look_after, pump.wake),
+        "deliveries": dispatcher.claim_due,
+        "completions": dispatcher.hand_back,
+        "maintenance": partial(maintenance.look_after, dispatcher.wake),
     }

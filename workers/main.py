@@ -19,7 +19,7 @@ from escrow import bell, database
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
-from webhooks.delivery.dispatcher import Pump as Deliveries
+from webhooks.delivery.dispatcher import Dispatcher
 from workers import cron, deadlines, deliveries, payments, sequencer
 from workers.supervision import Pump, supervise
 
@@ -29,7 +29,7 @@ STOP_SECONDS: Final = 5.0
 LET_GO_SECONDS: Final = 2.0
 """The same for saying goodbye to the engines."""
 
-Sending = Callable[[Settings], AbstractAsyncContextManager[Deliveries]]
+Sending = Callable[[Settings], AbstractAsyncContextManager[Dispatcher]]
 """Makes what sends webhooks in this process."""
 
 _log = logging.getLogger(__name__)
@@ -61,11 +61,11 @@ async def run(
         work.result()
 
 
-def pumps(settings: Settings, provider: Provider, sender: Deliveries) -> dict[str, Pump]:
+def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dict[str, Pump]:
     """Everything that a worker does, by name."""
     return {
-        "sequencer": partial(sequencer.pump, sender),
-        **deliveries.pumps(sender),
+        "sequencer": partial(sequencer.pump, dispatcher),
+        **deliveries.pumps(dispatcher),
         "deadlines": deadlines.pump,
         "payments": partial(payments.pump, provider),
         "cron": partial(cron.loop, settings.redis_url),
@@ -74,12 +74,12 @@ def pumps(settings: Settings, provider: Provider, sender: Deliveries) -> dict[st
 
 async def _work(settings: Settings, provider: Provider, sending: Sending) -> None:
     await bell.connect(settings.redis_url)
-    async with sending(settings) as sender, asyncio.TaskGroup() as group:
+    async with sending(settings) as dispatcher, asyncio.TaskGroup() as group:
         connected = asyncio.Event()
         group.create_task(supervise("database", partial(_connect, settings.database_url, connected)), name="database")
         await connected.wait()
         _log.info("worker works")
-        for name, pump in pumps(settings, provider, sender).items():
+        for name, pump in pumps(settings, provider, dispatcher).items():
             group.create_task(supervise(name, pump), name=name)
 
 

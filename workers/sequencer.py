@@ -9,21 +9,21 @@ from typing import Final
 
 from escrow import bell, log, process_log
 from escrow.bell import Topic
-from webhooks.delivery.dispatcher import Pump
+from webhooks.delivery.dispatcher import Dispatcher
 
 POLL_SECONDS: Final = 0.25
 """How late an event gets its position at most when no ring came through."""
 
 
-async def pump(deliveries: Pump) -> None:
+async def pump(dispatcher: Dispatcher) -> None:
     """Position everything, then wait. Any number of processes may do this at once."""
     with bell.listen(Topic.PENDING) as wakeups:
         while True:
             process_log.begin()
-            batch = deliveries.fan_out()
+            batch = dispatcher.fan_out()
             count = await log.sequence(on_batch=batch)
             if count:
-                deliveries.take(batch)
+                dispatcher.take(batch)
                 await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
             if count < log.BATCH_EVENTS:
                 await wakeups.wait(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""One reader's place in the log: first what the database holds after its cursor, then what the hub hears, without a seam.
+"""Holds one reader's place in the log: first what the database holds after its cursor, then what the hub hears, without a seam.
 
 Going live is one step between two turns of the event loop: the hub's window reaches back further than what was read last,
 so there is no gap, and positions tell what came already, so there is no duplicate.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from escrow.live import occurrences
 from escrow.live.credentials import Ended, Ending, Viewer
 from escrow.live.occurrences import Occurrence
-
-if TYPE_CHECKING:
-    from escrow.live.hub import Hub
 
 PAGE_EVENTS: Final = 100
 """Events that a replay holds at a time."""
@@ -26,12 +23,24 @@ BEHIND_BYTES_MAX: Final = 1_000_000
 reader keeps alive by itself is at most this."""
 
 
+class Follower(Protocol):
+    """Whoever follows the log and tells readers of it: `escrow.live.hub.Hub`."""
+
+    position: int
+
+    def attach(self, reader: Reader) -> bool:
+        """Let the reader hear of everything after its position, and from now on; `False` if that lies too far back."""
+
+    def detach(self, reader: Reader) -> None:
+        """Tell the reader no more."""
+
+
 class Reader:
     """Reads what its viewer may see, in the log's order, each event once. Close it when done."""
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Follower,
         viewer: Viewer,
         *,
         after: int,

@@ -1,4 +1,4 @@
-"""What one operation carries with it: who asks, the batches of its level-wise reads, and what it will say in `extensions`."""
+"""What one operation carries with it: who asks, its data loaders, and what it will say in `extensions`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from escrow.accounts.rules import is_operator
 from escrow.live.credentials import Viewer
 from escrow.live.hub import Hub
 from escrow.settings import Reach
-from schema.engine.data_loaders import Batches
+from schema.engine.data_loaders import DataLoaders
 from schema.engine.limits import LISTED_MAX
 from webhooks.owner.live import Watching
 
@@ -42,7 +42,7 @@ class Context:
     """What subscriptions are read from, where the transport has room for more than one answer."""
     reach: Reach = Reach.PUBLIC
     """How far webhooks may reach beyond the internet."""
-    batches: Batches = field(default_factory=Batches)
+    data_loaders: DataLoaders = field(default_factory=DataLoaders)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
     listed: int = 0

@@ -1,6 +1,6 @@
-"""Data loaders in one decorator: a nested field that needs the database is asked once for all parents of its level.
+"""Data loaders: a nested field that needs the database is loaded once for all parents of its level.
 
-Batches live as long as one operation (they hang on its context), so nothing is remembered from one request to the next.
+They live as long as one operation (its context has them), so nothing is remembered from one request to the next.
 """
 
 from __future__ import annotations
@@ -8,11 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+from typing import Any, Protocol, TypeVar, TypeVarTuple, cast
 
-if TYPE_CHECKING:
-    from schema.engine.context import Context
 
+class Carrier(Protocol):
+    """What an operation carries with it: its data loaders, and whatever its fields load with."""
+
+    data_loaders: DataLoaders
+
+
+Context = TypeVar("Context", bound=Carrier)
 Parent = TypeVar("Parent")
 Value = TypeVar("Value")
 Arguments = TypeVarTuple("Arguments")
@@ -20,7 +25,7 @@ Arguments = TypeVarTuple("Arguments")
 _Load = Callable[..., Awaitable[Sequence[Any]]]
 
 
-def batched(
+def data_loader(
     load: Callable[[Sequence[Parent], Context, *Arguments], Awaitable[Sequence[Value]]],
 ) -> Callable[[Parent, Context, *Arguments], Awaitable[Value]]:
     """Turn `load(parents, context, …)`, which answers one value per parent, into a function of a single parent.
@@ -30,13 +35,13 @@ def batched(
     """
 
     @wraps(load)
-    def ask(parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
-        return context.batches.ask(cast("_Load", load), context, parent, cast("Hashable", arguments))
+    def one(parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
+        return context.data_loaders.load(cast("_Load", load), context, parent, cast("Hashable", arguments))
 
-    return ask
+    return one
 
 
-class Batches:
+class DataLoaders:
     """The answers of one operation, and the questions that wait for the next turn of the event loop."""
 
     def __init__(self) -> None:
@@ -44,17 +49,17 @@ class Batches:
         self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    def ask(self, load: _Load, context: Context, parent: object, arguments: Hashable) -> asyncio.Future[Any]:
+    def load(self, load: _Load, context: Carrier, parent: object, arguments: Hashable) -> asyncio.Future[Any]:
         """The future answer for this parent; the same one if it was asked before."""
         kind = (load, arguments)
         # The parent is kept beside its answer: an id of an object is only unique while the object lives.
-        place = (kind, parent if isinstance(parent, str) else id(parent))
-        known = self._answers.get(place)
+        key = (kind, parent if isinstance(parent, str) else id(parent))
+        known = self._answers.get(key)
         if known is not None:
             return known[1]
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._answers[place] = (parent, answer)
+        self._answers[key] = (parent, answer)
         waiting = self._waiting.get(kind)
         if waiting is None:
             self._waiting[kind] = waiting = []
@@ -62,13 +67,13 @@ class Batches:
         waiting.append((parent, answer))
         return answer
 
-    def _start(self, kind: Hashable, load: _Load, context: Context, arguments: Any) -> None:
+    def _start(self, kind: Hashable, load: _Load, context: Carrier, arguments: Any) -> None:
         task = asyncio.ensure_future(self._run(load, context, arguments, self._waiting.pop(kind)))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def _run(
-        self, load: _Load, context: Context, arguments: tuple[Any, ...], asked: list[tuple[Any, asyncio.Future[Any]]]
+        self, load: _Load, context: Carrier, arguments: tuple[Any, ...], asked: list[tuple[Any, asyncio.Future[Any]]]
     ) -> None:
         try:
             values = await load([parent for parent, _ in asked], context, *arguments)

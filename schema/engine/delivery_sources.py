@@ -1,9 +1,9 @@
-"""Moments of deliveries, which are in no log: they are told as they are, once for each way that they stood."""
+"""Source events of deliveries, which are in no log: they are told as they are, once for each way that they stood."""
 
 from __future__ import annotations
 
 from escrow.live.credentials import Ended, Ending, Viewer
-from schema.engine.sources import Moment, Source
+from schema.engine.sources import Source, SourceEvent
 from schema.types.deliveries import delivery_of
 from webhooks.owner.live import Watcher
 
@@ -19,13 +19,13 @@ class DeliverySource(Source):
     def is_too_slow(self) -> bool:
         return self._watcher.is_too_slow
 
-    async def __anext__(self) -> Moment:
+    async def __anext__(self) -> SourceEvent:
         changed = await self._watcher.next()
         self._viewer.check()
         if changed is None:
             raise Ended(Ending.TOO_SLOW)
         delivery_id = changed.delivery_id
-        return Moment((delivery_id, changed.mark), lambda context: delivery_of(delivery_id, context))
+        return SourceEvent((delivery_id, changed.mark), lambda context: delivery_of(delivery_id, context))
 
     def close(self) -> None:
         self._watcher.close()

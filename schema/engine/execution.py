@@ -36,7 +36,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from escrow.errors import DomainError
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
-from schema.engine.sources import Moment, Source
+from schema.engine.sources import Source, SourceEvent
 from schema.engine.streaming import Groups, Stream
 
 DOCUMENTS_KEPT_MAX: Final = 256
@@ -186,17 +186,17 @@ class Runner:
             errors = source.errors or [] if isinstance(source, ExecutionResult) else []
             return Answer({"errors": [_public(error, trace_id) for error in errors]}, ran=False)
 
-        async def answer(moment: Moment) -> str | None:
-            return await self._answer_moment(chosen, operation.variables, context, moment, trace_id)
+        async def answer(source_event: SourceEvent) -> str | None:
+            return await self._answer_source_event(chosen, operation.variables, context, source_event, trace_id)
 
         return self._groups.open(_asked(chosen, operation, context), source, answer)
 
-    async def _answer_moment(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, moment: Moment, trace_id: str
+    async def _answer_source_event(
+        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent, trace_id: str
     ) -> str | None:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         try:
-            found = await moment.load(fresh)
+            found = await source_event.load(fresh)
             if found is None:
                 return None
             answer = _answer(await self._execute(chosen, variables, fresh, found), fresh, trace_id)

@@ -34,7 +34,7 @@ def resolved(description: str) -> Callable[[Callable[..., Any]], StrawberryField
 
 
 def subscribed(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
-    """A field of the subscriptions; the function below it gives the source of its moments."""
+    """A field of the subscriptions; the function below it gives its source stream."""
     return cast("Callable[[Callable[..., Any]], StrawberryField]", strawberry.subscription(description=description))
 
 

@@ -1,4 +1,4 @@
-"""Moments out of the log, by a `Reader`, which decides what may be seen."""
+"""Source events out of the log, by a `Reader`, which decides what may be seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from escrow import cursors
 from escrow.live.occurrences import Occurrence
 from escrow.live.reader import Reader
 from schema.engine.context import Context
-from schema.engine.sources import Moment, Source
+from schema.engine.sources import Source, SourceEvent
 from schema.types.contracts import contract_found
 from schema.types.events import Event
 from schema.types.milestones import milestone_found
@@ -32,28 +32,28 @@ class _LogSource(Source):
 class EventSource(_LogSource):
     """Each event, with its cursor."""
 
-    async def __anext__(self) -> Moment:
+    async def __anext__(self) -> SourceEvent:
         return _event(await self._reader.next())
 
 
 class ContractSource(_LogSource):
-    """A contract as it is after something happened to it; what happened at once is one moment."""
+    """A contract as it is after something happened to it; what happened at once is one source event."""
 
-    async def __anext__(self) -> Moment:
+    async def __anext__(self) -> SourceEvent:
         first = await self._reader.next()
         last = [first, *self._reader.take_more()][-1]
         contract_id = first.event.stream_id
-        return Moment(last.position, lambda context: contract_found(contract_id, context))
+        return SourceEvent(last.position, lambda context: contract_found(contract_id, context))
 
 
 class MilestoneSource(_LogSource):
-    """Each milestone of a contract that something happened to, as it is then; what happened at once is one moment for each."""
+    """Each milestone of a contract that something happened to, as it is then; what happened at once is one for each."""
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
-        self._waiting: deque[Moment] = deque()
+        self._waiting: deque[SourceEvent] = deque()
 
-    async def __anext__(self) -> Moment:
+    async def __anext__(self) -> SourceEvent:
         while not self._waiting:
             first = await self._reader.next()
             happened = [first, *self._reader.take_more()]
@@ -62,16 +62,16 @@ class MilestoneSource(_LogSource):
         return self._waiting.popleft()
 
 
-def _milestone(milestone_id: str, position: int) -> Moment:
-    return Moment((position, milestone_id), lambda context: milestone_found(milestone_id, context))
+def _milestone(milestone_id: str, position: int) -> SourceEvent:
+    return SourceEvent((position, milestone_id), lambda context: milestone_found(milestone_id, context))
 
 
 @lru_cache(maxsize=256)
-def _event(occurrence: Occurrence) -> Moment:
-    """The moment of an event, made once for all who read it."""
+def _event(occurrence: Occurrence) -> SourceEvent:
+    """The source event of an event, made once for all who read it."""
     event = Event.of(occurrence.event, position=occurrence.position)
 
     async def load(_: Context) -> Event:
         return event
 
-    return Moment(occurrence.position, load, cursors.print_cursor(occurrence.position))
+    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position))

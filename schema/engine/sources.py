@@ -1,7 +1,7 @@
-"""Where the answers of a subscription come from: moments, each of which the operation is executed for once.
+"""The source streams of subscriptions: endless source events, for each of which the operation is executed once.
 
-A moment says which one it is, so that whoever asks the same thing can share its answer, and how to find the object that the
-operation is about.
+A source event says which one it is, so that whoever asks the same thing can share its answer, and how to find the object that
+the operation is about.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from schema.engine.context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class SourceEvent:
     """Something happened that a subscription answers."""
 
     key: Hashable
-    """The same for the same moment, whoever reads it."""
+    """The same for the same source event, whoever reads it."""
     load: Callable[[Context], Awaitable[object | None]]
     """The object that the subscription's field is; `None` if it is gone."""
     cursor: str | None = None
@@ -26,18 +26,18 @@ class Moment:
 
 
 class Source(ABC):
-    """An endless iterator of moments, to be closed when done. Raises `escrow.live.credentials.Ended` when it is over."""
+    """An endless iterator of source events, to be closed when done. Raises `escrow.live.credentials.Ended` when it is over."""
 
     def __aiter__(self) -> Source:
         return self
 
     @abstractmethod
-    async def __anext__(self) -> Moment:
-        """The next moment, as soon as there is one."""
+    async def __anext__(self) -> SourceEvent:
+        """The next source event, as soon as there is one."""
 
     @property
     def is_too_slow(self) -> bool:
-        """Whether the reader has fallen too far behind, also if nobody asks for the next moment now."""
+        """Whether the reader has fallen too far behind, also if nobody asks for the next one now."""
         return False
 
     @abstractmethod

@@ -1,7 +1,7 @@
-"""A subscription under way: the operation is executed for each moment of its source, once for all who wait for the same.
+"""A subscription under way: the operation is executed for each source event, once for all who wait for the same.
 
-Streams of the same document with the same variables by the same viewer form a group. Whoever of a group comes to a moment
-first has it executed; the others get the same text.
+Streams of the same document with the same variables by the same viewer form a group. Whoever of a group comes to a source
+event first has it executed; the others get the same text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
-from schema.engine.sources import Moment, Source
+from schema.engine.sources import Source, SourceEvent
 
 ANSWERS_KEPT_MAX: Final = 32
 """Answers that a group keeps for those of it that come later; whoever comes later still has it executed again."""
@@ -21,8 +21,8 @@ ANSWERS_KEPT_MAX: Final = 32
 ANSWERS_KEPT_SECONDS: Final = 10.0
 """And for how long: words may be erased meanwhile."""
 
-Execute = Callable[[Moment], Awaitable[str | None]]
-"""Executes the operation for a moment: the JSON of the answer, or `None` if there is nothing to say any more."""
+Execute = Callable[[SourceEvent], Awaitable[str | None]]
+"""Executes the operation for a source event: the JSON of the answer, or `None` if there is nothing to say any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class _Group:
     members: int = 0
     answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
 
-    async def answer(self, moment: Moment, execute: Execute) -> str | None:
-        answer = self.answers.get(moment.key)
+    async def answer(self, source_event: SourceEvent, execute: Execute) -> str | None:
+        answer = self.answers.get(source_event.key)
         if answer is None or not answer.is_fresh:
             if self.members == 1:  # nobody to share with: no task of its own, and nothing to keep
-                return await execute(moment)
-            answer = self.answers[moment.key] = _Answer(execute(moment))
+                return await execute(source_event)
+            answer = self.answers[source_event.key] = _Answer(execute(source_event))
             if len(self.answers) > ANSWERS_KEPT_MAX:
                 self.answers.popitem(last=False)
         return await answer.text()
@@ -91,7 +91,7 @@ class Groups:
         return len(self._groups)
 
     def open(self, key: Hashable, source: Source, execute: Execute) -> Stream:
-        """A stream of the answers to this source's moments; `key` is the same for those who share them."""
+        """A stream of the answers to this source's events; `key` is the same for those who share them."""
         group = self._groups.setdefault(key, _Group())
         group.members += 1
 
@@ -121,10 +121,10 @@ class Stream:
     async def next(self) -> Payload:
         """The next answer, as soon as there is one. Raises `escrow.live.credentials.Ended` when the stream is over."""
         while True:
-            moment = await self._source.__anext__()
-            text = await self._group.answer(moment, self._execute)
+            source_event = await self._source.__anext__()
+            text = await self._group.answer(source_event, self._execute)
             if text is not None:
-                return Payload(text, moment.cursor)
+                return Payload(text, source_event.cursor)
 
     def close(self) -> None:
         """Let go of the source; a second time does nothing."""

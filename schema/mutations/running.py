@@ -21,7 +21,7 @@ from escrow.agreement.commands import PartyCommand
 from escrow.errors import DomainError, ErrorCode, InvalidInput
 from escrow.idempotency import Idempotency, idempotency
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import Batches
+from schema.engine.data_loaders import DataLoaders
 from schema.engine.idempotent_directive import key_of, plain
 from schema.types.contracts import Contract, contract_found
 from schema.types.endpoints import WebhookEndpoint, endpoint_of
@@ -132,7 +132,7 @@ async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given
         return await _refused(payload_type, refusal, given, context)
     finally:
         # What was read before the command is old now, for the mutations that follow in the same operation.
-        context.batches = Batches()
+        context.data_loaders = DataLoaders()
     if call.replayed:
         context.replayed.append(list(info.path.as_list()))
     return payload

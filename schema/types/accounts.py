@@ -12,7 +12,7 @@ from escrow.accounts import queries
 from escrow.accounts import state as accounts
 from schema.connections import After, Connection, First, connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import resolved
 from schema.scalars import print_cursor, read_cursor
 from schema.types.common import Node, sees_whole
@@ -111,7 +111,7 @@ class Viewer:
         return found
 
 
-@batched
+@data_loader
 async def account_of(account_ids: Sequence[str], context: Context) -> list[Account | None]:
     """Accounts by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await queries.accounts_by_id(context.known(), list(dict.fromkeys(account_ids)))

@@ -8,7 +8,7 @@ import strawberry
 
 from escrow.queries import contracts
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.types.common import Money, money_of
 
 
@@ -52,7 +52,7 @@ class Escrow:
         )
 
 
-@batched
+@data_loader
 async def escrow_of(contract_ids: Sequence[str], _: Context) -> list[contracts.Books]:
     """The money of contracts: one statement for all that are asked for."""
     found = await contracts.books(contract_ids)

@@ -18,7 +18,7 @@ from escrow.rules import Subject
 from escrow.states import ChangeRequestState, MilestoneState
 from schema.connections import Connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
@@ -156,14 +156,14 @@ class ChangeRequest(Node):
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
-@batched
+@data_loader
 async def change_request_of(request_ids: Sequence[str], context: Context) -> list[ChangeRequest | None]:
     """Change requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await change_requests.change_requests_by_id(context.known(), request_ids)
     return [ChangeRequest.of_view(found[one]) if one in found else None for one in request_ids]
 
 
-@batched
+@data_loader
 async def change_requests_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[ChangeRequest]]:

@@ -14,7 +14,7 @@ from escrow.queries import contracts
 from escrow.states import ContractState, MilestoneState
 from schema.connections import After, Connection, First, nothing
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
 from schema.scalars import CurrencyCode
 from schema.types.accounts import Account, account_of
@@ -266,7 +266,7 @@ def _known(account: Account | None) -> Account:
     return account
 
 
-@batched
+@data_loader
 async def contract_found(contract_ids: Sequence[str], context: Context) -> list[Contract | None]:
     """Contracts by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await contracts.contracts_by_id(context.known(), contract_ids)

@@ -11,7 +11,7 @@ from escrow import cursors
 from escrow.access import Scope
 from schema.connections import After, Connection, Edge, First, PageInfo, connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import optional, read
 from schema.scalars import Cursor, print_cursor, read_cursor
 from schema.types.common import Node
@@ -187,7 +187,7 @@ def _unfinished(shown: list[tuple[Delivery, Cursor]], end: Cursor, after: Cursor
     )
 
 
-@batched
+@data_loader
 async def attempts_of(
     delivery_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[DeliveryAttempt]]:
@@ -205,7 +205,7 @@ async def attempts_of(
     ]
 
 
-@batched
+@data_loader
 async def deliveries_of(
     event_ids: Sequence[str], context: Context, first: int, after: Cursor | None
 ) -> list[Connection[Delivery]]:
@@ -223,21 +223,21 @@ async def deliveries_of(
     ]
 
 
-@batched
+@data_loader
 async def delivery_of(delivery_ids: Sequence[str], context: Context) -> list[Delivery | None]:
     """Deliveries by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await queries.deliveries_by_id(context.known(), delivery_ids)
     return [Delivery.of(found[one]) if one in found else None for one in delivery_ids]
 
 
-@batched
+@data_loader
 async def attempt_of(attempt_ids: Sequence[str], context: Context) -> list[DeliveryAttempt | None]:
     """Attempts by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await queries.attempts_by_id(context.known(), attempt_ids)
     return [DeliveryAttempt.of(found[one]) if one in found else None for one in attempt_ids]
 
 
-@batched
+@data_loader
 async def replay_of(replay_ids: Sequence[str], context: Context) -> list[WebhookReplay | None]:
     """Replays by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await queries.replays_by_id(context.known(), replay_ids)

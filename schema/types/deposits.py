@@ -13,7 +13,7 @@ from escrow.rules import Subject
 from escrow.states import DepositState
 from schema.connections import Connection
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
@@ -92,14 +92,14 @@ class Deposit(Node):
         )
 
 
-@batched
+@data_loader
 async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Deposit | None]:
     """Deposits by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await deposits.deposits_by_id(context.known(), deposit_ids)
     return [Deposit.of(found[deposit_id]) if deposit_id in found else None for deposit_id in deposit_ids]
 
 
-@batched
+@data_loader
 async def deposits_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Deposit]]:

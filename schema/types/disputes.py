@@ -17,7 +17,7 @@ from escrow.rules import Subject
 from escrow.states import DisputeState
 from schema.connections import After, Connection, First, connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.attachments import Attachment
@@ -165,14 +165,14 @@ class Dispute(Node):
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
-@batched
+@data_loader
 async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispute | None]:
     """Disputes by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await disputes.disputes_by_id(context.known(), dispute_ids)
     return [Dispute.of_view(found[one]) if one in found else None for one in dispute_ids]
 
 
-@batched
+@data_loader
 async def disputes_of(
     parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[Dispute]]:
@@ -193,7 +193,7 @@ async def disputes_list(
     return connection(shown, first=size, after=after)
 
 
-@batched
+@data_loader
 async def evidence_of(
     dispute_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Evidence]]:

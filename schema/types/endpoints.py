@@ -11,7 +11,7 @@ from escrow.accounts.queries import endpoints as endpoint_queries
 from escrow.accounts.state import endpoints
 from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.types.common import Node
 
 
@@ -92,7 +92,7 @@ def _age(secret: endpoints.Secret) -> tuple[float, bool]:
     return -secret.created_at.timestamp(), secret.facts.algorithm is not Algorithm.HMAC_SHA256
 
 
-@batched
+@data_loader
 async def endpoints_of(account_ids: Sequence[str], context: Context) -> list[list[WebhookEndpoint] | None]:
     """The endpoints of each account, as far as the viewer may see them: one statement for all that are asked for."""
     found = await endpoint_queries.endpoints_of(context.known(), list(dict.fromkeys(account_ids)))
@@ -102,7 +102,7 @@ async def endpoints_of(account_ids: Sequence[str], context: Context) -> list[lis
     ]
 
 
-@batched
+@data_loader
 async def endpoint_of(endpoint_ids: Sequence[str], context: Context) -> list[WebhookEndpoint | None]:
     """Endpoints by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await endpoint_queries.endpoints_by_id(context.known(), endpoint_ids)

@@ -16,7 +16,7 @@ from escrow.access import Scope
 from escrow.queries import events
 from schema.connections import After, Connection, First, connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.common import Actor, Node
@@ -102,7 +102,7 @@ def _text(text: events.EventText) -> EventText:
     return EventText(field=text.field, value=text.value, salt=salt, erased_at=text.erased_at)
 
 
-@batched
+@data_loader
 async def timeline_of(
     stream_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Event]]:
@@ -120,14 +120,14 @@ async def timeline_of(
     ]
 
 
-@batched
+@data_loader
 async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]:
     """The positions of events in the log: one statement for all that are asked for."""
     found = await log.positions_of(event_ids)
     return [Cursor(cursors.print_cursor(found[one])) if one in found else None for one in event_ids]
 
 
-@batched
+@data_loader
 async def event_of(event_ids: Sequence[str], context: Context) -> list[Event | None]:
     """Events by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await events.events_by_id(context.known(), event_ids)

@@ -12,7 +12,7 @@ from escrow.accounts import queries
 from escrow.accounts import state as accounts
 from escrow.accounts.queries import accounts_of_parts
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.types.common import Node, as_id
 
 
@@ -50,7 +50,7 @@ class ApiKey(Node):
         )
 
 
-@batched
+@data_loader
 async def keys_of(account_ids: Sequence[str], context: Context) -> list[list[ApiKey] | None]:
     found = await queries.keys_of(context.known(), list(dict.fromkeys(account_ids)))
     return [
@@ -58,7 +58,7 @@ async def keys_of(account_ids: Sequence[str], context: Context) -> list[list[Api
     ]
 
 
-@batched
+@data_loader
 async def key_of(key_ids: Sequence[str], context: Context) -> list[ApiKey | None]:
     """Keys that were not revoked by identifier, as far as the viewer may see them."""
     owners = await accounts_of_parts("api_keys", key_ids)

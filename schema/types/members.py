@@ -12,7 +12,7 @@ from escrow.accounts import queries
 from escrow.accounts import state as accounts
 from escrow.accounts.queries import accounts_of_parts
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.types.common import Node
 
 
@@ -36,7 +36,7 @@ class Member(Node):
         )
 
 
-@batched
+@data_loader
 async def members_of(account_ids: Sequence[str], context: Context) -> list[list[Member] | None]:
     found = await queries.members_of(context.known(), list(dict.fromkeys(account_ids)))
     return [
@@ -45,7 +45,7 @@ async def members_of(account_ids: Sequence[str], context: Context) -> list[list[
     ]
 
 
-@batched
+@data_loader
 async def member_of(member_ids: Sequence[str], context: Context) -> list[Member | None]:
     """Present members by identifier, as far as the viewer may see them."""
     owners = await accounts_of_parts("members", member_ids)

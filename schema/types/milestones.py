@@ -13,7 +13,7 @@ from escrow.queries import milestones
 from escrow.states import Hold, MilestoneState
 from schema.connections import After, Connection, First
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.deposits import Deposit, deposit_of
@@ -165,7 +165,7 @@ class Milestone(Node):
         return cls.of(view.milestone, contract_id=view.contract_id, currency=view.currency)
 
 
-@batched
+@data_loader
 async def milestone_found(milestone_ids: Sequence[str], context: Context) -> list[Milestone | None]:
     """Milestones by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await milestones.milestones_by_id(context.known(), milestone_ids)
@@ -180,7 +180,7 @@ async def milestone_of(milestone_id: str, context: Context) -> Milestone:
     return found
 
 
-@batched
+@data_loader
 async def plan_of(contract_ids: Sequence[str], _: Context) -> list[tuple[domain.Milestone, ...]]:
     """The current plans of contracts: one statement for all that are asked for."""
     found = await milestones.milestones_of(contract_ids)

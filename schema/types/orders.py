@@ -11,7 +11,7 @@ from escrow.queries import orders
 from escrow.states import OrderKind, OrderState
 from schema.connections import Connection
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.paging import money_pages
@@ -41,14 +41,14 @@ class PaymentOrder(Node):
         )
 
 
-@batched
+@data_loader
 async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOrder | None]:
     """Orders by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await orders.orders_by_id(context.known(), order_ids)
     return [PaymentOrder.of(found[order_id]) if order_id in found else None for order_id in order_ids]
 
 
-@batched
+@data_loader
 async def orders_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[PaymentOrder]]:

@@ -8,7 +8,7 @@ import strawberry
 
 from escrow import references
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 
 
 @strawberry.type(description="What the viewer's account calls a contract or a milestone in one of its own systems.")
@@ -31,7 +31,7 @@ async def references_listed(subject_id: str, context: Context) -> list[ExternalR
     return found
 
 
-@batched
+@data_loader
 async def _references_of(subject_ids: Sequence[str], context: Context) -> list[list[ExternalReference]]:
     found = await references.references_of(context.known().account_id, subject_ids)
     return [[ExternalReference.of(one) for one in found.get(subject_id, ())] for subject_id in subject_ids]

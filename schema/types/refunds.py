@@ -14,7 +14,7 @@ from escrow.rules import Subject
 from escrow.states import RefundState
 from schema.connections import Connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
@@ -81,14 +81,14 @@ class RefundRequest(Node):
         return cls.of(view.whole, contract_id=view.contract_id, currency=view.currency)
 
 
-@batched
+@data_loader
 async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list[RefundRequest | None]:
     """Refund requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await refunds.refunds_by_id(context.known(), refund_ids)
     return [RefundRequest.of_view(found[one]) if one in found else None for one in refund_ids]
 
 
-@batched
+@data_loader
 async def refund_requests_of(
     parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[RefundRequest]]:

@@ -20,7 +20,7 @@ from escrow.queries.contracts import Standing, standings
 from escrow.rules import RULES, Action, Subject
 from escrow.states import ChangeRequestState
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 
 ON_CONTRACTS: Final = tuple(
     action for action, rule in RULES.items() if rule.subject is Subject.CONTRACT and action is not Action.PROPOSE
@@ -154,7 +154,7 @@ def _allowed(action: Action, refusal: DomainError | None) -> AllowedAction:
     return AllowedAction(action=action, allowed=False, reason=Refusal(code=refusal.code, message=refusal.message))
 
 
-@batched
+@data_loader
 async def standing_of(contract_ids: Sequence[str], context: Context) -> list[Outlook]:
     """What decides what the viewer may do with contracts now: one statement for all that are asked for."""
     found = await standings(context.known(), contract_ids)

@@ -10,7 +10,7 @@ import strawberry
 from escrow.queries import transfers
 from schema.connections import Connection
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.paging import money_pages
@@ -38,14 +38,14 @@ class Transfer(Node):
         )
 
 
-@batched
+@data_loader
 async def transfer_of(transfer_ids: Sequence[str], context: Context) -> list[Transfer | None]:
     """Transfers by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await transfers.transfers_by_id(context.known(), transfer_ids)
     return [Transfer.of(found[transfer_id]) if transfer_id in found else None for transfer_id in transfer_ids]
 
 
-@batched
+@data_loader
 async def transfers_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Transfer]]:

@@ -13,7 +13,7 @@ from escrow.agreement import state
 from escrow.queries import updates
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context, Info
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor, print_cursor, read_number
 from schema.types.attachments import Attachment
@@ -54,7 +54,7 @@ class Update:
         )
 
 
-@batched
+@data_loader
 async def updates_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Update]]:
@@ -64,7 +64,7 @@ async def updates_of(
     return [_connection(found.get(one, []), one, size, after) for one in contract_ids]
 
 
-@batched
+@data_loader
 async def milestone_updates_of(
     milestones: Sequence[Milestone], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Update]]:

@@ -11,7 +11,7 @@ from escrow.agreement import state as domain
 from escrow.queries import work
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context
-from schema.engine.data_loaders import batched
+from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
 from schema.types.attachments import Attachment
 from schema.types.common import Node
@@ -39,7 +39,7 @@ class Submission(Node):
         )
 
 
-@batched
+@data_loader
 async def submissions_of(
     milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Submission]]:
@@ -57,7 +57,7 @@ async def submissions_of(
     ]
 
 
-@batched
+@data_loader
 async def contract_submissions_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Submission]]:
@@ -76,7 +76,7 @@ async def contract_submissions_of(
     ]
 
 
-@batched
+@data_loader
 async def submission_of(submission_ids: Sequence[str], context: Context) -> list[Submission | None]:
     """Submissions by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await work.submissions_by_id(context.known(), submission_ids)

@@ -15,9 +15,9 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
-from webhooks.delivery import claims, dispatcher
+from webhooks.delivery import claims, sending
 from webhooks.owner import queries
-from webhooks.request.sender import ErrorClass
+from webhooks.request.answers import ErrorClass
 
 Fits = Callable[[dict[str, Any]], bool]
 
@@ -199,7 +199,7 @@ async def test_what_is_rare_is_found_by_turning_pages(
         await deal(people)
     whole = await listed(client)
     rare = [one["id"] for one in whole if one["eventType"] == "contract.proposed"]
-    monkeypatch.setattr(queries, "SCANNED_MAX", 4)
+    monkeypatch.setattr("webhooks.owner.queries.deliveries.SCANNED_MAX", 4)
     found: list[str] = []
     after, pages = None, 0
     while True:
@@ -336,7 +336,7 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
 
 
 def test_every_error_that_an_attempt_can_have_has_words() -> None:
-    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, dispatcher.INTERRUPTED}
+    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, sending.INTERRUPTED}
 
 
 @pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])

@@ -170,6 +170,28 @@ async def test_counting_sees_all_statements_of_a_task_and_its_children_only(smal
     assert not any("not mine" in statement for statement in statements)
 
 
+async def test_parameters_of_a_statement_are_found_by_their_names_in_any_order(small_pool: str) -> None:
+    statement = database.Statement("SELECT :word::text || :number::int || :word AS said")
+    row = await database.fetch_row(*statement.bind(number=2, word="a"))
+    assert row is not None
+    assert row["said"] == "a2a"
+
+
+@pytest.mark.parametrize("given", [{}, {"word": "a", "other": 1}], ids=["too few", "too many"])
+def test_a_statement_takes_all_of_its_parameters_and_no_others(given: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match="not the parameters"):
+        database.Statement("SELECT :word::text").bind(**given)
+
+
+async def test_rows_are_given_by_the_names_of_their_columns_also_if_there_are_none(small_pool: str) -> None:
+    given = database.Rows("note", "id text, size int")
+    statement = database.Statement(f"SELECT note.size, note.id FROM {given.sql}")
+    rows: list[dict[str, object]] = [{"size": 1, "id": "a"}, {"id": None, "size": 2}]
+    found = await database.fetch(*statement.bind(**given.bind(rows)))
+    assert [tuple(row) for row in found] == [(1, "a"), (2, None)]
+    assert await database.fetch(*statement.bind(**given.bind([]))) == []
+
+
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
     with database.counting() as statements:
         for _ in range(3):

@@ -20,7 +20,9 @@ from escrow import database, log
 from escrow.settings import Reach
 from tests.workers.process import until
 from webhooks.delivery import maintenance
-from webhooks.delivery.dispatcher import Limits, Pump
+from webhooks.delivery.concurrency import Limits
+from webhooks.delivery.dispatcher import Dispatcher
+from webhooks.delivery.sending import Timing
 from webhooks.request import secrets
 from webhooks.request.sender import Sender
 
@@ -149,33 +151,35 @@ async def partners() -> AsyncIterator[Partners]:
 class Desk:
     """A worker's deliveries in this process."""
 
-    pump: Pump
+    dispatcher: Dispatcher
 
     async def fan_out(self) -> int:
         """Sequence everything, as the sequencer of this process does; answers how many events it were."""
         total = 0
         while True:
-            batch = self.pump.fan_out()
+            batch = self.dispatcher.fan_out()
             count = await log.sequence(on_batch=batch)
-            self.pump.take(batch)
+            self.dispatcher.take(batch)
             total += count
             if not count:
                 return total
 
 
 @asynccontextmanager
-async def desk(*, request_seconds: float = 5.0, limits: Limits | None = None) -> AsyncIterator[Desk]:
+async def desk(
+    *, request_seconds: float = 5.0, poll_seconds: float = 0.02, limits: Limits | None = None
+) -> AsyncIterator[Desk]:
     """The pumps of a worker, without its processes: sending to loopback until the context ends."""
     secrets.use([b"k" * 32])
-    limits = limits or Limits(request_seconds=request_seconds, poll_seconds=0.02)
-    async with Sender(reach=Reach.LOOPBACK, total_seconds=limits.request_seconds) as sender:
-        pump = Pump(sender, limits=limits)
+    timing = Timing(request_seconds=request_seconds, poll_seconds=poll_seconds)
+    async with Sender(reach=Reach.LOOPBACK, total_seconds=request_seconds) as sender:
+        dispatcher = Dispatcher(sender, timing=timing, limits=limits)
         running = [
             asyncio.create_task(work)
-            for work in (pump.claim_due(), pump.hand_back(), maintenance.look_after(pump.wake))
+            for work in (dispatcher.claim_due(), dispatcher.hand_back(), maintenance.look_after(dispatcher.wake))
         ]
         try:
-            yield Desk(pump)
+            yield Desk(dispatcher)
         finally:
             for task in running:
                 task.cancel()

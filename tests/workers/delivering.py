@@ -1,6 +1,6 @@
 """A worker whose deliveries hurry, and that dies or stops at a chosen point: `python -m tests.workers.delivering JSON`.
 
-`hurry` makes seconds of the days between retries, `limits` are those of the dispatcher. At its point the process kills itself,
+`hurry` makes seconds of the days between retries, `timing` is that of the dispatcher. At its point the process kills itself,
 or stops itself until somebody continues it; `after` tells how often the point is passed unharmed.
 """
 
@@ -20,9 +20,11 @@ import uvloop
 from escrow import process_log
 from escrow.settings import LogFormat, Settings
 from webhooks.delivery import completion, dispatcher, fan_out, retries
-from webhooks.delivery.dispatcher import Limits, Pump
+from webhooks.delivery.dispatcher import Dispatcher
+from webhooks.delivery.sending import Timing
 from webhooks.request import endpoints, secrets
-from webhooks.request.sender import Answer, Sender
+from webhooks.request.answers import Answer
+from webhooks.request.sender import Sender
 from workers.main import run
 
 POINTS: Final = (
@@ -63,8 +65,8 @@ class MortalSender(Sender):
 
 def arm() -> None:
     """Put the points where they belong, and hurry."""
-    complete, introduce, write = completion.complete, endpoints.endpoints, fan_out.FanOut._write
-    take = Pump.take
+    complete, look_up, write = completion.complete, endpoints.endpoints, fan_out.FanOut._write
+    take = Dispatcher.take
 
     async def mortal_complete(*args: Any, **options: Any) -> completion.Next:
         if reached("before_completing"):
@@ -74,8 +76,8 @@ def arm() -> None:
             end()
         return found
 
-    async def mortal_introduce(ids: Sequence[str]) -> dict[str, endpoints.Endpoint]:
-        found = await introduce(ids)
+    async def mortal_look_up(ids: Sequence[str]) -> dict[str, endpoints.Endpoint]:
+        found = await look_up(ids)
         if reached("before_sending"):
             await asyncio.sleep(0.05)  # so that its sequencer is at rest, and holds up nobody else
             end()
@@ -87,26 +89,26 @@ def arm() -> None:
             end()
         return rows
 
-    def mortal_take(self: Pump, batch: fan_out.FanOut) -> None:
+    def mortal_take(self: Dispatcher, batch: fan_out.FanOut) -> None:
         if batch.heads and reached("after_fan_out"):
             end()
         take(self, batch)
 
     completion.complete = mortal_complete
-    vars(dispatcher)["endpoints"] = mortal_introduce
+    vars(dispatcher)["endpoints"] = mortal_look_up
     fan_out.FanOut._write = mortal_write  # type: ignore[method-assign,assignment]
-    Pump.take = mortal_take  # type: ignore[method-assign]
+    Dispatcher.take = mortal_take  # type: ignore[method-assign]
     if _options.get("hurry"):
         retries.DELAYS_SECONDS = (0.05,) * len(retries.DELAYS_SECONDS)  # type: ignore[misc]
         retries.BUSY_SECONDS_MIN = 0.1  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def sending(settings: Settings) -> AsyncIterator[Pump]:
+async def sending(settings: Settings) -> AsyncIterator[Dispatcher]:
     secrets.use(settings.secret_keys)
-    limits = Limits(**_options.get("limits", {}))
-    async with MortalSender(reach=settings.webhook_reach, total_seconds=limits.request_seconds) as sender:
-        yield Pump(sender, limits=limits)
+    timing = Timing(**_options.get("timing", {}))
+    async with MortalSender(reach=settings.webhook_reach, total_seconds=timing.request_seconds) as sender:
+        yield Dispatcher(sender, timing=timing)
 
 
 def main(options: str) -> None:

@@ -32,7 +32,7 @@ from tests.workers.test_engines_away import own_redis as own_redis
 from webhooks.audit import audit_deliveries
 from webhooks.delivery.claims import ABANDONED
 
-SHORT: Final = {"hurry": True, "limits": {"lease_seconds": 3.0, "request_seconds": 1.0}}
+SHORT: Final = {"hurry": True, "timing": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 """Leases that end within a test."""
 
 

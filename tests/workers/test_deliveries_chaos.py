@@ -27,7 +27,7 @@ KILLS: Final = 3
 HOPELESS_OUT_OF: Final = 100
 """One contract of so many has an event that its receiver never takes."""
 
-HURRY: Final = {"hurry": True, "limits": {"lease_seconds": 3.0, "request_seconds": 1.0}}
+HURRY: Final = {"hurry": True, "timing": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 
 
 class Whims:

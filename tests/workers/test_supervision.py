@@ -13,7 +13,7 @@ from escrow.payments import orders
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import strike
 from tests.written import written
-from webhooks.delivery.dispatcher import Pump
+from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.request.sender import Sender
 from workers import cron, payments, sequencer, supervision
 
@@ -109,7 +109,7 @@ async def test_the_sequencer_and_the_payments_are_woken_by_the_bell(
     deal = await strike("10.00")
     await bell.connect(redis_url)
     sender = Sender()
-    pumps = [sequencer.pump(Pump(sender)), payments.pump(Sandbox(settle_seconds=0.0))]
+    pumps = [sequencer.pump(Dispatcher(sender)), payments.pump(Sandbox(settle_seconds=0.0))]
     tasks = [asyncio.create_task(pump) for pump in pumps]
     try:
         with bell.listen(Topic.POSITIONED) as wakeups:

@@ -1,16 +1,24 @@
-"""How an endpoint fares, all its lanes together: probation after a timeout, and a circuit breaker after many failures.
+"""Watches how an endpoint fares, all its lanes together: one request at a time after a timeout, none for a while after many
+failures, and none at all after five days of them.
 
-Waiting for either uses up no delivery's attempt. Both end with the first success; so does the count of days without one.
+Waiting uses up no delivery's attempt. All of it ends with the first success. An endpoint that says that it is gone is disabled
+at once; it is the account's own command, so its owner hears of it as of any other event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Final
 
-if TYPE_CHECKING:
-    from webhooks.delivery.completion import Completed
+from escrow import database, pipeline
+from escrow.access import SYSTEM
+from escrow.accounts.commands.endpoints import DisableEndpoint
+from escrow.accounts.state.endpoints import DisabledReason
+from escrow.errors import DomainError
+from webhooks.delivery.completed import Completed
 
 BREAK_AFTER: Final = 10
 """Failures in a row, over all lanes, that open the breaker. A receiver that fails one time in five does so by chance once in
@@ -20,7 +28,10 @@ PAUSE_SECONDS: Final = 10.0
 PAUSE_SECONDS_MAX: Final = 600.0
 """How long the breaker stays open: twice as long each time that the one request after it fails, up to so long."""
 
-COLUMNS: Final = 5
+FAILING_MAX: Final = timedelta(days=5)
+"""An endpoint that had no success for so long is disabled."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,13 +40,10 @@ class Trouble:
 
     endpoint_id: str
     has_succeeded: bool = False
-    failures: int = 0
+    new_failures: int = 0
     """Since the last success in the batch."""
     has_timed_out: bool = False
     pause_seconds: float = 0.0
-
-    def row(self) -> tuple[object, ...]:
-        return (self.endpoint_id, self.has_succeeded, self.failures, self.has_timed_out, self.pause_seconds)
 
 
 def summarise(done: Iterable[Completed]) -> list[Trouble]:
@@ -48,30 +56,37 @@ def summarise(done: Iterable[Completed]) -> list[Trouble]:
         if one.answer.is_success:
             found[one.head.endpoint_id] = Trouble(endpoint_id=one.head.endpoint_id, has_succeeded=True)
             continue
-        trouble.failures += 1
+        trouble.new_failures += 1
         trouble.has_timed_out = trouble.has_timed_out or one.has_timed_out
         trouble.pause_seconds = max(trouble.pause_seconds, one.pause_seconds)
     return [found[endpoint_id] for endpoint_id in sorted(found)]
 
 
-def note_sql(*, first: int) -> str:
-    """CTEs that take over what `summarise` found; `noted_health` has the rows that changed.
+def arguments(troubles: Sequence[Trouble]) -> dict[str, object]:
+    """The parameters of `NOTE_SQL`."""
+    return {
+        **_TROUBLES.bind([asdict(one) for one in troubles]),
+        "break_after": BREAK_AFTER,
+        "break_seconds": PAUSE_SECONDS,
+        "break_seconds_max": PAUSE_SECONDS_MAX,
+    }
 
-    Their parameters are the columns of `Trouble.row`, then `BREAK_AFTER`, `PAUSE_SECONDS` and `PAUSE_SECONDS_MAX`.
-    """
-    columns = ", ".join(
-        f"${first + number}::{kind}[]" for number, kind in enumerate(("text", "boolean", "int", "boolean", "float8"))
-    )
-    threshold, pause, pause_max = (f"${first + COLUMNS + number}" for number in range(3))
-    return f"""troubled AS MATERIALIZED (
-    SELECT held.*, given.has_succeeded, given.new_failures, given.has_timed_out, given.pause_seconds,
-        CASE WHEN given.has_succeeded THEN given.new_failures ELSE held.failures + given.new_failures END AS total
-    FROM unnest({columns}) AS given (endpoint_id, has_succeeded, new_failures, has_timed_out, pause_seconds)
+
+_TROUBLES: Final = database.Rows(
+    "trouble",
+    "endpoint_id text, has_succeeded boolean, new_failures int, has_timed_out boolean, pause_seconds float8",
+)
+
+NOTE_SQL: Final = f"""
+troubled AS MATERIALIZED (
+    SELECT held.*, trouble.has_succeeded, trouble.new_failures, trouble.has_timed_out, trouble.pause_seconds,
+        CASE WHEN trouble.has_succeeded THEN trouble.new_failures ELSE held.failures + trouble.new_failures END AS total
+    FROM {_TROUBLES.sql}
     CROSS JOIN LATERAL (
-        SELECT * FROM endpoint_health WHERE endpoint_id = given.endpoint_id
-            AND (given.new_failures > 0 OR failures > 0 OR probation) FOR NO KEY UPDATE) AS held
+        SELECT * FROM endpoint_health WHERE endpoint_id = trouble.endpoint_id
+            AND (trouble.new_failures > 0 OR failures > 0 OR probation) FOR NO KEY UPDATE) AS held
 ), opening AS MATERIALIZED (
-    SELECT *, total >= {threshold}::int AND (open_until IS NULL OR open_until <= clock_timestamp()) AS opens FROM troubled
+    SELECT *, total >= :break_after::int AND (open_until IS NULL OR open_until <= clock_timestamp()) AS opens FROM troubled
 ), noted_health AS (
     UPDATE endpoint_health AS health SET
         failures = opening.total,
@@ -81,10 +96,44 @@ def note_sql(*, first: int) -> str:
             OR (health.probation AND NOT opening.has_succeeded)),
         openings = CASE WHEN opening.total = 0 THEN 0 ELSE health.openings + opening.opens::int END,
         open_until = CASE WHEN opening.total = 0 THEN NULL ELSE greatest(health.open_until,
-            CASE WHEN opening.opens THEN clock_timestamp()
-                + least({pause}::float8 * 2 ^ least(health.openings, 30), {pause_max}::float8) * interval '1 second' END,
+            CASE WHEN opening.opens THEN clock_timestamp() + interval '1 second'
+                * least(:break_seconds::float8 * 2 ^ least(health.openings, 30), :break_seconds_max::float8) END,
             CASE WHEN opening.pause_seconds > 0
                 THEN clock_timestamp() + opening.pause_seconds * interval '1 second' END) END
     FROM opening WHERE health.endpoint_id = opening.endpoint_id
     RETURNING health.endpoint_id, health.failing_since
-)"""  # noqa: S608 - only numbers of parameters are filled in
+)"""  # noqa: S608 - only names of parameters are filled in
+"""CTEs that take over what `summarise` found; `noted_health` has the rows that changed."""
+
+
+def disablings(done: Iterable[Completed], failing: Collection[str]) -> list[DisableEndpoint]:
+    """The commands that follow: for who is gone, and for who was found without a success for `FAILING_MAX`.
+
+    Each names the version of the endpoint that failed: one that was changed meanwhile gets its chance.
+    """
+    done = list(done)
+    gone = {one.head.endpoint_id for one in done if one.is_gone}
+    versions: dict[str, int] = {}
+    for one in done:
+        endpoint_id = one.head.endpoint_id
+        if one.is_gone or endpoint_id not in gone:  # what others met since then was not gone
+            versions[endpoint_id] = max(one.head.endpoint_version, versions.get(endpoint_id, 0))
+    return [
+        DisableEndpoint(
+            endpoint_id=endpoint_id,
+            reason=DisabledReason.GONE if endpoint_id in gone else DisabledReason.FAILING,
+            expected_version=versions[endpoint_id],
+        )
+        for endpoint_id in gone.union(failing)
+    ]
+
+
+async def disable(command: DisableEndpoint) -> None:
+    """Disable an endpoint. Whoever finds it failing later asks again, so nothing is retried."""
+    said = {"endpoint": command.endpoint_id, "reason": command.reason}
+    try:
+        await pipeline.run(command, by=SYSTEM)
+    except DomainError as refusal:
+        _log.info("endpoint not disabled", extra=said | {"refusal": refusal.message})
+    else:
+        _log.warning("endpoint disabled", extra=said)

@@ -1,6 +1,6 @@
 """Fan-out: an event that gets its position gets its deliveries in the same transaction, one for each endpoint that it fits.
 
-Lanes that were idle are leased to this very process at once, as far as it has places, so that in the common case nobody
+Lanes that were idle are leased to this very process at once, as far as it has slots, so that in the common case nobody
 has to look for what is due. The leases count once the transaction is committed.
 """
 
@@ -20,12 +20,12 @@ from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, head_
 from webhooks.events import filters
 from webhooks.events.filters import Match, Placed
 
-Places = Callable[[str], int]
+FreeAt = Callable[[str], int]
 """How many more requests this process would begin at an endpoint now."""
 
 
 def nowhere(_: str) -> int:
-    """The places of a process that sends nothing."""
+    """The free slots of a process that sends nothing."""
     return 0
 
 
@@ -34,8 +34,8 @@ class FanOut:
     """One batch of the sequencer: `on_batch` for `log.sequence`, and afterwards what came of it."""
 
     lease_seconds: float
-    places: Places = nowhere
-    places_in_all: int = 0
+    free_at: FreeAt = nowhere
+    free_in_all: int = 0
     heads: list[Head] = field(default_factory=list)
     """Leased to this process, once the transaction is committed."""
     lease: Lease | None = None
@@ -67,33 +67,17 @@ class FanOut:
     async def _write(
         self, connection: database.Connection, found: Sequence[Match], token: UUID
     ) -> list[database.Record]:
-        delivery_ids = [ids.new(ids.Kind.DELIVERY) for _ in found]
+        new = [_delivery(match) for match in found]
         heads: dict[tuple[str, str], int] = {}
         tails: dict[tuple[str, str], int] = {}
         for number, match in enumerate(found):
             key = (match.endpoint_id, match.event.stream_id)
             heads.setdefault(key, number)
             tails[key] = match.event.position
-        keys = sorted(heads)
         taken = self._taken(found, heads)
-        first = [found[heads[key]].event for key in keys]
+        touched = [{**new[heads[key]], "tail": tails[key], "is_taken": key in taken} for key in sorted(heads)]
         rows: list[database.Record] = await connection.fetch(
-            _WRITE,
-            [match.endpoint_id for match in found],
-            [match.event.stream_id for match in found],
-            [match.event.position for match in found],
-            [match.event.event_id for match in found],
-            [match.event.type for match in found],
-            delivery_ids,
-            [endpoint_id for endpoint_id, _ in keys],
-            [stream_id for _, stream_id in keys],
-            [event.position for event in first],
-            [tails[key] for key in keys],
-            [event.event_id for event in first],
-            [delivery_ids[heads[key]] for key in keys],
-            [key in taken for key in keys],
-            token,
-            self.lease_seconds,
+            *_WRITE.bind(**_NEW.bind(new), **_TOUCHED.bind(touched), token=token, lease_seconds=self.lease_seconds)
         )
         return rows
 
@@ -103,29 +87,47 @@ class FanOut:
         taken: set[tuple[str, str]] = set()
         for key, number in sorted(heads.items(), key=lambda item: item[1]):
             endpoint_id, _ = key
-            if len(taken) >= self.places_in_all:
+            if len(taken) >= self.free_in_all:
                 break
-            if found[number].is_open and begun[endpoint_id] < self.places(endpoint_id):
+            if found[number].is_open and begun[endpoint_id] < self.free_at(endpoint_id):
                 begun[endpoint_id] += 1
                 taken.add(key)
         return taken
 
 
+def _delivery(match: Match) -> dict[str, object]:
+    event = match.event
+    return {
+        "endpoint_id": match.endpoint_id,
+        "lane": event.stream_id,
+        "position": event.position,
+        "event_id": event.event_id,
+        "event_type": event.type,
+        "delivery_id": ids.new(ids.Kind.DELIVERY),
+    }
+
+
+_NEW: Final = database.Rows(
+    "new", "endpoint_id text, lane text, position bigint, event_id text, event_type text, delivery_id text"
+)
+
+_TOUCHED: Final = database.Rows(
+    "touched",
+    "endpoint_id text, lane text, position bigint, tail bigint, event_id text, delivery_id text, is_taken boolean",
+)
+
 # Lanes are locked in the order of their keys, here as in completions: in any other order they deadlock.
-_WRITE: Final = f"""
+_WRITE: Final = database.Statement(f"""
 WITH created AS (
     INSERT INTO deliveries (endpoint_id, lane, stream_id, position, event_id, event_type, id)
-    SELECT endpoint_id, stream_id, stream_id, position, event_id, event_type, id
-    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-        AS new (endpoint_id, stream_id, position, event_id, event_type, id)
+    SELECT endpoint_id, lane, lane, position, event_id, event_type, delivery_id FROM {_NEW.sql}
 ), touched AS MATERIALIZED (
-    SELECT * FROM unnest($7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::boolean[])
-        AS touched (endpoint_id, lane, position, tail, event_id, delivery_id, is_taken)
+    SELECT * FROM {_TOUCHED.sql}
 ), advanced AS (
     INSERT INTO lanes AS lane (endpoint_id, lane, done, tail, due_at, token, leased_at)
     SELECT endpoint_id, lane, position - 1, tail,
-        clock_timestamp() + CASE WHEN is_taken THEN $15::float8 ELSE 0 END * interval '1 second',
-        CASE WHEN is_taken THEN $14::uuid END, CASE WHEN is_taken THEN clock_timestamp() END
+        clock_timestamp() + CASE WHEN is_taken THEN :lease_seconds::float8 ELSE 0 END * interval '1 second',
+        CASE WHEN is_taken THEN :token::uuid END, CASE WHEN is_taken THEN clock_timestamp() END
     FROM touched ORDER BY endpoint_id, lane
     ON CONFLICT (endpoint_id, lane) DO UPDATE SET
         tail = excluded.tail,
@@ -136,7 +138,7 @@ WITH created AS (
 ), leased AS (
     SELECT advanced.endpoint_id, advanced.lane, advanced.failures, advanced.given_up, touched.position, touched.event_id,
         touched.delivery_id, 'EVENT' AS kind, NULL::text AS body
-    FROM advanced JOIN touched USING (endpoint_id, lane) WHERE advanced.token = $14::uuid
+    FROM advanced JOIN touched USING (endpoint_id, lane) WHERE advanced.token = :token::uuid
 )
 SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, leased.position, leased.event_id,
     leased.delivery_id, leased.kind, {CONTENT_COLUMNS.format(head="leased")}, clock_timestamp() AS at
@@ -144,4 +146,4 @@ FROM leased {CONTENT.format(head="leased")}
 UNION ALL
 SELECT endpoint_id, lane, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM advanced WHERE is_due AND token IS NULL
-"""
+""")

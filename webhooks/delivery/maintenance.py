@@ -1,4 +1,5 @@
-"""What is done for endpoints beside sending: lanes wake after a change or an enabling, end with a deletion, and replays go on.
+"""Does for endpoints what is beside sending: wakes lanes after a change or an enabling, ends them with a deletion, goes on
+with replays.
 
 Every step is short and may be done by several workers at once; what a killed one left is done by the next.
 """
@@ -18,7 +19,7 @@ from webhooks.events.filters import Task
 from webhooks.owner import replays
 
 POLL_SECONDS: Final = 1.0
-"""How late a chore is noticed at most when no ring came through; replays take their next step as often."""
+"""How late a task is noticed at most when no ring came through; replays take their next step as often."""
 
 PAUSE_SECONDS: Final = 0.05
 """Between two looks: rings are mostly for others."""
@@ -28,7 +29,7 @@ LANES_MAX: Final = 500
 
 
 async def look_after(wake: Callable[[], None]) -> None:
-    """Do what there is to do, for ever; `wake` tells the pump of this process that lanes became due."""
+    """Do what there is to do, for ever; `wake` tells the dispatcher of this process that lanes became due."""
     with bell.listen(Topic.DELIVERIES) as wakeups:
         while True:
             if await _do():

@@ -1,4 +1,4 @@
-"""What an answer means for a delivery: done, tried again after a while, or given up. Pure, apart from the dice handed in.
+"""What an answer means for a delivery: done, tried again after a while, or given up. Pure: chance is handed in.
 
 A failure uses up an attempt only where it tells something of the receiver. What keeps us from asking it at all (a name that
 doesn't resolve may be our own resolver's fault) waits and uses up none; five days of that disable the endpoint all the same.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from webhooks.request.sender import Answer, ErrorClass
+from webhooks.request.answers import Answer, ErrorClass
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE
@@ -66,28 +66,28 @@ class Verdict:
     """The receiver says that there is nothing any more and never will be."""
 
 
-def judge(answer: Answer, *, failures: int, dice: random.Random) -> Verdict:
+def judge(answer: Answer, *, failures: int, rng: random.Random) -> Verdict:
     """What follows from an answer to a delivery that used up `failures` attempts before it."""
     if answer.is_success:
         return Verdict(outcome=Outcome.DELIVERED)
     timed_out = answer.error is ErrorClass.TIMEOUT
     if answer.status == _GONE:
         # The endpoint is about to be disabled; the delivery waits for it to be enabled, as all others do.
-        return Verdict(outcome=Outcome.WAIT, delay_seconds=_delay(0, answer, dice), is_gone=True)
+        return Verdict(outcome=Outcome.WAIT, delay_seconds=_delay(0, answer, rng), is_gone=True)
     if answer.error in _NOT_THE_RECEIVERS:
-        return Verdict(outcome=Outcome.WAIT, delay_seconds=max(BUSY_SECONDS_MIN, _delay(0, answer, dice)))
+        return Verdict(outcome=Outcome.WAIT, delay_seconds=max(BUSY_SECONDS_MIN, _delay(0, answer, rng)))
     if failures >= len(DELAYS_SECONDS):
         return Verdict(outcome=Outcome.GIVEN_UP, has_timed_out=timed_out)
     return Verdict(
         outcome=Outcome.RETRY,
-        delay_seconds=_delay(failures, answer, dice),
+        delay_seconds=_delay(failures, answer, rng),
         pause_seconds=_pause(answer),
         has_timed_out=timed_out,
     )
 
 
-def _delay(failures: int, answer: Answer, dice: random.Random) -> float:
-    delay = DELAYS_SECONDS[failures] * dice.uniform(1 - JITTER, 1 + JITTER)
+def _delay(failures: int, answer: Answer, rng: random.Random) -> float:
+    delay = DELAYS_SECONDS[failures] * rng.uniform(1 - JITTER, 1 + JITTER)
     if answer.error is ErrorClass.TIMEOUT or answer.status in _BUSY_STATUSES:
         delay = max(delay, BUSY_SECONDS_MIN)
     return max(delay, min(answer.retry_after_seconds or 0.0, RETRY_AFTER_SECONDS_MAX))

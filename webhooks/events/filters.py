@@ -76,7 +76,7 @@ class Match:
     event: Placed
     endpoint_id: str
     is_open: bool
-    """Whether something may be sent at once: it is enabled, on no probation, and its breaker is closed."""
+    """Whether something may be sent at once: it is enabled, not half-open, and its breaker is closed."""
 
 
 class Task(StrEnum):
@@ -115,7 +115,7 @@ async def follow(connection: database.Connection, events: Sequence[Placed]) -> d
 
 
 async def leave(connection: database.Connection, tasks: Mapping[str, Task]) -> None:
-    """Leave these tasks to whoever does the chores; with them the endpoints' failures are forgotten.
+    """Leave these tasks to the maintenance; with them the endpoints' failures are forgotten.
 
     To be called after lanes were written: completions lock lanes before the health of endpoints, too.
     """

@@ -1,7 +1,7 @@
 """What an owner may ask for beside the deliveries of events: one once more, a stretch of the log once more, or a test.
 
 Each goes in a lane of its own, so it neither waits for the events of its stream nor holds them up, but shares the
-endpoint's places, breaker and retries. Who may ask is decided before; a deleted endpoint gets nothing.
+endpoint's limits, breaker and retries. Who may ask is decided before; a deleted endpoint gets nothing.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements

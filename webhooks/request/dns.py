@@ -26,7 +26,7 @@ class SystemResolver:
     """`getaddrinfo`, without a cache: what it answers is as fresh as the system's own."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[list[str]]] = {}
 
     async def addresses(self, host: str) -> Sequence[str]:
@@ -42,7 +42,7 @@ class SystemResolver:
             lookup.exception()  # nobody may be left to hear it
 
     async def _look_up(self, host: str) -> list[str]:
-        async with self._places:
+        async with self._slots:
             loop = asyncio.get_running_loop()
             answer: asyncio.Future[list[str]] = loop.create_future()
             # A daemon: a process that stops doesn't wait for somebody's name server.

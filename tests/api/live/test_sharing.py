@@ -31,7 +31,7 @@ async def _listening(stack: AsyncExitStack, served: Served, token: str | None, *
 
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often operations were executed for a moment."""
+    """How often operations were executed for a source event."""
     counted: Counter[str] = Counter()
     execute = Runner._execute
 

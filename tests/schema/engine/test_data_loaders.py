@@ -1,4 +1,4 @@
-"""Batches: one call for a level, one answer for a parent, and errors for everybody who waits."""
+"""Data loaders: one call for a level, one answer for a parent, and errors for everybody who waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from schema.engine.context import Context
-from schema.engine.data_loaders import Batches, batched
+from schema.engine.data_loaders import DataLoaders, data_loader
 
 calls: list[tuple[list[str], int]] = []
 
 
-@batched
+@data_loader
 async def _lengths(words: Sequence[str], _: Context, factor: int) -> list[int]:
     calls.append((list(words), factor))
     await asyncio.sleep(0)
@@ -41,10 +41,10 @@ async def test_a_later_question_is_another_call_but_never_for_the_same_parent() 
     assert calls == [(["a"], 1), (["cc"], 1)]
 
 
-async def test_fresh_batches_remember_nothing() -> None:
+async def test_fresh_data_loaders_remember_nothing() -> None:
     context = Context(None)
     await _lengths("a", context, 1)
-    context.batches = Batches()
+    context.data_loaders = DataLoaders()
     await _lengths("a", context, 1)
     assert len(calls) == 2
 

@@ -128,7 +128,7 @@ async def test_an_event_that_a_batch_took_back_has_no_delivery() -> None:
     assert await made() == await matching() != set()
 
 
-async def test_a_process_without_places_leases_nothing_and_says_that_something_is_left() -> None:
+async def test_a_process_without_slots_leases_nothing_and_says_that_something_is_left() -> None:
     there = await Deployment.make()
     await make_endpoint(there.client, "https://a.example")
     await fan_out_only()
@@ -141,18 +141,18 @@ async def test_a_process_without_places_leases_nothing_and_says_that_something_i
     assert (lane["lane"], lane["token"], lane["tail"] - lane["done"]) == (deal.id, None, len(await deal.types()))
 
 
-async def test_idle_lanes_are_leased_at_once_the_oldest_first_as_far_as_there_are_places() -> None:
+async def test_idle_lanes_are_leased_at_once_the_oldest_first_as_far_as_there_are_slots() -> None:
     there = await Deployment.make()
     narrow, wide = await make_endpoint(there.client), await make_endpoint(there.freelancer)
     await fan_out_only()
     deals = [await there.propose() for _ in range(4)]
-    batch = FanOut(lease_seconds=30.0, places=lambda one: 1 if one == narrow.id else 9, places_in_all=4)
+    batch = FanOut(lease_seconds=30.0, free_at=lambda one: 1 if one == narrow.id else 9, free_in_all=4)
     await log.sequence(on_batch=batch)
     assert sorted((head.endpoint_id, head.lane) for head in batch.heads) == sorted(
         [(narrow.id, deals[0].id), *((wide.id, deal.id) for deal in deals[:3])]
     )
     assert batch.is_left_over
-    again = FanOut(lease_seconds=30.0, places=lambda _: 9, places_in_all=9)
+    again = FanOut(lease_seconds=30.0, free_at=lambda _: 9, free_in_all=9)
     await deals[0].accept()
     await log.sequence(on_batch=again)
     assert again.heads == [], "its lane is under a lease, or waits behind older ones"
@@ -170,12 +170,12 @@ async def test_nothing_is_leased_at_once_for_an_endpoint_that_should_rest() -> N
     ):
         await database.execute(sql)
         await there.propose()
-        batch = FanOut(lease_seconds=30.0, places=lambda _: 9, places_in_all=9)
+        batch = FanOut(lease_seconds=30.0, free_at=lambda _: 9, free_in_all=9)
         await log.sequence(on_batch=batch)
         assert (len(batch.heads) == 1) == sql.endswith("task = NULL")
     await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
     await there.propose()
-    batch = FanOut(lease_seconds=30.0, places=lambda _: 9, places_in_all=9)
+    batch = FanOut(lease_seconds=30.0, free_at=lambda _: 9, free_in_all=9)
     await log.sequence(on_batch=batch)
     assert batch.heads == []
 

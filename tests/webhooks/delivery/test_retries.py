@@ -17,7 +17,7 @@ from webhooks.delivery.retries import (
     Verdict,
     judge,
 )
-from webhooks.request.sender import Answer, ErrorClass
+from webhooks.request.answers import Answer, ErrorClass
 
 HOUR = 3600
 
@@ -29,7 +29,7 @@ def answer(status: int | None = None, error: ErrorClass | None = None, retry_aft
 
 
 def judged(given: Answer, failures: int = 0, seed: int = 1) -> Verdict:
-    return judge(given, failures=failures, dice=random.Random(seed))
+    return judge(given, failures=failures, rng=random.Random(seed))
 
 
 def test_the_schedule_is_that_of_the_manual() -> None:

@@ -15,7 +15,8 @@ from yarl import URL
 from escrow.settings import Reach
 from tests.webhooks.receivers import Heard, Names, Receiver, answers, receiver
 from webhooks.request import ssrf
-from webhooks.request.sender import Answer, ErrorClass, Sender
+from webhooks.request.answers import Answer, ErrorClass
+from webhooks.request.sender import Sender
 from webhooks.request.ssrf import Block
 
 OPEN = "127.0.0.1"

@@ -28,8 +28,9 @@ from tests.webhooks.receivers import (
     receiver,
     says,
 )
+from webhooks.request.answers import Answer, ErrorClass, retry_after_seconds
 from webhooks.request.dns import Resolver, SystemResolver
-from webhooks.request.sender import EXCERPT_BYTES_MAX, Answer, ErrorClass, Sender, retry_after_seconds
+from webhooks.request.sender import EXCERPT_BYTES_MAX, Sender
 
 BODY = b'{"type":"milestone.released"}'
 SIGNED = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1,x"}

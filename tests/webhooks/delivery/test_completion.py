@@ -1,0 +1,86 @@
+"""What came of many deliveries is written down by few statements, and nobody's oddity stands in the others' way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from escrow import database
+from tests.factories import Deployment, make_endpoint
+from tests.webhooks.delivery.watching import (
+    well,
+)
+from tests.webhooks.partner import (
+    desk,
+    fan_out_only,
+    in_order,
+    make_due,
+    partners,
+    pending,
+    settled,
+)
+from tests.workers.process import until
+from webhooks.delivery.sending import Timing
+from webhooks.request.answers import Answer
+from webhooks.request.sender import Sender
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Sender.post
+
+    async def post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
+        answer = await whole(by, url=url, headers=headers, body=body)
+        return replace(answer, status=99) if url.endswith("/odd") else answer
+
+    monkeypatch.setattr(Sender, "post", post)
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        odd = await make_endpoint(there.client, partner.url("/odd"))
+        well = await make_endpoint(there.freelancer, partner.url("/well"))
+        await worker.fan_out()
+        for _ in range(5):
+            await there.propose()
+        await worker.fan_out()
+
+        async def all_through() -> bool:
+            return not await database.fetch_value(
+                "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'PENDING'", well.id
+            )
+
+        await until(all_through)
+        assert partner.events("/odd")
+        counted = "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND state = 'DELIVERED'"
+        assert await database.fetch_value(counted, odd.id) == 0
+        await make_due()
+        again = await there.propose()
+        await worker.fan_out()
+        await until(all_through)
+        assert again.id in {arrival.stream for arrival in partner.arrivals if arrival.path == "/well"}
+
+
+async def test_a_backlog_takes_few_statements() -> None:
+    """One worker, 20 endpoints, 200 lanes: at most one statement for 50 deliveries."""
+    there = await Deployment.make()
+    async with partners() as partner:
+        for number in range(20):
+            await make_endpoint(there.client, partner.url(f"/{number}"))
+        await fan_out_only()
+        deals = [await there.fund() for _ in range(10)]
+        for deal in deals:
+            for _ in range(6):
+                await deal.submit()
+                await deal.request_changes()
+        await fan_out_only()
+        total = await pending()
+        with database.counting() as statements:
+            async with desk(poll_seconds=Timing().poll_seconds):
+                await settled()
+        mine = [sql for sql in statements if "count(*) FROM deliveries" not in sql and "task IS NOT NULL" not in sql]
+    assert total > 3_500
+    assert len(partner.arrivals) == total
+    assert len(mine) <= total * 0.02, f"{len(mine)} statements for {total} deliveries"
+    assert in_order(partner.arrivals)
+    await well()

@@ -1,0 +1,125 @@
+"""What an owner does to an endpoint reaches what is on its way to it: changed, disabled, deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from escrow import database, pipeline
+from escrow.accounts.commands.endpoints import Address, DeleteEndpoint, DisableEndpoint, UpdateEndpoint
+from tests.factories import Deployment, make_endpoint
+from tests.webhooks.delivery.watching import (
+    quiet,
+    well,
+)
+from tests.webhooks.partner import (
+    HANG,
+    Arrival,
+    attempts_made,
+    desk,
+    make_due,
+    matching,
+    partners,
+    settled,
+    states,
+)
+from tests.workers.process import until
+from webhooks.delivery.retries import DELAYS_SECONDS
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def test_a_new_url_makes_what_waits_due_at_once() -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        end = await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        partner.replies["/hook"] = 500
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+        await database.execute("UPDATE lanes SET failures = 8, due_at = clock_timestamp() + interval '20 hours'")
+        moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
+        await pipeline.run(moved, by=there.client)
+        await worker.fan_out()
+        await settled()
+    assert len(partner.accepted("/new")) == len({event_id for event_id, _ in await matching()})
+    assert len(partner.events("/hook")) == 1
+    await well()
+
+
+@pytest.mark.parametrize("failures", [6, len(DELAYS_SECONDS)], ids=["far along", "the last retry"])
+async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as_it_failed(failures: int) -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk(request_seconds=2.5) as worker:
+        end = await make_endpoint(there.client, partner.url())
+        await worker.fan_out()
+        partner.replies["/hook"] = 500
+        await there.propose()
+        await worker.fan_out()
+        await attempts_made(1)
+        partner.replies["/hook"] = HANG
+        await database.execute("UPDATE lanes SET failures = $1 WHERE due_at IS NOT NULL", failures)
+        await make_due()
+
+        async def under_way() -> bool:
+            return partner.hanging == 1
+
+        await until(under_way)
+        moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
+        await pipeline.run(moved, by=there.client)
+        await worker.fan_out()
+        await settled()
+    assert set(partner.accepted("/new")) == {event_id for event_id, _ in await matching()}
+    assert set(await states()) == {"DELIVERED"}
+    await well()
+
+
+async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        end = await make_endpoint(there.client, partner.url())
+        await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
+        await worker.fan_out()
+        deal = await there.propose()
+        await worker.fan_out()
+        await quiet(partner.arrivals)
+        assert partner.arrivals == []
+        assert await database.fetch("SELECT FROM delivery_attempts") == []
+        assert await states() == {"PENDING": 3 + len(await deal.types()) - 3 + 1}
+        await well()
+
+
+async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
+    there = await Deployment.make()
+    async with partners() as partner, desk() as worker:
+        end, other = (
+            await make_endpoint(there.client, partner.url()),
+            await make_endpoint(there.client, partner.url("/b")),
+        )
+        await worker.fan_out()
+        partner.replies["/hook"] = lambda arrival: 200 if arrival.body["data"]["event"]["sequence"] == 1 else 500
+        await there.propose()
+        await there.propose()
+        await worker.fan_out()
+        await until(lambda: failed_once(partner.answered))
+        await pipeline.run(DeleteEndpoint(endpoint_id=end.id), by=there.client)
+        await worker.fan_out()
+        await settled()
+        await there.propose()
+        await worker.fan_out()
+        await settled()
+    counted = await database.fetch(
+        "SELECT endpoint_id, state, count(*) AS number FROM deliveries WHERE endpoint_id = $1 GROUP BY 1, 2", end.id
+    )
+    found = {row["state"]: row["number"] for row in counted}
+    assert found["DELIVERED"] == len(partner.accepted("/hook"))
+    assert found["CANCELLED"] > 0
+    assert set(found) == {"DELIVERED", "CANCELLED"}
+    others = {event_id for event_id, endpoint_id in await matching() if endpoint_id == other.id}
+    assert set(partner.accepted("/b")) == others
+    assert await database.fetch_value("SELECT task FROM endpoint_health WHERE endpoint_id = $1", end.id) is None
+    await well()
+
+
+async def failed_once(answered: list[tuple[Arrival, int]]) -> bool:
+    return sum(status == 500 for _, status in answered) >= 2

@@ -1,0 +1,34 @@
+"""Says what came of one delivery: for whoever sends, whoever writes it down, and the breaker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webhooks.delivery.concurrency import Slot
+from webhooks.delivery.lanes import Head, Lease
+from webhooks.delivery.retries import Outcome
+from webhooks.request.answers import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A delivery that this process is done with for now."""
+
+    head: Head
+    lease: Lease
+    slot: Slot | None = None
+    """None: it was given back at once."""
+    outcome: Outcome
+    answer: Answer | None = None
+    """None: nothing was sent."""
+    error: str | None = None
+    """In place of an answer: why there will never be one, though something may have been sent."""
+    started_at: datetime | None = None
+    """When it was sent, by the database's clock; `None` if nothing was."""
+    delay_seconds: float = 0.0
+    pause_seconds: float = 0.0
+    has_timed_out: bool = False
+    is_gone: bool = False
+    goes_on: bool = False
+    """Whether this process would send the lane's next delivery, too."""

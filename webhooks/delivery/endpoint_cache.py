@@ -1,0 +1,40 @@
+"""Keeps what is known of endpoints for a minute, so that few deliveries have to ask for theirs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from webhooks.request.endpoints import Endpoint
+
+ENDPOINT_SECONDS: Final = 60.0
+"""What is known of an endpoint is read again after so long: secrets end by the clock."""
+
+ENDPOINTS_KEPT: Final = 10_000
+
+
+class EndpointCache:
+    """Endpoints as they were read last, `None` for one that is gone."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, Endpoint | None]] = OrderedDict()
+
+    def get(self, endpoint_id: str) -> Endpoint | None:
+        """The endpoint as it is known; `None` if it is not, or is gone."""
+        return self._known.get(endpoint_id, (0.0, None))[1]
+
+    def is_fresh(self, endpoint_id: str, *, version: int, now_seconds: float) -> bool:
+        """Whether the endpoint is known well enough to send what was loaded when it had this version."""
+        read_at, endpoint = self._known.get(endpoint_id, (0.0, None))
+        return endpoint is not None and now_seconds - read_at <= ENDPOINT_SECONDS and endpoint.version >= version
+
+    def keep(self, asked: Iterable[str], found: Mapping[str, Endpoint], *, now_seconds: float) -> None:
+        """These were asked for, and those were there."""
+        for endpoint_id in asked:
+            former, fresh = self.get(endpoint_id), found.get(endpoint_id)
+            if fresh is None or former is None or fresh.version >= former.version:  # another look may have ended first
+                self._known[endpoint_id] = (now_seconds, fresh)
+                self._known.move_to_end(endpoint_id)
+        while len(self._known) > ENDPOINTS_KEPT:
+            self._known.popitem(last=False)

@@ -1,0 +1,153 @@
+"""Says what came of one attempt: the receiver's answer, or the class of the error in its place, with what was measured."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import logging
+import math
+import re
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+import aiohttp
+
+from webhooks.request import ssrf
+
+STATUS_MIN: Final = 100
+"""What is below is no status of HTTP."""
+
+_log = logging.getLogger(__name__)
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+
+
+class ErrorClass(StrEnum):
+    """Why an attempt has no complete answer."""
+
+    URL_REFUSED = "URL_REFUSED"
+    DNS_FAILED = "DNS_FAILED"
+    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    CONNECT_FAILED = "CONNECT_FAILED"
+    TLS_FAILED = "TLS_FAILED"
+    CERTIFICATE_REFUSED = "CERTIFICATE_REFUSED"
+    DISCONNECTED = "DISCONNECTED"
+    INVALID_ANSWER = "INVALID_ANSWER"
+    TIMEOUT = "TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one attempt. Times are milliseconds since `started_at`; `None` where it didn't get so far."""
+
+    status: int | None = None
+    """As soon as a status line came, also if the rest never did."""
+    error: ErrorClass | None = None
+    """`None` if the answer came whole, or as much of it as is kept."""
+    address: str | None = None
+    """The one that it was sent to. Not said of a refused one: names inside the operator's network stay its own."""
+    started_at: datetime
+    dns_ms: float | None = None
+    """Until the name was resolved; `None` on a connection that was there already."""
+    connect_ms: float | None = None
+    """Until the connection was there, TLS included."""
+    first_byte_ms: float | None = None
+    """Until status and headers were there."""
+    total_ms: float
+    excerpt: bytes = b""
+    retry_after_seconds: float | None = None
+    """What the receiver asked for, at least 0; bounding it is up to whoever plans the next attempt."""
+
+    @property
+    def is_success(self) -> bool:
+        """Any 2xx that came whole within the deadline."""
+        return self.error is None and self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One attempt under way; the connector's hooks find it in `_current` and write down what they see."""
+
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    start: float = field(default_factory=time.perf_counter)
+    status: int | None = None
+    error: ErrorClass | None = None
+    address: str | None = None
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    first_byte_ms: float | None = None
+    excerpt: bytes = b""
+    retry_after_seconds: float | None = None
+    is_reused: bool = False
+    wants_new_connection: bool = False
+
+    def ms(self) -> float:
+        """Milliseconds since the start."""
+        return (time.perf_counter() - self.start) * 1000
+
+    def heard(self, response: aiohttp.ClientResponse) -> None:
+        """Status and headers are there. Raises `ValueError` if they are none of HTTP."""
+        self.first_byte_ms = self.ms()
+        if response.status < STATUS_MIN:  # the library reads any three digits
+            self.error = ErrorClass.INVALID_ANSWER
+            raise ValueError(f"an answer with status {response.status}")
+        self.status = response.status
+        self.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), now=datetime.now(UTC))
+
+    def answer(self) -> Answer:
+        """What came of it by now."""
+        return Answer(
+            status=self.status,
+            error=self.error,
+            address=self.address,
+            started_at=self.started_at,
+            dns_ms=self.dns_ms,
+            connect_ms=self.connect_ms,
+            first_byte_ms=self.first_byte_ms,
+            total_ms=self.ms(),
+            excerpt=self.excerpt,
+            retry_after_seconds=self.retry_after_seconds,
+        )
+
+
+current: Final[ContextVar[Exchange]] = ContextVar("exchange")
+"""The attempt that this task is at."""
+
+
+def class_of(error: Exception) -> ErrorClass:
+    """The class of what the library raised; the first that fits."""
+    for kind, error_class in _CLASSES:
+        if isinstance(error, kind):
+            return error_class
+    _log.warning("an answer that the HTTP library itself stumbles over", exc_info=error)
+    return ErrorClass.INVALID_ANSWER
+
+
+_CLASSES: Final[tuple[tuple[type[Exception], ErrorClass], ...]] = (
+    (ssrf.UrlRefused, ErrorClass.URL_REFUSED),
+    (aiohttp.ClientConnectorDNSError, ErrorClass.DNS_FAILED),
+    (aiohttp.ClientConnectorCertificateError, ErrorClass.CERTIFICATE_REFUSED),
+    (aiohttp.ClientConnectorSSLError, ErrorClass.TLS_FAILED),
+    (aiohttp.ClientConnectorError, ErrorClass.CONNECT_FAILED),
+    (aiohttp.ClientResponseError, ErrorClass.INVALID_ANSWER),
+    (aiohttp.ClientConnectionError, ErrorClass.DISCONNECTED),
+    (aiohttp.ClientPayloadError, ErrorClass.DISCONNECTED),
+    (OSError, ErrorClass.DISCONNECTED),
+)
+
+
+def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
+    """What a `Retry-After` header asks for, in seconds or as a date of HTTP; `None` if there is none or it is nonsense."""
+    if value is None:
+        return None
+    if _SECONDS.fullmatch(value.strip()):
+        return float(value)
+    with contextlib.suppress(ValueError, OverflowError):
+        at = email.utils.parsedate_to_datetime(value)
+        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    return None
