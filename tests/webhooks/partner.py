@@ -219,6 +219,15 @@ async def settled() -> None:
     await until(done)
 
 
+async def caught_up() -> None:
+    """Wait until each committed event has its place in the log, and no delivery is pending. For workers that sequence."""
+
+    async def done() -> bool:
+        return await log.waiting() == 0 and await pending() == 0
+
+    await until(done)
+
+
 async def attempts_made(count: int) -> None:
     """Wait until so many attempts were written down."""
 

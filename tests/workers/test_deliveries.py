@@ -19,12 +19,12 @@ from tests.webhooks.partner import (
     HANG,
     Arrival,
     Partners,
+    caught_up,
     fan_out_only,
     in_order,
     matching,
     partners,
     pending,
-    settled,
     states,
 )
 from tests.workers.process import WorkerProcess, until, worker
@@ -111,7 +111,7 @@ async def test_an_answer_that_comes_after_the_lease_completes_nothing(
             await until(lambda: came(partner, 1))
             await expire_leases()
             await until(lambda: came(partner, 2))
-            await settled()
+            await caught_up()
 
             async def all_noted() -> bool:
                 return bool(await db.fetch_value("SELECT count(*) FROM delivery_attempts") == len(partner.arrivals))
@@ -150,16 +150,16 @@ async def test_a_worker_paused_past_its_lease_sends_nothing_old_after_something_
             async with worker(database, redis_url, tmp_path / "other.log", delivering=SHORT) as other:
                 await other.says("worker works")
                 await deal.accept()
-                await settled()
+                await caught_up()
                 delivered = list(partner.events())
                 paused.signal(signal.SIGCONT)
                 # It is at work again: it takes part in what comes now.
                 await deal.confirm(await deal.fund())
-                await settled()
+                await caught_up()
                 other.process.kill()
                 await other.exit_code()
                 await deal.submit()
-                await settled()
+                await caught_up()
     assert len(delivered) == 4
     assert Counter(partner.events()).most_common(1)[0][1] == 1, (
         "nothing twice, though nothing was sent before the pause"
@@ -197,7 +197,7 @@ async def test_two_sequencers_of_which_one_is_killed_in_the_middle_lose_and_doub
                         deals.append(await there.propose())
                         await asyncio.sleep(0.02)
                     assert await doomed.exit_code() == -signal.SIGKILL
-            await settled()
+            await caught_up()
 
             async def all_sequenced() -> bool:
                 return bool(await db.fetch_value("SELECT count(*) FROM log_pending") == 0) and await pending() == 0
@@ -233,7 +233,7 @@ async def test_deliveries_go_on_while_redis_is_away_flushed_and_back(
             await client.flushall()
             await client.aclose()
             failing[0] = False
-            await settled()
+            await caught_up()
             await own_redis.stop()
             await deal.confirm(await deal.fund())
             await until(lambda: delivered(8))
@@ -291,6 +291,6 @@ async def test_a_worker_that_is_told_to_stop_hands_back_what_it_was_sending(
         assert tuple(row) == (None, 0, True)
         assert [tuple(r) for r in await db.fetch("SELECT error FROM delivery_attempts")] == [("INTERRUPTED",)]
         async with worker(database, redis_url, tmp_path / "second.log"):
-            await settled()
+            await caught_up()
     assert set(partner.accepted()) == {event_id for event_id, _ in await matching()}
     await well()
