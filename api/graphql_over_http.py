@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.answers import json_answer, refusal
 from api.credentials import BadCredentials
 from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
+from api.responses import json_answer, refusal
 from escrow.access import Actor
 from escrow.process_log import trace_id
 from schema.engine.context import Context

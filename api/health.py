@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import json_answer
+from api.responses import json_answer
 from escrow import bell, database, ids, migrate, sweep
 from webhooks.owner.stats import backlog as delivery_backlog
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from escrow.live.credentials import Ending
+from escrow.live.key_lifetimes import Ending
 
 REASON_BYTES_MAX: Final = 123
 """What a WebSocket's close frame has room for."""

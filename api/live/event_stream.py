@@ -17,12 +17,12 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.answers import refusal
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
+from api.responses import refusal
 from escrow.access import Actor
-from escrow.live.credentials import Ended, Ending
+from escrow.live.key_lifetimes import Ended, Ending
 from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation

@@ -23,7 +23,7 @@ from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, C
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
-from escrow.live.credentials import Ended, Ending, Viewer
+from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import Operation

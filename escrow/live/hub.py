@@ -24,7 +24,7 @@ from escrow.access import Actor, ActorKind
 from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed
 from escrow.bell import Topic
 from escrow.live import occurrences
-from escrow.live.credentials import Ending, Keys, Viewer
+from escrow.live.key_lifetimes import Ending, Keys, Viewer
 from escrow.live.occurrences import Occurrence
 from escrow.live.reader import Reader
 

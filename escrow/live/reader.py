@@ -11,7 +11,7 @@ from collections import deque
 from typing import Final, Protocol
 
 from escrow.live import occurrences
-from escrow.live.credentials import Ended, Ending, Viewer
+from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.live.occurrences import Occurrence
 
 PAGE_EVENTS: Final = 100

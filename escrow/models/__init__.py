@@ -7,6 +7,7 @@ The package is all of its files' names together.
 """
 
 from escrow.models.accounts import *
+from escrow.models.balances import *
 from escrow.models.calendars import *
 from escrow.models.change_requests import *
 from escrow.models.contracts import *
@@ -15,9 +16,10 @@ from escrow.models.deployment import *
 from escrow.models.deposits import *
 from escrow.models.disputes import *
 from escrow.models.endpoints import *
+from escrow.models.event_types import *
+from escrow.models.events import *
 from escrow.models.idempotency import *
 from escrow.models.keys import *
-from escrow.models.ledger import *
 from escrow.models.log import *
 from escrow.models.members import *
 from escrow.models.milestones import *
@@ -27,5 +29,6 @@ from escrow.models.refunds import *
 from escrow.models.sandbox import *
 from escrow.models.sweeps import *
 from escrow.models.titles import *
+from escrow.models.transfers import *
 from escrow.models.updates import *
 from escrow.models.work import *

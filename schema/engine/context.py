@@ -11,8 +11,8 @@ from graphql import GraphQLError
 
 from escrow.access import Actor, Scope
 from escrow.accounts.rules import is_operator
-from escrow.live.credentials import Viewer
 from escrow.live.hub import Hub
+from escrow.live.key_lifetimes import Viewer
 from escrow.settings import Reach
 from schema.engine.data_loaders import DataLoaders
 from schema.engine.limits import LISTED_MAX

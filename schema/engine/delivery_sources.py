@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escrow.live.credentials import Ended, Ending, Viewer
+from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from schema.engine.sources import Source, SourceEvent
 from schema.types.deliveries import delivery_of
 from webhooks.owner.live import Watcher

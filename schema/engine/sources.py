@@ -26,7 +26,7 @@ class SourceEvent:
 
 
 class Source(ABC):
-    """An endless iterator of source events, to be closed when done. Raises `escrow.live.credentials.Ended` when it is over."""
+    """An endless iterator of source events, to be closed when done. Raises `escrow.live.key_lifetimes.Ended` when it is over."""
 
     def __aiter__(self) -> Source:
         return self

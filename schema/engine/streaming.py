@@ -119,7 +119,7 @@ class Stream:
         return self._source.is_too_slow
 
     async def next(self) -> Payload:
-        """The next answer, as soon as there is one. Raises `escrow.live.credentials.Ended` when the stream is over."""
+        """The next answer, as soon as there is one. Raises `escrow.live.key_lifetimes.Ended` when the stream is over."""
         while True:
             source_event = await self._source.__anext__()
             text = await self._group.answer(source_event, self._execute)

@@ -44,7 +44,7 @@ class ChangeOperation:
     )
 
     @classmethod
-    def of(cls, change: objects.Change, words: objects.ChangeWords) -> ChangeOperation:
+    def of(cls, change: objects.PlanChange, words: objects.ChangeWords) -> ChangeOperation:
         amount = change.amount
         return cls(
             kind=change.kind,

@@ -21,6 +21,7 @@ from schema.types.accounts import Account, account_of
 from schema.types.books import Escrow, escrow_of
 from schema.types.change_requests import ChangeRequest, change_requests_of
 from schema.types.common import Money, Node, money_of
+from schema.types.deadlines import Deadline
 from schema.types.deposits import Deposit, deposits_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.endings import Ending
@@ -29,7 +30,7 @@ from schema.types.milestones import Milestone, plan_of
 from schema.types.orders import PaymentOrder, orders_of
 from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.standing import AllowedAction, standing_of
 from schema.types.transfers import Transfer, transfers_of
 from schema.types.updates import Update, updates_of
 from schema.types.work import Submission, contract_submissions_of

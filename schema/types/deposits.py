@@ -17,10 +17,11 @@ from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
+from schema.types.deadlines import Deadline
 from schema.types.orders import PaymentOrder, order_of
 from schema.types.paging import money_pages
 from schema.types.reversals import Reversal
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.standing import AllowedAction, standing_of
 
 
 @strawberry.type(description="What of a deposit is for one milestone.")

@@ -22,8 +22,9 @@ from schema.engine.fields import read
 from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Money, Node, as_id, money_of
+from schema.types.deadlines import Deadline
 from schema.types.paging import pages, place_of
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.standing import AllowedAction, standing_of
 
 if TYPE_CHECKING:
     from schema.types.milestones import Milestone

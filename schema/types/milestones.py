@@ -16,11 +16,12 @@ from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.types.common import Money, Node, as_id, money_of
+from schema.types.deadlines import Deadline
 from schema.types.deposits import Deposit, deposit_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.standing import AllowedAction, standing_of
 from schema.types.updates import Update, milestone_updates_of
 from schema.types.work import Submission, submissions_of
 

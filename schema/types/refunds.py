@@ -18,8 +18,9 @@ from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
+from schema.types.deadlines import Deadline
 from schema.types.paging import pages, place_of
-from schema.types.standing import AllowedAction, Deadline, standing_of
+from schema.types.standing import AllowedAction, standing_of
 
 if TYPE_CHECKING:
     from schema.types.milestones import Milestone

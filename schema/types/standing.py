@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 
 import strawberry
 
-from escrow.access import Actor, Side
+from escrow.access import Actor
 from escrow.agreement.deadlines import UNSEEN, deadlines, next_deadline
 from escrow.agreement.deadlines import Deadline as Clock
 from escrow.agreement.decisions.change_requests import Comparison, compare
@@ -21,6 +20,7 @@ from escrow.rules import RULES, Action, Subject
 from escrow.states import ChangeRequestState
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
+from schema.types.deadlines import Deadline
 
 ON_CONTRACTS: Final = tuple(
     action for action, rule in RULES.items() if rule.subject is Subject.CONTRACT and action is not Action.PROPOSE
@@ -53,13 +53,6 @@ class AllowedAction:
         description="Whether the viewer may do it now, as far as it doesn't depend on the input."
     )
     reason: Refusal | None = strawberry.field(description="Why not; null if it is allowed.")
-
-
-@strawberry.type(description="A running clock: what happens by itself if nobody acts before.")
-class Deadline:
-    at: datetime = strawberry.field(description="When it happens.")
-    action: str = strawberry.field(description="The type of the event that happens then, such as `milestone.released`.")
-    in_favour_of: Side | None = strawberry.field(description="The side that the silence favours, if it favours one.")
 
 
 class Outlook:

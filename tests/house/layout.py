@@ -43,6 +43,8 @@ NOUNS: Final[Mapping[str, str]] = {
     "previews": "what a command would do",
     "advice": "hints on a draft plan",
     "log": "the log of events and its order",
+    "event_types": "the kinds of events that there are",
+    "replays": "a stretch of the log, sent to an endpoint once more",
     "books": "what the ledger says of one contract",
 }
 """Nouns of the domain. Wherever a floor has one of them, it has it in a file, or a folder, of that name."""
@@ -60,7 +62,7 @@ FLOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "escrow/accounts/folds": ("base",),
     "escrow/accounts/queries": (),
     "escrow/queries": ("money_views", "scans", "views", "visibility"),
-    "schema/types": ("common", "event_types", "paging", "standing"),
+    "schema/types": ("common", "paging", "standing"),
     "schema/mutations": ("every", "payloads", "running"),
 }
 """The floors that have a file for each noun, and what else stands in each: what its nouns share."""
@@ -85,6 +87,8 @@ SHARED: Final[Mapping[str, str]] = {
     "secrets": "the secrets of endpoints at rest",
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
+    "sandbox": "the payment provider of a sandbox",
+    "tables": "the tables of a store, each with how it is mapped",
     "store": "the one read and the one write of a command",
     "stream": "how commands on one kind of stream are carried out",
     "idempotency": "repeating a command safely",

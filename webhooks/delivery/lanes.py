@@ -14,8 +14,8 @@ from uuid import UUID
 
 from escrow import database
 from webhooks.events import examples
-from webhooks.request import payloads
-from webhooks.request.payloads import DeliveryMark, TextBeside
+from webhooks.request import bodies
+from webhooks.request.bodies import DeliveryMark, TextBeside
 
 
 class Kind(StrEnum):
@@ -68,7 +68,7 @@ class Head:
             previous_failed=self.given_up,
             is_test=self.kind is Kind.TEST,
         )
-        return payloads.body(
+        return bodies.body(
             api_version=api_version,
             position=self.position,
             event_body=self.event_body,

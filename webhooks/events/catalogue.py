@@ -18,8 +18,8 @@ from escrow.accounts.state.endpoints import API_VERSIONS
 from escrow.agreement.events import WITHHELD, Event
 from webhooks.events import examples
 from webhooks.events.examples import CLASSES, EndpointTest
-from webhooks.request import payloads
-from webhooks.request.payloads import DeliveryMark
+from webhooks.request import bodies
+from webhooks.request.bodies import DeliveryMark
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -68,7 +68,7 @@ def _event_type(event_class: type[Event]) -> EventType:
 
 def _example(event_class: type[Event]) -> Json:
     found = examples.example(event_class)
-    body = payloads.body(
+    body = bodies.body(
         api_version=API_VERSIONS[-1],
         position=1_234,
         event_body=found.body,

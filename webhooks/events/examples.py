@@ -24,7 +24,7 @@ from escrow.accounts import events as account_events
 from escrow.agreement.events import Event
 from escrow.ids import Kind, encode
 from escrow.money import Money
-from webhooks.request.payloads import TextBeside
+from webhooks.request.bodies import TextBeside
 
 AT: Final = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from escrow.agreement import commands, inputs
 from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
 from escrow.agreement.history import Context, History
-from escrow.agreement.state import Change, ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone
+from escrow.agreement.state import ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone, PlanChange
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.money import Money, RawMoney, exact
 from escrow.states import MilestoneState
@@ -102,12 +102,12 @@ def _amend(history: History, change: commands.AmendChange, context: Context) -> 
     history.add(event, context)
 
 
-def kept(change: commands.RequestedChange, *, currency: str) -> tuple[Change, ChangeWords]:
+def kept(change: commands.RequestedChange, *, currency: str) -> tuple[PlanChange, ChangeWords]:
     """An operation that was found to fit, as an event keeps it: what is plain, and its words."""
     match change:
         case commands.AddChange(milestone=draft, position=position):
             return (
-                Change(
+                PlanChange(
                     kind=ChangeKind.ADD,
                     milestone_id=draft.id,
                     position=position,
@@ -119,16 +119,16 @@ def kept(change: commands.RequestedChange, *, currency: str) -> tuple[Change, Ch
         case commands.EditChange():
             amount = None if change.amount is None else exact(change.amount, currency=currency, field="amount")
             return (
-                Change(kind=ChangeKind.EDIT, milestone_id=change.milestone_id, amount=amount, due_on=change.due_on),
+                PlanChange(kind=ChangeKind.EDIT, milestone_id=change.milestone_id, amount=amount, due_on=change.due_on),
                 ChangeWords(title=change.title, purpose=change.purpose, deliverables=_tuple(change.deliverables)),
             )
         case commands.RemoveChange(milestone_id=milestone_id):
-            return Change(kind=ChangeKind.REMOVE, milestone_id=milestone_id), ChangeWords()
+            return PlanChange(kind=ChangeKind.REMOVE, milestone_id=milestone_id), ChangeWords()
         case commands.MoveChange(milestone_id=milestone_id, position=position):
-            return Change(kind=ChangeKind.MOVE, milestone_id=milestone_id, position=position), ChangeWords()
+            return PlanChange(kind=ChangeKind.MOVE, milestone_id=milestone_id, position=position), ChangeWords()
         case commands.AmendChange():
             return (
-                Change(kind=ChangeKind.AMEND, milestone_id=change.milestone_id, due_on=change.due_on),
+                PlanChange(kind=ChangeKind.AMEND, milestone_id=change.milestone_id, due_on=change.due_on),
                 ChangeWords(deliverables=_tuple(change.deliverables)),
             )
 
@@ -146,7 +146,7 @@ def asked(request: ChangeRequest) -> tuple[commands.RequestedChange, ...]:
     return tuple(_asked(change, said) for change, said in zip(request.changes, words, strict=True))
 
 
-def _asked(change: Change, words: ChangeWords) -> commands.RequestedChange:
+def _asked(change: PlanChange, words: ChangeWords) -> commands.RequestedChange:
     match change.kind:
         case ChangeKind.ADD:
             if change.amount is None or change.due_on is None:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from escrow.access import Side
 from escrow.agreement.events.base import FREE_TEXT, Event, OptionalText, Text
-from escrow.agreement.state import Change, ChangeWords
+from escrow.agreement.state import ChangeWords, PlanChange
 from escrow.errors import ErrorCode
 
 
@@ -19,7 +19,7 @@ class ChangeRequestFiled(Event):
     change_request_id: str
     filed_by: Side
     plan_version: int
-    changes: tuple[Change, ...]
+    changes: tuple[PlanChange, ...]
     words: Annotated[tuple[ChangeWords, ...], FREE_TEXT]
     message: Text
 

@@ -26,7 +26,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class PlanChange:
     """One operation of a change request, without its words. What is absent stays as it is."""
 
     kind: ChangeKind
@@ -53,7 +53,7 @@ class ChangeRequest:
     id: str
     filed_by: Side
     state: ChangeRequestState
-    changes: tuple[Change, ...]
+    changes: tuple[PlanChange, ...]
     words: tuple[ChangeWords, ...]
     """As many as there are changes, in their order; none once they were erased."""
     message: str

@@ -15,8 +15,8 @@ from escrow.access import Actor
 from escrow.accounts.authentication import lifetimes
 from escrow.live import hub as hubs
 from escrow.live import occurrences
-from escrow.live.credentials import Ended, Ending, Viewer
 from escrow.live.hub import Hub
+from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.live.reader import Reader
 from tests.api.live.serving import until
 from tests.factories import Deal, Deployment

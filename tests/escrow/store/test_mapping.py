@@ -13,7 +13,7 @@ from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
-from escrow.agreement.state import Change, ChangeKind
+from escrow.agreement.state import ChangeKind, PlanChange
 from escrow.models.facts import Facts
 from escrow.money import Money
 from escrow.store.mapping import Mapper
@@ -145,7 +145,7 @@ def test_a_list_that_was_written_before_a_field_was_there_reads_with_its_default
     row = dict.fromkeys(CHANGE_REQUESTS.loaded) | {"filed_by": "CLIENT", "state": "OPEN", "words": "[]"}
     row["changes"] = '[{"kind": "EDIT", "milestone_id": "mil_1"}]'
     read = CHANGE_REQUESTS.read(tuple(row.values()))
-    assert read.changes == (Change(kind=ChangeKind.EDIT, milestone_id="mil_1"),)
+    assert read.changes == (PlanChange(kind=ChangeKind.EDIT, milestone_id="mil_1"),)
 
 
 def test_columns_that_are_named_in_a_model_are_there() -> None:

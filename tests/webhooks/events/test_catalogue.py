@@ -23,7 +23,7 @@ from tests.factories import Deployment, make_endpoint
 from webhooks.events import examples
 from webhooks.events.catalogue import body_schema, event_types, schema_document
 from webhooks.request import secrets
-from webhooks.request.payloads import DeliveryMark, TextBeside, body
+from webhooks.request.bodies import DeliveryMark, TextBeside, body
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = [one.name for one in event_types()]

@@ -1,9 +1,7 @@
-"""The ledger: transfers, and the balances that are stored."""
+"""The table of transfers between ledger accounts."""
 
 from tortoise import fields
 from tortoise.models import Model
-
-from escrow.models.facts import Facts
 
 
 class Transfer(Model):
@@ -20,16 +18,3 @@ class Transfer(Model):
 
     class Meta:
         table = "transfers"
-
-
-class Balance(Model):
-    """Credits minus debits of a ledger account that belongs to one contract."""
-
-    account = fields.CharField(64, primary_key=True)
-    currency = fields.TextField()
-    contract_id = fields.CharField(64)
-    balance_minor = fields.BigIntField()
-
-    class Meta(Facts):
-        table = "balances"
-        key = ("account", "currency")

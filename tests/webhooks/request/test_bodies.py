@@ -31,7 +31,7 @@ from escrow.ids import Kind
 from tests.escrow.agreement.stage import named
 from tests.escrow.agreement.test_totality import largest
 from webhooks.events.examples import CLASSES, event_of
-from webhooks.request.payloads import BODY_BYTES_MAX, DeliveryMark, TextBeside, body
+from webhooks.request.bodies import BODY_BYTES_MAX, DeliveryMark, TextBeside, body
 
 VERSION = "2026-11-22"
 SCRIPTS = {"latin": "x", "greek": "λ", "han": "工", "emoji": "🦊", "control": "\x01", "quotes": '"'}
