@@ -12,7 +12,6 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
-from schema import enums  # noqa: F401 - the enumerations get their words before any type uses them
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
 from schema.mutations import every
