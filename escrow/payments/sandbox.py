@@ -2,7 +2,7 @@
 
 It keeps its own books in a table of its own, outside of every transaction of the domain, on the real clock; the test
 clock means nothing to it. What a deposit does is chosen by its payment token, what a refund or a payout does by the last
-four digits of its amount in minor units. The table `BEHAVIOURS` is the manual.
+four digits of its amount in minor units. The tables `TOKENS` and `AMOUNTS` are the manual.
 """
 
 from __future__ import annotations

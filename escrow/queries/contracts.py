@@ -89,7 +89,7 @@ async def contracts_page(
 
     `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
     its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
-    `lists.statement` does.
+    `scans.statement` does.
     """
     wanted = Filter(
         states=[state.value for state in states] if states is not None else None,

@@ -1,4 +1,4 @@
-"""Inputs thrown by dice at every field: whatever comes, the answer is data or a clear error, never a fault of ours."""
+"""Inputs thrown by rng at every field: whatever comes, the answer is data or a clear error, never a fault of ours."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ TEXTS = (
     "https://example.com/" + "y" * 3_000, "javascript:alert(1)", "Europe/Lisbon", "\n\r\t", "\ufeff\uffff", "%00", "a" * 64,
 )  # fmt: skip
 SCALARS: dict[str, Callable[[random.Random], Any]] = {
-    "String": lambda dice: dice.choice(TEXTS),
-    "Int": lambda dice: dice.choice((0, 1, 2, 48, 100, 720, -1, 2**31 - 1, -(2**31))),
-    "Boolean": lambda dice: dice.random() < 0.5,
-    "Decimal": lambda dice: dice.choice(
+    "String": lambda rng: rng.choice(TEXTS),
+    "Int": lambda rng: rng.choice((0, 1, 2, 48, 100, 720, -1, 2**31 - 1, -(2**31))),
+    "Boolean": lambda rng: rng.random() < 0.5,
+    "Decimal": lambda rng: rng.choice(
         ("1.00", "0", "-0", "10.00", "0.001", "9" * 20, "9999999999999.99", "0." + "0" * 9 + "1")
     ),
-    "CurrencyCode": lambda dice: dice.choice(("USD", "USD", "JPY", "BHD", "XXX", "ZZZ")),
-    "Date": lambda dice: dice.choice(("2100-01-01", "0001-01-01", "9999-12-31", "1999-12-31")),
-    "DateTime": lambda dice: dice.choice(("2100-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")),
-    "Duration": lambda dice: dice.choice(("P1D", "PT1S", 0, -1, 60, 10**9, "P999999W", "PT9999999999S")),
-    "Cursor": lambda dice: dice.choice(("x", "ZXZlbnRzOjE", "Y29udHJhY3RzOng", "💥")),
+    "CurrencyCode": lambda rng: rng.choice(("USD", "USD", "JPY", "BHD", "XXX", "ZZZ")),
+    "Date": lambda rng: rng.choice(("2100-01-01", "0001-01-01", "9999-12-31", "1999-12-31")),
+    "DateTime": lambda rng: rng.choice(("2100-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")),
+    "Duration": lambda rng: rng.choice(("P1D", "PT1S", 0, -1, 60, 10**9, "P999999W", "PT9999999999S")),
+    "Cursor": lambda rng: rng.choice(("x", "ZXZlbnRzOjE", "Y29udHJhY3RzOng", "💥")),
 }
 
 
-def _throw(type_: GraphQLInputType, dice: random.Random, known: list[str]) -> Any:
+def _throw(type_: GraphQLInputType, rng: random.Random, known: list[str]) -> Any:
     """Some value of an input type; identifiers are often ones that exist."""
     if not isinstance(type_, GraphQLNonNull):
-        if dice.random() < 0.3:
+        if rng.random() < 0.3:
             return None
     else:
         type_ = type_.of_type
     if is_list_type(type_):
-        return [_throw(type_.of_type, dice, known) for _ in range(dice.choice((0, 1, 1, 2, 3, 25)))]
+        return [_throw(type_.of_type, rng, known) for _ in range(rng.choice((0, 1, 1, 2, 3, 25)))]
     if isinstance(type_, GraphQLInputObjectType) and type_.is_one_of:
-        name, field = dice.choice(list(type_.fields.items()))
-        return {name: _throw(GraphQLNonNull(field.type), dice, known)}
+        name, field = rng.choice(list(type_.fields.items()))
+        return {name: _throw(GraphQLNonNull(field.type), rng, known)}
     if isinstance(type_, GraphQLInputObjectType):
-        return {name: _throw(field.type, dice, known) for name, field in type_.fields.items()}
+        return {name: _throw(field.type, rng, known) for name, field in type_.fields.items()}
     if isinstance(type_, GraphQLEnumType):
-        return dice.choice(list(type_.values))
+        return rng.choice(list(type_.values))
     name = get_named_type(type_).name
     if name == "ID":
-        return dice.choice(known if dice.random() < 0.7 else [ids.new(Kind.CONTRACT), *TEXTS])
-    return SCALARS[name](dice)
+        return rng.choice(known if rng.random() < 0.7 else [ids.new(Kind.CONTRACT), *TEXTS])
+    return SCALARS[name](rng)
 
 
 def _selection(type_: Any, depth: int) -> str:
@@ -101,7 +101,7 @@ FIELDS = _fields(executable().query_type, "query") + _fields(executable().mutati
 async def test_no_input_makes_a_fault(people: People, kind: str, name: str) -> None:
     root = executable().query_type if kind == "query" else executable().mutation_type
     assert root is not None
-    field, dice = root.fields[name], random.Random(name)
+    field, rng = root.fields[name], random.Random(name)
     deal = await people.deployment.fund("10.00", "20.00")
     proposed = await people.deployment.propose("5.00")
     known = [
@@ -110,8 +110,8 @@ async def test_no_input_makes_a_fault(people: People, kind: str, name: str) -> N
     ]  # fmt: skip
     query = _operation(kind, name, field, 3)
     for _ in range(THROWS):
-        variables = {argument: _throw(one.type, dice, known) for argument, one in field.args.items()}
-        caller = dice.choice((people.client, people.freelancer, people.operator))
+        variables = {argument: _throw(one.type, rng, known) for argument, one in field.args.items()}
+        caller = rng.choice((people.client, people.freelancer, people.operator))
         answer = await caller.post(query, variables)
         assert answer.status_code in (200, 413), (variables, answer.text)
         if answer.status_code == 200:

@@ -16,7 +16,7 @@ from escrow.accounts import commands
 from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, advance_clock, make_endpoint
-from tests.webhooks.partner import Partners, desk, fan_out_only, partners, settled
+from tests.webhooks.partner import Partners, delivery_worker, fan_out_only, partners, settled
 from tests.workers.process import until
 from webhooks.owner import replays
 
@@ -46,7 +46,7 @@ async def endpoint(people: People, receivers: Partners) -> MadeEndpoint:
 async def delivered(people: People) -> Deal:
     """A contract whose events were all delivered."""
     deal = await people.deployment.fund("10.00")
-    async with desk() as work:
+    async with delivery_worker() as work:
         await work.fan_out()
         await settled()
     return deal
@@ -68,7 +68,7 @@ async def rows() -> tuple[int, int, int]:
 
 
 async def send_what_waits() -> None:
-    async with desk():
+    async with delivery_worker():
         await settled()
 
 
@@ -116,7 +116,7 @@ async def test_a_stretch_of_the_log_is_replayed_in_order_and_marked(
         0,
         False,
     )
-    async with desk():
+    async with delivery_worker():
 
         async def is_over() -> bool:
             return bool(await database.fetch_value("SELECT due_at IS NULL FROM replays WHERE id = $1", made["id"]))

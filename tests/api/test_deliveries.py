@@ -14,7 +14,16 @@ from escrow.access import Scope
 from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
-from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
+from tests.webhooks.partner import (
+    HANG,
+    Partners,
+    attempts_made,
+    delivery_worker,
+    fan_out_only,
+    make_due,
+    partners,
+    settled,
+)
 from webhooks.delivery import claims, sending
 from webhooks.owner import queries
 from webhooks.request.answers import ErrorClass
@@ -30,7 +39,7 @@ ATTEMPTS = """attempts(first: 10) { nodes {
 async def deliver_all() -> None:
     """Everything that waits is sent, and answered with 200."""
     await make_due()
-    async with desk():
+    async with delivery_worker():
         await settled()
 
 
@@ -97,7 +106,7 @@ async def test_attempts_say_all_that_is_known_of_them(
     await fan_out_only()
     first, *_ = reversed(await listed(client, {"contractId": contract.id}))
     receivers.replies["/hook"] = 503
-    async with desk(request_seconds=1.0):
+    async with delivery_worker(request_seconds=1.0):
         await attempts_made(1)
         receivers.replies["/hook"] = HANG
         await make_due()

@@ -146,7 +146,7 @@ _rung: Final[ContextVar[list[float]]] = ContextVar("rung")
 async def at_rate(contracts: Sequence[Deal], rate: float, seconds: float) -> dict[str, float]:
     """Submit and send back at random times; when each command was committed, by its first event."""
     committed: dict[str, float] = {}
-    free, dice = list(contracts), random.Random(1)
+    free, rng = list(contracts), random.Random(1)
 
     ring = bell.ring
 
@@ -172,7 +172,7 @@ async def at_rate(contracts: Sequence[Deal], rate: float, seconds: float) -> dic
                 task = asyncio.create_task(one(free.pop(0)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            at += dice.expovariate(rate)
+            at += rng.expovariate(rate)
         await asyncio.gather(*tasks)
     if len(committed) < rate * seconds / 2:
         raise RuntimeError(f"{len(committed)} commands in {seconds} s were fewer than meant: this machine is too busy")

@@ -35,6 +35,12 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     assert gone == []
 
 
+def test_every_decision_is_in_the_index_once() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in folder.glob("0*.md"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_page_that_a_page_links_to_is_there(page: Path) -> None:
     gone = sorted(link for link in LINK.findall(page.read_text()) if not (page.parent / link.strip()).exists())

@@ -88,51 +88,51 @@ def copy(folder: Path) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
         store.close()
 
 
-async def write(there: Deployment, deals: list[Deal], dice: random.Random) -> None:
+async def write(there: Deployment, deals: list[Deal], rng: random.Random) -> None:
     """Commands by chance on contracts that others write to as well; what is refused is refused."""
     for _ in range(COMMANDS_EACH):
-        if dice.random() < 0.08:
-            deals.append(await there.propose(*["10.00"] * dice.randint(1, 4)))
-        deal = dice.choice(deals)
+        if rng.random() < 0.08:
+            deals.append(await there.propose(*["10.00"] * rng.randint(1, 4)))
+        deal = rng.choice(deals)
         try:
-            await dice.choice(COMMANDS)(there, deal, dice)
+            await rng.choice(COMMANDS)(there, deal, rng)
         except DomainError:
             await asyncio.sleep(0.005)
 
 
-def _any(deal: Deal, dice: random.Random) -> str:
-    return dice.choice(deal.milestone_ids)
+def _any(deal: Deal, rng: random.Random) -> str:
+    return rng.choice(deal.milestone_ids)
 
 
-async def _add(there: Deployment, deal: Deal, dice: random.Random) -> None:
-    command = c.AddMilestone(contract_id=deal.id, milestone=draft(), position=dice.choice([None, 1, 2, 3]))
+async def _add(there: Deployment, deal: Deal, rng: random.Random) -> None:
+    command = c.AddMilestone(contract_id=deal.id, milestone=draft(), position=rng.choice([None, 1, 2, 3]))
     await run(command, by=there.client)
     deal.milestone_ids.append(command.milestone.id)
 
 
-async def _import(there: Deployment, deal: Deal, dice: random.Random) -> None:
+async def _import(there: Deployment, deal: Deal, rng: random.Random) -> None:
     rows = tuple(
         c.ImportRow(
-            milestone_id=ids.new(Kind.MILESTONE), external_id=f"{deal.id} {dice.randint(1, 6)}", title="Imported",
-            purpose="It was there", amount=usd(f"{dice.randint(1, 99)}.00"), due_on=draft().due_on,
+            milestone_id=ids.new(Kind.MILESTONE), external_id=f"{deal.id} {rng.randint(1, 6)}", title="Imported",
+            purpose="It was there", amount=usd(f"{rng.randint(1, 99)}.00"), due_on=draft().due_on,
         )
         for _ in range(1)
     )  # fmt: skip
     await run(c.ImportMilestones(contract_id=deal.id, system="tool", rows=rows), by=there.client)
 
 
-async def _revise(there: Deployment, deal: Deal, dice: random.Random) -> None:
-    plan = tuple(draft(amount="7.00") for _ in range(dice.randint(1, 3)))
+async def _revise(there: Deployment, deal: Deal, rng: random.Random) -> None:
+    plan = tuple(draft(amount="7.00") for _ in range(rng.randint(1, 3)))
     await run(c.Revise(contract_id=deal.id, terms=c.Terms(title="Another"), plan=plan), by=there.freelancer)
     deal.milestone_ids[:] = [milestone.id for milestone in plan]
 
 
-async def _decline(there: Deployment, deal: Deal, dice: random.Random) -> None:
-    if dice.random() < 0.2:
+async def _decline(there: Deployment, deal: Deal, rng: random.Random) -> None:
+    if rng.random() < 0.2:
         await run(c.Decline(contract_id=deal.id), by=there.freelancer)
 
 
-async def _pay(there: Deployment, deal: Deal, dice: random.Random) -> None:
+async def _pay(there: Deployment, deal: Deal, rng: random.Random) -> None:
     waiting = await database.fetch_value(
         "SELECT id FROM milestones WHERE contract_id = $1 AND state = 'PLANNED' ORDER BY position LIMIT 1", deal.id
     )
@@ -140,43 +140,43 @@ async def _pay(there: Deployment, deal: Deal, dice: random.Random) -> None:
     if waiting is None:
         return
     deposit_id = await deal.fund(deal.milestone_ids.index(waiting) + 1)
-    if dice.random() < 0.3:
+    if rng.random() < 0.3:
         await run(c.FailDeposit(contract_id=deal.id, deposit_id=deposit_id, reason="no"), by=PROVIDER)
     else:
         await deal.confirm(deposit_id)
 
 
 COMMANDS: list[Callable[[Deployment, Deal, random.Random], Any]] = [
-    lambda there, deal, dice: deal.accept(),
-    lambda there, deal, dice: deal.accept(),
+    lambda there, deal, rng: deal.accept(),
+    lambda there, deal, rng: deal.accept(),
     _decline,
     _add,
     _import,
     _revise,
     _pay,
     _pay,
-    lambda there, deal, dice: run(
-        c.MoveMilestone(milestone_id=_any(deal, dice), position=dice.randint(1, 4)), by=there.client
+    lambda there, deal, rng: run(
+        c.MoveMilestone(milestone_id=_any(deal, rng), position=rng.randint(1, 4)), by=there.client
     ),
-    lambda there, deal, dice: run(c.RemoveMilestone(milestone_id=_any(deal, dice)), by=there.client),
-    lambda there, deal, dice: run(
-        c.EditMilestone(milestone_id=_any(deal, dice), title=f"Title {dice.random()}"), by=there.client
+    lambda there, deal, rng: run(c.RemoveMilestone(milestone_id=_any(deal, rng)), by=there.client),
+    lambda there, deal, rng: run(
+        c.EditMilestone(milestone_id=_any(deal, rng), title=f"Title {rng.random()}"), by=there.client
     ),
-    lambda there, deal, dice: deal.submit(dice.randint(1, len(deal.milestone_ids))),
-    lambda there, deal, dice: deal.approve(dice.randint(1, len(deal.milestone_ids))),
+    lambda there, deal, rng: deal.submit(rng.randint(1, len(deal.milestone_ids))),
+    lambda there, deal, rng: deal.approve(rng.randint(1, len(deal.milestone_ids))),
 ]
 
 
 @pytest.mark.usefixtures("database")
 async def test_killed_at_random_points_while_writers_write_the_mirror_converges(redis_url: str, tmp_path: Path) -> None:
-    dice = random.Random(5)
+    rng = random.Random(5)
     async with serve(redis_url) as served:
         there = served.people.deployment
         deals = [await there.propose("10.00", "20.00", "30.00") for _ in range(4)]
         writers = [asyncio.create_task(write(there, deals, random.Random(seed))) for seed in range(WRITERS)]
         for _ in range(KILLS):
             async with mirroring(served, tmp_path):
-                await asyncio.sleep(dice.uniform(0.15, 0.9))
+                await asyncio.sleep(rng.uniform(0.15, 0.9))
         await asyncio.gather(*writers)
         async with mirroring(served, tmp_path):
             expected = await truth(served)

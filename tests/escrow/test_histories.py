@@ -85,20 +85,20 @@ async def attempt(command: c.Command, by: Actor) -> ContractOutcome | DomainErro
 async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int) -> None:
     there = await Deployment.make()
     begin = there.activate if seed % 4 else there.propose
-    dice = Dice(there, await begin("250.00", "500.00", "100.00"), seed)
+    rng = Dice(there, await begin("250.00", "500.00", "100.00"), seed)
     outcomes: list[ContractOutcome | DomainError] = []
     for number in range(STEPS):
-        given = await dice.commands()
+        given = await rng.commands()
         outcomes += await asyncio.gather(*(attempt(command, by) for command, by in given))
-        if dice.chance.random() < 0.05:
-            await advance_clock(hours=dice.chance.choice((1, 71, 73, 14 * 24)))
+        if rng.chance.random() < 0.05:
+            await advance_clock(hours=rng.chance.choice((1, 71, 73, 14 * 24)))
         if number % 7 == 0:
-            await log.sequence(limit=dice.chance.randint(1, 20))
+            await log.sequence(limit=rng.chance.randint(1, 20))
     assert any(isinstance(one, ContractOutcome) for one in outcomes)
     assert [str(difference) async for difference in audit()] == []
     if (
         await database.fetch_value("SELECT count(*) FROM payment_orders WHERE state = 'STARTED' AND kind = 'DEPOSIT'")
         == 0
     ):
-        await erase(dice.deal.id)
+        await erase(rng.deal.id)
         assert [str(difference) async for difference in audit()] == []

@@ -18,7 +18,7 @@ from escrow.agreement.events import CATALOGUE
 from escrow.agreement.folds import FOLDS
 from schema.mutations import every
 from schema.mutations.running import COMMAND
-from tests.house import layout, measures
+from tests.house import layout, measures, touched
 
 
 def test_a_name_that_occurs_twice_stands_for_one_thing_that_is_written_down() -> None:
@@ -80,6 +80,11 @@ def test_no_file_has_grown_too_long_and_most_are_short() -> None:
     lines = measures.lines()
     assert max(lines.values()) <= measures.LINES_MAX
     assert measures.middle(lines.values()) < measures.LINES_MEDIAN
+
+
+def test_a_field_and_an_action_stand_in_few_files() -> None:
+    assert touched.by_a_field() <= touched.FIELD_MAX
+    assert touched.by_an_action() <= touched.ACTION_MAX
 
 
 def test_most_functions_are_short() -> None:

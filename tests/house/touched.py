@@ -54,14 +54,15 @@ def _fields() -> list[str]:
 
 
 def _files_of(action: Action) -> set[Path]:
+    """The table of rules, and where its command, its decision, its event, its fold and its mutation stand, or are named."""
     rule = RULES[action]
-    event = CATALOGUE[rule.event, 1].__name__
-    naming = _naming(f"Action.{rule.action.name}", measures.sources()) | _naming(
-        PARTY_COMMANDS[rule.action].__name__, measures.sources()
-    )
-    return naming | {path for path in _naming(event, measures.sources()) if path.parts[-2] in ("events", "folds")}
+    command = f"(commands\\.|import .*|class ){PARTY_COMMANDS[action].__name__}"
+    event = f"{CATALOGUE[rule.event, 1].__name__}"
+    told = {path for path in _naming(event, measures.sources()) if path.parts[-2] in ("events", "folds")}
+    alone = _naming(f"Action\\.{action.name}", measures.sources())
+    return {Path("escrow/rules.py")} | told | alone | _naming(command, measures.sources())
 
 
 def _naming(name: str, paths: tuple[Path, ...] | list[Path]) -> set[Path]:
-    word = re.compile(rf"\b{re.escape(name)}\b")
-    return {path for path in paths if word.search((measures.ROOT / path).read_text())}
+    word = re.compile(rf"\b{name}\b")
+    return {path for path in paths if word.search(measures.text_of(path))}

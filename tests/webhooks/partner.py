@@ -166,7 +166,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(
+async def delivery_worker(
     *, request_seconds: float = 5.0, poll_seconds: float = 0.02, limits: Limits | None = None
 ) -> AsyncIterator[Desk]:
     """The pumps of a worker, without its processes: sending to loopback until the context ends."""

@@ -9,7 +9,7 @@ import pytest
 
 from escrow import database
 from tests.factories import Deployment, make_endpoint
-from tests.webhooks.partner import attempts_made, desk, fan_out_only, partners, settled, states
+from tests.webhooks.partner import attempts_made, delivery_worker, fan_out_only, partners, settled, states
 from webhooks.audit import audit_deliveries
 from webhooks.delivery import retention
 from webhooks.owner import replays
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("database")
 async def prepared() -> None:
     """One lane all of whose deliveries were made, one with two that wait, one that was never looked at."""
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         await there.propose()
@@ -82,7 +82,7 @@ async def test_finished_deliveries_go_after_a_while_and_what_waits_stays() -> No
     await prepared()
     delivered = await database.fetch_value("SELECT id FROM deliveries WHERE state = 'DELIVERED' LIMIT 1")
     again = await replays.redeliver(delivered)
-    async with desk():
+    async with delivery_worker():
         pass
     await database.execute("UPDATE lanes SET done = tail, due_at = NULL WHERE lane = $1", again)
     await database.execute("UPDATE deliveries SET state = 'FAILED', finished_at = now() WHERE id = $1", again)

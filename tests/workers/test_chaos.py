@@ -20,7 +20,7 @@ DEALS = 15
 KILLS = 6
 
 
-async def live(deal: Deal, dice: random.Random) -> None:
+async def live(deal: Deal, rng: random.Random) -> None:
     """A client who pays with whatever card comes to hand, changes their mind, and has the freelancer paid at last."""
     position = 1
     for _ in range(12):
@@ -28,10 +28,10 @@ async def live(deal: Deal, dice: random.Random) -> None:
         try:
             if state == "PLANNED":
                 await deal.fund(
-                    dice.choice([token for token in TOKENS if token != "tok_never" and "reverse" not in token]),
+                    rng.choice([token for token in TOKENS if token != "tok_never" and "reverse" not in token]),
                     position=position,
                 )
-            elif state == "FUNDING" and dice.random() < 0.2:
+            elif state == "FUNDING" and rng.random() < 0.2:
                 await deal.cancel(position=position)
             elif state == "ACTIVE":
                 await deal.approve(position=position)
@@ -39,7 +39,7 @@ async def live(deal: Deal, dice: random.Random) -> None:
                 position = 2
         except DomainError:
             pass  # somebody was faster: the provider, usually
-        await asyncio.sleep(dice.random() * 0.5)
+        await asyncio.sleep(rng.random() * 0.5)
 
 
 async def clearing() -> Counter[str]:
@@ -65,10 +65,10 @@ async def in_hand() -> Counter[str]:
 async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_the_time(
     database: str, redis_url: str, tmp_path: Path
 ) -> None:
-    dice = random.Random(2)
+    rng = random.Random(2)
     first = await strike("100.00", "50.00")
     deals = [first, *[await first.another("100.00", "50.00") for _ in range(DEALS - 1)]]
-    # One refund for sure, whatever the dice say on a busy machine.
+    # One refund for sure, whatever the rng say on a busy machine.
     await (await first.another("30.00")).fund("tok_wrong_amount")
     async with worker(database, redis_url, tmp_path / "steady.log") as steady:
         await steady.says("worker works")  # a busy machine takes long to start one
@@ -76,7 +76,7 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
         for kill in range(KILLS):
             async with worker(database, redis_url, tmp_path / f"{kill}.log") as doomed:
                 await doomed.says("worker works")
-                await asyncio.sleep(dice.random() * 0.4)
+                await asyncio.sleep(rng.random() * 0.4)
                 doomed.process.kill()
         await asyncio.gather(*lives)
         await fetch("UPDATE payment_orders SET due_at = least(due_at, now()) WHERE due_at IS NOT NULL")

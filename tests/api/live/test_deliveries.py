@@ -12,7 +12,7 @@ from tests.api.live.serving import Served, until
 from tests.api.live.socket import connected
 from tests.api.live.sse import opened
 from tests.factories import MadeEndpoint, make_endpoint
-from tests.webhooks.partner import Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
+from tests.webhooks.partner import Partners, attempts_made, delivery_worker, fan_out_only, make_due, partners, settled
 
 QUERY = (
     "subscription ($id: ID!) { deliveryUpdated(endpointId: $id) { id state eventType attempts { nodes { status } } } }"
@@ -57,7 +57,7 @@ async def test_a_delivery_is_told_when_it_is_made_attempted_and_delivered(
         assert (told["state"], told["eventType"], told["attempts"]["nodes"]) == ("PENDING", "contract.proposed", [])
         receivers.replies["/hook"] = 503
         await make_due()
-        async with desk():
+        async with delivery_worker():
             await attempts_made(1)
             failed = (await socket.data())["deliveryUpdated"]
             assert (failed["id"], failed["state"]) == (told["id"], "PENDING")

@@ -356,55 +356,55 @@ class Histories(Moves, RuleBasedStateMachine):
 
 
 def stroll(seed: int, steps: int) -> Histories:
-    """A history by plain dice: more even than Hypothesis chooses, and many times as fast; it doesn't shrink."""
-    dice = random.Random(seed)
+    """A history by plain rng: more even than Hypothesis chooses, and many times as fast; it doesn't shrink."""
+    rng = random.Random(seed)
     story = Histories()
 
     def one(options: Sequence[T]) -> T:
-        return dice.choice(options)
+        return rng.choice(options)
 
     def minor() -> int:
-        return one([1, 7, 99, dice.randint(1, 10**15), 10**15, one([0, -1, 10**15 + 1])])
+        return one([1, 7, 99, rng.randint(1, 10**15), 10**15, one([0, -1, 10**15 + 1])])
 
     def anybody() -> Actor | None:
-        return one(ODD_ACTORS) if dice.random() < 0.2 else None
+        return one(ODD_ACTORS) if rng.random() < 0.2 else None
 
     def odd() -> int:
-        return dice.randint(0, 8) if dice.random() < 0.3 else 9
+        return rng.randint(0, 8) if rng.random() < 0.3 else 9
 
     story.propose(
         currency=one(list(DECIMALS)),
         client_bps=one([0, 300, 333, 10_000]),
         freelancer_bps=one([0, 1000, 9999]),
-        minors=[dice.randint(1, 10**6) for _ in range(one([1, 2, 3, 4, 4]))],
+        minors=[rng.randint(1, 10**6) for _ in range(one([1, 2, 3, 4, 4]))],
         author=one([CLIENT, FREELANCER]),
         review_hours=one([48, 72, 336]),
         opening=one([*OPENINGS, *LIVELY, *LIVELY, *LIVELY]),
     )
     for _ in range(steps):
-        chance = dice.random()
+        chance = rng.random()
         if chance < 0.3:
-            story.do_what_fits([dice.randint(0, 1_000)])
+            story.do_what_fits([rng.randint(0, 1_000)])
         elif chance < 0.42:
             story.ask_something_of_what_they_argue_about(
                 one(ON_OBJECTS), one([0, 0, 0, 1, 2, -1]), anybody(), minor(), odd()
             )
         elif chance < 0.58:
             story.ask_something_of_a_milestone(
-                one(ON_MILESTONES), one(WHICH), anybody(), minor(), odd(), dice.randint(-1, 6)
+                one(ON_MILESTONES), one(WHICH), anybody(), minor(), odd(), rng.randint(-1, 6)
             )
         elif chance < 0.7:
-            story.ask_something_of_the_contract(one(ON_CONTRACTS), anybody(), minor(), odd(), dice.randint(-1, 6))
+            story.ask_something_of_the_contract(one(ON_CONTRACTS), anybody(), minor(), odd(), rng.randint(-1, 6))
         elif chance < 0.8:
             if story.model.charges:
-                story.report(one([0, 0, dice.randint(0, 9)]), one(REPORTED))
+                story.report(one([0, 0, rng.randint(0, 9)]), one(REPORTED))
         elif chance < 0.85:
             if story.model.sendings:
-                story.report_an_order(dice.randint(0, 9), dice.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
+                story.report_an_order(rng.randint(0, 9), rng.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
             if story.model.clocks():
-                off, swept = one([-TICK, timedelta(0), TICK]), dice.random() < 0.5
-                story.come_to_the_next_deadline(off, swept, dice.random() < 0.5)
+                off, swept = one([-TICK, timedelta(0), TICK]), rng.random() < 0.5
+                story.come_to_the_next_deadline(off, swept, rng.random() < 0.5)
         elif chance < 0.97:
             story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1), timedelta(days=2)]))
         else:

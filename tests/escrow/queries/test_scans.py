@@ -185,7 +185,7 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_milesto
 
 async def test_pages_of_an_immutable_order_stay_as_they_are_while_rows_come_and_a_row_that_changed_may_move() -> None:
     await fill(40)
-    dice = random.Random(3)
+    rng = random.Random(3)
     actor = party(BUSY)
     before = await contracts_page(actor, limit=1000, after=None)
     seen: list[str] = []
@@ -193,7 +193,7 @@ async def test_pages_of_an_immutable_order_stay_as_they_are_while_rows_come_and_
     while page := await contracts_page(actor, limit=5, after=after):
         seen += [view.terms.id for view in page]
         after = (None, seen[-1])
-        await db.execute("UPDATE contracts SET updated_at = now() WHERE id = $1", dice.choice(seen))
+        await db.execute("UPDATE contracts SET updated_at = now() WHERE id = $1", rng.choice(seen))
         await _insert(f"ctr_1{len(seen):025}", like=seen[0])
     assert seen == [view.terms.id for view in before]
     first = await contracts_page(actor, limit=3, after=None, order=ContractOrder.LONGEST_UNCHANGED)

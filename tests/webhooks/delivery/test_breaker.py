@@ -23,7 +23,7 @@ from tests.webhooks.delivery.watching import (
 )
 from tests.webhooks.partner import (
     attempts_made,
-    desk,
+    delivery_worker,
     in_order,
     make_due,
     matching,
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -76,7 +76,7 @@ async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(mon
 
 async def test_retry_after_of_a_throttling_receiver_holds_for_all_its_lanes() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 429
@@ -95,7 +95,7 @@ async def test_retry_after_of_a_throttling_receiver_holds_for_all_its_lanes() ->
 
 async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enabling_catches_up_in_order() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         gone, other = (
             await make_endpoint(there.client, partner.url()),
             await make_endpoint(there.client, partner.url("/b")),
@@ -136,7 +136,7 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
 
 async def test_five_days_without_a_success_disable_the_endpoint_and_not_a_day_less() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -163,7 +163,7 @@ async def test_five_days_without_a_success_disable_the_endpoint_and_not_a_day_le
 
 async def test_a_success_in_between_begins_the_five_days_anew() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -185,7 +185,7 @@ async def test_a_success_in_between_begins_the_five_days_anew() -> None:
 
 async def test_an_endpoint_that_was_changed_while_it_answered_gone_gets_its_chance() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 410

@@ -12,7 +12,7 @@ from tests.webhooks.delivery.watching import (
     well,
 )
 from tests.webhooks.partner import (
-    desk,
+    delivery_worker,
     fan_out_only,
     in_order,
     make_due,
@@ -37,7 +37,7 @@ async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeyp
 
     monkeypatch.setattr(Sender, "post", post)
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         odd = await make_endpoint(there.client, partner.url("/odd"))
         well = await make_endpoint(there.freelancer, partner.url("/well"))
         await worker.fan_out()
@@ -76,7 +76,7 @@ async def test_a_backlog_takes_few_statements() -> None:
         await fan_out_only()
         total = await pending()
         with database.counting() as statements:
-            async with desk(poll_seconds=Timing().poll_seconds):
+            async with delivery_worker(poll_seconds=Timing().poll_seconds):
                 await settled()
         mine = [sql for sql in statements if "count(*) FROM deliveries" not in sql and "task IS NOT NULL" not in sql]
     assert total > 3_500

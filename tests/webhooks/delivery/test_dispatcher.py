@@ -19,7 +19,7 @@ from tests.webhooks.delivery.watching import (
 from tests.webhooks.partner import (
     Arrival,
     attempts_made,
-    desk,
+    delivery_worker,
     in_order,
     make_due,
     matching,
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_events_arrive_in_order_signed_and_once() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         deals = [await there.fund() for _ in range(3)]
@@ -66,7 +66,7 @@ async def test_events_arrive_in_order_signed_and_once() -> None:
 
 async def test_what_fails_is_sent_again_the_same_and_holds_back_its_lane_only() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         bad, good = await there.propose(), await there.propose()
@@ -111,7 +111,7 @@ async def test_what_fails_is_sent_again_the_same_and_holds_back_its_lane_only() 
 
 async def test_after_the_last_retry_it_is_failed_and_the_next_one_says_so() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         deal = await there.propose()
@@ -135,7 +135,7 @@ async def test_after_the_last_retry_it_is_failed_and_the_next_one_says_so() -> N
 
 async def test_a_name_without_an_address_uses_up_no_attempt() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, f"http://nowhere.invalid:{partner.port}/hook")
         await worker.fan_out()
         await there.propose()
@@ -154,7 +154,7 @@ async def test_a_name_without_an_address_uses_up_no_attempt() -> None:
 
 async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_attempts() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await make_endpoint(there.freelancer, partner.url("/b"))
         await database.execute(
@@ -187,7 +187,7 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
 
     monkeypatch.setattr(Sender, "post", post)
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         await there.propose()

@@ -17,7 +17,7 @@ from tests.webhooks.delivery.watching import (
 from tests.webhooks.partner import (
     HANG,
     attempts_made,
-    desk,
+    delivery_worker,
     fan_out_only,
     in_order,
     make_due,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_no_endpoint_has_more_requests_at_once_than_its_limit() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = HANG
@@ -45,7 +45,7 @@ async def test_no_endpoint_has_more_requests_at_once_than_its_limit() -> None:
 
 async def test_hanging_endpoints_leave_the_others_their_slots() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk(limits=Limits(requests=24)) as worker:
+    async with partners() as partner, delivery_worker(limits=Limits(requests=24)) as worker:
         for number in range(5):
             await make_endpoint(there.freelancer, partner.url(f"/hang/{number}"))
             partner.replies[f"/hang/{number}"] = HANG
@@ -65,7 +65,7 @@ async def test_hanging_endpoints_leave_the_others_their_slots() -> None:
 
 async def test_after_a_timeout_an_endpoint_gets_one_request_at_a_time_until_it_answers() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk(request_seconds=0.3) as worker:
+    async with partners() as partner, delivery_worker(request_seconds=0.3) as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = HANG
@@ -97,7 +97,7 @@ async def test_a_crowded_endpoint_gets_its_next_lane_as_soon_as_it_has_answered(
         deals = [await there.propose() for _ in range(Limits().endpoint_requests_max * 2)]
         await fan_out_only()
         partner.delay_seconds = 0.02
-        async with desk(poll_seconds=60.0):
+        async with delivery_worker(poll_seconds=60.0):
             await settled()
     assert {arrival.stream for arrival in partner.arrivals} == {deal.id for deal in deals}
     await well()

@@ -15,7 +15,7 @@ from tests.webhooks.partner import (
     HANG,
     Arrival,
     attempts_made,
-    desk,
+    delivery_worker,
     make_due,
     matching,
     partners,
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 async def test_a_new_url_makes_what_waits_due_at_once() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -50,7 +50,7 @@ async def test_a_new_url_makes_what_waits_due_at_once() -> None:
 @pytest.mark.parametrize("failures", [6, len(DELAYS_SECONDS)], ids=["far along", "the last retry"])
 async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as_it_failed(failures: int) -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk(request_seconds=2.5) as worker:
+    async with partners() as partner, delivery_worker(request_seconds=2.5) as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -76,7 +76,7 @@ async def test_what_was_under_way_to_the_old_url_comes_to_the_new_one_as_soon_as
 
 async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
@@ -91,7 +91,7 @@ async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
 
 async def test_the_deliveries_of_a_deleted_endpoint_end() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end, other = (
             await make_endpoint(there.client, partner.url()),
             await make_endpoint(there.client, partner.url("/b")),

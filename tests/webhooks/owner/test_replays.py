@@ -12,7 +12,7 @@ from escrow.accounts.commands.endpoints import DeleteEndpoint, DisableEndpoint, 
 from escrow.errors import InvalidState, NotFound
 from escrow.ids import Kind
 from tests.factories import Deployment, advance_clock, make_endpoint
-from tests.webhooks.partner import attempts_made, desk, fan_out_only, in_order, partners, settled, states
+from tests.webhooks.partner import attempts_made, delivery_worker, fan_out_only, in_order, partners, settled, states
 from tests.workers.process import until
 from webhooks.audit import audit_deliveries
 from webhooks.delivery import maintenance
@@ -38,7 +38,7 @@ async def replayed(replay_id: str) -> None:
 
 async def test_a_finished_delivery_is_made_once_more_with_the_same_id_and_says_that_it_is_a_replay() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         await there.propose()
@@ -61,7 +61,7 @@ async def test_a_finished_delivery_is_made_once_more_with_the_same_id_and_says_t
 
 async def test_a_delivery_that_waits_is_hastened_and_not_doubled() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 500
@@ -84,7 +84,7 @@ async def test_a_delivery_that_waits_is_hastened_and_not_doubled() -> None:
 
 async def test_a_redelivery_waits_for_no_lane_and_holds_up_none() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         deal = await there.propose()
@@ -132,7 +132,7 @@ async def test_a_replay_sends_what_the_filter_lets_through_in_order_marked_from_
     early, late = await there.fund(), await there.propose()
     while await log.sequence():
         pass
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url(), event_types=("contract.*", "milestone.*"))
         await worker.fan_out()
         after = await database.fetch_value("SELECT min(position) FROM log_positions WHERE stream_id = $1", early.id)
@@ -192,7 +192,7 @@ async def test_a_replay_looks_at_a_long_log_a_little_at_a_time(monkeypatch: pyte
     await there.propose()
     while await log.sequence():
         pass
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.mediator, partner.url())
         await worker.fan_out()
         replay_id = await replays.replay(end.id, after=0)
@@ -227,7 +227,7 @@ async def test_a_disabled_endpoint_gets_its_replay_once_it_is_enabled() -> None:
     await there.propose()
     while await log.sequence():
         pass
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await pipeline.run(DisableEndpoint(endpoint_id=end.id), by=there.client)
         await worker.fan_out()
@@ -321,7 +321,7 @@ async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() ->
 
 async def test_a_test_goes_the_same_way_and_stands_in_no_log() -> None:
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
+    async with partners() as partner, delivery_worker() as worker:
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         event_id = ids.new(Kind.EVENT)
