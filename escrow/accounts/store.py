@@ -7,16 +7,18 @@ account's row: no row, nothing written. Writes touch one account and its log; th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import orjson
 
 from escrow import database, idempotency, ids, log
 from escrow.access import AccountType, Actor, Scope
 from escrow.accounts import store_endpoints
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
-from escrow.accounts.state import Account, AccountSurroundings, Key, Member
+from escrow.accounts.state import Account, AccountSurroundings, Key
 from escrow.accounts.state.endpoints import SealedSecret
 from escrow.accounts.tables import MEMBERS
 from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
@@ -25,6 +27,8 @@ from escrow.agreement.state import Fees
 from escrow.stream import Loaded as LoadedStream
 
 Loaded = LoadedStream[Account, AccountSurroundings]
+
+T = TypeVar("T")
 
 
 def _one(kind: ids.Kind, identifier: str | None) -> str | None:
@@ -228,8 +232,10 @@ async def write(
         last.recorded.at if last else before.last_event_at,
         after.is_mediator,
         after.disabled_at,
-        *_member_columns(_changed(was.members.values() if was else (), after.members.values())),
-        *_key_columns(_changed(was.keys.values() if was else (), after.keys.values()), digest),
+        orjson.dumps(
+            [MEMBERS.row(one, after, {}) for one in _changed(was.members if was else {}, after.members)]
+        ).decode(),
+        *_key_columns(_changed(was.keys if was else {}, after.keys), digest),
         *_fee_change(was.fees if was else after.fees, after.fees),
         *key,
         *store_endpoints.arguments(was, after, secrets),
@@ -240,21 +246,9 @@ async def write(
     return await database.fetch_row(_CREATE if was is None else _CHANGE, *arguments) is not None
 
 
-def _changed(before: Iterable[Any], after: Iterable[Any]) -> list[Any]:
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> list[T]:
     """What is not the same value as before."""
-    known = {one.id: one for one in before}
-    return [one for one in after if known.get(one.id) != one]
-
-
-def _member_columns(members: Sequence[Member]) -> list[object]:
-    return [
-        [member.id for member in members],
-        [member.person for member in members],
-        [member.name for member in members],
-        [member.role.value for member in members],
-        [member.added_at for member in members],
-        [member.removed_at for member in members],
-    ]
+    return [one for name, one in after.items() if before.get(name) != one]
 
 
 def _key_columns(keys: Sequence[Key], digest: bytes | None) -> list[object]:
@@ -274,29 +268,24 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
     return (None, None) if before == after else (after.client_bps, after.freelancer_bps)
 
 
-_KEY_FIRST: Final = 27
+_KEY_FIRST: Final = 22
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
 _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
 
 _ROWS: Final = f"""
-peopled AS (
-    INSERT INTO members (account_id, id, person, name, role, added_at, removed_at)
-    SELECT moved.id, member.* FROM moved, unnest(
-        $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[]) AS member
-    ON CONFLICT (id) DO UPDATE SET removed_at = excluded.removed_at
-), ended AS (
-    UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($14::text[], $15::timestamptz[]) AS gone (id, at)
+{MEMBERS.upsert(guard="moved", parameter="$8")}, ended AS (
+    UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($9::text[], $10::timestamptz[]) AS gone (id, at)
     WHERE api_keys.id = gone.id
 ), keyed AS (
     INSERT INTO api_keys (
         account_id, id, member_id, secret_sha256, hint, name, scopes, contract_ids, created_at, expires_at)
-    SELECT id, $16::text, $17::text, $18::bytea, $19::text, $20::text, $21::text[], $22::text[],
-        $23::timestamptz, $24::timestamptz
-    FROM moved WHERE $16::text IS NOT NULL
+    SELECT id, $11::text, $12::text, $13::bytea, $14::text, $15::text, $16::text[], $17::text[],
+        $18::timestamptz, $19::timestamptz
+    FROM moved WHERE $11::text IS NOT NULL
 ), charged AS (
-    UPDATE deployment SET client_fee_bps = $25::int, freelancer_fee_bps = $26::int FROM moved
-    WHERE $25::int IS NOT NULL
+    UPDATE deployment SET client_fee_bps = $20::int, freelancer_fee_bps = $21::int FROM moved
+    WHERE $20::int IS NOT NULL
 ), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
     store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
 }, {log.append_sql(guard="moved", first=_APPEND_FIRST)}

@@ -1,6 +1,4 @@
-"""What every command, report and deadline may bring about: an ending that goes on, a milestone's turn, the contract's
-completion. Looked at once after each of them, with the time and the actor of the cause.
-"""
+"""Adds what follows from every command, report and deadline: an ending goes on, a turn comes, the contract completes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only way a contract changes: one event folded into the state, money included.
+"""Folds one event into the state, the only way a contract changes; the tables are a projection of what comes of it.
 
 Every version of every event is folded for ever; what an event leaves open (texts that were erased) reads as empty.
 """

@@ -1,4 +1,4 @@
-"""What a decision writes as it goes: events in order, each folded at once, so that the next rule sees its effect."""
+"""Collects the events of a decision in order, each folded at once, so that the next rule sees its effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command names: its subject, and the versions and sums that are compared with the state before anything else."""
+"""Finds the object that a command is about, and the versions and amounts that it names."""
 
 from __future__ import annotations
 

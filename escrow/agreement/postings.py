@@ -1,4 +1,4 @@
-"""What money an event moves: debit one ledger account, credit another, the same amount. The table of docs/law.md, section 6.
+"""Says which transfers an event makes: debit one ledger account, credit another, the same amount.
 
 Ledger accounts are named by what they belong to: a milestone's `escrow:` and held client `fee:`, a contract's two
 `payable:` and its `transit:`, and the platform's `clearing:`, `fees:` and `chargeback:` of a currency, which are

@@ -1,4 +1,4 @@
-"""One step of a contract: first every deadline that is due, each at its own time, then the command. `decide` and its rim.
+"""Applies the deadlines that are due, then the command, then what follows from both.
 
 A deadline is law from its due time, also if nobody swept it: an outage of ours never decides a race. The sweep is the same
 step with no command behind it.

@@ -1,4 +1,4 @@
-"""What a command is about, found in the contract; and what the state of that object says against the command.
+"""Finds the object of a command in the contract, and refuses what its state doesn't allow.
 
 The part of `escrow.agreement.permit` that differs by what an action is done to. Nothing here asks who acts, but for the
 side.

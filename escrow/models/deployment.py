@@ -1,4 +1,4 @@
-"""What the deployment decided."""
+"""The one row of the deployment: its fees, and how far the test clock is ahead."""
 
 from tortoise import fields
 from tortoise.models import Model

@@ -1,4 +1,4 @@
-"""What the store must know of a table: what a model says of it, and beside the columns its `Meta`."""
+"""What a model's `Meta` says of its table beyond the columns."""
 
 # ruff: noqa: SLF001 - `_meta` is where Tortoise keeps what a model says
 

@@ -3,6 +3,8 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from escrow.models.facts import Facts
+
 
 class Member(Model):
     """A person who acts for an account."""
@@ -15,5 +17,6 @@ class Member(Model):
     added_at = fields.DatetimeField()
     removed_at = fields.DatetimeField(null=True)
 
-    class Meta:
+    class Meta(Facts):
         table = "members"
+        fixed = ("person", "name", "role", "added_at")

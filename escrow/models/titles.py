@@ -1,4 +1,4 @@
-"""The words by which titles are found."""
+"""The search index over the titles of contracts and milestones."""
 
 from tortoise import fields
 from tortoise.contrib.postgres.fields import TSVectorField

@@ -1,4 +1,4 @@
-"""What the parties of contracts disagree about and agree on, as an actor may see it: by identifier, and page by page."""
+"""Reads disputes and their evidence as an actor may see them: by identifier, and page by page."""
 
 # ruff: noqa: S608 - only our own tables and columns are filled into statements
 

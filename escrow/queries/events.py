@@ -1,4 +1,4 @@
-"""What lies beside a contract and never leaves it: transfers, deposits, orders to the provider, and its timeline of events."""
+"""Reads the events of a contract or an account as an actor may see them, with the words beside them."""
 
 from __future__ import annotations
 

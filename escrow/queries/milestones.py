@@ -1,4 +1,4 @@
-"""Milestones and the work handed in for them, as an actor may see them."""
+"""Reads milestones as an actor may see them."""
 
 # ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
 

@@ -1,4 +1,4 @@
-"""The tables that a contract's objects lie in: what of a contract lies in which of them.
+"""Lists the tables of a contract's objects, and which objects each holds.
 
 Loading, writing, lists, the audit and erasure go through these, so that a new field is one more column of its model, and a
 new kind of object one more entry of `PARTS`.

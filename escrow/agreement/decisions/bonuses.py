@@ -1,4 +1,4 @@
-"""Bonuses: a deposit of its own that the client adds to an approval, without fees; the release never waits for it."""
+"""Decides on bonuses: deposits of their own that the client adds to an approval, without fees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change requests: one side asks the other to accept an ordered list of changes of the plan, all of them or none.
+"""Decides on change requests: an ordered list of changes of the plan that the other side accepts as a whole or not at all.
 
 The freelancer asks for anything that the client may do to the plan itself; either side asks to *amend* what holds money. A
 request fits when it is filed. One that doesn't fit any more when it is accepted becomes stale: that is written, although the

@@ -1,4 +1,4 @@
-"""Proposals and counter-offers: how a contract is put on the table, revised, accepted, and how it dies before it lives."""
+"""Decides on proposals: proposed, revised, accepted, declined, withdrawn, expired."""
 
 from __future__ import annotations
 

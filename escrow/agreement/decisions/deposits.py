@@ -1,4 +1,4 @@
-"""Deposits: how they start, are given up, and what the provider's answers do, in whatever order they come.
+"""Decides on deposits: how they start, are given up, and what the provider's answers do, in whatever order they come.
 
 A bonus is a deposit, too: it is asked for and answered in the same way, but passes through no escrow.
 """

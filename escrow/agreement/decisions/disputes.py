@@ -1,4 +1,4 @@
-"""Disputes from the claim to the split: evidence, answers, silence, settlements, mediation, the decision, and taking it back."""
+"""Decides on disputes from the claim to the split: evidence, answers, silence, settlements, mediation, withdrawal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ending a contract early: the client asks back what is held and waits for the answers, the freelancer gives it up at once.
+"""Decides on ending a contract early: the client asks back what is held, the freelancer gives it up.
 
 Once nothing is held any more, what was planned is cancelled and the contract has ended.
 """

@@ -1,4 +1,4 @@
-"""How money leaves a milestone: to the freelancer, back to the client, on to the next milestone, or to the chargeback account.
+"""Decides where the money that a milestone holds goes: released, refunded, split, rolled forward, lost.
 
 Every event that lowers what a milestone holds is made here, so that the fee beside it is always reckoned in one way: a refund
 or a roll-forward takes its difference along, a release earns the rest, and where both happen the refund's share goes first.

@@ -1,4 +1,4 @@
-"""What all holds have in common: what of what is held a side may name, when a frozen clock goes on, and how long a bar lasts."""
+"""What refund requests and disputes share: amounts that may be asked for, when a stopped clock resumes, the 48-hour bar."""
 
 from __future__ import annotations
 

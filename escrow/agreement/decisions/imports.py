@@ -1,4 +1,4 @@
-"""Importing a plan from another system: many planned milestones added and changed by one command, all or nothing.
+"""Decides on imports: many planned milestones added and changed by one command, all or nothing.
 
 A tool sends the milestones that it has, again and again; a row that says what is so already changes nothing, also of a
 milestone that is locked. What a name stands for was looked up with the contract, so deciding asks nobody.

@@ -1,4 +1,4 @@
-"""Editing the plan of an active contract: the client adds, edits, moves and removes planned milestones."""
+"""Decides on edits of an active contract's plan: the client adds, edits, moves and removes planned milestones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payouts to the freelancer: asked for, or by themselves after every payment."""
+"""Decides on payouts: asked for by the freelancer, or by themselves."""
 
 from __future__ import annotations
 

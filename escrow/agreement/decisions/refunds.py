@@ -1,4 +1,4 @@
-"""Refund requests and what becomes of them: withdrawn, accepted, declined, unanswered; and refunds that nobody asked for."""
+"""Decides on refund requests and their answers, and on refunds that nobody asked for."""
 
 from __future__ import annotations
 

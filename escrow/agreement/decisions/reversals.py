@@ -1,4 +1,4 @@
-"""Reversed deposits (chargebacks): the milestones that hold their money stand still until the operator says how it ended."""
+"""Decides on reversed deposits (chargebacks): what stands still, and what comes of it once the operator resolves it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress updates, which are part of the record, and the notice that a contract with money has fallen silent."""
+"""Decides on progress updates, and tells the operator of a contract that has fallen silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work and its review: submit, request changes, approve (also with less, or with a bonus), and what silence does."""
+"""Decides on work and its review: submitted, sent back, approved (also with less, or with a bonus), and reminders."""
 
 from __future__ import annotations
 

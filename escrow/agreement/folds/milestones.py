@@ -1,4 +1,4 @@
-"""What edits, agreed changes and progress updates make of a contract: its plan, and the requests to change it."""
+"""Folds events about the plan: milestones added, edited, amended, moved, removed, cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contract is between two events: immutable values, no behaviour but looking things up in them."""
+"""A contract: its terms, windows and fees, and everything that belongs to it."""
 
 from __future__ import annotations
 

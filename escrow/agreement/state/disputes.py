@@ -1,7 +1,7 @@
-"""What the parties of a contract argue about and agree on: refund requests, disputes, change requests, and the record of them.
+"""A dispute, with the evidence that both sides bring.
 
 Immutable values, like the rest of the state. Amounts are minor units of the contract's currency. A store loads the open ones
-and the one that a command names; of evidence and updates it loads none, since decisions only count them.
+and the one that a command names; of evidence it loads none, since decisions only count it.
 """
 
 from __future__ import annotations
