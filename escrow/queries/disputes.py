@@ -1,4 +1,4 @@
-"""What the parties of contracts disagree about and agree on, as an actor may see it: by identifier, and page by page."""
+"""Lists the disputes of all contracts that an actor may see, and the evidence in each."""
 
 # ruff: noqa: S608 - only our own tables and columns are filled into statements
 
@@ -10,23 +10,10 @@ from datetime import datetime
 from escrow import database
 from escrow.access import Actor
 from escrow.agreement.state import Dispute, Evidence
-from escrow.ids import Kind
-from escrow.queries.views import Parent, View, by_id, pages_of, view
+from escrow.queries.views import View, view
 from escrow.queries.visibility import roles
 from escrow.states import DisputeState
 from escrow.store.tables import DISPUTES, EVIDENCE
-
-
-async def disputes_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, View[Dispute]]:
-    """Those of the disputes that exist and that the actor may see, by identifier; one statement."""
-    return await by_id(DISPUTES, Kind.DISPUTE, actor, identifiers)
-
-
-async def disputes_pages(
-    parents: Collection[str], parent: Parent, *, limit: int, after: str | None
-) -> dict[str, list[View[Dispute]]]:
-    """For each contract or milestone at most `limit` disputes, oldest first, those after the id `after`."""
-    return await pages_of(DISPUTES, parents, parent, limit, after)
 
 
 async def disputes_page(

@@ -1,21 +1,18 @@
-"""What lies beside a contract and never leaves it: transfers, deposits, orders to the provider, and its timeline of events."""
+"""Reads the events of a contract or an account, exactly as they were sealed, with the words beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from escrow import database, ids
 from escrow.access import Actor, may_see_stream
 from escrow.agreement.events import WITHHELD
 from escrow.database import Record
 from escrow.ids import Kind
-from escrow.queries.money_views import pages_of
-from escrow.queries.visibility import SEEN_BY
+from escrow.queries.views import Objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +45,6 @@ TEXTS_SQL: Final = """ARRAY(
     SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = e.id ORDER BY x.field) AS texts"""
 """The texts beside the event `e`, as `event_view` reads them."""
 
-_EVENTS: Final = f"SELECT e.*, e.stream_id AS owner_id, {TEXTS_SQL} FROM events e"  # noqa: S608 - our own text
-
-
-async def events_pages(stream_ids: Collection[str], *, limit: int, after: int | None) -> dict[str, list[EventView]]:
-    """For each stream at most `limit` events in sequence, those after the number `after`; one statement."""
-    scan = f"{_EVENTS} WHERE e.stream_id = asked.id AND e.sequence > $3 ORDER BY e.sequence"
-    return await pages_of(scan, event_view, stream_ids, limit, after or 0)
-
-
-async def events_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, EventView]:
-    """Those of the events that exist and that the actor may see, by identifier; one statement."""
-    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.EVENT, identifier)]
-    if not wanted:
-        return {}
-    rows = await database.fetch(
-        f"""
-        SELECT found.*, {SEEN_BY}
-        FROM ({_EVENTS} WHERE e.id = ANY($1::text[])) found LEFT JOIN contracts c ON c.id = found.owner_id
-        """,  # noqa: S608 - our own text
-        wanted,
-    )
-    return {row["id"]: event_view(row) for row in rows if _may_see_stream(actor, row)}
-
-
-def _may_see_stream(actor: Actor, row: Record) -> bool:
-    return may_see_stream(
-        actor,
-        stream_id=row["owner_id"],
-        client_id=row["client_id"],
-        freelancer_id=row["freelancer_id"],
-        was_disputed=row["was_disputed"],
-    )
-
 
 def event_view(row: Record) -> EventView:
     """A row of `events` with its `texts` as an array of field, body, salt and time of erasure."""
@@ -100,3 +64,22 @@ def event_view(row: Record) -> EventView:
             if field not in WITHHELD
         ),
     )
+
+
+def _sees(actor: Actor, row: Record, *, contract_id: str) -> bool:
+    return may_see_stream(
+        actor,
+        stream_id=contract_id,
+        client_id=row["client_id"],
+        freelancer_id=row["freelancer_id"],
+        was_disputed=row["was_disputed"],
+    )
+
+
+EVENTS: Final = Objects(
+    select=f"SELECT * FROM (SELECT e.*, {TEXTS_SQL} FROM events e) one",  # noqa: S608 - our own text
+    read=event_view,
+    kind=Kind.EVENT,
+    owner="stream_id",
+    may_see=_sees,
+)

@@ -109,7 +109,7 @@ async def timeline_of(
     """A page of the events of each stream: one statement for all that are asked for."""
     size = page_size(first)
     start = read_number(after, "events") if after is not None else None
-    found = await events.events_pages(stream_ids, limit=size + 1, after=start)
+    found = await events.EVENTS.pages(stream_ids, "stream_id", order="sequence", limit=size + 1, after=start)
     return [
         connection(
             [(Event.of(view), print_cursor("events", view.sequence)) for view in found.get(stream_id, [])],
@@ -130,5 +130,5 @@ async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]
 @data_loader
 async def event_of(event_ids: Sequence[str], context: Context) -> list[Event | None]:
     """Events by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await events.events_by_id(context.known(), event_ids)
+    found = await events.EVENTS.by_id(context.known(), event_ids)
     return [Event.of(found[event_id]) if event_id in found else None for event_id in event_ids]
