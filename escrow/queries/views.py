@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Literal, TypeVar
 
 from escrow import database, ids
@@ -94,6 +95,11 @@ def view(part: Part[T], row: Record) -> View[T]:
 def selected(part: Part[T], *beside: str) -> str:
     """The rows `one` of a part's table, with what else is named."""
     return f"SELECT {', '.join([part.select('one'), *beside])} FROM {part.table} one"
+
+
+def viewed(part: Part[T], kind: Kind, may_see: Callable[..., bool] = sees) -> Objects[View[T]]:
+    """The objects of a part's table, with what their answers need of the contract."""
+    return Objects(select=selected(part, CURRENCY), read=partial(view, part), kind=kind, may_see=may_see)
 
 
 CURRENCY: Final = "(SELECT currency FROM contracts WHERE id = one.contract_id) AS currency"

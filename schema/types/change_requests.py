@@ -13,7 +13,8 @@ from escrow.agreement import state as domain
 from escrow.agreement import state as objects
 from escrow.agreement.decisions.change_requests import Misfit
 from escrow.agreement.state import ChangeKind
-from escrow.queries import parts, views
+from escrow.queries import views
+from escrow.queries.change_requests import CHANGE_REQUESTS
 from escrow.rules import Subject
 from escrow.states import ChangeRequestState, MilestoneState
 from schema.connections import Connection
@@ -159,7 +160,7 @@ class ChangeRequest(Node):
 @data_loader
 async def change_request_of(request_ids: Sequence[str], context: Context) -> list[ChangeRequest | None]:
     """Change requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await parts.CHANGE_REQUESTS.by_id(context.known(), request_ids)
+    found = await CHANGE_REQUESTS.by_id(context.known(), request_ids)
     return [ChangeRequest.of_view(found[one]) if one in found else None for one in request_ids]
 
 
@@ -169,7 +170,7 @@ async def change_requests_of(
 ) -> list[Connection[ChangeRequest]]:
     """A page of the change requests of each contract: one statement for all that are asked for."""
     return await pages_of(
-        parts.CHANGE_REQUESTS,
+        CHANGE_REQUESTS,
         ChangeRequest.of_view,
         contract_ids,
         "contract_id",

@@ -8,7 +8,7 @@ from datetime import datetime
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries import parts
+from escrow.queries.deposits import DEPOSITS
 from escrow.queries.views import View
 from escrow.rules import Subject
 from escrow.states import DepositState
@@ -97,7 +97,7 @@ class Deposit(Node):
 @data_loader
 async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Deposit | None]:
     """Deposits by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await parts.DEPOSITS.by_id(context.known(), deposit_ids)
+    found = await DEPOSITS.by_id(context.known(), deposit_ids)
     return [Deposit.of(found[deposit_id]) if deposit_id in found else None for deposit_id in deposit_ids]
 
 
@@ -107,5 +107,5 @@ async def deposits_of(
 ) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
     return await pages_of(
-        parts.DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", first=first, after=after
+        DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", first=first, after=after
     )

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from escrow.access import Scope, Side
 from escrow.agreement import state as objects
 from escrow.codec import print_time
-from escrow.queries import disputes, parts, views
+from escrow.queries import disputes, views
 from escrow.rules import Subject
 from escrow.states import DisputeState
 from schema.connections import After, Connection, First, connection, page_size
@@ -169,7 +169,7 @@ class Dispute(Node):
 @data_loader
 async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispute | None]:
     """Disputes by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await parts.DISPUTES.by_id(context.known(), dispute_ids)
+    found = await disputes.DISPUTES.by_id(context.known(), dispute_ids)
     return [Dispute.of_view(found[one]) if one in found else None for one in dispute_ids]
 
 
@@ -179,7 +179,7 @@ async def disputes_of(
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
     return await pages_of(
-        parts.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", first=first, after=after
+        disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", first=first, after=after
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.agreement import state as objects
-from escrow.queries import parts, views
+from escrow.queries import views
+from escrow.queries.refunds import REFUNDS
 from escrow.rules import Subject
 from escrow.states import RefundState
 from schema.connections import Connection
@@ -85,7 +86,7 @@ class RefundRequest(Node):
 @data_loader
 async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list[RefundRequest | None]:
     """Refund requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await parts.REFUNDS.by_id(context.known(), refund_ids)
+    found = await REFUNDS.by_id(context.known(), refund_ids)
     return [RefundRequest.of_view(found[one]) if one in found else None for one in refund_ids]
 
 
@@ -95,5 +96,5 @@ async def refund_requests_of(
 ) -> list[Connection[RefundRequest]]:
     """A page of the refund requests of each contract or milestone: one statement for all that are asked for."""
     return await pages_of(
-        parts.REFUNDS, RefundRequest.of_view, parent_ids, parent, order="refundRequests", first=first, after=after
+        REFUNDS, RefundRequest.of_view, parent_ids, parent, order="refundRequests", first=first, after=after
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries.parts import SUBMISSIONS
+from escrow.queries.work import SUBMISSIONS
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader

@@ -15,9 +15,7 @@ from escrow.ids import Kind
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import HANG, Partners, attempts_made, desk, fan_out_only, make_due, partners, settled
-from webhooks.delivery import claims, sending
 from webhooks.owner import queries
-from webhooks.request.answers import ErrorClass
 
 Fits = Callable[[dict[str, Any]], bool]
 
@@ -333,10 +331,6 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
     assert await listed(client, far) == whole
     assert await listed(client, {"createdBefore": "0001-01-01T00:00:00Z"}) == []
     assert await listed(client, {"createdAfter": (datetime.now(UTC) + timedelta(days=1)).isoformat()}) == []
-
-
-def test_every_error_that_an_attempt_can_have_has_words() -> None:
-    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, sending.INTERRUPTED}
 
 
 @pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])

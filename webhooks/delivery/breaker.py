@@ -57,8 +57,8 @@ def summarise(done: Iterable[Completed]) -> list[Trouble]:
             found[one.head.endpoint_id] = Trouble(endpoint_id=one.head.endpoint_id, has_succeeded=True)
             continue
         trouble.new_failures += 1
-        trouble.has_timed_out = trouble.has_timed_out or one.has_timed_out
-        trouble.pause_seconds = max(trouble.pause_seconds, one.pause_seconds)
+        trouble.has_timed_out = trouble.has_timed_out or one.verdict.has_timed_out
+        trouble.pause_seconds = max(trouble.pause_seconds, one.verdict.pause_seconds)
     return [found[endpoint_id] for endpoint_id in sorted(found)]
 
 
@@ -112,11 +112,11 @@ def disablings(done: Iterable[Completed], failing: Collection[str]) -> list[Disa
     Each names the version of the endpoint that failed: one that was changed meanwhile gets its chance.
     """
     done = list(done)
-    gone = {one.head.endpoint_id for one in done if one.is_gone}
+    gone = {one.head.endpoint_id for one in done if one.verdict.is_gone}
     versions: dict[str, int] = {}
     for one in done:
         endpoint_id = one.head.endpoint_id
-        if one.is_gone or endpoint_id not in gone:  # what others met since then was not gone
+        if one.verdict.is_gone or endpoint_id not in gone:  # what others met since then was not gone
             versions[endpoint_id] = max(one.head.endpoint_version, versions.get(endpoint_id, 0))
     return [
         DisableEndpoint(

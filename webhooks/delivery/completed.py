@@ -7,7 +7,7 @@ from datetime import datetime
 
 from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
-from webhooks.delivery.retries import Outcome
+from webhooks.delivery.retries import Verdict
 from webhooks.request.answers import Answer
 
 
@@ -19,16 +19,13 @@ class Completed:
     lease: Lease
     slot: Slot | None = None
     """None: it was given back at once."""
-    outcome: Outcome
+    verdict: Verdict
+    """What is to become of it."""
     answer: Answer | None = None
     """None: nothing was sent."""
     error: str | None = None
     """In place of an answer: why there will never be one, though something may have been sent."""
     started_at: datetime | None = None
     """When it was sent, by the database's clock; `None` if nothing was."""
-    delay_seconds: float = 0.0
-    pause_seconds: float = 0.0
-    has_timed_out: bool = False
-    is_gone: bool = False
     goes_on: bool = False
     """Whether this process would send the lane's next delivery, too."""

@@ -69,8 +69,8 @@ def _sent(one: Completed) -> dict[str, object]:
         "event_id": one.head.event_id,
         "version": one.head.endpoint_version,
         "token": one.lease.token,
-        "outcome": one.outcome.value,
-        "delay_seconds": one.delay_seconds,
+        "outcome": one.verdict.outcome.value,
+        "delay_seconds": one.verdict.delay_seconds,
         "goes_on": one.goes_on,
     }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escrow import bell, database, ids
+from escrow import bell, database, ids, process_log
 from escrow.bell import Topic
 from escrow.ids import Kind
 
@@ -114,13 +114,14 @@ class Watching:
             self._task = None
 
     async def _run(self) -> None:
+        process_log.begin()  # the first watcher is not what this is about
         with bell.listen(Topic.POSITIONED) as wakeups:
             while True:
                 await wakeups.wait(self._poll_seconds)
                 try:
                     await self._compare()
                 except Exception as error:  # noqa: BLE001 - whoever watches waits for the database, whatever became of it
-                    _log.warning("deliveries are not looked at: %r", error)
+                    _log.warning("deliveries are not looked at", extra={"error": error})
                     await asyncio.sleep(self._poll_seconds)
                 await asyncio.sleep(PAUSE_SECONDS)
 

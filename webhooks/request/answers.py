@@ -27,7 +27,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class ErrorClass(StrEnum):
-    """Why an attempt has no complete answer."""
+    """Why an attempt has no complete answer: what the sender says, and what became of workers."""
 
     URL_REFUSED = "URL_REFUSED"
     DNS_FAILED = "DNS_FAILED"
@@ -38,6 +38,10 @@ class ErrorClass(StrEnum):
     DISCONNECTED = "DISCONNECTED"
     INVALID_ANSWER = "INVALID_ANSWER"
     TIMEOUT = "TIMEOUT"
+    ABANDONED = "ABANDONED"
+    """Its worker never said what came of it: it was killed, or paused for too long."""
+    INTERRUPTED = "INTERRUPTED"
+    """It was cut off because its worker was told to stop, or it failed for a reason of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,12 @@ import pytest
 from escrow import ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.ids import Kind
-from escrow.queries import contracts, milestones, parts
+from escrow.queries import contracts, milestones
+from escrow.queries.deposits import DEPOSITS
 from escrow.queries.events import EVENTS
 from escrow.queries.orders import ORDERS
 from escrow.queries.transfers import TRANSFERS
+from escrow.queries.work import SUBMISSIONS
 from escrow.states import ContractState, MilestoneState
 from tests.factories import Deal, Deployment, advance_clock, party
 
@@ -26,16 +28,16 @@ async def deployment(database: str) -> Deployment:
 async def _seen(actor: Actor, deal: Deal) -> set[str]:
     """The identifiers of everything of the deal that the actor is shown."""
     transfers = (await TRANSFERS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
-    deposits = (await parts.DEPOSITS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
+    deposits = (await DEPOSITS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
     orders = (await ORDERS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
     events = (await EVENTS.pages([deal.id], "stream_id", order="sequence", limit=99, after=None)).get(deal.id, [])
-    work = (await parts.SUBMISSIONS.pages(deal.milestone_ids, "milestone_id", limit=9, after=None)).values()
+    work = (await SUBMISSIONS.pages(deal.milestone_ids, "milestone_id", limit=9, after=None)).values()
     found = {
         **await contracts.contracts_by_id(actor, [deal.id]),
         **await milestones.milestones_by_id(actor, deal.milestone_ids),
-        **await parts.SUBMISSIONS.by_id(actor, [one.id for page in work for one in page]),
+        **await SUBMISSIONS.by_id(actor, [one.id for page in work for one in page]),
         **await TRANSFERS.by_id(actor, [one.id for one in transfers]),
-        **await parts.DEPOSITS.by_id(actor, [one.whole.id for one in deposits]),
+        **await DEPOSITS.by_id(actor, [one.whole.id for one in deposits]),
         **await ORDERS.by_id(actor, [one.id for one in orders]),
         **await EVENTS.by_id(actor, [one.id for one in events]),
     }

@@ -32,7 +32,7 @@ from tests.workers.process import until
 from webhooks.delivery import sending
 from webhooks.delivery.retries import DELAYS_SECONDS
 from webhooks.owner import queries
-from webhooks.request.answers import Answer
+from webhooks.request.answers import Answer, ErrorClass
 from webhooks.request.sender import Sender
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -202,4 +202,4 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
         assert (found["failures"], found["seconds"] > 50) == (0, True)
     delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
     (attempt,) = (await queries.attempts_pages([delivery_id], limit=10, after=None))[delivery_id]
-    assert attempt.error is queries.AttemptError.INTERRUPTED
+    assert attempt.error is ErrorClass.INTERRUPTED
