@@ -38,7 +38,7 @@ class Pages(Generic[T]):
         """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each."""
         rows = await database.fetch(
             f"""
-            SELECT asked.id AS asked_for, found.* FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
+            SELECT found.*, asked.id AS asked_for FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
                 {self.select} WHERE one.{parent} = asked.id AND one.{order} > $3 ORDER BY one.{order} LIMIT $2
             ) found ORDER BY found.{order}
             """,

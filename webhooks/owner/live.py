@@ -51,18 +51,15 @@ class Watcher:
         self.is_too_slow = False
         self._watching = watching
         self._changed: dict[str, Mark] = {}
-        self._waiter: asyncio.Future[None] | None = None
+        self._has_news = asyncio.Event()
 
     async def next(self) -> Changed | None:
         """The next delivery that is not as it was, as soon as there is one; `None` if the watcher is too slow."""
         while not self._changed:
             if self.is_too_slow:
                 return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            self._has_news.clear()
+            await self._has_news.wait()
         delivery_id = next(iter(self._changed))
         return Changed(delivery_id, self._changed.pop(delivery_id))
 
@@ -74,8 +71,7 @@ class Watcher:
         if len(self._changed) > BEHIND_MAX:
             self.is_too_slow = True
             self._changed.clear()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._has_news.set()
 
     def close(self) -> None:
         """Watch no more."""
