@@ -1,4 +1,4 @@
-"""The audit of accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
+"""Audits accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub: follows the log once for the whole process and tells each reader what is for it.
+"""Follows the log once for the whole process and tells each reader what is for it (the hub).
 
 It reads each event once, however many read it; the bell wakes it, and it looks by itself too, so streams go on while Redis
 is away. It keeps a short window of what it read last, so that whoever comes from a replay finds the seam covered. While

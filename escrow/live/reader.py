@@ -1,4 +1,4 @@
-"""Holds one reader's place in the log: first what the database holds after its cursor, then what the hub hears, without a seam.
+"""Holds one reader's place in the log: it reads on from its cursor in the database, then hears the hub, without a gap.
 
 Going live is one step between two turns of the event loop: the hub's window reaches back further than what was read last,
 so there is no gap, and positions tell what came already, so there is no duplicate.

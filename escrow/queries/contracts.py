@@ -1,4 +1,4 @@
-"""Contracts as an actor may see them: one by one, page by page, and what an answer needs beside their own row."""
+"""Reads contracts as an actor may see them: one by one, page by page, and what an answer needs beside their own row."""
 
 from __future__ import annotations
 

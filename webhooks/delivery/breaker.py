@@ -1,6 +1,6 @@
-"""Watches how an endpoint fares, all its lanes together: one request at a time after a timeout, none for a while after many
-failures, and none at all after five days of them.
+"""Slows down sending to an endpoint that fails, pauses it, and disables the endpoint after five days of failures.
 
+All its lanes count together: one request at a time after a timeout, none for a while after many failures.
 Waiting uses up no delivery's attempt. All of it ends with the first success. An endpoint that says that it is gone is disabled
 at once; it is the account's own command, so its owner hears of it as of any other event.
 """

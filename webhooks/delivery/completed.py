@@ -1,4 +1,4 @@
-"""Says what came of one delivery: for whoever sends, whoever writes it down, and the breaker."""
+"""Holds what came of one delivery, for the code that sends, the code that stores, and the breaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head of a lane: the first delivery that is not final, with everything that its request is made of.
+"""Loads the head of a lane: its first delivery that is not final, with everything that its request is made of.
 
 It is loaded by three statements (fan-out, claim, completion), so what they select and what becomes of it stands here once.
 """

@@ -1,4 +1,4 @@
-"""An example of each event, made from the fields of its class, always the same: for the catalogue, the docs, and tests.
+"""Makes an example of each event from the fields of its class, always the same: for the catalogue, the docs, and tests.
 
 Values go by the name of a field where the domain has one for it, else by its type; so an event that is new has an example at
 once. Identifiers, salts and hashes look as real ones do, and the hashes are right.

@@ -1,4 +1,4 @@
-"""Deliveries as they change, for whoever watches an endpoint: one look for all that are watched in a process.
+"""Watches deliveries as they change, with one look for all endpoints that are watched in a process.
 
 Workers say nothing when an attempt is over, so this looks once a second, and when the log has grown. It looks at what was
 made or attempted in the last half minute; what is as it was at the look before is not told again.

@@ -1,4 +1,4 @@
-"""What delivering needs to know of endpoints, read in one statement for many: where to, in which shape, signed with what.
+"""Reads what a delivery needs to know of its endpoint: where to send, in which shape, and with which keys to sign.
 
 The facts are the accounts' (`escrow.accounts`); nothing here changes them.
 """
