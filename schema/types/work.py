@@ -9,10 +9,10 @@ import strawberry
 
 from escrow.agreement import state as domain
 from escrow.queries.work import SUBMISSIONS
-from schema.connections import Connection, connection, page_size
+from schema.connections import Connection
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor, print_cursor, read_number
+from schema.scalars import Cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Node
 from schema.types.paging import pages_of
@@ -45,17 +45,16 @@ async def submissions_of(
     milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each milestone: one statement for all that are asked for."""
-    size = page_size(first)
-    start = read_number(after, "submissions") if after is not None else None
-    found = await SUBMISSIONS.pages(milestone_ids, "milestone_id", order="number", limit=size + 1, after=start)
-    return [
-        connection(
-            [(Submission.of(one), print_cursor("submissions", one.number)) for one in found.get(milestone_id, [])],
-            first=size,
-            after=after,
-        )
-        for milestone_id in milestone_ids
-    ]
+    return await pages_of(
+        SUBMISSIONS,
+        Submission.of,
+        milestone_ids,
+        "milestone_id",
+        order="submissions",
+        by="number",
+        first=first,
+        after=after,
+    )
 
 
 @data_loader

@@ -47,10 +47,6 @@ class Outcome(StrEnum):
     WAIT = "WAIT"
     """Tried again; no attempt is used up."""
 
-    @property
-    def is_final(self) -> bool:
-        return self in (Outcome.DELIVERED, Outcome.GIVEN_UP)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

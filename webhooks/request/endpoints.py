@@ -24,12 +24,10 @@ class Endpoint:
     """An endpoint that exists, ready to sign for. Its keys are never printed."""
 
     id: str
-    account_id: str
     url: str
     api_version: str
     keys: tuple[SigningKey, ...]
     """The newest first; during a rotation those of before, too. Empty only if this process can't decrypt them."""
-    is_enabled: bool
     version: int
     """Grows with every change: who acts on what it knew of an endpoint names it (`DisableEndpoint.expected_version`)."""
 
@@ -43,11 +41,9 @@ async def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
     return {
         row["id"]: Endpoint(
             id=row["id"],
-            account_id=row["account_id"],
             url=row["url"],
             api_version=row["api_version"],
             keys=tuple(keys[row["id"]]),
-            is_enabled=row["is_enabled"],
             version=row["version"],
         )
         for row in rows
@@ -64,8 +60,7 @@ def _key(row: database.Record) -> list[SigningKey]:
 
 
 _ENDPOINTS: Final = """
-SELECT endpoint.id, endpoint.account_id, endpoint.url, endpoint.api_version, endpoint.disabled_at IS NULL AS is_enabled,
-       endpoint.version, secret.algorithm, secret.ciphertext
+SELECT endpoint.id, endpoint.url, endpoint.api_version, endpoint.version, secret.algorithm, secret.ciphertext
 FROM unnest($1::text[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM endpoints WHERE id = wanted.id AND deleted_at IS NULL OFFSET 0) AS endpoint
 LEFT JOIN LATERAL (
