@@ -10,7 +10,7 @@ import orjson
 
 from escrow.access import Actor, may_see_stream
 from escrow.agreement.events import WITHHELD
-from escrow.database import Record
+from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.queries.views import Objects
 
@@ -48,22 +48,12 @@ TEXTS_SQL: Final = """ARRAY(
 
 def event_view(row: Record) -> EventView:
     """A row of `events` with its `texts` as an array of field, body, salt and time of erasure."""
-    return EventView(
-        id=row["id"],
-        stream_id=row["stream_id"],
-        sequence=row["sequence"],
-        type=row["type"],
-        schema_version=row["schema_version"],
-        occurred_at=row["occurred_at"],
-        body=row["body"],
-        hash=row["hash"],
-        previous_hash=row["previous_hash"],
-        texts=tuple(
-            EventText(field, orjson.loads(body) if body is not None else None, salt, erased_at)
-            for field, body, salt, erased_at in row["texts"]
-            if field not in WITHHELD
-        ),
+    texts = tuple(
+        EventText(field, orjson.loads(body) if body is not None else None, salt, erased_at)
+        for field, body, salt, erased_at in row["texts"]
+        if field not in WITHHELD
     )
+    return filled(EventView, row, texts=texts)
 
 
 def _sees(actor: Actor, row: Record, *, contract_id: str) -> bool:

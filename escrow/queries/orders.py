@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from escrow.database import Record
+from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.queries.views import Objects
@@ -28,14 +28,12 @@ class OrderView:
 
 
 def _order(row: Record) -> OrderView:
-    return OrderView(
-        id=row["id"],
-        contract_id=row["contract_id"],
+    return filled(
+        OrderView,
+        row,
         kind=OrderKind(row["kind"]),
         state=OrderState(row["state"]),
         amount=Money(row["amount_minor"], row["currency"]),
-        deposit_id=row["deposit_id"],
-        created_at=row["created_at"],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from escrow.database import Record
+from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.queries.views import Objects
@@ -27,15 +27,7 @@ class TransferView:
 
 
 def _transfer(row: Record) -> TransferView:
-    return TransferView(
-        id=row["id"],
-        contract_id=row["contract_id"],
-        event_id=row["event_id"],
-        debit=row["debit"],
-        credit=row["credit"],
-        amount=Money(row["amount_minor"], row["currency"]),
-        occurred_at=row["occurred_at"],
-    )
+    return filled(TransferView, row, amount=Money(row["amount_minor"], row["currency"]))
 
 
 TRANSFERS: Final = Objects(

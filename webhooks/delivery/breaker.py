@@ -18,7 +18,7 @@ from escrow.access import SYSTEM
 from escrow.accounts.commands.endpoints import DisableEndpoint
 from escrow.accounts.state.endpoints import DisabledReason
 from escrow.errors import DomainError
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 
 BREAK_AFTER: Final = 10
 """Failures in a row, over all lanes, that open the breaker. A receiver that fails one time in five does so by chance once in

@@ -15,7 +15,7 @@ from typing import Final
 
 from escrow import database, ids
 from webhooks.delivery import breaker
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
 from webhooks.delivery.retries import Outcome
 

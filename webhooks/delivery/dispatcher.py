@@ -18,8 +18,7 @@ from typing import Any, Final
 from escrow import bell, database, process_log
 from escrow.bell import Topic, Wakeups
 from webhooks.delivery import breaker, claims, completion
-from webhooks.delivery.completed import Completed
-from webhooks.delivery.completion_queue import CompletionQueue
+from webhooks.delivery.completion_queue import Completed, CompletionQueue
 from webhooks.delivery.concurrency import Concurrency, Limits, Span
 from webhooks.delivery.endpoint_cache import EndpointCache
 from webhooks.delivery.fan_out import FanOut

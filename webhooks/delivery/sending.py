@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
 from webhooks.delivery.retries import Outcome, Verdict, judge

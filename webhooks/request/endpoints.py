@@ -38,16 +38,7 @@ async def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
     keys: dict[str, list[SigningKey]] = defaultdict(list)
     for row in rows:
         keys[row["id"]] += _key(row)
-    return {
-        row["id"]: Endpoint(
-            id=row["id"],
-            url=row["url"],
-            api_version=row["api_version"],
-            keys=tuple(keys[row["id"]]),
-            version=row["version"],
-        )
-        for row in rows
-    }
+    return {row["id"]: database.filled(Endpoint, row, keys=tuple(keys[row["id"]])) for row in rows}
 
 
 def _key(row: database.Record) -> list[SigningKey]:

