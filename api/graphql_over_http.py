@@ -12,7 +12,6 @@ from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
 from api.requests import BadRequest, read_operation
 from api.responses import json_answer, refusal
 from escrow.access import Actor
-from escrow.process_log import trace_id
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
 
@@ -42,9 +41,7 @@ class GraphQLEndpoint:
             if media_type == EVENT_STREAM:
                 return self._event_stream(request, operation, actor)
             context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
-            answer = await self._door.runner.run(
-                operation, context, trace_id=trace_id(), only_queries=request.method == "GET"
-            )
+            answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
         except BadRequest as error:
             return refusal(error.message, status=error.status, media_type=refused_as, headers=error.headers)
         except BadCredentials as error:

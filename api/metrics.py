@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -39,71 +39,68 @@ async def metrics(_: Request) -> Response:
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Deadlines(backlog, counts))
-    registry.register(_Deliveries(waiting))
+    registry.register(_Figures(*_deadlines(backlog, counts), *_deliveries(waiting)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Deadlines(Collector):
+class _Figures(Collector):
     """The figures of one moment."""
 
-    def __init__(self, backlog: Backlog, counts: Mapping[str, int]) -> None:
-        self._backlog, self._counts = backlog, counts
+    def __init__(self, *metrics: Metric) -> None:
+        self._metrics = metrics
 
-    def collect(self) -> Iterator[Metric]:
-        for name, said, value in (
-            ("pending", "Running clocks, reminders included; an estimate beyond 10,000", self._backlog.pending),
-            ("overdue", "Deadlines that are due and were not applied yet, at most 10,000", self._backlog.overdue),
-            (
-                "oldest_overdue_seconds",
-                "How long the oldest of them has been due, in domain time",
-                self._backlog.oldest_overdue_seconds,
-            ),
-            (
-                "failing_contracts",
-                "Contracts whose deadlines fail for a reason of ours and are tried again, at most 10,000",
-                self._backlog.failing,
-            ),
-        ):
-            yield GaugeMetricFamily(f"earnest_deadlines_{name}", said, value=value)
-        fired = CounterMetricFamily(
-            "earnest_deadlines_fired", "Deadlines applied by workers, by the event that they are", labels=["event"]
-        )
-        for action in ACTIONS:
-            fired.add_metric([action], self._counts.get(action, 0))
-        yield fired
-        yield CounterMetricFamily(
-            "earnest_deadlines_failures",
-            "Attempts of workers at a contract's deadlines that failed for a reason of ours",
-            value=self._counts.get(sweep.FAILED, 0),
-        )
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
 
 
-class _Deliveries(Collector):
-    """How the webhooks stand at one moment."""
+def _deadlines(backlog: Backlog, counts: Mapping[str, int]) -> Iterator[Metric]:
+    for name, said, value in (
+        ("pending", "Running clocks, reminders included; an estimate beyond 10,000", backlog.pending),
+        ("overdue", "Deadlines that are due and were not applied yet, at most 10,000", backlog.overdue),
+        (
+            "oldest_overdue_seconds",
+            "How long the oldest of them has been due, in domain time",
+            backlog.oldest_overdue_seconds,
+        ),
+        (
+            "failing_contracts",
+            "Contracts whose deadlines fail for a reason of ours and are tried again, at most 10,000",
+            backlog.failing,
+        ),
+    ):
+        yield GaugeMetricFamily(f"earnest_deadlines_{name}", said, value=value)
+    fired = CounterMetricFamily(
+        "earnest_deadlines_fired", "Deadlines applied by workers, by the event that they are", labels=["event"]
+    )
+    for action in ACTIONS:
+        fired.add_metric([action], counts.get(action, 0))
+    yield fired
+    yield CounterMetricFamily(
+        "earnest_deadlines_failures",
+        "Attempts of workers at a contract's deadlines that failed for a reason of ours",
+        value=counts.get(sweep.FAILED, 0),
+    )
 
-    def __init__(self, backlog: DeliveryBacklog) -> None:
-        self._backlog = backlog
 
-    def collect(self) -> Iterator[Metric]:
-        for name, said, value in (
-            (
-                "deliveries_due_lanes",
-                "Streams with something to send now to an endpoint that takes it, at most 10,000",
-                self._backlog.due_lanes,
-            ),
-            (
-                "deliveries_waiting_lanes",
-                "Streams whose next attempt waits for its time or its endpoint, at most 10,000",
-                self._backlog.waiting_lanes,
-            ),
-            (
-                "deliveries_oldest_due_seconds",
-                "How long the oldest of those that are due has been so: how late workers are",
-                self._backlog.oldest_due_seconds,
-            ),
-            ("endpoints_disabled", "Webhook endpoints that are disabled", self._backlog.endpoints_disabled),
-            ("endpoints_failing", "Webhook endpoints whose latest attempt failed", self._backlog.endpoints_failing),
-            ("endpoints_breakers_open", "Webhook endpoints that rest after many failures", self._backlog.breakers_open),
-        ):
-            yield GaugeMetricFamily(f"earnest_{name}", said, value=value)
+def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
+    for name, said, value in (
+        (
+            "deliveries_due_lanes",
+            "Streams with something to send now to an endpoint that takes it, at most 10,000",
+            backlog.due_lanes,
+        ),
+        (
+            "deliveries_waiting_lanes",
+            "Streams whose next attempt waits for its time or its endpoint, at most 10,000",
+            backlog.waiting_lanes,
+        ),
+        (
+            "deliveries_oldest_due_seconds",
+            "How long the oldest of those that are due has been so: how late workers are",
+            backlog.oldest_due_seconds,
+        ),
+        ("endpoints_disabled", "Webhook endpoints that are disabled", backlog.endpoints_disabled),
+        ("endpoints_failing", "Webhook endpoints whose latest attempt failed", backlog.endpoints_failing),
+        ("endpoints_breakers_open", "Webhook endpoints that rest after many failures", backlog.breakers_open),
+    ):
+        yield GaugeMetricFamily(f"earnest_{name}", said, value=value)

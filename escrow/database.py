@@ -9,6 +9,7 @@ raw SQL and models alike. Errors of raw SQL arrive as asyncpg raises them; nothi
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -220,6 +221,12 @@ async def execute(sql: str, *args: object) -> str:
     async with get_connection(_ALIAS).acquire_connection() as connection:
         tag: str = await connection.execute(sql, *args)
     return tag
+
+
+def filled(kind: type[T], row: Record, /, **beside: object) -> T:
+    """An object of a dataclass: each field is the column of its name, unless it is given."""
+    columns = (field.name for field in dataclasses.fields(cast("Any", kind)))
+    return kind(**{name: row[name] for name in columns if name not in beside}, **beside)
 
 
 class transaction:  # noqa: N801 - it is used as a function

@@ -108,7 +108,17 @@ def _seal(stream_id: str, sequence: int, previous_hash: str | None, recorded: Re
     if texts:
         data["texts"] = {text.field: text_hash(text.salt, text.body) for text in texts}
     event_id = ids.new(ids.Kind.EVENT)
-    body = canonical(
+    body = body_of(
+        recorded, data, event_id=event_id, stream_id=stream_id, sequence=sequence, previous_hash=previous_hash
+    )
+    return Sealed(event_id, stream_id, sequence, body, event_hash(body), previous_hash, texts, recorded)
+
+
+def body_of(
+    recorded: Recorded, data: codec.Json, *, event_id: str, stream_id: str, sequence: int, previous_hash: str | None
+) -> str:
+    """The text of an event as it is stored and hashed; `data` is its encoded payload."""
+    return canonical(
         {
             "id": event_id,
             "type": recorded.event.type,
@@ -121,7 +131,6 @@ def _seal(stream_id: str, sequence: int, previous_hash: str | None, recorded: Re
             "data": data,
         }
     )
-    return Sealed(event_id, stream_id, sequence, body, event_hash(body), previous_hash, texts, recorded)
 
 
 def canonical(value: codec.Json) -> str:

@@ -140,7 +140,7 @@ async def _apply(contract_id: str, failed: list[str]) -> int:
     except database.AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - one contract must not stand in the others' way
-        said = {"contract": contract_id, "error": f"{type(error).__name__}: {error}"}
+        said = {"contract": contract_id, "error": error}
         _log.error("deadlines not applied, passed by", extra=said)
         failed.append(contract_id)
         return 0

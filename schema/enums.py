@@ -33,6 +33,7 @@ from escrow.states import (
 )
 from webhooks.delivery import lanes as webhook_heads
 from webhooks.owner import queries as webhook_queries
+from webhooks.request.answers import ErrorClass
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -339,8 +340,9 @@ _describe(
 )
 
 _describe(
-    webhook_queries.AttemptError,
+    ErrorClass,
     "Why an attempt has no complete answer.",
+    name="AttemptError",
     URL_REFUSED="The URL may not be sent to, by the rules for URLs of today.",
     DNS_FAILED="The name has no address.",
     ADDRESS_REFUSED="The name has an address that isn't on the internet: private, loopback, link-local or otherwise special.",

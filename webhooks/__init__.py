@@ -1,1 +1,1 @@
-"""Signed delivery of events to partners. It reads the log of `escrow` and knows no door."""
+"""Delivers signed events to partners. It reads the log of `escrow` and knows no door."""

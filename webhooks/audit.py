@@ -1,4 +1,4 @@
-"""The audit of deliveries: the log alone tells who should get what, and each must have it exactly once.
+"""Audits deliveries against the log, which alone tells who should get what: each must have it exactly once.
 
 Beside that every lane must stand where its deliveries say, what is final must follow from attempts, and the filters in force
 must be those that the log has. It reads in short snapshots, since a long one keeps PostgreSQL from clearing up behind lanes,

@@ -1,4 +1,4 @@
-"""The delivery tables as Tortoise models, for reading: what changes them is plain SQL beside the code that means it.
+"""Describes the delivery tables as Tortoise models, for reading; plain SQL beside the code that means it changes them.
 
 A test compares every model with the database, column by column; checks and partial indexes stand in the migrations alone.
 """

@@ -128,9 +128,7 @@ class _Work:
         said = f"{type(error).__name__}: {error}"
         known = isinstance(error, UnknownEvent | sweep.NothingHappens)
         _log.error(
-            "deadlines not applied, tried again later",
-            extra={"contract": contract_id, "error": said},
-            exc_info=None if known else error,
+            "deadlines not applied, tried again later", extra={"error": error}, exc_info=None if known else error
         )
         self._ended[token].failed[contract_id] = said
 

@@ -23,7 +23,6 @@ from api.live.open_streams import TooManyConnections
 from api.responses import refusal
 from escrow.access import Actor
 from escrow.live.key_lifetimes import Ended, Ending
-from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream
@@ -106,9 +105,7 @@ class EventStream:
             try:
                 live = await self._connect(stack)
                 context = Context(actor=self._actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
-                started = await self._door.runner.start(
-                    self._operation, context, trace_id=trace_id(), only_reading=self._only_reading
-                )
+                started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
             except NotAQuery:
                 said = "GET only runs queries and subscriptions; send mutations with POST."
                 await refusal(said, status=405, headers={"allow": "POST"})(scope, receive, self._asgi_send)

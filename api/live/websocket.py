@@ -217,7 +217,7 @@ class _Socket:
         actor = await self._door.authentication.actor(self._authorization)
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
-        started = await self._door.runner.start(operation, context, trace_id=trace_id())
+        started = await self._door.runner.start(operation, context)
         if isinstance(started, Stream):
             await self._stream(operation_id, started)
         elif started.ran:

@@ -1,4 +1,4 @@
-"""The audit of accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
+"""Audits accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
 
 from __future__ import annotations
 
@@ -81,29 +81,18 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
         yield from compare(table, expected, parts[table], by=key)
 
 
+_ACCOUNT_COLUMNS: Final = ("name", "type", "is_operator", "is_mediator", "disabled_at", "created_at")
+_KEY_COLUMNS: Final = ("id", "member_id", "fingerprint", "hint", "name", "created_at", "expires_at", "revoked_at")
+
+
 def account_row(account: Account) -> Row:
-    return {
-        "name": account.name,
-        "type": account.type.value,
-        "is_operator": account.is_operator,
-        "is_mediator": account.is_mediator,
-        "disabled_at": account.disabled_at,
-        "created_at": account.created_at,
-    }
+    return {name: getattr(account, name) for name in _ACCOUNT_COLUMNS}
 
 
 def _key_row(account_id: str, key: Key) -> Row:
     """The secret's digest is compared through the fingerprint that the event holds; the last use is nobody's event."""
-    return {
-        "id": key.id,
+    return {name: getattr(key, name) for name in _KEY_COLUMNS} | {
         "account_id": account_id,
-        "member_id": key.member_id,
-        "fingerprint": key.fingerprint,
-        "hint": key.hint,
-        "name": key.name,
-        "scopes": [scope.value for scope in key.scopes],
+        "scopes": list(key.scopes),
         "contract_ids": None if key.contract_ids is None else list(key.contract_ids),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
     }

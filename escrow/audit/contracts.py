@@ -1,4 +1,4 @@
-"""The audit of contracts: their tables, clocks, orders, transfers and balances against what their events give."""
+"""Audits contracts: their tables, clocks, orders, transfers and balances against what their events give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit says: a difference between what should be and what is, and how two sets of rows are compared."""
+"""Defines what an audit reports, a difference between what should be and what is, and compares two sets of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit of a stream as such, whatever it is about: bytes, hashes, chain, sequence, words, and places in the log."""
+"""Audits a stream as such, whatever it is about: bytes, hashes, chain, sequence, words, and places in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub: follows the log once for the whole process and tells each reader what is for it.
+"""Follows the log once for the whole process and tells each reader what is for it (the hub).
 
 It reads each event once, however many read it; the bell wakes it, and it looks by itself too, so streams go on while Redis
 is away. It keeps a short window of what it read last, so that whoever comes from a replay finds the seam covered. While
@@ -19,7 +19,7 @@ from typing import Final
 
 import orjson
 
-from escrow import bell, database, log
+from escrow import bell, database, log, process_log
 from escrow.access import Actor, ActorKind
 from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed
 from escrow.bell import Topic
@@ -131,6 +131,7 @@ class Hub:
                 await task
 
     async def _run(self) -> None:
+        process_log.begin()  # the first connection is not what this is about
         failures = 0
         with bell.listen(Topic.POSITIONED) as wakeups:
             while True:
@@ -179,7 +180,7 @@ class Hub:
     def _say(self, error: Exception, failures: int) -> None:
         if isinstance(error, database.AWAY):
             if not failures:
-                _log.warning("live streams wait, the database is away: %s", error)
+                _log.warning("live streams wait, the database is away", extra={"error": error})
         else:
             _log.error("live streams wait for a failure of ours", exc_info=error)
 

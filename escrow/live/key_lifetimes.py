@@ -1,4 +1,4 @@
-"""The keys that streams of this process hang on: whoever reads by a key reads no further than the key lives.
+"""Watches the keys that this process's streams were opened with: a stream ends when its key does.
 
 A revocation is an event of the log, so it takes effect at its very place among the others. A look at all keys every few
 seconds finds those that expired, and whatever the log did not tell.

@@ -1,4 +1,4 @@
-"""Events with their place in the log and whoever they concern, read by position: all of them, or what one actor may see.
+"""Reads events by their position in the log, with the parties that they concern: all, or what one actor may see.
 
 What an actor may see is decided in one place, `Occurrence.is_for`; the SQL for one actor only narrows what is looked at.
 """

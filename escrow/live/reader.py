@@ -1,4 +1,4 @@
-"""Holds one reader's place in the log: first what the database holds after its cursor, then what the hub hears, without a seam.
+"""Holds one reader's place in the log: it reads on from its cursor in the database, then hears the hub, without a gap.
 
 Going live is one step between two turns of the event loop: the hub's window reaches back further than what was read last,
 so there is no gap, and positions tell what came already, so there is no duplicate.
@@ -53,17 +53,13 @@ class Reader:
         self.is_too_slow = False
         self._hub = hub
         self._types = types
-        self._is_live = False
+        self.is_live = False
+        """Whether it has caught up with the log, and hears of what happens from the hub."""
         self._page: deque[Occurrence] = deque()
         self._reached = after
         self._behind: deque[Occurrence] = deque()
         self._behind_bytes = 0
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it has caught up with the log, and hears of what happens from the hub."""
-        return self._is_live
+        self._has_news = asyncio.Event()
 
     @property
     def behind(self) -> int:
@@ -74,27 +70,24 @@ class Reader:
         """The next event, as soon as there is one. Raises `Ended` if the key has ended, or the reader is too slow."""
         if self._page or self._behind:
             await asyncio.sleep(0)  # whoever has much to catch up with doesn't keep the others waiting
-        while not self._is_live:
+        while not self.is_live:
             if self._page:
                 return self._take(self._page)
             self.position = max(self.position, self._reached)
             if self._hub.attach(self):
-                self._is_live = True
+                self.is_live = True
             else:
                 await self._turn_page()
         while not self._behind:
             if self.is_too_slow:
                 raise Ended(Ending.TOO_SLOW)
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            self._has_news.clear()
+            await self._has_news.wait()
         return self._take(self._behind)
 
     def take_more(self) -> list[Occurrence]:
         """All that is there by now without waiting, for a reader who only needs to know that something happened."""
-        if not self._is_live:
+        if not self.is_live:
             return []
         more = list(self._behind)
         self._behind.clear()
@@ -112,8 +105,7 @@ class Reader:
         if len(self._behind) > BEHIND_EVENTS_MAX or (self._behind_bytes > BEHIND_BYTES_MAX and len(self._behind) > 1):
             self.is_too_slow = True  # the cursor of the last event taken is where to go on from
             self._behind.clear()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._has_news.set()
 
     def close(self) -> None:
         """Hear no more."""

@@ -1,4 +1,4 @@
-"""A deposit may be reversed that was sent back before: the provider took back what came and was no milestone's."""
+"""Allows the reversal of a deposit that was sent back before: the provider took back what was no milestone's."""
 
 from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL

@@ -22,7 +22,7 @@ from typing import Final
 from escrow import pipeline
 from escrow.access import PROVIDER
 from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report, ReverseDeposit
-from escrow.database import fetch
+from escrow.database import fetch, filled
 from escrow.money import Money
 from escrow.payments.provider import (
     Answer,
@@ -92,20 +92,16 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """The order isn't finished: look at it again after `seconds`. `called` says that it was just called again."""
+class Verdict:
+    """When to look at the order again. `called` says that it was just called again."""
 
-    seconds: float
+    again_seconds: float | None = None
+    """`None`: the books know the result, and only a notice of the provider makes anybody look at the order again."""
     called: bool = False
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The books know the result. Only a notice of the provider makes anybody look at the order again."""
-
-
-Verdict = Later | Finished
+FINISHED: Final = Verdict()
 
 
 async def claim(limit: int) -> list[Claimed]:
@@ -117,21 +113,12 @@ async def claim(limit: int) -> list[Claimed]:
     lease_ends = time.monotonic() + LEASE_SECONDS
     rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS)
     return [
-        Claimed(
-            id=row["id"],
-            contract_id=row["contract_id"],
+        filled(
+            Claimed,
+            row,
             kind=OrderKind(row["kind"]),
             amount=Money(row["amount_minor"], row["currency"]),
-            deposit_id=row["deposit_id"],
-            payment_token=row["payment_token"],
-            charge_key=row["charge_key"],
-            payee=row["payee"],
-            wanted=row["wanted"],
-            called=row["called"],
-            called_seconds_ago=row["called_seconds_ago"],
             failure_reported=row["state"] == OrderState.FAILED,
-            attempts=row["attempts"],
-            lease_token=token,
             lease_ends=lease_ends,
         )
         for row in rows
@@ -172,16 +159,16 @@ async def _carry_out(order: Claimed, provider: Provider) -> Verdict:
     found = await _find_out(order, provider)
     match found:
         case Unknown() | Pending():
-            return Later(_wait(LOOK_AGAIN_SECONDS, order.attempts))
+            return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts))
         case Succeeded(amount) if order.kind is not OrderKind.DEPOSIT and amount != order.amount:
             # Only of a deposit do the books know what to do with another sum; this one takes a person.
             raise ProviderError(f"paid {amount} instead of {order.amount}")
         case Succeeded():
             await pipeline.run(_report(order, found), by=PROVIDER)
-            return Finished()
+            return FINISHED
         case Reversed():
             await _report_reversal(order, found)
-            return Finished()
+            return FINISHED
         case Failed():
             await pipeline.run(_report(order, found), by=PROVIDER)
             return await _after_failure(order, found, provider)
@@ -202,13 +189,13 @@ async def _find_out(order: Claimed, provider: Provider) -> Found:
 async def _after_failure(order: Claimed, failed: Failed, provider: Provider) -> Verdict:
     """A failed refund is called again, with its key, some time after the call that failed; anything else is final."""
     if order.kind is not OrderKind.REFUND or not order.wanted:
-        return Finished()
+        return FINISHED
     if not order.failure_reported or order.called_seconds_ago < TRY_AGAIN_SECONDS / 2:
-        return Later(_wait(TRY_AGAIN_SECONDS, order.attempts), error=failed.reason)
+        return Verdict(_wait(TRY_AGAIN_SECONDS, order.attempts), error=failed.reason)
     async with _time_limit(order):
         await _call(order, provider)
     # Whatever it answered is found by the next look-up, which reports it.
-    return Later(LOOK_AGAIN_SECONDS, called=True, error=failed.reason)
+    return Verdict(LOOK_AGAIN_SECONDS, called=True, error=failed.reason)
 
 
 async def _call(order: Claimed, provider: Provider) -> Answer:
@@ -255,7 +242,7 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
         raise ProviderError(f"{found.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
-def _after_error(order: Claimed, error: Exception) -> Later:
+def _after_error(order: Claimed, error: Exception) -> Verdict:
     # Only our own errors are known to hold no secret; of others the log gets the kind and the place, never the words.
     said = f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
@@ -269,14 +256,11 @@ def _after_error(order: Claimed, error: Exception) -> Later:
             "where": " > ".join(places[-PLACES_MAX:]),
         },
     )
-    return Later(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
+    return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
 
 
 async def _hand_back(order: Claimed, verdict: Verdict) -> bool:
-    later = verdict if isinstance(verdict, Later) else None
-    error = later.error if later else None
-    seconds = later.seconds if later else None
-    rows = await fetch(_HAND_BACK, order.id, order.lease_token, seconds, bool(later and later.called), error)
+    rows = await fetch(_HAND_BACK, order.id, order.lease_token, verdict.again_seconds, verdict.called, verdict.error)
     return bool(rows)
 
 

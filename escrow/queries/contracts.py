@@ -1,8 +1,8 @@
-"""Contracts as an actor may see them: one by one, page by page, and what an answer needs beside their own row."""
+"""Reads contracts as an actor may see them: one by one, page by page, and what an answer needs beside their own row."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -186,41 +186,34 @@ class Books:
     bonus_minor: int = 0
 
 
-_BOOKS: Final = """
+_SUMS: Final = (
+    "held_minor", "held_fee_minor", "released_minor", "refunded_minor", "client_fee_minor", "freelancer_fee_minor",
+    "lost_minor", "bonus_minor",
+)  # fmt: skip
+"""The columns of milestones that a contract's books add up."""
+
+_BOOKS: Final = f"""
 SELECT c.id, c.currency, sums.*,
     ARRAY(SELECT ROW(b.account, b.currency, b.balance_minor) FROM balances b WHERE b.contract_id = c.id) AS balances
 FROM contracts c CROSS JOIN LATERAL (
-    SELECT coalesce(sum(m.held_minor), 0)::bigint AS held, coalesce(sum(m.held_fee_minor), 0)::bigint AS held_fee,
-        coalesce(sum(m.released_minor), 0)::bigint AS released, coalesce(sum(m.refunded_minor), 0)::bigint AS refunded,
-        coalesce(sum(m.client_fee_minor), 0)::bigint AS client_fee,
-        coalesce(sum(m.freelancer_fee_minor), 0)::bigint AS freelancer_fee,
-        coalesce(sum(m.lost_minor), 0)::bigint AS lost, coalesce(sum(m.bonus_minor), 0)::bigint AS bonus
+    SELECT {", ".join(f"coalesce(sum(m.{name}), 0)::bigint AS {name}" for name in _SUMS)}
     FROM milestones m WHERE m.contract_id = c.id
 ) sums
 WHERE c.id = ANY($1::text[])
-"""
+"""  # noqa: S608 - our own text
 
 
 async def books(contract_ids: Collection[str]) -> dict[str, Books]:
     """The money of each of these contracts, over all its revisions; one statement."""
-    found = {}
-    for row in await database.fetch(_BOOKS, sorted(set(contract_ids))):
-        balances = {(account, currency): minor for account, currency, minor in row["balances"]}
-        found[row["id"]] = Books(
-            row["held"],
-            row["held_fee"],
-            row["released"],
-            row["refunded"],
-            row["client_fee"],
-            row["freelancer_fee"],
-            *_payables(row["id"], row["currency"], balances),
-            row["lost"],
-            row["bonus"],
-        )
-    return found
+    rows = await database.fetch(_BOOKS, sorted(set(contract_ids)))
+    return {row["id"]: Books(**{name: row[name] for name in _SUMS}, **_payables(row)) for row in rows}
 
 
-def _payables(contract_id: str, currency: str, balances: Mapping[tuple[str, str], int]) -> tuple[int, int, int]:
-    accounts = (payable_to(contract_id, Side.CLIENT), payable_to(contract_id, Side.FREELANCER), in_transit(contract_id))
-    to_client, to_freelancer, on_its_way = (balances.get((account, currency), 0) for account in accounts)
-    return to_client, to_freelancer, on_its_way
+def _payables(row: Record) -> dict[str, int]:
+    balances = {(account, currency): minor for account, currency, minor in row["balances"]}
+    accounts = {
+        "payable_to_client_minor": payable_to(row["id"], Side.CLIENT),
+        "payable_to_freelancer_minor": payable_to(row["id"], Side.FREELANCER),
+        "in_transit_minor": in_transit(row["id"]),
+    }
+    return {name: balances.get((account, row["currency"]), 0) for name, account in accounts.items()}

@@ -1,4 +1,4 @@
-"""Reads disputes and their evidence as an actor may see them: by identifier, and page by page."""
+"""Reads disputes as an actor may see them, one by one or of all contracts, and the evidence in each."""
 
 # ruff: noqa: S608 - only our own tables and columns are filled into statements
 
@@ -6,27 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from escrow import database
 from escrow.access import Actor
 from escrow.agreement.state import Dispute, Evidence
 from escrow.ids import Kind
-from escrow.queries.views import Parent, View, by_id, pages_of, view
+from escrow.queries.views import View, view, viewed
 from escrow.queries.visibility import roles
 from escrow.states import DisputeState
-from escrow.store.tables import DISPUTES, EVIDENCE
+from escrow.store import tables
+from escrow.store.tables import EVIDENCE
 
-
-async def disputes_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, View[Dispute]]:
-    """Those of the disputes that exist and that the actor may see, by identifier; one statement."""
-    return await by_id(DISPUTES, Kind.DISPUTE, actor, identifiers)
-
-
-async def disputes_pages(
-    parents: Collection[str], parent: Parent, *, limit: int, after: str | None
-) -> dict[str, list[View[Dispute]]]:
-    """For each contract or milestone at most `limit` disputes, oldest first, those after the id `after`."""
-    return await pages_of(DISPUTES, parents, parent, limit, after)
+DISPUTES: Final = viewed(tables.DISPUTES, Kind.DISPUTE)
 
 
 async def disputes_page(
@@ -41,7 +33,7 @@ async def disputes_page(
         after or "",
         sorted(actor.contract_ids) if actor.contract_ids is not None else None,
     )
-    return [view(DISPUTES, row) for row in rows]
+    return [view(tables.DISPUTES, row) for row in rows]
 
 
 def _dispute_scan(role: str, states: Collection[DisputeState] | None) -> str:
@@ -49,7 +41,7 @@ def _dispute_scan(role: str, states: Collection[DisputeState] | None) -> str:
     listed = ", ".join(f"'{state.value}'" for state in sorted(set(states or ())))
     narrowed = "true" if states is None else f"one.state IN ({listed})" if listed else "false"
     return f"""
-        SELECT {DISPUTES.select("one")}, c.currency FROM contracts c JOIN disputes one ON one.contract_id = c.id
+        SELECT {tables.DISPUTES.select("one")}, c.currency FROM contracts c JOIN disputes one ON one.contract_id = c.id
         WHERE c.was_disputed AND {role} AND one.id > $3 AND {narrowed}
         AND ($4::text[] IS NULL OR c.id = ANY($4::text[])) ORDER BY one.id LIMIT $2"""
 

@@ -1,4 +1,4 @@
-"""The sync feed: what happened, in the order of the log, and which milestones each event touched.
+"""Reads the sync feed: what happened, in the order of the log, and which milestones each event touched.
 
 A page costs what it shows, however long the log is: positions name the parties, so that each role is one scan of an index
 from the cursor on, and the scans are merged. Who may see is asked anew for each page, event by event.

@@ -1,4 +1,4 @@
-"""Reads milestones as an actor may see them."""
+"""Reads milestones as an actor may see them: one by one, the plans of contracts, and pages in several orders."""
 
 # ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
 
@@ -16,7 +16,7 @@ from escrow.agreement.state import Milestone
 from escrow.database import Record
 from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
-from escrow.queries.visibility import SEEN_BY, sees
+from escrow.queries.views import CURRENCY, Objects, selected
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
 
@@ -52,17 +52,7 @@ async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milest
 
 async def milestones_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, MilestoneView]:
     """Those of the milestones, of any revision, that exist and that the actor may see, by identifier; one statement."""
-    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.MILESTONE, identifier)]
-    if not wanted:
-        return {}
-    rows = await database.fetch(
-        f"""
-        SELECT {_MILESTONE}, c.currency, {SEEN_BY}
-        FROM milestones m JOIN contracts c ON c.id = m.contract_id WHERE m.id = ANY($1::text[])
-        """,
-        wanted,
-    )
-    return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
+    return await _MILESTONES.by_id(actor, identifiers)
 
 
 class MilestoneOrder(StrEnum):
@@ -195,3 +185,6 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
 
 def _view(row: Record, deadline_at: datetime | None = None) -> MilestoneView:
     return MilestoneView(MILESTONES.read(row), row["contract_id"], row["currency"], deadline_at)
+
+
+_MILESTONES: Final = Objects(select=selected(MILESTONES, CURRENCY), read=_view, kind=Kind.MILESTONE)

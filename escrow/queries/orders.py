@@ -1,17 +1,16 @@
-"""Orders to the payment provider as an actor may see them."""
+"""Reads orders to the payment provider, for those who handle the money of their contract."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from escrow.access import Actor
-from escrow.database import Record
+from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.queries.money_views import by_id, pages_of
+from escrow.queries.views import Objects
+from escrow.queries.visibility import handles_money
 from escrow.states import OrderKind, OrderState
 
 
@@ -28,29 +27,20 @@ class OrderView:
     created_at: datetime
 
 
-_ORDERS: Final = """
-SELECT o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.created_at, o.contract_id AS owner_id
-FROM payment_orders o"""
-
-
-async def orders_pages(contract_ids: Collection[str], *, limit: int, after: str | None) -> dict[str, list[OrderView]]:
-    """For each contract at most `limit` orders in order of their making, those after the id `after`; one statement."""
-    scan = f"{_ORDERS} WHERE o.contract_id = asked.id AND o.id > $3 ORDER BY o.id"
-    return await pages_of(scan, _order, contract_ids, limit, after or "")
-
-
-async def orders_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, OrderView]:
-    """Those of the orders that exist and that the actor may see, by identifier; one statement."""
-    return await by_id(actor, identifiers, Kind.ORDER, _ORDERS, "o", _order)
-
-
 def _order(row: Record) -> OrderView:
-    return OrderView(
-        id=row["id"],
-        contract_id=row["contract_id"],
+    return filled(
+        OrderView,
+        row,
         kind=OrderKind(row["kind"]),
         state=OrderState(row["state"]),
         amount=Money(row["amount_minor"], row["currency"]),
-        deposit_id=row["deposit_id"],
-        created_at=row["created_at"],
     )
+
+
+ORDERS: Final = Objects(
+    select="""SELECT one.id, one.contract_id, one.kind, one.state, one.amount_minor, one.currency, one.deposit_id, one.created_at
+        FROM payment_orders one""",
+    read=_order,
+    kind=Kind.ORDER,
+    may_see=handles_money,
+)

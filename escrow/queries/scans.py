@@ -1,4 +1,4 @@
-"""How lists of contracts and milestones become SQL: scans of one index for each role, merged, or a search that is sorted.
+"""Turns lists of contracts and milestones into SQL: one index scan for each role, merged, or a search that is sorted.
 
 A wide list walks an index that begins with the role's column and goes on in the list's order, and stops when the page is
 full. Its conditions are written so that no other index can give the order: whatever PostgreSQL believes of its tables, a

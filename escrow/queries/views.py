@@ -1,10 +1,13 @@
-"""Objects beside a contract as an actor may see them: by identifier, and page by page, for those that all are read alike."""
+"""Reads objects beside a contract as an actor may see them: by identifier, and page by page for many parents at once."""
+
+# ruff: noqa: S608 - only our own tables and columns are filled into statements
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from functools import partial
+from typing import Final, Generic, Literal, TypeVar
 
 from escrow import database, ids
 from escrow.access import Actor
@@ -15,9 +18,64 @@ from escrow.store.tables import Part
 
 T = TypeVar("T")
 
-
-Parent = Literal["contract_id", "milestone_id"]
+Parent = Literal["contract_id", "milestone_id", "stream_id"]
 """By what a page is asked for."""
+
+Order = Literal["id", "number", "sequence"]
+"""The column that a page is in the order of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages(Generic[T]):
+    """Rows `one` of a table that are read page by page, and what an answer makes of a row."""
+
+    select: str
+    read: Callable[[Record], T]
+
+    async def pages(
+        self, parents: Collection[str], parent: Parent, *, order: Order = "id", limit: int, after: str | int | None
+    ) -> dict[str, list[T]]:
+        """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each."""
+        rows = await database.fetch(
+            f"""
+            SELECT found.*, asked.id AS asked_for FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
+                {self.select} WHERE one.{parent} = asked.id AND one.{order} > $3 ORDER BY one.{order} LIMIT $2
+            ) found ORDER BY found.{order}
+            """,
+            sorted(set(parents)),
+            limit,
+            after or ("" if order == "id" else 0),
+        )
+        found: dict[str, list[T]] = {}
+        for row in rows:
+            found.setdefault(row["asked_for"], []).append(self.read(row))
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects(Pages[T]):
+    """The same of objects that have an identifier."""
+
+    kind: Kind
+    owner: Parent = "contract_id"
+    """What names the contract; or the account, whose rows have none."""
+    may_see: Callable[..., bool] = sees
+    """Whether an actor sees a row with `SEEN_BY` of its contract."""
+
+    async def by_id(self, actor: Actor, identifiers: Collection[str]) -> dict[str, T]:
+        """Those that exist and that the actor may see, by identifier; one statement, none if no identifier is of the kind."""
+        wanted = [identifier for identifier in set(identifiers) if ids.is_a(self.kind, identifier)]
+        if not wanted:
+            return {}
+        rows = await database.fetch(
+            f"""
+            SELECT found.*, {SEEN_BY} FROM ({self.select} WHERE one.id = ANY($1::text[])) found
+            LEFT JOIN contracts c ON c.id = found.{self.owner}
+            """,
+            wanted,
+        )
+        seen = (row for row in rows if self.may_see(actor, row, contract_id=row[self.owner]))
+        return {row["id"]: self.read(row) for row in seen}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +88,19 @@ class View(Generic[T]):
 
 
 def view(part: Part[T], row: Record) -> View[T]:
+    """A row with the columns of the object and the `currency` of its contract."""
     return View(part.read(row), row["contract_id"], row["currency"])
 
 
-async def by_id(part: Part[T], kind: Kind, actor: Actor, identifiers: Collection[str]) -> dict[str, View[T]]:
-    wanted = [identifier for identifier in set(identifiers) if ids.is_a(kind, identifier)]
-    if not wanted:
-        return {}
-    rows = await database.fetch(
-        f"""
-        SELECT {part.select("one")}, c.currency, {SEEN_BY}
-        FROM {part.table} one JOIN contracts c ON c.id = one.contract_id WHERE one.id = ANY($1::text[])
-        """,  # noqa: S608 - our own text
-        wanted,
-    )
-    return {row["id"]: view(part, row) for row in rows if sees(actor, row, contract_id=row["contract_id"])}
+def selected(part: Part[T], *beside: str) -> str:
+    """The rows `one` of a part's table, with what else is named."""
+    return f"SELECT {', '.join([part.select('one'), *beside])} FROM {part.table} one"
 
 
-async def pages_of(
-    part: Part[T], parents: Collection[str], parent: Parent, limit: int, after: str | None
-) -> dict[str, list[View[T]]]:
-    rows = await database.fetch(
-        f"""
-        SELECT found.*, c.currency FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-            SELECT {part.select("one")} FROM {part.table} one
-            WHERE one.{parent} = asked.id AND one.id > $3 ORDER BY one.id LIMIT $2
-        ) found JOIN contracts c ON c.id = found.contract_id ORDER BY found.id
-        """,  # noqa: S608 - our own text
-        sorted(set(parents)),
-        limit,
-        after or "",
-    )
-    found: dict[str, list[View[T]]] = {}
-    for row in rows:
-        found.setdefault(row[parent], []).append(view(part, row))
-    return found
+def viewed(part: Part[T], kind: Kind, may_see: Callable[..., bool] = sees) -> Objects[View[T]]:
+    """The objects of a part's table, with what their answers need of the contract."""
+    return Objects(select=selected(part, CURRENCY), read=partial(view, part), kind=kind, may_see=may_see)
+
+
+CURRENCY: Final = "(SELECT currency FROM contracts WHERE id = one.contract_id) AS currency"
+"""The currency of the contract that a row belongs to."""

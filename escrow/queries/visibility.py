@@ -1,4 +1,4 @@
-"""Which contracts an actor may see, for statements: the same law as `access.may_see`, which it asks row by row."""
+"""Decides which contracts an actor may see, for statements: by the law of `access.may_see`, asked row by row."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How operations run: execution, limits, the context, data loaders, streams and where their answers come from."""
+"""Runs operations: execution, limits, the context, data loaders, streams and where their answers come from."""

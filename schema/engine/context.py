@@ -1,4 +1,4 @@
-"""What one operation carries with it: who asks, its data loaders, and what it will say in `extensions`."""
+"""Holds what one operation carries with it: who asks, its data loaders, and what it will say in `extensions`."""
 
 from __future__ import annotations
 

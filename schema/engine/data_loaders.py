@@ -1,4 +1,4 @@
-"""Data loaders: a nested field that needs the database is loaded once for all parents of its level.
+"""Loads a nested field that needs the database once for all parents of its level.
 
 They live as long as one operation (its context has them), so nothing is remembered from one request to the next.
 """

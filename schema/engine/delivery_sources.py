@@ -1,4 +1,4 @@
-"""Source events of deliveries, which are in no log: they are told as they are, once for each way that they stood."""
+"""Makes source events of deliveries, which are in no log: one for each state that a delivery was seen in."""
 
 from __future__ import annotations
 

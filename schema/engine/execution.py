@@ -34,6 +34,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.errors import DomainError
+from escrow.process_log import trace_id
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent
@@ -122,7 +123,7 @@ class Runner:
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._groups = Groups()
 
-    async def run(self, operation: Operation, context: Context, *, trace_id: str, only_queries: bool = False) -> Answer:
+    async def run(self, operation: Operation, context: Context, *, only_queries: bool = False) -> Answer:
         """Run it. Never raises for what a client can do wrong, nor for what goes wrong inside: both are in the answer.
 
         Raises `NotAQuery` for another kind of operation if `only_queries`. A subscription has no single answer: it is
@@ -135,11 +136,9 @@ class Runner:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
             return _refusal([GraphQLError(NOT_STREAMED)])
-        return _answer(await self._execute(chosen, operation.variables, context), context, trace_id)
+        return _answer(await self._execute(chosen, operation.variables, context), context)
 
-    async def start(
-        self, operation: Operation, context: Context, *, trace_id: str, only_reading: bool = False
-    ) -> Answer | Stream:
+    async def start(self, operation: Operation, context: Context, *, only_reading: bool = False) -> Answer | Stream:
         """Like `run`, for a transport with room for more than one answer: a subscription becomes a stream of them.
 
         Raises `NotAQuery` for a mutation if `only_reading`.
@@ -150,8 +149,8 @@ class Runner:
         if only_reading and chosen.node.operation is OperationType.MUTATION:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
-            return await self._subscribe(chosen, operation, context, trace_id)
-        return _answer(await self._execute(chosen, operation.variables, context), context, trace_id)
+            return await self._subscribe(chosen, operation, context)
+        return _answer(await self._execute(chosen, operation.variables, context), context)
 
     def _choose(self, operation: Operation) -> _Chosen | Answer:
         """The operation that is meant, valid and within the limits; or why not."""
@@ -167,9 +166,7 @@ class Runner:
             return _refusal([_too_complex(str(error))])
         return _Chosen(document.node, node)
 
-    async def _subscribe(
-        self, chosen: _Chosen, operation: Operation, context: Context, trace_id: str
-    ) -> Answer | Stream:
+    async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
             self._schema,
             chosen.document,
@@ -184,25 +181,25 @@ class Runner:
         source = await made if isawaitable(made) else made
         if not isinstance(source, Source):
             errors = source.errors or [] if isinstance(source, ExecutionResult) else []
-            return Answer({"errors": [_public(error, trace_id) for error in errors]}, ran=False)
+            return Answer({"errors": [_public(error) for error in errors]}, ran=False)
 
         async def answer(source_event: SourceEvent) -> str | None:
-            return await self._answer_source_event(chosen, operation.variables, context, source_event, trace_id)
+            return await self._answer_source_event(chosen, operation.variables, context, source_event)
 
         return self._groups.open(_asked(chosen, operation, context), source, answer)
 
     async def _answer_source_event(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent, trace_id: str
+        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
     ) -> str | None:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         try:
             found = await source_event.load(fresh)
             if found is None:
                 return None
-            answer = _answer(await self._execute(chosen, variables, fresh, found), fresh, trace_id)
+            answer = _answer(await self._execute(chosen, variables, fresh, found), fresh)
         except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
             failed = GraphQLError("The object could not be loaded.", original_error=error)
-            answer = Answer({"data": None, "errors": [_public(failed, trace_id)]}, ran=True)
+            answer = Answer({"data": None, "errors": [_public(failed)]}, ran=True)
         return orjson.dumps(answer.body).decode()
 
     def _document(self, text: str) -> _Document:
@@ -292,19 +289,19 @@ def _refusal(errors: list[GraphQLError]) -> Answer:
     return Answer({"errors": [_formatted(error) for error in errors]}, ran=False)
 
 
-def _answer(result: ExecutionResult, context: Context, trace_id: str) -> Answer:
+def _answer(result: ExecutionResult, context: Context) -> Answer:
     errors = result.errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return _refusal(errors)  # the variables did not fit: nothing was run
     body: dict[str, Any] = {"data": result.data}
     if errors:
-        body["errors"] = [_public(error, trace_id) for error in errors]
+        body["errors"] = [_public(error) for error in errors]
     if context.replayed:
         body["extensions"] = {"idempotentReplay": context.replayed}
     return Answer(body, ran=True)
 
 
-def _public(error: GraphQLError, trace_id: str) -> dict[str, Any]:
+def _public(error: GraphQLError) -> dict[str, Any]:
     """An error as the client may see it: what is our own fault is logged and masked."""
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
@@ -313,12 +310,13 @@ def _public(error: GraphQLError, trace_id: str) -> dict[str, Any]:
         return _formatted(error)
     if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data
         return _formatted(error, field=cause.field)
-    _log.error("internal error at %s, trace %s", error.path, trace_id, exc_info=cause)
+    trace = trace_id()
+    _log.error("internal error at %s, trace %s", error.path, trace, exc_info=cause)
     masked = GraphQLError(
-        f"Something went wrong inside. Tell us the trace id {trace_id}.",
+        f"Something went wrong inside. Tell us the trace id {trace}.",
         nodes=error.nodes,
         path=error.path,
-        extensions={"code": "INTERNAL", "traceId": trace_id},
+        extensions={"code": "INTERNAL", "traceId": trace},
     )
     return dict(masked.formatted)
 

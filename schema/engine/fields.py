@@ -1,4 +1,4 @@
-"""Fields that a function answers: Strawberry's decorator, typed. What is a plain attribute needs none of this."""
+"""Declares fields that a function answers, by Strawberry's decorator, typed; a plain attribute needs none of this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`@idempotent(key: "…")` on a mutation: where it is declared, and how a field's own node tells its key.
+"""Declares `@idempotent(key: "…")` on a mutation, and reads the key from the node of the field.
 
 The directive has no resolver: Strawberry would wrap every field of every operation for one that has.
 """

@@ -1,4 +1,4 @@
-"""How much one operation may ask for: depth, aliases, directives, tokens, and the number of objects that it could answer.
+"""Limits how much one operation may ask for: depth, aliases, directives, tokens, and objects that it could answer with.
 
 Strawberry's own limiters count through fragments again for each use, which a short chain of fragments turns into hours;
 here every fragment is measured once per walk, and a document is walked once for each choice of its page sizes.

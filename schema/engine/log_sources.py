@@ -1,4 +1,4 @@
-"""Source events out of the log, by a `Reader`, which decides what may be seen."""
+"""Makes source events out of the log, by a `Reader`, which decides what may be seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source streams of subscriptions: endless source events, for each of which the operation is executed once.
+"""Defines the source streams of subscriptions: endless source events, for each of which the operation runs once.
 
 A source event says which one it is, so that whoever asks the same thing can share its answer, and how to find the object that
 the operation is about.

@@ -1,4 +1,4 @@
-"""A subscription under way: the operation is executed for each source event, once for all who wait for the same.
+"""Runs a subscription: the operation is executed for each source event, once for all who wait for the same.
 
 Streams of the same document with the same variables by the same viewer form a group. Whoever of a group comes to a source
 event first has it executed; the others get the same text.

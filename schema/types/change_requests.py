@@ -13,16 +13,17 @@ from escrow.agreement import state as domain
 from escrow.agreement import state as objects
 from escrow.agreement.decisions.change_requests import Misfit
 from escrow.agreement.state import ChangeKind
-from escrow.queries import change_requests, views
+from escrow.queries import views
+from escrow.queries.change_requests import CHANGE_REQUESTS
 from escrow.rules import Subject
 from escrow.states import ChangeRequestState, MilestoneState
-from schema.connections import Connection, page_size
+from schema.connections import Connection
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
-from schema.types.paging import pages, place_of
+from schema.types.paging import pages_of
 from schema.types.standing import AllowedAction, Refusal, standing_of
 
 
@@ -159,7 +160,7 @@ class ChangeRequest(Node):
 @data_loader
 async def change_request_of(request_ids: Sequence[str], context: Context) -> list[ChangeRequest | None]:
     """Change requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await change_requests.change_requests_by_id(context.known(), request_ids)
+    found = await CHANGE_REQUESTS.by_id(context.known(), request_ids)
     return [ChangeRequest.of_view(found[one]) if one in found else None for one in request_ids]
 
 
@@ -168,7 +169,12 @@ async def change_requests_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[ChangeRequest]]:
     """A page of the change requests of each contract: one statement for all that are asked for."""
-    size = page_size(first)
-    place = place_of(after, "changeRequests")
-    found = await change_requests.change_requests_pages(contract_ids, "contract_id", limit=size + 1, after=place)
-    return pages(contract_ids, found, ChangeRequest.of_view, order="changeRequests", first=size, after=after)
+    return await pages_of(
+        CHANGE_REQUESTS,
+        ChangeRequest.of_view,
+        contract_ids,
+        "contract_id",
+        order="changeRequests",
+        first=first,
+        after=after,
+    )

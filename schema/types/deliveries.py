@@ -18,7 +18,8 @@ from schema.types.common import Node
 from schema.types.events import Event, event_of
 from webhooks.delivery.lanes import Kind, State
 from webhooks.owner import queries
-from webhooks.owner.queries import AttemptError, Narrowing, Trigger
+from webhooks.owner.queries import Narrowing, Trigger
+from webhooks.request.answers import ErrorClass
 
 
 @strawberry.type(description="One request for one delivery, and what came of it. Milliseconds count from its start.")
@@ -27,7 +28,7 @@ class DeliveryAttempt(Node):
     trigger: Trigger = strawberry.field(description="Why it was made.")
     started_at: datetime = strawberry.field(description="When it began, in real time.")
     status: int | None = strawberry.field(description="The HTTP status of the answer; null if none came.")
-    error: AttemptError | None = strawberry.field(description="Why there is no complete answer; null if there is one.")
+    error: ErrorClass | None = strawberry.field(description="Why there is no complete answer; null if there is one.")
     address: str | None = strawberry.field(
         description="The address that it was sent to; null if no connection came about."
     )

@@ -8,7 +8,8 @@ from datetime import datetime
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries import deposits
+from escrow.queries.deposits import DEPOSITS
+from escrow.queries.views import View
 from escrow.rules import Subject
 from escrow.states import DepositState
 from schema.connections import Connection
@@ -19,7 +20,7 @@ from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.orders import PaymentOrder, order_of
-from schema.types.paging import money_pages
+from schema.types.paging import pages_of
 from schema.types.reversals import Reversal
 from schema.types.standing import AllowedAction, standing_of
 
@@ -66,8 +67,8 @@ class Deposit(Node):
         return (await standing_of(self.contract_id, info.context)).allowed_on_object(Subject.DEPOSIT, self.whole)
 
     @classmethod
-    def of(cls, view: deposits.DepositView) -> Deposit:
-        deposit, currency = view.deposit, view.currency
+    def of(cls, view: View[domain.Deposit]) -> Deposit:
+        deposit, currency = view.whole, view.currency
         return cls(
             whole=deposit,
             id=strawberry.ID(deposit.id),
@@ -96,7 +97,7 @@ class Deposit(Node):
 @data_loader
 async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Deposit | None]:
     """Deposits by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await deposits.deposits_by_id(context.known(), deposit_ids)
+    found = await DEPOSITS.by_id(context.known(), deposit_ids)
     return [Deposit.of(found[deposit_id]) if deposit_id in found else None for deposit_id in deposit_ids]
 
 
@@ -105,6 +106,6 @@ async def deposits_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
-    return await money_pages(
-        contract_ids, deposits.deposits_pages, lambda view: (view.deposit.id, Deposit.of(view)), first, after
+    return await pages_of(
+        DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", first=first, after=after
     )

@@ -23,7 +23,7 @@ from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.deadlines import Deadline
-from schema.types.paging import pages, place_of
+from schema.types.paging import pages_of, place_of
 from schema.types.standing import AllowedAction, standing_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Dispute(Node):
 @data_loader
 async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispute | None]:
     """Disputes by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await disputes.disputes_by_id(context.known(), dispute_ids)
+    found = await disputes.DISPUTES.by_id(context.known(), dispute_ids)
     return [Dispute.of_view(found[one]) if one in found else None for one in dispute_ids]
 
 
@@ -178,9 +178,9 @@ async def disputes_of(
     parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
-    size = page_size(first)
-    found = await disputes.disputes_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "disputes"))
-    return pages(parent_ids, found, Dispute.of_view, order="disputes", first=size, after=after)
+    return await pages_of(
+        disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", first=first, after=after
+    )
 
 
 async def disputes_list(

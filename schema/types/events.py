@@ -14,12 +14,13 @@ from strawberry.scalars import JSON
 from escrow import cursors, log
 from escrow.access import Scope
 from escrow.queries import events
-from schema.connections import After, Connection, First, connection, page_size
+from schema.connections import After, Connection, First
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
-from schema.scalars import Cursor, print_cursor, read_number
+from schema.scalars import Cursor
 from schema.types.common import Actor, Node
+from schema.types.paging import pages_of
 
 if TYPE_CHECKING:
     from schema.types.deliveries import Delivery
@@ -107,17 +108,9 @@ async def timeline_of(
     stream_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Event]]:
     """A page of the events of each stream: one statement for all that are asked for."""
-    size = page_size(first)
-    start = read_number(after, "events") if after is not None else None
-    found = await events.events_pages(stream_ids, limit=size + 1, after=start)
-    return [
-        connection(
-            [(Event.of(view), print_cursor("events", view.sequence)) for view in found.get(stream_id, [])],
-            first=size,
-            after=after,
-        )
-        for stream_id in stream_ids
-    ]
+    return await pages_of(
+        events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", first=first, after=after
+    )
 
 
 @data_loader
@@ -130,5 +123,5 @@ async def cursor_of(event_ids: Sequence[str], _: Context) -> list[Cursor | None]
 @data_loader
 async def event_of(event_ids: Sequence[str], context: Context) -> list[Event | None]:
     """Events by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await events.events_by_id(context.known(), event_ids)
+    found = await events.EVENTS.by_id(context.known(), event_ids)
     return [Event.of(found[event_id]) if event_id in found else None for event_id in event_ids]

@@ -14,7 +14,7 @@ from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, as_id, money_of
-from schema.types.paging import money_pages
+from schema.types.paging import pages_of
 
 
 @strawberry.type(description="An order to the payment provider, carried out once.")
@@ -44,7 +44,7 @@ class PaymentOrder(Node):
 @data_loader
 async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOrder | None]:
     """Orders by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await orders.orders_by_id(context.known(), order_ids)
+    found = await orders.ORDERS.by_id(context.known(), order_ids)
     return [PaymentOrder.of(found[order_id]) if order_id in found else None for order_id in order_ids]
 
 
@@ -53,6 +53,6 @@ async def orders_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[PaymentOrder]]:
     """A page of the orders of each contract: one statement for all that are asked for."""
-    return await money_pages(
-        contract_ids, orders.orders_pages, lambda view: (view.id, PaymentOrder.of(view)), first, after
+    return await pages_of(
+        orders.ORDERS, PaymentOrder.of, contract_ids, "contract_id", order="orders_pages", first=first, after=after
     )

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from escrow.agreement import state as objects
-from escrow.queries import refunds, views
+from escrow.queries import views
+from escrow.queries.refunds import REFUNDS
 from escrow.rules import Subject
 from escrow.states import RefundState
-from schema.connections import Connection, page_size
+from schema.connections import Connection
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
-from schema.types.paging import pages, place_of
+from schema.types.paging import pages_of
 from schema.types.standing import AllowedAction, standing_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RefundRequest(Node):
 @data_loader
 async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list[RefundRequest | None]:
     """Refund requests by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await refunds.refunds_by_id(context.known(), refund_ids)
+    found = await REFUNDS.by_id(context.known(), refund_ids)
     return [RefundRequest.of_view(found[one]) if one in found else None for one in refund_ids]
 
 
@@ -94,6 +95,6 @@ async def refund_requests_of(
     parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
 ) -> list[Connection[RefundRequest]]:
     """A page of the refund requests of each contract or milestone: one statement for all that are asked for."""
-    size = page_size(first)
-    found = await refunds.refunds_pages(parent_ids, parent, limit=size + 1, after=place_of(after, "refundRequests"))
-    return pages(parent_ids, found, RefundRequest.of_view, order="refundRequests", first=size, after=after)
+    return await pages_of(
+        REFUNDS, RefundRequest.of_view, parent_ids, parent, order="refundRequests", first=first, after=after
+    )

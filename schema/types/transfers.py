@@ -13,7 +13,7 @@ from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
-from schema.types.paging import money_pages
+from schema.types.paging import pages_of
 
 
 @strawberry.type(description="Money that moved from one ledger account to another. Never changed, never deleted.")
@@ -41,7 +41,7 @@ class Transfer(Node):
 @data_loader
 async def transfer_of(transfer_ids: Sequence[str], context: Context) -> list[Transfer | None]:
     """Transfers by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await transfers.transfers_by_id(context.known(), transfer_ids)
+    found = await transfers.TRANSFERS.by_id(context.known(), transfer_ids)
     return [Transfer.of(found[transfer_id]) if transfer_id in found else None for transfer_id in transfer_ids]
 
 
@@ -50,6 +50,6 @@ async def transfers_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Transfer]]:
     """A page of the transfers of each contract: one statement for all that are asked for."""
-    return await money_pages(
-        contract_ids, transfers.transfers_pages, lambda view: (view.id, Transfer.of(view)), first, after
+    return await pages_of(
+        transfers.TRANSFERS, Transfer.of, contract_ids, "contract_id", order="transfers_pages", first=first, after=after
     )

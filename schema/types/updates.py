@@ -10,7 +10,7 @@ import strawberry
 
 from escrow.access import Side
 from escrow.agreement import state
-from escrow.queries import updates
+from escrow.queries.updates import UPDATES, update_by_number
 from schema.connections import Connection, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -60,7 +60,7 @@ async def updates_of(
 ) -> list[Connection[Update]]:
     """A page of the updates of each contract: one statement for all that are asked for."""
     size, start = _page(first, after)
-    found = await updates.updates_pages(contract_ids, "contract_id", limit=size + 1, after=start)
+    found = await UPDATES.pages(contract_ids, "contract_id", order="number", limit=size + 1, after=start)
     return [_connection(found.get(one, []), one, size, after) for one in contract_ids]
 
 
@@ -70,7 +70,8 @@ async def milestone_updates_of(
 ) -> list[Connection[Update]]:
     """A page of the updates of each milestone: one statement for all that are asked for."""
     size, start = _page(first, after)
-    found = await updates.updates_pages([one.id for one in milestones], "milestone_id", limit=size + 1, after=start)
+    ids = [one.id for one in milestones]
+    found = await UPDATES.pages(ids, "milestone_id", order="number", limit=size + 1, after=start)
     return [_connection(found.get(one.id, []), one.contract_id, size, after) for one in milestones]
 
 
@@ -87,5 +88,5 @@ def _connection(
 
 async def update_of(contract_id: str, number: int) -> Update | None:
     """One update of a contract that the viewer sees."""
-    found = await updates.update_by_number(contract_id, number)
+    found = await update_by_number(contract_id, number)
     return Update.of(found, contract_id=contract_id) if found is not None else None

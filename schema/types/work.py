@@ -8,13 +8,14 @@ from datetime import datetime
 import strawberry
 
 from escrow.agreement import state as domain
-from escrow.queries import work
-from schema.connections import Connection, connection, page_size
+from escrow.queries.work import SUBMISSIONS
+from schema.connections import Connection
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor, print_cursor, read_cursor, read_number
+from schema.scalars import Cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Node
+from schema.types.paging import pages_of
 
 
 @strawberry.type(description="Work that the freelancer handed in for a milestone.")
@@ -44,17 +45,16 @@ async def submissions_of(
     milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each milestone: one statement for all that are asked for."""
-    size = page_size(first)
-    start = read_number(after, "submissions") if after is not None else None
-    found = await work.submissions_pages(milestone_ids, limit=size + 1, after=start)
-    return [
-        connection(
-            [(Submission.of(one), print_cursor("submissions", one.number)) for one in found.get(milestone_id, [])],
-            first=size,
-            after=after,
-        )
-        for milestone_id in milestone_ids
-    ]
+    return await pages_of(
+        SUBMISSIONS,
+        Submission.of,
+        milestone_ids,
+        "milestone_id",
+        order="submissions",
+        by="number",
+        first=first,
+        after=after,
+    )
 
 
 @data_loader
@@ -62,22 +62,13 @@ async def contract_submissions_of(
     contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each contract: one statement for all that are asked for."""
-    size = page_size(first)
-    order = "contract-submissions"
-    start = read_cursor(after, order)[0] if after is not None else None
-    found = await work.contract_submissions_pages(contract_ids, limit=size + 1, after=start)
-    return [
-        connection(
-            [(Submission.of(one), print_cursor(order, one.id)) for one in found.get(contract_id, [])],
-            first=size,
-            after=after,
-        )
-        for contract_id in contract_ids
-    ]
+    return await pages_of(
+        SUBMISSIONS, Submission.of, contract_ids, "contract_id", order="contract-submissions", first=first, after=after
+    )
 
 
 @data_loader
 async def submission_of(submission_ids: Sequence[str], context: Context) -> list[Submission | None]:
     """Submissions by identifier, as far as the viewer may see them: one statement for all that are asked for."""
-    found = await work.submissions_by_id(context.known(), submission_ids)
+    found = await SUBMISSIONS.by_id(context.known(), submission_ids)
     return [Submission.of(found[one]) if one in found else None for one in submission_ids]

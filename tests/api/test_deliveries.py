@@ -24,9 +24,7 @@ from tests.webhooks.partner import (
     partners,
     settled,
 )
-from webhooks.delivery import claims, sending
 from webhooks.owner import queries
-from webhooks.request.answers import ErrorClass
 
 Fits = Callable[[dict[str, Any]], bool]
 
@@ -342,10 +340,6 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
     assert await listed(client, far) == whole
     assert await listed(client, {"createdBefore": "0001-01-01T00:00:00Z"}) == []
     assert await listed(client, {"createdAfter": (datetime.now(UTC) + timedelta(days=1)).isoformat()}) == []
-
-
-def test_every_error_that_an_attempt_can_have_has_words() -> None:
-    assert {error.value for error in queries.AttemptError} == {*ErrorClass, claims.ABANDONED, sending.INTERRUPTED}
 
 
 @pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])

@@ -30,7 +30,7 @@ from tests.webhooks.partner import (
 from tests.workers.process import WorkerProcess, until, worker
 from tests.workers.test_engines_away import own_redis as own_redis
 from webhooks.audit import audit_deliveries
-from webhooks.delivery.claims import ABANDONED
+from webhooks.request.answers import ErrorClass
 
 SHORT: Final = {"hurry": True, "timing": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 """Leases that end within a test."""
@@ -87,7 +87,7 @@ async def test_a_worker_killed_at_any_point_loses_nothing_and_what_comes_twice_h
     twice = {event_id for event_id, count in times.items() if count > 1}
     assert twice == (set(sent_before) if point in ("in_mid_request", "before_completing") else set())
     attempts = await db.fetch("SELECT error, status, is_late FROM delivery_attempts ORDER BY started_at")
-    cut_off = [row for row in attempts if row["error"] == ABANDONED]
+    cut_off = [row for row in attempts if row["error"] == ErrorClass.ABANDONED]
     assert len(cut_off) == (0 if point == "in_mid_fan_out" else 1)
     assert len(attempts) == len(wanted) + len(cut_off), "every attempt left a row"
     await well()
@@ -166,7 +166,7 @@ async def test_a_worker_paused_past_its_lease_sends_nothing_old_after_something_
     )
     assert in_order(partner.arrivals)
     errors = await db.fetch("SELECT error, is_late FROM delivery_attempts WHERE error IS NOT NULL")
-    assert [tuple(row) for row in errors] == [(ABANDONED, False)]
+    assert [tuple(row) for row in errors] == [(ErrorClass.ABANDONED, False)]
     await well()
 
 

@@ -1,1 +1,1 @@
-"""How events get from the log to receivers: fan-out, lanes, claims, the dispatcher, and what becomes of each attempt."""
+"""Brings events from the log to receivers: fan-out, lanes, claims, the dispatcher, and what becomes of each attempt."""

@@ -1,6 +1,6 @@
-"""Watches how an endpoint fares, all its lanes together: one request at a time after a timeout, none for a while after many
-failures, and none at all after five days of them.
+"""Slows down sending to an endpoint that fails, pauses it, and disables the endpoint after five days of failures.
 
+All its lanes count together: one request at a time after a timeout, none for a while after many failures.
 Waiting uses up no delivery's attempt. All of it ends with the first success. An endpoint that says that it is gone is disabled
 at once; it is the account's own command, so its owner hears of it as of any other event.
 """
@@ -18,7 +18,7 @@ from escrow.access import SYSTEM
 from escrow.accounts.commands.endpoints import DisableEndpoint
 from escrow.accounts.state.endpoints import DisabledReason
 from escrow.errors import DomainError
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 
 BREAK_AFTER: Final = 10
 """Failures in a row, over all lanes, that open the breaker. A receiver that fails one time in five does so by chance once in
@@ -57,8 +57,8 @@ def summarise(done: Iterable[Completed]) -> list[Trouble]:
             found[one.head.endpoint_id] = Trouble(endpoint_id=one.head.endpoint_id, has_succeeded=True)
             continue
         trouble.new_failures += 1
-        trouble.has_timed_out = trouble.has_timed_out or one.has_timed_out
-        trouble.pause_seconds = max(trouble.pause_seconds, one.pause_seconds)
+        trouble.has_timed_out = trouble.has_timed_out or one.verdict.has_timed_out
+        trouble.pause_seconds = max(trouble.pause_seconds, one.verdict.pause_seconds)
     return [found[endpoint_id] for endpoint_id in sorted(found)]
 
 
@@ -112,11 +112,11 @@ def disablings(done: Iterable[Completed], failing: Collection[str]) -> list[Disa
     Each names the version of the endpoint that failed: one that was changed meanwhile gets its chance.
     """
     done = list(done)
-    gone = {one.head.endpoint_id for one in done if one.is_gone}
+    gone = {one.head.endpoint_id for one in done if one.verdict.is_gone}
     versions: dict[str, int] = {}
     for one in done:
         endpoint_id = one.head.endpoint_id
-        if one.is_gone or endpoint_id not in gone:  # what others met since then was not gone
+        if one.verdict.is_gone or endpoint_id not in gone:  # what others met since then was not gone
             versions[endpoint_id] = max(one.head.endpoint_version, versions.get(endpoint_id, 0))
     return [
         DisableEndpoint(

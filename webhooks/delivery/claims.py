@@ -16,12 +16,10 @@ from uuid import uuid4
 from escrow import database
 from webhooks.delivery.concurrency import Capacity
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, head_of
+from webhooks.request.answers import ErrorClass
 
 ENDPOINTS_MAX: Final = 128
 """Endpoints that one claim looks at; the next one goes on from there."""
-
-ABANDONED: Final = "ABANDONED"
-"""The error of an attempt whose worker never said what came of it: it was killed, or paused for too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +133,7 @@ WITH RECURSIVE active AS (
         locked.token AS lost_token, locked.leased_at AS lost_at, head.* FROM locked {_FIRST_PENDING.format(lane="locked")}
 ), abandoned AS (
     INSERT INTO delivery_attempts (id, delivery_id, token, started_at, error)
-    SELECT new_attempt_id(), delivery_id, lost_token, lost_at, '{ABANDONED}' FROM headed
+    SELECT new_attempt_id(), delivery_id, lost_token, lost_at, '{ErrorClass.ABANDONED}' FROM headed
     WHERE lost_token IS NOT NULL AND delivery_id IS NOT NULL
     ON CONFLICT (delivery_id, token) DO NOTHING
 ), visited AS (

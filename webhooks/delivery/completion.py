@@ -15,7 +15,7 @@ from typing import Final
 
 from escrow import database, ids
 from webhooks.delivery import breaker
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
 from webhooks.delivery.retries import Outcome
 
@@ -69,8 +69,8 @@ def _sent(one: Completed) -> dict[str, object]:
         "event_id": one.head.event_id,
         "version": one.head.endpoint_version,
         "token": one.lease.token,
-        "outcome": one.outcome.value,
-        "delay_seconds": one.delay_seconds,
+        "outcome": one.verdict.outcome.value,
+        "delay_seconds": one.verdict.delay_seconds,
         "goes_on": one.goes_on,
     }
 

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.concurrency import Slot
+from webhooks.delivery.lanes import Head, Lease
+from webhooks.delivery.retries import Verdict
+from webhooks.request.answers import Answer
 
 BATCH_MAX: Final = 250
 """What one statement takes: enough for few statements a delivery, few enough to hold no lock for long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A delivery that this process is done with for now."""
+
+    head: Head
+    lease: Lease
+    slot: Slot | None = None
+    """None: it was given back at once."""
+    verdict: Verdict
+    """What is to become of it."""
+    answer: Answer | None = None
+    """None: nothing was sent."""
+    error: str | None = None
+    """In place of an answer: why there will never be one, though something may have been sent."""
+    started_at: datetime | None = None
+    """When it was sent, by the database's clock; `None` if nothing was."""
+    goes_on: bool = False
+    """Whether this process would send the lane's next delivery, too."""
 
 
 class CompletionQueue:

@@ -15,16 +15,15 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from escrow import bell, database
+from escrow import bell, database, process_log
 from escrow.bell import Topic, Wakeups
 from webhooks.delivery import breaker, claims, completion
-from webhooks.delivery.completed import Completed
-from webhooks.delivery.completion_queue import CompletionQueue
+from webhooks.delivery.completion_queue import Completed, CompletionQueue
 from webhooks.delivery.concurrency import Concurrency, Limits, Span
 from webhooks.delivery.endpoint_cache import EndpointCache
 from webhooks.delivery.fan_out import FanOut
 from webhooks.delivery.lanes import Head, Lease
-from webhooks.delivery.retries import Outcome
+from webhooks.delivery.retries import Outcome, Verdict
 from webhooks.delivery.sending import Flight, Poster, Timing, send
 from webhooks.request.endpoints import endpoints
 
@@ -130,7 +129,7 @@ class Dispatcher:
         for head, lease in leased:
             slot = self._concurrency.take(head.endpoint_id, now, is_half_open=head.endpoint_id in half_open)
             if slot is None:
-                self._enqueue(Completed(head=head, lease=lease, outcome=Outcome.WAIT))
+                self._enqueue(Completed(head=head, lease=lease, verdict=Verdict(outcome=Outcome.WAIT)))
             else:
                 flights.append(Flight(head, lease, slot))
         self._begin(flights, now)
@@ -169,7 +168,7 @@ class Dispatcher:
             found = await endpoints(asked)
         except BaseException as error:
             if not isinstance(error, asyncio.CancelledError):
-                _log.warning("endpoints not read", extra={"error": f"{type(error).__name__}: {error}"})
+                _log.warning("endpoints not read", extra={"error": error})
             for flight in flights:
                 self._finish(flight, flight.given_back())
             raise
@@ -178,12 +177,13 @@ class Dispatcher:
             self._spawn(self._send(flight))
 
     async def _send(self, flight: Flight) -> None:
+        process_log.begin(delivery=flight.head.delivery_id)
         endpoint = self._endpoints.get(flight.head.endpoint_id)
         self._finish(flight, await send(flight, endpoint, sender=self._sender, timing=self._timing, rng=self._rng))
 
     def _finish(self, flight: Flight, completed: Completed) -> None:
-        is_success = completed.outcome is Outcome.DELIVERED
-        self._concurrency.ended(flight.slot, is_success=is_success, has_timed_out=completed.has_timed_out)
+        is_success = completed.verdict.outcome is Outcome.DELIVERED
+        self._concurrency.ended(flight.slot, is_success=is_success, has_timed_out=completed.verdict.has_timed_out)
         self._enqueue(completed)
 
     # --- handing back -------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class Dispatcher:
         """With whether this process would send the next delivery of the lane, too."""
         goes_on = (
             not self._is_stopping
-            and one.outcome is Outcome.DELIVERED
+            and one.verdict.outcome is Outcome.DELIVERED
             and one.slot is not None
             and self._concurrency.may_pass_on(one.slot)
         )
@@ -276,4 +276,4 @@ class Dispatcher:
             await self._completed()
             await self._hand_back_all()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
-            _log.warning("leases not handed back", extra={"error": f"{type(error).__name__}: {error}"})
+            _log.warning("leases not handed back", extra={"error": error})

@@ -1,4 +1,4 @@
-"""Fan-out: an event that gets its position gets its deliveries in the same transaction, one for each endpoint that it fits.
+"""Makes the deliveries of an event in the transaction that gives it its position, one for each endpoint that it fits.
 
 Lanes that were idle are leased to this very process at once, as far as it has slots, so that in the common case nobody
 has to look for what is due. The leases count once the transaction is committed.

@@ -1,4 +1,4 @@
-"""The head of a lane: the first delivery that is not final, with everything that its request is made of.
+"""Loads the head of a lane: its first delivery that is not final, with everything that its request is made of.
 
 It is loaded by three statements (fan-out, claim, completion), so what they select and what becomes of it stands here once.
 """
@@ -117,19 +117,8 @@ CONTENT_COLUMNS: Final = (
 def head_of(row: database.Record) -> Head:
     """A row with the columns of a lane, of its head and of its content."""
     fields = row["fields"] or ()
-    return Head(
-        endpoint_id=row["endpoint_id"],
-        lane=row["lane"],
-        delivery_id=row["delivery_id"],
-        position=row["position"],
-        event_id=row["event_id"],
-        kind=Kind(row["kind"]),
-        event_body=row["event_body"],
-        texts={
-            field: TextBeside(salt, said)
-            for field, salt, said in zip(fields, row["salts"] or (), row["said"] or (), strict=True)
-        },
-        failures=row["failures"],
-        given_up=row["given_up"],
-        endpoint_version=row["endpoint_version"],
-    )
+    texts = {
+        field: TextBeside(salt, said)
+        for field, salt, said in zip(fields, row["salts"] or (), row["said"] or (), strict=True)
+    }
+    return database.filled(Head, row, kind=Kind(row["kind"]), texts=texts)

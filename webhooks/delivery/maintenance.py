@@ -1,5 +1,4 @@
-"""Does for endpoints what is beside sending: wakes lanes after a change or an enabling, ends them with a deletion, goes on
-with replays.
+"""Wakes an endpoint's lanes after a change or an enabling, ends them with a deletion, and goes on with replays.
 
 Every step is short and may be done by several workers at once; what a killed one left is done by the next.
 """

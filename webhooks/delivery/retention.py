@@ -1,4 +1,4 @@
-"""Retention: finished deliveries and their attempts go after a while; the log, from which they can be made again, stays.
+"""Deletes finished deliveries and their attempts after a while; the log stays, and they can be made from it again.
 
 What is kept is told by a position of the log, which only grows: the audit asks from there on. Nothing that still waits goes.
 """

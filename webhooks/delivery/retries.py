@@ -1,4 +1,4 @@
-"""What an answer means for a delivery: done, tried again after a while, or given up. Pure: chance is handed in.
+"""Decides what an answer means for a delivery: done, tried again later, or given up. Pure: chance is handed in.
 
 A failure uses up an attempt only where it tells something of the receiver. What keeps us from asking it at all (a name that
 doesn't resolve may be our own resolver's fault) waits and uses up none; five days of that disable the endpoint all the same.
@@ -46,10 +46,6 @@ class Outcome(StrEnum):
     """Tried again; this attempt is used up."""
     WAIT = "WAIT"
     """Tried again; no attempt is used up."""
-
-    @property
-    def is_final(self) -> bool:
-        return self in (Outcome.DELIVERED, Outcome.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

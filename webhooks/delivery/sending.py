@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from webhooks.delivery.completed import Completed
+from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
-from webhooks.delivery.retries import Outcome, judge
+from webhooks.delivery.retries import Outcome, Verdict, judge
 from webhooks.request import signing
-from webhooks.request.answers import Answer
+from webhooks.request.answers import Answer, ErrorClass
 from webhooks.request.endpoints import Endpoint
 from webhooks.request.sender import TOTAL_SECONDS
 
 OWN_FAULT_SECONDS: Final = 60.0
 """What fails for a reason of ours is tried again after so long, and uses up no attempt."""
-
-INTERRUPTED: Final = "INTERRUPTED"
-"""The error of an attempt that was cut off because its worker was told to stop, or that failed for a reason of ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +51,13 @@ class Flight:
     lease: Lease
     slot: Slot
 
-    def completed(self, outcome: Outcome, **facts: Any) -> Completed:
+    def completed(self, verdict: Verdict, **facts: Any) -> Completed:
         """What came of it."""
-        return Completed(head=self.head, lease=self.lease, slot=self.slot, outcome=outcome, **facts)
+        return Completed(head=self.head, lease=self.lease, slot=self.slot, verdict=verdict, **facts)
 
-    def given_back(self, delay_seconds: float = 0.0) -> Completed:
-        """Nothing was sent, and no attempt is used up."""
-        return self.completed(Outcome.WAIT, delay_seconds=delay_seconds)
+    def given_back(self, delay_seconds: float = 0.0, **facts: Any) -> Completed:
+        """No answer came, and no attempt is used up."""
+        return self.completed(Verdict(outcome=Outcome.WAIT, delay_seconds=delay_seconds), **facts)
 
 
 async def send(
@@ -79,11 +76,12 @@ async def send(
     try:
         answer = await sender.post(url=request.url, headers=request.headers, body=request.body)
     except asyncio.CancelledError:
-        return flight.completed(Outcome.WAIT, error=INTERRUPTED, started_at=at)
+        return flight.given_back(error=ErrorClass.INTERRUPTED, started_at=at)
     except Exception:  # noqa: BLE001 - a fault of ours is handed back like everything else
-        _log.exception("delivery interrupted, tried again later", extra={"delivery": flight.head.delivery_id})
-        return flight.completed(Outcome.WAIT, error=INTERRUPTED, started_at=at, delay_seconds=OWN_FAULT_SECONDS)
-    return _judged(flight, answer, at, rng)
+        _log.exception("delivery interrupted, tried again later")
+        return flight.given_back(OWN_FAULT_SECONDS, error=ErrorClass.INTERRUPTED, started_at=at)
+    verdict = judge(answer, failures=flight.head.failures, rng=rng)
+    return flight.completed(verdict, answer=answer, started_at=at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +99,6 @@ def _request(head: Head, endpoint: Endpoint | None, at: datetime) -> _Request | 
         body = head.body(api_version=endpoint.api_version)
         headers = signing.sign(endpoint.keys, message_id=head.event_id, timestamp=int(at.timestamp()), body=body)
     except Exception:  # noqa: BLE001 - one delivery must not stand in the others' way
-        _log.exception("delivery not sent, tried again later", extra={"delivery": head.delivery_id})
+        _log.exception("delivery not sent, tried again later")
         return None
     return _Request(url=endpoint.url, headers=headers, body=body)
-
-
-def _judged(flight: Flight, answer: Answer, at: datetime, rng: random.Random) -> Completed:
-    verdict = judge(answer, failures=flight.head.failures, rng=rng)
-    return flight.completed(
-        verdict.outcome,
-        answer=answer,
-        started_at=at,
-        delay_seconds=verdict.delay_seconds,
-        pause_seconds=verdict.pause_seconds,
-        has_timed_out=verdict.has_timed_out,
-        is_gone=verdict.is_gone,
-    )

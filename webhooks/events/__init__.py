@@ -1,1 +1,1 @@
-"""What can be received: the catalogue of events, an example of each, and which endpoint gets which."""
+"""Says what can be received: the catalogue of events, an example of each, and which endpoint gets which."""

@@ -1,4 +1,4 @@
-"""What can be received: every event type with the JSON Schema of its payload, an example, and what it means.
+"""Lists every event type that is sent, with the JSON Schema of its payload, an example, and what it means.
 
 Everything here is read from the classes of the events, so the published catalogue can't differ from what is sent.
 """

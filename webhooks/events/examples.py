@@ -1,4 +1,4 @@
-"""An example of each event, made from the fields of its class, always the same: for the catalogue, the docs, and tests.
+"""Makes an example of each event from the fields of its class, always the same: for the catalogue, the docs, and tests.
 
 Values go by the name of a field where the domain has one for it, else by its type; so an event that is new has an example at
 once. Identifiers, salts and hashes look as real ones do, and the hashes are right.
@@ -21,7 +21,7 @@ import orjson
 from escrow import codec, log
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
-from escrow.agreement.events import Event
+from escrow.agreement.events import Event, Recorded
 from escrow.ids import Kind, encode
 from escrow.money import Money
 from webhooks.request.bodies import TextBeside
@@ -55,14 +55,13 @@ def example(event_class: type[Event]) -> Example:
     name = event_class.type
     is_accounts = event_class is EndpointTest or event_class in account_events.CATALOGUE.values()
     owner = Kind.ACCOUNT if is_accounts else Kind.CONTRACT
+    actor = Actor(ActorKind.ACCOUNT, identifier(Kind.ACCOUNT, "client"), identifier(Kind.KEY, "key"))
     return _sealed(
-        event_of(event_class),
+        Recorded(event_of(event_class), AT, actor),
         event_id=identifier(Kind.EVENT, name),
-        stream=identifier(owner, owner.value),
+        stream_id=identifier(owner, owner.value),
         sequence=0 if event_class is EndpointTest else 7,
         previous_hash=None if event_class is EndpointTest else hashlib.sha256(f"before {name}".encode()).hexdigest(),
-        at=AT,
-        actor=Actor(ActorKind.ACCOUNT, identifier(Kind.ACCOUNT, "client"), identifier(Kind.KEY, "key")),
     )
 
 
@@ -74,16 +73,8 @@ def event_for_a_test(event_type: str, *, event_id: str, stream_id: str, actor: A
     event_class = CLASSES.get(event_type)
     if event_class is None:
         return None
-    sealed = _sealed(
-        event_of(event_class),
-        event_id=event_id,
-        stream=stream_id,
-        sequence=0,
-        previous_hash=None,
-        at=datetime.now(UTC),
-        actor=actor,
-    )
-    return sealed.body
+    happened = Recorded(event_of(event_class), datetime.now(UTC), actor)
+    return _sealed(happened, event_id=event_id, stream_id=stream_id, sequence=0, previous_hash=None).body
 
 
 def words_of_test(event_body: str) -> Mapping[str, TextBeside]:
@@ -93,18 +84,9 @@ def words_of_test(event_body: str) -> Mapping[str, TextBeside]:
     return example(event_class).texts if event_class is not None else {}
 
 
-def _sealed(
-    event: Event,
-    *,
-    event_id: str,
-    stream: str,
-    sequence: int,
-    previous_hash: str | None,
-    at: datetime,
-    actor: Actor,
-) -> Example:
-    """Like `log.seal`, but nothing in it is left to chance."""
-    data, words = codec.encode(event)
+def _sealed(recorded: Recorded, **place: Any) -> Example:
+    """Like `log.seal`, but nothing in it is left to chance; `place` is what `log.body_of` asks for."""
+    data, words = codec.encode(recorded.event)
     texts = {
         field: TextBeside(hashlib.sha256(field.encode()).digest()[: log.SALT_BYTES], log.canonical(value))
         for field, value in words.items()
@@ -113,20 +95,7 @@ def _sealed(
         data["texts"] = {
             field: log.text_hash(text.salt or b"", text.body or "") for field, text in sorted(texts.items())
         }
-    body = log.canonical(
-        {
-            "id": event_id,
-            "type": event.type,
-            "version": event.schema_version,
-            "occurredAt": codec.print_time(at),
-            "actor": actor.wire(),
-            "stream": stream,
-            "sequence": sequence,
-            "previousHash": previous_hash,
-            "data": data,
-        }
-    )
-    return Example(body, texts)
+    return Example(log.body_of(recorded, data, **place), texts)
 
 
 def identifier(kind: Kind, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which event goes to which endpoint: a question that the log alone answers, so that an audit can ask it again.
+"""Decides which event goes to which endpoint, by the log alone, so that an audit can ask the same again.
 
 An endpoint's filter holds from the position of the event that set it. The sequencer keeps `subscriptions` in its own
 transaction, and who may see a stream is said in one piece of SQL.

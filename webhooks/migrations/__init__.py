@@ -1,1 +1,1 @@
-"""Tortoise migrations of the delivery tables, all explicit SQL: Tortoise itself emits none for constraints."""
+"""Holds Tortoise migrations of the delivery tables, all explicit SQL: Tortoise itself emits none for constraints."""

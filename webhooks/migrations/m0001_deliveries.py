@@ -1,4 +1,4 @@
-"""What is delivered to whom, how far it came, and every attempt at it.
+"""Creates the tables of what is delivered to whom, how far it came, and every attempt at it.
 
 A lane is a cursor: one endpoint's deliveries of one stream, in order. Nothing here has a foreign key to what commands write:
 deliveries are made by the thousand, and a test and the audit compare instead.

@@ -1,1 +1,1 @@
-"""What the owner of an endpoint may ask and see: deliveries, redeliveries, replays, tests, and how all of it stands."""
+"""Serves the owner of an endpoint: deliveries, redeliveries, replays, tests, and how all of them stand."""

@@ -1,4 +1,4 @@
-"""Deliveries as they change, for whoever watches an endpoint: one look for all that are watched in a process.
+"""Watches deliveries as they change, with one look for all endpoints that are watched in a process.
 
 Workers say nothing when an attempt is over, so this looks once a second, and when the log has grown. It looks at what was
 made or attempted in the last half minute; what is as it was at the look before is not told again.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escrow import bell, database, ids
+from escrow import bell, database, ids, process_log
 from escrow.bell import Topic
 from escrow.ids import Kind
 
@@ -51,18 +51,15 @@ class Watcher:
         self.is_too_slow = False
         self._watching = watching
         self._changed: dict[str, Mark] = {}
-        self._waiter: asyncio.Future[None] | None = None
+        self._has_news = asyncio.Event()
 
     async def next(self) -> Changed | None:
         """The next delivery that is not as it was, as soon as there is one; `None` if the watcher is too slow."""
         while not self._changed:
             if self.is_too_slow:
                 return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            self._has_news.clear()
+            await self._has_news.wait()
         delivery_id = next(iter(self._changed))
         return Changed(delivery_id, self._changed.pop(delivery_id))
 
@@ -74,8 +71,7 @@ class Watcher:
         if len(self._changed) > BEHIND_MAX:
             self.is_too_slow = True
             self._changed.clear()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._has_news.set()
 
     def close(self) -> None:
         """Watch no more."""
@@ -114,13 +110,14 @@ class Watching:
             self._task = None
 
     async def _run(self) -> None:
+        process_log.begin()  # the first watcher is not what this is about
         with bell.listen(Topic.POSITIONED) as wakeups:
             while True:
                 await wakeups.wait(self._poll_seconds)
                 try:
                     await self._compare()
                 except Exception as error:  # noqa: BLE001 - whoever watches waits for the database, whatever became of it
-                    _log.warning("deliveries are not looked at: %r", error)
+                    _log.warning("deliveries are not looked at", extra={"error": error})
                     await asyncio.sleep(self._poll_seconds)
                 await asyncio.sleep(PAUSE_SECONDS)
 

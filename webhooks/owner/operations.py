@@ -1,4 +1,4 @@
-"""What an owner may ask of deliveries: one once more, a stretch of the log once more, a test. Seen first, then allowed.
+"""Checks and carries out what an owner asks of deliveries: one again, a stretch of the log again, or a test.
 
 With an idempotency key a repetition answers with what the first one made. How it is done is `webhooks.owner.replays`'s business.
 """

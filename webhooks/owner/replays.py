@@ -1,4 +1,4 @@
-"""What an owner may ask for beside the deliveries of events: one once more, a stretch of the log once more, or a test.
+"""Makes the deliveries that an owner asks for beside those of events: one again, a stretch of the log again, or a test.
 
 Each goes in a lane of its own, so it neither waits for the events of its stream nor holds them up, but shares the
 endpoint's limits, breaker and retries. Who may ask is decided before; a deleted endpoint gets nothing.

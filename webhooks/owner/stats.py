@@ -1,4 +1,4 @@
-"""How deliveries stand: for metrics and for readiness, at a cost that doesn't grow with what was ever delivered."""
+"""Counts how deliveries stand, for metrics and readiness, at a cost that doesn't grow with what was ever delivered."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One request to a receiver: where it may go, what is in it, and how it is signed and sent."""
+"""Makes one request to a receiver: checks where it may go, builds its body, signs it and sends it."""

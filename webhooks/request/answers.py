@@ -27,7 +27,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class ErrorClass(StrEnum):
-    """Why an attempt has no complete answer."""
+    """Why an attempt has no complete answer: what the sender says, and what became of workers."""
 
     URL_REFUSED = "URL_REFUSED"
     DNS_FAILED = "DNS_FAILED"
@@ -38,11 +38,16 @@ class ErrorClass(StrEnum):
     DISCONNECTED = "DISCONNECTED"
     INVALID_ANSWER = "INVALID_ANSWER"
     TIMEOUT = "TIMEOUT"
+    ABANDONED = "ABANDONED"
+    """Its worker never said what came of it: it was killed, or paused for too long."""
+    INTERRUPTED = "INTERRUPTED"
+    """It was cut off because its worker was told to stop, or it failed for a reason of ours."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answer:
-    """What came of one attempt. Times are milliseconds since `started_at`; `None` where it didn't get so far."""
+    """What came of one attempt, filled while it is under way. Times are milliseconds since `started_at`; `None` where it didn't
+    get so far."""
 
     status: int | None = None
     """As soon as a status line came, also if the rest never did."""
@@ -50,14 +55,14 @@ class Answer:
     """`None` if the answer came whole, or as much of it as is kept."""
     address: str | None = None
     """The one that it was sent to. Not said of a refused one: names inside the operator's network stay its own."""
-    started_at: datetime
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     dns_ms: float | None = None
     """Until the name was resolved; `None` on a connection that was there already."""
     connect_ms: float | None = None
     """Until the connection was there, TLS included."""
     first_byte_ms: float | None = None
     """Until status and headers were there."""
-    total_ms: float
+    total_ms: float = 0.0
     excerpt: bytes = b""
     retry_after_seconds: float | None = None
     """What the receiver asked for, at least 0; bounding it is up to whoever plans the next attempt."""
@@ -70,18 +75,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Exchange:
-    """One attempt under way; the connector's hooks find it in `_current` and write down what they see."""
+    """One attempt under way; the connector's hooks find it in `current` and write down in its answer what they see."""
 
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    answer: Answer = field(default_factory=Answer)
     start: float = field(default_factory=time.perf_counter)
-    status: int | None = None
-    error: ErrorClass | None = None
-    address: str | None = None
-    dns_ms: float | None = None
-    connect_ms: float | None = None
-    first_byte_ms: float | None = None
-    excerpt: bytes = b""
-    retry_after_seconds: float | None = None
     is_reused: bool = False
     wants_new_connection: bool = False
 
@@ -91,27 +88,13 @@ class Exchange:
 
     def heard(self, response: aiohttp.ClientResponse) -> None:
         """Status and headers are there. Raises `ValueError` if they are none of HTTP."""
-        self.first_byte_ms = self.ms()
+        self.answer.first_byte_ms = self.ms()
         if response.status < STATUS_MIN:  # the library reads any three digits
-            self.error = ErrorClass.INVALID_ANSWER
+            self.answer.error = ErrorClass.INVALID_ANSWER
             raise ValueError(f"an answer with status {response.status}")
-        self.status = response.status
-        self.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"), now=datetime.now(UTC))
-
-    def answer(self) -> Answer:
-        """What came of it by now."""
-        return Answer(
-            status=self.status,
-            error=self.error,
-            address=self.address,
-            started_at=self.started_at,
-            dns_ms=self.dns_ms,
-            connect_ms=self.connect_ms,
-            first_byte_ms=self.first_byte_ms,
-            total_ms=self.ms(),
-            excerpt=self.excerpt,
-            retry_after_seconds=self.retry_after_seconds,
-        )
+        self.answer.status = response.status
+        asked = response.headers.get("retry-after")
+        self.answer.retry_after_seconds = retry_after_seconds(asked, now=datetime.now(UTC))
 
 
 current: Final[ContextVar[Exchange]] = ContextVar("exchange")

@@ -1,4 +1,4 @@
-"""The body of a webhook: the stored event as it is, byte for byte, and beside it what a receiver needs to make use of it.
+"""Builds the body of a webhook: the stored event, byte for byte, and beside it what a receiver needs to use it.
 
 Pure, and the same bytes for every attempt. A body stays below 20 kB: where texts would make it longer the largest are left
 out, and named, so that the receiver can ask the API for them.

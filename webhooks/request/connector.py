@@ -62,7 +62,7 @@ class Connector(aiohttp.TCPConnector):
         if not peer or ssrf.verdict(peer[0], reach=self._reach) is not None:
             connection.close()
             _refuse()
-        exchange.address = peer[0]
+        exchange.answer.address = peer[0]
         return connection
 
     async def _connection(self, exchange: Exchange, *request: Any) -> Connection:
@@ -77,7 +77,7 @@ class Connector(aiohttp.TCPConnector):
         exchange = current.get()
         exchange.is_reused = False
         protocol = await super()._create_connection(*request)
-        exchange.connect_ms = exchange.ms()
+        exchange.answer.connect_ms = exchange.ms()
         return protocol
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
@@ -100,14 +100,14 @@ class _JudgingResolver(AbstractResolver):
             async with asyncio.timeout(DNS_SECONDS):
                 found = await self._resolver.addresses(host)
         except OSError as error:  # a timeout is one, too
-            exchange.error = ErrorClass.DNS_FAILED
+            exchange.answer.error = ErrorClass.DNS_FAILED
             raise OSError("the name has no address") from error
         if not found:
-            exchange.error = ErrorClass.DNS_FAILED
+            exchange.answer.error = ErrorClass.DNS_FAILED
             raise OSError("the name has no address")
         if any(ssrf.verdict(address, reach=self._reach) is not None for address in found):
             _refuse()
-        exchange.dns_ms = exchange.ms()
+        exchange.answer.dns_ms = exchange.ms()
         return [_result(host, port, address) for address in found[:ADDRESSES_TRIED_MAX]]
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ def _result(host: str, port: int, address: str) -> ResolveResult:
 
 
 def _refuse() -> NoReturn:
-    current.get().error = ErrorClass.ADDRESS_REFUSED
+    current.get().answer.error = ErrorClass.ADDRESS_REFUSED
     raise _Refused("no webhook may be sent to this address")
 
 

@@ -1,4 +1,4 @@
-"""Names to addresses: the seam that the sender asks, and the system's own resolver behind it.
+"""Resolves names to addresses: the interface that the sender uses, and the system's own resolver behind it.
 
 The system resolves in threads, and somebody's name server may answer never. So each name takes one thread at a time, however
 many ask for it, and there are more threads than an event loop has; whoever hangs waits for itself.

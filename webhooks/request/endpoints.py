@@ -1,4 +1,4 @@
-"""What delivering needs to know of endpoints, read in one statement for many: where to, in which shape, signed with what.
+"""Reads what a delivery needs to know of its endpoint: where to send, in which shape, and with which keys to sign.
 
 The facts are the accounts' (`escrow.accounts`); nothing here changes them.
 """
@@ -24,12 +24,10 @@ class Endpoint:
     """An endpoint that exists, ready to sign for. Its keys are never printed."""
 
     id: str
-    account_id: str
     url: str
     api_version: str
     keys: tuple[SigningKey, ...]
     """The newest first; during a rotation those of before, too. Empty only if this process can't decrypt them."""
-    is_enabled: bool
     version: int
     """Grows with every change: who acts on what it knew of an endpoint names it (`DisableEndpoint.expected_version`)."""
 
@@ -40,18 +38,7 @@ async def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
     keys: dict[str, list[SigningKey]] = defaultdict(list)
     for row in rows:
         keys[row["id"]] += _key(row)
-    return {
-        row["id"]: Endpoint(
-            id=row["id"],
-            account_id=row["account_id"],
-            url=row["url"],
-            api_version=row["api_version"],
-            keys=tuple(keys[row["id"]]),
-            is_enabled=row["is_enabled"],
-            version=row["version"],
-        )
-        for row in rows
-    }
+    return {row["id"]: database.filled(Endpoint, row, keys=tuple(keys[row["id"]])) for row in rows}
 
 
 def _key(row: database.Record) -> list[SigningKey]:
@@ -64,8 +51,7 @@ def _key(row: database.Record) -> list[SigningKey]:
 
 
 _ENDPOINTS: Final = """
-SELECT endpoint.id, endpoint.account_id, endpoint.url, endpoint.api_version, endpoint.disabled_at IS NULL AS is_enabled,
-       endpoint.version, secret.algorithm, secret.ciphertext
+SELECT endpoint.id, endpoint.url, endpoint.api_version, endpoint.version, secret.algorithm, secret.ciphertext
 FROM unnest($1::text[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM endpoints WHERE id = wanted.id AND deleted_at IS NULL OFFSET 0) AS endpoint
 LEFT JOIN LATERAL (

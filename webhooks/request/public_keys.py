@@ -1,4 +1,4 @@
-"""The public halves of endpoints' ed25519 keys, for anybody: with them a receiver checks `v1a` without holding a secret."""
+"""Lists the public ed25519 keys of endpoints, with which a receiver checks `v1a` without holding a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets of endpoints at rest: AES-256-GCM under the deployment's keys, of which the first encrypts and all decrypt.
+"""Encrypts the secrets of endpoints for storage, by AES-256-GCM: the deployment's first key encrypts, and all decrypt.
 
 A ciphertext is bound to its endpoint, so a row that was copied to another endpoint doesn't open. The keys are those of
 `EARNEST_SECRET_KEYS`; a process gives them once, with `use`, before it signs or makes a secret.

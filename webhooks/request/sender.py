@@ -78,23 +78,26 @@ class Sender:
         if self._is_closed():
             raise RuntimeError("this sender was closed")
         exchange = Exchange()
+        answer = exchange.answer
         token = current.set(exchange)
         try:
             async with asyncio.timeout(self._total_seconds):
                 await self._exchange(exchange, ssrf.target(url, reach=self._reach), headers, body)
         except TimeoutError:
-            exchange.error = exchange.error or ErrorClass.TIMEOUT
+            answer.error = answer.error or ErrorClass.TIMEOUT
         except Exception as error:  # noqa: BLE001 - whatever a receiver provokes is its answer, not our failure
-            exchange.error = exchange.error or (ErrorClass.DISCONNECTED if self._is_closed() else class_of(error))
+            answer.error = answer.error or (ErrorClass.DISCONNECTED if self._is_closed() else class_of(error))
         finally:
             current.reset(token)
-        return exchange.answer()
+        answer.total_ms = exchange.ms()
+        return answer
 
     async def _exchange(self, exchange: Exchange, url: URL, headers: Mapping[str, str], body: bytes) -> None:
         try:
             await self._once(exchange, url, headers, body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not (exchange.is_reused and exchange.status is None) or isinstance(error, aiohttp.ClientConnectorError):
+            was_idle = exchange.is_reused and exchange.answer.status is None
+            if not was_idle or isinstance(error, aiohttp.ClientConnectorError):
                 raise
             # The receiver closed an idle connection while the request was on its way: that is nobody's failure, and
             # a webhook that comes twice is known by its id.
@@ -104,9 +107,10 @@ class Sender:
     async def _once(self, exchange: Exchange, url: URL, headers: Mapping[str, str], body: bytes) -> None:
         async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             exchange.heard(response)
+            answer = exchange.answer
             async for chunk in response.content.iter_any():
-                exchange.excerpt += chunk[: EXCERPT_BYTES_MAX - len(exchange.excerpt)]
-                if len(exchange.excerpt) == EXCERPT_BYTES_MAX:
+                answer.excerpt += chunk[: EXCERPT_BYTES_MAX - len(answer.excerpt)]
+                if len(answer.excerpt) == EXCERPT_BYTES_MAX:
                     if not response.content.at_eof():
                         response.close()
                     break

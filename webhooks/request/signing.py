@@ -1,4 +1,4 @@
-"""Signatures by Standard Webhooks 1.0: what a receiver checks to know that a request is ours, whole and fresh.
+"""Signs requests by Standard Webhooks 1.0, so that a receiver knows that a request is ours, whole and fresh.
 
 Signed is `{webhook-id}.{webhook-timestamp}.{body}`. Every key of the endpoint adds a signature to the one header, so a
 receiver that knows the secret of yesterday or that of today accepts the request.

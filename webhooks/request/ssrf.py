@@ -1,4 +1,4 @@
-"""Where webhooks may go: what a URL must look like, and which addresses are never connected to.
+"""Decides where webhooks may go: what a URL must look like, and which addresses are never connected to.
 
 Python's `ipaddress.is_global` takes NAT64, 6to4, multicast and others for global, so the table of special blocks is our own,
 after IANA's registries of special-purpose addresses. URLs are parsed by the library that sends the request, so that a check

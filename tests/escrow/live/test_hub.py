@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
-from escrow import log
+from escrow import log, process_log
 from escrow.access import Actor
 from escrow.accounts.authentication import lifetimes
 from escrow.live import hub as hubs
@@ -20,6 +21,7 @@ from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.live.reader import Reader
 from tests.api.live.serving import until
 from tests.factories import Deal, Deployment
+from tests.written import written
 
 
 @asynccontextmanager
@@ -118,6 +120,22 @@ async def test_streams_wait_for_a_database_that_is_away_and_go_on(
         reader.close()
     assert failures == 3
     assert [record.levelname for record in caplog.records if record.name == hubs.__name__] == ["WARNING", "ERROR"]
+
+
+async def test_what_the_hub_logs_has_a_trace_of_its_own_whoever_connected_first(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(**_: Any) -> Any:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(occurrences, "following", failing)
+    there, _ = await _deal()
+    with written() as lines, bound_contextvars(trace_id="the first request's"):
+        async with _connected(Hub(poll_seconds=0.02), there.client):
+            await until(lambda: len(lines.entries) > 1)
+    traces = {entry["trace_id"] for entry in lines.entries if entry["logger"] == hubs.__name__}
+    assert len(traces) == 1
+    assert not traces & {"the first request's", process_log.PROCESS_TRACE}
 
 
 async def test_a_reader_that_is_behind_too_far_is_given_up_with_its_last_position(database: str) -> None:

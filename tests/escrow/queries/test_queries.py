@@ -11,11 +11,11 @@ from escrow import ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.ids import Kind
 from escrow.queries import contracts, milestones
-from escrow.queries import deposits as domain_deposits
-from escrow.queries import events as records
-from escrow.queries import orders as domain_orders
-from escrow.queries import transfers as domain_transfers
-from escrow.queries import work as domain_work
+from escrow.queries.deposits import DEPOSITS
+from escrow.queries.events import EVENTS
+from escrow.queries.orders import ORDERS
+from escrow.queries.transfers import TRANSFERS
+from escrow.queries.work import SUBMISSIONS
 from escrow.states import ContractState, MilestoneState
 from tests.factories import Deal, Deployment, advance_clock, party
 
@@ -27,19 +27,19 @@ async def deployment(database: str) -> Deployment:
 
 async def _seen(actor: Actor, deal: Deal) -> set[str]:
     """The identifiers of everything of the deal that the actor is shown."""
-    transfers = (await domain_transfers.transfers_pages([deal.id], limit=9, after=None)).get(deal.id, [])
-    deposits = (await domain_deposits.deposits_pages([deal.id], limit=9, after=None)).get(deal.id, [])
-    orders = (await domain_orders.orders_pages([deal.id], limit=9, after=None)).get(deal.id, [])
-    events = (await records.events_pages([deal.id], limit=99, after=None)).get(deal.id, [])
-    work = (await domain_work.submissions_pages(deal.milestone_ids, limit=9, after=None)).values()
+    transfers = (await TRANSFERS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
+    deposits = (await DEPOSITS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
+    orders = (await ORDERS.pages([deal.id], "contract_id", limit=9, after=None)).get(deal.id, [])
+    events = (await EVENTS.pages([deal.id], "stream_id", order="sequence", limit=99, after=None)).get(deal.id, [])
+    work = (await SUBMISSIONS.pages(deal.milestone_ids, "milestone_id", limit=9, after=None)).values()
     found = {
         **await contracts.contracts_by_id(actor, [deal.id]),
         **await milestones.milestones_by_id(actor, deal.milestone_ids),
-        **await domain_work.submissions_by_id(actor, [one.id for page in work for one in page]),
-        **await domain_transfers.transfers_by_id(actor, [one.id for one in transfers]),
-        **await domain_deposits.deposits_by_id(actor, [one.deposit.id for one in deposits]),
-        **await domain_orders.orders_by_id(actor, [one.id for one in orders]),
-        **await records.events_by_id(actor, [one.id for one in events]),
+        **await SUBMISSIONS.by_id(actor, [one.id for page in work for one in page]),
+        **await TRANSFERS.by_id(actor, [one.id for one in transfers]),
+        **await DEPOSITS.by_id(actor, [one.whole.id for one in deposits]),
+        **await ORDERS.by_id(actor, [one.id for one in orders]),
+        **await EVENTS.by_id(actor, [one.id for one in events]),
     }
     page = await contracts.contracts_page(actor, states=None, limit=9, after=None)
     plan = await milestones.milestones_page(actor, contract_id=None, states=None, limit=9, after=None)
@@ -65,9 +65,9 @@ async def test_parties_and_the_operator_see_everything_and_others_nothing(deploy
 async def test_the_other_side_is_not_shown_what_the_client_pays_with(deployment: Deployment) -> None:
     deal = await deployment.activate()
     await deal.fund()
-    page = (await records.events_pages([deal.id], limit=99, after=None))[deal.id]
+    page = (await EVENTS.pages([deal.id], "stream_id", order="sequence", limit=99, after=None))[deal.id]
     (started,) = (event for event in page if event.type == "deposit.started")
-    by_id = (await records.events_by_id(deployment.freelancer, [started.id]))[started.id]
+    by_id = (await EVENTS.by_id(deployment.freelancer, [started.id]))[started.id]
     beside = await log.texts_of([started.id])
     assert "paymentToken" in json.loads(started.body)["data"]["texts"]
     assert started.texts == by_id.texts == ()
@@ -143,8 +143,8 @@ async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deploy
         for find in (
             contracts.contracts_by_id,
             milestones.milestones_by_id,
-            records.events_by_id,
-            domain_orders.orders_by_id,
+            EVENTS.by_id,
+            ORDERS.by_id,
         ):
             assert await find(deployment.client, ["", "\0", "ctr_x", "💥"]) == {}
     assert statements == []

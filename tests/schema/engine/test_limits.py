@@ -20,9 +20,7 @@ SECONDS_MAX = 1.0
 async def _errors(query: str, variables: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Code and message of each error; nothing may have run."""
     started = time.process_time()
-    answer = await Runner(executable()).run(
-        Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
-    )
+    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(None))
     assert time.process_time() - started < SECONDS_MAX
     assert not answer.ran
     return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
@@ -35,9 +33,7 @@ def _nested(levels: int) -> str:
 
 
 async def _runs(query: str, variables: dict[str, Any] | None = None) -> bool:
-    answer = await Runner(executable()).run(
-        Operation(query=query, variables=variables or {}), Context(None), trace_id="t"
-    )
+    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(None))
     return answer.ran
 
 
@@ -111,7 +107,7 @@ async def test_page_sizes_in_variables_count_as_what_they_are() -> None:
     runner = Runner(executable())
     for events, ran in ((100, False), (1, True), (100, False)):
         operation = Operation(query=query, variables={"contracts": 100, "events": events})
-        assert (await runner.run(operation, Context(None), trace_id="t")).ran is ran
+        assert (await runner.run(operation, Context(None))).ran is ran
 
 
 async def test_the_usual_queries_are_far_from_the_limits() -> None:
@@ -123,7 +119,7 @@ async def test_the_usual_queries_are_far_from_the_limits() -> None:
 async def test_documents_are_remembered_up_to_a_bound() -> None:
     runner = Runner(executable())
     for number in range(execution.DOCUMENTS_KEPT_MAX + 20):
-        await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(None), trace_id="t")
+        await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(None))
     assert len(runner._documents) == execution.DOCUMENTS_KEPT_MAX
 
 

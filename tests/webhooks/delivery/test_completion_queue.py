@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from webhooks.delivery.completed import Completed
-from webhooks.delivery.completion_queue import BATCH_MAX, CompletionQueue
+from webhooks.delivery.completion_queue import BATCH_MAX, Completed, CompletionQueue
 from webhooks.delivery.lanes import Head, Kind, Lease
-from webhooks.delivery.retries import Outcome
+from webhooks.delivery.retries import Outcome, Verdict
 
 
 def done(delivery_id: str) -> Completed:
@@ -17,7 +16,9 @@ def done(delivery_id: str) -> Completed:
         event_body="{}", texts={}, failures=0, given_up=None, endpoint_version=1,
     )  # fmt: skip
     return Completed(
-        head=head, lease=Lease(token=uuid4(), from_seconds=0.0, at=datetime.now(UTC)), outcome=Outcome.WAIT
+        head=head,
+        lease=Lease(token=uuid4(), from_seconds=0.0, at=datetime.now(UTC)),
+        verdict=Verdict(outcome=Outcome.WAIT),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from escrow import cursors, database
+from escrow import cursors, database, process_log
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
     health_of,
@@ -29,10 +29,11 @@ from tests.webhooks.partner import (
     states,
 )
 from tests.workers.process import until
+from tests.written import written
 from webhooks.delivery import sending
 from webhooks.delivery.retries import DELAYS_SECONDS
 from webhooks.owner import queries
-from webhooks.request.answers import Answer
+from webhooks.request.answers import Answer, ErrorClass
 from webhooks.request.sender import Sender
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -181,11 +182,29 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
         assert 50 < waiting["seconds"] <= sending.OWN_FAULT_SECONDS
 
 
-async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
-        raise KeyError("a fault of the sender")
+async def _faulty_post(by: Sender, *, url: str, headers: dict[str, str], body: bytes) -> Answer:
+    raise KeyError("a fault of the sender")
 
-    monkeypatch.setattr(Sender, "post", post)
+
+async def test_each_line_of_a_delivery_names_it_and_has_a_trace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sender, "post", _faulty_post)
+    there = await Deployment.make()
+    with written() as lines:
+        async with partners() as partner, delivery_worker() as worker:
+            for path in ("/a", "/b"):
+                await make_endpoint(there.client, partner.url(path))
+            await worker.fan_out()
+            await there.propose()
+            await worker.fan_out()
+            await attempts_made(2)
+    said = [entry for entry in lines.entries if entry["logger"] == sending.__name__]
+    failed = await database.fetch("SELECT delivery_id FROM delivery_attempts")
+    assert {row["delivery_id"] for row in failed} <= {entry["delivery"] for entry in said}
+    assert len({entry["trace_id"] for entry in said} - {process_log.PROCESS_TRACE}) == len(said)
+
+
+async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sender, "post", _faulty_post)
     there = await Deployment.make()
     async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
@@ -202,4 +221,4 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
         assert (found["failures"], found["seconds"] > 50) == (0, True)
     delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
     (attempt,) = (await queries.attempts_pages([delivery_id], limit=10, after=None))[delivery_id]
-    assert attempt.error is queries.AttemptError.INTERRUPTED
+    assert attempt.error is ErrorClass.INTERRUPTED

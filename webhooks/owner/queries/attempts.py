@@ -15,6 +15,7 @@ from escrow.access import Actor
 from escrow.database import Record
 from escrow.ids import Kind as IdKind
 from webhooks.owner.queries.viewers import SEEN_SQL, viewer
+from webhooks.request.answers import ErrorClass
 
 
 class Trigger(StrEnum):
@@ -27,22 +28,6 @@ class Trigger(StrEnum):
     RETRY = "RETRY"
 
 
-class AttemptError(StrEnum):
-    """Why an attempt has no complete answer: what the sender says, and what became of workers."""
-
-    URL_REFUSED = "URL_REFUSED"
-    DNS_FAILED = "DNS_FAILED"
-    ADDRESS_REFUSED = "ADDRESS_REFUSED"
-    CONNECT_FAILED = "CONNECT_FAILED"
-    TLS_FAILED = "TLS_FAILED"
-    CERTIFICATE_REFUSED = "CERTIFICATE_REFUSED"
-    DISCONNECTED = "DISCONNECTED"
-    INVALID_ANSWER = "INVALID_ANSWER"
-    TIMEOUT = "TIMEOUT"
-    ABANDONED = "ABANDONED"
-    INTERRUPTED = "INTERRUPTED"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
     """One request for one delivery, and what came of it. Times are in milliseconds since `started_at`."""
@@ -52,7 +37,7 @@ class AttemptView:
     trigger: Trigger
     started_at: datetime
     status: int | None
-    error: AttemptError | None
+    error: ErrorClass | None
     address: str | None
     dns_ms: float | None
     connect_ms: float | None
@@ -84,20 +69,12 @@ async def attempts_by_id(actor: Actor, attempt_ids: Collection[str]) -> dict[str
 
 
 def _attempt(row: Record) -> AttemptView:
-    return AttemptView(
-        id=row["id"],
-        delivery_id=row["delivery_id"],
+    return database.filled(
+        AttemptView,
+        row,
         trigger=Trigger(row["kind"]) if row["is_first"] else Trigger.RETRY,
-        started_at=row["started_at"],
-        status=row["status"],
-        error=AttemptError(row["error"]) if row["error"] is not None else None,
-        address=row["address"],
-        dns_ms=row["dns_ms"],
-        connect_ms=row["connect_ms"],
-        first_byte_ms=row["first_byte_ms"],
-        total_ms=row["total_ms"],
+        error=ErrorClass(row["error"]) if row["error"] is not None else None,
         answer=row["excerpt"] or b"",
-        is_late=row["is_late"],
     )
 
 

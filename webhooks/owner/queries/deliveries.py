@@ -143,18 +143,8 @@ def _id_at(time: datetime, later: timedelta) -> str:
 
 
 def _delivery(row: Record) -> DeliveryView:
-    return DeliveryView(
-        id=row["id"],
-        endpoint_id=row["endpoint_id"],
-        event_id=row["event_id"],
-        event_type=row["event_type"],
-        stream_id=row["stream_id"],
-        position=row["position"] or None,
-        kind=Kind(row["kind"]),
-        state=State(row["state"]),
-        created_at=row["created_at"],
-        finished_at=row["finished_at"],
-        next_attempt_at=row["next_attempt_at"],
+    return database.filled(
+        DeliveryView, row, position=row["position"] or None, kind=Kind(row["kind"]), state=State(row["state"])
     )
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from escrow import database, ids
 from escrow.access import Actor
-from escrow.database import Record
 from escrow.ids import Kind as IdKind
 from webhooks.owner.queries.viewers import viewer
 
@@ -32,24 +31,13 @@ async def replays_by_id(actor: Actor, replay_ids: Collection[str]) -> dict[str, 
     """Those of the replays that exist and whose endpoint the actor may see, by identifier; one statement."""
     wanted = [one for one in set(replay_ids) if ids.is_a(IdKind.REPLAY, one)]
     rows = await database.fetch(*_BY_ID.bind(**viewer(actor), ids=wanted)) if wanted else []
-    return {row["id"]: _replay(row) for row in rows}
-
-
-def _replay(row: Record) -> ReplayView:
-    return ReplayView(
-        id=row["id"],
-        endpoint_id=row["endpoint_id"],
-        after_position=row["after_position"],
-        looked_until_position=min(row["next_position"] - 1, row["until_position"]),
-        until_position=row["until_position"],
-        deliveries=row["deliveries"],
-        is_over=row["due_at"] is None,
-        created_at=row["created_at"],
-    )
+    return {row["id"]: ReplayView(**row) for row in rows}
 
 
 _BY_ID: Final = database.Statement("""
-SELECT replay.* FROM replays AS replay JOIN endpoints AS endpoint ON endpoint.id = replay.endpoint_id
+SELECT replay.id, replay.endpoint_id, replay.after_position, replay.until_position, replay.deliveries, replay.created_at,
+    least(replay.next_position - 1, replay.until_position) AS looked_until_position, replay.due_at IS NULL AS is_over
+FROM replays AS replay JOIN endpoints AS endpoint ON endpoint.id = replay.endpoint_id
 WHERE replay.id = ANY (:ids::text[]) AND (endpoint.account_id = :account_id OR :is_operator::boolean)
     AND (:contract_ids::text[] IS NULL OR endpoint.contract_ids <@ :contract_ids)
 """)
