@@ -159,8 +159,7 @@ def withdraw_change_request(history: History, command: commands.WithdrawChangeRe
 def close_all(history: History, context: Context) -> None:
     """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
-        event = events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
-        history.add(event, context)
+        history.add(events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE), context)
 
 
 def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:
