@@ -11,7 +11,7 @@ from escrow.access import Actor
 from escrow.accounts import commands
 from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
 from escrow.accounts.decisions import DECISIONS, endpoints
-from escrow.accounts.decisions.base import Events, check_permitted, own
+from escrow.accounts.decisions.base import Context, Events, check_permitted, own
 from escrow.accounts.decisions.keys import (
     check_ends_no_more_than_its_own,
     check_no_more_than_its_creator,
@@ -30,7 +30,7 @@ def decide(
     entitle(state, command, actor=actor, around=around)
     if refusal := barred(command.action, state, actor):
         raise refusal
-    return DECISIONS[type(command)](state, command, actor, around)
+    return DECISIONS[type(command)](state, command, Context(actor, around))
 
 
 def entitle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from escrow.access import Actor
@@ -14,8 +15,17 @@ from escrow.errors import NotFound
 
 Events = Sequence[Event]
 
-Decisions = Mapping[type[AccountCommand], Callable[[Any, Any, Actor, AccountSurroundings], Events]]
-"""The events of a command, by its type: of the account or nothing, the command, who gives it, and the world beside it."""
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision knows beside the account: who asks, and the world around."""
+
+    actor: Actor
+    around: AccountSurroundings
+
+
+Decisions = Mapping[type[AccountCommand], Callable[[Any, Any, Context], Events]]
+"""The events of a command, by its type: of the account or nothing, the command, and what is known beside them."""
 
 
 def check_permitted(action: AccountAction, account: Account | None, actor: Actor) -> None:
