@@ -2,7 +2,8 @@
 
 Everybody logs by the standard library, as libraries do: `logging.getLogger(__name__)`, and in `extra` what an entry says beside
 its message. structlog makes the lines. Each has the trace id of the request or the piece of work that it comes from, or else
-the one of its process. Secrets never come here: nobody passes tokens, keys or URLs with passwords to a logger.
+the one of its process. Secrets never come here: nobody passes tokens, keys or URLs with passwords to a logger, and of what
+PostgreSQL says the values of rows are left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, TextIO
 
+from asyncpg.exceptions import DataError, PostgresError
 from structlog import contextvars, dev, processors, stdlib
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -49,6 +51,7 @@ def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
         _moment_and_trace,
         stdlib.add_logger_name,
         stdlib.add_log_level,
+        _without_values,
         processors.format_exc_info,
         _errors_in_a_line,
         stdlib.ProcessorFormatter.remove_processors_meta,
@@ -83,6 +86,28 @@ def new_trace() -> str:
     return secrets.token_hex(16)
 
 
+def said(error: BaseException) -> str:
+    """What an error is and what it says, without the values of rows."""
+    forget_values(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def forget_values(error: BaseException) -> None:
+    """Take the values of rows, which may be people's words or secrets, out of an error and of all that it came from."""
+    waiting: list[BaseException | None] = [error]
+    known: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        waiting += [one.__cause__, one.__context__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]
+        if isinstance(one, PostgresError):
+            one.detail = None
+        if isinstance(one, DataError):  # "invalid input syntax for type bigint: …", "… for query argument $1: …"
+            one.args = (str(one.args[0]).partition(": ")[0],)
+
+
 def _last_words(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     logging.getLogger().critical("the process ends by an error", exc_info=(kind, error, traceback))
 
@@ -93,13 +118,24 @@ def _moment_and_trace(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
     return entry
 
 
+def _without_values(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    if entry.get("exc_info"):
+        forget_values(entry["exc_info"][1])
+    return entry
+
+
 def _errors_in_a_line(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
     """An error in `extra` says what it is and what it says; one that was raised comes with its traceback."""
     for name, value in entry.items():
         if isinstance(value, BaseException):
-            entry[name] = f"{type(value).__name__}: {value}"
+            entry[name] = said(value)
     if "exception" in entry:
         entry["traceback"] = entry.pop("exception")
+    elif str(entry["event"]).startswith(
+        "Traceback (most recent call last)"
+    ):  # uvicorn's, of an application that won't start
+        entry["traceback"] = str(entry["event"]).rstrip()
+        entry["event"] = "a library was given an error as text"
     return entry
 
 

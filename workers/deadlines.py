@@ -125,7 +125,7 @@ class _Work:
                 self._ended[token].done.append(contract_id)
 
     def _failed(self, token: str, contract_id: str, error: Exception) -> None:
-        said = f"{type(error).__name__}: {error}"
+        said = process_log.said(error)
         known = isinstance(error, UnknownEvent | sweep.NothingHappens)
         _log.error(
             "deadlines not applied, tried again later", extra={"error": error}, exc_info=None if known else error

@@ -311,7 +311,7 @@ def _public(error: GraphQLError) -> dict[str, Any]:
     if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data
         return _formatted(error, field=cause.field)
     trace = trace_id()
-    _log.error("internal error at %s, trace %s", error.path, trace, exc_info=cause)
+    _log.error("a field failed by a fault of ours", extra={"path": error.path}, exc_info=cause)
     masked = GraphQLError(
         f"Something went wrong inside. Tell us the trace id {trace}.",
         nodes=error.nodes,

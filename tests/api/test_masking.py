@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from escrow import pipeline
 from escrow.queries import contracts
 from tests.api.client import People
 from tests.api.test_journey import proposal
+from tests.written import written
 
 SECRET = "the password is swordfish"
 
@@ -18,17 +17,16 @@ async def _fail(*_: object, **__: object) -> None:
     raise RuntimeError(SECRET)
 
 
-async def test_a_fault_in_a_query_is_masked_and_logged(
-    people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_fault_in_a_query_is_masked_and_logged(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contracts, "contracts_page", _fail)
-    with caplog.at_level(logging.ERROR):
+    with written() as log:
         answer = await people.client.post("{ contracts { nodes { id } } viewer { role } }")
     (error,) = answer.json()["errors"]
     assert error["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}
     assert SECRET not in answer.text
-    assert SECRET in caplog.text
-    assert answer.headers["x-trace-id"] in caplog.text
+    (entry,) = (entry for entry in log.entries if entry["level"] == "error")
+    assert SECRET in entry["traceback"]
+    assert (entry["path"], entry["trace_id"]) == (["contracts"], answer.headers["x-trace-id"])
 
 
 async def test_a_fault_in_a_batched_field_reaches_everybody_who_waits_for_it(

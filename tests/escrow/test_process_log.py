@@ -8,9 +8,10 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
-from escrow import process_log
+from escrow import database, process_log
 from escrow.settings import LogFormat
 from tests.written import written
 
@@ -106,7 +107,7 @@ async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with(
 def test_ours_are_heard_from_info_on_libraries_from_warning_on_and_the_error_that_ends_it_all_too() -> None:
     script = """
 import logging, warnings
-from escrow import process_log
+from escrow import database, process_log
 from escrow.settings import LogFormat
 process_log.configure(LogFormat.JSON)
 for name in ("escrow.x", "somebody"):
@@ -127,3 +128,51 @@ raise RuntimeError("the end")
     ]
     assert entries[-1]["traceback"].endswith("RuntimeError: the end")
     assert len({entry["trace_id"] for entry in entries}) == 1
+
+
+async def _refused(statement: str, *arguments: str) -> None:
+    try:
+        await database.fetch_row(statement, *arguments)
+    except asyncpg.PostgresError as error:
+        raise RuntimeError("not done") from error
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("INSERT INTO accounts (name) VALUES ('a word of theirs')", ()),
+        ("SELECT 'a word of theirs'::bigint", ()),
+        ("SELECT 'a word of theirs'::json", ()),
+        ("SELECT $1::bigint", ("a word of theirs",)),
+    ],
+    ids=["a row", "a value", "a document", "an argument"],
+)
+async def test_values_that_postgresql_names_in_a_refusal_stay_out_of_the_log(
+    statement: str, arguments: tuple[str, ...]
+) -> None:
+    with written() as log:
+        try:
+            await _refused(statement, *arguments)
+        except RuntimeError as error:
+            both = ExceptionGroup("both", [error, LookupError("too")])
+            _log.exception("it failed", extra={"error": error.__cause__, "group": both})
+    (entry,) = log.entries
+    assert "a word" not in str(entry)
+    assert type_of(entry["error"]) in entry["traceback"]
+    assert "RuntimeError: not done" in entry["traceback"]
+
+
+def type_of(said: str) -> str:
+    """The kind of the error that an entry names."""
+    kind, _, message = said.partition(": ")
+    assert message
+    return kind
+
+
+def test_an_error_that_a_library_gives_as_text_is_a_traceback_and_the_event_stays_the_same() -> None:
+    with written() as log:
+        logging.getLogger("uvicorn.error").error("Traceback (most recent call last):\n  …\nOSError: away\n")
+    (entry,) = log.entries
+    assert entry["event"] == "a library was given an error as text"
+    assert entry["traceback"].endswith("OSError: away")

@@ -46,7 +46,7 @@ def _key(row: database.Record) -> list[SigningKey]:
     try:
         return [secrets.signing_key(Algorithm(row["algorithm"]), row["ciphertext"], endpoint_id=row["id"])]
     except secrets.Undecipherable as error:
-        _log.error("%s: are all of EARNEST_SECRET_KEYS there?", error)
+        _log.error("a secret can't be read: are all of EARNEST_SECRET_KEYS there?", extra={"error": error})
         return []
 
 
