@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from escrow import ids
-from escrow.access import AccountType, Actor, Role
+from escrow.access import AccountType, Role
 from escrow.accounts import commands, events, inputs
-from escrow.accounts.decisions.base import Decisions, Events, there
+from escrow.accounts.decisions.base import Context, Decisions, Events, there
 from escrow.accounts.decisions.members import member_added
-from escrow.accounts.state import Account, AccountSurroundings
+from escrow.accounts.state import Account
 from escrow.errors import InvalidState
 
 
-def _create_operator(
-    state: Account | None, command: commands.CreateOperator, actor: Actor, around: AccountSurroundings
-) -> Events:
-    if state is not None or around.operator_exists:
+def _create_operator(state: Account | None, command: commands.CreateOperator, context: Context) -> Events:
+    if state is not None or context.around.operator_exists:
         raise InvalidState("The operator's account exists already; a deployment has one.")
     inputs.identifier(ids.Kind.ACCOUNT, command.account_id, field="accountId")
     name = inputs.name(command.name)
@@ -24,9 +22,7 @@ def _create_operator(
     return (events.AccountCreated(account_type=AccountType.COMPANY, is_operator=True, name=name),)
 
 
-def _create_account(
-    state: Account | None, command: commands.CreateAccount, actor: Actor, _: AccountSurroundings
-) -> Events:
+def _create_account(state: Account | None, command: commands.CreateAccount, context: Context) -> Events:
     if state is not None:
         raise InvalidState(f"There is an account {command.account_id} already.")
     inputs.identifier(ids.Kind.ACCOUNT, command.account_id, field="accountId")
@@ -36,34 +32,26 @@ def _create_account(
     return (created, member_added(command.owner, Role.OWNER, field="owner."))
 
 
-def _disable(
-    state: Account | None, command: commands.DisableAccount, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _disable(state: Account | None, command: commands.DisableAccount, context: Context) -> Events:
     account = there(state)
     if account.is_operator:
         raise InvalidState("The operator's own account cannot be disabled.")
     return () if account.disabled_at is not None else (events.AccountDisabled(),)
 
 
-def _enable(
-    state: Account | None, command: commands.EnableAccount, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _enable(state: Account | None, command: commands.EnableAccount, context: Context) -> Events:
     account = there(state)
     return () if account.disabled_at is None else (events.AccountEnabled(),)
 
 
-def _appoint(
-    state: Account | None, command: commands.AppointMediator, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _appoint(state: Account | None, command: commands.AppointMediator, context: Context) -> Events:
     account = there(state)
     if account.is_operator:
         raise InvalidState("The operator decides disputes anyway; a mediator is another account.")
     return () if account.is_mediator else (events.MediatorAppointed(),)
 
 
-def _dismiss(
-    state: Account | None, command: commands.DismissMediator, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _dismiss(state: Account | None, command: commands.DismissMediator, context: Context) -> Events:
     account = there(state)
     return (events.MediatorDismissed(),) if account.is_mediator else ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from escrow.access import Actor
@@ -12,10 +13,19 @@ from escrow.accounts.state import Account, AccountSurroundings
 from escrow.agreement.events import Event
 from escrow.errors import NotFound
 
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision knows beside the account: who asks, and the world around."""
+
+    actor: Actor
+    around: AccountSurroundings
+
+
 Events = Sequence[Event]
 
-Decisions = Mapping[type[AccountCommand], Callable[[Any, Any, Actor, AccountSurroundings], Events]]
-"""The events of a command, by its type: of the account or nothing, the command, who gives it, and the world beside it."""
+Decisions = Mapping[type[AccountCommand], Callable[[Any, Any, Context], Events]]
+"""The events of a command, by its type: of the account or nothing, the command, and its context."""
 
 
 def check_permitted(action: AccountAction, account: Account | None, actor: Actor) -> None:

@@ -13,9 +13,9 @@ from escrow import ids
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events, inputs
 from escrow.accounts.commands import endpoints as commands
-from escrow.accounts.decisions.base import Decisions, Events, check_contracts_exist, no_such_contract, there
+from escrow.accounts.decisions.base import Context, Decisions, Events, check_contracts_exist, no_such_contract, there
 from escrow.accounts.rules import forbidden, is_operator
-from escrow.accounts.state import Account, AccountSurroundings
+from escrow.accounts.state import Account
 from escrow.accounts.state.endpoints import ENDPOINTS_MAX, SECRETS_MAX, DisabledReason, Endpoint
 from escrow.errors import Forbidden, InvalidState, NotFound, VersionConflict
 
@@ -71,11 +71,9 @@ def _reasons_are_whose_they_are(reason: DisabledReason, actor: Actor) -> None:
         raise Forbidden(f"An endpoint is not disabled as {reason} by {actor.kind.value.lower()}.")
 
 
-def _create(
-    state: Account | None, command: commands.CreateEndpoint, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _create(state: Account | None, command: commands.CreateEndpoint, context: Context) -> Events:
     account = there(state)
-    check_contracts_exist(command.limit.contract_ids, around)
+    check_contracts_exist(command.limit.contract_ids, context.around)
     if len(account.present_endpoints) >= ENDPOINTS_MAX:
         raise InvalidState(f"An account has at most {ENDPOINTS_MAX} endpoints; delete some first.")
     if command.endpoint_id in account.endpoints:
@@ -94,13 +92,11 @@ def _create(
     )
 
 
-def _update(
-    state: Account | None, command: commands.UpdateEndpoint, actor: Actor, around: AccountSurroundings
-) -> Events:
-    _, before = found(state, command.endpoint_id, actor)
+def _update(state: Account | None, command: commands.UpdateEndpoint, context: Context) -> Events:
+    _, before = found(state, command.endpoint_id, context.actor)
     _is_at(before, command.expected_version)
     if command.limit is not None:
-        check_contracts_exist(command.limit.contract_ids, around)
+        check_contracts_exist(command.limit.contract_ids, context.around)
     _present(before)
     after = before
     if command.address is not None:
@@ -127,29 +123,29 @@ def _update(
     )
 
 
-def _enable(state: Account | None, command: commands.EnableEndpoint, actor: Actor, _: AccountSurroundings) -> Events:
-    endpoint = _present(found(state, command.endpoint_id, actor)[1])
+def _enable(state: Account | None, command: commands.EnableEndpoint, context: Context) -> Events:
+    endpoint = _present(found(state, command.endpoint_id, context.actor)[1])
     return () if endpoint.disabled_at is None else (events.EndpointEnabled(endpoint_id=endpoint.id),)
 
 
-def _disable(state: Account | None, command: commands.DisableEndpoint, actor: Actor, _: AccountSurroundings) -> Events:
-    endpoint = found(state, command.endpoint_id, actor)[1]
+def _disable(state: Account | None, command: commands.DisableEndpoint, context: Context) -> Events:
+    endpoint = found(state, command.endpoint_id, context.actor)[1]
     _is_at(endpoint, command.expected_version)
     if _present(endpoint).disabled_at is not None:
         return ()
     return (events.EndpointDisabled(endpoint_id=endpoint.id, reason=command.reason),)
 
 
-def _delete(state: Account | None, command: commands.DeleteEndpoint, actor: Actor, _: AccountSurroundings) -> Events:
-    endpoint = found(state, command.endpoint_id, actor)[1]
+def _delete(state: Account | None, command: commands.DeleteEndpoint, context: Context) -> Events:
+    endpoint = found(state, command.endpoint_id, context.actor)[1]
     return () if endpoint.deleted_at is not None else (events.EndpointDeleted(endpoint_id=endpoint.id),)
 
 
-def _rotate(state: Account | None, command: commands.RotateSecret, actor: Actor, around: AccountSurroundings) -> Events:
-    endpoint = _present(found(state, command.endpoint_id, actor)[1])
+def _rotate(state: Account | None, command: commands.RotateSecret, context: Context) -> Events:
+    endpoint = _present(found(state, command.endpoint_id, context.actor)[1])
     algorithms = endpoint.algorithms if command.algorithms is None else command.algorithms
     secrets = inputs.secrets(command.secrets, algorithms)
-    forgotten = [secret for secret in endpoint.secrets if not secret.signs(around.real_now)]
+    forgotten = [secret for secret in endpoint.secrets if not secret.signs(context.around.real_now)]
     if len(endpoint.secrets) - len(forgotten) + len(secrets) > SECRETS_MAX:
         raise InvalidState(
             f"At most {SECRETS_MAX} secrets sign at one time; wait until the overlap of an earlier rotation is over."
@@ -158,7 +154,7 @@ def _rotate(state: Account | None, command: commands.RotateSecret, actor: Actor,
         events.EndpointSecretRotated(
             endpoint_id=endpoint.id,
             secrets=tuple(secret.facts for secret in secrets),
-            overlap_until=around.real_now + inputs.overlap(command.overlap),
+            overlap_until=context.around.real_now + inputs.overlap(command.overlap),
             forgotten=tuple(secret.facts.fingerprint for secret in forgotten),
         ),
     )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.access import Actor
 from escrow.accounts import commands, events, inputs
-from escrow.accounts.decisions.base import Decisions, Events
-from escrow.accounts.state import Account, AccountSurroundings
+from escrow.accounts.decisions.base import Context, Decisions, Events
+from escrow.accounts.state import Account
 from escrow.agreement.state import Fees
 from escrow.errors import InvalidState
 
 
-def _set_fees(state: Account | None, command: commands.SetFees, actor: Actor, _: AccountSurroundings) -> Events:
+def _set_fees(state: Account | None, command: commands.SetFees, context: Context) -> Events:
     if state is None:
         raise InvalidState(
             "This deployment has no operator yet: make its first key with “earnest keys create --operator”."

@@ -7,18 +7,24 @@ from typing import Final
 from escrow import ids
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, events, inputs
-from escrow.accounts.decisions.base import Decisions, Events, check_contracts_exist, no_such_contract, own, there
+from escrow.accounts.decisions.base import (
+    Context,
+    Decisions,
+    Events,
+    check_contracts_exist,
+    no_such_contract,
+    own,
+    there,
+)
 from escrow.accounts.rules import is_operator
-from escrow.accounts.state import KEYS_MAX, Account, AccountSurroundings, Key, Member
+from escrow.accounts.state import KEYS_MAX, Account, Key, Member
 from escrow.errors import Forbidden, InvalidState, NotFound
 
 
-def _create_key(
-    state: Account | None, command: commands.CreateApiKey, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _create_key(state: Account | None, command: commands.CreateApiKey, context: Context) -> Events:
     account = there(state)
     member = _member_of_key(account, command)
-    check_contracts_exist(command.contract_ids, around)
+    check_contracts_exist(command.contract_ids, context.around)
     if len(account.valid_keys) >= KEYS_MAX:
         raise InvalidState(f"An account has at most {KEYS_MAX} keys; revoke some first.")
     if command.key_id in account.keys:
@@ -31,7 +37,7 @@ def _create_key(
             member_id=command.member_id,
             scopes=inputs.scopes(command.scopes, on_operator=account.is_operator),
             contract_ids=inputs.contract_ids(command.contract_ids),
-            expires_at=inputs.expiry(command.expires_at, real_now=around.real_now),
+            expires_at=inputs.expiry(command.expires_at, real_now=context.around.real_now),
             hint=command.token.hint,
             fingerprint=command.token.fingerprint,
             name=inputs.name(command.name),
@@ -68,8 +74,8 @@ def _member_of_key(account: Account, command: commands.CreateApiKey) -> Member |
     return member
 
 
-def _revoke_key(state: Account | None, command: commands.RevokeApiKey, actor: Actor, _: AccountSurroundings) -> Events:
-    key = key_found(state, command, actor)[1]
+def _revoke_key(state: Account | None, command: commands.RevokeApiKey, context: Context) -> Events:
+    key = key_found(state, command, context.actor)[1]
     if key.revoked_at is not None:
         return ()
     return (events.KeyRevoked(key_id=key.id, reason=events.RevocationReason.REVOKED),)

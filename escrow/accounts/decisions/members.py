@@ -7,15 +7,13 @@ from typing import Final
 from escrow import ids
 from escrow.access import Actor, Role
 from escrow.accounts import commands, events, inputs
-from escrow.accounts.decisions.base import Decisions, Events, own, there
-from escrow.accounts.state import MEMBERS_MAX, Account, AccountSurroundings, Member
+from escrow.accounts.decisions.base import Context, Decisions, Events, own, there
+from escrow.accounts.state import MEMBERS_MAX, Account, Member
 from escrow.agreement.permit import same_party
 from escrow.errors import InvalidState, NotFound
 
 
-def _add_member(
-    state: Account | None, command: commands.AddMember, actor: Actor, around: AccountSurroundings
-) -> Events:
+def _add_member(state: Account | None, command: commands.AddMember, context: Context) -> Events:
     account = there(state)
     if len(account.present_members) >= MEMBERS_MAX:
         raise InvalidState(f"An account has at most {MEMBERS_MAX} members.")
@@ -24,7 +22,7 @@ def _add_member(
     same = [member for member in account.present_members if member.person == inputs.spelling(command.person)]
     if same:
         raise InvalidState("This person is a member already.", field="person", details={"memberId": same[0].id})
-    if around.shared_with is not None:
+    if context.around.shared_with is not None:
         raise same_party()
     draft = commands.MemberDraft(member_id=command.member_id, person=command.person, name=command.name)
     return (member_added(draft, command.role),)
@@ -39,10 +37,8 @@ def member_added(draft: commands.MemberDraft, role: Role, *, field: str = "") ->
     )
 
 
-def _remove_member(
-    state: Account | None, command: commands.RemoveMember, actor: Actor, around: AccountSurroundings
-) -> Events:
-    account, member = member_found(state, command, actor)
+def _remove_member(state: Account | None, command: commands.RemoveMember, context: Context) -> Events:
+    account, member = member_found(state, command, context.actor)
     if member.removed_at is not None:
         return ()
     owners = [other for other in account.present_members if other.role is Role.OWNER]
