@@ -1,4 +1,4 @@
-"""What comes of a command on an account: events, or the first refusal in the order of the law.
+"""Decides what comes of a command on an account: events, or the first refusal in the order of the law.
 
 The order is that of docs/law.md, section 3, read for accounts: not found; forbidden by the table of roles; an object
 not found; the account's state; the object's state; same party; invalid input. Asking for what already is changes

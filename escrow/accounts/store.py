@@ -1,4 +1,4 @@
-"""The one read and the one write of a command on accounts.
+"""Reads and writes what a command on an account is about, in one statement each.
 
 The read is one statement, so everything in it is of one moment. The write is one statement that hangs on the version of the
 account's row: no row, nothing written. Writes touch one account and its log; the operator's also the row of the fees.
@@ -105,33 +105,22 @@ async def _load(
 
 
 def _loaded(row: database.Record) -> Loaded:
-    around = AccountSurroundings(
-        now=row["now"],
-        real_now=row["real_now"],
-        is_visible=row["is_visible"],
-        operator_exists=row["operator_exists"],
-        shared_with=row["shared_with"],
-        reachable_contract_ids=frozenset(row["reachable_contract_ids"]),
-    )
+    reachable = frozenset(row["reachable_contract_ids"])
     return LoadedStream(
         state=_account(row) if row["id"] is not None else None,
         version=row["version"] or 0,
         last_hash=row["last_hash"],
         last_event_at=row["last_event_at"],
-        around=around,
+        around=database.filled(AccountSurroundings, row, reachable_contract_ids=reachable),
         key=idempotency.stored(row),
     )
 
 
 def _account(row: database.Record) -> Account:
-    return Account(
-        id=row["id"],
-        name=row["name"],
+    return database.filled(
+        Account,
+        row,
         type=AccountType(row["type"]),
-        is_operator=row["is_operator"],
-        created_at=row["created_at"],
-        is_mediator=row["is_mediator"],
-        disabled_at=row["disabled_at"],
         members={member.id: member for member in map(MEMBERS.read, row["members"])},
         keys={key.id: key for key in map(_key, json.loads(row["keys"]))},
         endpoints=store_endpoints.read(row["endpoints"]),

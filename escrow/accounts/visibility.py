@@ -1,5 +1,6 @@
-"""Which accounts exist for an actor: its own, those it shares a contract with, the parties of contracts that it mediates, all
-for the operator. A piece of SQL.
+"""Says which accounts exist for an actor, as a piece of SQL.
+
+Its own, those that it shares a contract with, the parties of contracts that it mediates; all of them for the operator.
 
 A key that is limited to some contracts sees the other party of those only; the operator's limited key both parties.
 """

@@ -1,4 +1,4 @@
-"""Whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
+"""Decides whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
 
 The order is that of docs/law.md, section 3: the contract not found; forbidden by the table of roles, a conflict of interest;
 version; object not found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input,

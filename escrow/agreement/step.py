@@ -12,19 +12,10 @@ from datetime import datetime
 from typing import Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import commands
+from escrow.agreement import commands, decisions
 from escrow.agreement.authorisation import no_such_contract
 from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
-from escrow.agreement.decisions import (
-    DECISIONS,
-    contracts,
-    deposits,
-    disputes,
-    refunds,
-    updates,
-    work,
-)
 from escrow.agreement.events import Recorded
 from escrow.agreement.history import Context, History
 from escrow.agreement.naming import named_by, subject_id_of
@@ -73,8 +64,7 @@ def step(
 
 def _so_far(history: History) -> Step:
     """The history so far as a step of its own: what stays if the command after it is refused."""
-    after = history.state if history.before is not None else None
-    return Step(history.before, after, tuple(history.recorded))
+    return Step(history.before, history.state if history.before is not None else None, tuple(history.recorded))
 
 
 def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
@@ -100,14 +90,14 @@ def _first_due(state: Contract, now: datetime) -> Deadline | None:
 
 
 _RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline, Context], None]]] = {
-    DeadlineKind.OFFER: contracts.expire,
-    DeadlineKind.DEPOSIT: deposits.leave_unanswered,
-    DeadlineKind.REVIEW: work.leave_unanswered,
-    DeadlineKind.REFUND: refunds.leave_unanswered,
-    DeadlineKind.DISPUTE: disputes.leave_unanswered,
-    DeadlineKind.MEDIATION: disputes.tell_overdue,
-    DeadlineKind.REMINDER: work.remind,
-    DeadlineKind.DORMANCY: updates.tell_of_silence,
+    DeadlineKind.OFFER: decisions.contracts.expire,
+    DeadlineKind.DEPOSIT: decisions.deposits.leave_unanswered,
+    DeadlineKind.REVIEW: decisions.work.leave_unanswered,
+    DeadlineKind.REFUND: decisions.refunds.leave_unanswered,
+    DeadlineKind.DISPUTE: decisions.disputes.leave_unanswered,
+    DeadlineKind.MEDIATION: decisions.disputes.tell_overdue,
+    DeadlineKind.REMINDER: decisions.work.remind,
+    DeadlineKind.DORMANCY: decisions.updates.tell_of_silence,
 }
 """What each clock does when it rings, by the decision of its noun."""
 
@@ -132,5 +122,5 @@ def decide(history: History, command: commands.Command, context: Context) -> Non
         )
         if refusal:
             raise refusal
-    DECISIONS[type(command)](history, command, context)
+    decisions.DECISIONS[type(command)](history, command, context)
     follow_up(history, context)

@@ -1,4 +1,4 @@
-"""What decisions on accounts share: whose account it is, and what the table of roles says."""
+"""Holds what decisions on accounts share: whose account it is, and what the table of roles says."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def accept_change_request(history: History, command: commands.AcceptChangeReques
 
     If one of them doesn't fit any more, `change_request.stale` is written and `StaleChangeRequest` refuses.
     """
-    request = _request(history.state, command.change_request_id)
+    request = history.state.change_requests[command.change_request_id]
     message = inputs.message(command.message)
     changes = plan_changes.asked(request)
     misfit = next(_misfits(history.state, changes, context), None)
@@ -159,8 +159,7 @@ def withdraw_change_request(history: History, command: commands.WithdrawChangeRe
 def close_all(history: History, context: Context) -> None:
     """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
-        event = events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE)
-        history.add(event, context)
+        history.add(events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE), context)
 
 
 def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:
@@ -193,11 +192,6 @@ def _try(trial: History, operation: int, change: commands.RequestedChange, conte
         field = place if refusal.field is None else f"{place}.{refusal.field}"
         return Misfit(operation, type(refusal)(refusal.message, field=field, details=refusal.details))
     return None
-
-
-def _request(state: Contract, change_request_id: str) -> ChangeRequest:
-    """The request, which `permit` has found already."""
-    return state.change_requests[change_request_id]
 
 
 DECISIONS: Final[Decisions] = {

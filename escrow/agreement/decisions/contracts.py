@@ -132,20 +132,14 @@ def accept(history: History, command: Accept, context: Context) -> None:
 
 def decline(history: History, command: Decline, context: Context) -> None:
     """`contract.declined` and the end of its milestones."""
-    _die(
-        history,
-        events.ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)),
-        context,
-    )
+    event = events.ContractDeclined(revision=history.state.revision, message=inputs.message(command.message))
+    _die(history, event, context)
 
 
 def withdraw(history: History, command: Withdraw, context: Context) -> None:
     """`contract.withdrawn` and the end of its milestones."""
-    _die(
-        history,
-        events.ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)),
-        context,
-    )
+    event = events.ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message))
+    _die(history, event, context)
 
 
 def expire(history: History, clock: Deadline, context: Context) -> None:

@@ -52,8 +52,7 @@ def _give_up(history: History, context: Context) -> None:
 
 def withdraw_end(history: History, command: WithdrawEnd, context: Context) -> None:
     """`contract.end_withdrawn`, and with it the refund requests that the ending made."""
-    event = events.ContractEndWithdrawn(message=inputs.message(command.message))
-    history.add(event, context)
+    history.add(events.ContractEndWithdrawn(message=inputs.message(command.message)), context)
     for milestone in history.state.milestones:
         refund = history.state.open_refund(milestone)
         if refund is not None and refund.by_ending:

@@ -47,8 +47,7 @@ def pay_out_by_itself(history: History, context: Context) -> None:
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
     if state.payouts_are_automatic and payable > 0 and _was_just_paid(history):
-        event = events.PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable))
-        history.add(event, context)
+        history.add(events.PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable)), context)
 
 
 def _was_just_paid(history: History) -> bool:

@@ -1,4 +1,4 @@
-"""Carries out the operations of a change request on a plan, and keeps them in an event and reads them back.
+"""Carries out the operations of a change request on a plan, keeps them in an event, and reads them back.
 
 Adding, editing, moving and removing are the client's own edits, told by `decisions.milestones`; *amend* is the one change of
 a milestone that holds money: its due date or its deliverables, never its amount.

@@ -32,8 +32,7 @@ def post_update(history: History, command: PostUpdate, context: Context) -> None
 def tell_of_silence(history: History, clock: Deadline, context: Context) -> None:
     """`contract.dormant`: money is held, no clock runs, and nothing has happened for a long time."""
     state = history.state
-    event = ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor))
-    history.add(event, context)
+    history.add(ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor)), context)
 
 
 DECISIONS: Final[Decisions] = {
