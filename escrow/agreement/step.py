@@ -50,7 +50,7 @@ def step(
     history = History(contract_id, state, actor, around, fresh)
     if state is not None:
         apply_due(history)
-    settled = _so_far(history)
+    settled = history.state if state is not None else None, tuple(history.recorded)
     try:
         decide(history, command)
     except StaleChangeRequest as refusal:
@@ -58,13 +58,8 @@ def step(
     except DomainError as refusal:
         if refusal.code in UNTOUCHED_BY:
             return Step(state, state, (), refusal)
-        return Step(state, settled.after, settled.recorded, refusal)
+        return Step(state, *settled, refusal)
     return Step(state, history.state, tuple(history.recorded))
-
-
-def _so_far(history: History) -> Step:
-    """The history so far as a step of its own: what stays if the command after it is refused."""
-    return Step(history.before, history.state if history.before is not None else None, tuple(history.recorded))
 
 
 def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:

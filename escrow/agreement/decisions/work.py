@@ -11,8 +11,8 @@ from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import bonuses, disputes, holdings
 from escrow.agreement.decisions.holdings import release
 from escrow.agreement.history import Decisions, History
-from escrow.agreement.permit import is_released_again
 from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.subjects import is_released_again
 from escrow.errors import InvalidInput, NextNotFunded
 from escrow.money import Money, exact
 from escrow.states import Hold, MilestoneState
