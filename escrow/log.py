@@ -2,7 +2,7 @@
 
 An event is stored as the very text that was hashed (RFC 8785). People's words stay out of it: it holds salted hashes, and
 the words stand beside it in `texts`, where they can be erased. `append_sql` is the part of a command's one write that
-appends; `sequence` gives committed events their dense positions, and every reader reads by position.
+appends, to the log and its outbox; `sequence` gives committed events their dense positions, and every reader reads by position.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gives committed events their place in the log, as soon as the bell rings or at the next look.
+"""Relays the outbox: gives committed events their positions in the log, as soon as the bell rings or at the next look.
 
 What goes to partners is fanned out in the same transaction, and this process sends at once what endpoints' limits let it send.
 """

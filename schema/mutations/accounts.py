@@ -84,6 +84,3 @@ class DismissMediatorInput:
 async def dismiss_mediator(call: Call, given: DismissMediatorInput) -> AccountPayload:
     outcome = await call.run(commands.DismissMediator(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))
-
-
-FIELDS = [create_account, disable_account, enable_account, appoint_mediator, dismiss_mediator]

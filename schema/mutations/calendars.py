@@ -55,6 +55,3 @@ async def revoke_calendar_token(call: Call, given: RevokeCalendarTokenInput) -> 
         by=call.actor, everybodys=given.everybodys, idempotency=call.idempotency
     )
     return RevokeCalendarTokenPayload(revoked=True)
-
-
-FIELDS = [create_calendar_token, revoke_calendar_token]

@@ -197,6 +197,3 @@ class WithdrawChangeRequestInput:
 @on_contract("Takes a change request back, by the side that filed it.", _answer)
 def withdraw_change_request(given: WithdrawChangeRequestInput) -> commands.WithdrawChangeRequest:
     return commands.WithdrawChangeRequest(change_request_id=given.change_request_id, message=given.message)
-
-
-FIELDS = [file_change_request, accept_change_request, decline_change_request, withdraw_change_request]

@@ -130,6 +130,3 @@ class WithdrawContractInput:
 @on_contract("Takes a proposal back, by the side that wrote its latest revision.", contract_answer)
 def withdraw_contract(given: WithdrawContractInput) -> commands.Withdraw:
     return commands.Withdraw(contract_id=given.contract_id, message=given.message)
-
-
-FIELDS = [propose_contract, revise_contract, accept_contract, decline_contract, withdraw_contract]

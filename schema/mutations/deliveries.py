@@ -91,6 +91,3 @@ def _position(cursor: Cursor | None) -> int | None:
         return cursors.read_cursor(cursor) if cursor is not None else None
     except NotACursor as error:
         raise InvalidInput(str(error), field="after") from None
-
-
-FIELDS = [redeliver, replay_events, send_test_event]

@@ -109,6 +109,3 @@ class CancelFundingInput:
 )
 def cancel_funding(given: CancelFundingInput) -> commands.CancelFunding:
     return commands.CancelFunding(milestone_id=given.milestone_id)
-
-
-FIELDS = [fund_milestone, fund_contract, cancel_funding]

@@ -176,16 +176,3 @@ def decide_dispute(given: DecideDisputeInput) -> commands.DecideDispute:
     return commands.DecideDispute(
         dispute_id=given.dispute_id, to_freelancer=raw_money(given.to_freelancer), reason=given.reason
     )
-
-
-FIELDS = [
-    open_dispute,
-    add_evidence,
-    accept_claim,
-    reject_claim,
-    offer_settlement,
-    withdraw_settlement,
-    accept_settlement,
-    withdraw_dispute,
-    decide_dispute,
-]

@@ -48,6 +48,3 @@ class WithdrawEndInput:
 )
 def withdraw_end(given: WithdrawEndInput) -> commands.WithdrawEnd:
     return commands.WithdrawEnd(contract_id=given.contract_id, message=given.message)
-
-
-FIELDS = [end_contract, withdraw_end]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Final
+
+from strawberry.types.field import StrawberryField
 
 from schema.mutations import (
     accounts,
@@ -26,32 +29,30 @@ from schema.mutations import (
     testclock,
     updates,
     work,
-)  # fmt: skip
+)
 
-ON_CONTRACTS: Final = [
-    *contracts.FIELDS,
-    *milestones.FIELDS,
-    *imports.FIELDS,
-    *deposits.FIELDS,
-    *payouts.FIELDS,
-    *reversals.FIELDS,
-    *work.FIELDS,
-    *updates.FIELDS,
-    *change_requests.FIELDS,
-    *refunds.FIELDS,
-    *endings.FIELDS,
-    *disputes.FIELDS,
-]
+
+def fields_of(*modules: ModuleType) -> list[StrawberryField]:
+    """The mutations that modules define, in the order in which they stand there."""
+    return [value for module in modules for value in vars(module).values() if isinstance(value, StrawberryField)]
+
+
+ON_CONTRACTS: Final = fields_of(
+    contracts,
+    milestones,
+    imports,
+    deposits,
+    payouts,
+    reversals,
+    work,
+    updates,
+    change_requests,
+    refunds,
+    endings,
+    disputes,
+)
 
 FIELDS: Final = [
     *ON_CONTRACTS,
-    *references.FIELDS,
-    *accounts.FIELDS,
-    *members.FIELDS,
-    *keys.FIELDS,
-    *fees.FIELDS,
-    *calendars.FIELDS,
-    *endpoints.FIELDS,
-    *deliveries.FIELDS,
-    *testclock.FIELDS,
+    *fields_of(references, accounts, members, keys, fees, calendars, endpoints, deliveries, testclock),
 ]

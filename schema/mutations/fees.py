@@ -27,6 +27,3 @@ async def set_fees(call: Call, given: SetFeesInput) -> SetFeesPayload:
         commands.SetFees(client_bps=given.client_basis_points, freelancer_bps=given.freelancer_basis_points)
     )
     return SetFeesPayload(fees=Fees.of(outcome.account.fees))
-
-
-FIELDS = [set_fees]

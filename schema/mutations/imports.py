@@ -93,6 +93,3 @@ def _row(given: ImportRowInput) -> commands.ImportRow:
         due_on=given.due_on,
         deliverables=tuple(given.deliverables) if given.deliverables is not None else None,
     )
-
-
-FIELDS = [import_milestones]

@@ -81,6 +81,3 @@ async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
 
 def _key(outcome: AccountOutcome) -> ApiKey:
     return ApiKey.of(outcome.account.keys[outcome.result["key_id"]])
-
-
-FIELDS = [create_api_key, revoke_api_key]

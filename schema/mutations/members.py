@@ -58,6 +58,3 @@ async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
 
 def _member(outcome: AccountOutcome) -> Member:
     return Member.of(outcome.account.members[outcome.result["member_id"]])
-
-
-FIELDS = [add_member, remove_member]

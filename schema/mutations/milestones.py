@@ -99,6 +99,3 @@ def remove_milestone(given: RemoveMilestoneInput) -> commands.RemoveMilestone:
     return commands.RemoveMilestone(
         milestone_id=given.milestone_id, message=given.message, expected_version=given.expected_version
     )
-
-
-FIELDS = [add_milestone, edit_milestone, move_milestone, remove_milestone]

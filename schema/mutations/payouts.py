@@ -64,6 +64,3 @@ class SetPayoutsInput:
 )
 def set_payouts(given: SetPayoutsInput) -> commands.SetPayouts:
     return commands.SetPayouts(contract_id=given.contract_id, automatic=given.automatic)
-
-
-FIELDS = [request_payout, set_payouts]

@@ -73,6 +73,3 @@ async def _named(noted: references.Noted, context: Context) -> tuple[Contract | 
         return None, None
     milestone = await milestone_found(noted.milestone_id, context) if noted.milestone_id is not None else None
     return await contract_found(noted.contract_id, context), milestone
-
-
-FIELDS = [set_external_reference, remove_external_reference]

@@ -122,6 +122,3 @@ def give_refund(given: GiveRefundInput) -> commands.GiveRefund:
     return commands.GiveRefund(
         milestone_id=given.milestone_id, amount=raw_money_or_none(given.amount), message=given.message
     )
-
-
-FIELDS = [request_refund, withdraw_refund, accept_refund, decline_refund, give_refund]

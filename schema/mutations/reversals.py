@@ -44,6 +44,3 @@ class ResolveReversalInput:
 )
 def resolve_reversal(given: ResolveReversalInput) -> commands.ResolveReversal:
     return commands.ResolveReversal(deposit_id=given.deposit_id, outcome=given.outcome, message=given.message)
-
-
-FIELDS = [resolve_reversal]

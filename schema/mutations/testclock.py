@@ -49,6 +49,3 @@ async def advance_test_clock(call: Call, given: AdvanceTestClockInput) -> Advanc
     return AdvanceTestClockPayload(
         event_ids=advanced.event_ids, to=advanced.to, reached_at=advanced.reached_at, has_more=advanced.has_more
     )
-
-
-FIELDS = [advance_test_clock]

@@ -55,6 +55,3 @@ def post_update(given: PostUpdateInput) -> commands.PostUpdate:
         links=tuple(given.links),
         attachments=tuple(Attachment(one.name, one.sha256) for one in given.attachments),
     )
-
-
-FIELDS = [post_update]

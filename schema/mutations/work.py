@@ -131,6 +131,3 @@ class RequestChangesInput:
 )
 def request_changes(given: RequestChangesInput) -> commands.RequestChanges:
     return commands.RequestChanges(milestone_id=given.milestone_id, note=given.note)
-
-
-FIELDS = [submit_milestone, approve_milestone, request_changes]

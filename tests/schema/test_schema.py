@@ -24,6 +24,7 @@ from escrow.codec import camel
 from escrow.errors import ErrorCode
 from escrow.rules import RULES, Action, Rule
 from schema.build import SNAPSHOT, executable, schema, sdl
+from schema.mutations.every import fields_of
 from schema.mutations.running import COMMAND
 from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 
@@ -113,7 +114,7 @@ def test_every_action_of_the_table_is_offered_once() -> None:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_the_mutation_of_an_action_stands_in_the_file_of_its_noun(rule: Rule) -> None:
-    fields = import_module(f"schema.mutations.{rule.noun}").FIELDS
+    fields = fields_of(import_module(f"schema.mutations.{rule.noun}"))
     (mutation,) = [field for field in fields if camel(field.python_name) == rule.mutation]
     assert mutation.metadata[COMMAND].command_of.__module__ == f"schema.mutations.{rule.noun}"
 

@@ -1,4 +1,4 @@
-"""Decides what an answer means for a delivery: done, tried again later, or given up. Pure: chance is handed in.
+"""Decides what an answer means for a delivery: done, tried again later, or given up (a dead letter). Pure: chance is handed in.
 
 A failure uses up an attempt only where it tells something of the receiver. What keeps us from asking it at all (a name that
 doesn't resolve may be our own resolver's fault) waits and uses up none; five days of that disable the endpoint all the same.

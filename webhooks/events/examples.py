@@ -29,7 +29,6 @@ from webhooks.request.bodies import TextBeside
 AT: Final = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointTest(Event):
     """Somebody asked for a test of the endpoint: nothing happened, and this stands in no log."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.access import AccountType
@@ -11,7 +10,6 @@ from escrow.accounts.commands.members import MemberDraft
 from escrow.accounts.rules import AccountAction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOperator(AccountCommand):
     """Opens the operator's own account, once in a deployment's life."""
 
@@ -20,7 +18,6 @@ class CreateOperator(AccountCommand):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAccount(AccountCommand):
     """Opens an account for a party, with its first owner if one is named."""
 
@@ -35,7 +32,6 @@ class CreateAccount(AccountCommand):
         return {"account_id": account_id} | owner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisableAccount(AccountCommand):
     """Bars an account from new business; one that is barred already stays so."""
 
@@ -43,7 +39,6 @@ class DisableAccount(AccountCommand):
     account_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EnableAccount(AccountCommand):
     """Takes the bar away."""
 
@@ -51,7 +46,6 @@ class EnableAccount(AccountCommand):
     account_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AppointMediator(AccountCommand):
     """Lets an account decide disputes."""
 
@@ -59,7 +53,6 @@ class AppointMediator(AccountCommand):
     account_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DismissMediator(AccountCommand):
     """Takes that back."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.accounts.rules import AccountAction
+from escrow.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountCommand:
+class AccountCommand(Value):
     """Something that may change one account. The table of rules has a row for its `action`."""
 
     action: ClassVar[AccountAction]

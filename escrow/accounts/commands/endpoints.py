@@ -30,7 +30,6 @@ class Limit:
     contract_ids: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCommand(AccountCommand):
     """Something that may change one webhook endpoint of an account."""
 
@@ -38,7 +37,6 @@ class EndpointCommand(AccountCommand):
     endpoint_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateEndpoint(EndpointCommand):
     """Has an account's events sent to an address, signed with the secrets.
 
@@ -55,7 +53,6 @@ class CreateEndpoint(EndpointCommand):
     api_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateEndpoint(EndpointCommand):
     """Changes what is not `None`. `expected_version` is the endpoint's."""
 
@@ -68,14 +65,12 @@ class UpdateEndpoint(EndpointCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EnableEndpoint(EndpointCommand):
     """Has events sent again, from where the endpoint stopped; one that is enabled already stays so."""
 
     action: ClassVar = AccountAction.ENABLE_ENDPOINT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisableEndpoint(EndpointCommand):
     """Has nothing sent any more; one that is disabled already keeps its reason.
 
@@ -88,14 +83,12 @@ class DisableEndpoint(EndpointCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteEndpoint(EndpointCommand):
     """Ends an endpoint for good; one that is gone already stays so."""
 
     action: ClassVar = AccountAction.DELETE_ENDPOINT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSecret(EndpointCommand):
     """Signs with new secrets; the ones before go on signing beside them for `overlap`, in real time.
 

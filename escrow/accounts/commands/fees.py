@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.accounts.commands.base import AccountCommand
 from escrow.accounts.rules import AccountAction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetFees(AccountCommand):
     """Sets what the operator takes, in basis points: proposals and revisions from now on carry it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ from escrow.accounts.rules import AccountAction
 from escrow.accounts.tokens import Token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateApiKey(AccountCommand):
     """Lets a program act for an account: as the member, else as an owner; always within the scopes.
 
@@ -32,7 +30,6 @@ class CreateApiKey(AccountCommand):
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeApiKey(AccountCommand):
     """Ends a key; one that has ended already stays so."""
 

@@ -19,7 +19,6 @@ class MemberDraft:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AddMember(AccountCommand):
     """Lets a person act for an account."""
 
@@ -32,7 +31,6 @@ class AddMember(AccountCommand):
     role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveMember(AccountCommand):
     """Takes that back, and ends the member's keys; a member who is gone already stays so."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.access import AccountType
 from escrow.agreement.events import Event, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountCreated(Event):
     """The operator opened an account; the first account of a deployment is the operator's own."""
 
@@ -19,28 +17,24 @@ class AccountCreated(Event):
     name: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDisabled(Event):
     """The operator barred the account from new business; what is under way goes on."""
 
     type: ClassVar = "account.disabled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountEnabled(Event):
     """The operator let the account do business again."""
 
     type: ClassVar = "account.enabled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MediatorAppointed(Event):
     """The operator lets the account decide disputes."""
 
     type: ClassVar = "account.mediator_appointed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MediatorDismissed(Event):
     """The account decides no disputes any more."""
 

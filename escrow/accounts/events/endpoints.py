@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,7 +9,6 @@ from escrow.accounts.state.endpoints import DisabledReason, SecretFacts
 from escrow.agreement.events import Event, OptionalText, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCreated(Event):
     """The account's events are sent to an address from now on: of these types, of these contracts (absent: of all)."""
 
@@ -24,7 +22,6 @@ class EndpointCreated(Event):
     description: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointChanged(Event):
     """Where events are sent, or which of them, is another; the lists are whole, texts that are absent stayed as they were."""
 
@@ -37,7 +34,6 @@ class EndpointChanged(Event):
     description: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSecretRotated(Event):
     """What is sent is signed with new secrets, and until `overlap_until` (real time) with the ones before, too.
 
@@ -51,7 +47,6 @@ class EndpointSecretRotated(Event):
     forgotten: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointDisabled(Event):
     """Nothing is sent to the endpoint any more: its owner asked for it, it answered that it is gone, or it failed for days.
 
@@ -63,7 +58,6 @@ class EndpointDisabled(Event):
     reason: DisabledReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointEnabled(Event):
     """Events are sent to the endpoint again, from where it stopped."""
 
@@ -71,7 +65,6 @@ class EndpointEnabled(Event):
     endpoint_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointDeleted(Event):
     """The endpoint is gone for good, and its secrets with it."""
 

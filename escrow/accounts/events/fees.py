@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.events import Event
 from escrow.agreement.state import Fees
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FeesChanged(Event):
     """The operator takes these fees from now on; contracts keep those of their latest revision."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -18,7 +17,6 @@ class RevocationReason(StrEnum):
     MEMBER_REMOVED = "MEMBER_REMOVED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCreated(Event):
     """A program may act for the account, as a member or as an owner, within scopes and possibly some contracts.
 
@@ -36,7 +34,6 @@ class KeyCreated(Event):
     name: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRevoked(Event):
     """The key opens nothing any more."""
 

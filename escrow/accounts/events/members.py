@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.access import Role
 from escrow.agreement.events import Event, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberAdded(Event):
     """A person may act for the account. `person` is an e-mail address or an identity provider's subject."""
 
@@ -20,7 +18,6 @@ class MemberAdded(Event):
     name: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved(Event):
     """A person no longer acts for the account; their keys end with this, each by a `key.revoked`."""
 

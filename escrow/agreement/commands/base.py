@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from escrow.agreement.state import Contract
 from escrow.rules import Action
+from escrow.values import Value
 
 Made = Annotated[str, "made"]
 """The identifier of something that the command makes; every other one names something that is there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Value):
     """Something that may change one contract."""
 
     @property
@@ -49,21 +48,18 @@ def _is_made(hint: object) -> bool:
     return hint == Made or Made in typing.get_args(hint)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PartyCommand(Command):
     """What an account asks for: a party, a mediator or the operator. The table of rules has a row for its `action`."""
 
     action: ClassVar[Action]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Command):
     """What the payment provider says became of an order."""
 
     contract_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyDeadlines(Command):
     """Nothing but what is due anyway: the step that a sweep takes."""
 

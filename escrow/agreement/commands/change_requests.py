@@ -59,7 +59,6 @@ class AmendChange:
 RequestedChange = AddChange | EditChange | RemoveChange | MoveChange | AmendChange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileChangeRequest(PartyCommand):
     """Asks the other side to accept changes of the plan, in this order, all of them or none."""
 
@@ -76,7 +75,6 @@ class FileChangeRequest(PartyCommand):
         return tuple(change.milestone_id for change in self.changes if not isinstance(change, AddChange))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptChangeRequest(PartyCommand):
     """Carries all of a change request out."""
 
@@ -86,7 +84,6 @@ class AcceptChangeRequest(PartyCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DeclineChangeRequest(PartyCommand):
     """Leaves the plan as it is."""
 
@@ -95,7 +92,6 @@ class DeclineChangeRequest(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawChangeRequest(PartyCommand):
     """Takes one's own change request back."""
 

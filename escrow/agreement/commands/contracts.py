@@ -29,7 +29,6 @@ class Terms:
     deposit_term: DepositTerm | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Propose(PartyCommand):
     """Puts the first revision of a new contract on the table."""
 
@@ -42,7 +41,6 @@ class Propose(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Revise(PartyCommand):
     """Answers a proposal with other terms and a new plan: a counter-offer."""
 
@@ -54,7 +52,6 @@ class Revise(PartyCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Accept(PartyCommand):
     """Accepts the revision that it names."""
 
@@ -64,7 +61,6 @@ class Accept(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decline(PartyCommand):
     """Turns a proposal down, by the side whose turn it is."""
 
@@ -73,7 +69,6 @@ class Decline(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw(PartyCommand):
     """Takes a proposal back, by the side that wrote its latest revision."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand, Report
@@ -10,7 +9,6 @@ from escrow.money import Money
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fund(PartyCommand):
     """Starts the deposit for one planned milestone."""
 
@@ -22,7 +20,6 @@ class Fund(PartyCommand):
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FundContract(PartyCommand):
     """Starts one deposit for every planned milestone."""
 
@@ -34,7 +31,6 @@ class FundContract(PartyCommand):
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelFunding(PartyCommand):
     """Abandons a deposit that the provider has not confirmed."""
 
@@ -42,7 +38,6 @@ class CancelFunding(PartyCommand):
     milestone_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmDeposit(Report):
     """The provider took the client's money: `amount` is what it says that it took."""
 
@@ -50,7 +45,6 @@ class ConfirmDeposit(Report):
     amount: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailDeposit(Report):
     """The provider could not take the client's money."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand
@@ -11,7 +10,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDispute(PartyCommand):
     """Claims how much of what a milestone holds should go to the freelancer. Under a refund request it answers that."""
 
@@ -22,7 +20,6 @@ class OpenDispute(PartyCommand):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AddEvidence(PartyCommand):
     """Brings something forward: a text, links, files' names with their sha256."""
 
@@ -33,7 +30,6 @@ class AddEvidence(PartyCommand):
     attachments: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptClaim(PartyCommand):
     """Carries the other side's claim out."""
 
@@ -42,7 +38,6 @@ class AcceptClaim(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RejectClaim(PartyCommand):
     """Sends the dispute to mediation."""
 
@@ -51,7 +46,6 @@ class RejectClaim(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSettlement(PartyCommand):
     """Offers that `to_freelancer` goes to the freelancer and the rest to the client; replaces one's own older offer."""
 
@@ -61,7 +55,6 @@ class OfferSettlement(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawSettlement(PartyCommand):
     """Takes one's own offer back."""
 
@@ -69,7 +62,6 @@ class WithdrawSettlement(PartyCommand):
     dispute_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptSettlement(PartyCommand):
     """Accepts the other side's offer, which `to_freelancer` names."""
 
@@ -78,7 +70,6 @@ class AcceptSettlement(PartyCommand):
     to_freelancer: RawMoney
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawDispute(PartyCommand):
     """Takes a dispute back; in mediation it takes both sides."""
 
@@ -87,7 +78,6 @@ class WithdrawDispute(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DecideDispute(PartyCommand):
     """Splits what the milestone holds: `to_freelancer` of it to the freelancer, the rest to the client."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
@@ -10,7 +9,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class End(PartyCommand):
     """Ends an active contract. The client asks back what is held; the freelancer names what is held and gives it up.
 
@@ -23,7 +21,6 @@ class End(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawEnd(PartyCommand):
     """Takes the client's ending back, and the refund requests that it made."""
 

@@ -31,7 +31,6 @@ class ImportRow:
     taken_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportMilestones(PartyCommand):
     """Changes the planned milestones that `system` knows already and adds the others at the end, all or nothing."""
 
@@ -44,4 +43,4 @@ class ImportMilestones(PartyCommand):
 
     def result(self, after: Contract) -> dict[str, str]:
         milestone_ids = " ".join(row.milestone_id for row in self.rows)
-        return PartyCommand.result(self, after) | {"milestone_ids": milestone_ids}
+        return super().result(after) | {"milestone_ids": milestone_ids}

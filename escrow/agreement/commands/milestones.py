@@ -12,7 +12,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AddMilestone(PartyCommand):
     """Adds a planned milestone at `position` (1-based, closed ones counted), by default at the end."""
 
@@ -24,10 +23,9 @@ class AddMilestone(PartyCommand):
     expected_version: int | None = None
 
     def result(self, after: Contract) -> dict[str, str]:
-        return PartyCommand.result(self, after) | {"milestone_id": self.milestone.id}
+        return super().result(after) | {"milestone_id": self.milestone.id}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EditMilestone(PartyCommand):
     """Changes what is given of a planned milestone; `None` leaves as it is."""
 
@@ -42,7 +40,6 @@ class EditMilestone(PartyCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveMilestone(PartyCommand):
     """Gives a planned milestone another place in the order."""
 
@@ -53,7 +50,6 @@ class MoveMilestone(PartyCommand):
     expected_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveMilestone(PartyCommand):
     """Takes a planned milestone out of the plan."""
 

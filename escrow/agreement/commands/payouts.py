@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand
@@ -10,7 +9,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPayout(PartyCommand):
     """Asks for what is payable to the freelancer of one contract, all of it unless `amount` says less."""
 
@@ -20,7 +18,6 @@ class RequestPayout(PartyCommand):
     amount: RawMoney | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetPayouts(PartyCommand):
     """Has the freelancer of one contract paid out whenever it is paid something, or only when it asks."""
 

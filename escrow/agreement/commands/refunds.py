@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand
@@ -10,7 +9,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefund(PartyCommand):
     """Asks the freelancer to give back what a milestone holds, or `amount` of it."""
 
@@ -21,7 +19,6 @@ class RequestRefund(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawRefund(PartyCommand):
     """Takes a refund request back."""
 
@@ -30,7 +27,6 @@ class WithdrawRefund(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptRefund(PartyCommand):
     """Gives back what a refund request asks for."""
 
@@ -39,7 +35,6 @@ class AcceptRefund(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DeclineRefund(PartyCommand):
     """Answers a refund request with a dispute, which begins in mediation; the claim is everything unless it is given."""
 
@@ -50,7 +45,6 @@ class DeclineRefund(PartyCommand):
     claim: RawMoney | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GiveRefund(PartyCommand):
     """Gives back what a milestone holds, or `amount` of it, without having been asked."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
@@ -11,7 +10,6 @@ from escrow.rules import Action
 from escrow.states import ReversalOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveReversal(PartyCommand):
     """Says how the argument about a reversed deposit ended."""
 
@@ -21,7 +19,6 @@ class ResolveReversal(PartyCommand):
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReverseDeposit(Report):
     """The provider took `amount` of a deposit back that had come: a chargeback."""
 

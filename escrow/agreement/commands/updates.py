@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand
@@ -10,7 +9,6 @@ from escrow.agreement.state import Attachment, Contract
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PostUpdate(PartyCommand):
     """Says how it goes, on the contract or on one of its milestones."""
 
@@ -22,4 +20,4 @@ class PostUpdate(PartyCommand):
     attachments: tuple[Attachment, ...] = ()
 
     def result(self, after: Contract) -> dict[str, str]:
-        return PartyCommand.result(self, after) | {"update_number": str(after.updates_posted)}
+        return super().result(after) | {"update_number": str(after.updates_posted)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand
@@ -11,7 +10,6 @@ from escrow.money import RawMoney
 from escrow.rules import Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Submit(PartyCommand):
     """Hands in the work of a milestone."""
 
@@ -23,7 +21,6 @@ class Submit(PartyCommand):
     attachments: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Approve(PartyCommand):
     """Releases what a milestone holds, or `amount` of it, with a bonus if one is given; on a released one only the bonus.
 
@@ -41,7 +38,6 @@ class Approve(PartyCommand):
     payment_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestChanges(PartyCommand):
     """Sends submitted work back with a note."""
 

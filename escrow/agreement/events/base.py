@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final
 
 from escrow.access import Actor
 from escrow.agreement.state import Attachment
+from escrow.values import Value
 
 
 class FreeText:
@@ -27,8 +28,7 @@ WITHHELD: Final = frozenset({"paymentToken"})
 both parties read the log, and a payment token pays with the client's money."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value):
     """A fact about one contract. `type` and `schema_version` identify its payload for ever."""
 
     type: ClassVar[str]

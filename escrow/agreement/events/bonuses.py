@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,7 +10,6 @@ from escrow.agreement.events.deposits import DepositFailure
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BonusStarted(Event):
     """The client's payment of a bonus was asked of the provider, which has until `due_at` to answer."""
 
@@ -24,7 +22,6 @@ class BonusStarted(Event):
     payment_token: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BonusPaid(Event):
     """The bonus came and is payable to the freelancer, without fees."""
 
@@ -34,7 +31,6 @@ class BonusPaid(Event):
     amount: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BonusFailed(Event):
     """The provider refused the bonus, took another sum, or did not answer in time; what still comes is sent back."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from escrow.access import Side
@@ -11,7 +10,6 @@ from escrow.agreement.state import ChangeWords, PlanChange
 from escrow.errors import ErrorCode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestFiled(Event):
     """A side asked the other to accept changes of the plan; their words stand in `words`, in the same order."""
 
@@ -24,7 +22,6 @@ class ChangeRequestFiled(Event):
     message: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestAccepted(Event):
     """All of its changes apply; each follows as an event of its own."""
 
@@ -33,7 +30,6 @@ class ChangeRequestAccepted(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestDeclined(Event):
     """The plan stays as it is."""
 
@@ -42,7 +38,6 @@ class ChangeRequestDeclined(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestWithdrawn(Event):
     """Whoever filed it took it back."""
 
@@ -51,7 +46,6 @@ class ChangeRequestWithdrawn(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRequestStale(Event):
     """The plan moved on: operation `change_number` (from 1) no longer fits, for the reason that `code` names; or the
     contract is not active any more, and no operation is named."""

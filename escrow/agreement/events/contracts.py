@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ from escrow.agreement.state import DepositTerm, Fees, Windows
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractProposed(Event):
     """A proposal was put on the table; its milestones follow as `milestone.added`."""
 
@@ -33,7 +31,6 @@ class ContractProposed(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractRevised(Event):
     """A counter-offer replaced the revision before; its milestones follow as `milestone.added`."""
 
@@ -51,7 +48,6 @@ class ContractRevised(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractAccepted(Event):
     """Both sides agreed on this revision; its plan, windows and fees are frozen."""
 
@@ -61,7 +57,6 @@ class ContractAccepted(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractDeclined(Event):
     """The side whose turn it was turned the proposal down."""
 
@@ -70,7 +65,6 @@ class ContractDeclined(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractWithdrawn(Event):
     """The side that wrote the latest revision took it back."""
 
@@ -79,7 +73,6 @@ class ContractWithdrawn(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractExpired(Event):
     """Nobody answered the proposal within its offer window."""
 
@@ -87,7 +80,6 @@ class ContractExpired(Event):
     revision: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractCompleted(Event):
     """Every milestone is closed and the freelancer was paid; `released` is the gross sum."""
 
@@ -95,7 +87,6 @@ class ContractCompleted(Event):
     released: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractDormant(Event):
     """Money is held, no clock runs, and nothing has happened since `silent_since`: the operator is told, once."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -29,7 +28,6 @@ class DepositFailure(StrEnum):
     UNANSWERED = "UNANSWERED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositStarted(Event):
     """The client's payment was asked of the provider; its milestones wait for the answer until `due_at`.
 
@@ -48,7 +46,6 @@ class DepositStarted(Event):
     payment_token: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositConfirmed(Event):
     """The provider took the whole charge."""
 
@@ -57,7 +54,6 @@ class DepositConfirmed(Event):
     charge: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositFailed(Event):
     """The provider refused the charge, or took another sum than was asked for."""
 
@@ -67,7 +63,6 @@ class DepositFailed(Event):
     explanation: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositAbandoned(Event):
     """Nobody waits for the provider's answer any more; a confirmation that still comes is sent back."""
 
@@ -76,7 +71,6 @@ class DepositAbandoned(Event):
     reason: AbandonReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReturned(Event):
     """Money came that nothing waited for; it was booked to the client and sent back by an order."""
 

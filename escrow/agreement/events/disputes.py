@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -26,7 +25,6 @@ class DisputeOutcome(StrEnum):
     REVERSAL_LOST = "REVERSAL_LOST"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOpened(Event):
     """A side claims that `claim` of what the milestone holds should go to the freelancer. The milestone is on hold.
 
@@ -47,7 +45,6 @@ class DisputeOpened(Event):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeEvidenceAdded(Event):
     """A side brought something forward, its `number`-th piece."""
 
@@ -61,7 +58,6 @@ class DisputeEvidenceAdded(Event):
     attachments: AttachmentList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeClaimAccepted(Event):
     """The other side agreed to the claim, which is carried out."""
 
@@ -72,7 +68,6 @@ class DisputeClaimAccepted(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeRejected(Event):
     """The other side rejected the claim; mediation begins."""
 
@@ -83,7 +78,6 @@ class DisputeRejected(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMediationStarted(Event):
     """A mediator or the operator now decides; the operator is told at `overdue_at` if nobody did."""
 
@@ -93,7 +87,6 @@ class DisputeMediationStarted(Event):
     overdue_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeSettlementOffered(Event):
     """A side would agree to `to_freelancer` for the freelancer and the rest for the client; its older offer is replaced."""
 
@@ -105,7 +98,6 @@ class DisputeSettlementOffered(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeSettlementWithdrawn(Event):
     """A side took its offer back."""
 
@@ -115,7 +107,6 @@ class DisputeSettlementWithdrawn(Event):
     withdrawn_by: Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeWithdrawalAgreed(Event):
     """In mediation one side would withdraw the dispute; it is withdrawn once the other would, too."""
 
@@ -126,7 +117,6 @@ class DisputeWithdrawalAgreed(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeResolved(Event):
     """The dispute is over, and what was held goes `to_freelancer` and `to_client`, as the milestone's next event says.
 
@@ -142,7 +132,6 @@ class DisputeResolved(Event):
     reason: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeWithdrawn(Event):
     """The dispute was taken back and the hold is over: `review_due_at` is when a review that it froze now ends, and the
     `opened_by` side may start no other hold until `barred_until`."""
@@ -156,7 +145,6 @@ class DisputeWithdrawn(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeOverdue(Event):
     """Mediation has lasted longer than it should: the operator is told, for the `times`-th time, and again at `next_at`."""
 

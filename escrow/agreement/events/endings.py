@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.access import Side
@@ -10,7 +9,6 @@ from escrow.agreement.events.base import Event, OptionalText
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractEndRequested(Event):
     """A party ends the contract: the client asks back what is held, the freelancer gives `held` up. Nothing new begins."""
 
@@ -20,7 +18,6 @@ class ContractEndRequested(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractEndWithdrawn(Event):
     """The client took the ending back; the refund requests that it made are withdrawn by events of their own."""
 
@@ -28,7 +25,6 @@ class ContractEndWithdrawn(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractEnded(Event):
     """Nothing is held any more and the contract is over, as a party wished."""
 

@@ -56,7 +56,6 @@ class Return:
     amount: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneFunded(Event):
     """The price of a milestone, and the client's fee beside it, came into escrow."""
 
@@ -67,7 +66,6 @@ class MilestoneFunded(Event):
     fee: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneReleased(Event):
     """All that the milestone held went to the freelancer: `amount` less `freelancer_fee`; `client_fee` was earned."""
 
@@ -80,7 +78,6 @@ class MilestoneReleased(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestonePartlyReleased(Event):
     """The client approved less than the milestone held: the rest has rolled forward, and `amount` went to the freelancer,
     less `freelancer_fee`. The milestone is released. No longer written: `milestone.released` says so now."""
@@ -93,7 +90,6 @@ class MilestonePartlyReleased(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRolledForward(Event):
     """What a smaller approval leaves, and the client's fee beside it, belongs to the next milestone from now on: the amount
     of this one is lower by it, and that of the next one higher. What was approved is released by the next event."""
@@ -105,7 +101,6 @@ class MilestoneRolledForward(Event):
     fee: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRefunded(Event):
     """All that the milestone held went back: `amount` and `client_fee` to the client, by one order for each deposit.
 
@@ -128,7 +123,6 @@ class MilestoneRefunded(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneUnfunded(Event):
     """A reversal was lost on a proposal: the milestone holds nothing any more and is planned again.
 
@@ -145,7 +139,6 @@ class MilestoneUnfunded(Event):
     returns: tuple[Return, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestonePartlyRefunded(Event):
     """Part of what the milestone held went back; its amount is lower by it, and its state is as before.
 
@@ -165,7 +158,6 @@ class MilestonePartlyRefunded(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneSettled(Event):
     """A dispute split what the milestone held: `released` to the freelancer, less `freelancer_fee`, and `refunded` to
     the client. Of the client's fee `client_fee` was earned, and `refunded_fee` went back with the orders that are named."""

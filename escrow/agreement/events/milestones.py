@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
@@ -10,7 +9,6 @@ from escrow.agreement.events.base import Event, OptionalText, OptionalTextList, 
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneAdded(Event):
     """A milestone joined the plan, by a proposal or by the client."""
 
@@ -27,7 +25,6 @@ class MilestoneAdded(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneEdited(Event):
     """A planned milestone changed; texts that are absent stayed as they were."""
 
@@ -42,7 +39,6 @@ class MilestoneEdited(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneMoved(Event):
     """A planned milestone took another place; the ones between moved up or down by one."""
 
@@ -53,7 +49,6 @@ class MilestoneMoved(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRemoved(Event):
     """The client took a planned milestone out of the plan."""
 
@@ -63,7 +58,6 @@ class MilestoneRemoved(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneCancelled(Event):
     """A milestone without money went with its revision or its contract."""
 
@@ -71,7 +65,6 @@ class MilestoneCancelled(Event):
     milestone_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneAmended(Event):
     """Both sides agreed on another due date or other deliverables of a milestone that holds money. Clocks are unaffected."""
 

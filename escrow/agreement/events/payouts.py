@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.events.base import Event, OptionalText
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutStarted(Event):
     """What was payable to the freelancer is on its way."""
 
@@ -18,7 +16,6 @@ class PayoutStarted(Event):
     amount: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutPaid(Event):
     """The provider paid the freelancer. `shortfall` as in `refund.paid`."""
 
@@ -29,7 +26,6 @@ class PayoutPaid(Event):
     shortfall: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutFailed(Event):
     """The provider could not pay the freelancer; the sum is payable again."""
 
@@ -39,7 +35,6 @@ class PayoutFailed(Event):
     explanation: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutsChanged(Event):
     """The freelancer is paid out without asking each time from now on, or only when it asks."""
 

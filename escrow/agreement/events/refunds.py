@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,7 +9,6 @@ from escrow.agreement.events.base import Event, OptionalText, Text
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequested(Event):
     """The client asked for `amount` of what the milestone holds, itself or by ending the contract; silence until `due_at`
     gives it back. The milestone is on hold."""
@@ -24,7 +22,6 @@ class RefundRequested(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundAccepted(Event):
     """The freelancer gives back what was asked for."""
 
@@ -34,7 +31,6 @@ class RefundAccepted(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundDeclined(Event):
     """The freelancer answered with a dispute, which takes the hold over."""
 
@@ -45,7 +41,6 @@ class RefundDeclined(Event):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequestWithdrawn(Event):
     """The client took the request back and the hold is over: `review_due_at` is when a review that it froze now ends, and
     the client may start no other hold until `client_barred_until`."""
@@ -58,7 +53,6 @@ class RefundRequestWithdrawn(Event):
     message: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundPaid(Event):
     """The provider carried out an order to pay the client back.
 
@@ -72,7 +66,6 @@ class RefundPaid(Event):
     shortfall: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFailed(Event):
     """The provider could not pay the client back; the sum stays payable and is tried again."""
 

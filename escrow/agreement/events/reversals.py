@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.agreement.events.base import Event, OptionalText
@@ -10,7 +9,6 @@ from escrow.money import Money
 from escrow.states import ReversalOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReversed(Event):
     """The provider took a deposit or a bonus back that had come. The milestones that hold its money are frozen until the
     operator says how the argument ended; there are none if it was sent back before."""
@@ -22,7 +20,6 @@ class DepositReversed(Event):
     explanation: OptionalText = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositReversalResolved(Event):
     """The argument about a reversed deposit ended. What is won after milestones gave it up, `to_client`, goes to the client
     by the order `order_id`."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from escrow.access import Side
 from escrow.agreement.events.base import AttachmentList, Event, Text, TextList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatePosted(Event):
     """A party said how it goes, on the contract or on one of its milestones."""
 

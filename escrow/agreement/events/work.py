@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,7 +9,6 @@ from escrow.access import Side
 from escrow.agreement.events.base import AttachmentList, Event, Text, TextList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneActivated(Event):
     """Its turn came: work is under way."""
 
@@ -18,7 +16,6 @@ class MilestoneActivated(Event):
     milestone_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneSubmitted(Event):
     """Work was handed in; the client's review window runs until `review_due_at`."""
 
@@ -32,7 +29,6 @@ class MilestoneSubmitted(Event):
     attachments: AttachmentList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneChangesRequested(Event):
     """The client sent the work back; the review clock stopped."""
 
@@ -42,7 +38,6 @@ class MilestoneChangesRequested(Event):
     note: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneDeadlineApproaching(Event):
     """Silence will have its effect in `hours_left` hours: `action` is the event that then happens. Nothing else changed."""
 

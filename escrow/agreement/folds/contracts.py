@@ -13,43 +13,40 @@ from escrow.agreement.state import Contract
 from escrow.states import ContractState
 
 
+def _offer(event: events.ContractProposed | events.ContractRevised, at: datetime) -> dict[str, Any]:
+    """What a revision says of the contract, the first as well as a later one."""
+    return {
+        "title": event.title,
+        "description": event.description,
+        "time_zone": event.time_zone,
+        "budget_minor": event.budget.minor if event.budget else None,
+        "deposit_term": event.deposit_term,
+        "revision": event.revision,
+        "written_by": event.written_by,
+        "offered_at": at,
+        "plan_version": event.plan_version,
+        "windows": event.windows,
+        "fees": event.fees,
+    }
+
+
 def proposed(contract_id: str, event: events.ContractProposed, at: datetime) -> Contract:
     return Contract(
         id=contract_id,
         client_id=event.client_id,
         freelancer_id=event.freelancer_id,
         state=ContractState.PROPOSED,
-        title=event.title,
-        description=event.description,
         currency=event.currency,
-        time_zone=event.time_zone,
-        budget_minor=event.budget.minor if event.budget else None,
-        deposit_term=event.deposit_term,
-        revision=event.revision,
-        written_by=event.written_by,
-        offered_at=at,
-        plan_version=event.plan_version,
-        windows=event.windows,
-        fees=event.fees,
         created_at=at,
         updated_at=at,
+        **_offer(event, at),
     )
 
 
 def _revised(state: Contract, event: events.ContractRevised, at: datetime) -> Contract:
     return replace(
         state,
-        title=event.title,
-        description=event.description,
-        time_zone=event.time_zone,
-        budget_minor=event.budget.minor if event.budget else None,
-        deposit_term=event.deposit_term,
-        revision=event.revision,
-        written_by=event.written_by,
-        offered_at=at,
-        plan_version=event.plan_version,
-        windows=event.windows,
-        fees=event.fees,
+        **_offer(event, at),
         all_deposited=False,
         milestones=(),
         former={**state.former, **{milestone.id: milestone for milestone in state.milestones}},
