@@ -1,4 +1,4 @@
-"""Who acts and who may see: actors, sides, roles and scopes. Who may do what stands in `escrow.rules`.
+"""Says who acts and who may see: actors, sides, roles and scopes. Who may do what stands in `escrow.rules`.
 
 Seeing comes first: what an actor may not see is *not found* for it; what it may see but not do is *forbidden*.
 """

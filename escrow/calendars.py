@@ -1,4 +1,4 @@
-"""An account's dates for calendars: the token that shows them to whoever has it, and the dates themselves.
+"""Shows an account's dates to calendar programs: the token for whoever may see them, and the dates themselves.
 
 A calendar program sends no credentials, so its address is the secret: 256 random bits, stored as a digest. Each member has
 one token and so have the account's own keys; making one anew ends the one before. It shows what the key that made it may
@@ -174,18 +174,7 @@ async def due_dates(reader: Actor) -> list[DueDate]:
     """What is due in the contracts of the reader's account, the earliest first; one statement."""
     within = sorted(reader.contract_ids) if reader.contract_ids is not None else None
     rows = await database.fetch(_DUE_DATES, reader.account_id, _OPEN, _RUNNING, within, DUE_DATES_MAX)
-    return [
-        DueDate(
-            milestone_id=row["id"],
-            title=row["title"],
-            contract_title=row["contract_title"],
-            time_zone=row["time_zone"],
-            state=MilestoneState(row["state"]),
-            due_on=row["due_on"],
-            updated_at=row["updated_at"],
-        )
-        for row in rows
-    ]
+    return [database.filled(DueDate, row, state=MilestoneState(row["state"])) for row in rows]
 
 
 async def clocks(reader: Actor) -> list[Clock]:
@@ -218,13 +207,13 @@ def _by_role(scan: str) -> str:
 
 
 _DUE: Final = """
-    SELECT m.id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone
+    SELECT m.id AS milestone_id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone
     FROM milestones AS m CROSS JOIN LATERAL (
         SELECT title, time_zone FROM contracts
         WHERE id = m.contract_id AND revision = m.revision AND state = ANY ($3::text[]) OFFSET 0) AS c
     WHERE m.{role} = $1 AND m.state = ANY ($2::text[]) AND ($4::text[] IS NULL OR m.contract_id = ANY ($4::text[]))
     ORDER BY m.due_on, m.id LIMIT $5"""
-_DUE_DATES: Final = f"SELECT * FROM ({_by_role(_DUE)}) AS due ORDER BY due_on, id LIMIT $5"
+_DUE_DATES: Final = f"SELECT * FROM ({_by_role(_DUE)}) AS due ORDER BY due_on, milestone_id LIMIT $5"
 
 _CLOCK: Final = """
     SELECT id, deadline_at FROM contracts AS c

@@ -1,4 +1,4 @@
-"""Repeating safely: a command's key, the digest of its input, and the ids of its result, stored by its own write.
+"""Makes commands safe to repeat: the key, a digest of the input and the ids of the result are stored by the command's own write.
 
 Keys are scoped to an account. The same key and input answer with the first result's objects as they are now; with another
 input the key is refused. A refused command stores nothing, so it may be tried again with the same key. Whoever stores or

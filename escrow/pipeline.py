@@ -1,5 +1,6 @@
-"""The one way that anything changes: read, decide, write, ring. Two round trips, and no transaction while Python thinks.
+"""Carries out commands, the one way in which anything changes: read, decide, write, ring.
 
+That is two round trips, and no transaction while Python thinks.
 A command that loses a race reads and decides again (optimistic concurrency); one that loses several takes the stream's
 lock. The write is shielded from cancellation: whoever asked may be gone, but what happened is never half and never unknown
 to the log. What differs between contracts and accounts, `escrow.store.stream` and `escrow.accounts.stream` say.

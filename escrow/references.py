@@ -1,4 +1,4 @@
-"""External references: what an account's programs call contracts and milestones, each under the name of its system.
+"""Keeps external references: what an account's programs call contracts and milestones, each under the name of its system.
 
 They are the account's own notes beside a contract: seen by that account alone, no event of the log, and nothing that a
 rule looks at. Within an account and a system a name stands for one thing, and a thing has one name. An import looks its

@@ -1,4 +1,4 @@
-"""One row for each action: what it is done to, in which states, what it leads to, and who may take it. Data, not code.
+"""Lists the actions, a row for each: what it is done to, in which states, what it leads to, and who may take it. Data, not code.
 
 The table is read by the rules (`escrow.agreement`), by the pipeline, by the GraphQL words (`schema.enums`), by the docs and by
 the tests that walk every state × hold × action × role. What else a rule asks for stands in `escrow.agreement.permit`.
@@ -316,15 +316,8 @@ AUTOMATIC: Final = (
         for state in sorted(HELD)
     ),
     *(
-        Automatic("a dispute was resolved", "milestone", state, _M.RELEASED, "milestone.released")
-        for state in sorted(HELD)
-    ),
-    *(
-        Automatic("a dispute was resolved", "milestone", state, _M.REFUNDED, "milestone.refunded")
-        for state in sorted(HELD)
-    ),
-    *(
-        Automatic("a dispute was resolved", "milestone", state, _M.SETTLED, "milestone.settled")
+        Automatic("a dispute was resolved", "milestone", state, to, f"milestone.{to.lower()}")
+        for to in (_M.RELEASED, _M.REFUNDED, _M.SETTLED)
         for state in sorted(HELD)
     ),
     Automatic("the proposal was revised or died", "milestone", _M.FUNDED, _M.REFUNDED, "milestone.refunded"),

@@ -1,4 +1,4 @@
-"""What a kind of stream plugs into the pipeline: how it is read, decided about and written, and what comes of a command.
+"""Says what a kind of stream gives to the pipeline: how it is read, decided about and written, and what comes of a command.
 
 `escrow.store.stream` does it for contracts and `escrow.accounts.stream` for accounts.
 """

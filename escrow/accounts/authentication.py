@@ -1,4 +1,4 @@
-"""Whose key a token is. Every request starts here, with one statement.
+"""Finds whose key a token is. Every request starts here, with one statement.
 
 Keys are real-world things: they expire by the real clock, whatever the test clock says.
 """

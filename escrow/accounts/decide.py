@@ -1,4 +1,4 @@
-"""What comes of a command on an account: events, or the first refusal in the order of the law.
+"""Decides what comes of a command on an account: events, or the first refusal in the order of the law.
 
 The order is that of docs/law.md, section 3, read for accounts: not found; forbidden by the table of roles; an object
 not found; the account's state; the object's state; same party; invalid input. Asking for what already is changes
@@ -10,14 +10,8 @@ from __future__ import annotations
 from escrow.access import Actor
 from escrow.accounts import commands
 from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
-from escrow.accounts.decisions import DECISIONS, endpoints
+from escrow.accounts.decisions import DECISIONS, endpoints, keys, members
 from escrow.accounts.decisions.base import Context, Events, check_permitted, own
-from escrow.accounts.decisions.keys import (
-    check_ends_no_more_than_its_own,
-    check_no_more_than_its_creator,
-    key_found,
-)
-from escrow.accounts.decisions.members import member_found
 from escrow.accounts.rules import barred
 from escrow.accounts.state import Account, AccountSurroundings
 from escrow.errors import NotFound
@@ -43,12 +37,12 @@ def entitle(
     if isinstance(command, commands.CreateOperator | commands.CreateAccount | commands.SetFees):
         check_permitted(command.action, None, actor)
     elif isinstance(command, commands.RemoveMember):
-        account, _ = member_found(state, command, actor)
+        account, _ = members.member_found(state, command, actor)
         check_permitted(command.action, account, actor)
     elif isinstance(command, commands.RevokeApiKey):
-        account, key = key_found(state, command, actor)
+        account, key = keys.key_found(state, command, actor)
         check_permitted(command.action, account, actor)
-        check_ends_no_more_than_its_own(key, actor)
+        keys.check_ends_no_more_than_its_own(key, actor)
     elif isinstance(command, EndpointCommand) and not isinstance(command, CreateEndpoint):
         endpoints.entitle(state, command, actor)
     else:
@@ -59,4 +53,4 @@ def entitle(
             return
         check_permitted(command.action, state, actor)
         if isinstance(command, commands.CreateApiKey):
-            check_no_more_than_its_creator(command, actor)
+            keys.check_no_more_than_its_creator(command, actor)

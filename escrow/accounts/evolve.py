@@ -1,4 +1,4 @@
-"""The only way an account changes: one event folded into the state.
+"""Folds one event into an account, the only way in which one changes.
 
 Every version of every event is folded for ever; what an event leaves open (names that were erased) reads as empty.
 """

@@ -1,4 +1,4 @@
-"""What the values of a command on accounts must be like, whatever the state. Each refusal is `InvalidInput` by field.
+"""Checks the values of a command on accounts, whatever the state. Each refusal is `InvalidInput` by field.
 
 Names stand in lists, terminals and mails, so they are one line without control characters. Who a person is gets compared
 between accounts, so it is kept in one spelling.

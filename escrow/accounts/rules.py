@@ -1,4 +1,4 @@
-"""Who may do what with accounts: a table, and the one function that reads it.
+"""Says who may do what with accounts: a table, and the one function that reads it.
 
 What the operator alone may do, it may do with any account. The rest is for the owners of the account itself, and for the
 operator. The operator's own members and keys are in nobody's hands but the operator's.

@@ -1,4 +1,4 @@
-"""The one read and the one write of a command on accounts.
+"""Reads and writes what a command on an account is about, in one statement each.
 
 The read is one statement, so everything in it is of one moment. The write is one statement that hangs on the version of the
 account's row: no row, nothing written. Writes touch one account and its log; the operator's also the row of the fees.
@@ -6,9 +6,7 @@ account's row: no row, nothing written. Writes touch one account and its log; th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -21,7 +19,6 @@ from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key
 from escrow.accounts.state.endpoints import SealedSecret
 from escrow.accounts.tables import MEMBERS
-from escrow.accounts.visibility import PARAMETERS as VISIBLE_PARAMETERS
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
 from escrow.stream import Loaded as LoadedStream
@@ -80,23 +77,10 @@ async def lock(command: AccountCommand, by: Actor) -> None:
         await database.execute("SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE", found.id)
 
 
-async def _load(
-    by: Actor,
-    key: str | None,
-    *,
-    account_id: str | None = None,
-    member_id: str | None = None,
-    key_id: str | None = None,
-    endpoint_id: str | None = None,
-    is_operators: bool = False,
-    person: str | None = None,
-    contract_ids: Sequence[str] = (),
-    with_keys: bool = False,
-    with_endpoints: bool = False,
-) -> Loaded:
-    """What is named of the database; values that no row can have were left out before they reach SQL."""
-    named = (account_id, member_id, key_id, is_operators, person, contract_ids, with_keys, endpoint_id, with_endpoints)
-    row = await database.fetch_row(_LOAD, *named, *visible_arguments(by), log.VOCABULARY, *log.KNOWN, key)
+async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
+    """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
+    known = dict(zip(("vocabulary", "types", "versions"), (log.VOCABULARY, *log.KNOWN), strict=True))
+    row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **visible_arguments(by), **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     if row["has_unknown_events"]:
@@ -104,82 +88,62 @@ async def _load(
     return _loaded(row)
 
 
+_NOTHING: Final = {
+    **dict.fromkeys(("account_id", "member_id", "key_id", "endpoint_id", "person")),
+    "contract_ids": (),
+    **dict.fromkeys(("is_operators", "with_keys", "with_endpoints"), False),
+}
+"""What a load names unless it says so."""
+
+
 def _loaded(row: database.Record) -> Loaded:
-    around = AccountSurroundings(
-        now=row["now"],
-        real_now=row["real_now"],
-        is_visible=row["is_visible"],
-        operator_exists=row["operator_exists"],
-        shared_with=row["shared_with"],
-        reachable_contract_ids=frozenset(row["reachable_contract_ids"]),
-    )
+    reachable = frozenset(row["reachable_contract_ids"])
     return LoadedStream(
         state=_account(row) if row["id"] is not None else None,
         version=row["version"] or 0,
         last_hash=row["last_hash"],
         last_event_at=row["last_event_at"],
-        around=around,
+        around=database.filled(AccountSurroundings, row, reachable_contract_ids=reachable),
         key=idempotency.stored(row),
     )
 
 
 def _account(row: database.Record) -> Account:
-    return Account(
-        id=row["id"],
-        name=row["name"],
+    return database.filled(
+        Account,
+        row,
         type=AccountType(row["type"]),
-        is_operator=row["is_operator"],
-        created_at=row["created_at"],
-        is_mediator=row["is_mediator"],
-        disabled_at=row["disabled_at"],
         members={member.id: member for member in map(MEMBERS.read, row["members"])},
-        keys={key.id: key for key in map(_key, json.loads(row["keys"]))},
+        keys={key.id: key for key in map(_key, row["keys"])},
         endpoints=store_endpoints.read(row["endpoints"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
     )
 
 
-def _key(row: dict[str, Any]) -> Key:
-    return Key(
-        id=row["id"],
-        member_id=row["member_id"],
-        name=row["name"],
-        scopes=tuple(Scope(scope) for scope in row["scopes"]),
-        contract_ids=tuple(row["contract_ids"]) if row["contract_ids"] is not None else None,
-        hint=row["hint"],
-        fingerprint=row["fingerprint"],
-        created_at=datetime.fromisoformat(row["created_at"]),
-        expires_at=_time(row["expires_at"]),
-        revoked_at=_time(row["revoked_at"]),
-    )
+def _key(values: Sequence[Any]) -> Key:
+    """A key from its columns, which are selected in the order of its fields."""
+    key_id, member_id, name, scopes, contract_ids, *rest = values
+    limit = tuple(contract_ids) if contract_ids is not None else None
+    return Key(key_id, member_id, name, tuple(map(Scope, scopes)), limit, *rest)
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
-
-
-_VISIBLE_FIRST: Final = 10
-_actor = f"${_VISIBLE_FIRST}"
-_vocabulary, _types, _versions, _key_name = (f"${_VISIBLE_FIRST + VISIBLE_PARAMETERS + n}" for n in range(4))
-
-_LOAD: Final = f"""
+_LOAD: Final = database.Statement(f"""
 SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, clock.real_now,
     greatest(clock.real_now + deployment.clock_offset, account.last_event_at) AS now,
-    account.id IS NOT NULL AND {visible_sql("account", first=_VISIBLE_FIRST)} AS is_visible,
+    account.id IS NOT NULL AND {visible_sql("account")} AS is_visible,
     EXISTS (SELECT FROM accounts WHERE is_operator) AS operator_exists,
     ARRAY(
         SELECT ROW({MEMBERS.select("member")}) FROM members AS member
-        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = $2)) AS members,
-    coalesce((
-        SELECT json_agg(held) FROM (
-            SELECT id, member_id, name, scopes, contract_ids, hint, created_at, expires_at, revoked_at,
-                   encode(sha256(secret_sha256), 'hex') AS fingerprint
-            FROM api_keys
-            WHERE account_id = account.id AND $7::boolean AND (revoked_at IS NULL OR id = $3)) AS held), '[]') AS keys,
-    {store_endpoints.load_sql(account="account", wanted="$9", named="$8")} AS endpoints,
+        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
+    ARRAY(
+        SELECT ROW(id, member_id, name, scopes, contract_ids, hint, encode(sha256(secret_sha256), 'hex'),
+            created_at, expires_at, revoked_at)
+        FROM api_keys WHERE account_id = account.id AND :with_keys::boolean
+        AND (revoked_at IS NULL OR id = :key_id)) AS keys,
+    {store_endpoints.load_sql(account="account", wanted=":with_endpoints", named=":endpoint_id")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
-        WHERE member.person = $5::text AND member.removed_at IS NULL AND EXISTS (
+        WHERE member.person = :person::text AND member.removed_at IS NULL AND EXISTS (
             SELECT FROM contracts WHERE client_id = account.id AND freelancer_id = member.account_id
                 AND state IN ('PROPOSED', 'ACTIVE')
             UNION ALL
@@ -189,22 +153,22 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     ) AS shared_with,
     ARRAY (
         SELECT id FROM contracts
-        WHERE id = ANY ($6::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
+        WHERE id = ANY (:contract_ids::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
             OR (account.is_mediator AND was_disputed))
     ) AS reachable_contract_ids,
-    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=_vocabulary, types=_types, versions=_versions)}
+    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", types=":types", versions=":versions")}
         AS has_unknown_events,
     {idempotency.COLUMNS_SQL}
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock
-{idempotency.join_sql(account=f"{_actor}::text", key=f"{_key_name}::text")}
+{idempotency.join_sql(account=":actor::text", key=":key::text")}
 LEFT JOIN accounts AS account ON account.id = CASE
-    WHEN $1::text IS NOT NULL THEN $1::text
-    WHEN $4::boolean THEN (SELECT id FROM accounts WHERE is_operator)
+    WHEN :account_id::text IS NOT NULL THEN :account_id::text
+    WHEN :is_operators::boolean THEN (SELECT id FROM accounts WHERE is_operator)
     ELSE coalesce(
-        (SELECT account_id FROM members WHERE id = $2::text), (SELECT account_id FROM api_keys WHERE id = $3::text),
-        (SELECT account_id FROM endpoints WHERE id = $8::text))
+        (SELECT account_id FROM members WHERE id = :member_id::text), (SELECT account_id FROM api_keys WHERE id = :key_id::text),
+        (SELECT account_id FROM endpoints WHERE id = :endpoint_id::text))
 END
-"""  # noqa: S608 - constants, numbers of parameters and names of rows are filled in
+""")  # noqa: S608 - constants and names of rows are filled in
 
 
 async def write(

@@ -1,4 +1,4 @@
-"""Webhook endpoints in the one read and the one write of a command on accounts: the parts of both statements about them.
+"""Makes the parts of an account's two statements, the read and the write, that are about webhook endpoints.
 
 A command changes one endpoint at most. Its secrets' ciphertexts are written and never read here.
 """

@@ -1,4 +1,4 @@
-"""Accounts as streams: how a command on one is read, decided about and written."""
+"""Tells the pipeline how a command on an account is read, decided about and written."""
 
 from __future__ import annotations
 

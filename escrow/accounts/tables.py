@@ -1,4 +1,4 @@
-"""The tables that what belongs to an account lies in, as far as rows of them are objects of the domain.
+"""Lists the tables of what belongs to an account: members, endpoints and their secrets.
 
 Keys are told otherwise: their secret's digest is a column, and the state knows only the digest of that.
 """

@@ -1,4 +1,4 @@
-"""What an API key's holder shows: `ek_` and 256 random bits. Shown once, stored only as a digest.
+"""Makes the tokens of API keys: `ek_` and 256 random bits, shown once and stored only as a digest.
 
 With that much chance in it a plain sha256 is enough: there is nothing to guess, so nothing to slow down.
 """

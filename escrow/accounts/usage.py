@@ -1,4 +1,4 @@
-"""When keys were last used: noted in memory by each request, written to the database once in a while for all of them.
+"""Notes when keys were last used: in memory at each request, in the database once in a while for all of them.
 
 It is a hint for people who tidy up their keys, so it never costs a request a statement and never fails one. What was noted
 since the last writing is lost when a process dies.

@@ -1,7 +1,7 @@
-"""Friendly hints on a draft plan (docs/law.md, section 8): what usually makes a plan work, and what is unusual in this one.
+"""Gives friendly hints on a draft plan: what usually makes a plan work, and what is unusual in this one.
 
 A draft may be as unfinished as it likes: nothing here refuses anything, and a hint never keeps a plan from being proposed.
-The codes are documented in `docs/good-plans.md`.
+The rule is docs/law.md, section 8; the codes are documented in `docs/good-plans.md`.
 """
 
 from __future__ import annotations

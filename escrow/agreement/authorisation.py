@@ -1,5 +1,6 @@
-"""Whether somebody may take an action at all: what the table of rules says of sides, roles and scopes, disabled accounts,
-and conflicts of interest. docs/law.md, section 1.
+"""Decides whether somebody may take an action at all: sides, roles and scopes, disabled accounts, conflicts of interest.
+
+What it asks stands in docs/law.md, section 1, and in the table of rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which clocks run on a contract, when they ring, and what silence then does: docs/law.md, section 4."""
+"""Lists the clocks that run on a contract, when they ring, and what silence then does: docs/law.md, section 4."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,34 +16,18 @@ from escrow.ids import Fresh
 from escrow.money import Money
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a decision knows beside the contract: who asks, the world around, and where new identifiers come from."""
-
-    actor: Actor
-    around: Surroundings
-    fresh: Fresh
-
-    @property
-    def now(self) -> datetime:
-        return self.around.now
-
-    def side_in(self, contract: Contract) -> Side:
-        """The side that acts, where `permit` lets only a party act."""
-        side = contract.side_of(self.actor.account_id)
-        if side is None:
-            raise ValueError(f"{self.actor.account_id} was permitted but is no party")
-        return side
-
-
 @dataclass(slots=True)
 class History:
-    """A contract as far as it is decided, and the events that led there from where it began."""
+    """A contract as far as it is decided, the events that led there from where it began, and what a decision knows beside it:
+    who asks, the world around, and where new identifiers come from."""
 
     contract_id: str
     before: Contract | None
+    actor: Actor
+    around: Surroundings
+    fresh: Fresh
     recorded: list[Recorded] = field(default_factory=list)
-    _state: Contract | None = None
+    _state: Contract | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._state = self.before
@@ -54,11 +38,27 @@ class History:
             raise ValueError(f"{self.contract_id} has no history yet")
         return self._state
 
-    def add(self, event: Event, context: Context) -> None:
-        """Record what happened, at the time and by the actor of the context."""
-        recorded = Recorded(event, context.now, context.actor)
+    @property
+    def now(self) -> datetime:
+        return self.around.now
+
+    @property
+    def side(self) -> Side:
+        """The side that acts, where `permit` lets only a party act."""
+        side = self.state.side_of(self.actor.account_id)
+        if side is None:
+            raise ValueError(f"{self.actor.account_id} was permitted but is no party")
+        return side
+
+    def add(self, event: Event) -> None:
+        """Record what happened, now and by the actor."""
+        recorded = Recorded(event, self.now, self.actor)
         self._state = evolve(self._state, self.contract_id, recorded)
         self.recorded.append(recorded)
+
+    def trial(self) -> History:
+        """A history that begins where this one has come to: what is added to it is added to nothing else."""
+        return replace(self, before=self.state, recorded=[])
 
     def milestone(self, milestone_id: str) -> Milestone:
         """The milestone of that id, which `permit` has found already."""
@@ -71,7 +71,7 @@ class History:
         return self.state.money(minor)
 
 
-Decision = Callable[[History, Any, Context], None]
+Decision = Callable[[History, Any], None]
 """Adds the events of a command of one type; refuses with a `DomainError`."""
 
 Decisions = Mapping[type[Command], Decision]

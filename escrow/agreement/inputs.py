@@ -1,4 +1,4 @@
-"""What a command's values must be like, whatever the state: lengths, windows, dates, links, amounts.
+"""Checks the values of a command, whatever the state: lengths, windows, dates, links, amounts.
 
 The limits keep every event below 16 KiB and every stored text printable by PostgreSQL. Each refusal is `InvalidInput` and
 names the field in the API's spelling.

@@ -1,4 +1,4 @@
-"""Whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
+"""Decides whether an action may be tried at all: every refusal that doesn't depend on the input, in the order of the law.
 
 The order is that of docs/law.md, section 3: the contract not found; forbidden by the table of roles, a conflict of interest;
 version; object not found; the contract's state; the object's state; not your turn; same party; a bar; then, after the input,
@@ -8,19 +8,11 @@ what is out of sequence. `allowedActions` is this function mapped over the table
 from __future__ import annotations
 
 from escrow.access import Actor, Side
-from escrow.agreement import authorisation
+from escrow.agreement import authorisation, subjects
 from escrow.agreement.authorisation import is_disabled
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Contract, DepositTerm, Surroundings
-from escrow.agreement.subjects import (
-    NOTHING_NAMED,
-    Case,
-    Named,
-    is_released_again,
-    object_not_found,
-    object_state,
-    other_settlement,
-)
+from escrow.agreement.subjects import Case, Named, is_released_again
 from escrow.errors import (
     DomainError,
     Forbidden,
@@ -32,8 +24,6 @@ from escrow.errors import (
 )
 from escrow.rules import RULES, Action, Subject, Turn
 from escrow.states import DisputeState, Hold, MilestoneState
-
-__all__ = ["NOTHING_NAMED", "Named", "first_refusal", "is_released_again", "last_refusal", "permit"]
 
 
 def permit(
@@ -55,17 +45,17 @@ def first_refusal(
     *,
     actor: Actor,
     around: Surroundings,
-    named: Named = NOTHING_NAMED,
+    named: Named = subjects.NOTHING_NAMED,
 ) -> DomainError | None:
     """The refusals that come before the input is looked at."""
     case = Case.of(state, RULES[action], subject_id, side=state.side_of(actor.account_id), named=named)
     return (
         authorisation.refusal(case, actor, around)
         or _version_conflict(case)
-        or object_not_found(case)
+        or subjects.object_not_found(case)
         or _contract_state(case, around)
-        or object_state(case)
-        or other_settlement(case)
+        or subjects.object_state(case)
+        or subjects.other_settlement(case)
         or _turn(case)
         or _same_party(case, around)
         or _barred(case, around)

@@ -12,21 +12,12 @@ from datetime import datetime
 from typing import Final
 
 from escrow.access import CLOCK, Actor, ActorKind
-from escrow.agreement import commands
+from escrow.agreement import commands, decisions
 from escrow.agreement.authorisation import no_such_contract
 from escrow.agreement.consequences import follow_up
 from escrow.agreement.deadlines import Deadline, DeadlineKind, deadlines
-from escrow.agreement.decisions import (
-    DECISIONS,
-    contracts,
-    deposits,
-    disputes,
-    refunds,
-    updates,
-    work,
-)
 from escrow.agreement.events import Recorded
-from escrow.agreement.history import Context, History
+from escrow.agreement.history import History
 from escrow.agreement.naming import named_by, subject_id_of
 from escrow.agreement.permit import first_refusal
 from escrow.agreement.state import Contract, Surroundings
@@ -56,81 +47,77 @@ def step(
     a change request stale leaves that, too.
     """
     contract_id = state.id if state is not None else getattr(command, "contract_id", "")
-    history = History(contract_id, state)
+    history = History(contract_id, state, actor, around, fresh)
     if state is not None:
-        apply_due(history, around=around, fresh=fresh)
-    settled = _so_far(history)
+        apply_due(history)
+    settled = history.state if state is not None else None, tuple(history.recorded)
     try:
-        decide(history, command, Context(actor, around, fresh))
+        decide(history, command)
     except StaleChangeRequest as refusal:
         return Step(state, history.state, tuple(history.recorded), refusal)
     except DomainError as refusal:
         if refusal.code in UNTOUCHED_BY:
             return Step(state, state, (), refusal)
-        return Step(state, settled.after, settled.recorded, refusal)
+        return Step(state, *settled, refusal)
     return Step(state, history.state, tuple(history.recorded))
-
-
-def _so_far(history: History) -> Step:
-    """The history so far as a step of its own: what stays if the command after it is refused."""
-    after = history.state if history.before is not None else None
-    return Step(history.before, after, tuple(history.recorded))
 
 
 def advance(state: Contract, *, around: Surroundings, fresh: Fresh) -> Contract:
     """The contract as it is in law at `around.now`: with every due deadline applied. For reading; nothing is written."""
-    history = History(state.id, state)
-    apply_due(history, around=around, fresh=fresh)
+    history = History(state.id, state, CLOCK, around, fresh)
+    apply_due(history)
     return history.state
 
 
-def apply_due(history: History, *, around: Surroundings, fresh: Fresh) -> None:
+def apply_due(history: History) -> None:
     """Applies the deadlines that are due at or before now, in due order, each with its consequences.
 
     A reminder whose deadline is due as well is left out: nobody is told of what lies ahead after the fact.
     """
+    actor, around = history.actor, history.around
     while (clock := _first_due(history.state, around.now)) is not None:
-        context = Context(CLOCK, replace(around, now=clock.due_at), fresh)
-        _RINGS[clock.kind](history, clock, context)
-        follow_up(history, context)
+        history.actor, history.around = CLOCK, replace(around, now=clock.due_at)
+        _RINGS[clock.kind](history, clock)
+        follow_up(history)
+    history.actor, history.around = actor, around
 
 
 def _first_due(state: Contract, now: datetime) -> Deadline | None:
     return next((clock for clock in deadlines(state) if clock.is_due(now)), None)
 
 
-_RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline, Context], None]]] = {
-    DeadlineKind.OFFER: contracts.expire,
-    DeadlineKind.DEPOSIT: deposits.leave_unanswered,
-    DeadlineKind.REVIEW: work.leave_unanswered,
-    DeadlineKind.REFUND: refunds.leave_unanswered,
-    DeadlineKind.DISPUTE: disputes.leave_unanswered,
-    DeadlineKind.MEDIATION: disputes.tell_overdue,
-    DeadlineKind.REMINDER: work.remind,
-    DeadlineKind.DORMANCY: updates.tell_of_silence,
+_RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline], None]]] = {
+    DeadlineKind.OFFER: decisions.contracts.expire,
+    DeadlineKind.DEPOSIT: decisions.deposits.leave_unanswered,
+    DeadlineKind.REVIEW: decisions.work.leave_unanswered,
+    DeadlineKind.REFUND: decisions.refunds.leave_unanswered,
+    DeadlineKind.DISPUTE: decisions.disputes.leave_unanswered,
+    DeadlineKind.MEDIATION: decisions.disputes.tell_overdue,
+    DeadlineKind.REMINDER: decisions.work.remind,
+    DeadlineKind.DORMANCY: decisions.updates.tell_of_silence,
 }
 """What each clock does when it rings, by the decision of its noun."""
 
 
-def decide(history: History, command: commands.Command, context: Context) -> None:
+def decide(history: History, command: commands.Command) -> None:
     """Adds the events of `command` and of what follows from it; raises the first `DomainError` of the law's order."""
     if history.before is None and not isinstance(command, commands.Propose):
         raise no_such_contract()
     if isinstance(command, commands.ApplyDeadlines):
         return
     if isinstance(command, commands.Report):
-        if context.actor.kind is not ActorKind.PROVIDER:
+        if history.actor.kind is not ActorKind.PROVIDER:
             raise Forbidden("Only the payment provider reports what became of an order.")
     elif isinstance(command, commands.PartyCommand) and not isinstance(command, commands.Propose):
         refusal = first_refusal(
             history.state,
             command.action,
             subject_id_of(command),
-            actor=context.actor,
-            around=context.around,
+            actor=history.actor,
+            around=history.around,
             named=named_by(history.state, command),
         )
         if refusal:
             raise refusal
-    DECISIONS[type(command)](history, command, context)
-    follow_up(history, context)
+    decisions.DECISIONS[type(command)](history, command)
+    follow_up(history)

@@ -1,7 +1,5 @@
 """The table of stored balances."""
 
-from __future__ import annotations
-
 from tortoise import fields
 from tortoise.models import Model
 

@@ -1,7 +1,5 @@
 """The table of event types that some release may have written."""
 
-from __future__ import annotations
-
 from tortoise import fields
 from tortoise.models import Model
 

@@ -1,7 +1,5 @@
 """The tables of events and of the words beside them."""
 
-from __future__ import annotations
-
 from tortoise import fields
 from tortoise.models import Model
 

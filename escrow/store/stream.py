@@ -1,4 +1,4 @@
-"""Contracts as streams: what a command on one names and needs, who sees it, and how it is read, decided about and written."""
+"""Tells the pipeline how a command on a contract is read, decided about and written, and who sees the contract."""
 
 from __future__ import annotations
 

@@ -13,19 +13,9 @@ from typing import Any, Final, TypeVar
 from tortoise.models import Model
 
 from escrow import models
+from escrow.agreement import state
 from escrow.agreement.deadlines import UNSEEN, Deadline, deadlines
-from escrow.agreement.state import (
-    ChangeRequest,
-    Contract,
-    Deposit,
-    Dispute,
-    Evidence,
-    Milestone,
-    Order,
-    RefundRequest,
-    Submission,
-    Update,
-)
+from escrow.agreement.state import Contract, Milestone
 from escrow.store.mapping import Clocks, Mapper
 from escrow.store.shapes import Row
 
@@ -61,14 +51,14 @@ CONTRACTS: Final = Mapper(
     named={"client_bps": "client_fee_bps", "freelancer_bps": "freelancer_fee_bps"},
 )
 MILESTONES: Final = Part("milestones", Milestone, models.Milestone, _milestones)
-DEPOSITS: Final = Part("deposits", Deposit, models.Deposit)
-ORDERS: Final = Part("orders", Order, models.PaymentOrder)
-SUBMISSIONS: Final = Part("submissions", Submission, models.Submission)
-REFUNDS: Final = Part("refunds", RefundRequest, models.RefundRequest)
-DISPUTES: Final = Part("disputes", Dispute, models.Dispute)
-EVIDENCE: Final = Part("evidence", Evidence, models.Evidence)
-CHANGE_REQUESTS: Final = Part("change_requests", ChangeRequest, models.ChangeRequest)
-UPDATES: Final = Part("updates", Update, models.Update)
+DEPOSITS: Final = Part("deposits", state.Deposit, models.Deposit)
+ORDERS: Final = Part("orders", state.Order, models.PaymentOrder)
+SUBMISSIONS: Final = Part("submissions", state.Submission, models.Submission)
+REFUNDS: Final = Part("refunds", state.RefundRequest, models.RefundRequest)
+DISPUTES: Final = Part("disputes", state.Dispute, models.Dispute)
+EVIDENCE: Final = Part("evidence", state.Evidence, models.Evidence)
+CHANGE_REQUESTS: Final = Part("change_requests", state.ChangeRequest, models.ChangeRequest)
+UPDATES: Final = Part("updates", state.Update, models.Update)
 
 PARTS: Final[tuple[Part[Any], ...]] = (
     MILESTONES, DEPOSITS, ORDERS, SUBMISSIONS, REFUNDS, DISPUTES, EVIDENCE, CHANGE_REQUESTS, UPDATES,

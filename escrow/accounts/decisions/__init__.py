@@ -1,4 +1,4 @@
-"""What comes of each command on an account, a file for each noun; `escrow.accounts.decide` is the door."""
+"""Decides what comes of each command on an account, a file for each noun; `escrow.accounts.decide` is the door."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decisions on accounts share: whose account it is, and what the table of roles says."""
+"""Holds what decisions on accounts share: whose account it is, and what the table of roles says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from escrow.accounts.state import Account, AccountSurroundings
 from escrow.agreement.events import Event
 from escrow.errors import NotFound
 
-Events = Sequence[Event]
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -24,8 +22,10 @@ class Context:
     around: AccountSurroundings
 
 
+Events = Sequence[Event]
+
 Decisions = Mapping[type[AccountCommand], Callable[[Any, Any, Context], Events]]
-"""The events of a command, by its type: of the account or nothing, the command, and what is known beside them."""
+"""The events of a command, by its type: of the account or nothing, the command, and its context."""
 
 
 def check_permitted(action: AccountAction, account: Account | None, actor: Actor) -> None:

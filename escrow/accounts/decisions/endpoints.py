@@ -1,7 +1,6 @@
-"""What comes of a command on a webhook endpoint: the part of `decide` and `entitle` that is about endpoints.
+"""Decides on webhook endpoints: who may manage one, and what comes of it.
 
-The order of refusals is that of all commands on accounts: not found, forbidden, another version, an object not found, the
-state, invalid input. Asking for what already is changes nothing and is no error.
+The order of refusals is that of all commands on accounts; another version comes before an object that is not found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How events are folded into an account, a file for each noun; `escrow.accounts.evolve` is the door."""
+"""Folds events into an account, a file for each noun; `escrow.accounts.evolve` is the door."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events about an account itself are folded."""
+"""Folds events about an account itself."""
 
 from __future__ import annotations
 

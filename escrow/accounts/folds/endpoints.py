@@ -1,4 +1,4 @@
-"""How an account's webhook endpoints change: the folds of their events, for `evolve`."""
+"""Folds events about webhook endpoints."""
 
 from __future__ import annotations
 

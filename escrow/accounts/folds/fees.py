@@ -1,4 +1,4 @@
-"""How a change of the operator's fees is folded."""
+"""Folds changes of the operator's fees."""
 
 from __future__ import annotations
 

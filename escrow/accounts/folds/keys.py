@@ -1,4 +1,4 @@
-"""How events about API keys are folded."""
+"""Folds events about API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events about members are folded."""
+"""Folds events about members."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class AccountView:
 
 async def accounts_by_id(actor: Actor, account_ids: Sequence[str]) -> dict[str, AccountView]:
     """Those of the accounts that exist for the actor, by id."""
-    rows = await database.fetch(_BY_ID, *visible_arguments(actor), _well_formed(account_ids))
+    rows = await database.fetch(*_BY_ID.bind(account_ids=_well_formed(account_ids), **visible_arguments(actor)))
     return {row["id"]: _view(row, actor) for row in rows}
 
 
@@ -90,9 +90,9 @@ def _view(row: database.Record, actor: Actor) -> AccountView:
 
 _COLUMNS: Final = "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, created_at"
 
-_BY_ID: Final = f"""
-SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY ($5::text[]) AND {visible_sql("account", first=1)}
-"""  # noqa: S608 - constants of this module and of escrow.accounts.visibility
+_BY_ID: Final = database.Statement(f"""
+SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY (:account_ids::text[]) AND {visible_sql("account")}
+""")  # noqa: S608 - constants of this module and of escrow.accounts.visibility
 
 _PAGE: Final = f"""
 SELECT {_COLUMNS} FROM accounts AS account WHERE account.id > $1 AND $3::boolean

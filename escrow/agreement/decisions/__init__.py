@@ -1,4 +1,4 @@
-"""What comes of each command: the events that it causes, a file for each noun; `escrow.agreement.step` is the door."""
+"""Decides what comes of each command: the events that it causes, a file for each noun; `escrow.agreement.step` is the door."""
 
 from __future__ import annotations
 

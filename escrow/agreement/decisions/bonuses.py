@@ -7,7 +7,7 @@ from datetime import timedelta
 from escrow.agreement.commands import Approve
 from escrow.agreement.decisions.deposits import payment_token
 from escrow.agreement.events import BonusStarted
-from escrow.agreement.history import Context, History
+from escrow.agreement.history import History
 from escrow.agreement.state import Contract
 from escrow.money import Money, exact
 
@@ -18,7 +18,7 @@ def checked(state: Contract, command: Approve) -> Money | None:
     return None if command.bonus is None else exact(command.bonus, currency=state.currency, field="bonus")
 
 
-def start(history: History, command: Approve, bonus: Money, context: Context) -> None:
+def start(history: History, command: Approve, bonus: Money) -> None:
     """`bonus.started`; nothing where one is on its way or was paid: late clicks are not errors."""
     state = history.state
     milestone = state.milestone(command.milestone_id)
@@ -31,7 +31,7 @@ def start(history: History, command: Approve, bonus: Money, context: Context) ->
         deposit_id=command.bonus_deposit_id,
         order_id=command.bonus_order_id,
         amount=bonus,
-        due_at=context.now + timedelta(hours=state.windows.deposit_hours),
+        due_at=history.now + timedelta(hours=state.windows.deposit_hours),
         payment_token=command.payment_token,
     )
-    history.add(event, context)
+    history.add(event)

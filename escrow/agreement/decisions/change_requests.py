@@ -14,7 +14,7 @@ from typing import Final
 from escrow.access import CLOCK, Side
 from escrow.agreement import commands, events, inputs
 from escrow.agreement.decisions import plan_changes
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
@@ -58,12 +58,12 @@ class Comparison:
     misfit: Misfit | None
 
 
-def file_change_request(history: History, command: commands.FileChangeRequest, context: Context) -> None:
+def file_change_request(history: History, command: commands.FileChangeRequest) -> None:
     """`change_request.filed`; refuses with the first refusal in the law's order over all operations."""
     state = history.state
-    side = context.side_in(state)
+    side = history.side
     wrong = sorted(
-        _wrong(history, command, side, context),
+        _wrong(history, command, side),
         key=lambda misfit: (_RANKS.index(misfit.refusal.code), misfit.operation),
     )
     if wrong:
@@ -77,12 +77,12 @@ def file_change_request(history: History, command: commands.FileChangeRequest, c
         words=tuple(words for _, words in kept),
         message=command.message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def _wrong(history: History, command: commands.FileChangeRequest, side: Side, context: Context) -> Iterator[Misfit]:
+def _wrong(history: History, command: commands.FileChangeRequest, side: Side) -> Iterator[Misfit]:
     """All that is wrong with a request: of its operations, and of the request as a whole."""
-    yield from _misfits(history.state, command.changes, context)
+    yield from _misfits(history, command.changes)
     for operation, change in enumerate(command.changes):
         if side is Side.CLIENT and not isinstance(change, commands.AmendChange):
             refusal = InvalidInput(
@@ -106,28 +106,28 @@ def _check_request(state: Contract, command: commands.FileChangeRequest, side: S
         raise InvalidInput(f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.")
 
 
-def accept_change_request(history: History, command: commands.AcceptChangeRequest, context: Context) -> None:
+def accept_change_request(history: History, command: commands.AcceptChangeRequest) -> None:
     """`change_request.accepted` and the events of all its operations.
 
     If one of them doesn't fit any more, `change_request.stale` is written and `StaleChangeRequest` refuses.
     """
-    request = _request(history.state, command.change_request_id)
+    request = history.state.change_requests[command.change_request_id]
     message = inputs.message(command.message)
     changes = plan_changes.asked(request)
-    misfit = next(_misfits(history.state, changes, context), None)
+    misfit = next(_misfits(history, changes), None)
     if misfit is not None:
-        raise _stale(history, request, misfit, context)
-    history.add(events.ChangeRequestAccepted(change_request_id=request.id, message=message), context)
+        raise _stale(history, request, misfit)
+    history.add(events.ChangeRequestAccepted(change_request_id=request.id, message=message))
     for change in changes:
-        plan_changes.carry_out(history, change, context)
+        plan_changes.carry_out(history, change)
 
 
-def _stale(history: History, request: ChangeRequest, misfit: Misfit, context: Context) -> StaleChangeRequest:
+def _stale(history: History, request: ChangeRequest, misfit: Misfit) -> StaleChangeRequest:
     refusal = misfit.refusal
     event = events.ChangeRequestStale(
         change_request_id=request.id, change_number=misfit.operation + 1, code=refusal.code
     )
-    history.add(event, context)
+    history.add(event)
     return StaleChangeRequest(
         f"The plan moved on: change {misfit.operation + 1} no longer fits. {refusal.message}",
         field="changeRequestId",
@@ -140,34 +140,33 @@ def _stale(history: History, request: ChangeRequest, misfit: Misfit, context: Co
     )
 
 
-def decline_change_request(history: History, command: commands.DeclineChangeRequest, context: Context) -> None:
+def decline_change_request(history: History, command: commands.DeclineChangeRequest) -> None:
     """`change_request.declined`: the plan stays as it is."""
     event = events.ChangeRequestDeclined(
         change_request_id=command.change_request_id, message=inputs.message(command.message)
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def withdraw_change_request(history: History, command: commands.WithdrawChangeRequest, context: Context) -> None:
+def withdraw_change_request(history: History, command: commands.WithdrawChangeRequest) -> None:
     """`change_request.withdrawn`, by the side that filed it."""
     event = events.ChangeRequestWithdrawn(
         change_request_id=command.change_request_id, message=inputs.message(command.message)
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def close_all(history: History, context: Context) -> None:
+def close_all(history: History) -> None:
     """`change_request.stale` for every open one: the contract is active no more."""
     for request in history.state.open_change_requests:
-        history.add(events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE), context)
+        history.add(events.ChangeRequestStale(change_request_id=request.id, code=ErrorCode.INVALID_STATE))
 
 
 def compare(state: Contract, request: ChangeRequest, *, around: Surroundings) -> Comparison:
     """The plan before and after, for whoever has to answer the request; nothing is changed."""
-    context = Context(CLOCK, around, _nothing_new)
-    trial = History(state.id, state)
+    trial = History(state.id, state, CLOCK, around, _nothing_new)
     for operation, change in enumerate(plan_changes.asked(request)):
-        if (misfit := _try(trial, operation, change, context)) is not None:
+        if (misfit := _try(trial, operation, change)) is not None:
             return Comparison(state.milestones, None, misfit)
     return Comparison(state.milestones, trial.state.milestones, None)
 
@@ -176,27 +175,22 @@ def _nothing_new(kind: object) -> str:
     raise ValueError(f"an operation on a plan makes no {kind}")
 
 
-def _misfits(state: Contract, changes: Sequence[commands.RequestedChange], context: Context) -> Iterator[Misfit]:
+def _misfits(history: History, changes: Sequence[commands.RequestedChange]) -> Iterator[Misfit]:
     """Each operation that doesn't fit after the ones before it that do, tried on a copy."""
-    trial = History(state.id, state)
+    trial = history.trial()
     for operation, change in enumerate(changes):
-        if (misfit := _try(trial, operation, change, context)) is not None:
+        if (misfit := _try(trial, operation, change)) is not None:
             yield misfit
 
 
-def _try(trial: History, operation: int, change: commands.RequestedChange, context: Context) -> Misfit | None:
+def _try(trial: History, operation: int, change: commands.RequestedChange) -> Misfit | None:
     try:
-        plan_changes.carry_out(trial, change, context)
+        plan_changes.carry_out(trial, change)
     except DomainError as refusal:
         place = f"changes.{operation}.{_SPELLED[type(change)]}"
         field = place if refusal.field is None else f"{place}.{refusal.field}"
         return Misfit(operation, type(refusal)(refusal.message, field=field, details=refusal.details))
     return None
-
-
-def _request(state: Contract, change_request_id: str) -> ChangeRequest:
-    """The request, which `permit` has found already."""
-    return state.change_requests[change_request_id]
 
 
 DECISIONS: Final[Decisions] = {

@@ -11,7 +11,7 @@ from escrow.agreement.commands import Accept, Decline, MilestoneDraft, Propose, 
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import deposits, holdings
 from escrow.agreement.decisions.milestones import added
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
@@ -20,9 +20,9 @@ from escrow.rules import Action
 from escrow.states import MilestoneState
 
 
-def propose(history: History, command: Propose, context: Context) -> None:
+def propose(history: History, command: Propose) -> None:
     """`contract.proposed` and a `milestone.added` for each milestone of the plan."""
-    side = _proposing_side(command, context)
+    side = _proposing_side(history, command)
     terms = command.terms
     title = inputs.text(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
     description = inputs.optional_text(
@@ -40,19 +40,19 @@ def propose(history: History, command: Propose, context: Context) -> None:
         budget=_budget(terms, currency),
         deposit_term=terms.deposit_term or DepositTerm.FIRST,
         windows=inputs.windows(Windows(), terms.windows),
-        fees=context.around.fees,
+        fees=history.around.fees,
         title=title,
         description=description,
         message=inputs.message(command.message),
     )
     drafts = inputs.plan(command.plan, currency=currency)
-    history.add(proposed, context)
-    _lay_out(history, drafts, context)
+    history.add(proposed)
+    _lay_out(history, drafts)
 
 
-def _proposing_side(command: Propose, context: Context) -> Side:
+def _proposing_side(history: History, command: Propose) -> Side:
     """The side that the actor proposes from; refuses in the law's order."""
-    actor, around = context.actor, context.around
+    actor, around = history.actor, history.around
     ids = {command.client_id: Side.CLIENT, command.freelancer_id: Side.FREELANCER}
     side = ids.get(actor.account_id or "") if actor.kind is ActorKind.ACCOUNT else None
     if side is None:
@@ -81,7 +81,7 @@ def _check_parties(client: Party | None, freelancer: Party | None) -> None:
         raise InvalidInput("A freelancer is an individual or an agency.", field="freelancerId")
 
 
-def revise(history: History, command: Revise, context: Context) -> None:
+def revise(history: History, command: Revise) -> None:
     """Replaces the plan by a new one: deposits on the old one go back, what the terms omit stays, the offer starts anew."""
     state, terms = history.state, command.terms
     revised = events.ContractRevised(
@@ -92,7 +92,7 @@ def revise(history: History, command: Revise, context: Context) -> None:
         budget=_former_budget(state) if terms.budget is None else _budget(terms, state.currency),
         deposit_term=terms.deposit_term or state.deposit_term,
         windows=inputs.windows(state.windows, terms.windows),
-        fees=context.around.fees,
+        fees=history.around.fees,
         title=state.title
         if terms.title is None
         else inputs.text(terms.title, field="title", characters_max=inputs.TITLE_MAX),
@@ -104,9 +104,9 @@ def revise(history: History, command: Revise, context: Context) -> None:
     if terms.currency is not None and terms.currency != state.currency:
         raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
     drafts = inputs.plan(command.plan, currency=state.currency)
-    _drop_plan(history, events.AbandonReason.REVISED, events.RefundReason.PROPOSAL_REVISED, context)
-    history.add(revised, context)
-    _lay_out(history, drafts, context)
+    _drop_plan(history, events.AbandonReason.REVISED, events.RefundReason.PROPOSAL_REVISED)
+    history.add(revised)
+    _lay_out(history, drafts)
 
 
 def _budget(terms: Terms, currency: str) -> Money | None:
@@ -117,57 +117,49 @@ def _former_budget(state: Contract) -> Money | None:
     return None if state.budget_minor is None else state.money(state.budget_minor)
 
 
-def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...], context: Context) -> None:
+def _lay_out(history: History, drafts: tuple[tuple[MilestoneDraft, Money], ...]) -> None:
     for position, (draft, amount) in enumerate(drafts, start=1):
-        history.add(added(history.state, draft, amount, position=position), context)
+        history.add(added(history.state, draft, amount, position=position))
 
 
-def accept(history: History, command: Accept, context: Context) -> None:
+def accept(history: History, command: Accept) -> None:
     """`contract.accepted`: the snapshot of this revision is what holds from now on."""
     event = events.ContractAccepted(
         revision=history.state.revision, accepted_by=history.state.turn, message=inputs.message(command.message)
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def decline(history: History, command: Decline, context: Context) -> None:
+def decline(history: History, command: Decline) -> None:
     """`contract.declined` and the end of its milestones."""
-    _die(
-        history,
-        events.ContractDeclined(revision=history.state.revision, message=inputs.message(command.message)),
-        context,
-    )
+    event = events.ContractDeclined(revision=history.state.revision, message=inputs.message(command.message))
+    _die(history, event)
 
 
-def withdraw(history: History, command: Withdraw, context: Context) -> None:
+def withdraw(history: History, command: Withdraw) -> None:
     """`contract.withdrawn` and the end of its milestones."""
-    _die(
-        history,
-        events.ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message)),
-        context,
-    )
+    event = events.ContractWithdrawn(revision=history.state.revision, message=inputs.message(command.message))
+    _die(history, event)
 
 
-def expire(history: History, clock: Deadline, context: Context) -> None:
+def expire(history: History, clock: Deadline) -> None:
     """`contract.expired` and the end of its milestones; the offer window passed."""
-    _die(history, events.ContractExpired(revision=history.state.revision), context)
+    _die(history, events.ContractExpired(revision=history.state.revision))
 
 
-def _die(history: History, event: events.Event, context: Context) -> None:
-    history.add(event, context)
-    _drop_plan(history, events.AbandonReason.PROPOSAL_DIED, events.RefundReason.PROPOSAL_DIED, context)
+def _die(history: History, event: events.Event) -> None:
+    history.add(event)
+    _drop_plan(history, events.AbandonReason.PROPOSAL_DIED, events.RefundReason.PROPOSAL_DIED)
 
 
-def _drop_plan(
-    history: History, abandoned: events.AbandonReason, refunded: events.RefundReason, context: Context
-) -> None:
+def _drop_plan(history: History, abandoned: events.AbandonReason, refunded: events.RefundReason) -> None:
     """Nothing waits for money any more, what was held goes back, and what wasn't is cancelled."""
-    deposits.abandon_all(history, abandoned, context)
+    deposits.abandon_all(history, abandoned)
     for milestone in history.state.milestones:
         if milestone.is_held:
-            holdings.refund(history, milestone, refunded, context)
+            holdings.refund(history, milestone, refunded)
         elif milestone.state is MilestoneState.PLANNED:
-            history.add(events.MilestoneCancelled(milestone_id=milestone.id), context)
+            history.add(events.MilestoneCancelled(milestone_id=milestone.id))
 
 
 DECISIONS: Final[Decisions] = {

@@ -11,7 +11,7 @@ from typing import Final
 from escrow.agreement import events, inputs
 from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
 from escrow.agreement.deadlines import Deadline
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
@@ -23,7 +23,7 @@ REPORT_MINOR_MAX: Final = 10**18
 """What a report may say at most, in minor units: more is no sum of money but a fault of the provider's."""
 
 
-def fund(history: History, command: Fund, context: Context) -> None:
+def fund(history: History, command: Fund) -> None:
     """`deposit.started`: the price of one milestone and the client's fee on it, as one charge.
 
     On a proposal it must name the revision that it is for.
@@ -32,15 +32,15 @@ def fund(history: History, command: Fund, context: Context) -> None:
     _check_input(state, command)
     if refusal := last_refusal(state, command.action, milestone.id):
         raise refusal
-    _start(history, command, (milestone,), context)
+    _start(history, command, (milestone,))
 
 
-def fund_contract(history: History, command: FundContract, context: Context) -> None:
+def fund_contract(history: History, command: FundContract) -> None:
     """`deposit.started` for every planned milestone: one charge, which is confirmed or fails as a whole."""
     state = history.state
     _check_input(state, command)
     planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
-    _start(history, command, planned_ones, context, is_for_everything=True)
+    _start(history, command, planned_ones, is_for_everything=True)
 
 
 def _check_input(state: Contract, command: Fund | FundContract) -> None:
@@ -61,7 +61,6 @@ def _start(
     history: History,
     command: Fund | FundContract,
     milestones: tuple[Milestone, ...],
-    context: Context,
     *,
     is_for_everything: bool | None = None,
 ) -> None:
@@ -73,43 +72,43 @@ def _start(
         revision=state.revision,
         charge=state.money(charge),
         milestone_ids=tuple(one.id for one in milestones),
-        due_at=context.now + timedelta(hours=state.windows.deposit_hours),
+        due_at=history.now + timedelta(hours=state.windows.deposit_hours),
         is_for_everything=is_for_everything,
         payment_token=command.payment_token,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def cancel_funding(history: History, command: CancelFunding, context: Context) -> None:
+def cancel_funding(history: History, command: CancelFunding) -> None:
     """`deposit.abandoned`; the milestone is planned again."""
     milestone = history.milestone(command.milestone_id)
     if milestone.deposit_id is None:
         raise ValueError(f"{milestone.id} is being funded by no deposit")
-    abandon(history, milestone.deposit_id, events.AbandonReason.CANCELLED, context)
+    abandon(history, milestone.deposit_id, events.AbandonReason.CANCELLED)
 
 
-def abandon_all(history: History, reason: events.AbandonReason, context: Context) -> None:
+def abandon_all(history: History, reason: events.AbandonReason) -> None:
     """`deposit.abandoned` for every deposit on its way; a bonus goes on."""
     for deposit in history.state.deposits.values():
         if deposit.state is DepositState.STARTED and not deposit.is_bonus:
-            abandon(history, deposit.id, reason, context)
+            abandon(history, deposit.id, reason)
 
 
-def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
+def leave_unanswered(history: History, clock: Deadline) -> None:
     """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`."""
     deposit = deposit_of(history, clock.subject_id)
     if deposit.is_bonus:
-        _fail(history, deposit, events.DepositFailure.UNANSWERED, context)
+        _fail(history, deposit, events.DepositFailure.UNANSWERED)
     else:
-        abandon(history, deposit.id, events.AbandonReason.UNANSWERED, context)
+        abandon(history, deposit.id, events.AbandonReason.UNANSWERED)
 
 
-def abandon(history: History, deposit_id: str, reason: events.AbandonReason, context: Context) -> None:
+def abandon(history: History, deposit_id: str, reason: events.AbandonReason) -> None:
     """Gives a deposit up; what the provider still confirms will be sent back."""
-    history.add(events.DepositAbandoned(deposit_id=deposit_id, reason=reason), context)
+    history.add(events.DepositAbandoned(deposit_id=deposit_id, reason=reason))
 
 
-def confirm_deposit(history: History, command: ConfirmDeposit, context: Context) -> None:
+def confirm_deposit(history: History, command: ConfirmDeposit) -> None:
     """Funds what waits for the deposit; any other money is booked and sent back; a repetition does nothing.
 
     Refuses with `NotFound` a deposit that the contract doesn't know, with `InvalidInput` what is no sum of money.
@@ -122,22 +121,21 @@ def confirm_deposit(history: History, command: ConfirmDeposit, context: Context)
         )
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:
-        _confirm(history, deposit, context)
+        _confirm(history, deposit)
     elif not _is_repeated(deposit, command, expected=expected):
-        _send_back(history, deposit, command, context)
+        _send_back(history, deposit, command)
 
 
 def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -> bool:
     return (expected and deposit.state is DepositState.CONFIRMED) or command.amount in deposit.returned
 
 
-def _confirm(history: History, deposit: Deposit, context: Context) -> None:
+def _confirm(history: History, deposit: Deposit) -> None:
     charge = history.money(deposit.charge_minor)
     if deposit.is_bonus:
-        paid = events.BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge)
-        history.add(paid, context)
+        history.add(events.BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge))
         return
-    history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge), context)
+    history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge))
     for part in deposit.parts:
         event = events.MilestoneFunded(
             milestone_id=part.milestone_id,
@@ -145,38 +143,31 @@ def _confirm(history: History, deposit: Deposit, context: Context) -> None:
             amount=history.money(part.amount_minor),
             fee=history.money(part.fee_minor),
         )
-        history.add(event, context)
+        history.add(event)
 
 
-def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit, context: Context) -> None:
+def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit) -> None:
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, events.DepositFailure.WRONG_AMOUNT, context)
-    event = events.DepositReturned(deposit_id=deposit.id, order_id=context.fresh(Kind.ORDER), amount=command.amount)
-    history.add(event, context)
+        _fail(history, deposit, events.DepositFailure.WRONG_AMOUNT)
+    event = events.DepositReturned(deposit_id=deposit.id, order_id=history.fresh(Kind.ORDER), amount=command.amount)
+    history.add(event)
 
 
-def fail_deposit(history: History, command: FailDeposit, context: Context) -> None:
+def fail_deposit(history: History, command: FailDeposit) -> None:
     """`deposit.failed`, if anybody still waits for it; the milestone is planned again."""
     deposit = deposit_of(history, command.deposit_id)
     if deposit.state is DepositState.STARTED:
-        _fail(history, deposit, events.DepositFailure.REFUSED, context, explanation=inputs.explanation(command.reason))
+        _fail(history, deposit, events.DepositFailure.REFUSED, explanation=inputs.explanation(command.reason))
 
 
-def _fail(
-    history: History,
-    deposit: Deposit,
-    reason: events.DepositFailure,
-    context: Context,
-    *,
-    explanation: str | None = None,
-) -> None:
+def _fail(history: History, deposit: Deposit, reason: events.DepositFailure, *, explanation: str | None = None) -> None:
     event: events.Event = events.DepositFailed(deposit_id=deposit.id, reason=reason, explanation=explanation)
     if deposit.is_bonus:
         milestone_id = deposit.parts[0].milestone_id
         event = events.BonusFailed(
             milestone_id=milestone_id, deposit_id=deposit.id, reason=reason, explanation=explanation
         )
-    history.add(event, context)
+    history.add(event)
 
 
 def deposit_of(history: History, deposit_id: str) -> Deposit:

@@ -9,7 +9,7 @@ from escrow.access import Side
 from escrow.agreement import commands, events, inputs
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import holdings, holds
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
@@ -19,17 +19,17 @@ OVERDUE_AGAIN: Final = timedelta(days=1)
 """How long after a notice the operator is told again that a dispute waits for a decision."""
 
 
-def open_dispute(history: History, command: commands.OpenDispute, context: Context) -> None:
+def open_dispute(history: History, command: commands.OpenDispute) -> None:
     """`dispute.opened`; under a refund request it declines that, and begins in mediation."""
-    milestone, side = history.milestone(command.milestone_id), context.side_in(history.state)
+    milestone, side = history.milestone(command.milestone_id), history.side
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
     claim = holds.share(command.claim, history.state, milestone, field="claim")
     refund = history.state.open_refund(milestone)
     if refund is not None:
-        answer(history, milestone, refund, context, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
+        answer(history, milestone, refund, dispute_id=command.dispute_id, claim_minor=claim, reason=reason)
         return
-    due_at = context.now + timedelta(hours=history.state.windows.dispute_answer_hours)
-    review_ends_at = holds.review_would_end(milestone, context.now)
+    due_at = history.now + timedelta(hours=history.state.windows.dispute_answer_hours)
+    review_ends_at = holds.review_would_end(milestone, history.now)
     if side is Side.FREELANCER and review_ends_at is not None:
         due_at = max(due_at, review_ends_at)
     event = events.DisputeOpened(
@@ -43,14 +43,13 @@ def open_dispute(history: History, command: commands.OpenDispute, context: Conte
         silence_pays=side is Side.CLIENT or review_ends_at is not None,
         reason=reason,
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def answer(
     history: History,
     milestone: Milestone,
     refund: RefundRequest,
-    context: Context,
     *,
     dispute_id: str,
     claim_minor: int,
@@ -60,8 +59,8 @@ def answer(
     declined = events.RefundDeclined(
         refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason
     )
-    history.add(declined, context)
-    overdue_at = context.now + timedelta(hours=history.state.windows.mediation_hours)
+    history.add(declined)
+    overdue_at = history.now + timedelta(hours=history.state.windows.mediation_hours)
     opened = events.DisputeOpened(
         dispute_id=dispute_id,
         milestone_id=milestone.id,
@@ -74,13 +73,13 @@ def answer(
         answers_refund_id=refund.id,
         reason=reason,
     )
-    history.add(opened, context)
-    _start_mediation(history, history.state.disputes[dispute_id], context)
+    history.add(opened)
+    _start_mediation(history, history.state.disputes[dispute_id])
 
 
-def add_evidence(history: History, command: commands.AddEvidence, context: Context) -> None:
+def add_evidence(history: History, command: commands.AddEvidence) -> None:
     """`dispute.evidence_added`, the next of that side."""
-    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
+    dispute, side = history.state.disputes[command.dispute_id], history.side
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
     links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
     if not (text.strip() or links or attachments):
@@ -97,59 +96,59 @@ def add_evidence(history: History, command: commands.AddEvidence, context: Conte
         links=links,
         attachments=attachments,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def accept_claim(history: History, command: commands.AcceptClaim, context: Context) -> None:
+def accept_claim(history: History, command: commands.AcceptClaim) -> None:
     """`dispute.claim_accepted`, and the claim is carried out."""
     dispute = history.state.disputes[command.dispute_id]
     event = events.DisputeClaimAccepted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        accepted_by=context.side_in(history.state),
+        accepted_by=history.side,
         message=inputs.message(command.message),
     )
-    history.add(event, context)
-    _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_ACCEPTED, context)
+    history.add(event)
+    _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_ACCEPTED)
 
 
-def reject_claim(history: History, command: commands.RejectClaim, context: Context) -> None:
+def reject_claim(history: History, command: commands.RejectClaim) -> None:
     """`dispute.rejected`, and mediation starts."""
     dispute = history.state.disputes[command.dispute_id]
     event = events.DisputeRejected(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        rejected_by=context.side_in(history.state),
+        rejected_by=history.side,
         message=inputs.message(command.message),
     )
-    history.add(event, context)
-    _start_mediation(history, dispute, context)
+    history.add(event)
+    _start_mediation(history, dispute)
 
 
-def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
+def leave_unanswered(history: History, clock: Deadline) -> None:
     """The answer's window passed: the claim is carried out where silence pays, else mediation starts."""
     dispute = history.state.disputes[clock.subject_id]
     if dispute.silence_pays:
-        _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_UNANSWERED, context)
+        _resolve(history, dispute, dispute.claim_minor, events.SplitReason.CLAIM_UNANSWERED)
     else:
-        _start_mediation(history, dispute, context)
+        _start_mediation(history, dispute)
 
 
-def tell_overdue(history: History, clock: Deadline, context: Context) -> None:
+def tell_overdue(history: History, clock: Deadline) -> None:
     """`dispute.overdue`: the operator is told that mediation takes too long, today and every day."""
     dispute = history.state.disputes[clock.subject_id]
     event = events.DisputeOverdue(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
         times=dispute.overdue + 1,
-        next_at=context.now + OVERDUE_AGAIN,
+        next_at=history.now + OVERDUE_AGAIN,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def offer_settlement(history: History, command: commands.OfferSettlement, context: Context) -> None:
+def offer_settlement(history: History, command: commands.OfferSettlement) -> None:
     """`dispute.settlement_offered` in place of that side's older one; the same offer again, without a word, is no event."""
-    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
+    dispute, side = history.state.disputes[command.dispute_id], history.side
     milestone, message = history.milestone(dispute.milestone_id), inputs.message(command.message)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     if dispute.offer_of(side) == to_freelancer and message is None:
@@ -161,65 +160,63 @@ def offer_settlement(history: History, command: commands.OfferSettlement, contex
         to_freelancer=history.money(to_freelancer),
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def withdraw_settlement(history: History, command: commands.WithdrawSettlement, context: Context) -> None:
+def withdraw_settlement(history: History, command: commands.WithdrawSettlement) -> None:
     """`dispute.settlement_withdrawn`."""
     dispute = history.state.disputes[command.dispute_id]
     event = events.DisputeSettlementWithdrawn(
-        dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=context.side_in(history.state)
+        dispute_id=dispute.id, milestone_id=dispute.milestone_id, withdrawn_by=history.side
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def accept_settlement(history: History, command: commands.AcceptSettlement, context: Context) -> None:
+def accept_settlement(history: History, command: commands.AcceptSettlement) -> None:
     """The other side's offer is carried out, if it is the one that is named."""
     dispute = history.state.disputes[command.dispute_id]
     milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
-    _resolve(history, dispute, to_freelancer, events.SplitReason.SETTLEMENT, context)
+    _resolve(history, dispute, to_freelancer, events.SplitReason.SETTLEMENT)
 
 
-def withdraw_dispute(history: History, command: commands.WithdrawDispute, context: Context) -> None:
+def withdraw_dispute(history: History, command: commands.WithdrawDispute) -> None:
     """`dispute.withdrawn` by its opener; in mediation only once the other side has agreed to it, too."""
-    dispute, side = history.state.disputes[command.dispute_id], context.side_in(history.state)
+    dispute, side = history.state.disputes[command.dispute_id], history.side
     message = inputs.message(command.message)
     if dispute.state is DisputeState.MEDIATION and not dispute.is_withdrawn_by(side.other):
         if not dispute.is_withdrawn_by(side):
             agreed = events.DisputeWithdrawalAgreed(
                 dispute_id=dispute.id, milestone_id=dispute.milestone_id, agreed_by=side, message=message
             )
-            history.add(agreed, context)
+            history.add(agreed)
         return
     milestone = history.milestone(dispute.milestone_id)
     event = events.DisputeWithdrawn(
         dispute_id=dispute.id,
         milestone_id=milestone.id,
         opened_by=dispute.opened_by,
-        barred_until=context.now + holds.BAR,
-        review_due_at=holds.review_goes_on(milestone, context.now),
+        barred_until=history.now + holds.BAR,
+        review_due_at=holds.review_goes_on(milestone, history.now),
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def decide_dispute(history: History, command: commands.DecideDispute, context: Context) -> None:
+def decide_dispute(history: History, command: commands.DecideDispute) -> None:
     """`dispute.resolved` with the split and its reason, by a mediator or the operator."""
     dispute = history.state.disputes[command.dispute_id]
     milestone = history.milestone(dispute.milestone_id)
     to_freelancer = holds.share(command.to_freelancer, history.state, milestone, field="toFreelancer")
     reason = inputs.text(command.reason, field="reason", characters_max=inputs.MESSAGE_MAX)
-    _resolve(history, dispute, to_freelancer, events.SplitReason.DECIDED, context, explanation=reason)
+    _resolve(history, dispute, to_freelancer, events.SplitReason.DECIDED, explanation=reason)
 
 
-def concede(
-    history: History, milestone: Milestone, to_freelancer_minor: int, outcome: events.DisputeOutcome, context: Context
-) -> None:
+def concede(history: History, milestone: Milestone, to_freelancer_minor: int, outcome: events.DisputeOutcome) -> None:
     """`dispute.resolved` for the dispute on a milestone, if there is one, whose money goes one way without it."""
     dispute = history.state.open_dispute(milestone)
     if dispute is not None:
-        _close(history, dispute, to_freelancer_minor, outcome, context)
+        _close(history, dispute, to_freelancer_minor, outcome)
 
 
 def _resolve(
@@ -227,14 +224,13 @@ def _resolve(
     dispute: Dispute,
     to_freelancer_minor: int,
     reason: events.SplitReason,
-    context: Context,
     *,
     explanation: str | None = None,
 ) -> None:
     """Ends the dispute and sends all that is held where it says."""
-    _close(history, dispute, to_freelancer_minor, events.DisputeOutcome(reason.value), context, reason=explanation)
+    _close(history, dispute, to_freelancer_minor, events.DisputeOutcome(reason.value), reason=explanation)
     milestone = history.milestone(dispute.milestone_id)
-    holdings.split(history, milestone, to_freelancer_minor, context, dispute_id=dispute.id, reason=reason)
+    holdings.split(history, milestone, to_freelancer_minor, dispute_id=dispute.id, reason=reason)
 
 
 def _close(
@@ -242,7 +238,6 @@ def _close(
     dispute: Dispute,
     to_freelancer_minor: int,
     outcome: events.DisputeOutcome,
-    context: Context,
     *,
     reason: str | None = None,
 ) -> None:
@@ -257,16 +252,16 @@ def _close(
         to_client=history.money(milestone.held_minor - to_freelancer_minor - lost_minor),
         reason=reason,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def _start_mediation(history: History, dispute: Dispute, context: Context) -> None:
+def _start_mediation(history: History, dispute: Dispute) -> None:
     event = events.DisputeMediationStarted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        overdue_at=context.now + timedelta(hours=history.state.windows.mediation_hours),
+        overdue_at=history.now + timedelta(hours=history.state.windows.mediation_hours),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 DECISIONS: Final[Decisions] = {

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from escrow.agreement import events
-from escrow.agreement.history import Context, History
+from escrow.agreement.history import History
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.state.holdings import Holding, Lot, split_off, take, totals
 from escrow.ids import Kind
@@ -25,7 +25,6 @@ def release(
     history: History,
     milestone: Milestone,
     reason: events.ReleaseReason,
-    context: Context,
     *,
     message: str | None = None,
 ) -> None:
@@ -38,10 +37,10 @@ def release(
         client_fee=history.money(milestone.held_fee_minor),
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int, context: Context) -> None:
+def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_minor: int) -> None:
     """`milestone.rolled_forward`: that much of what is held, and its fee, belongs to the milestone `to` from now on."""
     event = events.MilestoneRolledForward(
         milestone_id=milestone.id,
@@ -49,14 +48,13 @@ def roll_forward(history: History, milestone: Milestone, to: Milestone, amount_m
         amount=history.money(amount_minor),
         fee=history.money(_holding(milestone).fee_of(amount_minor)),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def refund(
     history: History,
     milestone: Milestone,
     reason: events.RefundReason,
-    context: Context,
     *,
     refund_id: str | None = None,
     dispute_id: str | None = None,
@@ -71,17 +69,17 @@ def refund(
         reason=reason,
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
-        returns=_returns(history, back, context),
+        returns=_returns(history, back),
         refund_id=refund_id,
         dispute_id=dispute_id,
         lost=history.money(lost_minor) if lost else None,
         lost_fee=history.money(lost_fee_minor) if lost else None,
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def unfund(history: History, milestone: Milestone, context: Context) -> None:
+def unfund(history: History, milestone: Milestone) -> None:
     """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
     lost, back = lost_and_kept(history.state, milestone)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
@@ -91,9 +89,9 @@ def unfund(history: History, milestone: Milestone, context: Context) -> None:
         lost_fee=history.money(lost_fee_minor),
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
-        returns=_returns(history, back, context),
+        returns=_returns(history, back),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def refund_part(
@@ -101,7 +99,6 @@ def refund_part(
     milestone: Milestone,
     amount_minor: int,
     reason: events.RefundReason,
-    context: Context,
     *,
     refund_id: str | None = None,
     review_due_at: datetime | None = None,
@@ -116,20 +113,19 @@ def refund_part(
         reason=reason,
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
-        returns=_returns(history, taken, context),
+        returns=_returns(history, taken),
         refund_id=refund_id,
         review_due_at=review_due_at,
         client_barred_until=client_barred_until,
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def split(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    context: Context,
     *,
     dispute_id: str,
     reason: events.SplitReason,
@@ -137,18 +133,17 @@ def split(
     """That much of what is held goes to the freelancer, the rest to the client: `milestone.settled`, or `released` or
     `refunded` where one of them gets everything."""
     if to_freelancer_minor == milestone.held_minor:
-        release(history, milestone, events.ReleaseReason(reason.value), context)
+        release(history, milestone, events.ReleaseReason(reason.value))
     elif to_freelancer_minor == 0:
-        refund(history, milestone, events.RefundReason(reason.value), context, dispute_id=dispute_id)
+        refund(history, milestone, events.RefundReason(reason.value), dispute_id=dispute_id)
     else:
-        _settle(history, milestone, to_freelancer_minor, context, dispute_id=dispute_id, reason=reason)
+        _settle(history, milestone, to_freelancer_minor, dispute_id=dispute_id, reason=reason)
 
 
 def _settle(
     history: History,
     milestone: Milestone,
     to_freelancer_minor: int,
-    context: Context,
     *,
     dispute_id: str,
     reason: events.SplitReason,
@@ -165,9 +160,9 @@ def _settle(
         client_fee=history.money(milestone.held_fee_minor - refunded_fee_minor),
         refunded=history.money(refunded_minor),
         refunded_fee=history.money(refunded_fee_minor),
-        returns=_returns(history, taken, context),
+        returns=_returns(history, taken),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def lost_and_kept(state: Contract, milestone: Milestone) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
@@ -179,7 +174,7 @@ def _holding(milestone: Milestone) -> Holding:
     return Holding(milestone.held_minor, milestone.base_minor, milestone.base_fee_minor)
 
 
-def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[events.Return, ...]:
+def _returns(history: History, lots: Sequence[Lot]) -> tuple[events.Return, ...]:
     """One order for each deposit, so that each of the client's charges gets back what came from it.
 
     More than an event can hold are never made: what is beyond goes with the last one.
@@ -189,6 +184,6 @@ def _returns(history: History, lots: Sequence[Lot], context: Context) -> tuple[e
     if rest:
         sums.append((rest[-1].deposit_id, sum(lot.whole_minor for lot in rest)))
     return tuple(
-        events.Return(order_id=context.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
+        events.Return(order_id=history.fresh(Kind.ORDER), deposit_id=deposit_id, amount=history.money(minor))
         for deposit_id, minor in sums
     )

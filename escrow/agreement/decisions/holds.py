@@ -1,4 +1,4 @@
-"""What refund requests and disputes share: amounts that may be asked for, when a stopped clock resumes, the 48-hour bar."""
+"""Holds what refund requests and disputes share: amounts that may be asked for, when a stopped clock goes on, the 48-hour bar."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from escrow.agreement import inputs
 from escrow.agreement.commands import ImportMilestones, ImportRow, MilestoneDraft
 from escrow.agreement.decisions.milestones import added, edited, says_the_same
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract
 from escrow.errors import DomainError, ErrorCode, InvalidInput, InvalidState, MilestoneLocked
 from escrow.states import MilestoneState
@@ -24,7 +24,7 @@ T = TypeVar("T")
 ROWS_MAX: Final = MILESTONES_MAX
 
 
-def import_milestones(history: History, command: ImportMilestones, context: Context) -> None:
+def import_milestones(history: History, command: ImportMilestones) -> None:
     """`milestone.edited` and `milestone.added` for each row that says something new, in the order of the rows.
 
     The plan's version grows by one. The first event carries the message. Refuses with what is wrong with the first row that
@@ -42,7 +42,7 @@ def import_milestones(history: History, command: ImportMilestones, context: Cont
     events = _facts(history.state, command.rows, message, refusals)
     _raise_first(refusals)
     for event in events:
-        history.add(event, context)
+        history.add(event)
 
 
 def _facts(

@@ -6,14 +6,14 @@ from typing import Final
 
 from escrow.agreement import commands, inputs
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.money import Money, exact
 from escrow.states import MilestoneState
 
 
-def add_milestone(history: History, command: commands.AddMilestone, context: Context) -> None:
+def add_milestone(history: History, command: commands.AddMilestone) -> None:
     """`milestone.added` at the position that was asked for, by default the last."""
     state = history.state
     if len(state.milestones) >= MILESTONES_MAX:
@@ -23,8 +23,7 @@ def add_milestone(history: History, command: commands.AddMilestone, context: Con
     position = _checked_position(command.position if command.position is not None else last, last=last)
     message = inputs.message(command.message)
     _check_place(state.milestones[position - 1 :])
-    event = added(state, draft, amount, position=position, message=message, plan_version=state.plan_version + 1)
-    history.add(event, context)
+    history.add(added(state, draft, amount, position=position, message=message, plan_version=state.plan_version + 1))
 
 
 def added(
@@ -51,7 +50,7 @@ def added(
     )
 
 
-def edit_milestone(history: History, command: commands.EditMilestone, context: Context) -> None:
+def edit_milestone(history: History, command: commands.EditMilestone) -> None:
     """`milestone.edited` with what changed; giving only what it says already changes nothing."""
     state, milestone = history.state, history.milestone(command.milestone_id)
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
@@ -59,7 +58,7 @@ def edit_milestone(history: History, command: commands.EditMilestone, context: C
         raise InvalidInput("Give at least one of title, purpose, amount, dueOn or deliverables.")
     event = edited(state, milestone, command, message=inputs.message(command.message))
     if not says_the_same(milestone, event):
-        history.add(event, context)
+        history.add(event)
 
 
 def edited(
@@ -103,7 +102,7 @@ def says_the_same(milestone: Milestone, event: MilestoneEdited) -> bool:
     )
 
 
-def move_milestone(history: History, command: commands.MoveMilestone, context: Context) -> None:
+def move_milestone(history: History, command: commands.MoveMilestone) -> None:
     """`milestone.moved`; moving it to where it stands changes nothing, unless that comes with a message."""
     state, milestone = history.state, history.milestone(command.milestone_id)
     position = _checked_position(command.position, last=len(state.milestones))
@@ -114,17 +113,17 @@ def move_milestone(history: History, command: commands.MoveMilestone, context: C
         event = MilestoneMoved(
             milestone_id=milestone.id, plan_version=state.plan_version + 1, position=position, message=message
         )
-        history.add(event, context)
+        history.add(event)
 
 
-def remove_milestone(history: History, command: commands.RemoveMilestone, context: Context) -> None:
+def remove_milestone(history: History, command: commands.RemoveMilestone) -> None:
     """`milestone.removed`: it stays in its place as a cancelled one."""
     event = MilestoneRemoved(
         milestone_id=command.milestone_id,
         plan_version=history.state.plan_version + 1,
         message=inputs.message(command.message),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def _checked_position(position: int, *, last: int) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 from escrow.access import Side
 from escrow.agreement import events, inputs
 from escrow.agreement.commands import ConfirmOrder, FailOrder
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
@@ -15,7 +15,7 @@ from escrow.money import Money
 from escrow.states import OrderKind, OrderState
 
 
-def confirm_order(history: History, command: ConfirmOrder, context: Context) -> None:
+def confirm_order(history: History, command: ConfirmOrder) -> None:
     """`refund.paid` or `payout.paid`, once, also after a failure had been reported."""
     order = _order(history, command.order_id)
     if order.state not in (OrderState.STARTED, OrderState.FAILED):
@@ -27,7 +27,7 @@ def confirm_order(history: History, command: ConfirmOrder, context: Context) -> 
         after_failure=after_failure,
         shortfall=_shortfall(history, order) if after_failure else Money(0, order.amount.currency),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def _shortfall(history: History, order: Order) -> Money:
@@ -37,14 +37,14 @@ def _shortfall(history: History, order: Order) -> Money:
     return Money(max(0, order.amount.minor - payable), order.amount.currency)
 
 
-def fail_order(history: History, command: FailOrder, context: Context) -> None:
+def fail_order(history: History, command: FailOrder) -> None:
     """`refund.failed` or `payout.failed`, once; the sum is payable again."""
     order = _order(history, command.order_id)
     if order.state is OrderState.STARTED:
         event = (events.RefundFailed if order.kind is OrderKind.REFUND else events.PayoutFailed)(
             order_id=order.id, amount=order.amount, explanation=inputs.explanation(command.reason)
         )
-        history.add(event, context)
+        history.add(event)
 
 
 def _order(history: History, order_id: str) -> Order:

@@ -7,7 +7,7 @@ from typing import Final
 from escrow.access import Side
 from escrow.agreement import events
 from escrow.agreement.commands import RequestPayout, SetPayouts
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.postings import payable_to
 from escrow.errors import InsufficientFunds
@@ -15,7 +15,7 @@ from escrow.ids import Kind
 from escrow.money import exact
 
 
-def request_payout(history: History, command: RequestPayout, context: Context) -> None:
+def request_payout(history: History, command: RequestPayout) -> None:
     """`payout.started` with all that is payable to the freelancer, or with the part that was named."""
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
@@ -30,16 +30,16 @@ def request_payout(history: History, command: RequestPayout, context: Context) -
             field="amount",
             details={"payable": state.money(payable).wire()},
         )
-    history.add(events.PayoutStarted(order_id=command.order_id, amount=amount), context)
+    history.add(events.PayoutStarted(order_id=command.order_id, amount=amount))
 
 
-def set_payouts(history: History, command: SetPayouts, context: Context) -> None:
+def set_payouts(history: History, command: SetPayouts) -> None:
     """`payouts.changed`; asking for what already is changes nothing. What is payable now goes out with it."""
     if command.automatic != history.state.payouts_are_automatic:
-        history.add(events.PayoutsChanged(automatic=command.automatic), context)
+        history.add(events.PayoutsChanged(automatic=command.automatic))
 
 
-def pay_out_by_itself(history: History, context: Context) -> None:
+def pay_out_by_itself(history: History) -> None:
     """`payout.started` with all that is payable, if the freelancer has it so and was just paid something.
 
     A payout that failed is not started anew by its failure: it would be tried for ever.
@@ -47,7 +47,7 @@ def pay_out_by_itself(history: History, context: Context) -> None:
     state = history.state
     payable = state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0)
     if state.payouts_are_automatic and payable > 0 and _was_just_paid(history):
-        history.add(events.PayoutStarted(order_id=context.fresh(Kind.ORDER), amount=state.money(payable)), context)
+        history.add(events.PayoutStarted(order_id=history.fresh(Kind.ORDER), amount=state.money(payable)))
 
 
 def _was_just_paid(history: History) -> bool:

@@ -1,4 +1,4 @@
-"""Carries out the operations of a change request on a plan, and keeps them in an event and reads them back.
+"""Carries out the operations of a change request on a plan, keeps them in an event, and reads them back.
 
 Adding, editing, moving and removing are the client's own edits, told by `decisions.milestones`; *amend* is the one change of
 a milestone that holds money: its due date or its deliverables, never its amount.
@@ -13,7 +13,7 @@ from typing import Final
 from escrow.agreement import commands, inputs
 from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
-from escrow.agreement.history import Context, History
+from escrow.agreement.history import History
 from escrow.agreement.state import ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone, PlanChange
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.money import Money, RawMoney, exact
@@ -23,7 +23,7 @@ _ERASED: Final = ChangeWords(title="", purpose="", deliverables=("",))
 """What stands for the words of an operation that were erased: no plan takes it."""
 
 
-def carry_out(history: History, change: commands.RequestedChange, context: Context) -> None:
+def carry_out(history: History, change: commands.RequestedChange) -> None:
     """The events of one operation; refuses with a `DomainError` where it doesn't fit the plan as it is."""
     match change:
         case commands.AddChange(milestone=draft, position=position):
@@ -32,21 +32,18 @@ def carry_out(history: History, change: commands.RequestedChange, context: Conte
             milestones.add_milestone(
                 history,
                 commands.AddMilestone(contract_id=history.contract_id, milestone=draft, position=position),
-                context,
             )
         case commands.EditChange():
             _open_for_edits(history.state, change.milestone_id)
-            milestones.edit_milestone(history, _edit(change), context)
+            milestones.edit_milestone(history, _edit(change))
         case commands.RemoveChange(milestone_id=milestone_id):
             _open_for_edits(history.state, milestone_id)
-            milestones.remove_milestone(history, commands.RemoveMilestone(milestone_id=milestone_id), context)
+            milestones.remove_milestone(history, commands.RemoveMilestone(milestone_id=milestone_id))
         case commands.MoveChange(milestone_id=milestone_id, position=position):
             _open_for_edits(history.state, milestone_id)
-            milestones.move_milestone(
-                history, commands.MoveMilestone(milestone_id=milestone_id, position=position), context
-            )
+            milestones.move_milestone(history, commands.MoveMilestone(milestone_id=milestone_id, position=position))
         case commands.AmendChange():
-            _amend(history, change, context)
+            _amend(history, change)
 
 
 def _edit(change: commands.EditChange) -> commands.EditMilestone:
@@ -77,7 +74,7 @@ def named(state: Contract, milestone_id: str) -> Milestone:
     return milestone
 
 
-def _amend(history: History, change: commands.AmendChange, context: Context) -> None:
+def _amend(history: History, change: commands.AmendChange) -> None:
     """`milestone.amended`; giving only what it says already changes nothing."""
     state = history.state
     milestone = named(state, change.milestone_id)
@@ -99,7 +96,7 @@ def _amend(history: History, change: commands.AmendChange, context: Context) -> 
         due_on=due_on,
         deliverables=None if change.deliverables is None else tuple(change.deliverables),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def kept(change: commands.RequestedChange, *, currency: str) -> tuple[PlanChange, ChangeWords]:

@@ -9,14 +9,14 @@ from escrow.agreement.commands import ResolveReversal, ReverseDeposit
 from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.decisions.deposits import deposit_of
 from escrow.agreement.events import DepositReversalResolved, DepositReversed, DisputeOutcome, RefundReason
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ContractState, DepositState, ReversalOutcome
 
 
-def reverse_deposit(history: History, command: ReverseDeposit, context: Context) -> None:
+def reverse_deposit(history: History, command: ReverseDeposit) -> None:
     """`deposit.reversed`, once for a deposit or a bonus whose money came; the milestones that hold it are frozen.
 
     Of one that was sent back the report must name the sum that came: any other is nothing that the books know of.
@@ -33,7 +33,7 @@ def reverse_deposit(history: History, command: ReverseDeposit, context: Context)
         milestone_ids=tuple(one.id for one in _holding(history.state, deposit)),
         explanation=inputs.explanation(command.reason),
     )
-    history.add(event, context)
+    history.add(event)
 
 
 def _came(state: Contract, deposit: Deposit) -> Money | None:
@@ -43,7 +43,7 @@ def _came(state: Contract, deposit: Deposit) -> Money | None:
     return deposit.returned[0] if deposit.returned else None
 
 
-def resolve_reversal(history: History, command: ResolveReversal, context: Context) -> None:
+def resolve_reversal(history: History, command: ResolveReversal) -> None:
     """`deposit.reversal_resolved`. What is won is held again, or the client's if milestones gave it up meanwhile; what is
     lost closes the milestones that hold it, and leaves those of a proposal planned."""
     deposit = deposit_of(history, command.deposit_id)
@@ -60,13 +60,13 @@ def resolve_reversal(history: History, command: ResolveReversal, context: Contex
         amount=came,
         milestone_ids=tuple(one.id for one in concerned),
         to_client=history.money(to_client) if to_client else None,
-        order_id=context.fresh(Kind.ORDER) if to_client else None,
+        order_id=history.fresh(Kind.ORDER) if to_client else None,
         message=message,
     )
-    history.add(event, context)
+    history.add(event)
     if not won:
         for milestone in concerned:
-            _lose(history, milestone, context)
+            _lose(history, milestone)
 
 
 def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
@@ -76,12 +76,12 @@ def _holding(state: Contract, deposit: Deposit) -> tuple[Milestone, ...]:
     )
 
 
-def _lose(history: History, milestone: Milestone, context: Context) -> None:
+def _lose(history: History, milestone: Milestone) -> None:
     if history.state.state is ContractState.PROPOSED:
-        holdings.unfund(history, milestone, context)
+        holdings.unfund(history, milestone)
         return
-    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST, context)
-    holdings.refund(history, milestone, RefundReason.REVERSAL_LOST, context)
+    disputes.concede(history, milestone, 0, DisputeOutcome.REVERSAL_LOST)
+    holdings.refund(history, milestone, RefundReason.REVERSAL_LOST)
 
 
 DECISIONS: Final[Decisions] = {

@@ -8,17 +8,17 @@ from escrow.agreement import inputs
 from escrow.agreement.commands import PostUpdate
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import ContractDormant, UpdatePosted
-from escrow.agreement.history import Context, Decisions, History
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import UPDATES_MAX
 from escrow.errors import InvalidInput
 
 
-def post_update(history: History, command: PostUpdate, context: Context) -> None:
+def post_update(history: History, command: PostUpdate) -> None:
     """`update.posted`, numbered within the contract."""
     state = history.state
     event = UpdatePosted(
         number=state.updates_posted + 1,
-        posted_by=context.side_in(state),
+        posted_by=history.side,
         message=inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX),
         links=inputs.links(command.links),
         attachments=inputs.attachments(command.attachments),
@@ -26,13 +26,13 @@ def post_update(history: History, command: PostUpdate, context: Context) -> None
     )
     if event.number > UPDATES_MAX:
         raise InvalidInput(f"A contract has at most {UPDATES_MAX} updates.")
-    history.add(event, context)
+    history.add(event)
 
 
-def tell_of_silence(history: History, clock: Deadline, context: Context) -> None:
+def tell_of_silence(history: History, clock: Deadline) -> None:
     """`contract.dormant`: money is held, no clock runs, and nothing has happened for a long time."""
     state = history.state
-    history.add(ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor)), context)
+    history.add(ContractDormant(silent_since=state.updated_at, held=state.money(state.held_minor)))
 
 
 DECISIONS: Final[Decisions] = {

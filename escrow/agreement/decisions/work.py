@@ -10,38 +10,37 @@ from escrow.agreement.commands import Approve, RequestChanges, Submit
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.decisions import bonuses, disputes, holdings
 from escrow.agreement.decisions.holdings import release
-from escrow.agreement.history import Context, Decisions, History
-from escrow.agreement.permit import is_released_again
+from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.subjects import is_released_again
 from escrow.errors import InvalidInput, NextNotFunded
 from escrow.money import Money, exact
 from escrow.states import Hold, MilestoneState
 
 
-def submit(history: History, command: Submit, context: Context) -> None:
+def submit(history: History, command: Submit) -> None:
     """`milestone.submitted`: the next number, and a fresh review window."""
     milestone = history.milestone(command.milestone_id)
     event = events.MilestoneSubmitted(
         milestone_id=milestone.id,
         submission_id=command.submission_id,
         number=milestone.submissions + 1,
-        review_due_at=context.now + timedelta(hours=history.state.windows.review_hours),
+        review_due_at=history.now + timedelta(hours=history.state.windows.review_hours),
         message=inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX),
         links=inputs.links(command.links),
         attachments=inputs.attachments(command.attachments),
     )
-    history.add(event, context)
+    history.add(event)
 
 
-def request_changes(history: History, command: RequestChanges, context: Context) -> None:
+def request_changes(history: History, command: RequestChanges) -> None:
     """`milestone.changes_requested`: the review clock stops."""
     milestone = history.milestone(command.milestone_id)
     note = inputs.text(command.note, field="note", characters_max=inputs.MESSAGE_MAX)
-    event = events.MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note)
-    history.add(event, context)
+    history.add(events.MilestoneChangesRequested(milestone_id=milestone.id, number=milestone.submissions, note=note))
 
 
-def approve(history: History, command: Approve, context: Context) -> None:
+def approve(history: History, command: Approve) -> None:
     """`milestone.released` with all that is held, or with less: what that leaves rolls forward. Then the bonus, if there is
     one. What was released already stays as it is, and a bonus starts unless there is one.
 
@@ -55,17 +54,15 @@ def approve(history: History, command: Approve, context: Context) -> None:
     bonus = bonuses.checked(history.state, command)
     if not is_released_again(command.action, milestone):
         if amount is None or amount.minor == milestone.held_minor:
-            disputes.concede(history, milestone, milestone.held_minor, events.DisputeOutcome.APPROVED, context)
-            release(history, milestone, events.ReleaseReason.APPROVED, context, message=message)
+            disputes.concede(history, milestone, milestone.held_minor, events.DisputeOutcome.APPROVED)
+            release(history, milestone, events.ReleaseReason.APPROVED, message=message)
         else:
-            _release_less(history, milestone, amount, context, message=message)
+            _release_less(history, milestone, amount, message=message)
     if bonus is not None:
-        bonuses.start(history, command, bonus, context)
+        bonuses.start(history, command, bonus)
 
 
-def _release_less(
-    history: History, milestone: Milestone, amount: Money, context: Context, *, message: str | None
-) -> None:
+def _release_less(history: History, milestone: Milestone, amount: Money, *, message: str | None) -> None:
     """`milestone.rolled_forward` with the rest, then `milestone.released` with what is left."""
     held = history.money(milestone.held_minor)
     if amount.minor > held.minor:
@@ -80,8 +77,8 @@ def _release_less(
             field="amount",
             details={"milestoneId": following.id if following is not None else None},
         )
-    holdings.roll_forward(history, milestone, following, held.minor - amount.minor, context)
-    release(history, history.milestone(milestone.id), events.ReleaseReason.APPROVED, context, message=message)
+    holdings.roll_forward(history, milestone, following, held.minor - amount.minor)
+    release(history, history.milestone(milestone.id), events.ReleaseReason.APPROVED, message=message)
 
 
 def next_open(state: Contract, milestone: Milestone) -> Milestone | None:
@@ -94,12 +91,12 @@ def takes_more(milestone: Milestone) -> bool:
     return milestone.state is MilestoneState.FUNDED and milestone.hold is Hold.NONE and not milestone.is_frozen
 
 
-def leave_unanswered(history: History, clock: Deadline, context: Context) -> None:
+def leave_unanswered(history: History, clock: Deadline) -> None:
     """The review window passed: silence releases the money."""
-    holdings.release(history, history.milestone(clock.subject_id), events.ReleaseReason.AUTO_RELEASED, context)
+    holdings.release(history, history.milestone(clock.subject_id), events.ReleaseReason.AUTO_RELEASED)
 
 
-def remind(history: History, clock: Deadline, context: Context) -> None:
+def remind(history: History, clock: Deadline) -> None:
     """`milestone.deadline_approaching`: whoever listens is told, and nothing else changes."""
     if clock.announces is None:
         raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
@@ -110,7 +107,7 @@ def remind(history: History, clock: Deadline, context: Context) -> None:
         in_favour_of=clock.announces.in_favour_of,
         hours_left=clock.hours_left,
     )
-    history.add(event, context)
+    history.add(event)
 
 
 DECISIONS: Final[Decisions] = {

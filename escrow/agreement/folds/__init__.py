@@ -1,4 +1,4 @@
-"""How events are folded into a contract, a file for each noun; `escrow.agreement.evolve` is the door."""
+"""Folds events into a contract, a file for each noun; `escrow.agreement.evolve` is the door."""
 
 from __future__ import annotations
 

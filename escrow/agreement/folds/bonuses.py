@@ -1,4 +1,4 @@
-"""How events about bonuses are folded."""
+"""Folds events about bonuses."""
 
 from __future__ import annotations
 

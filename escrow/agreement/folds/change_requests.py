@@ -1,4 +1,4 @@
-"""How events about change requests are folded."""
+"""Folds events about change requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events about a contract as a whole are folded: its terms, its revisions and its state."""
+"""Folds events about a contract as a whole: its terms, its revisions and its state."""
 
 from __future__ import annotations
 

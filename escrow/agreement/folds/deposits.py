@@ -1,4 +1,4 @@
-"""How events about deposits are folded: how they start and end, and what is sent back."""
+"""Folds events about deposits: how they start and end, and what is sent back."""
 
 from __future__ import annotations
 
@@ -56,8 +56,7 @@ def _failed(state: Contract, event: events.DepositFailed, at: datetime) -> Contr
 
 
 def _abandoned(state: Contract, event: events.DepositAbandoned, at: datetime) -> Contract:
-    closed = close(state, event.deposit_id, DepositState.ABANDONED, OrderState.ABANDONED)
-    return _let_go(closed, event.deposit_id, at)
+    return _let_go(close(state, event.deposit_id, DepositState.ABANDONED, OrderState.ABANDONED), event.deposit_id, at)
 
 
 def close(state: Contract, deposit_id: str, to: DepositState, order_to: OrderState) -> Contract:

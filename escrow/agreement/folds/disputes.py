@@ -1,4 +1,4 @@
-"""How events about disputes are folded."""
+"""Folds events about disputes."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ def _offer(side: Side, minor: int | None, dispute: Dispute) -> Dispute:
 
 
 def _settlement_offered(state: Contract, event: events.DisputeSettlementOffered, at: datetime) -> Contract:
-    dispute = state.disputes[event.dispute_id]
-    return with_dispute(state, _offer(event.offered_by, event.to_freelancer.minor, dispute))
+    return with_dispute(state, _offer(event.offered_by, event.to_freelancer.minor, state.disputes[event.dispute_id]))
 
 
 def _settlement_withdrawn(state: Contract, event: events.DisputeSettlementWithdrawn, at: datetime) -> Contract:
@@ -104,8 +103,7 @@ def _withdrawn(state: Contract, event: events.DisputeWithdrawn, at: datetime) ->
 
 def _overdue(state: Contract, event: events.DisputeOverdue, at: datetime) -> Contract:
     """The operator was told; the milestone has not changed."""
-    dispute = state.disputes[event.dispute_id]
-    return with_dispute(state, replace(dispute, overdue=event.times, due_at=event.next_at))
+    return with_dispute(state, replace(state.disputes[event.dispute_id], overdue=event.times, due_at=event.next_at))
 
 
 FOLDS: Final[Folds] = {

@@ -1,4 +1,4 @@
-"""How events about an early end are folded."""
+"""Folds events about an early end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a milestone holds: how money comes into it, and how each way out lowers it, oldest deposit first."""
+"""Folds events about what a milestone holds: money comes in, and each way out lowers it, oldest deposit first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What refund requests, disputes and endings make of a contract: how a hold begins, passes on and ends."""
+"""Puts milestones on hold and ends that again, for refund requests, disputes and endings."""
 
 from __future__ import annotations
 

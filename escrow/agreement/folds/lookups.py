@@ -1,4 +1,4 @@
-"""Looking things up in a contract and putting them back changed, for every fold."""
+"""Looks things up in a contract and puts them back changed, for every fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How orders to the payment provider are kept, and how reports on them are folded."""
+"""Keeps orders to the payment provider, and folds the reports on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events about payouts are folded."""
+"""Folds events about payouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events about refund requests are folded."""
+"""Folds events about refund requests."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ def _refund_accepted(state: Contract, event: events.RefundAccepted, at: datetime
 
 
 def _refund_declined(state: Contract, event: events.RefundDeclined, at: datetime) -> Contract:
-    refund = replace(state.refunds[event.refund_id], state=RefundState.DECLINED, answer=event.reason)
-    return with_refund(state, refund)
+    return with_refund(state, replace(state.refunds[event.refund_id], state=RefundState.DECLINED, answer=event.reason))
 
 
 def _refund_withdrawn(state: Contract, event: events.RefundRequestWithdrawn, at: datetime) -> Contract:

@@ -1,4 +1,4 @@
-"""How reversals of deposits are folded: what they stop, and what goes on when they are resolved."""
+"""Folds reversals of deposits: what they stop, and what goes on when they are resolved."""
 
 from __future__ import annotations
 

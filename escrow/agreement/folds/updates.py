@@ -1,4 +1,4 @@
-"""How a posted update is folded."""
+"""Folds updates that were posted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What work and its review make of a milestone that holds money: its turn, submissions, and the clock of the review."""
+"""Folds events about work and its review: a milestone's turn, submissions, and the clock of the review."""
 
 from __future__ import annotations
 

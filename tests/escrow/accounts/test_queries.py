@@ -116,9 +116,8 @@ async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts
     await database.execute("ANALYZE contracts, accounts")
     wanted = [f"acc_{number:026}" for number in range(1, 3_000, 100)]
     assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
-    plan = await database.fetch(
-        f"EXPLAIN (ANALYZE, COSTS off) {queries.accounts._BY_ID}", *visible_arguments(world.owner), wanted
-    )
+    sql, *arguments = queries.accounts._BY_ID.bind(account_ids=wanted, **visible_arguments(world.owner))
+    plan = await database.fetch(f"EXPLAIN (ANALYZE, COSTS off) {sql}", *arguments)
     text = "\n".join(row[0] for row in plan)
     looked_up = re.findall(r"Index (?:Only )?Scan using contracts_\w+ on contracts", text)
     assert len(looked_up) == text.count("on contracts") == 2, text
