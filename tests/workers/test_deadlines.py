@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from escrow.log import UnknownEvent
 from tests.factories import Deployment, advance_clock, advance_past_deadlines
 from tests.workers.process import until
 from tests.workers.sweeping import due_times, each_once, nothing_is_due, set_clock, several, submitted, sweeping
+from tests.written import written
 from workers import deadlines
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -207,7 +207,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, contract_id: str, error: Exception) 
 
 @pytest.mark.parametrize("error", [UnknownEvent("update Earnest"), ZeroDivisionError("a fault of ours")], ids=repr)
 async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     there = await Deployment.make()
     ill = await submitted(there)
@@ -216,7 +216,7 @@ async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
     await advance_past_deadlines()
     monkeypatch.setattr(sweep, "RETRY_SECONDS", 300.0)
     pauses = []
-    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "workers.deadlines"):
+    with monkeypatch.context() as patch, written() as log:
         poison(patch, ill.id, error)
         for attempt in range(1, 4):
             async with sweeping():
@@ -232,7 +232,8 @@ async def test_a_contract_that_fails_waits_longer_each_time_and_holds_up_nobody(
             await free_all()
         await each_once(due, others)
     assert pauses == pytest.approx([300.0, 600.0, sweep.RETRY_SECONDS_MAX], rel=0.1)
-    assert [record.__dict__["contract"] for record in caplog.records] == [ill.id] * 3
+    entries = [entry for entry in log.entries if entry["level"] == "error"]
+    assert [(entry["logger"], entry["contract"]) for entry in entries] == [("workers.deadlines", ill.id)] * 3
     found = await sweep.backlog()
     assert (found.failing, found.overdue) == (1, 2), "its review, and the reminder that it was too late for"
     assert found.oldest_overdue_seconds > 0
