@@ -1,6 +1,7 @@
 """`earnest up` without its steps, so that these tests need neither the tables nor the web process of the project."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # the tests themselves may run under nohup, which the supervisor respects
     try:
         sys.exit(asyncio.run(main()))
     except (CannotStart, SettingError) as refusal:
