@@ -141,7 +141,7 @@ class Deal:
         self,
         position: int = 1,
         *,
-        token: str | None = "tok_visa",  # noqa: S107 - a made-up one
+        token: str | None = "tok_ok",  # noqa: S107 - of the sandbox, whose worker may be quicker than `confirm`
         revision: int | None = None,
     ) -> str:
         """Starts a deposit; gives its id."""
