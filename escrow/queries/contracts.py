@@ -13,7 +13,7 @@ from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
-from escrow.database import Record
+from escrow.database import Record, unseen
 from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import sees
@@ -47,8 +47,11 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[st
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(f"SELECT {_COLUMNS} FROM contracts c WHERE c.id = ANY($1::text[])", wanted)  # noqa: S608 - our own text
+    rows = await database.fetch(_BY_ID, wanted)
     return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["id"])}
+
+
+_BY_ID: Final = f"SELECT {_COLUMNS} FROM contracts c WHERE c.id = ANY ({unseen('$1::text[]')})"  # noqa: S608 - our own text
 
 
 class ContractOrder(StrEnum):
@@ -135,7 +138,7 @@ FROM contracts AS contract
     JOIN accounts client ON client.id = contract.client_id
     JOIN accounts freelancer ON freelancer.id = contract.freelancer_id
     CROSS JOIN deployment
-WHERE contract.id = ANY($1::text[])
+WHERE contract.id = ANY ({unseen("$1::text[]")})
 """  # noqa: S608 - our own text
 
 
@@ -199,7 +202,7 @@ FROM contracts c CROSS JOIN LATERAL (
     SELECT {", ".join(f"coalesce(sum(m.{name}), 0)::bigint AS {name}" for name in _SUMS)}
     FROM milestones m WHERE m.contract_id = c.id
 ) sums
-WHERE c.id = ANY($1::text[])
+WHERE c.id = ANY ({unseen("$1::text[]")})
 """  # noqa: S608 - our own text
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from escrow import database, ids
 from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
-from escrow.database import Record
+from escrow.database import Record, unseen
 from escrow.ids import Kind
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.views import CURRENCY, Objects, selected
@@ -40,7 +40,7 @@ async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milest
         f"""
         SELECT {_MILESTONE}
         FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY($1::text[]) ORDER BY m.contract_id, m.position
+        WHERE c.id = ANY ({unseen("$1::text[]")}) ORDER BY m.contract_id, m.position
         """,
         sorted(set(contract_ids)),
     )

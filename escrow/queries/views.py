@@ -11,7 +11,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 from escrow import database, ids
 from escrow.access import Actor
-from escrow.database import Record
+from escrow.database import Record, unseen
 from escrow.ids import Kind
 from escrow.queries.visibility import SEEN_BY, sees
 from escrow.store.tables import Part
@@ -36,10 +36,12 @@ class Pages(Generic[T]):
         self, parents: Collection[str], parent: Parent, *, order: Order = "id", limit: int, after: str | int | None
     ) -> dict[str, list[T]]:
         """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each."""
+        place = "text" if order == "id" else "bigint"
         rows = await database.fetch(
             f"""
-            SELECT found.*, asked.id AS asked_for FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-                {self.select} WHERE one.{parent} = asked.id AND one.{order} > $3 ORDER BY one.{order} LIMIT $2
+            SELECT found.*, asked.id AS asked_for FROM unnest({unseen("$1::text[]")}) asked (id) CROSS JOIN LATERAL (
+                {self.select} WHERE one.{parent} = asked.id AND one.{order} > {unseen(f"$3::{place}")}
+                ORDER BY one.{order} LIMIT {unseen("$2::int")}
             ) found ORDER BY found.{order}
             """,
             sorted(set(parents)),
@@ -69,7 +71,7 @@ class Objects(Pages[T]):
             return {}
         rows = await database.fetch(
             f"""
-            SELECT found.*, {SEEN_BY} FROM ({self.select} WHERE one.id = ANY($1::text[])) found
+            SELECT found.*, {SEEN_BY} FROM ({self.select} WHERE one.id = ANY ({unseen("$1::text[]")})) found
             LEFT JOIN contracts c ON c.id = found.{self.owner}
             """,
             wanted,
