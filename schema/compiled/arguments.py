@@ -12,7 +12,17 @@ from graphql import FieldNode, GraphQLField, GraphQLNonNull, ListValueNode, Obje
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.type import is_required_argument
 
-IMMUTABLE: Final = (str, int, float, type(None), enum.Enum, datetime.date, datetime.timedelta, uuid.UUID, decimal.Decimal)
+IMMUTABLE: Final = (
+    str,
+    int,
+    float,
+    type(None),
+    enum.Enum,
+    datetime.date,
+    datetime.timedelta,
+    uuid.UUID,
+    decimal.Decimal,
+)
 """Values of these classes can be handed to any number of resolvers."""
 
 

@@ -165,7 +165,7 @@ def _enum(type_: GraphQLEnumType) -> Coerce:
     for name in type_.values:
         try:
             members[name] = type_.coerce_input_value(name)
-        except Exception:  # noqa: BLE001, S112, PERF203 - a member that can't be given: graphql-core says so
+        except Exception:  # noqa: BLE001, S112 - a member that can't be given: graphql-core says so
             continue
 
     def member(value: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from graphql import (
     FragmentDefinitionNode,
-    GraphQLField,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -17,10 +16,11 @@ from graphql import (
     is_leaf_type,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.executor import default_field_resolver
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
-from schema.compiled.adapters.core import Adapter
+from schema.compiled.adapters.core import Adapter, DirectCall
 from schema.compiled.arguments import arguments_of
 from schema.compiled.declare import Ready, Selected
 from schema.compiled.leaves import Leaves
@@ -77,7 +77,9 @@ class Planner:
             return [self._selection(type_, groups, None)]
         return [self._selection(type_, {key: details}, None) for key, details in groups.items()]
 
-    def _selection(self, type_: GraphQLObjectType, groups: dict[str, list[FieldDetails]], path: Path | None) -> Selection:
+    def _selection(
+        self, type_: GraphQLObjectType, groups: dict[str, list[FieldDetails]], path: Path | None
+    ) -> Selection:
         selection = Selection(type_, f"s{len(self._selections)}", is_root=path is None)
         self._selections.append(selection)
         selection.exact = self._adapter.class_of(type_)
@@ -116,8 +118,10 @@ class Planner:
             field.read = _getter(read) if isinstance(read, str) else read
             return
         field.arguments = arguments_of(field.definition, field.nodes[0])
-        if self._adapter.is_event(field.definition) and field.arguments.is_constant:
+        if self._adapter.is_event(field.definition):
             field.kind, field.read = Kind.EVENT, _same
+            if not field.arguments.is_constant:  # they are looked at, and may be refused
+                field.kind, field.call = Kind.CALL, DirectCall(field.definition.resolve or default_field_resolver)
             return
         field.call = self._adapter.batch(field.definition)
         field.kind = Kind.BATCH
@@ -232,4 +236,3 @@ def _constant(value: Any) -> Callable[[Any], Any]:
 
 def _same(source: Any) -> Any:
     return source
-

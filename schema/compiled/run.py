@@ -300,7 +300,7 @@ async def _loaded(load: Any, parents: list[Any], context: Any, arguments: dict[s
 
 
 def _default_type_resolver(value: Any, info: GraphQLResolveInfo, type_: Any) -> Any:
-    from graphql import default_type_resolver  # noqa: PLC0415
+    from graphql import default_type_resolver
 
     return default_type_resolver(value, info, type_)
 
