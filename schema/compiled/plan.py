@@ -85,8 +85,8 @@ class Selection:
     """The merged fields of one object type at one place of the operation."""
 
     __slots__ = (
-        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "name", "projection",
-        "pure", "readers", "size", "type", "wants_projection", "work",
+        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "name",
+        "projection", "pure", "readers", "size", "type", "wants_projection", "work",
     )  # fmt: skip
 
     complete: Callable[[Any], dict[str, Any]]

@@ -11,7 +11,8 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from graphql import GraphQLList, GraphQLResolveInfo, GraphQLResolveInfoHelpers, Undefined
+from graphql import GraphQLList, GraphQLResolveInfoHelpers, Undefined
+from graphql.execution.executor import default_type_resolver
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_iterable
 
@@ -200,7 +201,7 @@ class Run:
         return None
 
     def _type_name(self, place: Place, value: Any, info: Any) -> Any:
-        resolve: Callable[..., Any] = place.type.resolve_type or _default_type_resolver
+        resolve: Callable[..., Any] = place.type.resolve_type or default_type_resolver
         return self._at_once(resolve(value, info, place.type))
 
     def _is_of(self, selection: Selection, value: Any, info: Any) -> bool:
@@ -291,18 +292,12 @@ async def _loaded(load: Any, parents: list[Any], context: Any, arguments: dict[s
     """A value for each parent; the exception if the batch failed, or answered for more or fewer parents."""
     try:
         values = list(await load(parents, context, **arguments))
-        if len(values) != len(parents):
-            name = getattr(load, "__qualname__", repr(load))
-            raise RuntimeError(f"the batch {name} answered {len(values)} values for {len(parents)} parents")
     except Exception as error:  # noqa: BLE001 - it is what each of its parents is answered
         return error
-    return values
-
-
-def _default_type_resolver(value: Any, info: GraphQLResolveInfo, type_: Any) -> Any:
-    from graphql import default_type_resolver
-
-    return default_type_resolver(value, info, type_)
+    if len(values) == len(parents):
+        return values
+    name = getattr(load, "__qualname__", repr(load))
+    return RuntimeError(f"the batch {name} answered {len(values)} values for {len(parents)} parents")
 
 
 _HELPERS = GraphQLResolveInfoHelpers(gather=lambda values: gather(*values), track=lambda _: None)
