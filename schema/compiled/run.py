@@ -11,7 +11,7 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from graphql import GraphQLList, GraphQLResolveInfoHelpers, Undefined
+from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfoHelpers, Undefined
 from graphql.execution.executor import default_type_resolver
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_iterable
@@ -192,20 +192,21 @@ class Run:
             return None
         info = self._info(field, path_at(where))
         try:
-            name = place.type.name if place.only is not None else self._type_name(place, value, info)
-            selection = place.selections.get(name) if isinstance(name, str) else None
-            if selection is None or self._is_of(selection, value, info):
-                return selection
+            type_ = place.type if place.only is not None else self._type_of(place, value, info)
+            return place.selection(type_) if type_ is not None and self._is_of(type_, value, info) else None
         except Exception:  # noqa: BLE001 - graphql-core asks again and says what is wrong
             return None
-        return None
 
-    def _type_name(self, place: Place, value: Any, info: Any) -> Any:
+    def _type_of(self, place: Place, value: Any, info: Any) -> GraphQLObjectType | None:
+        """The type of an object of an interface or a union, as graphql-core finds it; `None` if it is a wrong one."""
         resolve: Callable[..., Any] = place.type.resolve_type or default_type_resolver
-        return self._at_once(resolve(value, info, place.type))
+        name = self._at_once(resolve(value, info, place.type))
+        type_ = self._schema.get_type(name) if isinstance(name, str) else None
+        is_possible = isinstance(type_, GraphQLObjectType) and self._schema.is_sub_type(place.type, type_)
+        return type_ if is_possible else None
 
-    def _is_of(self, selection: Selection, value: Any, info: Any) -> bool:
-        check = selection.type.is_type_of
+    def _is_of(self, type_: GraphQLObjectType, value: Any, info: Any) -> bool:
+        check = type_.is_type_of
         return check is None or bool(self._at_once(check(value, info)))
 
     def _at_once(self, answer: Any) -> Any:

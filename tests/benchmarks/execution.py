@@ -119,7 +119,7 @@ async def _measure() -> list[Row]:
         for _ in range(ROUNDS):
             for index, run in enumerate(runs):
                 best[index] = min(best[index], await _microseconds(run, times))
-        rows.append(Row(name, *best, compiling=await _compiling(compilers[1], node, variables)))
+        rows.append(Row(name, best[0], best[1], best[2], await _compiling(compilers[1], node, variables)))
     return rows
 
 
