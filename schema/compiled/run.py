@@ -7,7 +7,7 @@ recorded values itself (see `replay`).
 
 from __future__ import annotations
 
-from asyncio import gather
+from asyncio import Future, ensure_future, gather
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -213,8 +213,9 @@ class Run:
         """The answer, or `None` where it would have to be awaited: graphql-core asks again."""
         if not self._adapter.is_awaitable(answer):
             return answer
-        if hasattr(answer, "close"):
-            answer.close()
+        unasked = ensure_future(answer)
+        _unasked.add(unasked)
+        unasked.add_done_callback(_heard)
         return None
 
 
@@ -299,6 +300,16 @@ async def _loaded(load: Any, parents: list[Any], context: Any, arguments: dict[s
         return values
     name = getattr(load, "__qualname__", repr(load))
     return RuntimeError(f"the batch {name} answered {len(values)} values for {len(parents)} parents")
+
+
+_unasked: set[Future[Any]] = set()
+"""Answers that came too late to be of use; somebody must hear them out."""
+
+
+def _heard(answer: Future[Any]) -> None:
+    _unasked.discard(answer)
+    if not answer.cancelled():
+        answer.exception()
 
 
 _HELPERS = GraphQLResolveInfoHelpers(gather=lambda values: gather(*values), track=lambda _: None)
