@@ -15,7 +15,7 @@ from graphql import Executor
 from schema.compiled.adapters.core import Adapter
 from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Selection, is_occurrence
 from schema.compiled.readers import ReadyValue, readers_of
-from schema.compiled.run import Run
+from schema.compiled.runs import Run
 
 
 class Recorded:

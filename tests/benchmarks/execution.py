@@ -20,8 +20,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from schema import build
 from schema.compiled.adapters.core import BatchCall, DirectCall
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
+from schema.compiled.compiler import Compiler, Operation
 from schema.compiled.declare import Batch
-from schema.compiled.operations import Compiler, Operation
 from schema.connections import Connection, PageInfo
 from tests.schema.compiled.worlds import World
 
@@ -29,18 +29,17 @@ ROUNDS: Final = 5
 CONTRACTS: Final = 50
 MILESTONES: Final = 5
 
-MILESTONE: Final = "id position state title amount { amount currency } dueOn"
+CONTRACT: Final = """
+    id title state currency createdAt milestones { id position state title amount { amount currency } dueOn }
+"""
 DOCUMENTS: Final = {
-    "one contract with its milestones": (
-        "query One($id: ID!) { contract(id: $id) { id title state currency createdAt milestones { %s } } }" % MILESTONE,
-        300,
-    ),
+    "one contract with its milestones": (f"query One($id: ID!) {{ contract(id: $id) {{ {CONTRACT} }} }}", 300),
     "50 contracts × 5 milestones": (
-        "query Many($first: Int!) { contracts(first: $first) { nodes { id title state currency createdAt "
-        "milestones { %s } } pageInfo { hasNextPage endCursor } } }" % MILESTONE,
+        f"query Many($first: Int!) {{ contracts(first: $first) {{ nodes {{ {CONTRACT} }} pageInfo {{ hasNextPage }} }} }}",
         15,
     ),
 }
+"""Each with how often it is run in a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +85,14 @@ class AtHand(StrawberryAdapter):
         return DirectCall(definition.resolve)
 
 
-def measure() -> list[Row]:
+async def measure() -> list[Row]:
     """A row for each document: the least of several rounds that take turns."""
-    return asyncio.run(_measure())
-
-
-async def _measure() -> list[Row]:
     rows = []
     schema: Any = build.schema.__wrapped__()._schema
     compilers = [Compiler(schema, AtHand(schema, batches=batches), uses_before=0) for batches in (False, True)]
+    variables = {"id": "ctr_1", "first": CONTRACTS}
     for name, (text, times) in DOCUMENTS.items():
         node: Any = parse(text)
-        variables = {"id": "ctr_1", "first": CONTRACTS}
         operations = [one.operation(node, node.definitions[0]) for one in compilers]
 
         async def core(node: Any = node) -> ExecutionResult:
@@ -168,4 +163,4 @@ def print_table(rows: list[Row]) -> None:
 
 
 if __name__ == "__main__":
-    print_table(measure())
+    print_table(asyncio.run(measure()))

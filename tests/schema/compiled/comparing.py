@@ -11,7 +11,7 @@ from graphql import GraphQLSchema, OperationDefinitionNode, execute, parse, vali
 from graphql.pyutils import is_awaitable
 
 from schema.compiled.adapters.core import Adapter
-from schema.compiled.operations import Compiler, Counts, Operation
+from schema.compiled.compiler import Compiler, Counts, Operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,10 @@ async def test_everything_may_be_skipped() -> None:
     assert found.data == {"node": {}}
 
 
-BEINGS = "{ being { __typename name ... on Person { age } ... on Robot { parts } friend { name } } beings { name } things { ... on Person { name } } }"
+BEINGS = """{
+  being { __typename name ... on Person { age } ... on Robot { parts } friend { name } }
+  beings { name } things { ... on Person { name } }
+}"""
 
 
 @pytest.mark.parametrize("kind", ["Person", "Robot", "Query", "Nobody", "Being", None, 7])

@@ -27,7 +27,7 @@ from schema.compiled.coercion import Coercers, Variables
 from schema.compiled.leaves import Leaves
 from schema.compiled.plan import Plan, Selection
 from schema.compiled.planning import NotCompiled, Planner, check
-from schema.compiled.run import Run
+from schema.compiled.runs import Run
 
 FIELDS_MAX: Final = 1_000
 """Fields of a plan, those below each type of an interface or union counted apart."""
