@@ -98,10 +98,9 @@ class _Maker:
         return "{ " + " ".join(parts) + " }"
 
     def union(self, type_: Any, depth: int) -> str:
-        parts = ["__typename"]
-        for one in self.rng.sample(list(type_.types), min(2, len(type_.types))):
-            parts.append(f"... on {one} {self.selection(one, depth - 1)}")
-        return "{ " + " ".join(parts) + " }"
+        chosen = self.rng.sample(list(type_.types), min(2, len(type_.types)))
+        parts = [f"... on {one} {self.selection(one, depth - 1)}" for one in chosen]
+        return "{ " + " ".join(("__typename", *parts)) + " }"
 
     def overlapping(self, type_: Any) -> Any:
         """A type that an object here may have, or be seen as."""
@@ -170,7 +169,7 @@ class _Maker:
             ]
             return "{" + ", ".join(fields) + "}"
         if isinstance(type_, GraphQLEnumType):
-            return self.rng.choice(list(type_.values))
+            return str(self.rng.choice(list(type_.values)))
         return _printed(self.rng.choice(SAMPLES[type_.name]))
 
     def default(self, type_: str) -> str:
