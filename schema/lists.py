@@ -12,7 +12,6 @@ from typing import Final
 import strawberry
 from graphql import GraphQLError
 
-from escrow.database import Record
 from escrow.queries import contracts, milestones
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
@@ -20,7 +19,7 @@ from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.compiled.declare import Selected
-from schema.connections import Connection, connection, page_size
+from schema.connections import Connection, page, page_size
 from schema.engine.context import Context
 from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
@@ -97,11 +96,11 @@ async def contracts_listed(
         reading=rows or Reading(contracts.VIEWS.columns, itself),
     )
 
-    def cursor(row: Record) -> Cursor:
+    def place(index: int) -> Cursor:
+        row = found[index]
         return print_cursor(name, row["id"]) if by_id else _cursor(name, row[key], row["id"])
 
-    shown = found if rows is not None else map(Contract.of_row, found)
-    return connection(list(zip(shown, map(cursor, found), strict=True)), first=size, after=after)
+    return page(found if rows is not None else [Contract.of_row(row) for row in found], place, first=size, after=after)
 
 
 async def milestones_listed(
@@ -139,14 +138,14 @@ async def milestones_listed(
         reading=rows or Reading(milestones.VIEWS.columns, itself),
     )
 
-    def cursor(row: Record) -> Cursor:
+    def place(index: int) -> Cursor:
+        row = found[index]
         if in_plans:
             return print_cursor(name, row["contract_id"], row["position"])
-        place = row[milestones.ORDERS[order].key]
-        return print_cursor(name, place.toordinal(), row["id"]) if by_date else _cursor(name, place, row["id"])
+        value = row[milestones.ORDERS[order].key]
+        return print_cursor(name, value.toordinal(), row["id"]) if by_date else _cursor(name, value, row["id"])
 
-    shown = found if rows is not None else map(Milestone.of_row, found)
-    return connection(list(zip(shown, map(cursor, found), strict=True)), first=size, after=after)
+    return page(found if rows is not None else [Milestone.of_row(row) for row in found], place, first=size, after=after)
 
 
 def _title(said: str | None) -> str | None:
