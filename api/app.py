@@ -75,7 +75,8 @@ def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], A
         try:
             await bell.connect(chosen.redis_url)
             door.authentication.usage.start()
-            yield
+            with door.authentication.keys.listening():
+                yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()

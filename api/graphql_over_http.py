@@ -37,7 +37,9 @@ class GraphQLEndpoint:
         refused_as = JSON if media_type == EVENT_STREAM else media_type
         try:
             operation = await read_operation(request)
-            actor = await self._door.authentication.actor(request.headers.get("authorization"))
+            actor = await self._door.authentication.actor(
+                request.headers.get("authorization"), fresh=media_type == EVENT_STREAM
+            )
             if media_type == EVENT_STREAM:
                 return self._event_stream(request, operation, actor)
             context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
