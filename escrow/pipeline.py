@@ -17,6 +17,7 @@ import asyncpg
 
 from escrow import bell, database, log
 from escrow.access import Actor
+from escrow.accounts import known_keys
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.stream import ACCOUNTS, AccountOutcome
 from escrow.agreement.commands import Command
@@ -43,12 +44,13 @@ async def run(
     Raises the `DomainError` that refuses it; a contract's deadlines that were due are written all the same, unless it is
     `NotFound` or `Forbidden`. With `idempotency` a repetition answers with the first result and does nothing, if `by` may
     see the stream and might give the command; a refused command may be repeated with the same key. Raises
-    `log.UnknownEvent` if the stream's log has an event of a later release.
+    `log.UnknownEvent` if the stream's log has an event of a later release. What changes what keys open returns when no
+    process remembers what they opened before.
     """
     if idempotency is not None and by.account_id is None:
         raise ValueError("only an account has idempotency keys")
     if isinstance(command, AccountCommand):
-        return await _run(ACCOUNTS, command, by, idempotency)
+        return await _run_on_account(command, by, idempotency)
     return await _run(CONTRACTS, command, by, idempotency)
 
 
@@ -63,6 +65,13 @@ async def foresee(command: Command, *, by: Actor) -> Step:
     except NotFound as refusal:
         return Step(None, None, (), refusal)
     return Step(loaded.state, decided.after, tuple(decided.recorded), decided.refusal)
+
+
+async def _run_on_account(command: AccountCommand, by: Actor, idempotency: Idempotency | None) -> AccountOutcome:
+    outcome = await _run(ACCOUNTS, command, by, idempotency)
+    if command.changes_keys and (outcome.account.keys or outcome.replayed):
+        await known_keys.outlive()
+    return outcome
 
 
 async def _run(stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> O:

@@ -71,6 +71,10 @@ class Answer:
     body: dict[str, Any]
     ran: bool
 
+    def json(self) -> bytes:
+        """The body, printed."""
+        return orjson.dumps(self.body)
+
 
 class NotAQuery(Exception):
     """A transport that only reads was handed a mutation or a subscription; nothing was run."""

@@ -36,4 +36,5 @@ class RevokeApiKey(AccountCommand):
     action: ClassVar = AccountAction.REVOKE_API_KEY
     about: ClassVar = "key_id"
     needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     key_id: str
