@@ -98,6 +98,7 @@ class _Attempt(Generic[C, S, L, O]):
     _loaded: L
     _decided: Decided[S]
     _sealed: Sequence[Sealed] = ()
+    _topics: Sequence[Topic] = ()
     _replayed = False
 
     def __init__(self, stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> None:
@@ -138,11 +139,13 @@ class _Attempt(Generic[C, S, L, O]):
             decided.state.id, version=loaded.version, last_hash=loaded.last_hash, recorded=decided.recorded
         )
         key = arguments(self._by, self._idempotency if decided.refusal is None else None, decided.result)
-        return await self._stream.write(self._command, loaded, decided, self._sealed, key)
+        topics = await self._stream.write(self._command, loaded, decided, self._sealed, key)
+        self._topics = topics or ()
+        return topics is not None
 
     async def ring(self) -> None:
         if self._sealed:
-            await bell.ring(Topic.PENDING, *self._stream.topics(self._loaded, self._decided))
+            await bell.ring(Topic.PENDING, *self._topics)
 
     def answer(self) -> O:
         """The outcome; raises what refused the command, after the deadlines that were due were written."""

@@ -203,7 +203,8 @@ async def write(
         *_fee_change(was.fees if was else after.fees, after.fees),
         *key,
         *store_endpoints.arguments(was, after, secrets),
-        *log.append_arguments(after.id, sealed),
+        orjson.dumps(log.event_rows(sealed)).decode(),
+        orjson.dumps(log.text_rows(sealed)).decode(),
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
@@ -235,10 +236,10 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
 _KEY_FIRST: Final = 22
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
-_name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
+_events, _words, _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + number}" for number in range(6))
 
 _ROWS: Final = f"""
-{MEMBERS.upsert(guard="moved", parameter="$8")}, ended AS (
+{MEMBERS.upsert("moved", "$8")}, ended AS (
     UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($9::text[], $10::timestamptz[]) AS gone (id, at)
     WHERE api_keys.id = gone.id
 ), keyed AS (
@@ -252,7 +253,7 @@ _ROWS: Final = f"""
     WHERE $20::int IS NOT NULL
 ), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
     store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
-}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
+}, {log.append_sql("moved", _events)}, {log.words_sql(_words)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 
