@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import rfc8785
+import orjson
 
 from escrow import codec, database, ids
 from escrow.access import Actor, ActorKind
@@ -27,7 +27,10 @@ CATALOGUE: Final[Mapping[tuple[str, int], type[Event]]] = contract_events.CATALO
 """Every event that this release can write and fold, by type and schema version."""
 
 KNOWN: Final = ([kind for kind, _ in CATALOGUE], [version for _, version in CATALOGUE])
-"""The keys of the catalogue as two arrays, for statements that look for events which this release can't fold."""
+"""The keys of the catalogue as two arrays."""
+
+READABLE: Final = ",".join(f"{kind} {version}" for kind, version in CATALOGUE)
+"""The same as one text, for statements that look for events which this release can't fold: drivers take long for arrays."""
 
 VOCABULARY: Final = hashlib.sha256("\n".join(f"{kind} {v}" for kind, v in sorted(CATALOGUE)).encode()).hexdigest()
 """A digest of the catalogue; `migrate` keeps that of every type which some release may have written."""
@@ -134,8 +137,14 @@ def body_of(
 
 
 def canonical(value: codec.Json) -> str:
-    """The one text of a JSON value, by RFC 8785."""
-    return rfc8785.dumps(value).decode()
+    """The one text of a JSON value, by RFC 8785, if keys are ASCII and numbers whole, as ours are.
+
+    Fails with `TypeError` for whole numbers beyond 53 bits and for texts that aren't Unicode.
+    """
+    return orjson.dumps(value, option=_CANONICAL).decode()
+
+
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def event_hash(body: str) -> str:
@@ -220,12 +229,12 @@ def text_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
 
 UNKNOWN_SQL: Final = """CASE WHEN deployment.vocabulary = {vocabulary} THEN false ELSE EXISTS (
     SELECT FROM event_types AS kind
-    WHERE (kind.type, kind.schema_version) NOT IN (SELECT * FROM unnest({types}::text[], {versions}::int[]))
+    WHERE kind.type || ' ' || kind.schema_version <> ALL (string_to_array({readable}::text, ','))
     AND EXISTS (
         SELECT FROM events AS event WHERE event.stream_id = {stream}
         AND (event.type, event.schema_version) = (kind.type, kind.schema_version))) END"""
-"""Whether a stream has an event that this release can't fold, beside the row of `deployment`. `VOCABULARY` and `KNOWN`
-are the arguments; where the digests agree, as they do but for the time of an update, nothing else is read."""
+"""Whether a stream has an event that this release can't fold, beside the row of `deployment`. `VOCABULARY` and
+`READABLE` are the arguments; where the digests agree, as they do but for the time of an update, nothing else is read."""
 
 LEARN_SQL: Final = """
 WITH learnt AS (

@@ -79,7 +79,7 @@ async def lock(command: AccountCommand, by: Actor) -> None:
 
 async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
     """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
-    known = dict(zip(("vocabulary", "types", "versions"), (log.VOCABULARY, *log.KNOWN), strict=True))
+    known = {"vocabulary": log.VOCABULARY, "readable": log.READABLE}
     row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **visible_arguments(by), **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -156,7 +156,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
         WHERE id = ANY (:contract_ids::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
             OR (account.is_mediator AND was_disputed))
     ) AS reachable_contract_ids,
-    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", types=":types", versions=":versions")}
+    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", readable=":readable")}
         AS has_unknown_events,
     {idempotency.COLUMNS_SQL}
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock

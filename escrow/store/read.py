@@ -73,7 +73,7 @@ async def load(
         account_id,
         key,
         log.VOCABULARY,
-        *log.KNOWN,
+        log.READABLE,
         *(beside.arguments if beside is not None else ()),
     )
     if row is None:
@@ -240,14 +240,14 @@ SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, con
     {DECIDABLE_SQL} AS disputes_can_be_decided,
     {mediator_sql("$11", _CLIENT, _FREELANCER)} AS mediator,
     {COLUMNS_SQL},
-    {log.UNKNOWN_SQL.format(vocabulary="$13", types="$14", versions="$15", stream="contract.id")} AS is_beyond_us
+    {log.UNKNOWN_SQL.format(vocabulary="$13", readable="$14", stream="contract.id")} AS is_beyond_us
 FROM deployment
 {join_sql(account="$11", key="$12")}
 LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id)
 WHERE deployment.id = 1
 """
 
-_PARAMETERS: Final = 15
+_PARAMETERS: Final = 14
 
 
 @cache
