@@ -1,4 +1,4 @@
-"""Writes what steps of contracts changed, in one statement: of each contract all of it, if nobody changed it meanwhile, or nothing.
+"""Writes what steps of contracts changed, in one statement that hangs on their versions: of each contract all of it, or nothing.
 
 What changed is told by comparing the contract before and after: rows that are other objects, balances, deadlines. Every
 part joins the rows that the version check let through, and no row is touched by two parts, whose order is
@@ -121,9 +121,7 @@ def _changed(part: Part[Any], before: Contract | None, after: Contract) -> Itera
     return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
 
 
-def _part_rows(
-    part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]
-) -> list[Row]:
+def _part_rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]) -> list[Row]:
     """What a table gets: the objects that are others than before, and those that wait for another clock if rows tell of it."""
     known = part.held_by(before) if before is not None else {}
     was, now = clocks

@@ -278,7 +278,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_the_text_of_a_value_is_the_one_that_rfc_8785_says(value: object) -> None:
+def test_the_text_of_a_value_is_the_one_that_rfc_8785_says(value: Any) -> None:
     assert log.canonical(value).encode() == rfc8785.dumps(value)
 
 
