@@ -14,7 +14,7 @@ from tortoise.models import Model
 
 from escrow import models
 from escrow.agreement import state
-from escrow.agreement.deadlines import UNSEEN, Deadline, deadlines
+from escrow.agreement.deadlines import Deadline, deadlines, first_clocks
 from escrow.agreement.state import Contract, Milestone
 from escrow.store.mapping import Clocks, Mapper
 from escrow.store.shapes import Row
@@ -72,12 +72,7 @@ def next_clocks(contract: Contract) -> Clocks:
 
 def first_ends(contract_id: str, running: Iterable[Deadline]) -> Clocks:
     """The same of the clocks that run, in the order in which they end."""
-    found: dict[str, Any] = {}
-    for clock in running:
-        if clock.kind not in UNSEEN:
-            for identifier in (contract_id, *clock.milestone_ids):
-                found.setdefault(identifier, clock.due_at)
-    return found
+    return {identifier: clock.due_at for identifier, clock in first_clocks(contract_id, running).items()}
 
 
 def deadline_row(contract_id: str, deadline: Deadline) -> Row:
