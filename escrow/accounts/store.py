@@ -79,7 +79,7 @@ async def lock(command: AccountCommand, by: Actor) -> None:
 
 async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
     """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
-    known = dict(zip(("vocabulary", "types", "versions"), (log.VOCABULARY, *log.KNOWN), strict=True))
+    known = {"vocabulary": log.VOCABULARY, "readable": log.READABLE}
     row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **visible_arguments(by), **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -156,7 +156,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
         WHERE id = ANY (:contract_ids::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
             OR (account.is_mediator AND was_disputed))
     ) AS reachable_contract_ids,
-    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", types=":types", versions=":versions")}
+    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", readable=":readable")}
         AS has_unknown_events,
     {idempotency.COLUMNS_SQL}
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock
@@ -203,7 +203,8 @@ async def write(
         *_fee_change(was.fees if was else after.fees, after.fees),
         *key,
         *store_endpoints.arguments(was, after, secrets),
-        *log.append_arguments(after.id, sealed),
+        orjson.dumps(log.event_rows(sealed)).decode(),
+        orjson.dumps(log.text_rows(sealed)).decode(),
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
@@ -235,10 +236,10 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
 _KEY_FIRST: Final = 22
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
-_name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
+_events, _words, _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + number}" for number in range(6))
 
 _ROWS: Final = f"""
-{MEMBERS.upsert(guard="moved", parameter="$8")}, ended AS (
+{MEMBERS.upsert("moved", "$8")}, ended AS (
     UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($9::text[], $10::timestamptz[]) AS gone (id, at)
     WHERE api_keys.id = gone.id
 ), keyed AS (
@@ -252,7 +253,7 @@ _ROWS: Final = f"""
     WHERE $20::int IS NOT NULL
 ), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
     store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
-}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
+}, {log.append_sql("moved", _events)}, {log.words_sql(_words)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 

@@ -45,6 +45,8 @@ class Mapper(Generic[T]):
 
         self.table: Final = table_of(model)
         self.key: Final = key_of(model)
+        self.owned_by: Final = _owner_column(owner)
+        """The column that names the owner."""
         self.words: Final = facts.words
         """The columns that hold people's words."""
         self.columns: Final = tuple(columns)
@@ -92,15 +94,16 @@ class Mapper(Generic[T]):
         """Columns with their types, as `json_to_recordset` wants them."""
         return ", ".join(f"{name} {self._types[name]}" for name in names)
 
-    def upsert(self, *, guard: str, parameter: str) -> str:
-        """A CTE that writes rows given as JSON, if the CTE `guard` has its one row; of a row that is there only the columns
-        of `updated` change, if any may."""
+    def upsert(self, guard: str, parameter: str) -> str:
+        """A CTE that writes rows given as JSON, if the CTE `guard` has their owner's `id`; of a row that is there only the
+        columns of `updated` change, if any may."""
         assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in self.updated)
         conflict = f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {assigned}" if assigned else ""
         return f"""
     in_{self.table} AS (
         INSERT INTO {self.table} ({", ".join(self.columns)})
-        SELECT given.* FROM {guard}, json_to_recordset({parameter}::json) AS given ({self.typed(self.columns)})
+        SELECT given.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS given ({self.typed(self.columns)})
+            ON given.{self.owned_by} = {guard}.id
         {conflict}
     )"""  # noqa: S608 - only our own columns and a number of a parameter are filled in
 
@@ -111,8 +114,12 @@ def _beside(column: str, kind: type, owner: type) -> str:
         return "clocks.get(one.id)"
     if hasattr(kind, column):
         return f"one.{column}"
-    if column == f"{owner.__name__.lower()}_id":
+    if column == _owner_column(owner):
         return "owner.id"
     if column in hints_of(owner):
         return f"owner.{column}"
     raise TypeError(f"nothing says what the column {column} holds")
+
+
+def _owner_column(owner: type) -> str:
+    return f"{owner.__name__.lower()}_id"

@@ -18,6 +18,7 @@ from escrow.log import Sealed
 from escrow.rules import NAMINGS, Naming
 from escrow.store import imports, read, write
 from escrow.store.read import Loaded, Subject
+from escrow.store.write import Change
 from escrow.stream import Beside, Decided, Outcome, Stream
 
 BESIDE: Final[Mapping[type[Command], Beside[Any, Contract]]] = {**imports.BESIDE}
@@ -105,14 +106,9 @@ def _decide(command: Command, loaded: Loaded, by: Actor) -> Decided[Contract]:
 
 async def _write(
     _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object]
-) -> bool:
-    return await write.write(loaded, decided.state, sealed, key=key, beside=decided.beside)
-
-
-def _topics(loaded: Loaded, decided: Decided[Contract]) -> Sequence[Topic]:
-    before, after = loaded.state, decided.state
-    orders = [Topic.ORDERS] if write.changes_orders(before, after) else []
-    return orders + ([Topic.DEADLINES] if write.changes_deadlines(before, after) else [])
+) -> Sequence[Topic] | None:
+    change = Change.of(loaded, decided.state, sealed)
+    return change.topics if await write.write(change, key=key, beside=decided.beside) else None
 
 
 CONTRACTS: Final = Stream(
@@ -122,7 +118,6 @@ CONTRACTS: Final = Stream(
     repeat=_repeat,
     decide=_decide,
     write=_write,
-    topics=_topics,
     # Of 16 writers on 400 contracts one command in 40 decides twice and one in 1,500 needs the lock; 50 writers on one
     # contract end a third sooner than with four tries.
     races_max=2,
