@@ -5,8 +5,6 @@ No engine is started. The types, scalars and enums are those of the real schema.
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,9 @@ from schema.compiled.adapters.of_strawberry import StrawberryAdapter
 from schema.compiled.compiler import Compiler, Operation
 from schema.compiled.declare import Batch
 from schema.connections import Connection, PageInfo
+from tests.benchmarks.options import Options
+from tests.benchmarks.tables import Table
+from tests.engines import TestServer
 from tests.schema.compiled.worlds import World
 
 ROUNDS: Final = 5
@@ -83,6 +84,21 @@ class AtHand(StrawberryAdapter):
 
     def call(self, definition: Any) -> Any:
         return DirectCall(definition.resolve)
+
+
+async def tables(_: TestServer, __: str, ___: Options) -> list[Table]:
+    """One line for each document; in brackets how many times graphql-core's time is theirs."""
+    rows = [
+        [
+            one.name,
+            f"{one.core:,.0f}",
+            *(f"{took:,.0f} ({one.core / took:.1f})" for took in (one.called, one.batched)),
+            f"{one.compiling:,.0f}",
+        ]
+        for one in await measure()
+    ]
+    columns = ["", "graphql-core", "compiled", "with batches", "compiling once"]
+    return [Table("execution", "Executing an operation without a database, µs of processor time", columns, rows)]
 
 
 async def measure() -> list[Row]:
@@ -150,17 +166,3 @@ def _answering(value: Any) -> Callable[..., Awaitable[Any]]:
 
 def _same(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
     return arguments
-
-
-def print_table(rows: list[Row]) -> None:
-    """Microseconds, and how many times graphql-core's are theirs."""
-    sys.stdout.write("executing an operation, µs of CPU (times as fast as graphql-core)\n")
-    for row in rows:
-        sys.stdout.write(
-            f"  {row.name:34} graphql-core {row.core:8.0f}   compiled {row.called:7.0f} ({row.core / row.called:4.1f})   "
-            f"with batches {row.batched:7.0f} ({row.core / row.batched:4.1f})   compiling once {row.compiling:7.0f}\n"
-        )
-
-
-if __name__ == "__main__":
-    print_table(asyncio.run(measure()))
