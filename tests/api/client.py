@@ -21,14 +21,15 @@ PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 
 @asynccontextmanager
-async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
-    """The application on the database that the test has, spoken to over HTTP."""
+async def door(*, sandbox: bool = True, metrics_token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox."""
     settings = Settings(
         database_url="",  # it never starts, so it never connects: the test has
         redis_url="",
         secret_keys=(SECRET_KEY,),
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
+        metrics_token=metrics_token,
     )
     transport = httpx.ASGITransport(app=create_app(settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
