@@ -1,7 +1,8 @@
 """Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
 Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
-need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; without one the page is there in a sandbox only. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
+need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the page. A scrape
+costs three short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations

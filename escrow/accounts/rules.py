@@ -41,8 +41,9 @@ class AccountAction(StrEnum):
 class AccountPermission:
     """From which role upwards, with which scope of the account's own key (none: only the operator may).
 
-    `also` is a scope that an own key needs beside the first. `while_disabled` tells whether the account's owners may do it although the operator disabled the account;
-    `within_contracts` whether a key that is limited to some contracts may do it, within those.
+    `also` is a scope that an own key needs beside the first. `while_disabled` tells whether the account's owners may do it
+    although the operator disabled the account; `within_contracts` whether a key that is limited to some contracts may do it,
+    within those.
     """
 
     role: Role
