@@ -168,11 +168,14 @@ async def test_who_made_the_keys_that_are_there_is_read_from_the_log() -> None:
     await run(replace(maker, key_id=ids.new(ids.Kind.KEY), token=tokens.new()), by=by_key)
     before = [dict(row) for row in await database.fetch(made)]
     assert before[-1]["created_by"] == maker.key_id
-    await database.execute(
-        "ALTER TABLE api_keys DROP COLUMN created_by; ALTER TABLE calendar_tokens DROP COLUMN key_id"
-    )
-    await database.execute(m0012_makers.MAKERS)
-    assert [dict(row) for row in await database.fetch(f"{made} /* again */")] == before
+    with pytest.raises(Undo) as undone:
+        async with database.transaction() as connection:
+            await connection.execute(
+                "ALTER TABLE api_keys DROP COLUMN created_by; ALTER TABLE calendar_tokens DROP COLUMN key_id"
+            )
+            await connection.execute(m0012_makers.MAKERS)
+            raise Undo(await database.fetch(f"{made} /* again */"))
+    assert [dict(row) for row in undone.value.args[0]] == before
     assert [difference async for difference in audit()] == []
 
 
