@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from escrow import database, idempotency, ids, log
-from escrow.access import AccountType, Actor, Scope
+from escrow.access import AccountType, Actor, ActorKind, Scope
 from escrow.accounts import store_endpoints
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
@@ -26,6 +26,9 @@ from escrow.stream import Loaded as LoadedStream
 Loaded = LoadedStream[Account, AccountSurroundings]
 
 T = TypeVar("T")
+
+_SEE_INSIDE: Final = (ActorKind.OPERATOR, ActorKind.SYSTEM)
+"""For whom what belongs to any account exists."""
 
 
 def _one(kind: ids.Kind, identifier: str | None) -> str | None:
@@ -81,9 +84,8 @@ async def lock(command: AccountCommand, by: Actor) -> None:
 async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
     """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
     known = dict(zip(("vocabulary", "types", "versions"), (log.VOCABULARY, *log.KNOWN), strict=True))
-    row = await database.fetch_row(
-        *_LOAD.bind(**_NOTHING | named, **visible_arguments(by), **known, key=key, acting_key=by.key_id)
-    )
+    who = {**visible_arguments(by), "acting_key": by.key_id, "sees_inside": by.kind in _SEE_INSIDE}
+    row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **who, **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     if row["has_unknown_events"]:
@@ -140,6 +142,9 @@ def line_sql(key: str) -> str:
     SELECT id FROM line"""  # noqa: S608 - only the name of a parameter is filled in
 
 
+_INSIDE: Final = "(:sees_inside::boolean OR account.id = :actor::text)"
+"""Whether what belongs to the account exists for the actor: for others nothing of it is read."""
+
 _LOAD: Final = database.Statement(f"""
 SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, clock.real_now,
     greatest(clock.real_now + deployment.clock_offset, account.last_event_at) AS now,
@@ -148,13 +153,13 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     EXISTS (SELECT FROM api_keys WHERE id = :acting_key::text AND revoked_at IS NOT NULL) AS is_key_revoked,
     ARRAY(
         SELECT ROW({MEMBERS.select("member")}) FROM members AS member
-        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
+        WHERE member.account_id = account.id AND {_INSIDE} AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
     ARRAY(
         SELECT ROW(id, member_id, name, scopes, contract_ids, hint, encode(sha256(secret_sha256), 'hex'),
             created_at, expires_at, revoked_at, created_by)
-        FROM api_keys WHERE account_id = account.id AND :with_keys::boolean
+        FROM api_keys WHERE account_id = account.id AND {_INSIDE} AND :with_keys::boolean
         AND (revoked_at IS NULL OR id = :key_id OR :with_descendants::boolean AND id IN ({line_sql(":key_id")}))) AS keys,
-    {store_endpoints.load_sql(account="account", wanted=":with_endpoints", named=":endpoint_id")} AS endpoints,
+    {store_endpoints.load_sql(account="account", wanted=f"({_INSIDE} AND :with_endpoints::boolean)", named=":endpoint_id")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
         WHERE member.person = :person::text AND member.removed_at IS NULL AND EXISTS (

@@ -61,10 +61,17 @@ class Loaded(LoadedStream[Contract, Surroundings]):
 
 
 async def load(
-    subject: Subject, *, account_id: str | None = None, key: str | None = None, beside: Fragment | None = None
+    subject: Subject,
+    *,
+    account_id: str | None = None,
+    key: str | None = None,
+    beside: Fragment | None = None,
+    sees_all: bool = True,
+    within: Sequence[str] | None = None,
 ) -> Loaded:
     """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent.
 
+    A contract that the account may not see isn't there, unless it `sees_all`; nor is one that is not `within` a key's limit.
     `beside` is an expression whose array of rows is read with it.
     """
     row = await database.fetch_row(
@@ -74,6 +81,8 @@ async def load(
         key,
         log.VOCABULARY,
         *log.KNOWN,
+        sees_all,
+        within,
         *(beside.arguments if beside is not None else ()),
     )
     if row is None:
@@ -227,6 +236,11 @@ _BESIDE: Final = _beside(named=True)
 BESIDE_SQL: Final = _beside(named=False)
 """What lies beside the milestones of a row `contract` and is still open, for `loaded_parts`."""
 
+# The law of `access.may_see`, asked of the contract's own row: for a stranger nothing that belongs to it is read.
+_VISIBLE: Final = """($17::text[] IS NULL OR contract.id = ANY ($17::text[])) AND ($16::boolean
+    OR $11 IN (contract.client_id, contract.freelancer_id)
+    OR (contract.was_disputed AND EXISTS (SELECT FROM accounts WHERE id = $11 AND is_mediator)))"""
+
 # A new contract is there only if its idempotency key has made it before.
 _LOAD: Final = f"""
 SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, contract.last_event_at,
@@ -243,11 +257,11 @@ SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, con
     {log.UNKNOWN_SQL.format(vocabulary="$13", types="$14", versions="$15", stream="contract.id")} AS is_beyond_us
 FROM deployment
 {join_sql(account="$11", key="$12")}
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id)
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id) AND {_VISIBLE}
 WHERE deployment.id = 1
 """
 
-_PARAMETERS: Final = 15
+_PARAMETERS: Final = 17
 
 
 @cache
