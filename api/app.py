@@ -23,10 +23,9 @@ from api.metrics import metrics
 from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
-from escrow import bell, clock, database
+from escrow import bell, clock, database, vault
 from escrow.settings import Settings
 from schema.build import runner, sdl
-from webhooks.request import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -66,7 +65,7 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
-    secrets.use(settings.secret_keys)
+    vault.use(settings.secret_keys)
 
 
 def _connected(settings: Settings, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

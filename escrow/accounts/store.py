@@ -144,6 +144,7 @@ def line_sql(key: str) -> str:
 
 _INSIDE: Final = "(:sees_inside::boolean OR account.id = :actor::text)"
 """Whether what belongs to the account exists for the actor: for others nothing of it is read."""
+_ENDPOINTS: Final = f"({_INSIDE} AND :with_endpoints::boolean)"
 
 _LOAD: Final = database.Statement(f"""
 SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, clock.real_now,
@@ -159,7 +160,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
             created_at, expires_at, revoked_at, created_by)
         FROM api_keys WHERE account_id = account.id AND {_INSIDE} AND :with_keys::boolean
         AND (revoked_at IS NULL OR id = :key_id OR :with_descendants::boolean AND id IN ({line_sql(":key_id")}))) AS keys,
-    {store_endpoints.load_sql(account="account", wanted=f"({_INSIDE} AND :with_endpoints::boolean)", named=":endpoint_id")} AS endpoints,
+    {store_endpoints.load_sql(account="account", wanted=_ENDPOINTS, named=":endpoint_id")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
         WHERE member.person = :person::text AND member.removed_at IS NULL AND EXISTS (

@@ -15,6 +15,7 @@ from escrow.bell import Topic
 from escrow.errors import NotFound
 from escrow.ids import Kind
 from escrow.log import Sealed
+from escrow.payments.tokens_at_rest import with_sealed_tokens
 from escrow.rules import NAMINGS, Naming
 from escrow.store import imports, read, write
 from escrow.store.read import Loaded, Subject
@@ -115,7 +116,8 @@ def _decide(command: Command, loaded: Loaded, by: Actor) -> Decided[Contract]:
 async def _write(
     _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object]
 ) -> bool:
-    return await write.write(loaded, decided.state, sealed, key=key, beside=decided.beside)
+    after = with_sealed_tokens(loaded.state, decided.state)
+    return await write.write(loaded, after, sealed, key=key, beside=decided.beside)
 
 
 def _topics(loaded: Loaded, decided: Decided[Contract]) -> Sequence[Topic]:

@@ -89,7 +89,7 @@ async def test_without_the_database_there_are_no_metrics(people: People, monkeyp
     "shown", [None, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer \xff"]
 )
 async def test_without_the_token_there_are_no_metrics(people: People, shown: str | None) -> None:
-    headers = {"authorization": shown.encode("latin-1")} if shown is not None else {}
+    headers = [(b"authorization", shown.encode("latin-1"))] if shown is not None else []
     answer = await people.nobody.http.get("/metrics", headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "earnest_" not in answer.text

@@ -221,7 +221,7 @@ async def test_a_key_that_may_not_read_contracts_has_no_events_sent_anywhere(own
     deal = await people.deployment.propose()
     there = await create(owner, contractIds=[deal.id], eventTypes=["contract.*"])
     elsewhere = {"endpointId": there["id"], "url": "https://evil.example/"}
-    attempts = {
+    attempts: dict[str, list[dict[str, Any]]] = {
         "createWebhookEndpoint": [{"url": URL}, {"url": URL, "contractIds": [deal.id]}],
         "updateWebhookEndpoint": [
             elsewhere,
