@@ -5,7 +5,7 @@ One function per path; what stands around all of them (trace ids, masked failure
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -24,41 +24,43 @@ from api.metrics import metrics
 from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
-from escrow import bell, database
+from escrow import bell, clock, database, vault
 from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
-from webhooks.request import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    door = Door(runner=runner(compilation()))
+    chosen = settings or Settings.from_environment()
+    door = Door(runner=runner(compilation(), sandbox=chosen.sandbox))
     graphql = GraphQLEndpoint(door)
-    if settings is not None:
-        _decided(settings, door)
+    _decided(chosen, door)
     app = Starlette(
         routes=[
             Route("/", start_page),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", WebSocketEndpoint(door)),
-            Route("/schema.graphql", schema_text),
+            Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
             Route("/.well-known/webhook-keys", webhook_keys),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),
         ],
         middleware=[Middleware(Tracing), Middleware(Straight, path="/graphql", to=graphql)],
-        lifespan=_connected(settings, door),
+        lifespan=_connected(chosen, door),
     )
     app.state.door = door
     return app
 
 
-async def schema_text(_: Request) -> Response:
-    """The schema in GraphQL's own language."""
-    return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
+def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
+    async def schema_text(_: Request) -> Response:
+        """The schema in GraphQL's own language."""
+        return PlainTextResponse(sdl(sandbox=sandbox), headers={"x-content-type-options": "nosniff"})
+
+    return schema_text
 
 
 class Straight:
@@ -80,17 +82,16 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
-    secrets.use(settings.secret_keys)
+    vault.use(settings.secret_keys)
 
 
-def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _connected(settings: Settings, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        chosen = settings or Settings.from_environment()
-        _decided(chosen, door)
-        await database.connect(chosen.database_url)
+        await database.connect(settings.database_url)
         try:
-            await bell.connect(chosen.redis_url)
+            await clock.check_real(sandbox=settings.sandbox)
+            await bell.connect(settings.redis_url)
             door.authentication.usage.start()
             with door.authentication.keys.listening():
                 yield

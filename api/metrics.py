@@ -1,14 +1,16 @@
 """Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
 All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
-answer and workers need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
+answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the
+page. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -30,7 +32,28 @@ TIMEOUT_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def metrics(request: Request) -> Response:
+def metrics(*, token: str | None, is_open: bool) -> Callable[[Request], Awaitable[Response]]:
+    """The page for those who show the token; for everybody if `is_open` and there is none; else for nobody (404)."""
+
+    async def answer(request: Request) -> Response:
+        if token is None:
+            return await _figures(request) if is_open else PlainTextResponse("Not Found", status_code=404)
+        if not _shows(request, token):
+            return PlainTextResponse(
+                "This needs the token of EARNEST_METRICS_TOKEN.\n", 401, headers={"www-authenticate": "Bearer"}
+            )
+        return await _figures(request)
+
+    return answer
+
+
+def _shows(request: Request, token: str) -> bool:
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    # Compared in a time that tells nothing of how much was right.
+    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode())
+
+
+async def _figures(request: Request) -> Response:
     """The figures in Prometheus' text format; 503 if the database doesn't give them."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -45,7 +68,7 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Figures(Collector):
+class _Snapshot(Collector):
     """The figures of one moment."""
 
     def __init__(self, *metrics: Metric) -> None:

@@ -110,11 +110,20 @@ def _seal(stream_id: str, sequence: int, previous_hash: str | None, recorded: Re
     )
     if texts:
         data["texts"] = {text.field: text_hash(text.salt, text.body) for text in texts}
+    texts = tuple(_forgotten(text) if text.field in contract_events.WITHHELD else text for text in texts)
     event_id = ids.new(ids.Kind.EVENT)
     body = body_of(
         recorded, data, event_id=event_id, stream_id=stream_id, sequence=sequence, previous_hash=previous_hash
     )
     return Sealed(event_id, stream_id, sequence, body, event_hash(body), previous_hash, texts, recorded)
+
+
+def _forgotten(text: SealedText) -> SealedText:
+    """What is stored beside an event of a text that the log doesn't keep: nothing that its hash was made of.
+
+    The database marks such a text as erased from the first (`texts_withheld_are_never_kept`).
+    """
+    return SealedText(text.field, secrets.token_bytes(SALT_BYTES), canonical(None))
 
 
 def body_of(

@@ -22,6 +22,8 @@ behind each other at 16 at once; 20 leaves room for four processes under Postgre
 
 SECRET_KEY_BYTES = 32
 
+METRICS_TOKEN_CHARACTERS_MIN = 16
+
 
 class SettingError(ValueError):
     """A variable of the environment is missing or wrong; the message is one line for whoever set it."""
@@ -110,6 +112,10 @@ class Settings:
     webhook_reach: Reach = Reach.PUBLIC
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
+    metrics_token: str | None = field(default=None, repr=False)
+    """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
+    only, since how much money waits and how late a deployment is are nobody else's business."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -135,6 +141,7 @@ class Settings:
             sandbox=sandbox,
             payment_provider=_payment_provider(read, sandbox=sandbox),
             webhook_reach=_webhook_reach(read),
+            metrics_token=_metrics_token(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -248,7 +255,8 @@ def _secret_key(text: str) -> bytes | None:
         key = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    return key if len(key) == SECRET_KEY_BYTES else None
+    # One byte over and over is what a placeholder looks like, all zeros above all: chance never makes it.
+    return key if len(key) == SECRET_KEY_BYTES and len(set(key)) > 1 else None
 
 
 def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
@@ -272,6 +280,18 @@ def _webhook_reach(read: _Reader) -> Reach:
         return Reach.PRIVATE if read.switch(variable, default=False) else Reach.PUBLIC
     except SettingError:
         raise SettingError(variable, f"is {text!r}; it must be off, loopback or on") from None
+
+
+def _metrics_token(read: _Reader) -> str | None:
+    token = read.text("EARNEST_METRICS_TOKEN")
+    if token is not None and not (
+        token.isascii() and token.isprintable() and len(token) >= METRICS_TOKEN_CHARACTERS_MIN
+    ):
+        raise SettingError(
+            "EARNEST_METRICS_TOKEN",
+            f"is too weak or not plain ASCII; it must have at least {METRICS_TOKEN_CHARACTERS_MIN} characters of chance",
+        )
+    return token
 
 
 def _refuse_tokens(read: _Reader) -> None:

@@ -51,6 +51,8 @@ class Mapper(Generic[T]):
         """The columns that hold people's words."""
         self.columns: Final = tuple(columns)
         """The columns of an object's row, in the model's order."""
+        self.lasting: Final = tuple(name for name in columns if name not in facts.passing)
+        """Those of them that hold what the log says."""
         self.loaded: Final = tuple(name for name in columns if name in own or values[name] == "owner.id")
         """The columns that an object is made of, and its owner's name."""
         self.updated: Final = () if facts.is_added_only else tuple(name for name in columns if name not in fixed)

@@ -61,10 +61,17 @@ class Loaded(LoadedStream[Contract, Surroundings]):
 
 
 async def load(
-    subject: Subject, *, account_id: str | None = None, key: str | None = None, beside: Fragment | None = None
+    subject: Subject,
+    *,
+    account_id: str | None = None,
+    key: str | None = None,
+    beside: Fragment | None = None,
+    sees_all: bool = True,
+    within: Sequence[str] | None = None,
 ) -> Loaded:
     """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent.
 
+    A contract that the account may not see isn't there, unless it `sees_all`; nor is one that is not `within` a key's limit.
     `beside` is an expression whose array of rows is read with it.
     """
     row = await database.fetch_row(
@@ -74,6 +81,8 @@ async def load(
         key,
         log.VOCABULARY,
         log.READABLE,
+        sees_all,
+        within,
         *(beside.arguments if beside is not None else ()),
     )
     if row is None:
@@ -232,6 +241,12 @@ BESIDE_SQL: Final = _beside(named=False)
 """What lies beside the milestones of a row `contract` and is still open, for `loaded_parts`."""
 
 
+# The law of `access.may_see`, asked of the contract's own row: for a stranger nothing that belongs to it is read.
+_VISIBLE: Final = """($16::text[] IS NULL OR contract.id = ANY ($16::text[])) AND ($15::boolean
+    OR $11 IN (contract.client_id, contract.freelancer_id)
+    OR (contract.was_disputed AND EXISTS (SELECT FROM accounts WHERE id = $11 AND is_mediator)))"""
+
+
 def _load_sql(
     *, named: str | None, client: str, freelancer: str, mediator: str, key: str, readable: tuple[str, str], rows: str
 ) -> str:
@@ -267,7 +282,7 @@ _LOAD: Final = _load_sql(
     key=COLUMNS_SQL,
     readable=("$13", "$14"),
     rows=f"""{join_sql(account="$11", key="$12")}
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id)""",
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id) AND {_VISIBLE}""",
 )
 
 # Looked up by key, one by one, whatever statistics say.
@@ -282,7 +297,7 @@ _LOAD_ALL: Final = _load_sql(
 CROSS JOIN LATERAL (SELECT * FROM contracts WHERE id = wanted OFFSET 0) AS contract""",
 )
 
-_PARAMETERS: Final = 14
+_PARAMETERS: Final = 16
 
 
 @cache

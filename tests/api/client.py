@@ -22,8 +22,10 @@ PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 
 @asynccontextmanager
-async def door(*, sandbox: bool = False, keys: KnownKeys | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """The application on the database that the test has, spoken to over HTTP.
+async def door(
+    *, sandbox: bool = True, metrics_token: str | None = None, keys: KnownKeys | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
 
     Unless `keys` are given it remembers none, so that statements can be counted: each request asks for its own.
     """
@@ -33,6 +35,7 @@ async def door(*, sandbox: bool = False, keys: KnownKeys | None = None) -> Async
         secret_keys=(SECRET_KEY,),
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
+        metrics_token=metrics_token,
     )
     app = create_app(settings)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)

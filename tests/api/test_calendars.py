@@ -163,6 +163,44 @@ async def test_it_shows_what_the_key_that_made_it_may_read_and_ends_with_the_mem
     assert await gone(http, chosen)
 
 
+async def test_it_ends_with_the_key_that_made_it_however_that_ends(people: People) -> None:
+    there, http = people.deployment, people.client.http
+    leaked = await with_key(http, there.client, there.operator)
+    path = await made(leaked)
+    key_id = await database.fetch_value("SELECT key_id FROM calendar_tokens WHERE account_id = $1", leaked.account_id)
+    other = await made(people.freelancer)
+    assert not await gone(http, path)
+    await database.execute("UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1", key_id)
+    assert await gone(http, path), "it expires with the key"
+    await database.execute(
+        "UPDATE api_keys SET expires_at = clock_timestamp() + interval '1 hour' WHERE id = $1", key_id
+    )
+    assert not await gone(http, path)
+    await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+    assert (await gone(http, path), await gone(http, other)) == (True, False)
+    again = await made(people.client)
+    assert (await gone(http, path), await gone(http, again)) == (True, False), "a living key makes a new one"
+
+
+async def test_it_ends_with_the_line_of_a_key_that_leaked(people: People) -> None:
+    http, account_id = people.client.http, people.client.account_id
+    given = {"accountId": account_id, "name": "child", "scopes": ["CONTRACTS_READ", "CONTRACTS_WRITE"]}
+    fields = "apiKey { id createdBy } secret"
+    child = await people.client.done("createApiKey", given, fields)
+    own = await database.fetch_value("SELECT created_by FROM api_keys WHERE id = $1", child["apiKey"]["id"])
+    assert child["apiKey"]["createdBy"] == own
+    path = await made(Caller(http, child["secret"], account_id))
+    listed = await people.client.ask("{ viewer { account { apiKeys { id createdBy } } } }")
+    assert {"id": child["apiKey"]["id"], "createdBy": own} in listed["viewer"]["account"]["apiKeys"]
+    for _ in range(2):
+        await people.operator.done(
+            "revokeApiKey", {"keyId": own, "withDescendants": True}, "apiKey { revokedAt }", key="after the leak"
+        )
+        assert await gone(http, path)
+    for token in (people.client.token, child["secret"]):
+        assert (await Caller(http, token).post("{ viewer { account { id } } }")).status_code == 401
+
+
 async def test_a_disabled_account_keeps_its_dates_since_its_clocks_go_on(people: People) -> None:
     deal = await people.deployment.fund("10.00")
     path = await made(people.client)

@@ -171,6 +171,16 @@ async def test_the_page_the_schema_and_an_unknown_path() -> None:
         page = await http.get("/")
         schema = await http.get("/schema.graphql")
         unknown = await http.get("/nothing")
-    assert "http://earnest.test/graphql" in page.text
+    assert "ADDRESS/graphql" in page.text
     assert "type Contract implements Node" in schema.text
     assert unknown.status_code == 404
+
+
+async def test_the_page_tells_nothing_that_the_request_said_of_itself() -> None:
+    """A cache in front would show it to others: neither host nor path nor a proxy's headers come back."""
+    async with door() as http:
+        usual = await http.get("/")
+        for name in ("host", "x-forwarded-host", "x-forwarded-proto", "forwarded"):
+            made_up = await http.get("/?evil.example", headers={name: "evil.example"})
+            assert (made_up.status_code, made_up.text) == (200, usual.text)
+            assert not any("evil" in value for value in made_up.headers.values())

@@ -17,7 +17,7 @@ from escrow.settings import (
     tortoise_config,
 )
 
-KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode()
 
 MINIMAL = {
@@ -31,7 +31,7 @@ MINIMAL = {
 
 def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -> None:
     settings = Settings.from_environment(MINIMAL)
-    assert settings.secret_keys == (b"k" * 32,)
+    assert settings.secret_keys == (bytes(range(32)),)
     assert settings.payment_provider is PaymentProvider.SANDBOX
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.webhook_reach is Reach.PUBLIC
@@ -44,12 +44,14 @@ def test_every_variable_is_read() -> None:
             "EARNEST_SECRET_KEYS": f"{KEY}, {OTHER_KEY}",
             "EARNEST_WEBHOOK_ALLOW_PRIVATE": "TRUE",
             "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
+            "EARNEST_METRICS_TOKEN": "0123456789abcdef",
             "PORT": "9000",
         }
     )
-    assert settings.secret_keys == (b"k" * 32, bytes([251, 255] * 16))
+    assert settings.secret_keys == (bytes(range(32)), bytes([251, 255] * 16))
     assert settings.webhook_reach is Reach.PRIVATE
     assert settings.port == 9000
+    assert settings.metrics_token == "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,11 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_SECRET_KEYS", "", "32 random bytes"),
         ("EARNEST_SECRET_KEYS", f"{KEY},{KEY[:-4]}", "at place 2"),
         ("EARNEST_SECRET_KEYS", "schlüssel", "at place 1"),
+        ("EARNEST_SECRET_KEYS", base64.b64encode(bytes(32)).decode(), "at place 1"),
+        ("EARNEST_SECRET_KEYS", f"{KEY},{base64.b64encode(b'k' * 32).decode()}", "at place 2"),
+        ("EARNEST_SECRET_KEYS", f"{KEY},", "at place 2"),
+        ("EARNEST_METRICS_TOKEN", "secret", "at least 16 characters"),
+        ("EARNEST_METRICS_TOKEN", "schlüssel-schlüssel", "plain ASCII"),
         ("EARNEST_SANDBOX", "maybe", "must be on or off"),
         ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
@@ -98,9 +105,10 @@ def test_the_sandbox_provider_needs_the_sandbox() -> None:
 
 
 def test_secrets_do_not_show_in_a_log_line() -> None:
-    shown = repr(Settings.from_environment(MINIMAL))
-    assert "hunter2" not in shown
-    assert "kkkk" not in shown
+    settings = Settings.from_environment(MINIMAL | {"EARNEST_METRICS_TOKEN": "0123456789abcdef"})
+    assert "hunter2" not in repr(settings)
+    assert str(settings.secret_keys[0]) not in repr(settings)
+    assert "0123456789abcdef" not in repr(settings)
 
 
 def test_a_socket_folder_in_the_url_reaches_the_driver() -> None:

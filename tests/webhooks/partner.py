@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import database, log
+from escrow import database, log, vault
 from escrow.settings import Reach
+from tests.factories import SECRET_KEY
 from tests.workers.process import until
 from webhooks.delivery import maintenance
 from webhooks.delivery.concurrency import Limits
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
-from webhooks.request import secrets
 from webhooks.request.sender import Sender
 
 HANG: Final = 0
@@ -170,7 +170,7 @@ async def delivery_worker(
     *, request_seconds: float = 5.0, poll_seconds: float = 0.02, limits: Limits | None = None
 ) -> AsyncIterator[Desk]:
     """The pumps of a worker, without its processes: sending to loopback until the context ends."""
-    secrets.use([b"k" * 32])
+    vault.use([SECRET_KEY])
     timing = Timing(request_seconds=request_seconds, poll_seconds=poll_seconds)
     async with Sender(reach=Reach.LOOPBACK, total_seconds=request_seconds) as sender:
         dispatcher = Dispatcher(sender, timing=timing, limits=limits)

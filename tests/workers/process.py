@@ -66,7 +66,7 @@ async def worker(
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
     }
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
     if delivering is not None:
