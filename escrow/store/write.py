@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import database, idempotency, ids, ledger, log
+from escrow import database, idempotency, ids, ledger, log, titles
 from escrow.agreement.deadlines import deadlines
 from escrow.agreement.state import Contract
 from escrow.log import Sealed
@@ -50,6 +50,7 @@ async def write(
     }
     clocks = (clocks_before, clocks_after)
     changed = {part: rows for part in PARTS if (rows := _rows(part, before, after, clocks))}
+    titled = titles.changed(before, after)
     arguments = [
         *(row[name] for name in _COLUMNS),
         *(orjson.dumps(rows).decode() for rows in changed.values()),
@@ -58,12 +59,14 @@ async def write(
         *_transfers(after.id, sealed),
         *log.append_arguments(after.id, sealed),
         *key,
+        *titles.arguments(titled),
     ]
     if before is not None:
         arguments += [loaded.version, loaded.erasures]
     if beside is not None:
         arguments += beside.arguments
-    statement = statement_for(tuple(changed), new=before is None, beside=beside.sql if beside is not None else None)
+    shape = (tuple(changed), bool(titled))
+    statement = statement_for(*shape, new=before is None, beside=beside.sql if beside is not None else None)
     return await database.fetch_row(statement, *arguments) is not None
 
 
@@ -145,7 +148,9 @@ class _Numbers:
 
 
 @cache
-def statement_for(changed: tuple[Part[Any], ...], *, new: bool, beside: Callable[[int], str] | None = None) -> str:
+def statement_for(
+    changed: tuple[Part[Any], ...], titled: bool, *, new: bool, beside: Callable[[int], str] | None = None
+) -> str:
     """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
     costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared.
     """
@@ -165,6 +170,9 @@ def statement_for(changed: tuple[Part[Any], ...], *, new: bool, beside: Callable
     numbers.take(log.APPEND_PARAMETERS)
     parts.append(idempotency.store_sql(first=numbers.last + 1, guard="contract", contract_id="contract.id"))
     numbers.take(idempotency.PARAMETERS)
+    if titled:
+        parts.append(f"titled AS ({titles.keep_sql(first=numbers.last + 1, guard='contract')})")
+        numbers.take(titles.PARAMETERS)
     if new:
         head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
     else:

@@ -291,7 +291,7 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
 
 
 def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
-    writes = [write.statement_for(PARTS, new=new) for new in (True, False)]
+    writes = [write.statement_for(PARTS, True, new=new) for new in (True, False)]
     statements = (read._LOAD, *writes)
     assert max(len(statement) for statement in statements) < 15 * 1024
 
