@@ -56,7 +56,7 @@ async def _renew_titles() -> None:
     while renewed:
         async with in_transaction() as connection:
             await connection.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
-            renewed = await titles.renew(connection) > 0
+            renewed = await titles.renew() > 0
 
 
 async def pending() -> list[str]:

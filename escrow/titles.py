@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tortoise.backends.base.client import BaseDBAsyncClient
-
-from escrow import writing
+from escrow import database, writing
 from escrow.agreement.state import Contract
 
 EDITION: Final = 1
@@ -74,19 +72,19 @@ def keep_sql(*, first: int, guard: str = "") -> str:
         SET words = EXCLUDED.words, title_hash = EXCLUDED.title_hash, edition = EXCLUDED.edition"""  # noqa: S608
 
 
-async def renew(connection: BaseDBAsyncClient) -> int:
-    """Make the words of some titles of another edition anew, in the transaction of `connection`; answers how many it were.
+async def renew() -> int:
+    """Make the words of some titles of another edition anew, in the caller's transaction; answers how many it were.
 
     Their contracts are locked first, as whatever changes a title does, so that no words come back that were erased.
     """
-    stale = [one["subject_id"] for one in await connection.execute_query_dict(_STALE, [EDITION, BATCH])]
+    stale = [one["subject_id"] for one in await database.fetch(_STALE, EDITION, BATCH)]
     if stale:
-        await connection.execute_query(_LOCK, [stale])
-        found = await connection.execute_query_dict(_FOUND, [stale])
+        await database.execute(_LOCK, stale)
+        found = await database.fetch(_FOUND, stale)
         rows = [row(one["id"], one["client_id"], one["freelancer_id"], one["title"]) for one in found]
         if rows:
-            await connection.execute_query(keep_sql(first=1), arguments(rows))
-        await connection.execute_query(_GONE, [sorted({*stale} - {one[0] for one in rows})])
+            await database.execute(keep_sql(first=1), *arguments(rows))
+        await database.execute(_GONE, sorted({*stale} - {one[0] for one in rows}))
     return len(stale)
 
 
