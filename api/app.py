@@ -63,6 +63,7 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
+    door.milestone_url = settings.milestone_url
     secrets.use(settings.secret_keys)
 
 

@@ -87,6 +87,9 @@ class Settings:
     webhook_reach: Reach = Reach.PUBLIC
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
+    milestone_url: str | None = None
+    """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -112,6 +115,7 @@ class Settings:
             sandbox=sandbox,
             payment_provider=_payment_provider(read, sandbox=sandbox),
             webhook_reach=_webhook_reach(read),
+            milestone_url=_milestone_url(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -249,6 +253,14 @@ def _webhook_reach(read: _Reader) -> Reach:
         return Reach.PRIVATE if read.switch(variable, default=False) else Reach.PUBLIC
     except SettingError:
         raise SettingError(variable, f"is {text!r}; it must be off, loopback or on") from None
+
+
+def _milestone_url(read: _Reader) -> str | None:
+    variable = "EARNEST_MILESTONE_URL"
+    text = read.url(variable, schemes=("https", "http"))
+    if text is not None and "{milestoneId}" not in text:
+        raise SettingError(variable, "names no milestone; it must contain {milestoneId}")
+    return text
 
 
 def _refuse_tokens(read: _Reader) -> None:

@@ -32,6 +32,7 @@ _LINE_ENDS: Final = regex.compile(r"\r\n|[\p{Cc}\p{Zl}\p{Zp}]", _V1)
 _OVERRIDES: Final = frozenset("\u202d\u202e")
 _OPENERS: Final = {"\u202a": "\u202c", "\u202b": "\u202c", "\u2066": "\u2069", "\u2067": "\u2069", "\u2068": "\u2069"}
 _CLOSERS: Final = frozenset(_OPENERS.values())
+_DIRECTIONS: Final = regex.compile(r"[\u202a-\u202e\u2066-\u2069]", _V1)
 _TAG: Final = regex.compile(r"[\U000e0000-\U000e007f]", _V1)
 _TAGGED: Final = regex.compile(r"\p{Emoji_Presentation}\p{Emoji_Modifier}?[\U000e0020-\U000e007e]{1,32}\U000e007f", _V1)
 """An emoji that tags tell more about, such as the flag of Scotland; elsewhere tags are text that nobody sees."""
@@ -90,8 +91,10 @@ def _named(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """What is shown of a text where there is one line for it: its lines one after the other, all else as it was written."""
-    return _LINE_ENDS.sub(" ", text).strip()
+    """What is shown of a text where there is one line for it, beside other words: its lines one after the other, all else as
+    it was written, but for directions of writing that would go on beyond it."""
+    line = _LINE_ENDS.sub(" ", text).strip()
+    return _DIRECTIONS.sub("", line) if _fault_of_direction(line) else line
 
 
 def storable(text: str) -> str:

@@ -162,7 +162,7 @@ def target(url: str, *, reach: Reach = Reach.PUBLIC) -> URL:
 
 
 def _called(origin: URL, given: str) -> URL:
-    """What follows the host in `given`, at `origin`. It is handed on as a path alone, which nobody takes apart or puts together."""
+    """What follows the host in `given`, at `origin`: all of it as a path, which nobody takes apart and puts together again."""
     found = _AFTER_HOST.search(given)
     rest = _BEYOND_ASCII.sub(lambda match: quote(match[0], safe=""), found["rest"] if found else "")
     authority = str(origin).partition("://")[2]
