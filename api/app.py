@@ -82,6 +82,7 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
+    door.milestone_url = settings.milestone_url
     vault.use(settings.secret_keys)
 
 

@@ -64,7 +64,7 @@ async def _figures(request: Request) -> Response:
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     executions = _executions(request.app.state.door.runner.counts)
-    registry.register(_Figures(*_deadlines(backlog, counts), *_deliveries(waiting), executions))
+    registry.register(_Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), executions))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -158,6 +158,8 @@ class DueDate:
     state: MilestoneState
     due_on: date
     updated_at: datetime
+    url: str | None
+    """Where the account's own program shows it, if it told us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,7 @@ class Clock:
     action: str
     at: datetime
     contract_title: str
+    milestone_ids: tuple[str, ...]
     milestones: tuple[str, ...]
     updated_at: datetime
 
@@ -198,6 +201,7 @@ def _running(standing: Standing) -> Iterator[Clock]:
                 action=clock.action,
                 at=clock.due_at,
                 contract_title=contract.title,
+                milestone_ids=clock.milestone_ids,
                 milestones=tuple(milestone.title for milestone in waiting if milestone is not None),
                 updated_at=contract.updated_at,
             )
@@ -209,7 +213,9 @@ def _by_role(scan: str) -> str:
 
 
 _DUE: Final = """
-    SELECT m.id AS milestone_id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone
+    SELECT m.id AS milestone_id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone,
+        (SELECT url FROM external_references
+            WHERE account_id = $1 AND subject_id = m.id AND url IS NOT NULL ORDER BY system LIMIT 1) AS url
     FROM milestones AS m CROSS JOIN LATERAL (
         SELECT title, time_zone FROM contracts
         WHERE id = m.contract_id AND revision = m.revision AND state = ANY ($3::text[]) OFFSET 0) AS c

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from escrow import database, ids
+from escrow import database, ids, writing
 from escrow.access import Actor, Role, Scope, may_see
 from escrow.agreement import inputs
 from escrow.agreement.authorisation import missing_role, missing_scope
@@ -41,7 +41,7 @@ class Reference:
 
 def sayable(text: str) -> str:
     """A name that reaches SQL: nothing instead of one that no row can have, which SQL may not even be able to say."""
-    return text if text.isprintable() else ""
+    return text if writing.fault_of_line(text) is None else ""
 
 
 # --- one by one -----------------------------------------------------------------------------------------------------

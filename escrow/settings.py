@@ -116,6 +116,9 @@ class Settings:
     """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
     only, since how much money waits and how late a deployment is are nobody else's business."""
 
+    milestone_url: str | None = None
+    """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -142,6 +145,7 @@ class Settings:
             payment_provider=_payment_provider(read, sandbox=sandbox),
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
+            milestone_url=_milestone_url(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -292,6 +296,14 @@ def _metrics_token(read: _Reader) -> str | None:
             f"is too weak or not plain ASCII; it must have at least {METRICS_TOKEN_CHARACTERS_MIN} characters of chance",
         )
     return token
+
+
+def _milestone_url(read: _Reader) -> str | None:
+    variable = "EARNEST_MILESTONE_URL"
+    text = read.url(variable, schemes=("https", "http"))
+    if text is not None and "{milestoneId}" not in text:
+        raise SettingError(variable, "names no milestone; it must contain {milestoneId}")
+    return text
 
 
 def _refuse_tokens(read: _Reader) -> None:

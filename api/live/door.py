@@ -25,3 +25,5 @@ class Door:
     """Whether the deployment is a sandbox, whose test clock can be moved."""
     reach: Reach = Reach.PUBLIC
     """How far webhooks may reach beyond the internet."""
+    milestone_url: str | None = None
+    """Where people see a milestone, with `{milestoneId}` in it."""

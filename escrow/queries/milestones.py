@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from escrow import database, ids
+from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
 from escrow.database import Record, Statement, unseen
@@ -169,8 +169,8 @@ def _in_plans(
         conditions.append(f"c.id <= {contract} AND (c.id < {contract} OR m.position > {position})")
     source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
     if wanted.title is not None:
-        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id
-        said = f"title_search('mil', {arguments.add(owner, 'text')}, {arguments.add(wanted.title, 'text')})"
+        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id or ""
+        said = f"{arguments.add(titles.tsquery('mil', owner, wanted.title), 'text')}::tsquery"
         source = f"""(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title
             CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
             CROSS JOIN LATERAL (

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import database, idempotency, ids, ledger, log
+from escrow import database, idempotency, ids, ledger, log, titles
 from escrow.agreement.deadlines import Deadline, deadlines
 from escrow.agreement.state import Contract
 from escrow.bell import Topic
@@ -101,6 +101,7 @@ def _rows_of(change: Change) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "transfers", _transfer_rows(after.id, sealed)
     yield "events", log.event_rows(sealed)
     yield "texts", log.text_rows(sealed)
+    yield "titles", titles.changed(before, after)
 
 
 def _contract_row(change: Change, clocks: Clocks) -> Row:
@@ -296,5 +297,6 @@ _TABLES: Final[Mapping[str, Callable[[str], str]]] = {
     "transfers": _move,
     "events": partial(log.append_sql, "contract"),
     "texts": log.words_sql,
+    "titles": lambda parameter: f"titled AS ({titles.keep_sql(parameter, guard='contract')})",
 }
 """The CTE that writes rows of a table, of the parameter that gives them."""

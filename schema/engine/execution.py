@@ -40,6 +40,7 @@ from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent
+from schema.engine.storable import unstorable, unstorable_literals
 from schema.engine.streaming import Groups, Stream
 
 DOCUMENTS_KEPT_MAX: Final = 256
@@ -171,7 +172,8 @@ class Runner:
         if document.node is None or document.errors:
             return _refusal(document.errors)
         node, errors = _pick(document.node, operation.name)
-        if node is None:
+        errors = errors or unstorable(operation.variables)
+        if node is None or errors:
             return _refusal(errors)
         try:
             self._meter(document, node).check(operation.variables)
@@ -237,7 +239,7 @@ class Runner:
             errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
             if any(error.message == "Validation aborted." for error in errors):
                 return _Document(None, [_too_complex("The query repeats the same fields too often.")])
-            return _Document(node, errors)
+            return _Document(node, errors or unstorable_literals(text, node))
         except GraphQLError as error:
             if error.message.endswith("tokens. Parsing aborted."):
                 return _Document(None, [_too_complex(f"The query has more than {TOKENS_MAX} tokens.")])

@@ -21,7 +21,8 @@ from escrow.access import CLOCK, Actor, ActorKind, Role, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.events import ContractAccepted, Event, MilestoneSubmitted, Recorded
 from escrow.agreement.state import Attachment
-from escrow.money import EXPONENTS, Money
+from escrow.currencies import EXPONENTS
+from escrow.money import Money
 from escrow.pipeline import run
 from tests.factories import Deal, Deployment
 

@@ -74,6 +74,8 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_SANDBOX", "maybe", "must be on or off"),
         ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
+        ("EARNEST_MILESTONE_URL", "https://app.example.com/milestones", "{milestoneId}"),
+        ("EARNEST_MILESTONE_URL", "app.example.com/{milestoneId}", "begins with https://"),
         ("EARNEST_JWKS_URL", "https://id.example.com/jwks", "accepts API keys only"),
         ("EARNEST_JWT_AUDIENCE", "earnest", "accepts API keys only"),
         ("EARNEST_JWT_ISSUER", "https://id.example.com", "accepts API keys only"),

@@ -344,7 +344,7 @@ INDEXES: Final = {
     "contracts_by_parties", "log_positions_by_client", "log_positions_by_freelancer", "milestones_by_client_deadline",
     "milestones_by_client_due", "milestones_by_client_state", "milestones_by_client_update", "milestones_by_deadline",
     "milestones_by_freelancer_deadline", "milestones_by_freelancer_due", "milestones_by_freelancer_state",
-    "milestones_by_freelancer_update", "titles_by_word",
+    "milestones_by_freelancer_update", "titles_by_word", "titles_by_edition",
     "endpoint_secrets_public",
     "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",

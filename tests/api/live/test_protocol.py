@@ -59,6 +59,21 @@ async def test_what_is_no_valid_operation_is_an_error_and_the_connection_lives_o
         await socket.silent()
 
 
+async def test_what_no_text_has_is_refused_over_a_socket_too(served: Served) -> None:
+    lists = "query ($f: DeliveryFilter) { deliveries(filter: $f) { nodes { id } } }"
+    async with connected(served, token=served.people.client.token) as socket:
+        for query, variables in (
+            (lists, {"f": {"endpointId": "\0"}}),
+            ("subscription ($id: ID!) { contractUpdated(id: $id) { id } }", {"id": "a\0"}),
+            (r'subscription { contractUpdated(id: "\u0000") { id } }', {}),
+        ):
+            await socket.subscribe(query, variables)
+            message = await socket.hear()
+            assert message["type"] == "error", query
+            assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+            assert "U+0000" in message["payload"][0]["message"]
+
+
 async def test_a_connection_without_credentials_gets_what_needs_none(served: Served) -> None:
     async with connected(served, token=None) as socket:
         await socket.subscribe("{ __typename }")
