@@ -1,6 +1,6 @@
 """Puts the web application together: `create_app` makes what `earnest web` serves under uvicorn.
 
-One function per path; what stands around all of them (trace ids, masked failures) is middleware.
+One function per path; what stands around all of them (trace ids, masked failures, pages of other origins) is middleware.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from api.health import healthz, readyz
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
+from api.origin import CrossOrigin
 from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", readyz),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(Tracing)],
+        middleware=[Middleware(CrossOrigin, door), Middleware(Tracing)],
         lifespan=_connected(settings, door),
     )
     app.state.door = door
@@ -63,6 +64,7 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
+    door.allowed_origins = settings.allowed_origins
     secrets.use(settings.secret_keys)
 
 

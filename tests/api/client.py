@@ -21,7 +21,9 @@ PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 
 @asynccontextmanager
-async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+async def door(
+    *, sandbox: bool = False, allowed_origins: frozenset[str] = frozenset()
+) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP."""
     settings = Settings(
         database_url="",  # it never starts, so it never connects: the test has
@@ -29,6 +31,7 @@ async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
         secret_keys=(SECRET_KEY,),
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
+        allowed_origins=allowed_origins,
     )
     transport = httpx.ASGITransport(app=create_app(settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
