@@ -25,14 +25,14 @@ from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
 from escrow import bell, database
-from escrow.settings import Settings
+from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
 from webhooks.request import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    door = Door(runner=runner())
+    door = Door(runner=runner(compilation()))
     if settings is not None:
         _decided(settings, door)
     app = Starlette(

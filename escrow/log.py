@@ -299,8 +299,13 @@ async def last_position() -> int:
 
 async def positions_of(event_ids: Sequence[str]) -> dict[str, int]:
     """The positions of those of the events that have one, by identifier; one statement."""
-    rows = await database.fetch("SELECT event_id, position FROM log_positions WHERE event_id = ANY ($1)", event_ids)
+    rows = await database.fetch(_POSITIONS, event_ids)
     return {row["event_id"]: row["position"] for row in rows}
+
+
+_POSITIONS: Final = f"""
+SELECT event_id, position FROM log_positions WHERE event_id = ANY ({database.unseen("$1::text[]")})
+"""  # noqa: S608 - our own text
 
 
 async def waiting() -> int:
@@ -311,10 +316,15 @@ async def waiting() -> int:
 
 async def texts_of(event_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The words beside events that readers are shown, by event and field, as JSON values; erased ones are `None`."""
-    rows = await database.fetch("SELECT event_id, field, body FROM texts WHERE event_id = ANY ($1)", event_ids)
+    rows = await database.fetch(_TEXTS, event_ids)
     found: dict[str, dict[str, Any]] = {event_id: {} for event_id in event_ids}
     for row in rows:
         if row["field"] in contract_events.WITHHELD:
             continue
         found[row["event_id"]][row["field"]] = None if row["body"] is None else json.loads(row["body"])
     return found
+
+
+_TEXTS: Final = f"""
+SELECT event_id, field, body FROM texts WHERE event_id = ANY ({database.unseen("$1::text[]")})
+"""  # noqa: S608 - our own text

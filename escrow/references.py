@@ -220,9 +220,9 @@ async def subject_of(account_id: str | None, system: str, external_id: str) -> s
     return found
 
 
-_OF: Final = """
+_OF: Final = f"""
 SELECT reference.subject_id, reference.system, reference.external_id, reference.url
-FROM unnest($2::text[]) AS asked (id) CROSS JOIN LATERAL (
+FROM unnest({database.unseen("$2::text[]")}) AS asked (id) CROSS JOIN LATERAL (
     SELECT * FROM external_references WHERE account_id = $1 AND subject_id = asked.id ORDER BY system OFFSET 0
 ) AS reference
 """

@@ -54,6 +54,29 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Compilation(StrEnum):
+    """Whether operations of the API are compiled, by the words of `EARNEST_COMPILED`."""
+
+    ON = "on"
+    """When they are used a second time."""
+    EAGER = "eager"
+    """At once: for tests, which use most operations only once."""
+    OFF = "off"
+    """Never: graphql-core executes them, for finding out whose fault something is."""
+
+
+def compilation(environ: Mapping[str, str] | None = None) -> Compilation:
+    """`EARNEST_COMPILED`, on: answers are the same either way, and several times cheaper.
+
+    Not a field of `Settings`, since the application knows its operations before it is told its settings. Refuses with
+    `SettingError`.
+    """
+    text = _Reader(os.environ if environ is None else environ).text("EARNEST_COMPILED") or Compilation.ON
+    if text not in set(Compilation):
+        raise SettingError("EARNEST_COMPILED", f"is {text!r}; it must be {', '.join(Compilation)}")
+    return Compilation(text)
+
+
 def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
     """`EARNEST_LOG_FORMAT`, text: `key=value` pairs for people; `json` for whoever collects the lines of a deployment.
 

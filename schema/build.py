@@ -12,6 +12,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
+from escrow.settings import Compilation
+from schema.compiled.adapters.of_strawberry import StrawberryAdapter
+from schema.compiled.operations import Compiler
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
 from schema.mutations import every
@@ -54,9 +57,17 @@ def executable() -> GraphQLSchema:
     return schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
 
 
-def runner() -> Runner:
+def runner(compilation: Compilation = Compilation.ON) -> Runner:
     """What runs operations against the schema, with document caches of its own."""
-    return Runner(executable())
+    return Runner(executable(), compiler(compilation))
+
+
+def compiler(compilation: Compilation) -> Compiler | None:
+    """What compiles the operations of the schema; `None` if graphql-core is to execute them."""
+    if compilation is Compilation.OFF:
+        return None
+    graphql = executable()
+    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=0 if compilation is Compilation.EAGER else 1)
 
 
 def sdl() -> str:

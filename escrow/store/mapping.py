@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from tortoise.fields import JSONField
+from tortoise.fields import Field, JSONField
 from tortoise.models import Model
 
 from escrow.models.facts import columns_of, facts_of, key_of, table_of
-from escrow.store.shapes import Row, hints_of, reader, shape_of, writer
+from escrow.store.shapes import Row, hints_of, reader, required, shape_of, writer
 
 T = TypeVar("T")
 
@@ -60,7 +60,29 @@ class Mapper(Generic[T]):
         """The object of values that begin with those of `loaded`; what lies in other tables is given to it by name."""
         self.row: Final[Callable[[T, object, Clocks], Row]] = writer(shape, values)
         """The row of an object, of its owner, and of the clocks that run."""
+        self.kinds: Final[Mapping[str, Field[Any]]] = columns
+        """The columns of an object's row with their types."""
+        self.hints: Final = {name: required(hint)[0] for name, hint in hints_of(kind).items()}
+        """The types of the object's fields, without `None`."""
+        self._shape: Final = shape
         self._types: Final = {name: one.get_for_dialect("postgres", "SQL_TYPE") for name, one in columns.items()}
+
+    def holds(self, name: str) -> bool:
+        """Whether a field of the object lies in columns of the table."""
+        return name in self._shape.fields
+
+    def columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns in which a field of the object lies."""
+        return self._shape.fields[name].columns()
+
+    def expression(self, name: str, of: str) -> str:
+        """A Python expression for a field of the object whose row, with its columns by name, is called `of`."""
+        field = self._shape.fields[name]
+        return field.made({column: f"{of}[{column!r}]" for column in field.columns()})
+
+    def named(self, name: str) -> dict[str, Any]:
+        """What the `expression` of a field speaks of beside the row."""
+        return self._shape.fields[name].names()
 
     def select(self, of: str) -> str:
         """The columns that `read` begins with, as SQL, of the row called `of`."""

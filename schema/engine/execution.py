@@ -35,6 +35,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.errors import DomainError
 from escrow.process_log import trace_id
+from schema.compiled.operations import Compiler, Counts
+from schema.compiled.operations import Operation as CompiledOperation
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent
@@ -86,6 +88,7 @@ class _Document:
     node: DocumentNode | None
     errors: list[GraphQLError]
     meters: dict[str, Meter] = field(default_factory=dict)
+    operations: dict[str, CompiledOperation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class _Chosen:
 
     document: DocumentNode
     node: OperationDefinitionNode
+    compiled: CompiledOperation | None
 
     @property
     def name(self) -> str | None:
@@ -123,8 +127,8 @@ class _Chosen:
 class Runner:
     """Runs operations against one schema, remembering the documents that it has seen."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
+    def __init__(self, schema: GraphQLSchema, compiler: Compiler | None = None) -> None:
+        self._schema, self._compiler = schema, compiler
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._groups = Groups()
 
@@ -165,6 +169,11 @@ class Runner:
             return await self._subscribe(chosen, operation, context)
         return _answer(await self._execute(chosen, operation.variables, context), context)
 
+    @property
+    def counts(self) -> Counts:
+        """What became of the executions so far; nothing is counted if nothing is compiled."""
+        return self._compiler.counts if self._compiler is not None else Counts()
+
     def _choose(self, operation: Operation) -> _Chosen | Answer:
         """The operation that is meant, valid and within the limits; or why not."""
         if operation.by_hash_only:
@@ -179,7 +188,7 @@ class Runner:
             self._meter(document, node).check(operation.variables)
         except TooComplex as error:
             return _refusal([_too_complex(str(error))])
-        return _Chosen(document.node, node)
+        return _Chosen(document.node, node, self._compiled(document, node))
 
     async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
@@ -256,9 +265,21 @@ class Runner:
             document.meters[name] = meter = Meter(self._schema, cast("DocumentNode", document.node), node)
         return meter
 
+    def _compiled(self, document: _Document, node: OperationDefinitionNode) -> CompiledOperation | None:
+        if self._compiler is None:
+            return None
+        name = node.name.value if node.name else ""
+        operation = document.operations.get(name)
+        if operation is None:
+            operation = self._compiler.operation(cast("DocumentNode", document.node), node)
+            document.operations[name] = operation
+        return operation
+
     async def _execute(
         self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object = None
     ) -> ExecutionResult:
+        if chosen.compiled is not None:
+            return await chosen.compiled.run(root, context, variables)
         result = execute(
             self._schema,
             chosen.document,
@@ -305,7 +326,10 @@ def _refusal(errors: list[GraphQLError]) -> Answer:
 
 
 def _answer(result: ExecutionResult, context: Context) -> Answer:
-    errors = result.errors or []
+    errors = result.errors
+    if not errors and not context.replayed:
+        return Answer({"data": result.data}, ran=True)
+    errors = errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return _refusal(errors)  # the variables did not fit: nothing was run
     body: dict[str, Any] = {"data": result.data}
