@@ -1,6 +1,6 @@
 """Puts the web application together: `create_app` makes what `earnest web` serves under uvicorn.
 
-One function per path; what stands around all of them (trace ids, masked failures) is middleware.
+One function per path; what stands around all of them (trace ids, masked failures, pages of other origins) is middleware.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from api.health import healthz, readyz
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
+from api.origin import CrossOrigin
 from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
@@ -48,7 +49,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", readyz),
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),
         ],
-        middleware=[Middleware(Tracing), Middleware(Straight, path="/graphql", to=graphql)],
+        middleware=[
+            Middleware(CrossOrigin, door),
+            Middleware(Tracing),
+            Middleware(Straight, path="/graphql", to=graphql),
+        ],
         lifespan=_connected(chosen, door),
     )
     app.state.door = door
@@ -83,6 +88,7 @@ def _decided(settings: Settings, door: Door) -> None:
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
     door.milestone_url = settings.milestone_url
+    door.allowed_origins = settings.allowed_origins
     vault.use(settings.secret_keys)
 
 

@@ -36,30 +36,32 @@ class GraphQLEndpoint:
         await answer(scope, receive, send)
 
     async def _answer(self, request: Arrival) -> ASGIApp:
-        media_type = _choose(request.header(b"accept"))
-        if media_type is None:
+        accepted = _choose(request.header(b"accept"))
+        if accepted is None:
             said = f"Answers come as {GRAPHQL}, {JSON} or {EVENT_STREAM}; the accept header allows none of them."
             return refusal(said, status=406)
-        refused_as = JSON if media_type == EVENT_STREAM else media_type
         try:
             operation = await read_operation(request)
             authorization = request.header(b"authorization")
             actor = await self._door.authentication.actor(authorization)
+            media_type = accepted.media_type(goes_on=accepted.streams and self._door.runner.goes_on(operation))
             if media_type == EVENT_STREAM:
                 actor = await self._door.authentication.actor(authorization, fresh=True)
                 return self._event_stream(request, operation, actor)
             context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
             answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
         except BadRequest as error:
-            return refusal(error.message, status=error.status, media_type=refused_as, headers=error.headers)
+            return refusal(error.message, status=error.status, media_type=accepted.refusals, headers=error.headers)
         except BadCredentials as error:
             challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-            return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=refused_as, headers=challenge)
+            return refusal(
+                str(error), code="UNAUTHENTICATED", status=401, media_type=accepted.refusals, headers=challenge
+            )
         except NotAQuery:
             return refusal(
                 "GET only runs queries; send mutations with POST.",
                 status=405,
-                media_type=media_type,
+                media_type=accepted.refusals,
                 headers={"allow": "POST"},
             )
         status = 400 if media_type == GRAPHQL and not answer.ran else 200

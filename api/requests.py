@@ -15,6 +15,9 @@ from schema.engine.execution import Operation
 BODY_BYTES_MAX: Final = 4_000_000
 """The largest plan (200 milestones with every text at its limit in characters of one byte) takes 2.5 million of it."""
 
+HASHED: Final = "# named by its hash"
+"""Stands for the document of a request that only names it."""
+
 PARAMETERS: Final = frozenset({"query", "variables", "operationName", "extensions"})
 
 
@@ -97,6 +100,9 @@ def _operation(parameters: Any) -> Operation:
     if not isinstance(parameters, dict):
         raise BadRequest("The body must be a JSON object with the query in `query`.")
     query = parameters.get("query")
+    by_hash_only = query is None and is_by_hash(parameters.get("extensions"))
+    if by_hash_only:
+        query = HASHED
     if not isinstance(query, str):
         raise BadRequest("`query` is missing." if query is None else f"`query` must be a string, not {_kind(query)}.")
     if not query.strip():
@@ -108,7 +114,14 @@ def _operation(parameters: Any) -> Operation:
         value = parameters.get(parameter)
         if not isinstance(value, dict | None):
             raise BadRequest(f"`{parameter}` must be an object, not {_kind(value)}.")
-    return Operation(query=query, variables=parameters.get("variables") or {}, name=name or None)
+    return Operation(
+        query=query, variables=parameters.get("variables") or {}, name=name or None, by_hash_only=by_hash_only
+    )
+
+
+def is_by_hash(extensions: object) -> bool:
+    """Whether a request without a document names one by its hash, as clients of automatic persisted queries do."""
+    return isinstance(extensions, dict) and isinstance(extensions.get("persistedQuery"), dict)
 
 
 def _kind(value: object) -> str:

@@ -119,6 +119,9 @@ class Settings:
     milestone_url: str | None = None
     """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
 
+    allowed_origins: frozenset[str] = frozenset()
+    """`EARNEST_ALLOWED_ORIGINS`, none: pages of other addresses can't use the API until somebody says which may."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -146,6 +149,7 @@ class Settings:
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
             milestone_url=_milestone_url(read),
+            allowed_origins=_allowed_origins(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -273,6 +277,23 @@ def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
     if text == PaymentProvider.SANDBOX and not sandbox:
         raise SettingError("EARNEST_PAYMENT_PROVIDER", "is sandbox, which moves no money; it needs EARNEST_SANDBOX=on")
     return PaymentProvider(text)
+
+
+def _allowed_origins(read: _Reader) -> frozenset[str]:
+    """As browsers write origins: in lower case, without the port that the scheme has anyway."""
+    variable = "EARNEST_ALLOWED_ORIGINS"
+    text = read.text(variable)
+    return frozenset(_origin(variable, one.strip()) for one in text.split(",")) if text is not None else frozenset()
+
+
+def _origin(variable: str, text: str) -> str:
+    right = "it must be comma-separated origins such as https://app.example.com or http://localhost:5173"
+    parts = _split(text.lower())
+    if parts is None or not parts.hostname or not text.isascii() or f"{parts.scheme}://{parts.netloc}" != text.lower():
+        raise SettingError(variable, f"has {text!r}; {right}")
+    if "@" in parts.netloc or "*" in parts.netloc:
+        raise SettingError(variable, f"has {text!r}, but each origin has to be named; {right}")
+    return text.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))
 
 
 def _webhook_reach(read: _Reader) -> Reach:

@@ -22,6 +22,7 @@ EDITION: Final = 1
 BATCH: Final = 500
 """So many titles are made anew at once; their contracts wait meanwhile."""
 
+
 def tsquery(kind: str, owner: str, said: str) -> str:
     """What finds the titles, of what begins with `kind` and belongs to `owner`, that have a word beginning with each that
     was said. `owner` is nobody for whoever sees all. Where nothing was said nothing is found.

@@ -43,7 +43,7 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         headers = Headers(scope=scope)
-        if is_foreign(headers):
+        if is_foreign(headers, self._door.allowed_origins):
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())

@@ -53,6 +53,9 @@ NOT_STREAMED: Final = (
     "“Accept: text/event-stream”."
 )
 
+NOT_PERSISTED: Final = "PersistedQueryNotSupported"
+"""The words by which clients of automatic persisted queries know that they have to send the document, from then on always."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +66,8 @@ class Operation:
     query: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
+    by_hash_only: bool = False
+    """Whether the document itself was left out, by the protocol of automatic persisted queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,14 @@ class Runner:
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._groups = Groups()
 
+    def goes_on(self, operation: Operation) -> bool:
+        """Whether it is a subscription, whose answers go on; what is no valid operation is none."""
+        document = self._document(operation.query)
+        if document.node is None or document.errors:
+            return False
+        node, _ = _pick(document.node, operation.name)
+        return node is not None and node.operation is OperationType.SUBSCRIPTION
+
     async def run(self, operation: Operation, context: Context, *, only_queries: bool = False) -> Answer:
         """Run it. Never raises for what a client can do wrong, nor for what goes wrong inside: both are in the answer.
 
@@ -168,6 +181,8 @@ class Runner:
 
     def _choose(self, operation: Operation) -> _Chosen | Answer:
         """The operation that is meant, valid and within the limits; or why not."""
+        if operation.by_hash_only:
+            return _refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
         document = self._document(operation.query)
         if document.node is None or document.errors:
             return _refusal(document.errors)

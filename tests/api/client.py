@@ -23,7 +23,11 @@ PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 @asynccontextmanager
 async def door(
-    *, sandbox: bool = True, metrics_token: str | None = None, keys: KnownKeys | None = None
+    *,
+    sandbox: bool = True,
+    metrics_token: str | None = None,
+    allowed_origins: frozenset[str] = frozenset(),
+    keys: KnownKeys | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
 
@@ -36,6 +40,7 @@ async def door(
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
         metrics_token=metrics_token,
+        allowed_origins=allowed_origins,
     )
     app = create_app(settings)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)

@@ -35,6 +35,7 @@ def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -
     assert settings.payment_provider is PaymentProvider.SANDBOX
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.webhook_reach is Reach.PUBLIC
+    assert settings.allowed_origins == frozenset()
 
 
 def test_every_variable_is_read() -> None:
@@ -43,6 +44,7 @@ def test_every_variable_is_read() -> None:
         | {
             "EARNEST_SECRET_KEYS": f"{KEY}, {OTHER_KEY}",
             "EARNEST_WEBHOOK_ALLOW_PRIVATE": "TRUE",
+            "EARNEST_ALLOWED_ORIGINS": "https://App.example.com:443, http://localhost:5173,capacitor://localhost",
             "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
             "EARNEST_METRICS_TOKEN": "0123456789abcdef",
             "PORT": "9000",
@@ -50,6 +52,9 @@ def test_every_variable_is_read() -> None:
     )
     assert settings.secret_keys == (bytes(range(32)), bytes([251, 255] * 16))
     assert settings.webhook_reach is Reach.PRIVATE
+    assert settings.allowed_origins == {
+        "https://app.example.com", "http://localhost:5173", "capacitor://localhost"
+    }  # fmt: skip
     assert settings.port == 9000
     assert settings.metrics_token == "0123456789abcdef"
 
@@ -79,6 +84,14 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_JWKS_URL", "https://id.example.com/jwks", "accepts API keys only"),
         ("EARNEST_JWT_AUDIENCE", "earnest", "accepts API keys only"),
         ("EARNEST_JWT_ISSUER", "https://id.example.com", "accepts API keys only"),
+        ("EARNEST_ALLOWED_ORIGINS", "*", "comma-separated origins such as https://app.example.com"),
+        ("EARNEST_ALLOWED_ORIGINS", "null", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://a.example,", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://a.example/", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "a.example", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://*.example.com", "each origin has to be named"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://user@a.example", "each origin has to be named"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://bücher.example", "comma-separated origins"),
         ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be off, loopback or on"),
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "0", "from 1 to 65535"),

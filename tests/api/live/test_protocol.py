@@ -243,6 +243,19 @@ async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> No
     own = Origin(f"http://127.0.0.1:{served.port}")
     async with connected(served, origin=own):
         pass
+    served.door.allowed_origins = frozenset({"https://elsewhere.example"})
+    async with connected(served, origin=Origin("https://elsewhere.example")):
+        pass
+
+
+async def test_a_document_that_is_only_named_by_its_hash_is_an_error_that_clients_fall_back_on(served: Served) -> None:
+    async with connected(served) as socket:
+        extensions = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+        await socket.say(id="1", type="subscribe", payload={"operationName": "Q", "extensions": extensions})
+        message = await socket.hear()
+        assert (message["id"], message["type"]) == ("1", "error")
+        assert message["payload"][0]["extensions"] == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}
+        assert message["payload"][0]["message"] == "PersistedQueryNotSupported"
 
 
 async def test_a_message_that_is_too_long_closes_the_socket(served: Served) -> None:
