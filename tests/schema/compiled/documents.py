@@ -170,7 +170,7 @@ class _Maker:
     def chosen(self, type_: GraphQLInputObjectType, share: float) -> list[tuple[str, Any]]:
         """Fields of an input: one if there must be one, else what is required and some more."""
         fields = list(type_.fields.items())
-        if type_.is_one_of and self.rng.random() < 0.9:
+        if type_.extensions["strawberry-definition"].is_one_of and self.rng.random() < 0.95:
             return [self.rng.choice(fields)]
         return [(name, one) for name, one in fields if is_required_input_field(one) or self.rng.random() < share]
 
