@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, Final
 
 from graphql import (
@@ -119,7 +120,7 @@ class Planner:
         read = self._adapter.attribute(field.definition, field.name)
         if read is not None:
             field.kind = Kind.ATTRIBUTE
-            field.attribute = read if isinstance(read, str) and read.isidentifier() else None
+            field.attribute = read if isinstance(read, str) and read.isidentifier() and not iskeyword(read) else None
             field.read = _getter(read) if isinstance(read, str) else read
             return
         field.arguments = arguments_of(field.definition, field.nodes[0])
