@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
+from graphql.execution.values import VariableValues
 
 from schema.compiled import compiler as compiling
 from schema.compiled.compiler import Compiler, Operation
@@ -100,5 +101,5 @@ async def test_a_document_that_repeats_its_fragments_is_not_planned_without_end(
     )
     one = operation(compiler, f"{{ ...F0 }} {fragments} fragment F30 on Query {{ a }}")
     one._prepare()
-    assert one._plan(compiling.VariableValues({}, {})) is None
+    assert one._plan(VariableValues({}, {})) is None
     assert one._refusal == "more than 1000 fields"
