@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -34,13 +35,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox))
-    graphql = GraphQLEndpoint(door)
+    graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
     _decided(chosen, door)
     app = Starlette(
         routes=[
             Route("/", start_page),
             Route("/graphql", graphql),
-            WebSocketRoute("/graphql", WebSocketEndpoint(door)),
+            WebSocketRoute("/graphql", socket),
             Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         middleware=[
             Middleware(CrossOrigin, door),
             Middleware(Tracing),
-            Middleware(Straight, path="/graphql", to=graphql),
+            Middleware(Straight, path="/graphql", http=graphql, websocket=socket),
         ],
         lifespan=_connected(chosen, door),
     )
@@ -71,16 +72,14 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
 class Straight:
     """Hands requests for one path straight to who answers them: past the router, which would cost as much as a small query."""
 
-    def __init__(self, app: ASGIApp, *, path: str, to: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, path: str, http: ASGIApp, websocket: ASGIApp) -> None:
         self._app = app
         self._path = path
-        self._to = to
+        self._to: Final = {"http": http, "websocket": websocket}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == self._path:
-            await self._to(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        app = self._to.get(scope["type"], self._app) if scope.get("path") == self._path else self._app
+        await app(scope, receive, send)
 
 
 def _decided(settings: Settings, door: Door) -> None:

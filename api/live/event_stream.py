@@ -121,7 +121,7 @@ class EventStream:
             if isinstance(started, Stream):
                 await self._follow(started)
             else:
-                await self._say(_next(Payload(orjson.dumps(started.body).decode(), None)) + _COMPLETE, is_last=True)
+                await self._say(_next(Payload(started.json(), None)) + _COMPLETE, is_last=True)
 
     async def _connect(self, stack: AsyncExitStack) -> Live | None:
         actor = self._actor
@@ -171,7 +171,7 @@ class EventStream:
         body = {"errors": [{"message": closing.reason, "extensions": extensions}]}
         try:
             async with asyncio.timeout(self._door.connections.patience.close_seconds):
-                await self._say(_next(Payload(orjson.dumps(body).decode(), None)) + _COMPLETE, is_last=True)
+                await self._say(_next(Payload(orjson.dumps(body), None)) + _COMPLETE, is_last=True)
         except (OSError, TimeoutError):
             return  # gone, or it never read again: the connection is let go
 
@@ -186,8 +186,8 @@ def _turned_away(closing: Closing) -> Response:
 
 
 def _next(payload: Payload) -> bytes:
-    named = f"id: {payload.cursor}\n" if payload.cursor is not None else ""
-    return f"event: next\n{named}data: {payload.text}\n\n".encode()
+    named = f"id: {payload.cursor}\n".encode() if payload.cursor is not None else b""
+    return b"event: next\n%bdata: %b\n\n" % (named, payload.json)
 
 
 async def _gone(receive: Receive) -> None:

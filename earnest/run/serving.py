@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
+from api.live.wire import Wire
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""
@@ -36,7 +37,7 @@ class Server(uvicorn.Server):
                 port=port,
                 loop="uvloop",
                 http="httptools",
-                ws="websockets-sansio",
+                ws=Wire,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each
                 # connection about as much memory as everything else.
