@@ -1,7 +1,7 @@
 """Whether what people do often stays as quick when there is more of everything: the same operations among more milestones.
 
 Each size is a database of its own with a web process of its own, side by side: a round asks each in turn, one request at a time,
-about contracts from anywhere. What is compared is the median of all rounds. Of the log there are two events for each contract, and
+about contracts from anywhere. What is compared is the median of all rounds. The log has two events for each contract, and
 nothing is found by its title; what that costs among a million is in `reading`.
 """
 
