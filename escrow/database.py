@@ -178,6 +178,17 @@ class Statement:
         return self.sql, *(arguments[name] for name in self.names)
 
 
+def unseen(parameter: str) -> str:
+    """A parameter, with its type, whose value PostgreSQL doesn't look at when it plans: `= ANY ({unseen("$1::text[]")})`.
+
+    A prepared statement is planned anew at each execution for as long as plans that know their values look cheaper than the
+    one that doesn't: of an array it would know the length. Where the best plan is the same for all values, as in look-ups by
+    key, this makes both cost the same, so that after five executions the statement keeps the one plan. A list whose best plan
+    depends on what is asked for names its parameters plainly.
+    """
+    return f"(SELECT {parameter})::{parameter.rpartition('::')[2]}"
+
+
 class Rows:
     """Rows that a statement is given, one array for each column: with `Rows("note", "id text, size int")` it has `note.id`.
 
