@@ -201,7 +201,8 @@ class Rows:
         kinds = dict(column.split() for column in columns.split(","))
         self._name = name
         self._columns: Final = tuple(kinds)
-        arrays = ", ".join(f":{name}_{column}::{kind}[]" for column, kind in kinds.items())
+        # However many rows are given, the statement's plan is the same, and kept.
+        arrays = ", ".join(unseen(f":{name}_{column}::{kind}[]") for column, kind in kinds.items())
         self.sql: Final = f"unnest({arrays}) AS {name} ({', '.join(kinds)})"
 
     def bind(self, rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
