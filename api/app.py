@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from api.calendars import calendar_feed
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.identity_tokens import IdentityTokens
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
@@ -65,6 +66,8 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
+    if settings.identity is not None:
+        door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
 
 

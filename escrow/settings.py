@@ -68,6 +68,24 @@ def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityProvider:
+    """Who signs tokens for people of this deployment, and where in a token it says what."""
+
+    jwks_url: str
+    """`EARNEST_JWKS_URL`: where it publishes its public keys."""
+    issuer: str
+    """`EARNEST_JWT_ISSUER`: what it calls itself, to the letter."""
+    audience: str
+    """`EARNEST_JWT_AUDIENCE`: what it calls us."""
+    account_claim: str = "earnest_account"
+    """`EARNEST_JWT_ACCOUNT_CLAIM`: the claim with the identifier of the account that is acted for."""
+    person_claim: str = "sub"
+    """`EARNEST_JWT_PERSON_CLAIM`: the claim by which the account's members know the person."""
+    scope_claim: str = "scope"
+    """`EARNEST_JWT_SCOPE_CLAIM`: the claim with the scopes, in one text or a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one deployment decided. Secrets stay out of `repr`, so that a log line cannot leak them."""
 
@@ -93,6 +111,9 @@ class Settings:
     """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
     only, since how much money waits and how late a deployment is are nobody else's business."""
 
+    identity: IdentityProvider | None = None
+    """`EARNEST_JWKS_URL` and the variables beside it, none: whose tokens are taken beside API keys."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -108,7 +129,6 @@ class Settings:
         """
         read = _Reader(os.environ if environ is None else environ)
         sandbox = read.switch("EARNEST_SANDBOX", default=False)
-        _refuse_tokens(read)
         return cls(
             database_url=_database_url(read),
             redis_url=read.required_url(
@@ -119,6 +139,7 @@ class Settings:
             payment_provider=_payment_provider(read, sandbox=sandbox),
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
+            identity=_identity(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -271,8 +292,27 @@ def _metrics_token(read: _Reader) -> str | None:
     return token
 
 
-def _refuse_tokens(read: _Reader) -> None:
-    """An operator who means to accept an identity provider's tokens must not believe that it works."""
-    for variable in ("EARNEST_JWKS_URL", "EARNEST_JWT_AUDIENCE", "EARNEST_JWT_ISSUER"):
-        if read.text(variable) is not None:
-            raise SettingError(variable, "is set, but this version accepts API keys only; it must not be set")
+def _identity(read: _Reader) -> IdentityProvider | None:
+    """All or nothing: who forgot one of the three must not believe that tokens are checked against it."""
+    names = ("EARNEST_JWKS_URL", "EARNEST_JWT_ISSUER", "EARNEST_JWT_AUDIENCE")
+    values = [read.text(name) for name in names]
+    if values == [None, None, None]:
+        return None
+    for name, value in zip(names, values, strict=True):
+        if value is None:
+            raise SettingError(name, f"is not set; {', '.join(names)} are set together or not at all")
+    url, issuer, audience = (value or "" for value in values)
+    parts = _split(url)
+    is_here = parts is not None and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if parts is None or not parts.hostname or not (parts.scheme == "https" or is_here):
+        raise SettingError(
+            "EARNEST_JWKS_URL", "must begin with https:// (or be on this machine): keys must not be forged"
+        )
+    return IdentityProvider(
+        jwks_url=url,
+        issuer=issuer,
+        audience=audience,
+        account_claim=read.text("EARNEST_JWT_ACCOUNT_CLAIM") or "earnest_account",
+        person_claim=read.text("EARNEST_JWT_PERSON_CLAIM") or "sub",
+        scope_claim=read.text("EARNEST_JWT_SCOPE_CLAIM") or "scope",
+    )
