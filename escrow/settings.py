@@ -22,6 +22,8 @@ behind each other at 16 at once; 20 leaves room for four processes under Postgre
 
 SECRET_KEY_BYTES = 32
 
+COUNT_MAX = 1_000_000
+
 METRICS_TOKEN_CHARACTERS_MIN = 16
 
 
@@ -114,6 +116,13 @@ class Settings:
     identity: IdentityProvider | None = None
     """`EARNEST_JWKS_URL` and the variables beside it, none: whose tokens are taken beside API keys."""
 
+    connections_max: int = 10_000
+    """`EARNEST_CONNECTIONS_MAX`, 10,000: the connections of one web process."""
+
+    connections_per_address_max: int = 1_000
+    """`EARNEST_CONNECTIONS_PER_ADDRESS_MAX`, 1,000: those of one address (of an IPv6 network of 64 bits). Behind a proxy,
+    which is one address for everybody, as many as in all."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -140,6 +149,8 @@ class Settings:
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
             identity=_identity(read),
+            connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
+            connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -200,6 +211,14 @@ class _Reader:
             return default
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
             raise SettingError(variable, f"is {text!r}; it must be a port number from 1 to 65535")
+        return int(text)
+
+    def count(self, variable: str, *, default: int) -> int:
+        text = self.text(variable)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= COUNT_MAX):
+            raise SettingError(variable, f"is {text!r}; it must be a whole number from 1 to {COUNT_MAX}")
         return int(text)
 
     def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:

@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
+from earnest.run.connections import Guard, Limits, guarded
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""
@@ -28,14 +29,18 @@ such a peer would look like one that does."""
 class Server(uvicorn.Server):
     """uvicorn's server, which tells open streams to connect elsewhere before it stops."""
 
-    def __init__(self, app: Starlette, *, host: str, port: int, lifespan: bool = True) -> None:
+    def __init__(
+        self, app: Starlette, *, host: str, port: int, lifespan: bool = True, limits: Limits | None = None
+    ) -> None:
+        self.guard = Guard(limits or Limits())
         super().__init__(
             uvicorn.Config(
                 app,
                 host=host,
                 port=port,
                 loop="uvloop",
-                http="httptools",
+                http=guarded(self.guard),  # httptools' protocol, with our deadlines and limits
+                timeout_keep_alive=int(self.guard.limits.rest_seconds) + 1,  # ends what rests, should the guard be late
                 ws="websockets-sansio",
                 ws_max_size=MESSAGE_BYTES_MAX,
                 # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each
