@@ -116,8 +116,11 @@ async def test_headers_that_never_end_are_given_up(start: bytes) -> None:
     async with served(SHORT) as there:
         line = await there.line()
         await line.say(start)
-        dripping = asyncio.create_task(line.drip(b"a"))
         assert (await line.end()).startswith(b"HTTP/1.1 408")
+        slow = await there.line()
+        await slow.say(start)
+        dripping = asyncio.create_task(slow.drip(b"a"))
+        await slow.end()  # what it still sends may cost it the last word
         await there.until_there_are(0)
         await dripping
 
@@ -136,10 +139,12 @@ async def test_empty_lines_before_a_request_are_no_request() -> None:
 async def test_a_body_that_never_ends_is_given_up() -> None:
     async with served(SHORT) as there:
         for start in (POST, POST.replace(b"content-length: 1000", b"transfer-encoding: chunked") + b"3e8\r\n"):
-            line = await there.line()
+            line, slow = await there.line(), await there.line()
             await line.say(start)
-            dripping = asyncio.create_task(line.drip(b" "))
             assert (await line.end()).startswith(b"HTTP/1.1 408")
+            await slow.say(start)
+            dripping = asyncio.create_task(slow.drip(b" "))
+            await slow.end()
             await dripping
         await there.until_there_are(0)
 
