@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; any number of these processes may run side by side."""
     from api.app import create_app
-    from earnest.run.connections import Limits
+    from earnest.run.guard import Limits
     from earnest.run.serving import Server
     from escrow.settings import Settings
 

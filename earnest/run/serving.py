@@ -10,7 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
-from earnest.run.connections import Guard, Limits, guarded
+from earnest.run.guard import Guard, Limits, guarded
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""

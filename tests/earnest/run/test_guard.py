@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.app import create_app
-from earnest.run.connections import Limits, _network
+from earnest.run.guard import Limits, _network
 from earnest.run.serving import Server
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY
