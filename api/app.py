@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.calendars import calendar_feed
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.identity_tokens import IdentityTokens
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
@@ -88,6 +89,8 @@ def _decided(settings: Settings, door: Door) -> None:
     door.reach = settings.webhook_reach
     door.milestone_url = settings.milestone_url
     door.allowed_origins = settings.allowed_origins
+    if settings.identity is not None:
+        door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
 
 

@@ -125,7 +125,7 @@ class EventStream:
 
     async def _connect(self, stack: AsyncExitStack) -> Live | None:
         actor = self._actor
-        stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
+        stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
         if actor is None:
             return None
         viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))

@@ -164,7 +164,7 @@ class _Socket:
             self._authorization = init.authorization
         try:
             actor = await self._door.authentication.actor(self._authorization, fresh=True)
-            stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
+            stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
         except (BadCredentials, Ended) as error:
