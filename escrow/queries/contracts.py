@@ -16,6 +16,7 @@ from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
+from escrow.queries import changes
 from escrow.queries.reading import Reading, Selections
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN, viewer
@@ -105,8 +106,8 @@ async def contracts_page(
     statement.
 
     `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
-    its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
-    `scans.statement` does.
+    its words. Where a contract has no clock it is in no list by deadline. What changed since a moment is told by the log.
+    Refuses with `InvalidInput` what `scans.statement` does.
     """
     wanted = Filter(
         states=[state.value for state in states] if states is not None else None,
@@ -115,8 +116,8 @@ async def contracts_page(
         title=title,
         spans={"updated_at": updated, "deadline_at": deadline},
     )
-    by = ORDERS[order]
-    listed = replace(_LISTED, columns=reading.sql("c", *by.keys))
+    by = ORDERS[order].since(updated)
+    listed = replace(_LISTED, columns=reading.sql("c", *by.keys, beside=changes.BESIDE))
     sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
     return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 

@@ -16,6 +16,7 @@ from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
+from escrow.queries import changes
 from escrow.queries.reading import Reading, Selections
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN, viewer
@@ -150,8 +151,8 @@ async def milestones_page(
         columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
         sql, arguments = _in_plans(actor, wanted, columns, limit=limit, after=after)
     else:
-        by = ORDERS[order]
-        listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE))
+        by = ORDERS[order].since(updated)
+        listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
         sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
     return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 
@@ -175,6 +176,9 @@ def _in_plans(
             CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
             CROSS JOIN LATERAL (
                 SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
+    if (since := wanted.spans["updated_at"].start) is not None:
+        source = f"{source} {changes.last('m', 'm.contract_id')}"
+        conditions.append(f"{changes.COLUMN} >= {changes.first_since(arguments.add(since, 'timestamptz'))}")
     scans = " UNION ALL ".join(
         f"""(SELECT {columns} FROM {source}
             WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id DESC, m.position LIMIT {count})"""
@@ -211,7 +215,8 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
         found.append(f"c.currency = {arguments.add(wanted.currency, 'text')}")
     for column, span in wanted.spans.items():
         of_type = "date" if column == "due_on" else "timestamptz"
-        for bound, sign in ((span.start, ">="), (span.before, "<")):
+        start = span.start if column != "updated_at" else None  # the log tells
+        for bound, sign in ((start, ">="), (span.before, "<")):
             if bound is not None:
                 found.append(f"m.{column} {sign} {arguments.add(bound, of_type)}")
     return found

@@ -16,11 +16,12 @@ from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries import contracts, milestones, scans
-from escrow.queries.contracts import ContractOrder, ContractView, contracts_page
+from escrow.queries.contracts import ContractOrder, contracts_page
 from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
+from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
 from escrow.states import ContractState, MilestoneState
-from tests.bulk import BUSY, PLAN, RARE, fill
+from tests.bulk import BUSY, PLAN, RARE, fill, fill_log
 from tests.factories import party
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -51,6 +52,8 @@ CONTRACT_FILTERS: list[dict[str, Any]] = [
     {"party": "acc_f3"},
     {"party": BUSY, "states": [ContractState.ACTIVE]},
     {"updated": Span(MIDDLE, MIDDLE + timedelta(minutes=20))},
+    {"updated": Span(MIDDLE), "states": [ContractState.ACTIVE], "party": "acc_f3"},
+    {"updated": Span(MIDDLE), "title": "numb webs"},
     {"deadline": Span(before=MIDDLE + timedelta(days=14))},
     {"title": "numb webs"},
     {"title": "Website 1", "currency": "USD"},
@@ -64,6 +67,8 @@ MILESTONE_FILTERS: list[dict[str, Any]] = [
     {"party": "acc_f3"},
     {"due": Span(date(2026, 3, 1), date(2026, 9, 1)), "states": [MilestoneState.RELEASED]},
     {"updated": Span(MIDDLE, None)},
+    {"updated": Span(MIDDLE), "states": [MilestoneState.RELEASED], "title": "wire 2"},
+    {"updated": Span(MIDDLE), "contract_id": f"ctr_{4:026}"},
     {"deadline": Span(MIDDLE + timedelta(days=10), None)},
     {"contract_id": f"ctr_{4:026}"},
     {"title": "wire 2"},
@@ -117,18 +122,8 @@ async def _through(read: Callable[..., Any], place: Callable[[Any], Place], size
         after = place(page[-1])
 
 
-def _contract_place(order: ContractOrder) -> Callable[[ContractView], Place]:
-    key = contracts.ORDERS[order].key
-    return lambda view: (view.deadline_at if key == "deadline_at" else view.terms.updated_at, view.terms.id)
-
-
-def _milestone_place(order: MilestoneOrder) -> Callable[[MilestoneView], Place]:
-    def place(view: MilestoneView) -> Place:
-        one = view.milestone
-        keys = {"due_on": one.due_on, "updated_at": one.updated_at, "deadline_at": view.deadline_at}
-        return keys[milestones.ORDERS[order].key], one.id
-
-    return place
+def _place(key: str) -> Callable[[Any], Place]:
+    return lambda row: (row[key], row["id"])
 
 
 def _sorted(rows: list[Any], order: scans.Order) -> list[str]:
@@ -136,15 +131,27 @@ def _sorted(rows: list[Any], order: scans.Order) -> list[str]:
     return [row["id"] for row in sorted(kept, key=lambda row: (row[order.key], row["id"]), reverse=order.descending)]
 
 
+_WITH_PLACES = """
+SELECT row.*, placed.position AS place FROM {table} AS row
+    JOIN events AS event ON event.stream_id = row.{stream} AND event.occurred_at = row.updated_at
+    JOIN log_positions AS placed ON placed.event_id = event.id
+"""
+
+
 async def test_every_filter_in_every_order_gives_what_a_look_through_all_contracts_gives() -> None:
     await fill(SMALL)
-    everything = [dict(row) for row in await db.fetch("SELECT * FROM contracts")]
+    await fill_log()
+    everything = [dict(row) for row in await db.fetch(_WITH_PLACES.format(table="contracts", stream="id"))]
+    reading = Reading(contracts.VIEWS.columns, itself)
     for (name, actor), wanted, order in itertools.product(ACTORS.items(), CONTRACT_FILTERS, ContractOrder):
-        expected = _sorted([row for row in everything if shows(actor, row, wanted)], contracts.ORDERS[order])
+        by = contracts.ORDERS[order].since(wanted.get("updated", EVERYTHING))
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], by)
         cell = f"{name} {wanted} {order}"
         try:
             for size in (7, 1000):
-                found = await _through(contracts_page, _contract_place(order), size, actor=actor, order=order, **wanted)
+                found = await _through(
+                    contracts_page, _place(by.key), size, actor=actor, order=order, reading=reading, **wanted
+                )
                 assert found == expected, cell
         except InvalidInput:
             assert name == "operator", cell
@@ -154,17 +161,19 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_contrac
 
 async def test_every_filter_in_every_order_gives_what_a_look_through_all_milestones_gives() -> None:
     await fill(SMALL)
-    everything = [
-        dict(row)
-        for row in await db.fetch("SELECT m.*, c.currency FROM milestones m JOIN contracts c ON c.id = m.contract_id")
-    ]
+    await fill_log()
+    currencies = {row["id"]: row["currency"] for row in await db.fetch("SELECT id, currency FROM contracts")}
+    rows = await db.fetch(_WITH_PLACES.format(table="milestones", stream="contract_id"))
+    everything = [dict(row) | {"currency": currencies[row["contract_id"]]} for row in rows]
+    reading = Reading(milestones.VIEWS.columns, itself)
     for (name, actor), wanted, order in itertools.product(ACTORS.items(), MILESTONE_FILTERS, milestones.ORDERS):
-        expected = _sorted([row for row in everything if shows(actor, row, wanted)], milestones.ORDERS[order])
+        by = milestones.ORDERS[order].since(wanted.get("updated", EVERYTHING))
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], by)
         cell = f"{name} {wanted} {order}"
         try:
             for size in (31, 1000):
                 found = await _through(
-                    milestones_page, _milestone_place(order), size, actor=actor, order=order, **wanted
+                    milestones_page, _place(by.key), size, actor=actor, order=order, reading=reading, **wanted
                 )
                 assert found == expected, cell
         except InvalidInput:
