@@ -1,7 +1,7 @@
 """Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
-Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
-need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
+All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
+answer and workers need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.sweep import Backlog
+from schema.compiled.compiler import Counts
 from webhooks.owner import stats as deliveries
 from webhooks.owner.stats import DeliveryBacklog
 
@@ -29,7 +30,7 @@ TIMEOUT_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def metrics(_: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """The figures in Prometheus' text format; 503 if the database doesn't give them."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -39,7 +40,8 @@ async def metrics(_: Request) -> Response:
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(*_deadlines(backlog, counts), *_deliveries(waiting)))
+    executions = _executions(request.app.state.door.runner.counts)
+    registry.register(_Figures(*_deadlines(backlog, counts), *_deliveries(waiting), executions))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -51,6 +53,17 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics
+
+
+def _executions(counts: Counts) -> Metric:
+    metric = CounterMetricFamily(
+        "earnest_operations", "Operations that this process executed, by who completed them", labels=["by"]
+    )
+    metric.add_metric(["compiled"], counts.compiled)
+    metric.add_metric(["replayed"], counts.replayed)
+    metric.add_metric(["graphql_core"], counts.uncompiled)
+    metric.add_metric(["fallback"], counts.fallbacks.total())
+    return metric
 
 
 def _deadlines(backlog: Backlog, counts: Mapping[str, int]) -> Iterator[Metric]:

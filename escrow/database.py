@@ -13,8 +13,9 @@ import dataclasses
 import logging
 import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -24,6 +25,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
 
+from escrow.lending import one_statement
 from escrow.settings import tortoise_config
 
 if TYPE_CHECKING:
@@ -207,37 +209,49 @@ class Rows:
         return {f"{self._name}_{column}": [row[column] for row in rows] for column in self._columns}
 
 
+def _lent() -> AbstractAsyncContextManager[Connection]:
+    """The transaction's connection inside one; else any, for one statement."""
+    client = get_connection(_ALIAS)
+    if isinstance(client, TransactionWrapper) or client._pool is None:  # which the first statement makes
+        return cast("AbstractAsyncContextManager[Connection]", client.acquire_connection())
+    return one_statement(client._pool)
+
+
 async def fetch(sql: str, *args: object) -> list[Record]:
     """All rows that the statement returns."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         rows: list[Record] = await connection.fetch(sql, *args)
     return rows
 
 
 async def fetch_row(sql: str, *args: object) -> Record | None:
     """The first row that the statement returns, if any."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         row: Record | None = await connection.fetchrow(sql, *args)
     return row
 
 
 async def fetch_value(sql: str, *args: object) -> Any:
     """The first column of the first row, or `None`."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         return await connection.fetchval(sql, *args)
 
 
 async def execute(sql: str, *args: object) -> str:
     """Run a statement, or several if there are no arguments; the answer is the last one's tag: `UPDATE 1`."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         tag: str = await connection.execute(sql, *args)
     return tag
 
 
 def filled(kind: type[T], row: Record, /, **beside: object) -> T:
     """An object of a dataclass: each field is the column of its name, unless it is given."""
-    columns = (field.name for field in dataclasses.fields(cast("Any", kind)))
-    return kind(**{name: row[name] for name in columns if name not in beside}, **beside)
+    return kind(**{name: row[name] for name in _fields_of(kind) if name not in beside}, **beside)
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 class transaction:  # noqa: N801 - it is used as a function

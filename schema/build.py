@@ -14,7 +14,7 @@ from strawberry.tools import create_type
 
 from escrow.settings import Compilation
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
-from schema.compiled.operations import Compiler
+from schema.compiled.compiler import Compiler
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
 from schema.mutations import every

@@ -20,7 +20,7 @@ from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.compiled.declare import Selected
-from schema.connections import Connection, connection, page_size
+from schema.connections import Connection, page, page_size
 from schema.engine.context import Context
 from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
@@ -103,11 +103,11 @@ async def contracts_listed(
         reading=rows or Reading(contracts.VIEWS.columns, itself),
     )
 
-    def cursor(row: Record) -> Cursor:
+    def place(index: int) -> Cursor:
+        row = found[index]
         return print_cursor(name, row["id"]) if by_id else _cursor(name, key, row)
 
-    shown = found if rows is not None else map(Contract.of_row, found)
-    return connection(list(zip(shown, map(cursor, found), strict=True)), first=size, after=after)
+    return page(found if rows is not None else [Contract.of_row(row) for row in found], place, first=size, after=after)
 
 
 async def milestones_listed(
@@ -147,13 +147,13 @@ async def milestones_listed(
         reading=rows or Reading(milestones.VIEWS.columns, itself),
     )
 
-    def cursor(row: Record) -> Cursor:
+    def place(index: int) -> Cursor:
+        row = found[index]
         if in_plans:
             return print_cursor(name, row["contract_id"], row["position"])
         return _cursor(name, key, row)
 
-    shown = found if rows is not None else map(Milestone.of_row, found)
-    return connection(list(zip(shown, map(cursor, found), strict=True)), first=size, after=after)
+    return page(found if rows is not None else [Milestone.of_row(row) for row in found], place, first=size, after=after)
 
 
 def _title(said: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import uuid
@@ -18,8 +18,8 @@ IMMUTABLE: Final = (
     float,
     type(None),
     enum.Enum,
-    datetime.date,
-    datetime.timedelta,
+    dt.date,
+    dt.timedelta,
     uuid.UUID,
     decimal.Decimal,
 )

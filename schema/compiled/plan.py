@@ -85,8 +85,8 @@ class Selection:
     """The merged fields of one object type at one place of the operation."""
 
     __slots__ = (
-        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "name", "projection",
-        "pure", "readers", "size", "type", "wants_projection", "work",
+        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "name",
+        "projection", "pure", "readers", "size", "type", "wants_projection", "work",
     )  # fmt: skip
 
     complete: Callable[[Any], dict[str, Any]]
@@ -134,32 +134,59 @@ class Selection:
 
 
 class Place:
-    """Where objects stand below a field: a selection for each type that they may have."""
+    """Where objects of one type stand below a field."""
 
-    __slots__ = ("by_class", "is_abstract", "only", "pure", "selections", "type")
+    __slots__ = ("by_class", "only", "pure", "type")
 
-    def __init__(self, type_: Any, selections: dict[str, Selection], *, pure: bool) -> None:
-        self.type, self.selections, self.pure = type_, selections, pure
-        self.is_abstract = not isinstance(type_, GraphQLObjectType)
-        self.only = None if self.is_abstract else selections[type_.name]
+    only: Selection | None
+
+    def __init__(self, selection: Selection) -> None:
+        self.type: Any = selection.type
+        self.only, self.pure = selection, selection.pure
         self.by_class: dict[type, Selection] = {}
-        for one in selections.values():
-            one.pure = pure  # objects at one place are all held alike
-            if one.exact is not None:
-                self.by_class[one.exact] = one
-            if one.projection is not None and self.only is not None:
-                self.by_class[one.projection.row] = one
+        """The selections of objects whose class tells their type."""
+        if selection.exact is not None:
+            self.by_class[selection.exact] = selection
+        if selection.projection is not None:
+            self.by_class[selection.projection.row] = selection
+
+    def selection(self, type_: GraphQLObjectType) -> Selection | None:
+        """The selection of objects of a type; `None` if that is not planned."""
+        return self.only if type_ is self.type else None
+
+
+class AbstractPlace(Place):
+    """Where objects of an interface or a union stand: what is selected of a type is planned when the first of it comes."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, type_: Any, make: Callable[[GraphQLObjectType], Selection | None]) -> None:
+        self.type, self.only, self.pure = type_, None, False
+        self.by_class = {}
+        self._make = make
+        self._made: dict[str, Selection | None] = {}
+
+    def selection(self, type_: GraphQLObjectType) -> Selection | None:
+        if type_.name not in self._made:
+            self._made[type_.name] = made = self._make(type_)
+            if made is not None and made.exact is not None:
+                self.by_class[made.exact] = made
+        return self._made[type_.name]
 
 
 class Plan:
     """An operation with its `@skip` and `@include` decided, ready to run."""
 
-    __slots__ = ("fields", "roots", "source", "sync")
+    __slots__ = ("_fields", "roots", "source")
 
-    def __init__(self, roots: list[Selection], source: str, fields: int) -> None:
-        self.roots, self.source, self.fields = roots, source, fields
+    def __init__(self, roots: list[Selection], source: str, fields: Callable[[], int]) -> None:
+        self.roots, self.source, self._fields = roots, source, fields
         """A mutation has a root for each of its fields, since they are carried out one after the other."""
-        self.sync = all(root.pure for root in roots)
+
+    @property
+    def fields(self) -> int:
+        """How many fields are planned, which is what a plan's size goes by."""
+        return self._fields()
 
 
 def is_occurrence(value: Any) -> bool:

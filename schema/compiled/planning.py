@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, Final
 
 from graphql import (
@@ -24,7 +25,7 @@ from schema.compiled.adapters.core import Adapter, DirectCall
 from schema.compiled.arguments import arguments_of
 from schema.compiled.declare import Ready, Selected
 from schema.compiled.leaves import Leaves
-from schema.compiled.plan import Field, Kind, Place, Plan, Selection
+from schema.compiled.plan import AbstractPlace, Field, Kind, Place, Plan, Selection
 from schema.compiled.readers import readers_of
 from schema.compiled.source import generate
 
@@ -57,12 +58,17 @@ class Planner:
         """The plan with its functions. Raises `NotCompiled`."""
         try:
             roots = self._roots()
-            for one in self._selections:
-                one.give_slots()
-            source = generate(self._selections, self._leaves)
+            source = self._write()
         except RecursionError:
             raise NotCompiled("nested too deeply") from None
-        return Plan(roots, source, self._fields_max - self._left)
+        return Plan(roots, source, lambda: self._fields_max - self._left)
+
+    def _write(self) -> str:
+        """Give the selections that were planned their slots and their functions."""
+        selections, self._selections = self._selections, []
+        for one in selections:
+            one.give_slots()
+        return generate(selections, self._leaves)
 
     def _roots(self) -> list[Selection]:
         kind = self._operation.operation
@@ -114,7 +120,7 @@ class Planner:
         read = self._adapter.attribute(field.definition, field.name)
         if read is not None:
             field.kind = Kind.ATTRIBUTE
-            field.attribute = read if isinstance(read, str) and read.isidentifier() else None
+            field.attribute = read if isinstance(read, str) and read.isidentifier() and not iskeyword(read) else None
             field.read = _getter(read) if isinstance(read, str) else read
             return
         field.arguments = arguments_of(field.definition, field.nodes[0])
@@ -133,13 +139,19 @@ class Planner:
         if is_leaf_type(type_):
             return None
         if isinstance(type_, GraphQLObjectType):
-            possible: Any = [type_]
-        else:
-            possible = self._schema.get_possible_types(type_)
-        selections = {one.name: self._below(one, field) for one in possible}
-        # Without a class for each type, the type of an object can't be told without graphql-core's info.
-        known = isinstance(type_, GraphQLObjectType) or all(one.exact for one in selections.values())
-        return Place(type_, selections, pure=known and all(one.pure for one in selections.values()))
+            return Place(self._below(type_, field))
+        return AbstractPlace(type_, lambda possible: self._later(possible, field))
+
+    def _later(self, type_: GraphQLObjectType, field: Field) -> Selection | None:
+        """What is selected of one type of an interface or a union, while the plan is running already."""
+        try:
+            selection = self._below(type_, field)
+            selection.pure = False  # its objects are held by occurrences
+            self._write()
+        except (NotCompiled, RecursionError):
+            self._selections = []
+            return None
+        return selection
 
     def _below(self, type_: GraphQLObjectType, field: Field) -> Selection:
         collected = collect_subfields(

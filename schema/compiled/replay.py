@@ -8,7 +8,6 @@ places and the nulls are graphql-core's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from graphql import Executor
@@ -16,7 +15,7 @@ from graphql import Executor
 from schema.compiled.adapters.core import Adapter
 from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Selection, is_occurrence
 from schema.compiled.readers import ReadyValue, readers_of
-from schema.compiled.run import Run
+from schema.compiled.runs import Run
 
 
 class Recorded:
@@ -78,17 +77,22 @@ class _Replay(Executor[Any]):
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
 
 
-@cache
+_classes: dict[type, type[_Replay]] = {}
+
+
 def executor_class(base: type[Executor[Any]]) -> type[_Replay]:
     """graphql-core's executor, or a library's of its own, that knows occurrences."""
-    return type("Replay", (_Replay, base), {})
+    if base not in _classes:
+        _classes[base] = type("Replay", (_Replay, base), {})
+    return _classes[base]
 
 
 async def complete(executor: _Replay, selection: Selection, source: Any) -> dict[str, Any]:
     """What graphql-core answers for a root selection. Raises `GraphQLError` where a null reaches the root."""
     groups = {field.key: field.details for field in selection.fields}
     completed: Any = executor.execute_fields(selection.type, source, None, groups, None)
-    return await completed if executor.is_awaitable(completed) else completed
+    found: dict[str, Any] = await completed if executor.is_awaitable(completed) else completed
+    return found
 
 
 async def _later(value: Any) -> Any:

@@ -13,7 +13,7 @@ from graphql import GraphQLList, GraphQLNonNull
 
 from schema.compiled.declare import Projection, Ready
 from schema.compiled.leaves import Leaves, Unusual, give_up
-from schema.compiled.plan import OBJECT, Field, Kind, Place, Selection, nullable
+from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Place, Selection, nullable
 
 INDENT: Final = "    "
 
@@ -39,6 +39,7 @@ class _Writer:
         self._all: set[str] = set()
 
     def write(self, selections: list[Selection]) -> str:
+        self._one.update(one.name for one in selections[:1])
         for selection in selections:  # those above come first, and say what they need of those below
             if selection.is_root or selection.name in self._one:
                 self._function(selection)
@@ -161,10 +162,7 @@ class _Writer:
         if place.only is not None:
             self._one.add(place.only.name)
             return f"{variable} = {place.only.name}({variable})"
-        self._one.update(one.name for one in place.selections.values())
-        if not place.pure:
-            return f"{variable} = {variable}[1].complete({variable})"
-        return f"{variable} = {self._constant(place.by_class, 'd')}[{variable}.__class__].complete({variable})"
+        return f"{variable} = {variable}[{SELECTION}].complete({variable})"
 
     def _list(self, item_type: Any, place: Place | None, variable: str, depth: int) -> Iterator[str]:
         yield f"if {variable}.__class__ is not list and {variable}.__class__ is not tuple: give_up()"

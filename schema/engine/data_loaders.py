@@ -77,7 +77,7 @@ class DataLoaders:
         key = (load, arguments, parents)
         known = self._answers.get(key)
         if known is None:
-            answers = asyncio.ensure_future(load(list(dict.fromkeys(parents)), context, *arguments))
+            answers = asyncio.ensure_future(load(parents, context, *arguments))
             self._answers[key] = known = (parents, answers)
         return known[1]
 

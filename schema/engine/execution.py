@@ -35,8 +35,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.errors import DomainError
 from escrow.process_log import trace_id
-from schema.compiled.operations import Compiler, Counts
-from schema.compiled.operations import Operation as CompiledOperation
+from schema.compiled.compiler import Compiler, Counts
+from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent

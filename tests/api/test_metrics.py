@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api import health
 from escrow import bell, database, sweep
+from escrow.settings import Compilation, compilation
 from tests.api.client import People
 from tests.factories import advance_clock
 from tests.workers.sweeping import due_times, nothing_is_due, set_clock, several, submitted, sweeping
@@ -54,6 +55,20 @@ async def test_deadlines_pending_overdue_and_fired_are_counted(people: People) -
     assert (after["pending"], after["overdue"], after["oldest_overdue_seconds"]) == (0, 0, 0)
     assert after["fired_total milestone.released"] == 3
     assert after["fired_total milestone.deadline_approaching"] == 0
+
+
+async def test_operations_are_counted_by_who_completed_them(people: People) -> None:
+    before = await figures(people)
+    for _ in range(3):
+        await people.client.ask("{ viewer { __typename } }")
+    after = await figures(people)
+    grown = {
+        by: after[name] - before[name]
+        for name in after
+        if (by := name.removeprefix("earnest_operations_total ")) != name
+    }
+    assert sum(grown.values()) == (0 if compilation() is Compilation.OFF else 3)
+    assert grown["fallback"] == grown["replayed"] == 0
 
 
 async def test_beyond_what_is_counted_the_number_of_clocks_is_an_estimate(

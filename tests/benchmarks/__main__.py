@@ -12,12 +12,12 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines, live, reading, webhooks
+from tests.benchmarks import commands, deadlines, execution, live, reading, webhooks
 from tests.engines import TestServer
 
 ROUNDS: Final = 5
 WORKERS: Final = (1, 2)
-PARTS: Final = ("commands", "deadlines", "live", "reading", "webhooks")
+PARTS: Final = ("commands", "deadlines", "execution", "live", "reading", "webhooks")
 
 
 async def main(chosen: Sequence[str]) -> None:
@@ -30,6 +30,8 @@ async def main(chosen: Sequence[str]) -> None:
                 print_table([await commands.measure(server) for _ in range(ROUNDS)])
             if "deadlines" in chosen:
                 deadlines.print_table([await deadlines.measure(server, engines.redis_url, n) for n in WORKERS])
+            if "execution" in chosen:
+                execution.print_table(await execution.measure())
             if "live" in chosen:
                 for subscribers in live.SUBSCRIBERS:
                     live.print_table(await live.measure(server, engines.redis_url, subscribers))

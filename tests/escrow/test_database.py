@@ -223,6 +223,16 @@ async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> 
     assert statements == ["SELECT 1"] * 3
 
 
+async def test_a_transaction_that_a_statement_left_open_ends_with_the_loan(small_pool: str) -> None:
+    await database.execute("BEGIN; INSERT INTO notes VALUES ('left behind')")
+    in_transactions = await database.fetch(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    )
+    assert in_transactions == []
+    assert await notes() == set()
+    assert await in_use() == 0
+
+
 async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: str) -> None:
     async def work() -> None:
         await database.fetch("SELECT pg_sleep(0.05)")

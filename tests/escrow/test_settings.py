@@ -6,11 +6,13 @@ import pytest
 
 from escrow.settings import (
     POOL_CONNECTIONS_MAX,
+    Compilation,
     LogFormat,
     PaymentProvider,
     Reach,
     SettingError,
     Settings,
+    compilation,
     log_format,
     tortoise_config,
 )
@@ -123,3 +125,9 @@ def test_a_socket_folder_in_the_url_reaches_the_driver() -> None:
 def test_the_url_decides_the_size_of_the_pool_when_it_says_one() -> None:
     connection = tortoise_config("postgresql://u:p@h/earnest?maxsize=3")["connections"]["default"]
     assert int(connection["credentials"]["maxsize"]) == 3
+
+
+def test_whether_operations_are_compiled_is_read_on_its_own() -> None:
+    assert (compilation({}), compilation({"EARNEST_COMPILED": "off"})) == (Compilation.ON, Compilation.OFF)
+    with pytest.raises(SettingError, match=r"^EARNEST_COMPILED is 'no'; it must be on, eager, off$"):
+        compilation({"EARNEST_COMPILED": "no"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from graphql import Executor, GraphQLField, GraphQLResolveInfo, GraphQLScalarType
 from graphql.execution.executor import default_field_resolver
@@ -12,7 +12,7 @@ from graphql.pyutils import is_awaitable
 from schema.compiled.declare import BATCH, PROJECTION, Batch, Projection, Selected
 
 
-class CompiledInfo(GraphQLResolveInfo):
+class CompiledInfo(GraphQLResolveInfo[Any]):
     """graphql-core's info, with room for what is selected."""
 
     selected: Selected | None = None
@@ -46,7 +46,7 @@ class BatchCall:
 class Adapter:
     """What the compiler asks of a schema. This one answers for graphql-core itself."""
 
-    executor_class: type[Executor] = Executor
+    executor_class: type[Executor[Any]] = Executor
 
     is_awaitable: Callable[[Any], bool] = staticmethod(is_awaitable)
 
@@ -78,7 +78,7 @@ class Adapter:
 
     def projection(self, type_: Any) -> Projection | None:
         """What reads rows in place of the objects of a type."""
-        return type_.extensions.get(PROJECTION)
+        return cast("Projection | None", type_.extensions.get(PROJECTION))
 
     def class_of(self, type_: Any) -> type | None:
         """The class whose direct instances are certainly objects of the type, wherever they stand."""
@@ -95,7 +95,7 @@ class Adapter:
     def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None) -> Any:
         """The info of a call: `values` from `field_name` to `operation`, then variables, then `context` and the rest."""
         before, after = values[:9], values[9:]
-        info = CompiledInfo(*before, variables, *after)
+        info = CompiledInfo(*before, variables, *after)  # type: ignore[call-arg] # a tuple with a name for each
         info.selected = selected
         return info
 

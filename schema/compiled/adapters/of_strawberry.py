@@ -114,7 +114,7 @@ class StrawberryAdapter(Adapter):
         return cast("type | None", getattr(enum, "wrapped_cls", None))
 
     def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None) -> Any:
-        info = CompiledInfo(*values[:9], variables.coerced, *values[9:], None)  # type: ignore[arg-type]
+        info = CompiledInfo(*values[:9], variables.coerced, *values[9:], None)  # type: ignore[call-arg] # a tuple with a name for each
         info.selected = selected
         return info
 

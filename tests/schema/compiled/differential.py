@@ -16,11 +16,12 @@ from typing import Any
 
 import orjson
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, execute, parse, validate
+from graphql.validation import OverlappingFieldsCanBeMergedRule
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema import build
-from schema.compiled.operations import Compiler
+from schema.compiled.compiler import Compiler
 from tests.schema.compiled.documents import Document, document
 from tests.schema.compiled.worlds import World, WorldAdapter
 
@@ -45,11 +46,11 @@ class Difference:
 class Tally:
     """What came of a number of documents."""
 
+    compiler: Compiler
     documents: int = 0
     invalid: int = 0
     with_errors: int = 0
     differences: list[Difference] = field(default_factory=list)
-    compiler: Compiler | None = None
 
 
 class Differential:
@@ -63,7 +64,7 @@ class Differential:
 
     async def run(self, count: int, first_seed: int) -> Tally:
         """Compare that many valid documents."""
-        tally = Tally(compiler=self.compiler)
+        tally = Tally(self.compiler)
         for seed in _seeds(first_seed):
             if tally.documents == count:
                 return tally
@@ -91,7 +92,8 @@ class Differential:
             node = parse(made.text)
         except GraphQLError as error:
             raise AssertionError(f"{error}\n{made.text}") from error
-        return node if not validate(self.schema, node, max_errors=1) else None
+        # Documents are made valid but for fields under one key, and looking at every rule would take most of the time.
+        return node if not validate(self.schema, node, [OverlappingFieldsCanBeMergedRule], max_errors=1) else None
 
     def _root(self, node: DocumentNode) -> Any:
         """The event of a subscription, which is the value of its field."""
@@ -145,7 +147,7 @@ def main() -> int:
         print(one, "\n")
     print(
         f"{tally.documents} documents ({tally.invalid} invalid ones left out), {tally.with_errors} with errors, "
-        f"{len(tally.differences)} differences; {tally.compiler.counts if tally.compiler else ''}"
+        f"{len(tally.differences)} differences; {tally.compiler.counts}"
     )
     return 1 if tally.differences else 0
 

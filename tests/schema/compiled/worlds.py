@@ -5,10 +5,10 @@ What is answered depends on the seed and on the place alone, so that two executi
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import random
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from enum import Enum
 from typing import Any
 
@@ -35,11 +35,13 @@ class Later:
     def __init__(self, value: Any) -> None:
         self._value = value
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._now().__await__()
+
+    async def _now(self) -> Any:
         if isinstance(self._value, Failing):
             raise self._value.error
         return self._value
-        yield
 
     def __repr__(self) -> str:
         return "<Later>"
@@ -76,8 +78,8 @@ class Colour(Enum):
 
 
 _ODD: tuple[Any, ...] = (
-    Strange(), Whole(7), Text("odd"), 2**40, -1, 0, 1.5, float("nan"), float("inf"), True, "", "text", Colour.RED, {}, {"id": 1}, [],
-    (), b"bytes", ValueError("an exception as a value"), Undefined, 12.0, "1", Later("late"), Later(None),
+    Strange(), Whole(7), Text("odd"), 2**40, -1, 0, 1.5, float("nan"), float("inf"), True, "", "text", Colour.RED,
+    {}, {"id": 1}, [], (), b"bytes", ValueError("an exception as a value"), Undefined, 12.0, "1", Later("late"), Later(None),
 )  # fmt: skip
 
 _SAMPLES: dict[str, Callable[[random.Random], Any]] = {
@@ -86,9 +88,9 @@ _SAMPLES: dict[str, Callable[[random.Random], Any]] = {
     "Boolean": lambda rng: rng.random() < 0.5,
     "Int": lambda rng: rng.randrange(1000),
     "Float": lambda rng: rng.random(),
-    "DateTime": lambda rng: datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(rng.randrange(99)),
-    "Date": lambda rng: datetime.date(2026, 1, 1 + rng.randrange(28)),
-    "Duration": lambda rng: datetime.timedelta(rng.randrange(99)),
+    "DateTime": lambda rng: dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(rng.randrange(99)),
+    "Date": lambda rng: dt.date(2026, 1, 1 + rng.randrange(28)),
+    "Duration": lambda rng: dt.timedelta(rng.randrange(99)),
     "Decimal": lambda rng: f"{rng.randrange(999)}.00",
     "CurrencyCode": lambda rng: rng.choice(("USD", "BHD")),
     "Cursor": lambda rng: "Y3Vyc29y",
@@ -115,7 +117,7 @@ class World:
         rng = self.rng(*key)
         self.calls.append(f"{key}")
         value = self.resolved(rng, type_, key)
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 or is_batched(parent, name):
             return Later(value)
         if isinstance(value, Failing):
             raise value.error
@@ -161,10 +163,7 @@ class World:
             return self.member(rng, type_)
         if type_.name in _SAMPLES:
             return _SAMPLES[type_.name](rng)
-        if isinstance(type_, GraphQLObjectType):
-            possible = [type_]
-        else:
-            possible = list(self._schema.get_possible_types(type_))
+        possible = [type_] if isinstance(type_, GraphQLObjectType) else list(self._schema.get_possible_types(type_))
         if rng.random() < 0.01 * self._trouble:
             possible = [one for one in self._schema.type_map.values() if isinstance(one, GraphQLObjectType)]
             possible = [one for one in possible if not one.name.startswith("__")]
@@ -239,7 +238,7 @@ class WorldAdapter(StrawberryAdapter):
 
     def batch(self, definition: GraphQLField) -> BatchCall | None:
         parent, name, type_ = self._names[id(definition)]
-        if parent in ("Query", "Mutation") or zlib.crc32(f"{parent}.{name}".encode()) % 3:
+        if not is_batched(parent, name):
             return None
 
         async def load(parents: list[Any], _: Any, **__: Any) -> list[Any]:
@@ -249,6 +248,11 @@ class WorldAdapter(StrawberryAdapter):
 
     def call(self, definition: GraphQLField) -> Any:
         return DirectCall(definition.resolve)  # type: ignore[arg-type] # every field has one
+
+
+def is_batched(parent: str, name: str) -> bool:
+    """Whether a field has a batch in the world, and so a resolver that has to be awaited."""
+    return parent not in ("Query", "Mutation") and zlib.crc32(f"{parent}.{name}".encode()) % 3 == 0
 
 
 async def _one(world: World, source: Any, parent: str, name: str, type_: Any) -> Any:

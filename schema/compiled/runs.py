@@ -7,11 +7,12 @@ recorded values itself (see `replay`).
 
 from __future__ import annotations
 
-from asyncio import gather
+from asyncio import Future, ensure_future, gather
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
-from graphql import GraphQLList, GraphQLResolveInfo, GraphQLResolveInfoHelpers, Undefined
+from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfoHelpers, Undefined
+from graphql.execution.executor import default_type_resolver
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_iterable
 
@@ -191,28 +192,30 @@ class Run:
             return None
         info = self._info(field, path_at(where))
         try:
-            name = place.type.name if place.only is not None else self._type_name(place, value, info)
-            selection = place.selections.get(name) if isinstance(name, str) else None
-            if selection is None or self._is_of(selection, value, info):
-                return selection
+            type_ = place.type if place.only is not None else self._type_of(place, value, info)
+            return place.selection(type_) if type_ is not None and self._is_of(type_, value, info) else None
         except Exception:  # noqa: BLE001 - graphql-core asks again and says what is wrong
             return None
-        return None
 
-    def _type_name(self, place: Place, value: Any, info: Any) -> Any:
-        resolve: Callable[..., Any] = place.type.resolve_type or _default_type_resolver
-        return self._at_once(resolve(value, info, place.type))
+    def _type_of(self, place: Place, value: Any, info: Any) -> GraphQLObjectType | None:
+        """The type of an object of an interface or a union, as graphql-core finds it; `None` if it is a wrong one."""
+        resolve: Callable[..., Any] = place.type.resolve_type or default_type_resolver
+        name = self._at_once(resolve(value, info, place.type))
+        type_ = self._schema.get_type(name) if isinstance(name, str) else None
+        is_possible = isinstance(type_, GraphQLObjectType) and self._schema.is_sub_type(place.type, type_)
+        return type_ if is_possible else None
 
-    def _is_of(self, selection: Selection, value: Any, info: Any) -> bool:
-        check = selection.type.is_type_of
+    def _is_of(self, type_: GraphQLObjectType, value: Any, info: Any) -> bool:
+        check = type_.is_type_of
         return check is None or bool(self._at_once(check(value, info)))
 
     def _at_once(self, answer: Any) -> Any:
         """The answer, or `None` where it would have to be awaited: graphql-core asks again."""
         if not self._adapter.is_awaitable(answer):
             return answer
-        if hasattr(answer, "close"):
-            answer.close()
+        unasked = ensure_future(answer)
+        _unasked.add(unasked)
+        unasked.add_done_callback(_heard)
         return None
 
 
@@ -291,18 +294,22 @@ async def _loaded(load: Any, parents: list[Any], context: Any, arguments: dict[s
     """A value for each parent; the exception if the batch failed, or answered for more or fewer parents."""
     try:
         values = list(await load(parents, context, **arguments))
-        if len(values) != len(parents):
-            name = getattr(load, "__qualname__", repr(load))
-            raise RuntimeError(f"the batch {name} answered {len(values)} values for {len(parents)} parents")
     except Exception as error:  # noqa: BLE001 - it is what each of its parents is answered
         return error
-    return values
+    if len(values) == len(parents):
+        return values
+    name = getattr(load, "__qualname__", repr(load))
+    return RuntimeError(f"the batch {name} answered {len(values)} values for {len(parents)} parents")
 
 
-def _default_type_resolver(value: Any, info: GraphQLResolveInfo, type_: Any) -> Any:
-    from graphql import default_type_resolver
+_unasked: set[Future[Any]] = set()
+"""Answers that came too late to be of use; somebody must hear them out."""
 
-    return default_type_resolver(value, info, type_)
+
+def _heard(answer: Future[Any]) -> None:
+    _unasked.discard(answer)
+    if not answer.cancelled():
+        answer.exception()
 
 
 _HELPERS = GraphQLResolveInfoHelpers(gather=lambda values: gather(*values), track=lambda _: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,13 +27,19 @@ from schema.compiled.coercion import Coercers, Variables
 from schema.compiled.leaves import Leaves
 from schema.compiled.plan import Plan, Selection
 from schema.compiled.planning import NotCompiled, Planner, check
-from schema.compiled.run import Run
+from schema.compiled.runs import Run
 
 FIELDS_MAX: Final = 1_000
 """Fields of a plan, those below each type of an interface or union counted apart."""
 
 VARIANTS_MAX: Final = 8
 """Plans of one operation: there is one for each combination of its `@skip` and `@include` that is asked for."""
+
+FIELDS_KEPT_MAX: Final = 20_000
+"""Fields of all plans that are kept; the plan that was not used for longest goes first."""
+
+CHARACTERS_PER_USE: Final = 1_000
+"""A document of so many characters has to be used once more before it is compiled, one of twice as many twice more."""
 
 
 @dataclass(slots=True)
@@ -66,10 +73,29 @@ class Compiler:
         self.uses_before, self.fields_max, self.variants_max = uses_before, fields_max, variants_max
         self.leaves, self.coercers = Leaves(self.adapter), Coercers(schema)
         self.counts = Counts()
+        self._kept: OrderedDict[int, tuple[Plan, weakref.ref[Operation]]] = OrderedDict()
 
     def operation(self, document: DocumentNode, node: OperationDefinitionNode) -> Operation:
         """An operation of a validated document, to be kept beside it and run any number of times."""
         return Operation(self, document, node)
+
+    @property
+    def fields_kept(self) -> int:
+        """How many fields the plans have that are kept."""
+        return sum(plan.fields for plan, _ in self._kept.values())
+
+    def keep(self, plan: Plan, operation: Operation) -> None:
+        """Count a new plan among those that are kept, and let go of others if they are too many together."""
+        self._kept[id(plan)] = (plan, weakref.ref(operation))
+        while len(self._kept) > 1 and self.fields_kept > FIELDS_KEPT_MAX:
+            _, (oldest, owner) = self._kept.popitem(last=False)
+            if (owning := owner()) is not None:
+                owning.forget(oldest)
+
+    def used(self, plan: Plan) -> None:
+        """A plan is used: it is the last to go."""
+        if id(plan) in self._kept:
+            self._kept.move_to_end(id(plan))
 
 
 class Operation:
@@ -77,18 +103,19 @@ class Operation:
 
     def __init__(self, compiler: Compiler, document: DocumentNode, node: OperationDefinitionNode) -> None:
         self._compiler, self._document, self._node = compiler, document, node
-        self._uses = 0
+        text = node.loc.source.body if node.loc is not None else ""
+        self._uses_left = compiler.uses_before and compiler.uses_before + len(text) // CHARACTERS_PER_USE
         self._conditions: tuple[str, ...] = ()
         self._refusal: str | None = None
         self._variables: Variables | None = None
         self._fragments: dict[str, FragmentDefinitionNode] = {}
-        self._plans: OrderedDict[tuple[Any, ...], Plan | None] = OrderedDict()
+        self._plans: dict[tuple[Any, ...], Plan] = {}
 
     async def run(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
         """What graphql-core's `execute` answers."""
         counts = self._compiler.counts
-        if self._uses < self._compiler.uses_before:
-            self._uses += 1
+        if self._uses_left:
+            self._uses_left -= 1
             counts.uncompiled += 1
             return await self._execute(root, context, variables)
         if self._variables is None:
@@ -106,7 +133,11 @@ class Operation:
     @property
     def plans(self) -> list[Plan]:
         """The plans that were made."""
-        return [plan for plan in self._plans.values() if plan is not None]
+        return list(self._plans.values())
+
+    def forget(self, plan: Plan) -> None:
+        """Let go of a plan; it is made again if it is used again."""
+        self._plans = {key: one for key, one in self._plans.items() if one is not plan}
 
     def _prepare(self) -> None:
         self._variables = Variables(self._node, self._compiler.coercers)
@@ -120,11 +151,15 @@ class Operation:
     def _plan(self, variables: VariableValues) -> Plan | None:
         key = tuple(variables.coerced.get(name) for name in self._conditions)
         plan = self._plans.get(key)
-        if plan is None and len(self._plans) < self._compiler.variants_max:
+        if plan is not None:
+            self._compiler.used(plan)
+        elif len(self._plans) < self._compiler.variants_max:
             try:
                 self._plans[key] = plan = self._made(variables)
             except NotCompiled as refusal:
                 self._refusal = str(refusal)
+                return None
+            self._compiler.keep(plan, self)
         return plan
 
     def _made(self, variables: VariableValues) -> Plan:
