@@ -5,27 +5,34 @@ A connection holds its page ready to read. How a page is read from the database 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
 
+from escrow.queries.views import COUNTED_MAX
+from schema.engine.context import Context, Info
+from schema.engine.fields import resolved
+from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 from schema.scalars import Cursor
 
-PAGE_DEFAULT: Final = 50
-PAGE_MAX: Final = 100
+Total = Callable[[Context], Awaitable[int]]
+"""Counts a list, up to one more than `COUNTED_MAX`; the second time it costs nothing."""
 
 T = TypeVar("T")
 
-First = Annotated[int, strawberry.argument(description="How many to answer with, 1 to 100.")]
+First = Annotated[int | None, strawberry.argument(description="How many to answer with, 1 to 100; 50 if it is null.")]
 After = Annotated[
     Cursor | None, strawberry.argument(description="Continue after this place: the `endCursor` of the page before.")
 ]
 
 
-def page_size(first: int) -> int:
-    """`first`, if it is a page size; else a `GraphQLError` that says what would be right."""
+def page_size(first: int | None) -> int:
+    """`first`, if it is a page size; the default if it is null; else a `GraphQLError` that says what would be right."""
+    if first is None:
+        return PAGE_DEFAULT
     if not 1 <= first <= PAGE_MAX:
         raise GraphQLError(f"`first` must be from 1 to {PAGE_MAX}, not {first}.", extensions={"code": "BAD_REQUEST"})
     return first
@@ -54,9 +61,26 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The entries of this page with their places.")
     nodes: list[T] = strawberry.field(description="The entries of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page ends and whether more follows.")
+    total: strawberry.Private[Total | None] = None
+    """Counts the whole list, if it can be counted."""
+
+    @resolved(
+        "How many entries the whole list has, on all pages, counted up to 10,000; null for lists that aren't counted. It is counted "
+        "when it is asked for."
+    )
+    async def total_count(self, info: Info) -> int | None:
+        counted = await self.total(info.context) if self.total is not None else None
+        return min(counted, COUNTED_MAX) if counted is not None else None
+
+    @resolved("Whether there are more entries than `totalCount` says; null for lists that aren't counted.")
+    async def has_more_than_total_count(self, info: Info) -> bool | None:
+        counted = await self.total(info.context) if self.total is not None else None
+        return counted > COUNTED_MAX if counted is not None else None
 
 
-def connection(found: list[tuple[T, Cursor]], *, first: int, after: Cursor | None) -> Connection[T]:
+def connection(
+    found: list[tuple[T, Cursor]], *, first: int, after: Cursor | None, total: Total | None = None
+) -> Connection[T]:
     """The page made of what was found when one more than `first` was asked for."""
     page = found[:first]
     return Connection(
@@ -68,14 +92,17 @@ def connection(found: list[tuple[T, Cursor]], *, first: int, after: Cursor | Non
             start_cursor=page[0][1] if page else None,
             end_cursor=page[-1][1] if page else None,
         ),
+        total=total,
     )
 
 
 class _Page:
     """A page whose places are written when somebody asks for them: most ask for the last one, if for any."""
 
-    def __init__(self, nodes: Sequence[Any], place: Callable[[int], Cursor], first: int, after: Cursor | None) -> None:
-        self.nodes = list(nodes[:first])
+    def __init__(
+        self, nodes: Sequence[Any], place: Callable[[int], Cursor], first: int, after: Cursor | None, total: Total
+    ) -> None:
+        self.nodes, self.total = list(nodes[:first]), total
         self._place, self._after, self._has_next_page = place, after, len(nodes) > first
 
     @property
@@ -92,11 +119,29 @@ class _Page:
         )
 
 
-def page(nodes: Sequence[Any], place: Callable[[int], Cursor], *, first: int, after: Cursor | None) -> Connection[Any]:
+def page(
+    nodes: Sequence[Any], place: Callable[[int], Cursor], *, first: int, after: Cursor | None, total: Total
+) -> Connection[Any]:
     """The same of nodes whose places `place` writes, each by its index."""
-    return cast("Connection[Any]", _Page(nodes, place, first, after))
+    return cast("Connection[Any]", _Page(nodes, place, first, after, total))
 
 
-def nothing(first: int) -> Connection[T]:
+def once(count: Callable[[], Awaitable[int]]) -> Total:
+    """Counts when somebody asks for the first time."""
+    known: list[asyncio.Future[int]] = []
+
+    def total(_: Context) -> Awaitable[int]:
+        if not known:
+            known.append(asyncio.ensure_future(count()))
+        return known[0]
+
+    return total
+
+
+def nothing(first: int | None) -> Connection[T]:
     """The page of a list of which the viewer sees nothing; refuses what is no page size all the same."""
-    return connection([], first=page_size(first), after=None)
+
+    async def none(_: Context) -> int:
+        return 0
+
+    return connection([], first=page_size(first), after=None, total=none)

@@ -7,7 +7,7 @@ another order. `escrow.queries.scans` makes SQL of it.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import strawberry
 from graphql import GraphQLError
@@ -20,7 +20,7 @@ from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.compiled.declare import Selected
-from schema.connections import Connection, page, page_size
+from schema.connections import Connection, once, page, page_size
 from schema.engine.context import Context
 from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
@@ -75,7 +75,7 @@ async def contracts_listed(
     context: Context,
     wanted: ContractFilter,
     order: ContractOrder,
-    first: int,
+    first: int | None,
     after: Cursor | None,
     selected: Selected | None,
 ) -> Connection[Contract]:
@@ -89,32 +89,33 @@ async def contracts_listed(
     start: Place | None = None
     if after is not None:
         start = (None, read_cursor(after, name)[0]) if by_id else _place(after, name, key)
-    found = await contracts.contracts_page(
-        context.known(),
-        states=wanted.state,
-        limit=size + 1,
-        after=start,
-        order=order,
-        party=wanted.party,
-        currency=wanted.currency,
-        title=_title(wanted.title),
-        updated=updated,
-        deadline=Span(wanted.deadline_from, wanted.deadline_before),
-        reading=rows or Reading(contracts.VIEWS.columns, itself),
-    )
+    actor = context.known()
+    asked: dict[str, Any] = {
+        "states": wanted.state,
+        "order": order,
+        "party": wanted.party,
+        "currency": wanted.currency,
+        "title": _title(wanted.title),
+        "updated": updated,
+        "deadline": Span(wanted.deadline_from, wanted.deadline_before),
+    }
+    reading = rows or Reading(contracts.VIEWS.columns, itself)
+    found = await contracts.contracts_page(actor, limit=size + 1, after=start, reading=reading, **asked)
+    total = once(lambda: contracts.contracts_counted(actor, **asked))
 
     def place(index: int) -> Cursor:
         row = found[index]
         return print_cursor(name, row["id"]) if by_id else _cursor(name, key, row)
 
-    return page(found if rows is not None else [Contract.of_row(row) for row in found], place, first=size, after=after)
+    nodes = found if rows is not None else [Contract.of_row(row) for row in found]
+    return page(nodes, place, first=size, after=after, total=total)
 
 
 async def milestones_listed(
     context: Context,
     wanted: MilestoneFilter,
     order: MilestoneOrder,
-    first: int,
+    first: int | None,
     after: Cursor | None,
     selected: Selected | None,
 ) -> Connection[Milestone]:
@@ -131,21 +132,21 @@ async def milestones_listed(
         start = (as_number(position), contract_id)
     elif after is not None:
         start = _place(after, name, key)
-    found = await milestones.milestones_page(
-        context.known(),
-        contract_id=wanted.contract_id,
-        states=wanted.state,
-        limit=size + 1,
-        after=start,
-        order=order,
-        party=wanted.party,
-        currency=wanted.currency,
-        title=_title(wanted.title),
-        due=Span(wanted.due_from, wanted.due_before),
-        deadline=Span(wanted.deadline_from, wanted.deadline_before),
-        updated=updated,
-        reading=rows or Reading(milestones.VIEWS.columns, itself),
-    )
+    actor = context.known()
+    asked: dict[str, Any] = {
+        "contract_id": wanted.contract_id,
+        "states": wanted.state,
+        "order": order,
+        "party": wanted.party,
+        "currency": wanted.currency,
+        "title": _title(wanted.title),
+        "due": Span(wanted.due_from, wanted.due_before),
+        "deadline": Span(wanted.deadline_from, wanted.deadline_before),
+        "updated": updated,
+    }
+    reading = rows or Reading(milestones.VIEWS.columns, itself)
+    found = await milestones.milestones_page(actor, limit=size + 1, after=start, reading=reading, **asked)
+    total = once(lambda: milestones.milestones_counted(actor, **asked))
 
     def place(index: int) -> Cursor:
         row = found[index]
@@ -153,7 +154,8 @@ async def milestones_listed(
             return print_cursor(name, row["contract_id"], row["position"])
         return _cursor(name, key, row)
 
-    return page(found if rows is not None else [Milestone.of_row(row) for row in found], place, first=size, after=after)
+    nodes = found if rows is not None else [Milestone.of_row(row) for row in found]
+    return page(nodes, place, first=size, after=after, total=total)
 
 
 def _title(said: str | None) -> str | None:

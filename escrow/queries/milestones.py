@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from escrow import database, ids
 from escrow.access import Actor, ActorKind
@@ -17,8 +17,9 @@ from escrow.agreement.state import Milestone
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes
-from escrow.queries.reading import Reading, Selections
+from escrow.queries.reading import Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.views import COUNTED_MAX
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
@@ -139,7 +140,46 @@ async def milestones_page(
     """
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []
-    wanted = Filter(
+    wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
+    sql, arguments = _statement(actor, wanted, order, reading, limit=limit, after=after)
+    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+
+
+async def milestones_counted(
+    actor: Actor,
+    *,
+    contract_id: str | None = None,
+    states: Collection[MilestoneState] | None = None,
+    order: MilestoneOrder = MilestoneOrder.PLAN,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    due: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
+    updated: Span = EVERYTHING,
+) -> int:
+    """How many milestones such a list has, counted up to one more than `COUNTED_MAX`; one statement."""
+    if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
+        return 0
+    wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
+    sql, arguments = _statement(actor, wanted, order, _KEYS, limit=COUNTED_MAX + 1, after=None)
+    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
+
+
+_KEYS: Final = Reading(("id",), itself)
+
+
+def _wanted(
+    contract_id: str | None,
+    states: Collection[MilestoneState] | None,
+    party: str | None,
+    currency: str | None,
+    title: str | None,
+    due: Span,
+    deadline: Span,
+    updated: Span,
+) -> Filter:
+    return Filter(
         contract_id=contract_id,
         states=[state.value for state in states] if states is not None else None,
         party=party,
@@ -147,14 +187,17 @@ async def milestones_page(
         title=title,
         spans={"due_on": due, "deadline_at": deadline, "updated_at": updated},
     )
+
+
+def _statement(
+    actor: Actor, wanted: Filter, order: MilestoneOrder, reading: Reading[Any], *, limit: int, after: Place | None
+) -> tuple[str, list[object]]:
     if order is MilestoneOrder.PLAN:
         columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
-        sql, arguments = _in_plans(actor, wanted, columns, limit=limit, after=after)
-    else:
-        by = ORDERS[order].since(updated)
-        listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
-        sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
-    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+        return _in_plans(actor, wanted, columns, limit=limit, after=after)
+    by = ORDERS[order].since(wanted.spans["updated_at"])
+    listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
+    return statement(listed, actor, wanted, by, limit=limit, after=after)
 
 
 def _in_plans(

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Final, cast
 
+from escrow import database
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries import changes
+from escrow.queries.views import COUNTED_MAX
 
 Place = tuple[object, str]
 """Where a page begins: the value of the order's key and the identifier of the last row before it."""
@@ -112,6 +114,12 @@ def statement(
     arguments = Arguments()
     build = _Page(listed, actor, wanted, order, arguments, arguments.add(limit, "int"), after)
     return build.statement(), arguments.values
+
+
+async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> int:
+    """How many rows a list has, counted up to one more than `COUNTED_MAX`; one statement. Refuses what `statement` does."""
+    sql, arguments = statement(listed, actor, wanted, order, limit=COUNTED_MAX + 1, after=None)
+    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
 
 
 @dataclass(slots=True)

@@ -25,6 +25,10 @@ Order = Literal["id", "number", "sequence"]
 """The column that a page is in the order of."""
 
 
+COUNTED_MAX: Final = 10_000
+"""Up to so many a list is counted; of a longer one it is only known that it is longer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages(Generic[T]):
     """Rows `one` of a table that are read page by page, and what an answer makes of a row."""
@@ -52,6 +56,18 @@ class Pages(Generic[T]):
         for row in rows:
             found.setdefault(row["asked_for"], []).append(self.read(row))
         return found
+
+    async def totals(self, parents: Collection[str], parent: Parent) -> dict[str, int]:
+        """How many rows each parent has, counted up to one more than `COUNTED_MAX`; one statement."""
+        rows = await database.fetch(
+            f"""
+            SELECT asked.id, (SELECT count(*) FROM (
+                {self.select} WHERE one.{parent} = asked.id LIMIT {COUNTED_MAX + 1}) counted) AS total
+            FROM unnest({unseen("$1::text[]")}) asked (id)
+            """,
+            sorted(set(parents)),
+        )
+        return {row["id"]: row["total"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from schema.connections import PAGE_DEFAULT, PAGE_MAX
+from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50

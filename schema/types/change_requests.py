@@ -166,7 +166,7 @@ async def change_request_of(request_ids: Sequence[str], context: Context) -> lis
 
 @data_loader
 async def change_requests_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[ChangeRequest]]:
     """A page of the change requests of each contract: one statement for all that are asked for."""
     return await pages_of(

@@ -103,7 +103,7 @@ async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Depos
 
 @data_loader
 async def deposits_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
     return await pages_of(

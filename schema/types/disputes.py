@@ -175,7 +175,7 @@ async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispu
 
 @data_loader
 async def disputes_of(
-    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int | None, after: Cursor | None
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
     return await pages_of(
@@ -184,7 +184,7 @@ async def disputes_of(
 
 
 async def disputes_list(
-    context: Context, states: list[DisputeState] | None, first: int, after: Cursor | None
+    context: Context, states: list[DisputeState] | None, first: int | None, after: Cursor | None
 ) -> Connection[Dispute]:
     """A page of the disputes of all contracts that the viewer may see."""
     actor = context.reader(Scope.CONTRACTS_READ)
@@ -196,7 +196,7 @@ async def disputes_list(
 
 @data_loader
 async def evidence_of(
-    dispute_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    dispute_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Evidence]]:
     """A page of the evidence in each dispute: one statement for all that are asked for."""
     size = page_size(first)

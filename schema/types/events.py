@@ -105,7 +105,7 @@ def _text(text: events.EventText) -> EventText:
 
 @data_loader
 async def timeline_of(
-    stream_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    stream_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Event]]:
     """A page of the events of each stream: one statement for all that are asked for."""
     return await pages_of(

@@ -50,7 +50,7 @@ async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOr
 
 @data_loader
 async def orders_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[PaymentOrder]]:
     """A page of the orders of each contract: one statement for all that are asked for."""
     return await pages_of(

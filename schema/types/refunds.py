@@ -92,7 +92,7 @@ async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list
 
 @data_loader
 async def refund_requests_of(
-    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int | None, after: Cursor | None
 ) -> list[Connection[RefundRequest]]:
     """A page of the refund requests of each contract or milestone: one statement for all that are asked for."""
     return await pages_of(

@@ -47,7 +47,7 @@ async def transfer_of(transfer_ids: Sequence[str], context: Context) -> list[Tra
 
 @data_loader
 async def transfers_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Transfer]]:
     """A page of the transfers of each contract: one statement for all that are asked for."""
     return await pages_of(

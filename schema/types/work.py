@@ -42,7 +42,7 @@ class Submission(Node):
 
 @data_loader
 async def submissions_of(
-    milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    milestone_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each milestone: one statement for all that are asked for."""
     return await pages_of(
@@ -59,7 +59,7 @@ async def submissions_of(
 
 @data_loader
 async def contract_submissions_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each contract: one statement for all that are asked for."""
     return await pages_of(

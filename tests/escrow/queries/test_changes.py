@@ -178,9 +178,9 @@ async def test_what_has_no_position_yet_is_not_there_and_comes_when_it_has_one()
         assert [view.terms.id for view in page] == [deal.id]
     await pipeline.run(deal.update(), by=deployment.freelancer)
     assert await contracts_page(deployment.client, limit=9, after=None, updated=everything) == []
-    for order in MilestoneOrder:  # none of them has changed, and their clocks are none
-        found = await milestones_page(deployment.client, limit=9, after=None, order=order, updated=everything)
-        assert len(found) == (order is not MilestoneOrder.DEADLINE)
+    for by in MilestoneOrder:  # none of them has changed, and none has a clock
+        found = await milestones_page(deployment.client, limit=9, after=None, order=by, updated=everything)
+        assert len(found) == (by is not MilestoneOrder.DEADLINE)
     last = await db.fetch_value("SELECT max(placed_at) FROM log_positions")
     assert await contracts_page(deployment.client, limit=9, after=None, updated=Span(last + timedelta(1))) == []
 
@@ -194,7 +194,9 @@ async def test_times_of_positions_never_go_back_and_are_not_before_their_events(
     await log.sequence(limit=2)
     async with db.transaction() as connection:  # as if the clock had been a year ahead
         await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute("UPDATE log_positions SET placed_at = placed_at + interval '1 year' WHERE position > 8")
+        await connection.execute(
+            "UPDATE log_positions SET placed_at = placed_at + interval '1 year' WHERE position > 8"
+        )
     await _sequenced()
     rows = await db.fetch(
         "SELECT placed_at, occurred_at FROM log_positions JOIN events ON events.id = event_id ORDER BY position"
