@@ -20,7 +20,7 @@ from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
 from schema.compiled.declare import Selected
-from schema.connections import Connection, once, page, page_size
+from schema.connections import Connection, Window, once, page
 from schema.engine.context import Context
 from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
@@ -75,12 +75,11 @@ async def contracts_listed(
     context: Context,
     wanted: ContractFilter,
     order: ContractOrder,
-    first: int | None,
-    after: Cursor | None,
+    window: Window,
     selected: Selected | None,
 ) -> Connection[Contract]:
     """A page of the contracts that the viewer may see; of rows, if what is selected may be answered by rows."""
-    size = page_size(first)
+    after = window.place
     rows = contract_rows(selected)
     updated = Span(wanted.updated_from, wanted.updated_before)
     key = contracts.ORDERS[order].since(updated).key
@@ -100,7 +99,9 @@ async def contracts_listed(
         "deadline": Span(wanted.deadline_from, wanted.deadline_before),
     }
     reading = rows or Reading(contracts.VIEWS.columns, itself)
-    found = await contracts.contracts_page(actor, limit=size + 1, after=start, reading=reading, **asked)
+    found = await contracts.contracts_page(
+        actor, limit=window.size + 1, after=start, reading=reading, backwards=window.backwards, **asked
+    )
     total = once(lambda: contracts.contracts_counted(actor, **asked))
 
     def place(index: int) -> Cursor:
@@ -108,19 +109,18 @@ async def contracts_listed(
         return print_cursor(name, row["id"]) if by_id else _cursor(name, key, row)
 
     nodes = found if rows is not None else [Contract.of_row(row) for row in found]
-    return page(nodes, place, first=size, after=after, total=total)
+    return page(nodes, place, window, total)
 
 
 async def milestones_listed(
     context: Context,
     wanted: MilestoneFilter,
     order: MilestoneOrder,
-    first: int | None,
-    after: Cursor | None,
+    window: Window,
     selected: Selected | None,
 ) -> Connection[Milestone]:
     """A page of the milestones of current plans that the viewer may see; of rows, if what is selected may be answered by rows."""
-    size = page_size(first)
+    after = window.place
     rows = milestone_rows(selected)
     updated = Span(wanted.updated_from, wanted.updated_before)
     in_plans = order is MilestoneOrder.PLAN
@@ -145,7 +145,9 @@ async def milestones_listed(
         "updated": updated,
     }
     reading = rows or Reading(milestones.VIEWS.columns, itself)
-    found = await milestones.milestones_page(actor, limit=size + 1, after=start, reading=reading, **asked)
+    found = await milestones.milestones_page(
+        actor, limit=window.size + 1, after=start, reading=reading, backwards=window.backwards, **asked
+    )
     total = once(lambda: milestones.milestones_counted(actor, **asked))
 
     def place(index: int) -> Cursor:
@@ -155,7 +157,7 @@ async def milestones_listed(
         return _cursor(name, key, row)
 
     nodes = found if rows is not None else [Milestone.of_row(row) for row in found]
-    return page(nodes, place, first=size, after=after, total=total)
+    return page(nodes, place, window, total)
 
 
 def _title(said: str | None) -> str | None:

@@ -101,15 +101,17 @@ async def contracts_page(
     updated: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
     reading: Reading[Any] = VIEWS,
+    backwards: bool = False,
 ) -> list[Any]:
     """At most `limit` contracts that the actor may see, in an order, those after a place in it, as `reading` reads them; one
-    statement.
+    statement. `backwards` turns the order round.
 
     `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
     its words. Where a contract has no clock it is in no list by deadline. What changed since a moment is told by the log.
     Refuses with `InvalidInput` what `scans.statement` does.
     """
     by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
+    by = by.turned(backwards=backwards)
     listed = replace(_LISTED, columns=reading.sql("c", *by.keys, beside=changes.BESIDE))
     sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
     return [reading.make(row) for row in await database.fetch(sql, *arguments)]

@@ -130,9 +130,10 @@ async def milestones_page(
     deadline: Span = EVERYTHING,
     updated: Span = EVERYTHING,
     reading: Reading[Any] = VIEWS,
+    backwards: bool = False,
 ) -> list[Any]:
     """At most `limit` milestones of current plans that the actor may see, those after a place in the order, as `reading` reads
-    them; one statement.
+    them; one statement. `backwards` turns the order round.
 
     In the order of plans those of the newest contract come first, in each by position; a place is the position and the
     contract then. `due` is about the date that the parties agreed on, `deadline` about the clock that runs on it; the rest is
@@ -141,7 +142,7 @@ async def milestones_page(
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []
     wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
-    sql, arguments = _statement(actor, wanted, order, reading, limit=limit, after=after)
+    sql, arguments = _statement(actor, wanted, order, reading, limit=limit, after=after, backwards=backwards)
     return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 
 
@@ -190,18 +191,25 @@ def _wanted(
 
 
 def _statement(
-    actor: Actor, wanted: Filter, order: MilestoneOrder, reading: Reading[Any], *, limit: int, after: Place | None
+    actor: Actor,
+    wanted: Filter,
+    order: MilestoneOrder,
+    reading: Reading[Any],
+    *,
+    limit: int,
+    after: Place | None,
+    backwards: bool = False,
 ) -> tuple[str, list[object]]:
     if order is MilestoneOrder.PLAN:
         columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
-        return _in_plans(actor, wanted, columns, limit=limit, after=after)
-    by = ORDERS[order].since(wanted.spans["updated_at"])
+        return _in_plans(actor, wanted, columns, limit=limit, after=after, backwards=backwards)
+    by = ORDERS[order].since(wanted.spans["updated_at"]).turned(backwards=backwards)
     listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
     return statement(listed, actor, wanted, by, limit=limit, after=after)
 
 
 def _in_plans(
-    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None
+    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None, backwards: bool
 ) -> tuple[str, list[object]]:
     """The page in the order of plans: contracts are walked from the newest, and the milestones of each by position."""
     arguments = Arguments()
@@ -209,8 +217,12 @@ def _in_plans(
     conditions = _conditions(actor, wanted, arguments)
     if after is not None:
         position, contract = arguments.add(after[0], "int"), arguments.add(after[1], "text")
+        further, behind = ("<", ">") if backwards else (">", "<")
         # The first half lets the scan of contracts start at the right place.
-        conditions.append(f"c.id <= {contract} AND (c.id < {contract} OR m.position > {position})")
+        conditions.append(
+            f"c.id {behind}= {contract} AND (c.id {behind} {contract} OR m.position {further} {position})"
+        )
+    newest, first = ("ASC", "DESC") if backwards else ("DESC", "ASC")
     source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
     if wanted.title is not None:
         owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id
@@ -224,10 +236,11 @@ def _in_plans(
         conditions.append(f"{changes.COLUMN} >= {changes.first_since(arguments.add(since, 'timestamptz'))}")
     scans = " UNION ALL ".join(
         f"""(SELECT {columns} FROM {source}
-            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id DESC, m.position LIMIT {count})"""
+            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id {newest}, m.position {first} LIMIT {count})"""
         for role in _roles(actor, wanted.party, arguments)
     )
-    return f"SELECT * FROM ({scans}) AS found ORDER BY contract_id DESC, position LIMIT {count}", arguments.values
+    ordered = f"contract_id {newest}, position {first}"
+    return f"SELECT * FROM ({scans}) AS found ORDER BY {ordered} LIMIT {count}", arguments.values
 
 
 def _roles(actor: Actor, party: str | None, arguments: Arguments) -> list[list[str]]:

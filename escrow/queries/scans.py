@@ -56,6 +56,10 @@ class Order:
     def keys(self) -> tuple[str, ...]:
         return ("id",) if self.key == "id" else (self.key, "id")
 
+    def turned(self, *, backwards: bool) -> Order:
+        """The same order, or the other way round."""
+        return replace(self, descending=not self.descending) if backwards else self
+
     def since(self, updated: Span) -> Order:
         """The order of a list of what changed since a moment: by last change, that is the order of the log."""
         by_change = self.key == "updated_at" and updated.start is not None

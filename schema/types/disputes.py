@@ -15,7 +15,7 @@ from escrow.codec import print_time
 from escrow.queries import disputes, views
 from escrow.rules import Subject
 from escrow.states import DisputeState
-from schema.connections import After, Connection, First, connection, page_size
+from schema.connections import After, Connection, First, Window, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
@@ -175,12 +175,10 @@ async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispu
 
 @data_loader
 async def disputes_of(
-    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int | None, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, window: Window
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
-    return await pages_of(
-        disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", first=first, after=after
-    )
+    return await pages_of(disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", window=window)
 
 
 async def disputes_list(

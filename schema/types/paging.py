@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from escrow.queries.views import Order, Pages, Parent
-from schema.connections import Connection, Total, connection, page_size
+from schema.connections import Connection, Total, Window, windowed
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
@@ -29,19 +29,17 @@ async def pages_of(
     *,
     order: str,
     by: Order = "id",
-    first: int | None,
-    after: Cursor | None,
+    window: Window,
 ) -> list[Connection[T]]:
     """A page for each parent of what a query reads, in the order of `by`, which cursors call `order`."""
-    size = page_size(first)
-    start = place_of(after, order) if by == "id" or after is None else read_number(after, order)
-    found = await rows.pages(parents, parent, order=by, limit=size + 1, after=start)
+    place = window.place
+    start = place_of(place, order) if by == "id" or place is None else read_number(place, order)
+    found = await rows.pages(parents, parent, order=by, limit=window.size + 1, after=start, backwards=window.backwards)
     return [
-        connection(
+        windowed(
             [(node, print_cursor(order, getattr(node, by))) for node in map(show, found.get(one, ()))],
-            first=size,
-            after=after,
-            total=total_of(rows, one, parent),
+            window,
+            total_of(rows, one, parent),
         )
         for one in parents
     ]

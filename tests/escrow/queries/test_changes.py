@@ -1,4 +1,4 @@
-"""What has changed since a moment: whoever polls by `updatedAt` misses nothing, whatever is written late and however it is paged."""
+"""What has changed since a moment: whoever polls by `updatedAt` misses nothing, whatever is written late."""
 
 from __future__ import annotations
 

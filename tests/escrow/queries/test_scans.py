@@ -17,7 +17,7 @@ from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries import contracts, milestones, scans
 from escrow.queries.contracts import ContractOrder, contracts_page
-from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
+from escrow.queries.milestones import MilestoneOrder, milestones_page
 from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
 from escrow.states import ContractState, MilestoneState
@@ -116,7 +116,7 @@ async def _through(read: Callable[..., Any], place: Callable[[Any], Place], size
     after: Place | None = None
     while True:
         page = await read(limit=size, after=after, **given)
-        found += [place(view)[1] for view in page]
+        found += [row["id"] for row in page]
         if len(page) < size:
             return found
         after = place(page[-1])
@@ -149,10 +149,11 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_contrac
         cell = f"{name} {wanted} {order}"
         try:
             for size in (7, 1000):
-                found = await _through(
-                    contracts_page, _place(by.key), size, actor=actor, order=order, reading=reading, **wanted
-                )
-                assert found == expected, cell
+                for backwards in (False, True):
+                    asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
+                    found = await _through(contracts_page, _place(by.key), size, actor=actor, **asked)
+                    assert found == expected[:: -1 if backwards else 1], cell
+            assert await contracts.contracts_counted(actor, order=order, **wanted) == len(expected), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title"} & wanted.keys(), cell
@@ -172,24 +173,27 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_milesto
         cell = f"{name} {wanted} {order}"
         try:
             for size in (31, 1000):
-                found = await _through(
-                    milestones_page, _place(by.key), size, actor=actor, order=order, reading=reading, **wanted
-                )
-                assert found == expected, cell
+                for backwards in (False, True):
+                    asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
+                    found = await _through(milestones_page, _place(by.key), size, actor=actor, **asked)
+                    assert found == expected[:: -1 if backwards else 1], cell
+            assert await milestones.milestones_counted(actor, order=order, **wanted) == len(expected), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title", "contract_id"} & wanted.keys(), cell
     for (name, actor), wanted in itertools.product(ACTORS.items(), MILESTONE_FILTERS):
-        rows = sorted((row for row in everything if shows(actor, row, wanted)), key=lambda row: row["position"])
-        expected = [row["id"] for row in sorted(rows, key=lambda row: row["contract_id"], reverse=True)]
-        page: list[MilestoneView] = []
-        while True:
-            after = (page[-1].milestone.position, page[-1].contract_id) if page else None
-            more = await milestones_page(actor, limit=31, after=after, **wanted)
-            page += more
-            if len(more) < 31:
-                break
-        assert [view.milestone.id for view in page] == expected, f"{name} {wanted} in plans"
+        shown = sorted((row for row in everything if shows(actor, row, wanted)), key=lambda row: row["position"])
+        expected = [row["id"] for row in sorted(shown, key=lambda row: row["contract_id"], reverse=True)]
+        for backwards in (False, True):
+            found = await _through(
+                milestones_page, _place_in_plan, 31, actor=actor, reading=reading, backwards=backwards, **wanted
+            )
+            assert found == expected[:: -1 if backwards else 1], f"{name} {wanted} in plans"
+        assert await milestones.milestones_counted(actor, **wanted) == len(expected)
+
+
+def _place_in_plan(row: Any) -> Place:
+    return row["position"], row["contract_id"]
 
 
 async def test_pages_of_an_immutable_order_stay_as_they_are_while_rows_come_and_a_row_that_changed_may_move() -> None:
