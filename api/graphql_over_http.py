@@ -37,7 +37,7 @@ class GraphQLEndpoint:
         try:
             operation = await read_operation(request)
             actor = await self._door.authentication.actor(request.headers.get("authorization"))
-            media_type = accepted.media_type(goes_on=self._door.runner.goes_on(operation))
+            media_type = accepted.media_type(goes_on=accepted.streams and self._door.runner.goes_on(operation))
             if media_type == EVENT_STREAM:
                 return self._event_stream(request, operation, actor)
             context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)

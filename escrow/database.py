@@ -246,7 +246,7 @@ async def execute(sql: str, *args: object) -> str:
 
 def filled(kind: type[T], row: Record, /, **beside: object) -> T:
     """An object of a dataclass: each field is the column of its name, unless it is given."""
-    return kind(**{name: row[name] for name in _fields_of(kind) if name not in beside}, **beside)
+    return kind(**{name: row[name] for name in _fields_of(cast("Any", kind)) if name not in beside}, **beside)
 
 
 @cache

@@ -14,7 +14,7 @@ from escrow.queries import milestones
 from escrow.queries.reading import Reading
 from escrow.states import Hold, MilestoneState
 from escrow.store.tables import MILESTONES
-from schema.compiled.declare import Selected, selected_of
+from schema.compiled.declare import Selected, batched, selected_of
 from schema.connections import After, Before, Connection, First, Last, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
@@ -32,6 +32,16 @@ from schema.types.work import Submission, submissions_of
 
 if TYPE_CHECKING:
     from schema.types.contracts import Contract
+
+
+async def _contracts(
+    parents: Sequence[Milestone | Record], context: Context, *, selected: Selected | None
+) -> Sequence[Contract]:
+    """The contracts of these milestones; rows, if what is selected may be answered by rows."""
+    from schema.types.contracts import contracts_of
+
+    ids = [one["contract_id"] if isinstance(one, Record) else one.contract_id for one in parents]
+    return await contracts_of(ids, context, selected)
 
 
 def _money(description: str, name: str) -> Any:
@@ -95,10 +105,9 @@ class Milestone(Node):
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
     @read("The contract that it belongs to.")
+    @batched(_contracts, selects=True)
     async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contracts")]:
-        from schema.types.contracts import contract_of
-
-        return await contract_of(self.contract_id, info)
+        return (await _contracts([self], info.context, selected=selected_of(info)))[0]
 
     @read("The deposit that is on its way to it, or that funded it.")
     async def deposit(self, info: Info) -> Deposit | None:
@@ -159,7 +168,11 @@ class Milestone(Node):
 
 
 _STORED: Final = Stored(
-    Milestone, MILESTONES, milestones.ROWS, beside={"contract_id": str, "currency": str}, batches={}
+    Milestone,
+    MILESTONES,
+    milestones.ROWS,
+    beside={"contract_id": str, "currency": str},
+    batches={"contract": ("contract_id",)},
 )
 
 
