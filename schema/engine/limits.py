@@ -37,7 +37,7 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from schema.connections import PAGE_DEFAULT, PAGE_MAX
+from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50
@@ -54,6 +54,9 @@ LIST_LENGTH_ASSUMED: Final = 10
 LISTED_MAX: Final = 2_500
 """Objects in all the lists without a page size that one operation gets, counted when they are known. 12 plans of 200
 milestones fit, or 100 of 25. With all that can be asked of a milestone an answer keeps a process busy for about a second then."""
+
+PAGE_SIZES: Final = ("first", "last")
+"""The arguments that say how large a page is."""
 
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
@@ -141,7 +144,7 @@ def _page_variables(document: DocumentNode) -> tuple[str, ...]:
 
     class Find(Visitor):
         def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-            if node.name.value == "first" and isinstance(node.value, VariableNode):
+            if node.name.value in PAGE_SIZES and isinstance(node.value, VariableNode):
                 found.add(node.value.name.value)
 
     visit(document, Find())
@@ -224,7 +227,10 @@ class _Measure:
         return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list or "ids" in definition.args else 1)
 
     def _page(self, node: FieldNode) -> int:
-        value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
+        given = [one.value for one in node.arguments or () if one.name.value in PAGE_SIZES]
+        return max(map(self._size, given), default=PAGE_DEFAULT)
+
+    def _size(self, value: object) -> int:
         if isinstance(value, VariableNode):
             return self._pages[value.name.value]
         return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT

@@ -18,7 +18,7 @@ from escrow.queries.reading import Reading
 from escrow.states import ContractState, MilestoneState
 from escrow.store.tables import CONTRACTS
 from schema.compiled.declare import Load, Selected, batched, selected_of
-from schema.connections import After, Connection, First, nothing
+from schema.connections import After, Before, Connection, First, Last, nothing, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -213,46 +213,64 @@ class Contract(Node):
         return Escrow.of(await escrow_of(self.id, info.context), self.currency)
 
     @read("The money that moved, in order. Empty for mediators.")
-    async def transfers(self, info: Info, first: First = 50, after: After = None) -> Connection[Transfer]:
+    async def transfers(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Transfer]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await transfers_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await transfers_of(self.id, info.context, window(first, after, last, before))
 
     @read("The client's payments into escrow, in order. Empty for mediators.")
-    async def deposits(self, info: Info, first: First = 50, after: After = None) -> Connection[Deposit]:
+    async def deposits(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Deposit]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await deposits_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await deposits_of(self.id, info.context, window(first, after, last, before))
 
     @read("What the payment provider was asked to do, in order. Empty for mediators.")
-    async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
+    async def payment_orders(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[PaymentOrder]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await orders_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await orders_of(self.id, info.context, window(first, after, last, before))
 
     @read("The work that was handed in for all its milestones, in order.")
-    async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
-        return await contract_submissions_of(self.id, info.context, first, after)
+    async def submissions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Submission]:
+        return await contract_submissions_of(self.id, info.context, window(first, after, last, before))
 
     @read("What one side asked the other to change in the plan, oldest first.")
-    async def change_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[ChangeRequest]:
-        return await change_requests_of(self.id, info.context, first, after)
+    async def change_requests(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ChangeRequest]:
+        return await change_requests_of(self.id, info.context, window(first, after, last, before))
 
     @read("What the client asked back, oldest first.")
-    async def refund_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[RefundRequest]:
-        return await refund_requests_of(self.id, info.context, "contract_id", first, after)
+    async def refund_requests(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RefundRequest]:
+        return await refund_requests_of(self.id, info.context, "contract_id", window(first, after, last, before))
 
     @read("The disputes about what its milestones hold or held, oldest first.")
-    async def disputes(self, info: Info, first: First = 50, after: After = None) -> Connection[Dispute]:
-        return await disputes_of(self.id, info.context, "contract_id", first, after)
+    async def disputes(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Dispute]:
+        return await disputes_of(self.id, info.context, "contract_id", window(first, after, last, before))
 
     @read("How it goes, as the parties say: the progress updates on it and on its milestones, oldest first.")
-    async def updates(self, info: Info, first: First = 50, after: After = None) -> Connection[Update]:
-        return await updates_of(self.id, info.context, first, after)
+    async def updates(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Update]:
+        return await updates_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happened, in order: its events.")
-    async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:
-        return await timeline_of(self.id, info.context, first, after)
+    async def timeline(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Event]:
+        return await timeline_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happens by itself next if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
