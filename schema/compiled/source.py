@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from graphql import GraphQLList, GraphQLNonNull
+from graphql import GraphQLList, GraphQLNonNull, Undefined
 
 from schema.compiled.declare import Projection, Ready
 from schema.compiled.leaves import Leaves, Unusual, give_up
@@ -25,7 +25,7 @@ def generate(selections: list[Selection], leaves: Leaves) -> str:
 
 def strict(value: Any) -> None:
     """Give up if graphql-core would not take the value for an object of a type that anything may be of."""
-    if value is None or isinstance(value, Exception) or hasattr(value, "__await__"):
+    if value is None or value is Undefined or isinstance(value, Exception) or hasattr(value, "__await__"):
         raise Unusual
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from graphql import GraphQLError, GraphQLSchema, build_schema
+from graphql import GraphQLError, GraphQLSchema, Undefined, build_schema
 
 from tests.schema.compiled.comparing import both
 
@@ -245,6 +245,13 @@ async def test_an_attribute_or_an_item_may_have_to_be_awaited() -> None:
         root=root,
     )
     assert found.data["node"]["loose"] == {"value": 2, "strict": {"value": 4}}
+
+
+@pytest.mark.parametrize("value", [Undefined, None, ValueError("no node"), 7, answering({"value": 1})])
+async def test_an_object_of_which_nothing_is_read_is_looked_at_all_the_same(value: Any) -> None:
+    root = lambda: {"strict": value() if callable(value) else value}  # noqa: E731 - a fresh awaitable each time
+    await both(schema(), "{ strict { __typename } }", root=root)
+    await both(schema(), "{ strict { value @skip(if: true) } }", root=root)
 
 
 async def test_an_iterator_is_read_once() -> None:
