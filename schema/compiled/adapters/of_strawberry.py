@@ -12,6 +12,7 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from schema.compiled.adapters.core import Adapter, BatchCall
+from schema.compiled.adapters.inputs import Convert, Inputs
 from schema.compiled.declare import BATCH, PROJECTION, Projection, Selected
 
 _DEFINITION = "strawberry-definition"
@@ -26,12 +27,12 @@ class CompiledInfo(_OperationContextAwareGraphQLResolveInfo):
 class PlainCall:
     """Calls the function behind a field that nothing wraps, without asking again what its parameters are."""
 
-    __slots__ = ("_converter", "_field", "_function", "_info", "_parents", "_takes_self", "is_async")
+    __slots__ = ("_converter", "_field", "_function", "_info", "_parents", "_quickly", "_takes_self", "is_async")
 
-    def __init__(self, field: StrawberryField, converter: Any) -> None:
+    def __init__(self, field: StrawberryField, converter: Any, quickly: Convert | None) -> None:
         resolver = cast("Any", field.base_resolver)
         self._field, self._converter, self._function = field, converter, resolver.wrapped_func
-        self.is_async = field.is_async
+        self._quickly, self.is_async = quickly, field.is_async
         self._takes_self = resolver.self_parameter is not None
         self._info = resolver.info_parameter.name if resolver.info_parameter else None
         named = (resolver.parent_parameter, resolver.root_parameter)
@@ -40,7 +41,7 @@ class PlainCall:
     def convert(self, arguments: dict[str, Any], info: Any) -> dict[str, Any]:
         """The arguments as the function takes them."""
         wrapped = self._converter.config.info_class(_raw_info=info, _field=self._field)
-        given = _converted(self._field, self._converter, arguments, wrapped)
+        given = _converted(self._field, self._converter, self._quickly, arguments, wrapped)
         if self._info is not None:
             given[self._info] = wrapped
         return given
@@ -60,6 +61,7 @@ class StrawberryAdapter(Adapter):
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema: Any = schema.extensions[_DEFINITION]
         self._converter = self._schema.schema_converter
+        self._inputs = Inputs(self._converter)
         self._handles_exceptions = bool(getattr(self._converter, "_exception_handler_specs", ()))
 
     def attribute(self, definition: GraphQLField, name: str) -> str | Callable[[Any], Any] | None:
@@ -83,11 +85,13 @@ class StrawberryAdapter(Adapter):
         if batch is None or not self._is_plain(field):
             return None
 
+        quickly = self._inputs.of(field.arguments)
+
         def convert(arguments: dict[str, Any], info: Any) -> dict[str, Any]:
             if not arguments:
                 return {}
             wrapped = self._converter.config.info_class(_raw_info=info, _field=field)
-            return _converted(field, self._converter, arguments, wrapped)
+            return _converted(field, self._converter, quickly, arguments, wrapped)
 
         return BatchCall(batch, convert)
 
@@ -95,7 +99,7 @@ class StrawberryAdapter(Adapter):
         field = _field_of(definition)
         if field is None or field.base_resolver is None or not self._is_plain(field):
             return super().call(definition)
-        return PlainCall(field, self._converter)
+        return PlainCall(field, self._converter, self._inputs.of(field.arguments))
 
     def projection(self, type_: Any) -> Projection | None:
         return cast("Projection | None", getattr(_class_behind(type_), PROJECTION, None))
@@ -125,9 +129,13 @@ class StrawberryAdapter(Adapter):
         return standard and not field.extensions and not self._handles_exceptions
 
 
-def _converted(field: StrawberryField, converter: Any, arguments: dict[str, Any], info: Any) -> dict[str, Any]:
+def _converted(
+    field: StrawberryField, converter: Any, quickly: Convert | None, arguments: dict[str, Any], info: Any
+) -> dict[str, Any]:
     if not arguments:
         return {}
+    if quickly is not None:
+        return cast("dict[str, Any]", quickly(arguments))
     return convert_arguments(arguments, field.arguments, converter.scalar_registry, converter.config, info=info)
 
 
