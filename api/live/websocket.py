@@ -14,13 +14,14 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.credentials import BadCredentials
 from api.live import messages
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
+from api.live.wire import ENCODED
 from api.origin import is_foreign
 from api.tracing import names
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
@@ -56,6 +57,8 @@ class WebSocketEndpoint:
         if self._door.connections.is_stopping:
             await send({"type": "websocket.close", "code": int(STOPPING.code), "reason": STOPPING.reason})
             return
+        if ENCODED not in scope.get("extensions", {}):
+            send = _decoded(send)
         socket = _Socket(self._door, receive, send, headers.get("authorization"))
         with self._door.connections.opened(socket):
             await socket.run()
@@ -265,6 +268,17 @@ class _Socket:
                 await self._asgi_send({"type": "websocket.close", "code": int(closing.code), "reason": closing.reason})
         except (OSError, TimeoutError):
             return  # gone, or it never read again: the transport is let go
+
+
+def _decoded(send: Send) -> Send:
+    """For a server that is given WebSockets of another make than `api.live.wire`: as ASGI has it, text is no bytes."""
+
+    async def decoding(message: Message) -> None:
+        if "encoded" in message:
+            message = {"type": "websocket.send", "text": b"".join(message["encoded"]).decode()}
+        await send(message)
+
+    return decoding
 
 
 class _Gone(Exception):

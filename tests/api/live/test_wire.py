@@ -12,13 +12,18 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+from api.app import create_app
 from api.live.wire import ENCODED, Wire, text_frame
+from escrow.settings import PaymentProvider, Settings
 from tests.api.live.serving import until
+from tests.api.live.socket import PROTOCOL, Socket
+from tests.factories import SECRET_KEY
 from tests.written import written
 
 BYTES_MAX = 1_000
@@ -104,8 +109,8 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[tuple[uvicorn.Server, int]]:
-    config = uvicorn.Config(app, port=0, ws=Wire, ws_max_size=BYTES_MAX, lifespan="off", log_config=None)
+async def serving(app: ASGIApp, *, ws: Any = Wire) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    config = uvicorn.Config(app, port=0, ws=ws, ws_max_size=BYTES_MAX, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
@@ -314,3 +319,18 @@ async def test_a_server_that_stops_says_so_to_whoever_is_left() -> None:
         server.should_exit = True
         assert await one.closed() == 1012
         await until(lambda: app.heard and app.heard[-1]["type"] == "websocket.disconnect")
+
+
+@pytest.mark.parametrize("ws", [Wire, "websockets-sansio"])
+async def test_the_application_is_served_by_the_servers_own_websockets_too(ws: Any) -> None:
+    settings = Settings(
+        database_url="", redis_url="", secret_keys=(SECRET_KEY,), payment_provider=PaymentProvider.SANDBOX
+    )
+    async with (
+        serving(create_app(settings), ws=ws) as (_, port),
+        connect(f"ws://127.0.0.1:{port}/graphql", subprotocols=[PROTOCOL]) as connection,
+    ):
+        socket = Socket(connection)
+        await socket.init(None)
+        await socket.subscribe("{ __typename }")
+        assert await socket.data() == {"__typename": "Query"}
