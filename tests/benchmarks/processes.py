@@ -97,9 +97,15 @@ def _ticks(folder: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def postgres_seconds() -> float:
-    """Processor time that all connections to the database took so far to which this process is connected."""
+async def postgres_seconds() -> dict[int, float]:
+    """Processor time that each connection to the database took so far to which this process is connected."""
     rows = await database.fetch(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
     )
-    return cpu_seconds(row["pid"] for row in rows)
+    return {row["pid"]: cpu_seconds([row["pid"]]) for row in rows}
+
+
+async def postgres_seconds_since(before: Mapping[int, float]) -> float:
+    """What the connections that there are now took since then, all together; pools close some that were idle for long."""
+    now = await postgres_seconds()
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in now.items())

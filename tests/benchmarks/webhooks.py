@@ -24,7 +24,7 @@ import orjson
 
 from escrow import bell, database
 from tests.benchmarks.options import Options
-from tests.benchmarks.processes import cpu_seconds, postgres_seconds
+from tests.benchmarks.processes import cpu_seconds, postgres_seconds, postgres_seconds_since
 from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deal, Deployment, make_endpoint
@@ -254,15 +254,16 @@ async def backlog(server: TestServer, redis_url: str, endpoints: int, *, is_fill
         before = await statements()
         async with working(url, redis_url) as pid:
             first, started = await until_came(receiver, 1)
-            worker_seconds, postgres = cpu_seconds([pid]), await postgres_seconds()
+            worker_seconds, before_postgres = cpu_seconds([pid]), await postgres_seconds()
             count, ended = await until_came(receiver, total)
             await until(settled)
-            worker_seconds, postgres = cpu_seconds([pid]) - worker_seconds, await postgres_seconds() - postgres
+            worker_seconds = cpu_seconds([pid]) - worker_seconds
+            postgres_taken = await postgres_seconds_since(before_postgres)
         return Backlog(
             per_second=(count - first) / (ended - started),
             statements=(await statements() - before) / total,
             worker_milliseconds=1000 * worker_seconds / (count - first),
-            postgres_milliseconds=1000 * postgres / (count - first),
+            postgres_milliseconds=1000 * postgres_taken / (count - first),
         )
 
 

@@ -48,10 +48,10 @@ class _Job:
         self._ended = ended
 
     def _numbers(self) -> Iterator[int]:
-        """The numbers of the requests in their order, each once or again and again, until the time is up."""
+        """The numbers of the requests in their order, each once or again and again, until the time is up; one at least."""
         while True:
             for number in range(len(self.requests)):
-                if self.wrong or time.perf_counter() - self.began > self.seconds:
+                if self.wrong or (self.late and time.perf_counter() - self.began > self.seconds):
                     return
                 yield number
             if self.once:

