@@ -93,13 +93,16 @@ def _named(character: str) -> str:
 def one_line(text: str) -> str:
     """What is shown of a text where there is one line for it, beside other words: its lines one after the other, all else as
     it was written, but for directions of writing that would go on beyond it."""
-    line = _LINE_ENDS.sub(" ", text).strip()
-    return _DIRECTIONS.sub("", line) if _fault_of_direction(line) else line
+    line: str = _LINE_ENDS.sub(" ", text).strip()
+    if _fault_of_direction(line):
+        line = _DIRECTIONS.sub("", line)
+    return line
 
 
 def storable(text: str) -> str:
     """The text without what could not be kept."""
-    return _CONTROL.sub("", _UNSTORABLE.sub("", text))
+    kept: str = _CONTROL.sub("", _UNSTORABLE.sub("", text))
+    return kept
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def unstorable_literals(text: str, document: DocumentNode) -> list[GraphQLError]
 
 def _places(variables: Mapping[str, Any]) -> Iterator[str]:
     """Where in them there is a text that can't be stored: `input.milestones.0.title`. However deep they are nested."""
-    waiting: list[tuple[str, object]] = [(name, value) for name, value in reversed(variables.items())]
+    waiting: list[tuple[str, object]] = [(name, value) for name, value in reversed([*variables.items()])]
     while waiting:
         place, value = waiting.pop()
         if isinstance(value, str):
@@ -54,7 +54,7 @@ def _places(variables: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, Mapping):
             if any(_UNSTORABLE.search(name) for name in value):
                 yield _UNSTORABLE.sub("…", place)
-            waiting += [(f"{place}.{name}", inner) for name, inner in reversed(value.items())]
+            waiting += [(f"{place}.{name}", inner) for name, inner in reversed([*value.items()])]
         elif isinstance(value, list):
             waiting += [(f"{place}.{index}", inner) for index, inner in reversed([*enumerate(value)])]
 

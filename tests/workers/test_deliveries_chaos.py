@@ -27,6 +27,9 @@ KILLS: Final = 3
 HOPELESS_OUT_OF: Final = 100
 """One contract of so many has an event that its receiver never takes."""
 
+PATIENCE_SECONDS: Final = 600.0
+"""For everything to be delivered, which takes half a minute on a quiet machine."""
+
 HURRY: Final = {"hurry": True, "timing": {"lease_seconds": 3.0, "request_seconds": 1.0}}
 
 
@@ -45,6 +48,16 @@ class Whims:
         if self._dice.random() < 0.8:
             return 200
         return self._dice.choice([500, 503, 404, 301, *([HANG] if self._dice.random() < 0.01 else [])])
+
+
+async def came_more(arrivals: list[Arrival], count: int) -> None:
+    """Wait until so many more requests have come."""
+    enough = len(arrivals) + count
+
+    async def came() -> bool:
+        return len(arrivals) >= enough
+
+    await until(came, within_seconds=PATIENCE_SECONDS)
 
 
 async def test_a_thousand_contracts_random_failures_and_killed_workers_leave_no_gap_and_no_disorder(
@@ -78,7 +91,7 @@ async def test_a_thousand_contracts_random_failures_and_killed_workers_leave_no_
 
         lives = asyncio.gather(*(live(number) for number in range(CONTRACTS)))
         for kill in range(KILLS):
-            await asyncio.sleep(1.0)
+            await came_more(partner.arrivals, CONTRACTS // 5)
             workers[kill].process.kill()
             workers[kill] = await stack.enter_async_context(
                 worker(database, redis_url, tmp_path / f"again-{kill}.log", delivering=HURRY)
@@ -90,7 +103,7 @@ async def test_a_thousand_contracts_random_failures_and_killed_workers_leave_no_
             left = "SELECT (SELECT count(*) FROM log_pending) + (SELECT count(*) FROM lanes WHERE due_at IS NOT NULL)"
             return bool(await db.fetch_value(left) == 0)
 
-        await until(done, within_seconds=120)
+        await until(done, within_seconds=PATIENCE_SECONDS)
     wanted = await matching()
     rows = await db.fetch("SELECT event_id, endpoint_id, state FROM deliveries")
     found = Counter((row["event_id"], row["endpoint_id"]) for row in rows)
