@@ -11,9 +11,10 @@ import orjson
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
 
-from escrow import database, log
+from escrow import database, ids, log
 from escrow.access import Actor, Scope
 from escrow.agreement import commands
+from escrow.ids import Kind
 from escrow.pipeline import run
 from escrow.queries import contracts, milestones
 from escrow.queries.reading import SELECTIONS_MAX, Selections
@@ -82,7 +83,7 @@ async def world(database: str) -> World:
         "operator": replace(deployment.operator, scopes=frozenset(Scope)),
         "limited": replace(deployment.client, contract_ids=frozenset(made.contracts[2:5])),
         "limited mediator": replace(deployment.mediator, contract_ids=frozenset(made.contracts[:5])),
-        "stranger": party(deployment.client.account_id[:-1] + "z"),
+        "stranger": party(ids.new(Kind.ACCOUNT)),
         "without scope": replace(deployment.client, scopes=frozenset({Scope.WEBHOOKS_MANAGE})),
     }
     return made
