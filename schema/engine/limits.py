@@ -1,4 +1,4 @@
-"""Limits how much one operation may ask for: depth, aliases, directives, tokens, and objects that it could answer with.
+"""Limits how much one operation may ask for: depth, aliases, directives, tokens, objects that it could answer with, and cost.
 
 Strawberry's own limiters count through fragments again for each use, which a short chain of fragments turns into hours;
 here every fragment is measured once per walk, and a document is walked once for each choice of its page sizes.
@@ -6,6 +6,7 @@ here every fragment is measured once per walk, and a document is walked once for
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,6 +23,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     OperationType,
     SchemaMetaFieldDef,
@@ -38,6 +40,7 @@ from graphql import (
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
 from schema.connections import PAGE_DEFAULT, PAGE_MAX
+from schema.engine import costs
 
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50
@@ -54,6 +57,12 @@ LIST_LENGTH_ASSUMED: Final = 10
 LISTED_MAX: Final = 2_500
 """Objects in all the lists without a page size that one operation gets, counted when they are known. 12 plans of 200
 milestones fit, or 100 of 25. With all that can be asked of a milestone an answer keeps a process busy for about a second then."""
+
+COST_MAX: Final = 100_000
+"""Points that one operation may cost: about a second of a process."""
+
+IDS_MAX: Final = 100
+"""What a list of ids counts at most: a longer one is refused."""
 
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
@@ -74,9 +83,11 @@ class TooComplex(Exception):
 
 
 def _given(first: object) -> int:
-    """A page size from a variable; nonsense is refused elsewhere and counts as the largest page here."""
+    """A page size, or the number of ids, from a variable; nonsense is refused elsewhere and counts as the most here."""
     if first is None:
         return PAGE_DEFAULT
+    if isinstance(first, list):
+        return min(len(first), IDS_MAX)
     return first if isinstance(first, int) and 0 <= first <= PAGE_MAX else PAGE_MAX
 
 
@@ -88,6 +99,7 @@ class Size:
     aliases: int = 0
     directives: int = 0
     objects: int = 0
+    cost: int = 0
 
     def check(self) -> None:
         """Raise `TooComplex` for the first limit that is exceeded."""
@@ -103,10 +115,15 @@ class Size:
                 f"This operation could answer with {self.objects} objects; at most {OBJECTS_MAX} are allowed. "
                 "Ask for smaller pages (`first`) or fewer levels."
             )
+        if self.cost > COST_MAX:
+            raise TooComplex(
+                f"This operation would cost {self.cost} points; at most {COST_MAX} are allowed. Ask for smaller pages, or for "
+                "less at once."
+            )
 
 
 class Meter:
-    """Measures one operation of a valid document; sizes are kept per value of the page sizes that are variables."""
+    """Measures one operation of a valid document; sizes are kept per value of the variables that say how many."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self._schema = schema
@@ -115,16 +132,20 @@ class Meter:
         self._page_variables = _page_variables(document)
         self._defaults = _defaults(operation)
         self._known: dict[tuple[int, ...], Size] = {}
+        self._inputs: costs.Inputs = {}
 
-    def check(self, variables: Mapping[str, Any]) -> None:
-        """Raise `TooComplex` if the operation with these variables asks for more than one request may."""
+    def check(self, variables: Mapping[str, Any]) -> int:
+        """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
         pages = tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
         size = self._known.get(pages)
         if size is None:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
             if len(self._known) < SIZES_KEPT_MAX:
                 self._known[pages] = size
+        if self._inputs:
+            size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
         size.check()
+        return size.cost
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {
@@ -132,16 +153,19 @@ class Meter:
             OperationType.MUTATION: self._schema.mutation_type,
             OperationType.SUBSCRIPTION: self._schema.subscription_type,
         }[self._operation.operation]
-        return _Measure(self._schema, self._document, pages).selection(self._operation.selection_set, root)
+        walk = _Measure(self._schema, self._document, pages)
+        size = walk.selection(self._operation.selection_set, root)
+        self._inputs = walk.inputs
+        return replace(size, cost=size.cost + costs.OPERATION)
 
 
 def _page_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The variables that stand for a page size anywhere in the document."""
+    """The variables that stand for a page size, or for a list of ids, anywhere in the document."""
     found: set[str] = set()
 
     class Find(Visitor):
         def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-            if node.name.value == "first" and isinstance(node.value, VariableNode):
+            if node.name.value in ("first", "ids") and isinstance(node.value, VariableNode):
                 found.add(node.value.name.value)
 
     visit(document, Find())
@@ -167,6 +191,7 @@ class _Measure:
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._known: dict[str, Size] = {}
+        self.inputs: Counter[tuple[str, int]] = Counter()
 
     def selection(self, selections: SelectionSetNode | None, parent: Any) -> Size:
         sizes = [self._of(node, parent) for node in selections.selections] if selections is not None else []
@@ -175,6 +200,7 @@ class _Measure:
             sum(size.aliases for size in sizes),
             sum(size.directives for size in sizes),
             sum(size.objects for size in sizes),
+            sum(size.cost for size in sizes),
         )
 
     def _of(self, node: Any, parent: Any) -> Size:
@@ -200,8 +226,11 @@ class _Measure:
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         introspects = _INTROSPECTION.get(node.name.value)
         definition = introspects or fields.get(node.name.value)
-        if definition is None or is_leaf_type(get_named_type(definition.type)):
+        if definition is None:
             return Size(aliases=aliases)
+        own = self._own_cost(node, parent)
+        if is_leaf_type(get_named_type(definition.type)):
+            return Size(aliases=aliases, cost=own if definition.args else 0)
         inner = self.selection(node.selection_set, get_named_type(definition.type))
         return Size(
             # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
@@ -209,7 +238,28 @@ class _Measure:
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
+            cost=own + self._times(node, definition) * (costs.OBJECT + inner.cost),
         )
+
+    def _own_cost(self, node: FieldNode, parent: Any) -> int:
+        """What the field costs for each object that it is asked of, with the lists that stand in its arguments."""
+        is_mutation = parent is self._schema.mutation_type
+        entry = costs.of_entry(parent, node.name.value, is_mutation=is_mutation)
+        for argument in node.arguments or ():
+            for name in costs.variables_in(argument):
+                self.inputs[name, entry] += 1
+        return costs.of_field(parent, node.name.value, is_mutation=is_mutation) + costs.of_literals(node, entry)
+
+    def _times(self, node: FieldNode, definition: GraphQLField) -> int:
+        """How often what is in the field comes: once for each entry of its list or page."""
+        if "first" in definition.args:
+            return max(self._page(node), 1)
+        if "ids" in definition.args:
+            return max(self._ids(node), 1)
+        # A connection and its edges are only wrapped around what is counted.
+        is_wrapped = node.name.value in ("edges", "nodes") and not definition.args
+        is_list = is_list_type(get_nullable_type(definition.type)) and not is_wrapped
+        return LIST_LENGTH_ASSUMED if is_list else 1
 
     def _objects(self, node: FieldNode, definition: GraphQLField, inner: int) -> int:
         """How many objects a field answers with: itself and what is in it, as often as it comes.
@@ -220,11 +270,19 @@ class _Measure:
             return self._page(node) * max(1, inner)
         if node.name.value == "edges" and not definition.args:
             return inner
+        if "ids" in definition.args:
+            return (1 + inner) * max(self._ids(node), 1)
         is_list = is_list_type(get_nullable_type(definition.type)) and node.name.value != "nodes"
-        return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list or "ids" in definition.args else 1)
+        return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list else 1)
 
     def _page(self, node: FieldNode) -> int:
         value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
         if isinstance(value, VariableNode):
             return self._pages[value.name.value]
         return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
+
+    def _ids(self, node: FieldNode) -> int:
+        value = next((given.value for given in node.arguments or () if given.name.value == "ids"), None)
+        if isinstance(value, VariableNode):
+            return self._pages[value.name.value]
+        return min(len(value.values), IDS_MAX) if isinstance(value, ListValueNode) else 1
