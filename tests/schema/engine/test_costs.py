@@ -48,7 +48,7 @@ def test_what_is_more_costs_more(less: str, more: str) -> None:
     "query",
     [
         "query ($plan: [MilestoneDraftInput!]!) { reviewPlan(plan: $plan) { message } }",
-        "query ($plan: [MilestoneDraftInput!]!) { preview(command: {proposeContract: {milestones: $plan}}) { refusal { code } } }",
+        "query ($plan: [MilestoneDraftInput!]!) { preview(command: {proposeContract: {milestones: $plan}}) { __typename } }",
         "mutation ($plan: [MilestoneDraftInput!]!) { proposeContract(input: {milestones: $plan}) { userErrors { code } } }",
     ],
 )
