@@ -85,17 +85,24 @@ class Allowances:
 
     async def _fill(self, client: str, known: _Client, points: float, rate: Rate) -> None:
         """Take what is missing out of the shared bucket, and a little in advance."""
-        try:
-            if self._shared is None:
-                raise Away
-            least = points - known.points
-            most = max(least, rate.capacity * ADVANCE)
-            taken, known.left = await self._shared.take(client, rate, least=least, most=most)
-            known.points += taken
-            known.is_alone = False
-            known.at = self._clock()
-        except Away:
+        least = points - known.points
+        taken = await self._taken(client, rate, least=least, most=max(least, rate.capacity * ADVANCE))
+        if taken is None:
             self._fill_alone(known, rate)
+            return
+        got, known.left = taken
+        known.points += got
+        known.is_alone = False
+        known.at = self._clock()
+
+    async def _taken(self, client: str, rate: Rate, *, least: float, most: float) -> tuple[float, float] | None:
+        """What the shared bucket gave and what is left in it; `None` if nobody knows."""
+        if self._shared is None:
+            return None
+        try:
+            return await self._shared.take(client, rate, least=least, most=most)
+        except Away:
+            return None
 
     def _fill_alone(self, known: _Client, rate: Rate) -> None:
         now = self._clock()
