@@ -1,11 +1,15 @@
-"""`make bench`: starts the embedded engines, measures, prints tables. `make bench ARGS=deadlines` measures only those."""
+"""`make bench`: starts the embedded engines, measures, prints tables. `make bench ARGS=deadlines` measures only those.
+
+`--write` puts the tables into docs/performance.md, too. What else can be said is for quick runs, whose figures say less.
+"""
 
 from __future__ import annotations
 
-import statistics
+import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,45 +17,51 @@ import uvloop
 
 from earnest.engines import Engines
 from tests.benchmarks import commands, deadlines, live, reading, webhooks
+from tests.benchmarks.options import Options
+from tests.benchmarks.peers import report as peers
+from tests.benchmarks.tables import PAGE, Table, put
 from tests.engines import TestServer
 
-ROUNDS: Final = 5
-WORKERS: Final = (1, 2)
-PARTS: Final = ("commands", "deadlines", "live", "reading", "webhooks")
+Part = Callable[[TestServer, str, Options], Awaitable[list[Table]]]
+
+PARTS: Final[Mapping[str, Part]] = {
+    "commands": commands.tables,
+    "deadlines": deadlines.tables,
+    "live": live.tables,
+    "peers": peers.tables,
+    "reading": reading.tables,
+    "webhooks": webhooks.tables,
+}
+"""What can be measured, each by itself, on databases of its own."""
 
 
-async def main(chosen: Sequence[str]) -> None:
+async def main(chosen: list[str], options: Options, *, write: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with Engines(Path(directory)) as engines:
             server = TestServer(engines)
             await server.make_template()
-            if "commands" in chosen:
-                await commands.measure(server)  # warms up the engine and the interpreter; not counted
-                print_table([await commands.measure(server) for _ in range(ROUNDS)])
-            if "deadlines" in chosen:
-                deadlines.print_table([await deadlines.measure(server, engines.redis_url, n) for n in WORKERS])
-            if "live" in chosen:
-                for subscribers in live.SUBSCRIBERS:
-                    live.print_table(await live.measure(server, engines.redis_url, subscribers))
-            if "reading" in chosen:
-                reading.print_table(await reading.measure(server))
-            if "webhooks" in chosen:
-                await webhooks.print_tables(server, engines.redis_url)
+            for name in chosen:
+                began = time.monotonic()
+                tables = await PARTS[name](server, engines.redis_url, options)
+                for table in tables:
+                    sys.stdout.write(f"\n{table.markdown()}\n")
+                sys.stdout.write(f"\n({name} took {time.monotonic() - began:.0f} s)\n")
+                sys.stdout.flush()
+                if write:
+                    PAGE.write_text(put(tables, PAGE.read_text()))
 
 
-def print_table(rounds: list[commands.Figures]) -> None:
-    """The median of the rounds, and the span of the ratio, which is what can be compared between machines."""
-    ratios = [one.bare_seconds / one.product_seconds for one in rounds]
-    product = statistics.median(one.commands / one.product_seconds for one in rounds)
-    bare = statistics.median(one.commands / one.bare_seconds for one in rounds)
-    sys.stdout.write(
-        f"commands on contracts, {commands.AT_ONCE} at once on {commands.CONTRACTS} contracts, {ROUNDS} rounds\n"
-        f"  statements per command      {rounds[0].statements / rounds[0].commands:8.2f}\n"
-        f"  commands/s, Earnest         {product:8.0f}\n"
-        f"  commands/s, bare asyncpg    {bare:8.0f}\n"
-        f"  ratio                       {statistics.median(ratios):8.2f}   ({min(ratios):.2f} to {max(ratios):.2f})\n"
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measures, and prints tables.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure, by default all: {', '.join(PARTS)}")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md, too")
+    Options.add_arguments(parser)
+    return parser
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1:] or PARTS))
+    given = _parser().parse_args()
+    unknown = set(given.parts) - PARTS.keys()
+    if unknown:
+        sys.exit(f"There is nothing called {', '.join(sorted(unknown))} to measure, only {', '.join(PARTS)}.")
+    uvloop.run(main(given.parts or list(PARTS), Options.of(given), write=given.write))

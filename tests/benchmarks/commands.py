@@ -8,6 +8,7 @@ ratio is what reading rows into values, deciding, hashing and preparing argument
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from unittest import mock
 import asyncpg
 
 from escrow import database
+from tests.benchmarks.options import Options
+from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deal, Deployment
 
@@ -43,6 +46,24 @@ class Figures:
     @property
     def commands(self) -> int:
         return CONTRACTS * COMMANDS_PER_CONTRACT
+
+
+async def tables(server: TestServer, _: str, options: Options) -> list[Table]:
+    """The medians of the rounds, and the span of the ratio, which is what can be compared between machines."""
+    await measure(server)  # warms up the engine and the interpreter; not counted
+    rounds = [await measure(server) for _ in range(options.rounds)]
+    ratios = [one.bare_seconds / one.product_seconds for one in rounds]
+    product = statistics.median(one.commands / one.product_seconds for one in rounds)
+    bare = statistics.median(one.commands / one.bare_seconds for one in rounds)
+    row = [
+        f"{product:,.0f}",
+        f"{bare:,.0f}",
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})",
+        f"{rounds[0].statements / rounds[0].commands:.2f}",
+    ]
+    caption = f"Commands on {CONTRACTS} contracts, {AT_ONCE} at once, medians of {options.rounds} rounds"
+    columns = ["Earnest, commands/s", "the same SQL on bare asyncpg, commands/s", "ratio", "statements per command"]
+    return [Table("commands", caption, columns, [row])]
 
 
 async def measure(server: TestServer) -> Figures:

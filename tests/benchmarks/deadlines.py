@@ -7,19 +7,21 @@ other, whose review windows are set to the same end. A column that only this ben
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from escrow import clock, database
+from tests.benchmarks.options import Options
+from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deployment
 from tests.workers.process import until, worker
 
+WORKERS: Final = (1, 2)
 PENDING: Final = 1_000_000
 DUE_AT_ONCE: Final = 1_000
 AT_ONCE: Final = 16
@@ -36,6 +38,21 @@ class Lateness:
     p99_seconds: float
     worst_seconds: float
     per_second: float
+
+
+async def tables(server: TestServer, redis_url: str, _: Options) -> list[Table]:
+    """One line for each number of workers."""
+    found = [await measure(server, redis_url, workers) for workers in WORKERS]
+    rows = [
+        [
+            f"{one.workers}",
+            *(f"{1000 * late:,.0f}" for late in (one.p50_seconds, one.p99_seconds, one.worst_seconds)),
+            f"{one.per_second:,.0f}",
+        ]
+        for one in found
+    ]
+    caption = f"Deadlines, {DUE_AT_ONCE:,} due at once among {PENDING:,} pending"
+    return [Table("deadlines", caption, ["workers", "p50 ms", "p99 ms", "worst ms", "fired/s"], rows)]
 
 
 async def measure(server: TestServer, redis_url: str, workers: int) -> Lateness:
@@ -120,15 +137,3 @@ FROM (
     FROM events, deployment WHERE type = 'milestone.released'
 ) AS fired
 """
-
-
-def print_table(rounds: Sequence[Lateness]) -> None:
-    """One line for each number of workers."""
-    sys.stdout.write(
-        f"deadlines, {DUE_AT_ONCE:,} due at once among {PENDING:,} pending\n"
-        "  workers   p50 ms   p99 ms   worst ms   fired/s\n"
-    )
-    for one in rounds:
-        late = (one.p50_seconds, one.p99_seconds, one.worst_seconds)
-        sys.stdout.write("  {:>7} {:>8.0f} {:>8.0f} {:>10.0f}".format(one.workers, *(1000 * s for s in late)))
-        sys.stdout.write(f" {one.per_second:>9.0f}\n")

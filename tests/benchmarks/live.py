@@ -11,11 +11,10 @@ import base64
 import os
 import resource
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -27,10 +26,12 @@ from escrow import bell, database, ids, pipeline
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, tokens
 from escrow.ids import Kind
-from tests.earnest.running import clean_environment, free_port
+from tests.benchmarks.options import Options
+from tests.benchmarks.processes import web
+from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deal, Deployment
-from tests.workers.process import ROOT, worker
+from tests.workers.process import worker
 
 SUBSCRIBERS: Final = (1_000, 5_000)
 EVENTS: Final = 30
@@ -126,6 +127,23 @@ class _Subscriber(asyncio.Protocol):
         self.transport.write(head + b"\0\0\0\0" + text)
 
 
+async def tables(server: TestServer, redis_url: str, _: Options) -> list[Table]:
+    """One line for each number of subscribers and each way of listening."""
+    found = [one for subscribers in SUBSCRIBERS for one in await measure(server, redis_url, subscribers)]
+    rows = [
+        [
+            f"{one.subscribers:,}, {one.what}",
+            f"{one.received:,} of {one.expected:,}",
+            f"{1000 * one.p50_seconds:.0f}",
+            f"{1000 * one.p99_seconds:.0f}",
+            f"{one.memory_bytes / 1000:.1f}",
+        ]
+        for one in found
+    ]
+    caption = f"From commit to the socket of each subscriber of one web process, {EVENTS} events"
+    return [Table("live", caption, ["subscribers", "received", "p50 ms", "p99 ms", "kB each"], rows)]
+
+
 async def measure(server: TestServer, redis_url: str, subscribers: int) -> list[Latency]:
     """Both ways of listening with so many subscribers, each on a database of its own."""
     return [
@@ -148,7 +166,7 @@ async def _measure(server: TestServer, redis_url: str, subscribers: int, *, of_o
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             process = await stack.enter_async_context(worker(url, redis_url, folder / "worker.log"))
             await process.says("worker works")
-            port, pid = await stack.enter_async_context(_web(url, redis_url, folder / "web.log"))
+            port, pid = await stack.enter_async_context(web(url, redis_url, folder / "web.log"))
             open_ones = await _connect(_Heard(), port, [first], [None])  # what the first one makes is no subscriber's
             before = _memory(pid)
             heard = _Heard()
@@ -196,44 +214,6 @@ async def _key(whose: Actor, operator: Actor) -> str:
     return token.text
 
 
-@asynccontextmanager
-async def _web(database_url: str, redis_url: str, log: Path) -> AsyncIterator[tuple[int, int]]:
-    """A web process; its port and its process id."""
-    port = free_port()
-    environ = clean_environment() | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "EARNEST_SANDBOX": "on",
-        "EARNEST_PAYMENT_PROVIDER": "sandbox",
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
-        "PORT": str(port),
-    }
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "earnest", "web"), env=environ, cwd=ROOT, stdout=output, stderr=output
-        )
-    try:
-        await _serves(port)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _serves(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-
-
 async def _connect(
     heard: _Heard, port: int, keys: Sequence[str], wanted: Sequence[str | None]
 ) -> list[asyncio.Transport]:
@@ -272,16 +252,3 @@ async def _late(heard: _Heard) -> list[float]:
     rows = await database.fetch("SELECT id, extract(epoch FROM written_at)::float8 AS at FROM events")
     written = {row["id"].encode(): row["at"] for row in rows}
     return sorted(at - written[event_id] for event_id, at in heard.at)
-
-
-def print_table(rounds: Sequence[Latency]) -> None:
-    """One line for each number of subscribers and each way of listening."""
-    sys.stdout.write(
-        f"live, from commit to the socket of each subscriber of one web process, {EVENTS} events\n"
-        "  subscribers   heard                       received   p50 ms   p99 ms   kB each\n"
-    )
-    for one in rounds:
-        sys.stdout.write(
-            f"  {one.subscribers:>11,}   {one.what:<25} {one.received:>6}/{one.expected:<6}"
-            f" {1000 * one.p50_seconds:>6.0f} {1000 * one.p99_seconds:>8.0f} {one.memory_bytes / 1000:>9.1f}\n"
-        )

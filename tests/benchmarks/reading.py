@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from escrow.queries import contracts, feed, milestones, scans
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.queries.scans import Filter, Order, Span
+from tests.benchmarks.options import Options
+from tests.benchmarks.tables import Table
 from tests.bulk import BUSY, PLAN, RARE, fill
 from tests.engines import TestServer
 from tests.factories import party
@@ -57,6 +58,23 @@ class Cost:
     who: str
     blocks: int
     milliseconds: float
+
+
+async def tables(server: TestServer, _: str, __: Options) -> list[Table]:
+    """One line for each kind of page."""
+    costs = await measure(server)
+    rows = [
+        [
+            busy.what,
+            *(text for one in (busy, rare) for text in (f"{one.blocks:,}", f"{one.milliseconds:.1f}")),
+        ]
+        for busy, rare in zip(costs[::2], costs[1::2], strict=True)
+    ]
+    caption = (
+        f"Pages of {FIRST} among {CONTRACTS * PLAN:,} milestones, {CONTRACTS:,} contracts and {EVENTS:,} events, for an account "
+        "that has most of them and for one that has a thousandth"
+    )
+    return [Table("reading", caption, ["page", "most: blocks", "ms", "a thousandth: blocks", "ms"], rows)]
 
 
 async def measure(server: TestServer) -> list[Cost]:
@@ -118,16 +136,3 @@ SELECT n, 'evt_' || n, contract.id, contract.client_id, contract.freelancer_id
 FROM generate_series(1, $1::int) AS n JOIN contracts AS contract ON contract.id = 'ctr_' || lpad((1 + n % $2::int)::text, 26, '0')
 ORDER BY n
 """
-
-
-def print_table(costs: Sequence[Cost]) -> None:
-    """One line for each kind of page."""
-    sys.stdout.write(
-        f"pages of {FIRST} among {CONTRACTS * PLAN:,} milestones, {CONTRACTS:,} contracts and {EVENTS:,} events\n"
-        f"  {'':36} {'most of everything':>20}   {'a thousandth of it':>20}\n"
-        f"  {'':36} {'blocks':>10} {'ms':>9}   {'blocks':>10} {'ms':>9}\n"
-    )
-    for busy, rare in zip(costs[::2], costs[1::2], strict=True):
-        sys.stdout.write(
-            f"  {busy.what:36} {busy.blocks:>10} {busy.milliseconds:>9.1f}   {rare.blocks:>10} {rare.milliseconds:>9.1f}\n"
-        )

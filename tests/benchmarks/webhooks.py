@@ -23,6 +23,8 @@ from unittest import mock
 import orjson
 
 from escrow import bell, database
+from tests.benchmarks.options import Options
+from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deal, Deployment, make_endpoint
 from tests.webhooks.partner import fan_out_only, pending
@@ -47,8 +49,9 @@ class Latency:
     p95: float
     p99: float
 
-    def __str__(self) -> str:
-        return f"{self.p50:8.1f} {self.p95:8.1f} {self.p99:8.1f}"
+    @property
+    def shown(self) -> list[str]:
+        return [f"{one:.1f}" for one in (self.p50, self.p95, self.p99)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,27 +296,34 @@ FROM generate_series(1, $1::int) AS n, generate_series(1, $2::int) AS p, (SELECT
 """
 
 
-async def print_tables(server: TestServer, redis_url: str) -> None:
-    """Everything, one line each."""
-    say = sys.stdout.write
-    say("webhooks, from commit to first byte, one worker   p50 ms   p95 ms   p99 ms\n")
-    plain: dict[int, Latency] = {}
-    for rate in RATES:
-        plain[rate] = await latency(server, redis_url, rate)
-        say(f"  {rate:>4} events/s, one endpoint                   {plain[rate]}\n")
+async def tables(server: TestServer, redis_url: str, _: Options) -> list[Table]:
+    """How late deliveries come, and how many are made a second."""
+    return [await _latencies(server, redis_url), await _backlogs(server, redis_url)]
+
+
+async def _latencies(server: TestServer, redis_url: str) -> Table:
+    plain = [(rate, await latency(server, redis_url, rate)) for rate in RATES]
+    rows = [[f"{rate} events/s, one endpoint", *late.shown] for rate, late in plain]
     filled = await latency(server, redis_url, RATES[0], is_filled=True)
-    say(f"  {RATES[0]:>4} events/s, {FINISHED:,} finished beside   {filled}\n")
+    rows.append([f"{RATES[0]} events/s, {FINISHED:,} finished beside", *filled.shown])
     without = [await hanging(server, redis_url, with_hanging=False) for _ in range(3)]
     beside = [await hanging(server, redis_url, with_hanging=True) for _ in range(3)]
-    say(f"  {RATES[0]:>4} events/s, {HEALTHY} endpoints                   {without[0]}\n")
-    say(f"  the same, {HANGING} more that hang for ever            {beside[0]}\n")
+    rows.append([f"{RATES[0]} events/s, {HEALTHY} endpoints", *without[0].shown])
+    rows.append([f"the same, {HANGING} more that hang for ever", *beside[0].shown])
     ratio = statistics.median(one.p99 for one in beside) / statistics.median(one.p99 for one in without)
-    say(f"  p99 with hanging ones / without                 {ratio:8.2f}   (medians of 3)\n")
-    say("webhooks, one worker on a backlog     deliveries/s   statements per delivery\n")
-    for endpoints in BACKLOG_ENDPOINTS:
-        found = await backlog(server, redis_url, endpoints)
-        say(
-            f"  {endpoints:>4} endpoints, {LANES} lanes each         {found.per_second:8.0f}   {found.statements:21.3f}\n"
-        )
-    full = await backlog(server, redis_url, BACKLOG_ENDPOINTS[-1], is_filled=True)
-    say(f"  the same, {FINISHED:,} finished beside   {full.per_second:8.0f}   {full.statements:21.3f}\n")
+    rows.append(["p99 with hanging ones / without, medians of 3", "", "", f"{ratio:.2f}"])
+    caption = "Webhooks, milliseconds from the commit to the first byte, one worker"
+    return Table("webhooks", caption, ["", "p50", "p95", "p99"], rows)
+
+
+async def _backlogs(server: TestServer, redis_url: str) -> Table:
+    found = {
+        f"{endpoints} endpoints, {LANES} lanes each": await backlog(server, redis_url, endpoints)
+        for endpoints in BACKLOG_ENDPOINTS
+    }
+    found[f"the same, {FINISHED:,} finished beside"] = await backlog(
+        server, redis_url, BACKLOG_ENDPOINTS[-1], is_filled=True
+    )
+    rows = [[what, f"{one.per_second:,.0f}", f"{one.statements:.3f}"] for what, one in found.items()]
+    columns = ["", "deliveries/s", "statements per delivery"]
+    return Table("backlog", "Webhooks, one worker on a backlog", columns, rows)
