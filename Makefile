@@ -6,6 +6,7 @@ UV ?= uv
 ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
+clients := tests/conformance/node_modules/installed
 
 .PHONY: run test check bench house conformance lock install
 
@@ -31,15 +32,26 @@ bench: install
 house: install
 	@$(venv) -m tests.house
 
-# The field's own clients and audits; this needs Node and npm too.
-conformance: install
-	@cd tests/conformance && npm ci --silent --no-audit --no-fund
+# The field's own clients and audits; this needs Node 20 or newer and npm too.
+conformance: install $(clients)
 	@$(venv) -m pytest tests/conformance $(ARGS)
+
+# npm's packages, and what can't live in .venv, as their locks name them. The stamp is written last.
+$(clients): tests/conformance/package-lock.json tests/conformance/requirements.lock
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || \
+		{ echo "make conformance needs Node 20 or newer and npm (https://nodejs.org), for clients that come from npm." >&2; exit 1; }
+	@echo "Installing the clients of the field into tests/conformance ..."
+	@cd tests/conformance && npm ci --silent --no-audit --no-fund
+	@"$(PYTHON)" -m venv --clear tests/conformance/.venv
+	@tests/conformance/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/conformance/requirements.lock
+	@touch $(clients)
 
 # Users need only pip; this needs uv. `--universal` makes one lock for every platform from Python 3.11 on.
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
+	@cd tests/conformance && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) requirements.in --output-file requirements.lock
 
 install: $(installed)
 

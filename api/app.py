@@ -1,11 +1,11 @@
 """Puts the web application together: `create_app` makes what `earnest web` serves under uvicorn.
 
-One function per path; what stands around all of them (trace ids, masked failures) is middleware.
+One function per path; what stands around all of them (trace ids, masked failures, pages of other origins) is middleware.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.calendars import calendar_feed
 from api.graphql_over_http import GraphQLEndpoint
@@ -20,62 +21,87 @@ from api.health import healthz, readyz
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
+from api.origin import CrossOrigin
 from api.pages import start_page
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
-from escrow import bell, database
-from escrow.settings import Settings
+from escrow import bell, clock, database, vault
+from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
-from webhooks.request import secrets
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
-    door = Door(runner=runner())
-    if settings is not None:
-        _decided(settings, door)
+    chosen = settings or Settings.from_environment()
+    door = Door(runner=runner(compilation(), sandbox=chosen.sandbox))
+    graphql = GraphQLEndpoint(door)
+    _decided(chosen, door)
     app = Starlette(
         routes=[
             Route("/", start_page),
-            Route("/graphql", GraphQLEndpoint(door)),
+            Route("/graphql", graphql),
             WebSocketRoute("/graphql", WebSocketEndpoint(door)),
-            Route("/schema.graphql", schema_text),
+            Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
             Route("/.well-known/webhook-keys", webhook_keys),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),
         ],
-        middleware=[Middleware(Tracing)],
-        lifespan=_connected(settings, door),
+        middleware=[
+            Middleware(CrossOrigin, door),
+            Middleware(Tracing),
+            Middleware(Straight, path="/graphql", to=graphql),
+        ],
+        lifespan=_connected(chosen, door),
     )
     app.state.door = door
     return app
 
 
-async def schema_text(_: Request) -> Response:
-    """The schema in GraphQL's own language."""
-    return PlainTextResponse(sdl(), headers={"x-content-type-options": "nosniff"})
+def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
+    async def schema_text(_: Request) -> Response:
+        """The schema in GraphQL's own language."""
+        return PlainTextResponse(sdl(sandbox=sandbox), headers={"x-content-type-options": "nosniff"})
+
+    return schema_text
+
+
+class Straight:
+    """Hands requests for one path straight to who answers them: past the router, which would cost as much as a small query."""
+
+    def __init__(self, app: ASGIApp, *, path: str, to: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._to = to
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == self._path:
+            await self._to(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
-    secrets.use(settings.secret_keys)
+    door.milestone_url = settings.milestone_url
+    door.allowed_origins = settings.allowed_origins
+    vault.use(settings.secret_keys)
 
 
-def _connected(settings: Settings | None, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _connected(settings: Settings, door: Door) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        chosen = settings or Settings.from_environment()
-        _decided(chosen, door)
-        await database.connect(chosen.database_url)
+        await database.connect(settings.database_url)
         try:
-            await bell.connect(chosen.redis_url)
+            await clock.check_real(sandbox=settings.sandbox)
+            await bell.connect(settings.redis_url)
             door.authentication.usage.start()
-            yield
+            with door.authentication.keys.listening():
+                yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()

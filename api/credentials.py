@@ -1,11 +1,11 @@
-"""Turns the `Authorization` header into an actor, with one statement at most."""
+"""Turns the `Authorization` header into an actor, with one statement at most, and with none for a key in use."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from escrow.access import Actor
-from escrow.accounts.authentication import authenticate
+from escrow.accounts.known_keys import KnownKeys
 from escrow.accounts.usage import KeyUsage
 
 TOKEN_CHARACTERS_MAX: Final = 200
@@ -19,17 +19,21 @@ class Authentication:
     """Recognises API keys, and remembers that they were used."""
 
     def __init__(self) -> None:
+        self.keys = KnownKeys()
         self.usage = KeyUsage()
 
-    async def actor(self, authorization: str | None) -> Actor | None:
-        """The actor of a bearer token; `None` without a header. Raises `BadCredentials` for one that names nobody (any more)."""
+    async def actor(self, authorization: str | None, *, fresh: bool = False) -> Actor | None:
+        """The actor of a bearer token; `None` without a header. Raises `BadCredentials` for one that names nobody (any more).
+
+        `fresh` asks the database in any case, for what goes on for long.
+        """
         if authorization is None:
             return None
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
             raise BadCredentials("The authorization header must be “Bearer ek_…”.")
-        actor = await authenticate(token)
+        actor = await self.keys.actor(token, fresh=fresh)
         if actor is None:
             raise BadCredentials("This key is unknown, expired or revoked.")
         self.usage.note(actor.key_id)

@@ -1,14 +1,16 @@
 """Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
-Everything comes from the database at the moment of the scrape, so every web process gives the same answer and workers
-need no port. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
+All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
+answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the
+page. A scrape costs three short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.sweep import Backlog
+from schema.compiled.compiler import Counts
 from webhooks.owner import stats as deliveries
 from webhooks.owner.stats import DeliveryBacklog
 
@@ -29,7 +32,28 @@ TIMEOUT_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def metrics(_: Request) -> Response:
+def metrics(*, token: str | None, is_open: bool) -> Callable[[Request], Awaitable[Response]]:
+    """The page for those who show the token; for everybody if `is_open` and there is none; else for nobody (404)."""
+
+    async def answer(request: Request) -> Response:
+        if token is None:
+            return await _figures(request) if is_open else PlainTextResponse("Not Found", status_code=404)
+        if not _shows(request, token):
+            return PlainTextResponse(
+                "This needs the token of EARNEST_METRICS_TOKEN.\n", 401, headers={"www-authenticate": "Bearer"}
+            )
+        return await _figures(request)
+
+    return answer
+
+
+def _shows(request: Request, token: str) -> bool:
+    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+    # Compared in a time that tells nothing of how much was right.
+    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode())
+
+
+async def _figures(request: Request) -> Response:
     """The figures in Prometheus' text format; 503 if the database doesn't give them."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -39,11 +63,12 @@ async def metrics(_: Request) -> Response:
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(*_deadlines(backlog, counts), *_deliveries(waiting)))
+    executions = _executions(request.app.state.door.runner.counts)
+    registry.register(_Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), executions))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Figures(Collector):
+class _Snapshot(Collector):
     """The figures of one moment."""
 
     def __init__(self, *metrics: Metric) -> None:
@@ -51,6 +76,17 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics
+
+
+def _executions(counts: Counts) -> Metric:
+    metric = CounterMetricFamily(
+        "earnest_operations", "Operations that this process executed, by who completed them", labels=["by"]
+    )
+    metric.add_metric(["compiled"], counts.compiled)
+    metric.add_metric(["replayed"], counts.replayed)
+    metric.add_metric(["graphql_core"], counts.uncompiled)
+    metric.add_metric(["fallback"], counts.fallbacks.total())
+    return metric
 
 
 def _deadlines(backlog: Backlog, counts: Mapping[str, int]) -> Iterator[Metric]:

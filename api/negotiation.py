@@ -1,8 +1,8 @@
 """Chooses the media type of an answer by the `Accept` header, with q-values and specificity as in RFC 9110.
 
 GraphQL over HTTP knows two: the old `application/json`, in which every well-formed request is answered with 200, and
-`application/graphql-response+json`, in which the status tells whether the operation ran. `text/event-stream` is for whoever
-names it: answers that go on.
+`application/graphql-response+json`, in which the status tells whether the operation ran. `text/event-stream` is for answers
+that go on: clients of the field name it beside JSON on every request, so a query is streamed only if they rather have it so.
 """
 
 from __future__ import annotations
@@ -31,29 +31,50 @@ class _Range:
         return 0 if self.type == "*/*" else None
 
 
-def choose(accept: str | None) -> str | None:
-    """The media type to answer with; `None` if the client takes neither.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a client takes: JSON as `json`, an event stream, or both."""
 
-    Without a header, and where wildcards leave it open, `application/json`; where both are named alike, the newer one. An
-    event stream must be named, and wins where it is named alike.
+    json: str | None
+    streams: bool
+    prefers_streams: bool
+    """Whether an event stream is named more exactly or with more quality than any JSON."""
+
+    def media_type(self, *, goes_on: bool) -> str:
+        """What to answer an operation with; `goes_on` for a subscription, which JSON can't answer."""
+        if self.streams and (goes_on or self.prefers_streams):
+            return EVENT_STREAM
+        return self.json or EVENT_STREAM
+
+    @property
+    def refusals(self) -> str:
+        """The media type of an answer to a request that never became an operation."""
+        return self.json or JSON
+
+
+def choose(accept: str | None) -> Accepted | None:
+    """What may be answered with; `None` if the client takes nothing of it.
+
+    Without a header, and where wildcards leave it open, `application/json`; where both kinds of JSON are named alike, the newer
+    one. An event stream must be named.
     """
     if accept is None or not accept.strip():
-        return JSON
+        return Accepted(JSON, streams=False, prefers_streams=False)
     ranges = [found for entry in _split(accept, ",") if (found := _range(entry)) is not None]
-    best: tuple[float, int, int] = (0.0, -1, -1)
-    chosen = None
-    for media_type in (JSON, GRAPHQL, EVENT_STREAM):
-        matches = [(exact, one.quality) for one in ranges if (exact := one.specificity(media_type)) is not None]
-        if not matches:
-            continue
-        exactness, quality = max(matches)
-        if media_type == EVENT_STREAM and exactness < 2:
-            continue
-        preference = 1 if (media_type == GRAPHQL) == (exactness == 2) else 0
-        preference = 2 if media_type == EVENT_STREAM else preference
-        if quality > 0 and (quality, exactness, preference) > best:
-            best, chosen = (quality, exactness, preference), media_type
-    return chosen
+    liking = {media_type: _liking(media_type, ranges) for media_type in (JSON, GRAPHQL, EVENT_STREAM)}
+    json = max((JSON, GRAPHQL), key=lambda one: (*liking[one], (one == GRAPHQL) == (liking[one][1] == 2)))
+    quality, exactness = liking[EVENT_STREAM]
+    streams = quality > 0 and exactness == 2
+    if not liking[json][0]:
+        return Accepted(None, streams=True, prefers_streams=True) if streams else None
+    return Accepted(json, streams=streams, prefers_streams=streams and liking[EVENT_STREAM] > liking[json])
+
+
+def _liking(media_type: str, ranges: list[_Range]) -> tuple[float, int]:
+    """How gladly a media type is taken: the quality of the entry that names it most exactly, and how exactly that is."""
+    matches = [(exact, one.quality) for one in ranges if (exact := one.specificity(media_type)) is not None]
+    exactness, quality = max(matches, default=(-1, 0.0))
+    return quality, exactness
 
 
 def parse_content_type(value: str) -> tuple[str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Final
 
 from starlette.requests import Request
@@ -27,15 +26,15 @@ a { color: #8ab8ff; } }
 <p>Milestone escrow as a service: a client deposits the price of the next milestone before work on it starts, a
 freelancer delivers, the client approves and the money is released, and every party always knows what happens next
 and when.</p>
-<p>This address is an API. Programs talk to it in GraphQL:</p>
-<pre>curl {base}graphql \\
+<p>This address is an API. Programs talk to it in GraphQL; put the address of this page for <code>ADDRESS</code>:</p>
+<pre>curl ADDRESS/graphql \\
   -H 'content-type: application/json' \\
   -H 'authorization: Bearer ek_…' \\
   -d '{"query": "{ viewer { account { id name } } }"}'</pre>
 <ul>
 <li><a href="/schema.graphql">The schema</a>, with a description of every type, field and argument: it is the manual.</li>
 <li>The documentation lies beside the source: <code>README.md</code> and <code>docs/</code>.</li>
-<li><a href="/healthz">Alive?</a> <a href="/readyz">Ready?</a> <a href="/metrics">Metrics</a></li>
+<li><a href="/healthz">Alive?</a> <a href="/readyz">Ready?</a></li>
 </ul>
 </body>
 </html>
@@ -48,6 +47,9 @@ _HEADERS: Final = {
 }
 
 
-async def start_page(request: Request) -> Response:
-    """What this service is, with a first request to copy."""
-    return HTMLResponse(_PAGE.replace("{base}", escape(str(request.base_url))), headers=_HEADERS)
+async def start_page(_: Request) -> Response:
+    """What this service is, with a first request to copy.
+
+    The same for everybody: an address that a caller or a proxy's header made up is never told as ours.
+    """
+    return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from api.arrivals import first_headers
 from api.responses import masked
 from escrow import process_log
 
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 _log = logging.getLogger(__name__)
 
@@ -29,27 +30,32 @@ class Tracing:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        trace = parent.group(1) if parent else process_log.new_trace()
-        given = headers.get("x-request-id", "")
-        request = given if _REQUEST_ID.fullmatch(given) else trace
+        trace, request = _names(first_headers(scope))
         started = False
 
         async def named(message: Message) -> None:
             nonlocal started
             if message["type"] in ("http.response.start", "websocket.accept"):
                 started = True
-                answer = MutableHeaders(scope=message)
-                answer["x-trace-id"] = trace
-                answer["x-request-id"] = request
+                said = (b"x-trace-id", trace.encode()), (b"x-request-id", request.encode())
+                message["headers"] = [*message.get("headers", ()), *said]
             await send(message)
 
-        with bound_contextvars(trace_id=trace):
-            try:
-                await self._app(scope, receive, named)
-            except Exception:
-                _log.exception("request failed")
-                if started or scope["type"] != "http":
-                    raise
-                await masked(trace)(scope, receive, named)
+        bound = bind_contextvars(trace_id=trace)
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            _log.exception("request failed")
+            if started or scope["type"] != "http":
+                raise
+            await masked(trace)(scope, receive, named)
+        finally:
+            reset_contextvars(**bound)
+
+
+def _names(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """The trace and the request, as the client calls them or by a name of our own."""
+    parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+    trace = parent.group(1).decode() if parent else process_log.new_trace()
+    given = headers.get(b"x-request-id", b"")
+    return trace, given.decode() if _REQUEST_ID.fullmatch(given) else trace

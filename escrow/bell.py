@@ -54,6 +54,8 @@ class Topic(StrEnum):
     """A clock of a contract started, stopped or moved."""
     DELIVERIES = "deliveries"
     """Webhooks are due that no process took at once, or there is something else to do for an endpoint."""
+    KEYS = "keys"
+    """Keys open something else than before, or nothing any more."""
 
 
 class Wakeups:

@@ -2,7 +2,7 @@
 
 A calendar program sends no credentials, so its address is the secret: 256 random bits, stored as a digest. Each member has
 one token and so have the account's own keys; making one anew ends the one before. It shows what the key that made it may
-read, and ends with the member.
+read, and ends with that key and with the member.
 """
 
 # ruff: noqa: S608 - only our own columns, conditions and numbers of parameters are filled into statements
@@ -67,7 +67,7 @@ async def create_token(
     if contract_ids is not None and len(contract_ids) > CHOSEN_MAX:
         raise InvalidInput(f"At most {CHOSEN_MAX} contracts, not {len(contract_ids)}.", field="contractIds")
     token = f"cal_{ids.encode(secrets.randbits(128))}{ids.encode(secrets.randbits(128))}"
-    shown = (by.account_id, by.member_id, _digest(token), _within(by, contract_ids))
+    shown = (by.account_id, by.member_id, _digest(token), _within(by, contract_ids), by.key_id)
     await database.execute(_CREATE, *shown, *arguments(by, idempotency, {}))
     return Made(token)
 
@@ -123,11 +123,11 @@ def _digest(token: str) -> bytes:
 
 
 _CREATE: Final = f"""
-WITH {store_sql(first=5)}
-INSERT INTO calendar_tokens (owner_id, account_id, member_id, token_sha256, contract_ids)
-VALUES (coalesce($2::text, $1), $1, $2::text, $3::bytea, $4::text[])
+WITH {store_sql(first=6)}
+INSERT INTO calendar_tokens (owner_id, account_id, member_id, token_sha256, contract_ids, key_id)
+VALUES (coalesce($2::text, $1), $1, $2::text, $3::bytea, $4::text[], $5::text)
 ON CONFLICT (owner_id) DO UPDATE SET token_sha256 = EXCLUDED.token_sha256, contract_ids = EXCLUDED.contract_ids,
-    created_at = EXCLUDED.created_at
+    created_at = EXCLUDED.created_at, key_id = EXCLUDED.key_id
 """
 
 _REVOKE: Final = f"""
@@ -138,7 +138,9 @@ DELETE FROM calendar_tokens WHERE account_id = $1 AND ($2::text IS NULL OR owner
 _READER: Final = """
 SELECT token.account_id, token.member_id, token.contract_ids FROM calendar_tokens AS token
 LEFT JOIN members AS member ON member.id = token.member_id
-WHERE token.token_sha256 = $1 AND member.removed_at IS NULL
+LEFT JOIN api_keys AS key ON key.id = token.key_id
+WHERE token.token_sha256 = $1 AND member.removed_at IS NULL AND key.revoked_at IS NULL
+AND (key.expires_at IS NULL OR key.expires_at > clock_timestamp())
 """
 
 
@@ -156,6 +158,8 @@ class DueDate:
     state: MilestoneState
     due_on: date
     updated_at: datetime
+    url: str | None
+    """Where the account's own program shows it, if it told us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +170,7 @@ class Clock:
     action: str
     at: datetime
     contract_title: str
+    milestone_ids: tuple[str, ...]
     milestones: tuple[str, ...]
     updated_at: datetime
 
@@ -196,6 +201,7 @@ def _running(standing: Standing) -> Iterator[Clock]:
                 action=clock.action,
                 at=clock.due_at,
                 contract_title=contract.title,
+                milestone_ids=clock.milestone_ids,
                 milestones=tuple(milestone.title for milestone in waiting if milestone is not None),
                 updated_at=contract.updated_at,
             )
@@ -207,7 +213,9 @@ def _by_role(scan: str) -> str:
 
 
 _DUE: Final = """
-    SELECT m.id AS milestone_id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone
+    SELECT m.id AS milestone_id, m.title, m.due_on, m.state, m.updated_at, c.title AS contract_title, c.time_zone,
+        (SELECT url FROM external_references
+            WHERE account_id = $1 AND subject_id = m.id AND url IS NOT NULL ORDER BY system LIMIT 1) AS url
     FROM milestones AS m CROSS JOIN LATERAL (
         SELECT title, time_zone FROM contracts
         WHERE id = m.contract_id AND revision = m.revision AND state = ANY ($3::text[]) OFFSET 0) AS c

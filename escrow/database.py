@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -24,6 +24,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
 
+from escrow.lending import one_statement
 from escrow.settings import tortoise_config
 
 if TYPE_CHECKING:
@@ -178,6 +179,17 @@ class Statement:
         return self.sql, *(arguments[name] for name in self.names)
 
 
+def unseen(parameter: str) -> str:
+    """A parameter, with its type, whose value PostgreSQL doesn't look at when it plans: `= ANY ({unseen("$1::text[]")})`.
+
+    A prepared statement is planned anew at each execution for as long as plans that know their values look cheaper than the
+    one that doesn't: of an array it would know the length. Where the best plan is the same for all values, as in look-ups by
+    key, this makes both cost the same, so that after five executions the statement keeps the one plan. A list whose best plan
+    depends on what is asked for names its parameters plainly.
+    """
+    return f"(SELECT {parameter})::{parameter.rpartition('::')[2]}"
+
+
 class Rows:
     """Rows that a statement is given, one array for each column: with `Rows("note", "id text, size int")` it has `note.id`.
 
@@ -196,29 +208,37 @@ class Rows:
         return {f"{self._name}_{column}": [row[column] for row in rows] for column in self._columns}
 
 
+def _lent() -> AbstractAsyncContextManager[Connection]:
+    """The transaction's connection inside one; else any, for one statement."""
+    client = get_connection(_ALIAS)
+    if isinstance(client, TransactionWrapper) or client._pool is None:  # which the first statement makes
+        return cast("AbstractAsyncContextManager[Connection]", client.acquire_connection())
+    return one_statement(client._pool)
+
+
 async def fetch(sql: str, *args: object) -> list[Record]:
     """All rows that the statement returns."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         rows: list[Record] = await connection.fetch(sql, *args)
     return rows
 
 
 async def fetch_row(sql: str, *args: object) -> Record | None:
     """The first row that the statement returns, if any."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         row: Record | None = await connection.fetchrow(sql, *args)
     return row
 
 
 async def fetch_value(sql: str, *args: object) -> Any:
     """The first column of the first row, or `None`."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         return await connection.fetchval(sql, *args)
 
 
 async def execute(sql: str, *args: object) -> str:
     """Run a statement, or several if there are no arguments; the answer is the last one's tag: `UPDATE 1`."""
-    async with get_connection(_ALIAS).acquire_connection() as connection:
+    async with _lent() as connection:
         tag: str = await connection.execute(sql, *args)
     return tag
 

@@ -15,7 +15,7 @@ import orjson
 from escrow import database
 from escrow.agreement.evolve import evolve
 from escrow.audit.streams import fold, load
-from escrow.errors import InvalidState, NotFound
+from escrow.errors import NotFound
 from escrow.idempotency import NO_INPUT_SQL
 from escrow.store.mapping import Mapper
 from escrow.store.shapes import Row
@@ -25,19 +25,14 @@ from escrow.store.tables import CONTRACTS, PARTS
 async def erase(contract_id: str, *, event_id: str | None = None) -> int:
     """Erase the words of a contract, or of one of its events; answers how many texts it were.
 
-    Refuses with `NotFound` what is not there, and with `InvalidState` while the provider still needs a payment token that
-    would go. Commands under way decide again; idempotency keys that the contract's commands came with stay used, but
-    repeating one is refused from now on.
+    Refuses with `NotFound` what is not there. A payment token is no word of the log: it goes with its order. Commands under way
+    decide again; idempotency keys that the contract's commands came with stay used, but repeating one is refused from now on.
     """
     async with database.transaction():
         if await database.fetch_row("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", contract_id) is None:
             raise NotFound(f"There is no contract {contract_id}.", field="contractId")
         if event_id is not None and await database.fetch_row(_EVENT, contract_id, event_id) is None:
             raise NotFound(f"The contract has no event {event_id}.", field="eventId")
-        if await database.fetch_row(_TOKEN_NEEDED, contract_id, event_id) is not None:
-            raise InvalidState(
-                "A deposit is on its way and needs its payment token; cancel it, or wait for its answer."
-            )
         erased = len(await database.fetch(_ERASE, contract_id, event_id))
         if erased:
             await database.execute("UPDATE contracts SET erasures = erasures + 1 WHERE id = $1", contract_id)
@@ -51,12 +46,6 @@ _EVENT: Final = "SELECT FROM events WHERE stream_id = $1 AND id = $2"
 _OF_CONTRACT: Final = """
     event_id IN (SELECT id FROM events WHERE stream_id = $1) AND ($2::text IS NULL OR event_id = $2)
     AND erased_at IS NULL"""
-
-_TOKEN_NEEDED: Final = f"""
-SELECT FROM texts JOIN events ON events.id = event_id
-JOIN payment_orders AS asked ON asked.id = events.body::jsonb -> 'data' ->> 'orderId' AND asked.state = 'STARTED'
-WHERE {_OF_CONTRACT} AND field = 'paymentToken'
-"""
 
 _ERASE: Final = f"""
 UPDATE texts SET body = NULL, salt = NULL, erased_at = clock_timestamp() WHERE {_OF_CONTRACT} RETURNING event_id

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -49,6 +50,7 @@ def new(kind: Kind) -> str:
 
 
 _RANDOM_BITS: Final = 62
+_LOW: Final = (1 << (_RANDOM_BITS - 1)) - 1
 _STEP_BITS: Final = 32
 
 _lock: Final = threading.Lock()
@@ -61,7 +63,8 @@ def _next_number() -> int:
     milliseconds = time.time_ns() // 1_000_000
     # The highest random bit stays free, so that steps don't run into the bits that tell the variant.
     number = (milliseconds << 80) | (0x7 << 76) | (0b10 << _RANDOM_BITS)
-    number |= (secrets.randbits(12) << 64) | secrets.randbits(_RANDOM_BITS - 1)
+    random = secrets.randbits(12 + _RANDOM_BITS - 1)
+    number |= (random >> (_RANDOM_BITS - 1) << 64) | (random & _LOW)
     with _lock:
         if number >> 80 <= _last_number >> 80:
             number = _last_number + 1 + secrets.randbits(_STEP_BITS)
@@ -71,11 +74,13 @@ def _next_number() -> int:
 
 def encode(number: int) -> str:
     """128 bits as 26 Crockford base32 digits in lower case, zero-padded, so that text order is numeric order."""
-    digits = []
-    for _ in range(_DIGITS):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+
+
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+"""Every two digits, by the ten bits that they stand for."""
+
+_SHIFTS: Final = tuple(range(5 * (_DIGITS - 2), -1, -10))
 
 
 _READ: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
@@ -89,9 +94,11 @@ def made_at_seconds(identifier: str) -> float:
 
 def kind_of(identifier: str) -> Kind | None:
     """The kind that a well-formed identifier names; `None` for anything else."""
-    prefix, _, digits = identifier.partition("_")
-    well_formed = len(digits) == _DIGITS and digits[0] in "01234567" and all(digit in _ALPHABET for digit in digits)
-    return Kind(prefix) if well_formed and prefix in set(Kind) else None
+    return _KINDS.get(identifier[:3]) if _WELL_FORMED.fullmatch(identifier, 3) else None
+
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_WELL_FORMED: Final = re.compile(f"_[0-7][{_ALPHABET}]{{{_DIGITS - 1}}}")
 
 
 def is_a(kind: Kind, identifier: str) -> bool:

@@ -8,7 +8,7 @@ the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from escrow import database
@@ -32,6 +32,10 @@ class Transfer:
     amount_minor: int
     currency: str
     occurred_at: datetime
+
+    def row(self) -> dict[str, object]:
+        """Its columns."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def transfers(contract_id: str, events: Iterable[Sealed]) -> list[Transfer]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import rfc8785
+import orjson
 
 from escrow import codec, database, ids
 from escrow.access import Actor, ActorKind
@@ -27,7 +27,10 @@ CATALOGUE: Final[Mapping[tuple[str, int], type[Event]]] = contract_events.CATALO
 """Every event that this release can write and fold, by type and schema version."""
 
 KNOWN: Final = ([kind for kind, _ in CATALOGUE], [version for _, version in CATALOGUE])
-"""The keys of the catalogue as two arrays, for statements that look for events which this release can't fold."""
+"""The keys of the catalogue as two arrays."""
+
+READABLE: Final = ",".join(f"{kind} {version}" for kind, version in CATALOGUE)
+"""The same as one text, for statements that look for events which this release can't fold: drivers take long for arrays."""
 
 VOCABULARY: Final = hashlib.sha256("\n".join(f"{kind} {v}" for kind, v in sorted(CATALOGUE)).encode()).hexdigest()
 """A digest of the catalogue; `migrate` keeps that of every type which some release may have written."""
@@ -107,11 +110,20 @@ def _seal(stream_id: str, sequence: int, previous_hash: str | None, recorded: Re
     )
     if texts:
         data["texts"] = {text.field: text_hash(text.salt, text.body) for text in texts}
+    texts = tuple(_forgotten(text) if text.field in contract_events.WITHHELD else text for text in texts)
     event_id = ids.new(ids.Kind.EVENT)
     body = body_of(
         recorded, data, event_id=event_id, stream_id=stream_id, sequence=sequence, previous_hash=previous_hash
     )
     return Sealed(event_id, stream_id, sequence, body, event_hash(body), previous_hash, texts, recorded)
+
+
+def _forgotten(text: SealedText) -> SealedText:
+    """What is stored beside an event of a text that the log doesn't keep: nothing that its hash was made of.
+
+    The database marks such a text as erased from the first (`texts_withheld_are_never_kept`).
+    """
+    return SealedText(text.field, secrets.token_bytes(SALT_BYTES), canonical(None))
 
 
 def body_of(
@@ -134,8 +146,14 @@ def body_of(
 
 
 def canonical(value: codec.Json) -> str:
-    """The one text of a JSON value, by RFC 8785."""
-    return rfc8785.dumps(value).decode()
+    """The one text of a JSON value, by RFC 8785, if keys are ASCII and numbers whole, as ours are.
+
+    Fails with `TypeError` for whole numbers beyond 53 bits and for texts that aren't Unicode.
+    """
+    return orjson.dumps(value, option=_CANONICAL).decode()
+
+
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def event_hash(body: str) -> str:
@@ -164,57 +182,68 @@ def open_(row: Mapping[str, Any], texts: Mapping[str, str | None]) -> Recorded:
     return Recorded(event, codec.read_time(stored["occurredAt"]), actor)
 
 
-def append_sql(*, guard: str, first: int) -> str:
-    """CTEs that append to one stream, if the CTE `guard` has its one row: events, texts and the wait for a position.
+def append_sql(guard: str, parameter: str) -> str:
+    """CTEs that append events to their streams, if the CTE `guard` has the stream's `id`, and let them wait for a position.
 
-    Their parameters are `append_arguments`, numbered from `first` on. The order of `log_pending` is that of the sequence.
+    The parameter is `event_rows` as JSON. The order of `log_pending` is that of the sequence.
     """
-    stream, identifiers, sequences, types, versions, times, bodies, hashes, previous, words, fields, salts, said = (
-        f"${number}" for number in range(first, first + APPEND_PARAMETERS)
-    )
     return f"""
     logged AS (
         INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
-        SELECT {stream}::text, event.* FROM {guard}, unnest(
-            {identifiers}::text[], {sequences}::bigint[], {types}::text[], {versions}::int[],
-            {times}::timestamptz[], {bodies}::text[], {hashes}::text[], {previous}::text[]) AS event
+        SELECT event.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS event (
+            stream_id text, id text, sequence bigint, type text, schema_version int, occurred_at timestamptz, body text,
+            hash text, previous_hash text) ON event.stream_id = {guard}.id
         RETURNING id, sequence
-    ), worded AS (
-        INSERT INTO texts (event_id, field, salt, body)
-        SELECT word.* FROM {guard}, unnest({words}::text[], {fields}::text[], {salts}::bytea[], {said}::text[]) AS word
     ), waiting AS (
         INSERT INTO log_pending (event_id) SELECT id FROM logged ORDER BY sequence
-    )"""  # noqa: S608 - only numbers of parameters and the name of a CTE are filled in
+    )"""  # noqa: S608 - only a number of a parameter and the name of a CTE are filled in
 
 
-APPEND_PARAMETERS: Final = 13
+def words_sql(parameter: str) -> str:
+    """A CTE that keeps the words beside events that `append_sql` appends; the parameter is `text_rows` as JSON."""
+    return f"""
+    worded AS (
+        INSERT INTO texts (event_id, field, salt, body)
+        SELECT word.* FROM logged JOIN json_to_recordset({parameter}::json) AS word (
+            event_id text, field text, salt bytea, body text) ON word.event_id = logged.id
+    )"""  # noqa: S608 - only a number of a parameter is filled in
 
 
-def append_arguments(stream_id: str, sealed: Sequence[Sealed]) -> list[object]:
-    """The arguments of `append_sql`."""
-    words = [(event.id, text.field, text.salt, text.body) for event in sealed for text in event.texts]
+def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
+    """Rows of `events`."""
     return [
-        stream_id,
-        [event.id for event in sealed],
-        [event.sequence for event in sealed],
-        [event.type for event in sealed],
-        [event.schema_version for event in sealed],
-        [event.recorded.at for event in sealed],
-        [event.body for event in sealed],
-        [event.hash for event in sealed],
-        [event.previous_hash for event in sealed],
-        *([word[column] for word in words] for column in range(4)),
+        {
+            "stream_id": event.stream_id,
+            "id": event.id,
+            "sequence": event.sequence,
+            "type": event.type,
+            "schema_version": event.schema_version,
+            "occurred_at": event.recorded.at,
+            "body": event.body,
+            "hash": event.hash,
+            "previous_hash": event.previous_hash,
+        }
+        for event in sealed
+    ]
+
+
+def text_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
+    """Rows of `texts`, with salts as PostgreSQL reads bytes."""
+    return [
+        {"event_id": event.id, "field": text.field, "salt": f"\\x{text.salt.hex()}", "body": text.body}
+        for event in sealed
+        for text in event.texts
     ]
 
 
 UNKNOWN_SQL: Final = """CASE WHEN deployment.vocabulary = {vocabulary} THEN false ELSE EXISTS (
     SELECT FROM event_types AS kind
-    WHERE (kind.type, kind.schema_version) NOT IN (SELECT * FROM unnest({types}::text[], {versions}::int[]))
+    WHERE kind.type || ' ' || kind.schema_version <> ALL (string_to_array({readable}::text, ','))
     AND EXISTS (
         SELECT FROM events AS event WHERE event.stream_id = {stream}
         AND (event.type, event.schema_version) = (kind.type, kind.schema_version))) END"""
-"""Whether a stream has an event that this release can't fold, beside the row of `deployment`. `VOCABULARY` and `KNOWN`
-are the arguments; where the digests agree, as they do but for the time of an update, nothing else is read."""
+"""Whether a stream has an event that this release can't fold, beside the row of `deployment`. `VOCABULARY` and
+`READABLE` are the arguments; where the digests agree, as they do but for the time of an update, nothing else is read."""
 
 LEARN_SQL: Final = """
 WITH learnt AS (
@@ -299,8 +328,13 @@ async def last_position() -> int:
 
 async def positions_of(event_ids: Sequence[str]) -> dict[str, int]:
     """The positions of those of the events that have one, by identifier; one statement."""
-    rows = await database.fetch("SELECT event_id, position FROM log_positions WHERE event_id = ANY ($1)", event_ids)
+    rows = await database.fetch(_POSITIONS, event_ids)
     return {row["event_id"]: row["position"] for row in rows}
+
+
+_POSITIONS: Final = f"""
+SELECT event_id, position FROM log_positions WHERE event_id = ANY ({database.unseen("$1::text[]")})
+"""  # noqa: S608 - our own text
 
 
 async def waiting() -> int:
@@ -311,10 +345,15 @@ async def waiting() -> int:
 
 async def texts_of(event_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The words beside events that readers are shown, by event and field, as JSON values; erased ones are `None`."""
-    rows = await database.fetch("SELECT event_id, field, body FROM texts WHERE event_id = ANY ($1)", event_ids)
+    rows = await database.fetch(_TEXTS, event_ids)
     found: dict[str, dict[str, Any]] = {event_id: {} for event_id in event_ids}
     for row in rows:
         if row["field"] in contract_events.WITHHELD:
             continue
         found[row["event_id"]][row["field"]] = None if row["body"] is None else json.loads(row["body"])
     return found
+
+
+_TEXTS: Final = f"""
+SELECT event_id, field, body FROM texts WHERE event_id = ANY ({database.unseen("$1::text[]")})
+"""  # noqa: S608 - our own text

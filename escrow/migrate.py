@@ -14,7 +14,7 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
-from escrow import log
+from escrow import log, titles
 from escrow.database import configuration, fetch, fetch_value
 from escrow.settings import tortoise_config
 
@@ -27,7 +27,8 @@ async def migrate(url: str) -> list[str]:
 
     Everything happens in one transaction that begins with the lock: a process that is killed leaves nothing half done.
     It also makes the event types of this release known, so that older processes, which cannot fold them, refuse to write
-    to contracts that have one. Fails as asyncpg does if nobody answers.
+    to contracts that have one. Afterwards the words of titles are made anew where another release made them; what a killed
+    process left of that the next one does. Fails as asyncpg does if nobody answers.
     """
     config = configuration(url, pool_size=1)
     applied: list[str] = []
@@ -45,7 +46,17 @@ async def migrate(url: str) -> list[str]:
             await executor.recorder.ensure_schema(AsyncpgSchemaEditor(connection, atomic=False))
             await executor.migrate(direction="forward", progress=note)
             await connection.execute_query(log.LEARN_SQL, list(log.KNOWN))
+        await _renew_titles()
     return applied
+
+
+async def _renew_titles() -> None:
+    """Make the words of titles anew that another release made, some at a time: nobody waits for all of them."""
+    renewed = True
+    while renewed:
+        async with in_transaction() as connection:
+            await connection.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
+            renewed = await titles.renew() > 0
 
 
 async def pending() -> list[str]:

@@ -10,27 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from escrow.currencies import CURRENT, EXPONENTS, FORMER, PUBLISHED
 from escrow.errors import InvalidInput, quoted
 
 MINOR_UNITS_MAX: Final = 10**15
 """The largest single amount, in minor units: 200 of them still fit a PostgreSQL BIGINT with room for fees."""
 
 BASIS_POINTS: Final = 10_000
-
-_TWO_DECIMALS: Final = """
-AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE
-CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW
-KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK
-PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS
-UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW
-""".split()
-_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()
-_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND".split()
-
-EXPONENTS: Final[dict[str, int]] = (
-    dict.fromkeys(_TWO_DECIMALS, 2) | dict.fromkeys(_NO_DECIMALS, 0) | dict.fromkeys(_THREE_DECIMALS, 3)
-)
-"""Decimals of each active currency, from the ISO 4217 list one; funds, metals and testing codes are not money here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +57,19 @@ class Money:
 
 
 def check_currency(code: str, *, field: str = "currency") -> str:
-    """`code`, if it is an active ISO 4217 currency; else `InvalidInput`."""
+    """`code`, if it is a currency that some contract may be in, one that left ISO 4217 included; else `InvalidInput`."""
     if code not in EXPONENTS:
         raise InvalidInput(f"{quoted(code)} is not an ISO 4217 currency code, such as USD or JPY.", field=field)
     return code
+
+
+def check_new_currency(code: str, *, field: str = "currency") -> str:
+    """`code`, if a new contract may be in it: what left ISO 4217 is `InvalidInput`, too."""
+    if code in FORMER and code not in CURRENT:
+        raise InvalidInput(
+            f"{code} left ISO 4217 (list of {PUBLISHED}); contracts made before go on in it.", field=field
+        )
+    return check_currency(code, field=field)
 
 
 def exact(raw: RawMoney, *, currency: str, field: str, or_nothing: bool = False) -> Money:

@@ -9,26 +9,32 @@ to the log. What differs between contracts and accounts, `escrow.store.stream` a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
-from typing import Generic, overload
+from typing import Any, Generic, overload
 
 import asyncpg
 
 from escrow import bell, database, log
-from escrow.access import Actor
+from escrow.access import CLOCK, Actor
+from escrow.accounts import known_keys
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.stream import ACCOUNTS, AccountOutcome
-from escrow.agreement.commands import Command
+from escrow.agreement.commands import ApplyDeadlines, Command
 from escrow.agreement.step import Step
 from escrow.bell import Topic
 from escrow.errors import NotFound
 from escrow.idempotency import Idempotency, arguments, is_conflict, replay
 from escrow.log import Sealed
+from escrow.store import read, write
+from escrow.store.read import Loaded
 from escrow.store.stream import CONTRACTS, ContractOutcome
+from escrow.store.write import Change
 from escrow.stream import C, Decided, L, O, S, Stream
+from escrow.stream import Loaded as AnyLoaded
 
-__all__ = ["AccountOutcome", "ContractOutcome", "foresee", "run"]
+__all__ = ["AccountOutcome", "ContractOutcome", "apply_deadlines", "foresee", "run"]
 
 
 @overload
@@ -43,13 +49,50 @@ async def run(
     Raises the `DomainError` that refuses it; a contract's deadlines that were due are written all the same, unless it is
     `NotFound` or `Forbidden`. With `idempotency` a repetition answers with the first result and does nothing, if `by` may
     see the stream and might give the command; a refused command may be repeated with the same key. Raises
-    `log.UnknownEvent` if the stream's log has an event of a later release.
+    `log.UnknownEvent` if the stream's log has an event of a later release. What changes what keys open returns when no
+    process remembers what they opened before.
     """
     if idempotency is not None and by.account_id is None:
         raise ValueError("only an account has idempotency keys")
     if isinstance(command, AccountCommand):
-        return await _run(ACCOUNTS, command, by, idempotency)
+        return await _run_on_account(command, by, idempotency)
     return await _run(CONTRACTS, command, by, idempotency)
+
+
+async def apply_deadlines(contract_ids: Sequence[str]) -> dict[str, Sequence[Sealed]]:
+    """Apply what is due on contracts, in two round trips for all of them; answers the events of those where anything was.
+
+    The others are as they were: nothing was due, or it failed, or somebody else is changing them. `run` finds out. What
+    PostgreSQL refuses of one, it refuses of all.
+    """
+    changes: list[Change] = []
+    for loaded in await read.load_all(contract_ids):
+        with contextlib.suppress(Exception):  # a fault of this one contract, which `run` meets again
+            changes += _due(loaded)
+    return await database.uncancelled(_write_together(changes)) if changes else {}
+
+
+def _due(loaded: Loaded) -> list[Change]:
+    if loaded.state is None:
+        return []
+    decided = CONTRACTS.decide(ApplyDeadlines(contract_id=loaded.state.id), loaded, CLOCK)
+    sealed = _seal(loaded, decided)
+    return [Change.of(loaded, decided.state, sealed)] if sealed else []
+
+
+async def _write_together(changes: Sequence[Change]) -> dict[str, Sequence[Sealed]]:
+    try:
+        written = await write.write_all(changes)
+    except database.REFUSED:
+        return {}
+    done = [change for change in changes if change.after.id in written]
+    if done:
+        await bell.ring(Topic.PENDING, *dict.fromkeys(topic for change in done for topic in change.topics))
+    return {change.after.id: change.sealed for change in done}
+
+
+def _seal(loaded: AnyLoaded[Any, Any], decided: Decided[Any]) -> Sequence[Sealed]:
+    return log.seal(decided.state.id, version=loaded.version, last_hash=loaded.last_hash, recorded=decided.recorded)
 
 
 async def foresee(command: Command, *, by: Actor) -> Step:
@@ -63,6 +106,13 @@ async def foresee(command: Command, *, by: Actor) -> Step:
     except NotFound as refusal:
         return Step(None, None, (), refusal)
     return Step(loaded.state, decided.after, tuple(decided.recorded), decided.refusal)
+
+
+async def _run_on_account(command: AccountCommand, by: Actor, idempotency: Idempotency | None) -> AccountOutcome:
+    outcome = await _run(ACCOUNTS, command, by, idempotency)
+    if command.changes_keys and (outcome.account.keys or outcome.replayed):
+        await known_keys.outlive()
+    return outcome
 
 
 async def _run(stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> O:
@@ -98,6 +148,7 @@ class _Attempt(Generic[C, S, L, O]):
     _loaded: L
     _decided: Decided[S]
     _sealed: Sequence[Sealed] = ()
+    _topics: Sequence[Topic] = ()
     _replayed = False
 
     def __init__(self, stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> None:
@@ -134,15 +185,15 @@ class _Attempt(Generic[C, S, L, O]):
 
     async def write(self) -> bool:
         loaded, decided = self._loaded, self._decided
-        self._sealed = log.seal(
-            decided.state.id, version=loaded.version, last_hash=loaded.last_hash, recorded=decided.recorded
-        )
+        self._sealed = _seal(loaded, decided)
         key = arguments(self._by, self._idempotency if decided.refusal is None else None, decided.result)
-        return await self._stream.write(self._command, loaded, decided, self._sealed, key)
+        topics = await self._stream.write(self._command, loaded, decided, self._sealed, key)
+        self._topics = topics or ()
+        return topics is not None
 
     async def ring(self) -> None:
         if self._sealed:
-            await bell.ring(Topic.PENDING, *self._stream.topics(self._loaded, self._decided))
+            await bell.ring(Topic.PENDING, *self._topics)
 
     def answer(self) -> O:
         """The outcome; raises what refused the command, after the deadlines that were due were written."""

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from escrow import database, ids
+from escrow import database, ids, writing
 from escrow.access import Actor, Role, Scope, may_see
 from escrow.agreement import inputs
 from escrow.agreement.authorisation import missing_role, missing_scope
@@ -41,7 +41,7 @@ class Reference:
 
 def sayable(text: str) -> str:
     """A name that reaches SQL: nothing instead of one that no row can have, which SQL may not even be able to say."""
-    return text if text.isprintable() else ""
+    return text if writing.fault_of_line(text) is None else ""
 
 
 # --- one by one -----------------------------------------------------------------------------------------------------
@@ -220,9 +220,9 @@ async def subject_of(account_id: str | None, system: str, external_id: str) -> s
     return found
 
 
-_OF: Final = """
+_OF: Final = f"""
 SELECT reference.subject_id, reference.system, reference.external_id, reference.url
-FROM unnest($2::text[]) AS asked (id) CROSS JOIN LATERAL (
+FROM unnest({database.unseen("$2::text[]")}) AS asked (id) CROSS JOIN LATERAL (
     SELECT * FROM external_references WHERE account_id = $1 AND subject_id = asked.id ORDER BY system OFFSET 0
 ) AS reference
 """

@@ -22,6 +22,8 @@ behind each other at 16 at once; 20 leaves room for four processes under Postgre
 
 SECRET_KEY_BYTES = 32
 
+METRICS_TOKEN_CHARACTERS_MIN = 16
+
 
 class SettingError(ValueError):
     """A variable of the environment is missing or wrong; the message is one line for whoever set it."""
@@ -52,6 +54,29 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Compilation(StrEnum):
+    """Whether operations of the API are compiled, by the words of `EARNEST_COMPILED`."""
+
+    ON = "on"
+    """When they are used a second time."""
+    EAGER = "eager"
+    """At once: for tests, which use most operations only once."""
+    OFF = "off"
+    """Never: graphql-core executes them, for finding out whose fault something is."""
+
+
+def compilation(environ: Mapping[str, str] | None = None) -> Compilation:
+    """`EARNEST_COMPILED`, on: answers are the same either way, and several times cheaper.
+
+    Not a field of `Settings`, since the application knows its operations before it is told its settings. Refuses with
+    `SettingError`.
+    """
+    text = _Reader(os.environ if environ is None else environ).text("EARNEST_COMPILED") or Compilation.ON
+    if text not in set(Compilation):
+        raise SettingError("EARNEST_COMPILED", f"is {text!r}; it must be {', '.join(Compilation)}")
+    return Compilation(text)
 
 
 def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
@@ -87,6 +112,16 @@ class Settings:
     webhook_reach: Reach = Reach.PUBLIC
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
+    metrics_token: str | None = field(default=None, repr=False)
+    """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
+    only, since how much money waits and how late a deployment is are nobody else's business."""
+
+    milestone_url: str | None = None
+    """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
+
+    allowed_origins: frozenset[str] = frozenset()
+    """`EARNEST_ALLOWED_ORIGINS`, none: pages of other addresses can't use the API until somebody says which may."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -112,6 +147,9 @@ class Settings:
             sandbox=sandbox,
             payment_provider=_payment_provider(read, sandbox=sandbox),
             webhook_reach=_webhook_reach(read),
+            metrics_token=_metrics_token(read),
+            milestone_url=_milestone_url(read),
+            allowed_origins=_allowed_origins(read),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -225,7 +263,8 @@ def _secret_key(text: str) -> bytes | None:
         key = base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    return key if len(key) == SECRET_KEY_BYTES else None
+    # One byte over and over is what a placeholder looks like, all zeros above all: chance never makes it.
+    return key if len(key) == SECRET_KEY_BYTES and len(set(key)) > 1 else None
 
 
 def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
@@ -240,6 +279,23 @@ def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
     return PaymentProvider(text)
 
 
+def _allowed_origins(read: _Reader) -> frozenset[str]:
+    """As browsers write origins: in lower case, without the port that the scheme has anyway."""
+    variable = "EARNEST_ALLOWED_ORIGINS"
+    text = read.text(variable)
+    return frozenset(_origin(variable, one.strip()) for one in text.split(",")) if text is not None else frozenset()
+
+
+def _origin(variable: str, text: str) -> str:
+    right = "it must be comma-separated origins such as https://app.example.com or http://localhost:5173"
+    parts = _split(text.lower())
+    if parts is None or not parts.hostname or not text.isascii() or f"{parts.scheme}://{parts.netloc}" != text.lower():
+        raise SettingError(variable, f"has {text!r}; {right}")
+    if "@" in parts.netloc or "*" in parts.netloc:
+        raise SettingError(variable, f"has {text!r}, but each origin has to be named; {right}")
+    return text.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))
+
+
 def _webhook_reach(read: _Reader) -> Reach:
     variable = "EARNEST_WEBHOOK_ALLOW_PRIVATE"
     text = read.text(variable)
@@ -249,6 +305,26 @@ def _webhook_reach(read: _Reader) -> Reach:
         return Reach.PRIVATE if read.switch(variable, default=False) else Reach.PUBLIC
     except SettingError:
         raise SettingError(variable, f"is {text!r}; it must be off, loopback or on") from None
+
+
+def _metrics_token(read: _Reader) -> str | None:
+    token = read.text("EARNEST_METRICS_TOKEN")
+    if token is not None and not (
+        token.isascii() and token.isprintable() and len(token) >= METRICS_TOKEN_CHARACTERS_MIN
+    ):
+        raise SettingError(
+            "EARNEST_METRICS_TOKEN",
+            f"is too weak or not plain ASCII; it must have at least {METRICS_TOKEN_CHARACTERS_MIN} characters of chance",
+        )
+    return token
+
+
+def _milestone_url(read: _Reader) -> str | None:
+    variable = "EARNEST_MILESTONE_URL"
+    text = read.url(variable, schemes=("https", "http"))
+    if text is not None and "{milestoneId}" not in text:
+        raise SettingError(variable, "names no milestone; it must contain {milestoneId}")
+    return text
 
 
 def _refuse_tokens(read: _Reader) -> None:

@@ -110,10 +110,9 @@ class Stream(Generic[C, S, L, O]):
     repeat: Callable[[C, L, Mapping[str, str], Actor], Awaitable[L]]
     """The stream of a repetition as it is now, with what the first result names, for who might have given the command."""
     decide: Callable[[C, L, Actor], Decided[S]]
-    write: Callable[[C, L, Decided[S], Sequence[Sealed], Sequence[object]], Awaitable[bool]]
-    """Writes it all or nothing, with the key by `idempotency.arguments`; whether the version was still the same."""
-    topics: Callable[[L, Decided[S]], Sequence[Topic]] = lambda _, __: ()
-    """What the bell rings for beside `PENDING`."""
+    write: Callable[[C, L, Decided[S], Sequence[Sealed], Sequence[object]], Awaitable[Sequence[Topic] | None]]
+    """Writes it all, with the key by `idempotency.arguments`, and answers what the bell rings for beside `PENDING`; or writes
+    nothing and answers `None`, if the version was another one."""
     races_max: int
     """How often a command decides without a lock."""
     jitter_seconds: float = 0.0

@@ -19,6 +19,7 @@ from escrow.access import CLOCK, ActorKind
 from escrow.agreement.commands import ApplyDeadlines
 from escrow.agreement.deadlines import ACTIONS
 from escrow.clock import NOW_SQL
+from escrow.log import Sealed
 
 LEASE_SECONDS: Final = 5.0
 """How long a contract belongs to who claimed it. A command takes milliseconds; this is how late a worker that was killed
@@ -60,13 +61,25 @@ async def claim(limit: int) -> Claim:
     return Claim(token, tuple(row["contract_id"] for row in rows))
 
 
+async def fire_together(contract_ids: Sequence[str]) -> dict[str, Counter[str]]:
+    """Apply what is due on several contracts, at a fraction of what it costs for each by itself.
+
+    Answers of those where it could be done how often which type of event came of it; the others are as they were.
+    """
+    return {name: _happened(sealed) for name, sealed in (await pipeline.apply_deadlines(contract_ids)).items()}
+
+
+def _happened(sealed: Sequence[Sealed]) -> Counter[str]:
+    return Counter(event.type for event in sealed if event.recorded.actor.kind is ActorKind.CLOCK)
+
+
 async def fire(contract_id: str) -> Counter[str]:
     """Apply what is due on one contract; answers how often which type of event came of it, none if somebody was faster.
 
     Raises what keeps it from being applied.
     """
     outcome = await pipeline.run(ApplyDeadlines(contract_id=contract_id), by=CLOCK)
-    happened = Counter(event.type for event in outcome.recorded if event.recorded.actor.kind is ActorKind.CLOCK)
+    happened = _happened(outcome.recorded)
     if not happened:
         now = outcome.around.now
         await database.execute(_FORGET_REMINDERS, contract_id, now, outcome.version)

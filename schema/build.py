@@ -12,6 +12,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
+from escrow.settings import Compilation
+from schema.compiled.adapters.of_strawberry import StrawberryAdapter
+from schema.compiled.compiler import Compiler
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
 from schema.mutations import every
@@ -22,10 +25,8 @@ from schema.subscriptions import Subscription
 
 SNAPSHOT: Final = Path(__file__).parent / "schema.graphql"
 
-Mutation: Final = create_type(
-    "Mutation",
-    every.FIELDS,
-    description="What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done.",
+_MUTATIONS_ARE: Final = (
+    "What can be asked to be done. What is refused is told in `userErrors`, and nothing of it was done."
 )
 
 
@@ -37,11 +38,11 @@ class _Schema(strawberry.Schema):
 
 
 @cache
-def schema() -> strawberry.Schema:
-    """The schema as Strawberry has it; made at the first call."""
+def schema(*, sandbox: bool = True) -> strawberry.Schema:
+    """The schema as Strawberry has it; made at the first call. Where money is real there is no test clock in it."""
     return _Schema(
         query=Query,
-        mutation=Mutation,
+        mutation=create_type("Mutation", every.FIELDS if sandbox else every.OF_REAL_MONEY, description=_MUTATIONS_ARE),
         subscription=Subscription,
         types=NODE_TYPES,
         directives=[idempotent],
@@ -49,16 +50,24 @@ def schema() -> strawberry.Schema:
     )
 
 
-def executable() -> GraphQLSchema:
+def executable(*, sandbox: bool = True) -> GraphQLSchema:
     """The same as graphql-core has it, to be run."""
-    return schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
+    return schema(sandbox=sandbox)._schema  # noqa: SLF001 - Strawberry has no public name for it
 
 
-def runner() -> Runner:
+def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True) -> Runner:
     """What runs operations against the schema, with document caches of its own."""
-    return Runner(executable())
+    return Runner(executable(sandbox=sandbox), compiler(compilation, sandbox=sandbox))
 
 
-def sdl() -> str:
+def compiler(compilation: Compilation, *, sandbox: bool = True) -> Compiler | None:
+    """What compiles the operations of the schema; `None` if graphql-core is to execute them."""
+    if compilation is Compilation.OFF:
+        return None
+    graphql = executable(sandbox=sandbox)
+    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=0 if compilation is Compilation.EAGER else 1)
+
+
+def sdl(*, sandbox: bool = True) -> str:
     """The schema in GraphQL's own language, ending with a newline."""
-    return schema().as_str().rstrip() + "\n"
+    return schema(sandbox=sandbox).as_str().rstrip() + "\n"

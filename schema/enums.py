@@ -71,7 +71,8 @@ _describe(
     CONTRACTS_READ="Reading contracts and all that belongs to them.",
     CONTRACTS_WRITE="Commands on contracts that move no money; the account's keys.",
     MONEY_WRITE="Commands that move money: deposits, approvals, payouts; the account's members.",
-    WEBHOOKS_MANAGE="Endpoints and their deliveries.",
+    WEBHOOKS_MANAGE="Endpoints and their deliveries; making or changing one, and sending events again, needs `contracts:read`, "
+    "too.",
     DISPUTES_DECIDE="Deciding disputes.",
     OPERATOR="Acting as the operator of this deployment.",
 )

@@ -15,14 +15,16 @@ from graphql import GraphQLError
 from escrow.queries import contracts, milestones
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
+from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import Place, Span
 from escrow.states import ContractState, MilestoneState
-from schema.connections import Connection, connection, page_size
+from schema.compiled.declare import Selected
+from schema.connections import Connection, page, page_size
 from schema.engine.context import Context
 from schema.engine.fields import optional
 from schema.scalars import CurrencyCode, Cursor, as_number, print_cursor, read_cursor
-from schema.types.contracts import Contract
-from schema.types.milestones import Milestone
+from schema.types.contracts import Contract, contract_rows
+from schema.types.milestones import Milestone, milestone_rows
 
 TITLE_MAX: Final = 200
 
@@ -64,11 +66,18 @@ class MilestoneFilter:
 
 
 async def contracts_listed(
-    context: Context, wanted: ContractFilter, order: ContractOrder, first: int, after: Cursor | None
+    context: Context,
+    wanted: ContractFilter,
+    order: ContractOrder,
+    first: int,
+    after: Cursor | None,
+    selected: Selected | None,
 ) -> Connection[Contract]:
-    """A page of the contracts that the viewer may see."""
+    """A page of the contracts that the viewer may see; of rows, if what is selected may be answered by rows."""
     size = page_size(first)
-    by_id = contracts.ORDERS[order].key == "id"
+    rows = contract_rows(selected)
+    key = contracts.ORDERS[order].key
+    by_id = key == "id"
     name = "contracts" if order is ContractOrder.NEWEST else f"contracts {order}"
     start: Place | None = None
     if after is not None:
@@ -84,31 +93,35 @@ async def contracts_listed(
         title=_title(wanted.title),
         updated=Span(wanted.updated_from, wanted.updated_before),
         deadline=Span(wanted.deadline_from, wanted.deadline_before),
+        reading=rows or Reading(contracts.VIEWS.columns, itself),
     )
 
-    def cursor(view: contracts.ContractView) -> Cursor:
-        if by_id:
-            return print_cursor(name, view.terms.id)
-        return _cursor(
-            name, view.deadline_at if order is ContractOrder.DEADLINE else view.terms.updated_at, view.terms.id
-        )
+    def place(index: int) -> Cursor:
+        row = found[index]
+        return print_cursor(name, row["id"]) if by_id else _cursor(name, row[key], row["id"])
 
-    return connection([(Contract.of_view(view), cursor(view)) for view in found], first=size, after=after)
+    return page(found if rows is not None else [Contract.of_row(row) for row in found], place, first=size, after=after)
 
 
 async def milestones_listed(
-    context: Context, wanted: MilestoneFilter, order: MilestoneOrder, first: int, after: Cursor | None
+    context: Context,
+    wanted: MilestoneFilter,
+    order: MilestoneOrder,
+    first: int,
+    after: Cursor | None,
+    selected: Selected | None,
 ) -> Connection[Milestone]:
-    """A page of the milestones of current plans that the viewer may see."""
+    """A page of the milestones of current plans that the viewer may see; of rows, if what is selected may be answered by rows."""
     size = page_size(first)
-    in_plans = order is MilestoneOrder.PLAN
+    rows = milestone_rows(selected)
+    in_plans, by_date = order is MilestoneOrder.PLAN, order in (MilestoneOrder.DUE, MilestoneOrder.DUE_LAST)
     name = "milestones" if in_plans else f"milestones {order}"
     start: Place | None = None
     if after is not None and in_plans:
         contract_id, position = read_cursor(after, name, 2)
         start = (as_number(position), contract_id)
     elif after is not None:
-        start = _place(after, name, dates=order in (MilestoneOrder.DUE, MilestoneOrder.DUE_LAST))
+        start = _place(after, name, dates=by_date)
     found = await milestones.milestones_page(
         context.known(),
         contract_id=wanted.contract_id,
@@ -122,17 +135,17 @@ async def milestones_listed(
         due=Span(wanted.due_from, wanted.due_before),
         deadline=Span(wanted.deadline_from, wanted.deadline_before),
         updated=Span(wanted.updated_from, wanted.updated_before),
+        reading=rows or Reading(milestones.VIEWS.columns, itself),
     )
 
-    def cursor(view: milestones.MilestoneView) -> Cursor:
-        one = view.milestone
+    def place(index: int) -> Cursor:
+        row = found[index]
         if in_plans:
-            return print_cursor(name, view.contract_id, one.position)
-        if order in (MilestoneOrder.DUE, MilestoneOrder.DUE_LAST):
-            return print_cursor(name, one.due_on.toordinal(), one.id)
-        return _cursor(name, view.deadline_at if order is MilestoneOrder.DEADLINE else one.updated_at, one.id)
+            return print_cursor(name, row["contract_id"], row["position"])
+        value = row[milestones.ORDERS[order].key]
+        return print_cursor(name, value.toordinal(), row["id"]) if by_date else _cursor(name, value, row["id"])
 
-    return connection([(Milestone.of_view(view), cursor(view)) for view in found], first=size, after=after)
+    return page(found if rows is not None else [Milestone.of_row(row) for row in found], place, first=size, after=after)
 
 
 def _title(said: str | None) -> str | None:

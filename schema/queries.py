@@ -18,6 +18,7 @@ from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.references import subject_of
 from escrow.states import DisputeState
+from schema.compiled.declare import selected_of
 from schema.connections import After, Connection, First
 from schema.engine.context import Info
 from schema.engine.fields import optional, resolved
@@ -29,13 +30,13 @@ from schema.scalars import Cursor
 from schema.types.accounts import Account, Viewer, accounts_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
-from schema.types.contracts import Contract, Fees, contract_found
+from schema.types.contracts import Contract, Fees, contract_shown
 from schema.types.deliveries import Delivery, DeliveryFilter, deliveries_list
 from schema.types.disputes import Dispute, disputes_list
 from schema.types.endpoints import WebhookEndpoint, endpoints_of
 from schema.types.event_types import EventType, event_types_list
 from schema.types.feed import ChangePage, changes_listed
-from schema.types.milestones import Milestone, milestone_found
+from schema.types.milestones import Milestone, milestone_shown
 from schema.types.previews import Preview
 
 NODES_MAX: Final = 100
@@ -81,7 +82,7 @@ class Query:
     @resolved("A contract; null if it doesn't exist or may not be seen.")
     async def contract(self, info: Info, id: Id) -> Contract | None:  # noqa: A002
         info.context.reader(Scope.CONTRACTS_READ)
-        return await contract_found(id, info.context)
+        return await contract_shown(id, info)
 
     @resolved("The contracts that the viewer may see, the newest first unless another order is asked for.")
     async def contracts(
@@ -93,12 +94,14 @@ class Query:
         after: After = None,
     ) -> Connection[Contract]:
         info.context.reader(Scope.CONTRACTS_READ)
-        return await contracts_listed(info.context, filter or ContractFilter(), order_by, first, after)
+        return await contracts_listed(
+            info.context, filter or ContractFilter(), order_by, first, after, selected_of(info)
+        )
 
     @resolved("A milestone of any revision; null if it doesn't exist or may not be seen.")
     async def milestone(self, info: Info, id: Id) -> Milestone | None:  # noqa: A002
         info.context.reader(Scope.CONTRACTS_READ)
-        return await milestone_found(id, info.context)
+        return await milestone_shown(id, info)
 
     @resolved(
         "The milestones that the viewer may see, those of current plans: the newest contract's first, each plan in its order, "
@@ -113,7 +116,9 @@ class Query:
         after: After = None,
     ) -> Connection[Milestone]:
         info.context.reader(Scope.CONTRACTS_READ)
-        return await milestones_listed(info.context, filter or MilestoneFilter(), order_by, first, after)
+        return await milestones_listed(
+            info.context, filter or MilestoneFilter(), order_by, first, after, selected_of(info)
+        )
 
     @resolved("What the viewer's account calls so in one of its systems; null if nothing is called so, or may be seen.")
     async def by_external_id(

@@ -60,7 +60,8 @@ def _parse_date(value: Any) -> date:
 def _parse_time(value: Any) -> datetime:
     right = 'a string with an offset from UTC such as "2026-03-31T12:00:00Z"'
     try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+        # RFC 3339 allows both letters in lower case, too.
+        time = datetime.fromisoformat(value.upper()) if isinstance(value, str) and "T" in value.upper() else None
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:

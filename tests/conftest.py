@@ -21,14 +21,22 @@ from redis.asyncio import Redis
 from tortoise.context import TortoiseContext
 
 from earnest.engines import Engines
+from escrow import vault
 from escrow.database import configuration
 from tests.engines import Cleaner, TestServer
+from tests.factories import SECRET_KEY
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("quick", _PATIENT, max_examples=100)
 settings.register_profile("deep", _PATIENT, max_examples=5_000, stateful_step_count=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True)
+def secret_keys() -> None:
+    """Every test begins with the same keys, as every process of a deployment does."""
+    vault.use([SECRET_KEY])
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

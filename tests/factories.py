@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from escrow import database, ids, pipeline
+from escrow import database, ids, pipeline, vault
 from escrow.access import PROVIDER, AccountType, Actor, ActorKind, Scope
 from escrow.accounts import commands as account_commands
 from escrow.accounts.commands import endpoints
@@ -23,7 +23,7 @@ from escrow.pipeline import ContractOutcome, run
 from webhooks.request import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
-SECRET_KEY: Final = b"k" * 32
+SECRET_KEY: Final = bytes(range(32))
 """Encrypts the secrets of endpoints in tests."""
 
 PARTY_SCOPES: Final = frozenset(Scope) - {Scope.OPERATOR}
@@ -319,7 +319,7 @@ async def make_endpoint(
     account_id: str | None = None,
 ) -> MadeEndpoint:
     """An endpoint of the actor's account, or of another if the actor is the operator."""
-    secrets.use([SECRET_KEY])
+    vault.use([SECRET_KEY])
     endpoint_id = ids.new(Kind.ENDPOINT)
     made = secrets.make(algorithms, endpoint_id=endpoint_id)
     creation = endpoints.CreateEndpoint(

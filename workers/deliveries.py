@@ -12,7 +12,6 @@ from functools import partial
 from escrow.settings import Settings
 from webhooks.delivery import maintenance
 from webhooks.delivery.dispatcher import Dispatcher
-from webhooks.request import secrets
 from webhooks.request.sender import Sender
 from workers import supervision
 
@@ -20,7 +19,6 @@ from workers import supervision
 @asynccontextmanager
 async def sending(settings: Settings) -> AsyncIterator[Dispatcher]:
     """The dispatcher of this process, which sends as far as the settings allow; its connections are closed at the end."""
-    secrets.use(settings.secret_keys)
     async with Sender(reach=settings.webhook_reach) as sender:
         yield Dispatcher(sender)
 

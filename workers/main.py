@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-from escrow import bell, database
+from escrow import bell, clock, database, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
@@ -73,18 +73,24 @@ def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dic
 
 
 async def _work(settings: Settings, provider: Provider, sending: Sending) -> None:
+    vault.use(settings.secret_keys)
     await bell.connect(settings.redis_url)
     async with sending(settings) as dispatcher, asyncio.TaskGroup() as group:
         connected = asyncio.Event()
-        group.create_task(supervise("database", partial(_connect, settings.database_url, connected)), name="database")
+        group.create_task(supervise("database", partial(_connect, settings, connected)), name="database")
         await connected.wait()
         _log.info("worker works")
         for name, pump in pumps(settings, provider, dispatcher).items():
             group.create_task(supervise(name, pump), name=name)
 
 
-async def _connect(url: str, connected: asyncio.Event) -> None:
+async def _connect(settings: Settings, connected: asyncio.Event) -> None:
     """Open the pool once PostgreSQL is there; the pool itself replaces the connections that a restart breaks."""
-    await database.connect(url)
+    await database.connect(settings.database_url)
+    try:
+        await clock.check_real(sandbox=settings.sandbox)
+    except BaseException:
+        await database.disconnect()  # nothing else of this process works on it, and the next try connects anew
+        raise
     connected.set()
     await asyncio.Event().wait()

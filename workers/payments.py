@@ -8,7 +8,7 @@ from typing import Final
 
 from escrow import bell, process_log
 from escrow.bell import Topic
-from escrow.payments import orders
+from escrow.payments import orders, tokens_at_rest
 from escrow.payments.orders import Claimed
 from escrow.payments.provider import Provider
 
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 async def pump(provider: Provider) -> None:
     """Carry out orders as they become due. Any number of processes may do this at once."""
+    await tokens_at_rest.seal_what_is_open()
     under_way: set[asyncio.Task[None]] = set()
     with bell.listen(Topic.ORDERS) as wakeups:
 

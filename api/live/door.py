@@ -21,7 +21,11 @@ class Door:
     hub: Hub = field(default_factory=Hub)
     deliveries: Watching = field(default_factory=Watching)
     connections: Connections = field(default_factory=Connections)
+    allowed_origins: frozenset[str] = frozenset()
+    """Origins beside our own whose pages may use the API."""
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
     reach: Reach = Reach.PUBLIC
     """How far webhooks may reach beyond the internet."""
+    milestone_url: str | None = None
+    """Where people see a milestone, with `{milestoneId}` in it."""

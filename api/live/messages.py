@@ -8,6 +8,8 @@ from typing import Any, Final
 import orjson
 
 from api.live.closing import Closing, Code
+from api.live.introductions import Misunderstood, authorization_of
+from api.requests import HASHED, is_by_hash
 from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -29,13 +31,11 @@ class ConnectionInit:
 
     @property
     def authorization(self) -> str | None:
-        """The credentials, as the header of an HTTP request has them."""
-        for name, value in self.payload.items():
-            if name.lower() == "authorization" and value is not None:
-                if not isinstance(value, str):
-                    raise invalid("`payload.authorization` must be a string such as “Bearer ek_…”.")
-                return value
-        return None
+        """The credentials, as the header of an HTTP request has them; `None` if there are none at all."""
+        try:
+            return authorization_of(self.payload)
+        except Misunderstood as error:
+            raise invalid(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,13 @@ def _operation(payload: dict[str, Any] | None) -> Operation:
     if payload is None:
         raise invalid("`payload` must be an object with the `query`.")
     query, name = payload.get("query"), payload.get("operationName")
+    extensions = _object(payload, "extensions")
+    by_hash_only = query is None and is_by_hash(extensions)
+    if by_hash_only:
+        query = HASHED
     if not isinstance(query, str):
         raise invalid("`payload.query` must be a string.")
     if not isinstance(name, str | None):
         raise invalid("`payload.operationName` must be a string.")
-    _object(payload, "extensions")
-    return Operation(query=query, variables=_object(payload, "variables") or {}, name=name or None)
+    variables = _object(payload, "variables") or {}
+    return Operation(query=query, variables=variables, name=name or None, by_hash_only=by_hash_only)

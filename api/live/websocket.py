@@ -43,7 +43,7 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         headers = Headers(scope=scope)
-        if is_foreign(headers):
+        if is_foreign(headers, self._door.allowed_origins):
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())
@@ -162,7 +162,7 @@ class _Socket:
         if init.authorization is not None:
             self._authorization = init.authorization
         try:
-            actor = await self._door.authentication.actor(self._authorization)
+            actor = await self._door.authentication.actor(self._authorization, fresh=True)
             stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))

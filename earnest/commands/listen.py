@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as", dest="role", choices=ROLES, default="client", help="whose key of the demo to use")
     parser.add_argument("--keys", type=Path, help="the file with the demo's keys; default: .earnest/demo-keys.json")
     parser.add_argument("--url", help="the address of Earnest; default: that in the file with the keys")
-    parser.add_argument("--key", help="a key of an owner with the scope webhooks:manage, in place of the demo's")
+    parser.add_argument(
+        "--key", help="a key of an owner with the scopes webhooks:manage and contracts:read, in place of the demo's"
+    )
     parser.add_argument(
         "--event",
         action="append",

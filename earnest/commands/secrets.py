@@ -1,12 +1,21 @@
-"""Tell with which of EARNEST_SECRET_KEYS the secrets of webhook endpoints are encrypted, or encrypt them anew."""
+"""Tell with which of EARNEST_SECRET_KEYS secrets and payment tokens are encrypted, or encrypt them anew."""
 
 import argparse
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from webhooks.request.renewal import Standing
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of what is encrypted stands."""
+
+    name: str
+    owner: str
+    """What a row that no key opens is said to belong to."""
+    current: int
+    older: int
+    unreadable: tuple[str, ...]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,25 +24,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The code is 1 if a secret is there that none of the keys opens: what it signed for can't be sent."""
-    standing = asyncio.run(apply(renew=args.renew))
+    """The code is 1 if something is there that none of the keys opens: what hangs on it can't be done."""
+    found = asyncio.run(apply(renew=args.renew))
     verb = "were encrypted anew" if args.renew else "are under older keys"
-    print(f"{standing.current} secrets are under the first key, {standing.older} {verb}.")
-    for endpoint_id in standing.unreadable:
-        print(f"earnest: no key of EARNEST_SECRET_KEYS opens a secret of {endpoint_id}", file=sys.stderr)
-    return 1 if standing.unreadable else 0
+    for kind in found:
+        print(f"{kind.current} {kind.name} are under the first key, {kind.older} {verb}.")
+        for owner in kind.unreadable:
+            print(f"earnest: no key of EARNEST_SECRET_KEYS opens {kind.owner} {owner}", file=sys.stderr)
+    return 1 if any(kind.unreadable for kind in found) else 0
 
 
-async def apply(*, renew: bool) -> "Standing":
+async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
     from earnest.run.embedded import deployment
-    from escrow import database
-    from webhooks.request import renewal, secrets
+    from escrow import database, vault
+    from escrow.payments import tokens_at_rest
+    from webhooks.request import renewal
 
     async with deployment() as settings:
-        secrets.use(settings.secret_keys)
+        vault.use(settings.secret_keys)
         await database.connect(settings.database_url)
         try:
-            return await renewal.survey(renew=renew)
+            secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
         finally:
             await database.disconnect()
+    return (
+        Kind("secrets", "a secret of", secrets.current, secrets.older, secrets.unreadable),
+        Kind("payment tokens", "the payment token of", tokens.current, tokens.older, tokens.unreadable),
+    )

@@ -26,6 +26,7 @@ def main() -> None:
     """Become the program; exits with 126 and one line when the user cannot be changed or the program not be run."""
     parent, death_signal, user, group, folder, *command = sys.argv[1:]
     try:
+        os.umask(0o077)  # what the program writes is for its own user only: logs and data hold people's words
         if user != "-":
             become(int(user), int(group), must_reach=(command[0], folder))
         if sys.platform == "linux":

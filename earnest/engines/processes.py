@@ -213,7 +213,9 @@ def open_log(path: Path, *, bytes_max: int = 10_000_000) -> IO[bytes]:
     try:
         if path.exists() and path.stat().st_size > bytes_max:
             path.replace(path.with_name(path.name + ".1"))
-        return path.open("ab")
+        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.fchmod(log, 0o600)  # also one that an earlier release made for everybody to read
+        return os.fdopen(log, "ab")
     except PermissionError:
         raise CannotStart(
             f"{path} belongs to somebody else: start Earnest as the user who made it, or move {path.parent} away"

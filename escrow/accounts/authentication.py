@@ -1,4 +1,4 @@
-"""Finds whose key a token is. Every request starts here, with one statement.
+"""Finds whose key a token is, with one statement; `escrow.accounts.known_keys` remembers it for a moment.
 
 Keys are real-world things: they expire by the real clock, whatever the test clock says.
 """
@@ -6,11 +6,18 @@ Keys are real-world things: they expire by the real clock, whatever the test clo
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
+from typing import Final, NamedTuple
 
 from escrow import database
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts import tokens
+
+
+class Found(NamedTuple):
+    """The actor of a key, and for how many seconds yet, by the database's clock; `None` without an expiry."""
+
+    actor: Actor
+    seconds: float | None
 
 
 async def authenticate(token: str) -> Actor | None:
@@ -20,8 +27,14 @@ async def authenticate(token: str) -> Actor | None:
     member was removed. A disabled account's keys stay good: what they may still do is the commands' decision.
     """
     shown = tokens.read(token)
-    row = await database.fetch_row(_FIND, shown.digest) if shown is not None else None
-    return _actor(row) if row is not None else None
+    found = await find(shown.digest) if shown is not None else None
+    return found.actor if found is not None else None
+
+
+async def find(digest: bytes) -> Found | None:
+    """The same by the digest of a token."""
+    row = await database.fetch_row(_FIND, digest)
+    return Found(_actor(row), row["seconds"]) if row is not None else None
 
 
 async def lifetimes(key_ids: Collection[str]) -> dict[str, float | None]:
@@ -33,9 +46,11 @@ async def lifetimes(key_ids: Collection[str]) -> dict[str, float | None]:
 _LIVES: Final = """key.revoked_at IS NULL AND member.removed_at IS NULL
 AND (key.expires_at IS NULL OR key.expires_at > clock_timestamp())"""
 
+_SECONDS: Final = "extract(epoch FROM key.expires_at - clock_timestamp())::float8 AS seconds"
+
 _FIND: Final = f"""
 SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role, account.is_operator,
-    account.is_mediator
+    account.is_mediator, {_SECONDS}
 FROM api_keys AS key
 JOIN accounts AS account ON account.id = key.account_id
 LEFT JOIN members AS member ON member.id = key.member_id
@@ -43,7 +58,7 @@ WHERE key.secret_sha256 = $1 AND {_LIVES}
 """  # noqa: S608 - a constant of this module
 
 _LIVING: Final = f"""
-SELECT key.id, extract(epoch FROM key.expires_at - clock_timestamp())::float8 AS seconds
+SELECT key.id, {_SECONDS}
 FROM unnest($1::text[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE id = asked.id OFFSET 0) AS key
 LEFT JOIN members AS member ON member.id = key.member_id

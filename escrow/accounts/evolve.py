@@ -6,7 +6,7 @@ Every version of every event is folded for ever; what an event leaves open (name
 from __future__ import annotations
 
 from escrow.accounts import events
-from escrow.accounts.folds import FOLDS
+from escrow.accounts.folds import FOLDS, keys
 from escrow.accounts.state import Account
 from escrow.agreement.events import Recorded
 
@@ -18,4 +18,5 @@ def evolve(state: Account | None, account_id: str, recorded: Recorded) -> Accoun
         return Account(account_id, event.name, event.account_type, event.is_operator, created_at=at)
     if state is None:
         raise ValueError(f"the log of {account_id} begins with {event.type}, not with account.created")
-    return FOLDS[type(event)](state, event, at)
+    after = FOLDS[type(event)](state, event, at)
+    return keys.made_by(after, event.key_id, recorded.actor) if isinstance(event, events.KeyCreated) else after

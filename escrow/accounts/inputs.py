@@ -1,6 +1,6 @@
 """Checks the values of a command on accounts, whatever the state. Each refusal is `InvalidInput` by field.
 
-Names stand in lists, terminals and mails, so they are one line without control characters. Who a person is gets compared
+Names stand in lists, terminals and mails, so they are one line that means what it looks like. Who a person is gets compared
 between accounts, so it is kept in one spelling.
 """
 
@@ -30,12 +30,12 @@ KEY_CONTRACTS_MAX: Final = 100
 
 def name(value: str, *, field: str = "name") -> str:
     """A name of an account, a person or a key: one line, at most `NAME_MAX` characters."""
-    return _one_line(value, field=field, characters_max=NAME_MAX)
+    return inputs.line(value, field=field, characters_max=NAME_MAX)
 
 
 def person(value: str, *, field: str = "person") -> str:
     """Who somebody is, in the one spelling that is stored and compared (see `spelling`)."""
-    return _one_line(spelling(value), field=field, characters_max=PERSON_MAX)
+    return inputs.line(spelling(value), field=field, characters_max=PERSON_MAX)
 
 
 def spelling(value: str) -> str:
@@ -45,13 +45,6 @@ def spelling(value: str) -> str:
     """
     composed = unicodedata.normalize("NFC", value.strip())
     return composed.lower() if "@" in composed else composed
-
-
-def _one_line(value: str, *, field: str, characters_max: int) -> str:
-    inputs.text(value, field=field, characters_max=characters_max)
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise InvalidInput("It must be one line, without control characters.", field=field)
-    return value
 
 
 def scopes(values: Sequence[Scope], *, on_operator: bool) -> tuple[Scope, ...]:

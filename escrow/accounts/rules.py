@@ -41,12 +41,14 @@ class AccountAction(StrEnum):
 class AccountPermission:
     """From which role upwards, with which scope of the account's own key (none: only the operator may).
 
-    `while_disabled` tells whether the account's owners may do it although the operator disabled the account;
-    `within_contracts` whether a key that is limited to some contracts may do it, within those.
+    `also` is a scope that an own key needs beside the first. `while_disabled` tells whether the account's owners may do it
+    although the operator disabled the account; `within_contracts` whether a key that is limited to some contracts may do it,
+    within those.
     """
 
     role: Role
     scope: Scope | None = None
+    also: Scope | None = None
     while_disabled: bool = False
     within_contracts: bool = False
 
@@ -64,8 +66,12 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.REVOKE_API_KEY: AccountPermission(
         Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
     ),
-    AccountAction.CREATE_ENDPOINT: AccountPermission(Role.OWNER, Scope.WEBHOOKS_MANAGE, within_contracts=True),
-    AccountAction.UPDATE_ENDPOINT: AccountPermission(Role.OWNER, Scope.WEBHOOKS_MANAGE, within_contracts=True),
+    AccountAction.CREATE_ENDPOINT: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True
+    ),
+    AccountAction.UPDATE_ENDPOINT: AccountPermission(
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True
+    ),
     AccountAction.ENABLE_ENDPOINT: AccountPermission(
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
     ),
@@ -81,7 +87,8 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
 }
 """docs/law.md, section 1, as data. Members need `money:write`, because whoever adds an owner can move money; a new key
 never exceeds its creator's, so `contracts:write` is enough for it. An endpoint outlives whoever made it, as a key does, so it
-is in the owners' hands, too."""
+is in the owners' hands, too; and it gets what the account may read, so whoever makes one or says where it sends and what must be
+able to read that, too."""
 
 
 def is_operator(actor: Actor) -> bool:
@@ -106,11 +113,19 @@ def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> F
 def _forbidden_for_own_key(permission: AccountPermission, actor: Actor) -> Forbidden | None:
     if actor.contract_ids is not None and not permission.within_contracts:
         return Forbidden("This key is limited to some contracts; this is about the whole account.")
-    return missing_scope(actor, permission.scope) if permission.scope is not None else None
+    needed = [scope for scope in (permission.scope, permission.also) if scope is not None]
+    return next((missing for scope in needed if (missing := missing_scope(actor, scope))), None)
 
 
-def barred(action: AccountAction, account: Account | None, actor: Actor) -> Forbidden | None:
-    """What the operator's bar on the account says against its owners; unlike the table, it comes and goes."""
+def barred(
+    action: AccountAction, account: Account | None, actor: Actor, *, is_key_revoked: bool = False
+) -> Forbidden | None:
+    """What the operator's bar on the account says against its owners; unlike the table, it comes and goes.
+
+    A key that was revoked while its command was under way gives no rights any more, either: nothing is made that outlives it.
+    """
+    if is_key_revoked and not ACCOUNT_PERMISSIONS[action].while_disabled:
+        return Forbidden("This key was revoked.")
     is_barred = account is not None and account.disabled_at is not None and not is_operator(actor)
     if is_barred and not ACCOUNT_PERMISSIONS[action].while_disabled:
         return Forbidden("Your account is disabled.")

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from escrow import database, idempotency, ids, log
-from escrow.access import AccountType, Actor, Scope
+from escrow.access import AccountType, Actor, ActorKind, Scope
 from escrow.accounts import store_endpoints
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
@@ -26,6 +26,9 @@ from escrow.stream import Loaded as LoadedStream
 Loaded = LoadedStream[Account, AccountSurroundings]
 
 T = TypeVar("T")
+
+_SEE_INSIDE: Final = (ActorKind.OPERATOR, ActorKind.SYSTEM)
+"""For whom what belongs to any account exists."""
 
 
 def _one(kind: ids.Kind, identifier: str | None) -> str | None:
@@ -52,6 +55,7 @@ async def load(command: AccountCommand, by: Actor, key: str | None = None) -> Lo
         person=_text(spelling(person)) if person is not None else None,
         contract_ids=[one for one in getattr(limit, "contract_ids", None) or () if ids.is_a(ids.Kind.CONTRACT, one)],
         with_keys=command.needs_keys,
+        with_descendants=getattr(command, "with_descendants", False),
         with_endpoints=command.about == "endpoint_id",
     )
 
@@ -79,8 +83,9 @@ async def lock(command: AccountCommand, by: Actor) -> None:
 
 async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
     """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
-    known = dict(zip(("vocabulary", "types", "versions"), (log.VOCABULARY, *log.KNOWN), strict=True))
-    row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **visible_arguments(by), **known, key=key))
+    known = {"vocabulary": log.VOCABULARY, "readable": log.READABLE}
+    who = {**visible_arguments(by), "acting_key": by.key_id, "sees_inside": by.kind in _SEE_INSIDE}
+    row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **who, **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
     if row["has_unknown_events"]:
@@ -91,7 +96,7 @@ async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
 _NOTHING: Final = {
     **dict.fromkeys(("account_id", "member_id", "key_id", "endpoint_id", "person")),
     "contract_ids": (),
-    **dict.fromkeys(("is_operators", "with_keys", "with_endpoints"), False),
+    **dict.fromkeys(("is_operators", "with_keys", "with_descendants", "with_endpoints"), False),
 }
 """What a load names unless it says so."""
 
@@ -127,20 +132,35 @@ def _key(values: Sequence[Any]) -> Key:
     return Key(key_id, member_id, name, tuple(map(Scope, scopes)), limit, *rest)
 
 
+def line_sql(key: str) -> str:
+    """A query for the ids of a key, given as SQL, and of all that came of it, in whatever account; also of those that have
+    ended, since what they made may not have."""
+    return f"""
+    WITH RECURSIVE line AS (
+        SELECT {key}::text COLLATE "C" AS id
+        UNION SELECT made.id FROM line JOIN api_keys AS made ON made.created_by = line.id)
+    SELECT id FROM line"""  # noqa: S608 - only the name of a parameter is filled in
+
+
+_INSIDE: Final = "(:sees_inside::boolean OR account.id = :actor::text)"
+"""Whether what belongs to the account exists for the actor: for others nothing of it is read."""
+_ENDPOINTS: Final = f"({_INSIDE} AND :with_endpoints::boolean)"
+
 _LOAD: Final = database.Statement(f"""
 SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, clock.real_now,
     greatest(clock.real_now + deployment.clock_offset, account.last_event_at) AS now,
     account.id IS NOT NULL AND {visible_sql("account")} AS is_visible,
     EXISTS (SELECT FROM accounts WHERE is_operator) AS operator_exists,
+    EXISTS (SELECT FROM api_keys WHERE id = :acting_key::text AND revoked_at IS NOT NULL) AS is_key_revoked,
     ARRAY(
         SELECT ROW({MEMBERS.select("member")}) FROM members AS member
-        WHERE member.account_id = account.id AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
+        WHERE member.account_id = account.id AND {_INSIDE} AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
     ARRAY(
         SELECT ROW(id, member_id, name, scopes, contract_ids, hint, encode(sha256(secret_sha256), 'hex'),
-            created_at, expires_at, revoked_at)
-        FROM api_keys WHERE account_id = account.id AND :with_keys::boolean
-        AND (revoked_at IS NULL OR id = :key_id)) AS keys,
-    {store_endpoints.load_sql(account="account", wanted=":with_endpoints", named=":endpoint_id")} AS endpoints,
+            created_at, expires_at, revoked_at, created_by)
+        FROM api_keys WHERE account_id = account.id AND {_INSIDE} AND :with_keys::boolean
+        AND (revoked_at IS NULL OR id = :key_id OR :with_descendants::boolean AND id IN ({line_sql(":key_id")}))) AS keys,
+    {store_endpoints.load_sql(account="account", wanted=_ENDPOINTS, named=":endpoint_id")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
         WHERE member.person = :person::text AND member.removed_at IS NULL AND EXISTS (
@@ -156,7 +176,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
         WHERE id = ANY (:contract_ids::text[]) AND (account.is_operator OR account.id IN (client_id, freelancer_id)
             OR (account.is_mediator AND was_disputed))
     ) AS reachable_contract_ids,
-    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", types=":types", versions=":versions")}
+    {log.UNKNOWN_SQL.format(stream="account.id", vocabulary=":vocabulary", readable=":readable")}
         AS has_unknown_events,
     {idempotency.COLUMNS_SQL}
 FROM deployment CROSS JOIN (SELECT clock_timestamp() AS real_now) AS clock
@@ -203,7 +223,8 @@ async def write(
         *_fee_change(was.fees if was else after.fees, after.fees),
         *key,
         *store_endpoints.arguments(was, after, secrets),
-        *log.append_arguments(after.id, sealed),
+        orjson.dumps(log.event_rows(sealed)).decode(),
+        orjson.dumps(log.text_rows(sealed)).decode(),
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
@@ -219,12 +240,12 @@ def _key_columns(keys: Sequence[Key], digest: bytes | None) -> list[object]:
     """The keys whose end is new, and the one key that is new itself; a command makes one at most."""
     ended = [key for key in keys if key.revoked_at is not None]
     made = next((key for key in keys if key.revoked_at is None), None)
-    values: list[object] = [None] * 9
+    values: list[object] = [None] * 10
     if made is not None:
         contract_ids = list(made.contract_ids) if made.contract_ids is not None else None
         scopes = [scope.value for scope in made.scopes]
         values = [made.id, made.member_id, digest, made.hint, made.name, scopes, contract_ids, made.created_at]
-        values.append(made.expires_at)
+        values += [made.expires_at, made.created_by]
     return [[key.id for key in ended], [key.revoked_at for key in ended], *values]
 
 
@@ -232,27 +253,27 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
     return (None, None) if before == after else (after.client_bps, after.freelancer_bps)
 
 
-_KEY_FIRST: Final = 22
+_KEY_FIRST: Final = 23
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
-_name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + log.APPEND_PARAMETERS + number}" for number in range(4))
+_events, _words, _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + number}" for number in range(6))
 
 _ROWS: Final = f"""
-{MEMBERS.upsert(guard="moved", parameter="$8")}, ended AS (
+{MEMBERS.upsert("moved", "$8")}, ended AS (
     UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($9::text[], $10::timestamptz[]) AS gone (id, at)
     WHERE api_keys.id = gone.id
 ), keyed AS (
     INSERT INTO api_keys (
-        account_id, id, member_id, secret_sha256, hint, name, scopes, contract_ids, created_at, expires_at)
+        account_id, id, member_id, secret_sha256, hint, name, scopes, contract_ids, created_at, expires_at, created_by)
     SELECT id, $11::text, $12::text, $13::bytea, $14::text, $15::text, $16::text[], $17::text[],
-        $18::timestamptz, $19::timestamptz
+        $18::timestamptz, $19::timestamptz, $20::text
     FROM moved WHERE $11::text IS NOT NULL
 ), charged AS (
-    UPDATE deployment SET client_fee_bps = $20::int, freelancer_fee_bps = $21::int FROM moved
-    WHERE $20::int IS NOT NULL
+    UPDATE deployment SET client_fee_bps = $21::int, freelancer_fee_bps = $22::int FROM moved
+    WHERE $21::int IS NOT NULL
 ), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
     store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
-}, {log.append_sql(guard="moved", first=_APPEND_FIRST)}
+}, {log.append_sql("moved", _events)}, {log.words_sql(_words)}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 

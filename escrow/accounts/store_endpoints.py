@@ -52,7 +52,7 @@ def write_sql(*, guard: str, first: int) -> str:
     (
         identifier, rows, gone, ended, ends, fingerprints, algorithms, public_keys, ciphertexts, made_at, expires_at,
     ) = (f"${number}" for number in range(first, first + PARAMETERS))  # fmt: skip
-    return f"""{ENDPOINTS.upsert(guard=guard, parameter=rows)}, forgotten AS (
+    return f"""{ENDPOINTS.upsert(guard, rows)}, forgotten AS (
     DELETE FROM endpoint_secrets USING {guard}
     WHERE endpoint_id = {identifier}::text AND fingerprint = ANY ({gone}::text[])
 ), overlapping AS (

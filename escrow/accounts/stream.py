@@ -13,6 +13,7 @@ from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, AccountSurroundings
 from escrow.accounts.store import Loaded
 from escrow.agreement.events import Recorded
+from escrow.bell import Topic
 from escrow.log import Sealed
 from escrow.stream import Decided, Outcome, Stream
 
@@ -42,10 +43,11 @@ def _decide(command: AccountCommand, loaded: Loaded, by: Actor) -> Decided[Accou
 
 async def _write(
     command: AccountCommand, loaded: Loaded, decided: Decided[Account], sealed: Sequence[Sealed], key: Sequence[object]
-) -> bool:
+) -> Sequence[Topic] | None:
     token, secrets = getattr(command, "token", None), getattr(command, "secrets", ())
     digest = token.digest if token is not None else None
-    return await store.write(loaded, decided.state, sealed, digest=digest, secrets=secrets, key=key)
+    is_written = await store.write(loaded, decided.state, sealed, digest=digest, secrets=secrets, key=key)
+    return () if is_written else None
 
 
 ACCOUNTS: Final = Stream(

@@ -7,28 +7,36 @@ A key that is limited to some contracts sees the other party of those only; the 
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import Actor, ActorKind
+from escrow.database import unseen
+
+_ME: Final = unseen(":actor::text")
+_OPERATES: Final = unseen(":actor_is_operator::boolean")
+_MEDIATES: Final = unseen(":actor_is_mediator::boolean")
+_LIMIT: Final = unseen(":actor_limit::text[]")
 
 
 def visible_sql(account: str) -> str:
     """A condition on the row `account`, for a `database.Statement`; its parameters are `visible_arguments`."""
     # OFFSET 0 keeps each look-up a look-up: with old statistics the planner would rather hash all the actor's contracts.
     return f"""(
-        {account}.id = :actor::text OR (:actor_is_operator::boolean AND :actor_limit::text[] IS NULL)
+        {account}.id = {_ME} OR ({_OPERATES} AND {_LIMIT} IS NULL)
         OR EXISTS (SELECT FROM contracts AS shared
-            WHERE shared.client_id = :actor::text AND shared.freelancer_id = {account}.id
-            AND (:actor_limit::text[] IS NULL OR shared.id = ANY (:actor_limit::text[])) OFFSET 0)
+            WHERE shared.client_id = {_ME} AND shared.freelancer_id = {account}.id
+            AND ({_LIMIT} IS NULL OR shared.id = ANY ({_LIMIT})) OFFSET 0)
         OR EXISTS (SELECT FROM contracts AS shared
-            WHERE shared.freelancer_id = :actor::text AND shared.client_id = {account}.id
-            AND (:actor_limit::text[] IS NULL OR shared.id = ANY (:actor_limit::text[])) OFFSET 0)
-        OR (:actor_is_operator::boolean AND EXISTS (SELECT FROM contracts AS shared
-            WHERE shared.id = ANY (:actor_limit::text[]) AND {account}.id IN (shared.client_id, shared.freelancer_id) OFFSET 0))
-        OR (:actor_is_mediator::boolean AND EXISTS (SELECT FROM contracts AS shared
+            WHERE shared.freelancer_id = {_ME} AND shared.client_id = {account}.id
+            AND ({_LIMIT} IS NULL OR shared.id = ANY ({_LIMIT})) OFFSET 0)
+        OR ({_OPERATES} AND EXISTS (SELECT FROM contracts AS shared
+            WHERE shared.id = ANY ({_LIMIT}) AND {account}.id IN (shared.client_id, shared.freelancer_id) OFFSET 0))
+        OR ({_MEDIATES} AND EXISTS (SELECT FROM contracts AS shared
             WHERE shared.client_id = {account}.id AND shared.was_disputed
-            AND (:actor_limit::text[] IS NULL OR shared.id = ANY (:actor_limit::text[])) OFFSET 0))
-        OR (:actor_is_mediator::boolean AND EXISTS (SELECT FROM contracts AS shared
+            AND ({_LIMIT} IS NULL OR shared.id = ANY ({_LIMIT})) OFFSET 0))
+        OR ({_MEDIATES} AND EXISTS (SELECT FROM contracts AS shared
             WHERE shared.freelancer_id = {account}.id AND shared.was_disputed
-            AND (:actor_limit::text[] IS NULL OR shared.id = ANY (:actor_limit::text[])) OFFSET 0))
+            AND ({_LIMIT} IS NULL OR shared.id = ANY ({_LIMIT})) OFFSET 0))
     )"""  # noqa: S608 - only the name of a row is filled in
 
 

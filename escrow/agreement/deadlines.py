@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -91,31 +91,43 @@ class Deadline:
         return self.due_at <= now and (self.announces is None or now < self.announces.due_at)
 
 
+Plan = Mapping[str, Milestone]
+"""The milestones of a contract by their ids, those of former revisions, too."""
+
 _RANK: Final = {kind: rank for rank, kind in enumerate(DeadlineKind)}
 
 
 def deadlines(state: Contract) -> tuple[Deadline, ...]:
     """Every running clock of the contract in the order in which they will be applied; of reminders each milestone's next."""
-    running = tuple(_running(state))
-    clocks = (*running, *_reminders(state, running), *(() if running else _dormancy(state)))
+    plan = {**state.former, **{milestone.id: milestone for milestone in state.milestones}}
+    running = tuple(_running(state, plan))
+    clocks = (*running, *_reminders(state, plan, running), *(() if running else _dormancy(state)))
     return tuple(sorted(clocks, key=lambda clock: (clock.due_at, _RANK[clock.kind], clock.position)))
 
 
 def next_deadline(state: Contract, milestone_id: str | None = None) -> Deadline | None:
     """The first clock that will ring, of the whole contract or of what one milestone waits for, but for those in `UNSEEN`."""
-    clocks = tuple(clock for clock in deadlines(state) if clock.kind not in UNSEEN)
-    if milestone_id is not None:
-        clocks = tuple(clock for clock in clocks if milestone_id in clock.milestone_ids)
-    return clocks[0] if clocks else None
+    return first_clocks(state.id, deadlines(state)).get(milestone_id or state.id)
 
 
-def _running(state: Contract) -> Iterator[Deadline]:
+def first_clocks(contract_id: str, clocks: Iterable[Deadline]) -> dict[str, Deadline]:
+    """The first clock of a contract that will ring, and of each milestone that waits for one, by identifier, but for those in
+    `UNSEEN`; the clocks come in their order."""
+    found: dict[str, Deadline] = {}
+    for clock in clocks:
+        if clock.kind not in UNSEEN:
+            for identifier in (contract_id, *clock.milestone_ids):
+                found.setdefault(identifier, clock)
+    return found
+
+
+def _running(state: Contract, plan: Plan) -> Iterator[Deadline]:
     if state.state is ContractState.PROPOSED:
         due_at = state.offered_at + timedelta(hours=state.windows.offer_hours)
         yield Deadline(DeadlineKind.OFFER, state.id, due_at, 0, "contract.expired", None)
     for deposit in state.deposits.values():
         if deposit.state is DepositState.STARTED:
-            yield _of_deposit(state, deposit)
+            yield _of_deposit(plan, deposit)
     for milestone in state.milestones:
         if milestone.is_held and not milestone.is_frozen:
             clock = _of_milestone(state, milestone)
@@ -123,9 +135,9 @@ def _running(state: Contract) -> Iterator[Deadline]:
                 yield clock
 
 
-def _of_deposit(state: Contract, deposit: Deposit) -> Deadline:
+def _of_deposit(plan: Plan, deposit: Deposit) -> Deadline:
     waiting = tuple(part.milestone_id for part in deposit.parts)
-    positions = [one.position for one in map(state.milestone, waiting) if one is not None]
+    positions = [one.position for one in map(plan.get, waiting) if one is not None]
     return Deadline(
         DeadlineKind.DEPOSIT,
         deposit.id,
@@ -205,11 +217,11 @@ def _dormancy(state: Contract) -> Iterator[Deadline]:
         yield Deadline(DeadlineKind.DORMANCY, state.id, due_at, 0, "contract.dormant", None)
 
 
-def _reminders(state: Contract, running: Iterable[Deadline]) -> Iterator[Deadline]:
+def _reminders(state: Contract, plan: Plan, running: Iterable[Deadline]) -> Iterator[Deadline]:
     """The next announcement of each milestone's clock, if one still lies ahead of what the log has seen."""
     for clock in running:
         for milestone_id in clock.milestone_ids:
-            milestone = state.milestone(milestone_id)
+            milestone = plan.get(milestone_id)
             if milestone is not None and clock.started_at is not None:
                 hours = _next_announcement(milestone, clock, clock.started_at, state.updated_at)
                 if hours is not None:

@@ -1,7 +1,7 @@
 """Checks the values of a command, whatever the state: lengths, windows, dates, links, amounts.
 
-The limits keep every event below 16 KiB and every stored text printable by PostgreSQL. Each refusal is `InvalidInput` and
-names the field in the API's spelling.
+The limits keep every event below 16 KiB and every stored text such as PostgreSQL can keep and people can see. Each refusal
+is `InvalidInput` and names the field in the API's spelling.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import available_timezones
 
+from escrow import writing
 from escrow.agreement.commands import MilestoneDraft
 from escrow.agreement.state import MILESTONES_MAX, Attachment, Windows
 from escrow.codec import camel
@@ -51,26 +52,38 @@ _LINK: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 
 
 def text(value: str, *, field: str, characters_max: int) -> str:
-    """`value` as it was given, if it says something, is not too long and can be stored."""
+    """`value` as it was given, if it says something, is not too long and can be stored. It may have several lines."""
     if not value.strip():
         raise InvalidInput("It must not be empty.", field=field)
+    if writing.shows_nothing(value):
+        raise InvalidInput("It must not be empty: all of its characters are invisible.", field=field)
     return optional_text(value, field=field, characters_max=characters_max)
 
 
 def optional_text(value: str, *, field: str, characters_max: int) -> str:
     """Like `text`, but it may be empty."""
-    if len(value) > characters_max:
-        raise InvalidInput(f"At most {characters_max} characters, not {len(value)}.", field=field)
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidInput(
-            "It contains a character that is not text (U+0000 or half of a surrogate pair).", field=field
-        )
+    _short(value, field=field, characters_max=characters_max)
+    if fault := writing.fault(value):
+        raise InvalidInput(fault, field=field)
     return value
 
 
+def line(value: str, *, field: str, characters_max: int) -> str:
+    """Like `text`, on one line that means what it looks like: a title, a name."""
+    _short(value, field=field, characters_max=characters_max)
+    if fault := writing.fault_of_line(value):
+        raise InvalidInput(fault, field=field)
+    return text(value, field=field, characters_max=characters_max)
+
+
+def _short(value: str, *, field: str, characters_max: int) -> None:
+    if len(value) > characters_max:
+        raise InvalidInput(f"At most {characters_max} characters, not {len(value)}.", field=field)
+
+
 def message(value: str | None, *, field: str = "message") -> str | None:
-    """A message to the other side; nothing and an empty one are the same."""
-    if value is None or not value.strip():
+    """A message to the other side; nothing and one that shows nothing are the same."""
+    if value is None or writing.shows_nothing(value):
         return None
     return text(value, field=field, characters_max=MESSAGE_MAX)
 
@@ -101,11 +114,11 @@ def external_system(name: str, *, field: str = "system") -> str:
 
 def external_id(value: str, *, field: str = "externalId") -> str:
     """What another system calls something: one line, without spaces around it."""
-    if not 1 <= len(value) <= EXTERNAL_ID_MAX or not value.isprintable() or value != value.strip():
+    if not 1 <= len(value) <= EXTERNAL_ID_MAX or writing.has_space_around(value):
         raise InvalidInput(
-            f"An external id has 1 to {EXTERNAL_ID_MAX} printable characters and no spaces around it.", field=field
+            f"An external id has 1 to {EXTERNAL_ID_MAX} characters and no spaces around it.", field=field
         )
-    return value
+    return line(value, field=field, characters_max=EXTERNAL_ID_MAX)
 
 
 def links(values: Sequence[str], *, field: str = "links") -> tuple[str, ...]:
@@ -123,7 +136,7 @@ def attachments(values: Sequence[Attachment], *, field: str = "attachments") -> 
 
 
 def _attachment(value: Attachment, place: str) -> Attachment:
-    text(value.name, field=f"{place}.name", characters_max=ATTACHMENT_NAME_MAX)
+    line(value.name, field=f"{place}.name", characters_max=ATTACHMENT_NAME_MAX)
     digest = value.sha256.lower()
     if not _SHA256.fullmatch(digest):
         raise InvalidInput("A sha256 is 64 hexadecimal digits.", field=f"{place}.sha256")
@@ -165,7 +178,7 @@ def windows(before: Windows, hours: Mapping[str, int]) -> Windows:
 
 def draft(given: MilestoneDraft, *, currency: str, field: str) -> tuple[MilestoneDraft, Money]:
     """A checked milestone and its exact amount."""
-    text(given.title, field=f"{field}.title", characters_max=TITLE_MAX)
+    line(given.title, field=f"{field}.title", characters_max=TITLE_MAX)
     text(given.purpose, field=f"{field}.purpose", characters_max=PURPOSE_MAX)
     deliverables(given.deliverables, field=f"{field}.deliverables")
     due_date(given.due_on, field=f"{field}.dueOn")
@@ -189,5 +202,4 @@ def plan(given: Sequence[MilestoneDraft], *, currency: str) -> tuple[tuple[Miles
 
 def explanation(value: str) -> str | None:
     """What the provider says of a failure, made fit to be kept: a report is never refused for its wording."""
-    printable = "".join(c for c in value if c != "\0" and not "\ud800" <= c <= "\udfff").strip()
-    return printable[:MESSAGE_MAX] or None
+    return writing.storable(value).strip()[:MESSAGE_MAX] or None

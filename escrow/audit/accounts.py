@@ -82,7 +82,17 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
 
 
 _ACCOUNT_COLUMNS: Final = ("name", "type", "is_operator", "is_mediator", "disabled_at", "created_at")
-_KEY_COLUMNS: Final = ("id", "member_id", "fingerprint", "hint", "name", "created_at", "expires_at", "revoked_at")
+_KEY_COLUMNS: Final = (
+    "id",
+    "member_id",
+    "fingerprint",
+    "hint",
+    "name",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "created_by",
+)
 
 
 def account_row(account: Account) -> Row:

@@ -14,6 +14,7 @@ class CalendarToken(Model):
     token_sha256 = fields.BinaryField()
     contract_ids = ArrayField("text", null=True)
     created_at = fields.DatetimeField()
+    key_id = fields.CharField(64, null=True)
 
     class Meta:
         table = "calendar_tokens"

@@ -19,6 +19,8 @@ class Facts:
     """Whether no column ever changes."""
     words: ClassVar[tuple[str, ...]] = ()
     """The columns that hold people's words, which can be erased."""
+    passing: ClassVar[tuple[str, ...]] = ()
+    """The columns that hold for a while what the log doesn't keep: written once, cleared by the database, never audited."""
     apart: ClassVar[tuple[str, ...]] = ()
     """The columns that are the log's or the workers' own: in no object of the domain."""
 

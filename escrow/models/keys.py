@@ -20,6 +20,7 @@ class ApiKey(Model):
     expires_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)
     last_used_at = fields.DatetimeField(null=True)
+    created_by = fields.CharField(64, null=True)
 
     class Meta:
         table = "api_keys"

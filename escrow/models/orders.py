@@ -27,5 +27,5 @@ class PaymentOrder(Model):
     class Meta(Facts):
         table = "payment_orders"
         fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
-        words = ("payment_token",)
+        passing = ("payment_token",)
         apart = ("created_at", "due_at", "lease_token", "attempts", "called_at", "last_error")

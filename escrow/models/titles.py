@@ -10,6 +10,8 @@ class Title(Model):
 
     subject_id = fields.CharField(64, primary_key=True)
     words = TSVectorField()
+    title_hash = fields.BigIntField()
+    edition = fields.SmallIntField()
 
     class Meta:
         table = "titles"

@@ -15,7 +15,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ from escrow.payments.provider import (
     Succeeded,
     Unknown,
 )
+from escrow.payments.tokens_at_rest import unseal
 from escrow.states import OrderKind, OrderState
 
 LEASE_SECONDS: Final = 20.0
@@ -73,7 +74,8 @@ class Claimed:
     kind: OrderKind
     amount: Money
     deposit_id: str | None
-    payment_token: str | None
+    payment_token: str | None = field(repr=False)
+    """Sealed, as it is stored: it is opened for the call alone."""
     charge_key: str | None
     """For a refund: the order of the deposit that it returns."""
     payee: str
@@ -201,7 +203,8 @@ async def _after_failure(order: Claimed, failed: Failed, provider: Provider) -> 
 async def _call(order: Claimed, provider: Provider) -> Answer:
     match order.kind:
         case OrderKind.DEPOSIT:
-            return await provider.deposit(idempotency_key=order.id, amount=order.amount, token=order.payment_token)
+            token = unseal(order.payment_token, order_id=order.id) if order.payment_token is not None else None
+            return await provider.deposit(idempotency_key=order.id, amount=order.amount, token=token)
         case OrderKind.REFUND:
             return await provider.refund(idempotency_key=order.id, amount=order.amount, charge_key=order.charge_key)
         case OrderKind.PAYOUT:

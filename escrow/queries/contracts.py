@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from escrow import database, ids
 from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
-from escrow.database import Record
+from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
+from escrow.queries.reading import Reading, Selections
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
-from escrow.queries.visibility import sees
+from escrow.queries.visibility import SEEN, viewer
 from escrow.states import ContractState
 from escrow.store.read import (
     BESIDE_SQL,
@@ -29,8 +31,6 @@ from escrow.store.read import (
 )
 from escrow.store.tables import CONTRACTS, MILESTONES
 
-_COLUMNS: Final = f"{CONTRACTS.select('c')}, c.version"
-
 
 @dataclass(frozen=True, slots=True)
 class ContractView:
@@ -42,13 +42,28 @@ class ContractView:
     """In a list: when its first clock ends."""
 
 
-async def contracts_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, ContractView]:
+def _view(row: Record) -> ContractView:
+    return ContractView(CONTRACTS.read(row), row["version"], row["deadline_at"])
+
+
+VIEWS: Final = Reading((*CONTRACTS.loaded, "version", "deadline_at"), _view)
+"""All that an object is made of."""
+
+ROWS: Final = Selections(frozenset(VIEWS.columns))
+
+
+async def contracts_by_id(actor: Actor, identifiers: Collection[str], reading: Reading[Any] = VIEWS) -> dict[str, Any]:
     """Those of the contracts that exist and that the actor may see, by identifier; one statement, none if no id is one."""
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(f"SELECT {_COLUMNS} FROM contracts c WHERE c.id = ANY($1::text[])", wanted)  # noqa: S608 - our own text
-    return {row["id"]: _view(row) for row in rows if sees(actor, row, contract_id=row["id"])}
+    rows = await database.fetch(*_by_id(reading.sql("c")).bind(ids=wanted, **viewer(actor)))
+    return {row["id"]: reading.make(row) for row in rows}
+
+
+@cache
+def _by_id(columns: str) -> Statement:
+    return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({unseen(':ids::text[]')}) AND {SEEN}")  # noqa: S608 - our own text
 
 
 class ContractOrder(StrEnum):
@@ -69,7 +84,7 @@ ORDERS: Final = {
     ContractOrder.DEADLINE: Order("deadline_at", "timestamptz", for_everything=True),
 }
 
-_LISTED: Final = Listed("contracts", "c", "ctr", "c.id", f"{_COLUMNS}, c.deadline_at")
+_LISTED: Final = Listed("contracts", "c", "ctr", "c.id", VIEWS.sql("c"))
 
 
 async def contracts_page(
@@ -84,8 +99,10 @@ async def contracts_page(
     title: str | None = None,
     updated: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
-) -> list[ContractView]:
-    """At most `limit` contracts that the actor may see, in an order, those after a place in it; one statement.
+    reading: Reading[Any] = VIEWS,
+) -> list[Any]:
+    """At most `limit` contracts that the actor may see, in an order, those after a place in it, as `reading` reads them; one
+    statement.
 
     `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
     its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
@@ -98,12 +115,10 @@ async def contracts_page(
         title=title,
         spans={"updated_at": updated, "deadline_at": deadline},
     )
-    sql, arguments = statement(_LISTED, actor, wanted, ORDERS[order], limit=limit, after=after)
-    return [_view(row, row["deadline_at"]) for row in await database.fetch(sql, *arguments)]
-
-
-def _view(row: Record, deadline_at: datetime | None = None) -> ContractView:
-    return ContractView(CONTRACTS.read(row), row["version"], deadline_at)
+    by = ORDERS[order]
+    listed = replace(_LISTED, columns=reading.sql("c", *by.keys))
+    sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
+    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ FROM contracts AS contract
     JOIN accounts client ON client.id = contract.client_id
     JOIN accounts freelancer ON freelancer.id = contract.freelancer_id
     CROSS JOIN deployment
-WHERE contract.id = ANY($1::text[])
+WHERE contract.id = ANY ({unseen("$1::text[]")})
 """  # noqa: S608 - our own text
 
 
@@ -199,7 +214,7 @@ FROM contracts c CROSS JOIN LATERAL (
     SELECT {", ".join(f"coalesce(sum(m.{name}), 0)::bigint AS {name}" for name in _SUMS)}
     FROM milestones m WHERE m.contract_id = c.id
 ) sums
-WHERE c.id = ANY($1::text[])
+WHERE c.id = ANY ({unseen("$1::text[]")})
 """  # noqa: S608 - our own text
 
 

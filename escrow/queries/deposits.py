@@ -4,7 +4,6 @@ from typing import Final
 
 from escrow.ids import Kind
 from escrow.queries.views import viewed
-from escrow.queries.visibility import handles_money
 from escrow.store import tables
 
-DEPOSITS: Final = viewed(tables.DEPOSITS, Kind.DEPOSIT, handles_money)
+DEPOSITS: Final = viewed(tables.DEPOSITS, Kind.DEPOSIT, is_money=True)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import orjson
 
-from escrow.access import Actor, may_see_stream
 from escrow.agreement.events import WITHHELD
 from escrow.database import Record, filled
 from escrow.ids import Kind
@@ -56,20 +55,9 @@ def event_view(row: Record) -> EventView:
     return filled(EventView, row, texts=texts)
 
 
-def _sees(actor: Actor, row: Record, *, contract_id: str) -> bool:
-    return may_see_stream(
-        actor,
-        stream_id=contract_id,
-        client_id=row["client_id"],
-        freelancer_id=row["freelancer_id"],
-        was_disputed=row["was_disputed"],
-    )
-
-
 EVENTS: Final = Objects(
     select=f"SELECT * FROM (SELECT e.*, {TEXTS_SQL} FROM events e) one",  # noqa: S608 - our own text
     read=event_view,
     kind=Kind.EVENT,
     owner="stream_id",
-    may_see=_sees,
 )

@@ -11,7 +11,14 @@ from typing import Final
 
 from escrow import cursors, database
 from escrow.access import Actor, ActorKind
+from escrow.database import unseen
 from escrow.queries.events import TEXTS_SQL, EventView, event_view
+
+# Whoever asks, and from where on: a page is best read by the same scans.
+_ACCOUNT: Final = unseen("$1::text")
+_AFTER: Final = unseen("$2::bigint")
+_LIMIT: Final = unseen("$3::int")
+_WITHIN: Final = unseen("$4::text[]")
 
 TOUCHED_MAX: Final = 500
 """A page ends before the event with which it would touch more milestones; every page has one event."""
@@ -89,21 +96,24 @@ def _fitting(found: list[ChangeView]) -> int:
 def _scans(actor: Actor) -> str:
     """Scans of positions that the actor may see; each parameter is named in every variant, so that its type is known."""
     if actor.contract_ids is not None:
-        party = "" if actor.kind is ActorKind.OPERATOR else f"AND ($1 IN (client_id, freelancer_id){_disputed(actor)})"
+        parties = f"({_ACCOUNT} IN (client_id, freelancer_id){_disputed(actor)})"
+        party = "" if actor.kind is ActorKind.OPERATOR else f"AND {parties}"
         return f"""
-        SELECT found.* FROM unnest($4::text[]) AS limited (id) CROSS JOIN LATERAL (
+        SELECT found.* FROM unnest({_WITHIN}) AS limited (id) CROSS JOIN LATERAL (
             SELECT position, event_id FROM log_positions
-            WHERE stream_id = limited.id AND position > $2 AND $1::text IS NOT NULL {party} ORDER BY position LIMIT $3
+            WHERE stream_id = limited.id AND position > {_AFTER} AND {_ACCOUNT} IS NOT NULL {party}
+            ORDER BY position LIMIT {_LIMIT}
         ) AS found"""  # noqa: S608 - our own text
     if actor.kind is ActorKind.OPERATOR:
-        return """
+        return f"""
         SELECT position, event_id FROM log_positions
-        WHERE position > $2 AND $1::text IS NOT NULL AND $4::text[] IS NULL ORDER BY position LIMIT $3"""
+        WHERE position > {_AFTER} AND {_ACCOUNT} IS NOT NULL AND {_WITHIN} IS NULL ORDER BY position LIMIT {_LIMIT}"""  # noqa: S608 - our own text
     # Said so that no other index can give this order: one that walks the whole log looks cheap where accounts are few.
     own = " UNION ALL ".join(
         f"""(
         SELECT position, event_id FROM log_positions
-        WHERE ({role}, position) > ($1, $2) AND {role} <= $1 AND $4::text[] IS NULL ORDER BY {role}, position LIMIT $3)"""  # noqa: S608 - our own text
+        WHERE ({role}, position) > ({_ACCOUNT}, {_AFTER}) AND {role} <= {_ACCOUNT} AND {_WITHIN} IS NULL
+        ORDER BY {role}, position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
         for role in ("client_id", "freelancer_id", "stream_id")
     )
     return f"{own} UNION ALL {_MEDIATED}" if actor.is_mediator else own
@@ -117,12 +127,12 @@ def _disputed(actor: Actor) -> str:
 
 
 # Few contracts are disputed: each is looked at by itself.
-_MEDIATED: Final = """(
+_MEDIATED: Final = f"""(
     SELECT found.* FROM contracts AS disputed CROSS JOIN LATERAL (
         SELECT position, event_id FROM log_positions
-        WHERE stream_id = disputed.id AND position > $2 ORDER BY position LIMIT $3) AS found
-    WHERE disputed.was_disputed AND $1 NOT IN (disputed.client_id, disputed.freelancer_id) AND $4::text[] IS NULL
-    ORDER BY found.position LIMIT $3)"""
+        WHERE stream_id = disputed.id AND position > {_AFTER} ORDER BY position LIMIT {_LIMIT}) AS found
+    WHERE disputed.was_disputed AND {_ACCOUNT} NOT IN (disputed.client_id, disputed.freelancer_id) AND {_WITHIN} IS NULL
+    ORDER BY found.position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
 
 TOUCHED_SQL: Final = """ARRAY(
     SELECT said.data->>'milestoneId' WHERE said.data->>'milestoneId' IS NOT NULL
@@ -152,7 +162,7 @@ SELECT last.position AS last_position, page.*
 FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
 LEFT JOIN LATERAL (
     SELECT placed.position, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS touched
-    FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT $3) AS placed
+    FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT {_LIMIT}) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
     CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
 ) AS page ON true

@@ -5,22 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from escrow import database, ids
+from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
-from escrow.database import Record
+from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
+from escrow.queries.reading import Reading, Selections
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
-from escrow.queries.views import CURRENCY, Objects, selected
+from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
-
-_MILESTONE: Final = MILESTONES.select("m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,52 @@ class MilestoneView:
     """In a list: when the first clock that it waits for ends."""
 
 
-async def milestones_of(contract_ids: Collection[str]) -> dict[str, tuple[Milestone, ...]]:
+def _view(row: Record) -> MilestoneView:
+    return MilestoneView(MILESTONES.read(row), row["contract_id"], row["currency"], row["deadline_at"])
+
+
+VIEWS: Final = Reading((*MILESTONES.loaded, "currency", "deadline_at"), _view)
+"""All that an object is made of, and of its contract what its answer needs."""
+
+ROWS: Final = Selections(frozenset(VIEWS.columns))
+
+_WHOLE: Final = Reading(MILESTONES.loaded, MILESTONES.read)
+
+_BESIDE: Final = {"currency": "c.currency"}
+
+
+async def milestones_of(contract_ids: Collection[str], reading: Reading[Any] = _WHOLE) -> dict[str, list[Any]]:
     """The current plan of each of these contracts, in order of position; one statement."""
+    columns = reading.sql("m", "contract_id", beside=_BESIDE)
     rows = await database.fetch(
         f"""
-        SELECT {_MILESTONE}
-        FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY($1::text[]) ORDER BY m.contract_id, m.position
+        SELECT {columns} FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
+        WHERE c.id = ANY ({unseen("$1::text[]")}) ORDER BY m.contract_id, m.position
         """,
         sorted(set(contract_ids)),
     )
-    found: dict[str, list[Milestone]] = {}
+    found: dict[str, list[Any]] = {}
     for row in rows:
-        found.setdefault(row["contract_id"], []).append(MILESTONES.read(row))
-    return {contract_id: tuple(milestones) for contract_id, milestones in found.items()}
+        found.setdefault(row["contract_id"], []).append(reading.make(row))
+    return found
 
 
-async def milestones_by_id(actor: Actor, identifiers: Collection[str]) -> dict[str, MilestoneView]:
+async def milestones_by_id(actor: Actor, identifiers: Collection[str], reading: Reading[Any] = VIEWS) -> dict[str, Any]:
     """Those of the milestones, of any revision, that exist and that the actor may see, by identifier; one statement."""
-    return await _MILESTONES.by_id(actor, identifiers)
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.MILESTONE, identifier)]
+    if not wanted:
+        return {}
+    statement = _by_id(reading.sql("m", beside=_BESIDE))
+    rows = await database.fetch(*statement.bind(ids=wanted, **viewer(actor)))
+    return {row["id"]: reading.make(row) for row in rows}
+
+
+@cache
+def _by_id(columns: str) -> Statement:
+    return Statement(f"""
+        SELECT {columns} FROM milestones m JOIN contracts c ON c.id = m.contract_id
+        WHERE m.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
+        """)
 
 
 class MilestoneOrder(StrEnum):
@@ -80,7 +107,7 @@ _LISTED: Final = Listed(
     "m",
     "mil",
     "m.contract_id",
-    f"{_MILESTONE}, c.currency, m.deadline_at",
+    VIEWS.sql("m", beside=_BESIDE),
     beside="""CROSS JOIN LATERAL (
         SELECT currency FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c""",
 )
@@ -100,8 +127,10 @@ async def milestones_page(
     due: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
     updated: Span = EVERYTHING,
-) -> list[MilestoneView]:
-    """At most `limit` milestones of current plans that the actor may see, those after a place in the order; one statement.
+    reading: Reading[Any] = VIEWS,
+) -> list[Any]:
+    """At most `limit` milestones of current plans that the actor may see, those after a place in the order, as `reading` reads
+    them; one statement.
 
     In the order of plans those of the newest contract come first, in each by position; a place is the position and the
     contract then. `due` is about the date that the parties agreed on, `deadline` about the clock that runs on it; the rest is
@@ -118,13 +147,18 @@ async def milestones_page(
         spans={"due_on": due, "deadline_at": deadline, "updated_at": updated},
     )
     if order is MilestoneOrder.PLAN:
-        sql, arguments = _in_plans(actor, wanted, limit=limit, after=after)
+        columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
+        sql, arguments = _in_plans(actor, wanted, columns, limit=limit, after=after)
     else:
-        sql, arguments = statement(_LISTED, actor, wanted, ORDERS[order], limit=limit, after=after)
-    return [_view(row, row["deadline_at"]) for row in await database.fetch(sql, *arguments)]
+        by = ORDERS[order]
+        listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE))
+        sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
+    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 
 
-def _in_plans(actor: Actor, wanted: Filter, *, limit: int, after: Place | None) -> tuple[str, list[object]]:
+def _in_plans(
+    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None
+) -> tuple[str, list[object]]:
     """The page in the order of plans: contracts are walked from the newest, and the milestones of each by position."""
     arguments = Arguments()
     count = arguments.add(limit, "int")
@@ -135,14 +169,14 @@ def _in_plans(actor: Actor, wanted: Filter, *, limit: int, after: Place | None) 
         conditions.append(f"c.id <= {contract} AND (c.id < {contract} OR m.position > {position})")
     source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
     if wanted.title is not None:
-        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id
-        said = f"title_search('mil', {arguments.add(owner, 'text')}, {arguments.add(wanted.title, 'text')})"
+        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id or ""
+        said = f"{arguments.add(titles.tsquery('mil', owner, wanted.title), 'text')}::tsquery"
         source = f"""(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title
             CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
             CROSS JOIN LATERAL (
                 SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
     scans = " UNION ALL ".join(
-        f"""(SELECT {_MILESTONE}, c.currency, m.deadline_at FROM {source}
+        f"""(SELECT {columns} FROM {source}
             WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id DESC, m.position LIMIT {count})"""
         for role in _roles(actor, wanted.party, arguments)
     )
@@ -181,10 +215,3 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
             if bound is not None:
                 found.append(f"m.{column} {sign} {arguments.add(bound, of_type)}")
     return found
-
-
-def _view(row: Record, deadline_at: datetime | None = None) -> MilestoneView:
-    return MilestoneView(MILESTONES.read(row), row["contract_id"], row["currency"], deadline_at)
-
-
-_MILESTONES: Final = Objects(select=selected(MILESTONES, CURRENCY), read=_view, kind=Kind.MILESTONE)

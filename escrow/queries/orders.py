@@ -10,7 +10,6 @@ from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.queries.views import Objects
-from escrow.queries.visibility import handles_money
 from escrow.states import OrderKind, OrderState
 
 
@@ -42,5 +41,5 @@ ORDERS: Final = Objects(
         FROM payment_orders one""",
     read=_order,
     kind=Kind.ORDER,
-    may_see=handles_money,
+    is_money=True,
 )

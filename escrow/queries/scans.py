@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
+from escrow import titles
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 
@@ -133,7 +134,7 @@ class _Page:
         source = f"{listed.table} AS {listed.alias}"
         if wanted.title is not None:
             owner = "" if self.actor.kind is ActorKind.OPERATOR else self.actor.account_id or ""
-            said = f"title_search('{listed.kind}', {self._add(owner)}, {self._add(wanted.title)})"
+            said = f"{self._add(titles.tsquery(listed.kind, owner, wanted.title))}::tsquery"
             source = (
                 f"(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title CROSS JOIN LATERAL "
                 f"(SELECT * FROM {listed.table} WHERE id = title.subject_id OFFSET 0) AS {listed.alias}"

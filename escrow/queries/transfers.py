@@ -10,7 +10,6 @@ from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.queries.views import Objects
-from escrow.queries.visibility import handles_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,4 @@ def _transfer(row: Record) -> TransferView:
     return filled(TransferView, row, amount=Money(row["amount_minor"], row["currency"]))
 
 
-TRANSFERS: Final = Objects(
-    select="SELECT one.* FROM transfers one", read=_transfer, kind=Kind.TRANSFER, may_see=handles_money
-)
+TRANSFERS: Final = Objects(select="SELECT one.* FROM transfers one", read=_transfer, kind=Kind.TRANSFER, is_money=True)

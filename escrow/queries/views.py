@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Final, Generic, Literal, TypeVar
 
 from escrow import database, ids
 from escrow.access import Actor
-from escrow.database import Record
+from escrow.database import Record, unseen
 from escrow.ids import Kind
-from escrow.queries.visibility import SEEN_BY, sees
+from escrow.queries.visibility import SEEN, STREAM_SEEN, viewer
 from escrow.store.tables import Part
 
 T = TypeVar("T")
@@ -36,10 +36,12 @@ class Pages(Generic[T]):
         self, parents: Collection[str], parent: Parent, *, order: Order = "id", limit: int, after: str | int | None
     ) -> dict[str, list[T]]:
         """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each."""
+        place = "text" if order == "id" else "bigint"
         rows = await database.fetch(
             f"""
-            SELECT found.*, asked.id AS asked_for FROM unnest($1::text[]) asked (id) CROSS JOIN LATERAL (
-                {self.select} WHERE one.{parent} = asked.id AND one.{order} > $3 ORDER BY one.{order} LIMIT $2
+            SELECT found.*, asked.id AS asked_for FROM unnest({unseen("$1::text[]")}) asked (id) CROSS JOIN LATERAL (
+                {self.select} WHERE one.{parent} = asked.id AND one.{order} > {unseen(f"$3::{place}")}
+                ORDER BY one.{order} LIMIT {unseen("$2::int")}
             ) found ORDER BY found.{order}
             """,
             sorted(set(parents)),
@@ -59,23 +61,25 @@ class Objects(Pages[T]):
     kind: Kind
     owner: Parent = "contract_id"
     """What names the contract; or the account, whose rows have none."""
-    may_see: Callable[..., bool] = sees
-    """Whether an actor sees a row with `SEEN_BY` of its contract."""
+    is_money: bool = False
+    """Whether it tells how money comes and goes, which mediators don't see."""
 
     async def by_id(self, actor: Actor, identifiers: Collection[str]) -> dict[str, T]:
         """Those that exist and that the actor may see, by identifier; one statement, none if no identifier is of the kind."""
         wanted = [identifier for identifier in set(identifiers) if ids.is_a(self.kind, identifier)]
         if not wanted:
             return {}
-        rows = await database.fetch(
-            f"""
-            SELECT found.*, {SEEN_BY} FROM ({self.select} WHERE one.id = ANY($1::text[])) found
-            LEFT JOIN contracts c ON c.id = found.{self.owner}
-            """,
-            wanted,
-        )
-        seen = (row for row in rows if self.may_see(actor, row, contract_id=row[self.owner]))
-        return {row["id"]: self.read(row) for row in seen}
+        statement = _by_id(self.select, self.owner)
+        rows = await database.fetch(*statement.bind(ids=wanted, **viewer(actor, money=self.is_money)))
+        return {row["id"]: self.read(row) for row in rows}
+
+
+@cache
+def _by_id(select: str, owner: Parent) -> database.Statement:
+    return database.Statement(f"""
+        SELECT found.* FROM ({select} WHERE one.id = ANY ({unseen(":ids::text[]")})) found
+        LEFT JOIN contracts c ON c.id = found.{owner} WHERE {STREAM_SEEN if owner == "stream_id" else SEEN}
+        """)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,9 @@ def selected(part: Part[T], *beside: str) -> str:
     return f"SELECT {', '.join([part.select('one'), *beside])} FROM {part.table} one"
 
 
-def viewed(part: Part[T], kind: Kind, may_see: Callable[..., bool] = sees) -> Objects[View[T]]:
+def viewed(part: Part[T], kind: Kind, *, is_money: bool = False) -> Objects[View[T]]:
     """The objects of a part's table, with what their answers need of the contract."""
-    return Objects(select=selected(part, CURRENCY), read=partial(view, part), kind=kind, may_see=may_see)
+    return Objects(select=selected(part, CURRENCY), read=partial(view, part), kind=kind, is_money=is_money)
 
 
 CURRENCY: Final = "(SELECT currency FROM contracts WHERE id = one.contract_id) AS currency"

@@ -1,31 +1,35 @@
-"""Decides which contracts an actor may see, for statements: by the law of `access.may_see`, asked row by row."""
+"""Says which contracts an actor may see, as pieces of SQL: the law of `access.may_see` where the rows are."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from escrow.access import Actor, ActorKind, may_see
-from escrow.database import Record
+from escrow.access import Actor, ActorKind
+from escrow.database import unseen
 
-SEEN_BY: Final = "c.client_id, c.freelancer_id, c.was_disputed"
-"""What of the contract `c` a statement selects, so that `sees` can tell who sees its rows."""
+_ME: Final = unseen(":viewer::text")
+_ALL: Final = unseen(":viewer_sees_all::boolean")
+_MEDIATES: Final = unseen(":viewer_mediates::boolean")
+_LIMIT: Final = unseen(":viewer_limit::text[]")
+
+SEEN: Final = f"""(
+    ({_LIMIT} IS NULL OR c.id = ANY ({_LIMIT}))
+    AND ({_ALL} OR {_ME} IN (c.client_id, c.freelancer_id) OR ({_MEDIATES} AND c.was_disputed)))"""
+"""Whether the contract `c` exists for who looks, for a `database.Statement`; its parameters are `viewer`."""
+
+STREAM_SEEN: Final = f"""CASE WHEN c.id IS NOT NULL THEN {SEEN}
+    ELSE {_LIMIT} IS NULL AND ({_ALL} OR found.stream_id = {_ME}) END"""
+"""The same of the stream of a row `found`: a contract's, if there is a contract `c` for it, else an account's."""
 
 
-def sees(actor: Actor, row: Record, *, contract_id: str) -> bool:
-    """Whether the contract of a row with `SEEN_BY` exists for the actor."""
-    return may_see(
-        actor,
-        contract_id=contract_id,
-        client_id=row["client_id"],
-        freelancer_id=row["freelancer_id"],
-        is_mediator=actor.is_mediator,
-        was_disputed=row["was_disputed"],
-    )
-
-
-def handles_money(actor: Actor, row: Record, *, contract_id: str) -> bool:
-    """Whether the actor sees how money comes and goes with the contract of a row with `SEEN_BY`: mediators don't."""
-    return may_see(actor, contract_id=contract_id, client_id=row["client_id"], freelancer_id=row["freelancer_id"])
+def viewer(actor: Actor, *, money: bool = False) -> dict[str, object]:
+    """Who looks, as `SEEN` asks for it; with `money`, who looks at how money comes and goes: mediators don't see that."""
+    return {
+        "viewer": actor.account_id,
+        "viewer_sees_all": actor.kind in (ActorKind.OPERATOR, ActorKind.PROVIDER, ActorKind.CLOCK),
+        "viewer_mediates": actor.is_mediator and not money,
+        "viewer_limit": sorted(actor.contract_ids) if actor.contract_ids is not None else None,
+    }
 
 
 def roles(actor: Actor) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from tortoise.fields import JSONField
+from tortoise.fields import Field, JSONField
 from tortoise.models import Model
 
 from escrow.models.facts import columns_of, facts_of, key_of, table_of
-from escrow.store.shapes import Row, hints_of, reader, shape_of, writer
+from escrow.store.shapes import Row, hints_of, reader, required, shape_of, writer
 
 T = TypeVar("T")
 
@@ -45,10 +45,14 @@ class Mapper(Generic[T]):
 
         self.table: Final = table_of(model)
         self.key: Final = key_of(model)
+        self.owned_by: Final = _owner_column(owner)
+        """The column that names the owner."""
         self.words: Final = facts.words
         """The columns that hold people's words."""
         self.columns: Final = tuple(columns)
         """The columns of an object's row, in the model's order."""
+        self.lasting: Final = tuple(name for name in columns if name not in facts.passing)
+        """Those of them that hold what the log says."""
         self.loaded: Final = tuple(name for name in columns if name in own or values[name] == "owner.id")
         """The columns that an object is made of, and its owner's name."""
         self.updated: Final = () if facts.is_added_only else tuple(name for name in columns if name not in fixed)
@@ -60,7 +64,29 @@ class Mapper(Generic[T]):
         """The object of values that begin with those of `loaded`; what lies in other tables is given to it by name."""
         self.row: Final[Callable[[T, object, Clocks], Row]] = writer(shape, values)
         """The row of an object, of its owner, and of the clocks that run."""
+        self.kinds: Final[Mapping[str, Field[Any]]] = columns
+        """The columns of an object's row with their types."""
+        self.hints: Final = {name: required(hint)[0] for name, hint in hints_of(kind).items()}
+        """The types of the object's fields, without `None`."""
+        self._shape: Final = shape
         self._types: Final = {name: one.get_for_dialect("postgres", "SQL_TYPE") for name, one in columns.items()}
+
+    def holds(self, name: str) -> bool:
+        """Whether a field of the object lies in columns of the table."""
+        return name in self._shape.fields
+
+    def columns_of(self, name: str) -> tuple[str, ...]:
+        """The columns in which a field of the object lies."""
+        return self._shape.fields[name].columns()
+
+    def expression(self, name: str, of: str) -> str:
+        """A Python expression for a field of the object whose row, with its columns by name, is called `of`."""
+        field = self._shape.fields[name]
+        return field.made({column: f"{of}[{column!r}]" for column in field.columns()})
+
+    def named(self, name: str) -> dict[str, Any]:
+        """What the `expression` of a field speaks of beside the row."""
+        return self._shape.fields[name].names()
 
     def select(self, of: str) -> str:
         """The columns that `read` begins with, as SQL, of the row called `of`."""
@@ -70,15 +96,16 @@ class Mapper(Generic[T]):
         """Columns with their types, as `json_to_recordset` wants them."""
         return ", ".join(f"{name} {self._types[name]}" for name in names)
 
-    def upsert(self, *, guard: str, parameter: str) -> str:
-        """A CTE that writes rows given as JSON, if the CTE `guard` has its one row; of a row that is there only the columns
-        of `updated` change, if any may."""
+    def upsert(self, guard: str, parameter: str) -> str:
+        """A CTE that writes rows given as JSON, if the CTE `guard` has their owner's `id`; of a row that is there only the
+        columns of `updated` change, if any may."""
         assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in self.updated)
         conflict = f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {assigned}" if assigned else ""
         return f"""
     in_{self.table} AS (
         INSERT INTO {self.table} ({", ".join(self.columns)})
-        SELECT given.* FROM {guard}, json_to_recordset({parameter}::json) AS given ({self.typed(self.columns)})
+        SELECT given.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS given ({self.typed(self.columns)})
+            ON given.{self.owned_by} = {guard}.id
         {conflict}
     )"""  # noqa: S608 - only our own columns and a number of a parameter are filled in
 
@@ -89,8 +116,12 @@ def _beside(column: str, kind: type, owner: type) -> str:
         return "clocks.get(one.id)"
     if hasattr(kind, column):
         return f"one.{column}"
-    if column == f"{owner.__name__.lower()}_id":
+    if column == _owner_column(owner):
         return "owner.id"
     if column in hints_of(owner):
         return f"owner.{column}"
     raise TypeError(f"nothing says what the column {column} holds")
+
+
+def _owner_column(owner: type) -> str:
+    return f"{owner.__name__.lower()}_id"

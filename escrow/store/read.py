@@ -61,10 +61,17 @@ class Loaded(LoadedStream[Contract, Surroundings]):
 
 
 async def load(
-    subject: Subject, *, account_id: str | None = None, key: str | None = None, beside: Fragment | None = None
+    subject: Subject,
+    *,
+    account_id: str | None = None,
+    key: str | None = None,
+    beside: Fragment | None = None,
+    sees_all: bool = True,
+    within: Sequence[str] | None = None,
 ) -> Loaded:
     """The subject's contract and its surroundings, and the idempotency key of that account, if one was sent.
 
+    A contract that the account may not see isn't there, unless it `sees_all`; nor is one that is not `within` a key's limit.
     `beside` is an expression whose array of rows is read with it.
     """
     row = await database.fetch_row(
@@ -73,11 +80,31 @@ async def load(
         account_id,
         key,
         log.VOCABULARY,
-        *log.KNOWN,
+        log.READABLE,
+        sees_all,
+        within,
         *(beside.arguments if beside is not None else ()),
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
+    return _loaded(row, beside=row["beside"] if beside is not None else ())
+
+
+async def load_all(contract_ids: Sequence[str]) -> list[Loaded]:
+    """Those of the contracts that are there, for commands of nobody's account; one statement."""
+    rows = await database.fetch(_LOAD_ALL, contract_ids, log.VOCABULARY, log.READABLE)
+    return [_loaded(row) for row in rows]
+
+
+async def lock(subject: Subject) -> None:
+    """Wait until nobody else changes the subject's contract, and hold it until the transaction ends.
+
+    What is loaded afterwards, by another statement, is what the holders before have left.
+    """
+    await database.fetch(_LOCK, *subject.arguments[:_WAYS])
+
+
+def _loaded(row: database.Record, beside: Sequence[database.Record] = ()) -> Loaded:
     return Loaded(
         state=_contract(row),
         version=row["version"] or 0,
@@ -87,16 +114,8 @@ async def load(
         around=_surroundings(row),
         key=stored(row),
         is_beyond_us=row["is_beyond_us"],
-        beside=row["beside"] if beside is not None else (),
+        beside=beside,
     )
-
-
-async def lock(subject: Subject) -> None:
-    """Wait until nobody else changes the subject's contract, and hold it until the transaction ends.
-
-    What is loaded afterwards, by another statement, is what the holders before have left.
-    """
-    await database.fetch(_LOCK, *subject.arguments[:_WAYS])
 
 
 def _contract(row: database.Record) -> Contract | None:
@@ -197,11 +216,6 @@ def mediator_sql(account: str, client: str, freelancer: str) -> str:
         FROM accounts AS acting WHERE acting.id = {account} AND acting.is_mediator)"""
 
 
-_PLAN: Final = nested_sql(
-    MILESTONES,
-    either=["one.revision = contract.revision"],
-    named="one.id = ANY (array_append($10::text[], $2))",
-)
 _BESIDE_PARTS: Final[tuple[tuple[Part[Any], Sequence[str], str], ...]] = (
     (DEPOSITS, ["one.state = 'STARTED'", "one.reversal IN ('OPEN', 'FORFEITED')"], "$3"),
     (ORDERS, ["one.state = 'STARTED'"], "$4"),
@@ -223,31 +237,67 @@ def _beside(*, named: bool) -> str:
     return ", ".join([*arrays, balances])
 
 
-_BESIDE: Final = _beside(named=True)
 BESIDE_SQL: Final = _beside(named=False)
 """What lies beside the milestones of a row `contract` and is still open, for `loaded_parts`."""
 
-# A new contract is there only if its idempotency key has made it before.
-_LOAD: Final = f"""
+
+# The law of `access.may_see`, asked of the contract's own row: for a stranger nothing that belongs to it is read.
+_VISIBLE: Final = """($16::text[] IS NULL OR contract.id = ANY ($16::text[])) AND ($15::boolean
+    OR $11 IN (contract.client_id, contract.freelancer_id)
+    OR (contract.was_disputed AND EXISTS (SELECT FROM accounts WHERE id = $11 AND is_mediator)))"""
+
+
+def _load_sql(
+    *, named: str | None, client: str, freelancer: str, mediator: str, key: str, readable: tuple[str, str], rows: str
+) -> str:
+    """The statement that loads contracts, the `rows` beside the one of `deployment`: with what of the plan is `named`, between
+    the parties and perhaps a mediator, with the columns of a `key`, by a vocabulary and what is `readable` of it."""
+    plan = nested_sql(MILESTONES, either=["one.revision = contract.revision"], named=named)
+    vocabulary, types = readable
+    return f"""
 SELECT {CONTRACTS.select("contract")}, contract.version, contract.last_hash, contract.last_event_at,
     contract.erasures, greatest(clock_timestamp() + deployment.clock_offset, contract.last_event_at) AS now,
     deployment.client_fee_bps AS client_bps_now, deployment.freelancer_fee_bps AS freelancer_bps_now,
-    {_PLAN} AS milestones,
-    {_BESIDE},
-    {_party(_CLIENT)} AS client,
-    {_party(_FREELANCER)} AS freelancer,
-    {share_member_sql(_CLIENT, _FREELANCER)} AS share_member,
+    {plan} AS milestones,
+    {_beside(named=named is not None)},
+    {_party(client)} AS client,
+    {_party(freelancer)} AS freelancer,
+    {share_member_sql(client, freelancer)} AS share_member,
     {DECIDABLE_SQL} AS disputes_can_be_decided,
-    {mediator_sql("$11", _CLIENT, _FREELANCER)} AS mediator,
-    {COLUMNS_SQL},
-    {log.UNKNOWN_SQL.format(vocabulary="$13", types="$14", versions="$15", stream="contract.id")} AS is_beyond_us
+    {mediator} AS mediator,
+    {key},
+    {log.UNKNOWN_SQL.format(vocabulary=vocabulary, readable=types, stream="contract.id")} AS is_beyond_us
 FROM deployment
-{join_sql(account="$11", key="$12")}
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id)
+{rows}
 WHERE deployment.id = 1
 """
 
-_PARAMETERS: Final = 15
+
+# A new contract is there only if its idempotency key has made it before.
+_LOAD: Final = _load_sql(
+    named="one.id = ANY (array_append($10::text[], $2))",
+    client=_CLIENT,
+    freelancer=_FREELANCER,
+    mediator=mediator_sql("$11", _CLIENT, _FREELANCER),
+    key=COLUMNS_SQL,
+    readable=("$13", "$14"),
+    rows=f"""{join_sql(account="$11", key="$12")}
+LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id) AND {_VISIBLE}""",
+)
+
+# Looked up by key, one by one, whatever statistics say.
+_LOAD_ALL: Final = _load_sql(
+    named=None,
+    client="contract.client_id",
+    freelancer="contract.freelancer_id",
+    mediator="NULL::record",
+    key="NULL AS input_sha256",
+    readable=("$2", "$3"),
+    rows="""CROSS JOIN unnest($1::text[]) AS wanted
+CROSS JOIN LATERAL (SELECT * FROM contracts WHERE id = wanted OFFSET 0) AS contract""",
+)
+
+_PARAMETERS: Final = 16
 
 
 @cache

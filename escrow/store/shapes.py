@@ -87,7 +87,7 @@ def shape_of(
     has none, unless it is a collection: that lies in another table."""
     found: dict[str, _Column | Shape] = {}
     for name, hint in hints_of(kind).items():
-        inner, may_be_none = _required(hint)
+        inner, may_be_none = required(hint)
         column = next((one for one in (f"{part}{name}", name, named.get(name, "")) if one in kinds), None)
         if column is not None:
             codes = _list_codes(inner) if isinstance(kinds[column], JSONField) else _codes(inner)
@@ -104,7 +104,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
-def _required(hint: Any) -> tuple[Any, bool]:
+def required(hint: Any) -> tuple[Any, bool]:
     """A type without its `None`, and whether it had one."""
     if typing.get_origin(hint) not in (Union, types.UnionType):
         return hint, False
@@ -139,7 +139,7 @@ def _item_codes(kind: type) -> tuple[_Code, _Code]:
     """Of an object within JSON: its fields by their names, money and dates in them as on the wire."""
     columns = {}
     for name, hint in hints_of(kind).items():
-        inner, may_be_none = _required(hint)
+        inner, may_be_none = required(hint)
         columns[name] = _Column(name, may_be_none, *(_WIRE.get(inner) or _codes(inner)))
     decoded = {name: column.decode for name, column in columns.items() if column.decode is not None}
 

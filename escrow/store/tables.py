@@ -6,7 +6,7 @@ new kind of object one more entry of `PARTS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from tortoise.models import Model
 
 from escrow import models
 from escrow.agreement import state
-from escrow.agreement.deadlines import UNSEEN, Deadline, deadlines
+from escrow.agreement.deadlines import Deadline, deadlines, first_clocks
 from escrow.agreement.state import Contract, Milestone
 from escrow.store.mapping import Clocks, Mapper
 from escrow.store.shapes import Row
@@ -65,15 +65,14 @@ PARTS: Final[tuple[Part[Any], ...]] = (
 )  # fmt: skip
 
 
-def next_clocks(contract: Contract | None) -> Clocks:
+def next_clocks(contract: Contract) -> Clocks:
     """When the first clock of the contract ends, and of each milestone that waits for one, by identifier."""
-    found: dict[str, Any] = {}
-    if contract is not None:
-        for clock in deadlines(contract):
-            if clock.kind not in UNSEEN:
-                for identifier in (contract.id, *clock.milestone_ids):
-                    found.setdefault(identifier, clock.due_at)
-    return found
+    return first_ends(contract.id, deadlines(contract))
+
+
+def first_ends(contract_id: str, running: Iterable[Deadline]) -> Clocks:
+    """The same of the clocks that run, in the order in which they end."""
+    return {identifier: clock.due_at for identifier, clock in first_clocks(contract_id, running).items()}
 
 
 def deadline_row(contract_id: str, deadline: Deadline) -> Row:

@@ -1,7 +1,7 @@
-"""Writes what a step of a contract changed, in one statement that hangs on the contract's version: all of it, or nothing.
+"""Writes what steps of contracts changed, in one statement that hangs on their versions: of each contract all of it, or nothing.
 
 What changed is told by comparing the contract before and after: rows that are other objects, balances, deadlines. Every
-part selects from the row that the version check let through, and no row is touched by two parts, whose order is
+part joins the rows that the version check let through, and no row is touched by two parts, whose order is
 undefined. So the statement needs no transaction around it, and its outcome is one fact.
 """
 
@@ -9,70 +9,111 @@ undefined. So the statement needs no transaction around it, and its outcome is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
 from typing import Any, Final
 
 import orjson
 
-from escrow import database, idempotency, ids, ledger, log
-from escrow.agreement.deadlines import deadlines
+from escrow import database, idempotency, ids, ledger, log, titles
+from escrow.agreement.deadlines import Deadline, deadlines
 from escrow.agreement.state import Contract
+from escrow.bell import Topic
 from escrow.log import Sealed
 from escrow.store.mapping import Clocks
 from escrow.store.read import Loaded
 from escrow.store.shapes import Row
-from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, next_clocks
+from escrow.store.tables import CONTRACTS, ORDERS, PARTS, Part, deadline_row, first_ends
 from escrow.stream import Fragment
 
 
-async def write(
-    loaded: Loaded,
-    after: Contract,
-    sealed: Sequence[Sealed],
-    *,
-    key: Sequence[object] = idempotency.NO_KEY,
-    beside: Fragment | None = None,
-) -> bool:
-    """Make `after` and its events the contract's new truth, if nobody changed it since it was loaded; answers whether.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a step came to: the contract as it was loaded, as it is now, and the events between."""
+
+    loaded: Loaded
+    after: Contract
+    sealed: Sequence[Sealed]
+    clocks_before: Sequence[Deadline]
+    clocks_after: Sequence[Deadline]
+
+    @classmethod
+    def of(cls, loaded: Loaded, after: Contract, sealed: Sequence[Sealed]) -> Change:
+        return cls(loaded, after, sealed, deadlines(loaded.state) if loaded.state else (), deadlines(after))
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """What the bell rings for: the payments worker has something new to look at; a clock started, stopped or moved."""
+        has_orders = any(True for _ in _changed(ORDERS, self.loaded.state, self.after))
+        has_clocks = _ends(self.clocks_before) != _ends(self.clocks_after)
+        return [Topic.ORDERS] * has_orders + [Topic.DEADLINES] * has_clocks
+
+
+async def write(change: Change, *, key: Sequence[object] = idempotency.NO_KEY, beside: Fragment | None = None) -> bool:
+    """Make what came of the step the contract's new truth, if nobody changed it since it was loaded; answers whether.
 
     `key` is by `idempotency.arguments`; `beside` are CTEs that hang on the CTE `contract`. Fails with asyncpg's
     `UniqueViolationError` if another command used the key meanwhile, or wrote what `beside` would.
     """
-    before = loaded.state
-    last = sealed[-1] if sealed else None
-    clocks_before, clocks_after = next_clocks(before), next_clocks(after)
-    row = CONTRACTS.row(after, after, clocks_after) | {
-        "version": loaded.version + len(sealed),
-        "last_hash": last.hash if last else loaded.last_hash,
-        "last_event_at": last.recorded.at if last else loaded.last_event_at,
-    }
-    clocks = (clocks_before, clocks_after)
-    changed = {part: rows for part in PARTS if (rows := _rows(part, before, after, clocks))}
-    arguments = [
-        *(row[name] for name in _COLUMNS),
-        *(orjson.dumps(rows).decode() for rows in changed.values()),
-        *_balances(before, after),
-        *_deadlines(before, after),
-        *_transfers(after.id, sealed),
-        *log.append_arguments(after.id, sealed),
-        *key,
-    ]
-    if before is not None:
-        arguments += [loaded.version, loaded.erasures]
+    rows = _rows([change])
+    has_key = key is not idempotency.NO_KEY
+    shape = Shape(tuple(rows), is_new=change.loaded.state is None, has_key=has_key)
+    arguments = [*_arguments(rows), *(key if has_key else ())]
     if beside is not None:
         arguments += beside.arguments
-    statement = statement_for(tuple(changed), new=before is None, beside=beside.sql if beside is not None else None)
+    statement = statement_for(shape, beside.sql if beside is not None else None)
     return await database.fetch_row(statement, *arguments) is not None
 
 
-def changes_orders(before: Contract | None, after: Contract) -> bool:
-    """Whether the payments worker has something new to look at."""
-    return any(True for _ in _changed(ORDERS, before, after))
+async def write_all(changes: Sequence[Change]) -> set[str]:
+    """The same for contracts that were loaded, each another one, all at once; answers the ids of those that were written.
+
+    Whoever is changing one of them is not waited for: that one isn't written. If any can't be, none is.
+    """
+    rows = _rows(changes)
+    statement = statement_for(Shape(tuple(rows), is_one=False))
+    return {row["id"] for row in await database.fetch(statement, *_arguments(rows))}
 
 
 # --- what changed ---------------------------------------------------------------------------------------------------
+
+
+def _rows(changes: Sequence[Change]) -> dict[str, list[Row]]:
+    """What each table gets, in the order of `_TABLES`; those that get nothing are left out."""
+    found: dict[str, list[Row]] = {table: [] for table in _TABLES}
+    for change in changes:
+        for table, rows in _rows_of(change):
+            found[table].extend(rows)
+    return {table: rows for table, rows in found.items() if rows}
+
+
+def _rows_of(change: Change) -> Iterator[tuple[str, Iterable[Row]]]:
+    before, after, sealed = change.loaded.state, change.after, change.sealed
+    clocks = first_ends(after.id, change.clocks_before), first_ends(after.id, change.clocks_after)
+    yield "contracts", [_contract_row(change, clocks[1])]
+    for part in PARTS:
+        yield part.table, _part_rows(part, before, after, clocks)
+    yield "balances", _balance_rows(before, after)
+    yield "stopped", _stopped(change)
+    yield "deadlines", _started(change)
+    yield "transfers", _transfer_rows(after.id, sealed)
+    yield "events", log.event_rows(sealed)
+    yield "texts", log.text_rows(sealed)
+    yield "titles", titles.changed(before, after)
+
+
+def _contract_row(change: Change, clocks: Clocks) -> Row:
+    loaded, after, sealed = change.loaded, change.after, change.sealed
+    last = sealed[-1] if sealed else None
+    return CONTRACTS.row(after, after, clocks) | {
+        "version": loaded.version + len(sealed),
+        "last_hash": last.hash if last else loaded.last_hash,
+        "last_event_at": last.recorded.at if last else loaded.last_event_at,
+        "loaded_version": loaded.version,
+        "loaded_erasures": loaded.erasures,
+    }
 
 
 def _changed(part: Part[Any], before: Contract | None, after: Contract) -> Iterator[Any]:
@@ -81,7 +122,7 @@ def _changed(part: Part[Any], before: Contract | None, after: Contract) -> Itera
     return (one for name, one in part.held_by(after).items() if known.get(name) is not one)
 
 
-def _rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]) -> list[Row]:
+def _part_rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]) -> list[Row]:
     """What a table gets: the objects that are others than before, and those that wait for another clock if rows tell of it."""
     known = part.held_by(before) if before is not None else {}
     was, now = clocks
@@ -92,117 +133,170 @@ def _rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tup
     ]
 
 
-def _balances(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
-    """Accounts, currencies and absolute values: a sum over an event's several postings that no statement has to add up."""
+def _balance_rows(before: Contract | None, after: Contract) -> list[Row]:
+    """Absolute values: a sum over an event's several postings that no statement has to add up."""
     known = before.balances if before else {}
-    changed = [(*account, value) for account, value in after.balances.items() if known.get(account, 0) != value]
-    return _arrays(changed, 3)
+    return [
+        {"account": account, "currency": currency, "contract_id": after.id, "balance_minor": value}
+        for (account, currency), value in after.balances.items()
+        if known.get((account, currency), 0) != value
+    ]
 
 
-def _deadlines(before: Contract | None, after: Contract) -> tuple[list[object], ...]:
-    """Kinds and subjects that stopped; kinds, subjects and times that started or moved."""
-    old = {(row["kind"], row["subject_id"]): row["due_at"] for row in _running(before)}
-    new = {(row["kind"], row["subject_id"]): row["due_at"] for row in _running(after)}
-    gone = [clock for clock in old if clock not in new]
-    moved = [(*clock, due_at) for clock, due_at in new.items() if old.get(clock) != due_at]
-    return (*_arrays(gone, 2), *_arrays(moved, 3))
+def _stopped(change: Change) -> list[Row]:
+    kept = {(clock.kind, clock.subject_id) for clock in change.clocks_after}
+    return [
+        deadline_row(change.after.id, clock)
+        for clock in change.clocks_before
+        if (clock.kind, clock.subject_id) not in kept
+    ]
 
 
-def _running(contract: Contract | None) -> list[Row]:
-    return [deadline_row(contract.id, clock) for clock in deadlines(contract)] if contract else []
+def _started(change: Change) -> list[Row]:
+    """Clocks that started or moved."""
+    known = _ends(change.clocks_before)
+    return [
+        deadline_row(change.after.id, clock)
+        for clock in change.clocks_after
+        if known.get((clock.kind, clock.subject_id)) != clock.due_at
+    ]
 
 
-def changes_deadlines(before: Contract | None, after: Contract) -> bool:
-    """Whether a clock started, stopped or moved."""
-    return _running(before) != _running(after)
+def _ends(clocks: Sequence[Deadline]) -> dict[tuple[str, str], datetime]:
+    return {(clock.kind, clock.subject_id): clock.due_at for clock in clocks}
 
 
-def _transfers(contract_id: str, sealed: Sequence[Sealed]) -> tuple[list[object], ...]:
-    legs = ledger.transfers(contract_id, sealed)
-    return _arrays([(ids.new(ids.Kind.TRANSFER), *astuple(leg)) for leg in legs], 7)
-
-
-def _arrays(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:
-    """Rows as columns, also if there are none."""
-    return tuple([row[column] for row in rows] for column in range(width))
+def _transfer_rows(contract_id: str, sealed: Sequence[Sealed]) -> list[Row]:
+    return [
+        {"id": ids.new(ids.Kind.TRANSFER), "contract_id": contract_id} | leg.row()
+        for leg in ledger.transfers(contract_id, sealed)
+    ]
 
 
 # --- the statement --------------------------------------------------------------------------------------------------
 
-_COLUMNS: Final = (*CONTRACTS.columns, "version", "last_hash", "last_event_at")
-_FIXED: Final = tuple(name for name in CONTRACTS.columns if name not in CONTRACTS.updated)
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a statement writes: the tables, of one contract or several, and whether the one is new or uses up a key."""
+
+    tables: tuple[str, ...]
+    is_one: bool = True
+    is_new: bool = False
+    has_key: bool = False
 
 
-class _Numbers:
-    """Numbers of parameters, in the order in which `write` gives its arguments."""
-
-    def __init__(self) -> None:
-        self.last = 0
-
-    def take(self, count: int) -> list[str]:
-        first, self.last = self.last + 1, self.last + count
-        return [f"${number}" for number in range(first, self.last + 1)]
+def _arguments(rows: Mapping[str, list[Row]]) -> list[object]:
+    """One for each table: JSON, or a list of it for `_FEW`."""
+    return [
+        [orjson.dumps(row).decode() for row in found] if table in _FEW else orjson.dumps(found).decode()
+        for table, found in rows.items()
+    ]
 
 
 @cache
-def statement_for(changed: tuple[Part[Any], ...], *, new: bool, beside: Callable[[int], str] | None = None) -> str:
-    """The statement that writes to these tables beside the contract, the books and the log: what a command leaves alone
-    costs it nothing. Commands have a few dozen shapes, which the driver keeps prepared.
+def statement_for(shape: Shape, beside: Callable[[int], str] | None = None) -> str:
+    """The statement that writes to these tables and nothing else: what a command leaves alone costs it nothing. Commands
+    have a few dozen shapes, which the driver keeps prepared.
     """
-    numbers = _Numbers()
-    contract = dict(zip(_COLUMNS, numbers.take(len(_COLUMNS)), strict=True))
-    parts = [
-        *(
-            part.upsert(guard="contract", parameter=number)
-            for part, number in zip(changed, numbers.take(len(changed)), strict=True)
-        ),
-        _BOOKED.format(*numbers.take(3)),
-        _STOPPED.format(*numbers.take(2)),
-        _STARTED.format(*numbers.take(3)),
-        _MOVED.format(*numbers.take(7)),
-        log.append_sql(guard="contract", first=numbers.last + 1),
-    ]
-    numbers.take(log.APPEND_PARAMETERS)
-    parts.append(idempotency.store_sql(first=numbers.last + 1, guard="contract", contract_id="contract.id"))
-    numbers.take(idempotency.PARAMETERS)
-    if new:
-        head = f"INSERT INTO contracts ({', '.join(contract)}) VALUES ({', '.join(contract.values())}) RETURNING id"
-    else:
-        assigned = ", ".join(f"{name} = {number}" for name, number in contract.items() if name not in _FIXED)
-        # Columns that never change have a parameter all the same, so that both statements take the same arguments.
-        unused = " AND ".join(f"contracts.{name} = {contract[name]}" for name in _FIXED)
-        version, erasures = numbers.take(2)
-        same = f"{unused} AND version = {version} AND erasures = {erasures}"
-        head = f"UPDATE contracts SET {assigned} WHERE {same} RETURNING id"
+    first, *others = ((table, f"${number}") for number, table in enumerate(shape.tables, start=1))
+    parts = [_head(shape, first[1]), *(_TABLES[table](parameter) for table, parameter in others)]
+    count = len(shape.tables)
+    if shape.has_key:
+        parts.append(idempotency.store_sql(first=count + 1, guard="contract", contract_id="contract.id"))
+        count += idempotency.PARAMETERS
     if beside is not None:
-        parts.append(beside(numbers.last + 1))
-    return f"WITH contract AS ({head}), {','.join(parts)} SELECT id FROM contract"
+        parts.append(beside(count + 1))
+    return f"WITH {','.join(parts)} SELECT id FROM contract"
 
 
-_BOOKED: Final = """
+_LOG: Final = {"version": "bigint", "last_hash": "text", "last_event_at": "timestamptz"}
+_WRITTEN: Final = (*CONTRACTS.columns, *_LOG)
+_CHANGING: Final = (*CONTRACTS.updated, *_LOG)
+_GIVEN: Final = (
+    f"{CONTRACTS.typed(CONTRACTS.columns)}, {', '.join(f'{name} {kind}' for name, kind in _LOG.items())}, "
+    "loaded_version bigint, loaded_erasures int"
+)
+
+
+def _head(shape: Shape, parameter: str) -> str:
+    """The CTEs up to `contract`, which has the ids of the contracts that are written."""
+    given = _few(parameter, _GIVEN)
+    if shape.is_new:
+        values = ", ".join(f"given.{name}" for name in _WRITTEN)
+        return f"contract AS (INSERT INTO contracts ({', '.join(_WRITTEN)}) SELECT {values} FROM {given} RETURNING id)"
+    assigned = ", ".join(f"{name} = given.{name}" for name in _CHANGING)
+    same = (
+        "contracts.id = given.id AND contracts.version = given.loaded_version "
+        "AND contracts.erasures = given.loaded_erasures"
+    )
+    if shape.is_one:
+        return f"contract AS (UPDATE contracts SET {assigned} FROM {given} WHERE {same} RETURNING contracts.id)"
+    return f"""free AS MATERIALIZED (
+        SELECT given.* FROM {given} JOIN contracts ON {same} ORDER BY given.id
+        FOR NO KEY UPDATE OF contracts SKIP LOCKED
+    ), contract AS (
+        UPDATE contracts SET {assigned} FROM free AS given WHERE contracts.id = given.id RETURNING contracts.id)"""
+
+
+def _few(parameter: str, columns: str) -> str:
+    """Rows to be joined with a table: of an array PostgreSQL expects ten elements, and looks each up by its key; of JSON a
+    hundred, for which it would rather read a table of middling size."""
+    return f"unnest({parameter}::text[]) AS one CROSS JOIN LATERAL json_to_record(one::json) AS given ({columns})"
+
+
+_FEW: Final = frozenset({"contracts", "stopped"})
+
+
+def _booked(parameter: str) -> str:
+    return f"""
     booked AS (
         INSERT INTO balances (account, currency, contract_id, balance_minor)
-        SELECT given.account, given.currency, contract.id, given.minor
-        FROM contract, unnest({}::text[], {}::text[], {}::bigint[]) AS given (account, currency, minor)
+        SELECT given.account, given.currency, contract.id, given.balance_minor
+        FROM contract JOIN json_to_recordset({parameter}::json) AS given (
+            account text, currency text, contract_id text, balance_minor bigint) ON given.contract_id = contract.id
         ON CONFLICT (account, currency) DO UPDATE SET balance_minor = EXCLUDED.balance_minor
     )"""
 
-_STOPPED: Final = """
+
+def _stop(parameter: str) -> str:
+    return f"""
     stopped AS (
-        DELETE FROM deadlines USING contract, unnest({}::text[], {}::text[]) AS gone (kind, subject_id)
-        WHERE (deadlines.contract_id, deadlines.kind, deadlines.subject_id) = (contract.id, gone.kind, gone.subject_id)
+        DELETE FROM deadlines USING contract, {_few(parameter, "contract_id text, kind text, subject_id text")}
+        WHERE given.contract_id = contract.id AND (deadlines.contract_id, deadlines.kind, deadlines.subject_id)
+            = (given.contract_id, given.kind, given.subject_id)
     )"""
 
-_STARTED: Final = """
+
+def _start(parameter: str) -> str:
+    return f"""
     started AS (
         INSERT INTO deadlines (contract_id, kind, subject_id, due_at)
-        SELECT contract.id, given.* FROM contract, unnest({}::text[], {}::text[], {}::timestamptz[]) AS given
+        SELECT given.* FROM contract JOIN json_to_recordset({parameter}::json) AS given (
+            contract_id text, kind text, subject_id text, due_at timestamptz) ON given.contract_id = contract.id
         ON CONFLICT (contract_id, kind, subject_id) DO UPDATE SET due_at = EXCLUDED.due_at
     )"""
 
-_MOVED: Final = """
+
+def _move(parameter: str) -> str:
+    return f"""
     moved AS (
         INSERT INTO transfers (contract_id, id, event_id, debit, credit, amount_minor, currency, occurred_at)
-        SELECT contract.id, given.* FROM contract, unnest(
-            {}::text[], {}::text[], {}::text[], {}::text[], {}::bigint[], {}::text[], {}::timestamptz[]) AS given
+        SELECT given.* FROM contract JOIN json_to_recordset({parameter}::json) AS given (
+            contract_id text, id text, event_id text, debit text, credit text, amount_minor bigint, currency text,
+            occurred_at timestamptz) ON given.contract_id = contract.id
     )"""
+
+
+_TABLES: Final[Mapping[str, Callable[[str], str]]] = {
+    "contracts": lambda _: "",
+    **{part.table: partial(part.upsert, "contract") for part in PARTS},
+    "balances": _booked,
+    "stopped": _stop,
+    "deadlines": _start,
+    "transfers": _move,
+    "events": partial(log.append_sql, "contract"),
+    "texts": log.words_sql,
+    "titles": lambda parameter: f"titled AS ({titles.keep_sql(parameter, guard='contract')})",
+}
+"""The CTE that writes rows of a table, of the parameter that gives them."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import strawberry
 from graphql import GraphQLError
@@ -80,6 +81,14 @@ class Context:
                 "`milestones`.",
                 extensions={"code": "QUERY_TOO_COMPLEX"},
             )
+
+    async def afford_all(self, lists: Sequence[list[Any]]) -> Sequence[list[Any] | GraphQLError]:
+        """The same for the lists of all parents of a level: themselves, or for each what `afford` raises."""
+        try:
+            await self.afford(sum(map(len, lists)))
+        except GraphQLError as refusal:
+            return [GraphQLError(refusal.message, extensions=refusal.extensions) for _ in lists]
+        return lists
 
     def known(self) -> Actor:
         """Whoever asks, whatever their scopes; `UNAUTHENTICATED` without credentials."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from functools import wraps
-from typing import Any, Protocol, TypeVar, TypeVarTuple, cast
+from functools import update_wrapper
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, cast
 
 
 class Carrier(Protocol):
@@ -25,20 +25,23 @@ Arguments = TypeVarTuple("Arguments")
 _Load = Callable[..., Awaitable[Sequence[Any]]]
 
 
-def data_loader(
-    load: Callable[[Sequence[Parent], Context, *Arguments], Awaitable[Sequence[Value]]],
-) -> Callable[[Parent, Context, *Arguments], Awaitable[Value]]:
-    """Turn `load(parents, context, …)`, which answers one value per parent, into a function of a single parent.
+class data_loader(Generic[Parent, Context, *Arguments, Value]):  # noqa: N801 - it is used as a decorator
+    """Turns `load(parents, context, …)`, which answers one value per parent, into a function of a single parent.
 
     Calls of one level of the query (with equal arguments) are collected until the event loop turns and become one call
     of `load`. A parent is an identifier or an object of its own; asking for it again costs nothing.
     """
 
-    @wraps(load)
-    def one(parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
-        return context.data_loaders.load(cast("_Load", load), context, parent, cast("Hashable", arguments))
+    def __init__(self, load: Callable[[Sequence[Parent], Context, *Arguments], Awaitable[Sequence[Value]]]) -> None:
+        update_wrapper(self, load)
+        self._load = cast("_Load", load)
 
-    return one
+    def __call__(self, parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
+        return context.data_loaders.load(self._load, context, parent, cast("Hashable", arguments))
+
+    def all(self, parents: Sequence[str], context: Context, *arguments: *Arguments) -> Awaitable[Sequence[Value]]:
+        """The values of all these parents, for who has them together; the same ones again cost nothing."""
+        return context.data_loaders.load_all(self._load, context, tuple(parents), cast("Hashable", arguments))
 
 
 class DataLoaders:
@@ -66,6 +69,17 @@ class DataLoaders:
             loop.call_soon(self._start, kind, load, context, arguments)
         waiting.append((parent, answer))
         return answer
+
+    def load_all(
+        self, load: _Load, context: Carrier, parents: tuple[str, ...], arguments: Any
+    ) -> asyncio.Future[Sequence[Any]]:
+        """The future answers for these parents, by a call of their own."""
+        key = (load, arguments, parents)
+        known = self._answers.get(key)
+        if known is None:
+            answers = asyncio.ensure_future(load(parents, context, *arguments))
+            self._answers[key] = known = (parents, answers)
+        return known[1]
 
     def _start(self, kind: Hashable, load: _Load, context: Carrier, arguments: Any) -> None:
         task = asyncio.ensure_future(self._run(load, context, arguments, self._waiting.pop(kind)))

@@ -35,9 +35,12 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.errors import DomainError
 from escrow.process_log import trace_id
+from schema.compiled.compiler import Compiler, Counts
+from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine.context import Context
 from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent
+from schema.engine.storable import unstorable, unstorable_literals
 from schema.engine.streaming import Groups, Stream
 
 DOCUMENTS_KEPT_MAX: Final = 256
@@ -50,6 +53,9 @@ NOT_STREAMED: Final = (
     "“Accept: text/event-stream”."
 )
 
+NOT_PERSISTED: Final = "PersistedQueryNotSupported"
+"""The words by which clients of automatic persisted queries know that they have to send the document, from then on always."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +66,8 @@ class Operation:
     query: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
+    by_hash_only: bool = False
+    """Whether the document itself was left out, by the protocol of automatic persisted queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,10 @@ class Answer:
 
     body: dict[str, Any]
     ran: bool
+
+    def json(self) -> bytes:
+        """The body, printed."""
+        return orjson.dumps(self.body)
 
 
 class NotAQuery(Exception):
@@ -81,6 +93,7 @@ class _Document:
     node: DocumentNode | None
     errors: list[GraphQLError]
     meters: dict[str, Meter] = field(default_factory=dict)
+    operations: dict[str, CompiledOperation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ class _Chosen:
 
     document: DocumentNode
     node: OperationDefinitionNode
+    compiled: CompiledOperation | None
 
     @property
     def name(self) -> str | None:
@@ -118,10 +132,18 @@ class _Chosen:
 class Runner:
     """Runs operations against one schema, remembering the documents that it has seen."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
+    def __init__(self, schema: GraphQLSchema, compiler: Compiler | None = None) -> None:
+        self._schema, self._compiler = schema, compiler
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._groups = Groups()
+
+    def goes_on(self, operation: Operation) -> bool:
+        """Whether it is a subscription, whose answers go on; what is no valid operation is none."""
+        document = self._document(operation.query)
+        if document.node is None or document.errors:
+            return False
+        node, _ = _pick(document.node, operation.name)
+        return node is not None and node.operation is OperationType.SUBSCRIPTION
 
     async def run(self, operation: Operation, context: Context, *, only_queries: bool = False) -> Answer:
         """Run it. Never raises for what a client can do wrong, nor for what goes wrong inside: both are in the answer.
@@ -152,19 +174,27 @@ class Runner:
             return await self._subscribe(chosen, operation, context)
         return _answer(await self._execute(chosen, operation.variables, context), context)
 
+    @property
+    def counts(self) -> Counts:
+        """What became of the executions so far; nothing is counted if nothing is compiled."""
+        return self._compiler.counts if self._compiler is not None else Counts()
+
     def _choose(self, operation: Operation) -> _Chosen | Answer:
         """The operation that is meant, valid and within the limits; or why not."""
+        if operation.by_hash_only:
+            return _refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
         document = self._document(operation.query)
         if document.node is None or document.errors:
             return _refusal(document.errors)
         node, errors = _pick(document.node, operation.name)
-        if node is None:
+        errors = errors or unstorable(operation.variables)
+        if node is None or errors:
             return _refusal(errors)
         try:
             self._meter(document, node).check(operation.variables)
         except TooComplex as error:
             return _refusal([_too_complex(str(error))])
-        return _Chosen(document.node, node)
+        return _Chosen(document.node, node, self._compiled(document, node))
 
     async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
@@ -224,7 +254,7 @@ class Runner:
             errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
             if any(error.message == "Validation aborted." for error in errors):
                 return _Document(None, [_too_complex("The query repeats the same fields too often.")])
-            return _Document(node, errors)
+            return _Document(node, errors or unstorable_literals(text, node))
         except GraphQLError as error:
             if error.message.endswith("tokens. Parsing aborted."):
                 return _Document(None, [_too_complex(f"The query has more than {TOKENS_MAX} tokens.")])
@@ -241,9 +271,21 @@ class Runner:
             document.meters[name] = meter = Meter(self._schema, cast("DocumentNode", document.node), node)
         return meter
 
+    def _compiled(self, document: _Document, node: OperationDefinitionNode) -> CompiledOperation | None:
+        if self._compiler is None:
+            return None
+        name = node.name.value if node.name else ""
+        operation = document.operations.get(name)
+        if operation is None:
+            operation = self._compiler.operation(cast("DocumentNode", document.node), node)
+            document.operations[name] = operation
+        return operation
+
     async def _execute(
         self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object = None
     ) -> ExecutionResult:
+        if chosen.compiled is not None:
+            return await chosen.compiled.run(root, context, variables)
         result = execute(
             self._schema,
             chosen.document,
@@ -290,7 +332,10 @@ def _refusal(errors: list[GraphQLError]) -> Answer:
 
 
 def _answer(result: ExecutionResult, context: Context) -> Answer:
-    errors = result.errors or []
+    errors = result.errors
+    if not errors and not context.replayed:
+        return Answer({"data": result.data}, ran=True)
+    errors = errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return _refusal(errors)  # the variables did not fit: nothing was run
     body: dict[str, Any] = {"data": result.data}

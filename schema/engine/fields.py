@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 
@@ -10,7 +11,8 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from escrow.access import Scope
-from schema.engine.context import Info
+from schema.compiled.declare import BATCH, Batch, Load
+from schema.engine.context import Context, Info
 
 
 def optional(description: str) -> Any:
@@ -42,7 +44,7 @@ def read(description: str, *, scope: Scope = Scope.CONTRACTS_READ) -> Callable[[
     """A field of a contract, or of what belongs to one, that the function below it reads from the database.
 
     The key must be made for reading contracts, or for what else is named, also where the field hangs on the payload of a
-    mutation.
+    mutation. If the function has a batch, it is guarded alike.
     """
 
     def make(load: Callable[..., Any]) -> StrawberryField:
@@ -51,6 +53,18 @@ def read(description: str, *, scope: Scope = Scope.CONTRACTS_READ) -> Callable[[
             info.context.reader(scope)
             return load(self, info, **arguments)
 
+        batch: Batch | None = getattr(load, BATCH, None)
+        if batch is not None:
+            setattr(guarded, BATCH, replace(batch, load=_guarded(batch.load, scope)))
         return resolved(description)(guarded)
 
     return make
+
+
+def _guarded(load: Load, scope: Scope) -> Load:
+    @wraps(load)
+    async def guarded(parents: Sequence[Any], context: Context, **arguments: Any) -> Sequence[Any]:
+        context.reader(scope)
+        return await load(parents, context, **arguments)
+
+    return guarded

@@ -26,7 +26,8 @@ class CreateCalendarTokenInput:
 
 @mutation(
     "Makes the secret address of a calendar feed with the due dates and deadlines of the account's contracts, as far as this "
-    "key may read them. Each member has one, and so have the account's own keys: making one anew ends the one before."
+    "key may read them. Each member has one, and so have the account's own keys: making one anew ends the one before. It "
+    "ends with the key that made it, and with the member."
 )
 async def create_calendar_token(call: Call, given: CreateCalendarTokenInput) -> CreateCalendarTokenPayload:
     made = await calendars.create_token(by=call.actor, contract_ids=given.contract_ids, idempotency=call.idempotency)

@@ -52,7 +52,11 @@ ON_CONTRACTS: Final = fields_of(
     disputes,
 )
 
-FIELDS: Final = [
+OF_REAL_MONEY: Final = [
     *ON_CONTRACTS,
-    *fields_of(references, accounts, members, keys, fees, calendars, endpoints, deliveries, testclock),
+    *fields_of(references, accounts, members, keys, fees, calendars, endpoints, deliveries),
 ]
+"""What there is where money is real."""
+
+FIELDS: Final = [*OF_REAL_MONEY, *fields_of(testclock)]
+"""What there is in a sandbox: everything, also the clock that can be moved."""

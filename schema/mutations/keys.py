@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from escrow import ids
+from escrow import ids, lineage
 from escrow.access import Scope
 from escrow.accounts import commands, tokens
 from escrow.ids import Kind
@@ -71,11 +71,19 @@ async def create_api_key(call: Call, given: CreateApiKeyInput) -> CreateApiKeyPa
 @strawberry.input(description="Which key ends.")
 class RevokeApiKeyInput:
     key_id: strawberry.ID = strawberry.field(description="The key.")
+    with_descendants: bool = strawberry.field(
+        default=False, description="Also the keys that it has made, those that they have made, and so on: after a leak."
+    )
 
 
-@mutation("Ends a key at once. For owners and the operator.")
+@mutation(
+    "Ends a key at once, with the calendar feeds that were made with it; and if asked for with the keys that came of it. For "
+    "owners and the operator."
+)
 async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
-    outcome = await call.run(commands.RevokeApiKey(key_id=given.key_id))
+    outcome = await call.run(commands.RevokeApiKey(key_id=given.key_id, with_descendants=given.with_descendants))
+    if given.with_descendants:
+        await lineage.revoke_elsewhere(given.key_id, by=call.actor)
     return ApiKeyPayload(account=Account.of_state(outcome.account), api_key=_key(outcome))
 
 

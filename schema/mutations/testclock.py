@@ -39,7 +39,7 @@ class AdvanceTestClockInput:
 
 @mutation(
     "Moves the time of a sandbox forward, for all contracts, and lets everything happen that falls due on the way, each at "
-    "its own due time. At most 200 deadlines a call. Time never goes back. For the operator; refused outside of a sandbox."
+    "its own due time. At most 200 deadlines a call. Time never goes back. For the operator; only a sandbox has it."
 )
 async def advance_test_clock(call: Call, given: AdvanceTestClockInput) -> AdvanceTestClockPayload:
     advanced = await testclock.advance(

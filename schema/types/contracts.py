@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
+from typing import Any, Final, cast
 
 import strawberry
 
 from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
+from escrow.database import Record
 from escrow.queries import contracts
+from escrow.queries.reading import Reading
 from escrow.states import ContractState, MilestoneState
+from escrow.store.tables import CONTRACTS
+from schema.compiled.declare import Selected, batched, selected_of
 from schema.connections import After, Connection, First, nothing
+from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
@@ -26,7 +33,7 @@ from schema.types.deposits import Deposit, deposits_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.endings import Ending
 from schema.types.events import Event, timeline_of
-from schema.types.milestones import Milestone, plan_of
+from schema.types.milestones import Milestone, plan_of, plan_rows_of
 from schema.types.orders import PaymentOrder, orders_of
 from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
@@ -97,6 +104,37 @@ class Progress:
         )
 
 
+def _budget(minor: int | None, currency: str) -> Money | None:
+    return money_of(minor, currency) if minor is not None else None
+
+
+def _turn(state: ContractState, written_by: Side) -> Side | None:
+    return written_by.other if state is ContractState.PROPOSED else None
+
+
+def _ending(ending: domain.Ending | None) -> Ending | None:
+    return Ending.of(ending) if ending is not None else None
+
+
+async def _plans(parents: Sequence[Contract | Record], context: Context, *, selected: Selected | None) -> Sequence[Any]:
+    """The plans of these contracts, which count together. They are rows where nothing of the contracts needs whole ones."""
+    rows = [one for one in parents if isinstance(one, Record)]
+    if selected is not None and len(rows) == len(parents):
+        context.reader(Scope.CONTRACTS_READ)
+        found: Sequence[Any] = await plan_rows_of.all([row["id"] for row in rows], context, selected)
+    else:
+        found = await asyncio.gather(*(_shown_plan(one, context) for one in parents))
+    return await context.afford_all(found)
+
+
+async def _shown_plan(contract: Contract | Record, context: Context) -> list[Milestone]:
+    if isinstance(contract, Record):
+        context.reader(Scope.CONTRACTS_READ)
+        plan = await plan_of(contract["id"], context)
+        return [Milestone.of(one, contract_id=contract["id"], currency=contract["currency"]) for one in plan]
+    return await contract.shown_plan(context)
+
+
 @strawberry.type(
     description="A fixed-price agreement between one client and one freelancer, with an ordered plan of milestones."
 )
@@ -109,19 +147,21 @@ class Contract(Node):
     description: str = strawberry.field(description="What it is about.")
     currency: CurrencyCode = strawberry.field(description="The ISO 4217 currency of all its amounts.")
     time_zone: str = strawberry.field(description="The IANA time zone of its due dates.")
-    budget: Money | None = strawberry.field(description="What the client means to spend in all, if it was said.")
+    budget: Money | None = column(
+        "What the client means to spend in all, if it was said.", "budget_minor", "currency", make=_budget
+    )
     deposit_term: DepositTerm = strawberry.field(description="What the first deposit covers.")
     client_id: strawberry.ID = strawberry.field(description="The account that pays.")
     freelancer_id: strawberry.ID = strawberry.field(description="The account that delivers.")
     revision: int = strawberry.field(description="Which revision of the terms this is; accepting names it.")
     written_by: Side = strawberry.field(description="The side that wrote this revision.")
-    turn: Side | None = strawberry.field(
-        description="Whose turn it is to answer the proposal; null once it was answered."
+    turn: Side | None = column(
+        "Whose turn it is to answer the proposal; null once it was answered.", "state", "written_by", make=_turn
     )
     offered_at: datetime = strawberry.field(description="When this revision was put on the table.")
-    windows: Windows = strawberry.field(description="How long silence may last.")
-    fees: Fees = strawberry.field(description="The operator's fees, as this revision froze them.")
-    ending: Ending | None = strawberry.field(description="Who is ending it, if somebody is or has; else null.")
+    windows: Windows = column("How long silence may last.", "windows", make=Windows.of)
+    fees: Fees = column("The operator's fees, as this revision froze them.", "fees", make=Fees.of)
+    ending: Ending | None = column("Who is ending it, if somebody is or has; else null.", "ending", make=_ending)
     payouts_are_automatic: bool = strawberry.field(
         description="Whether the freelancer is paid out whenever something becomes payable, without asking."
     )
@@ -141,10 +181,11 @@ class Contract(Node):
         return _known(await account_of(self.freelancer_id, info.context))
 
     @resolved("The plan: the milestones of the current revision in order, at most 200.")
+    @batched(_plans, selects=True)
     async def milestones(self, info: Info) -> list[Milestone]:
-        plan = await self._plan(info.context)
+        plan = await self.shown_plan(info.context)
         await info.context.afford(len(plan))
-        return [Milestone.of(one, contract_id=self.id, currency=self.currency) for one in plan]
+        return plan
 
     @resolved("The first milestone that is not closed: the only one whose turn it can be.")
     async def current_milestone(self, info: Info) -> Milestone | None:
@@ -220,6 +261,10 @@ class Contract(Node):
     async def external_references(self, info: Info) -> list[ExternalReference]:
         return await references_listed(self.id, info.context)
 
+    async def shown_plan(self, context: Context) -> list[Milestone]:
+        """Its milestones, ready to read."""
+        return [Milestone.of(one, contract_id=self.id, currency=self.currency) for one in await self._plan(context)]
+
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:
             return self.plan
@@ -229,35 +274,30 @@ class Contract(Node):
     @classmethod
     def of(cls, terms: domain.Contract, *, version: int, plan: tuple[domain.Milestone, ...] | None = None) -> Contract:
         """The contract ready to read; `plan` if its milestones are known too."""
-        return cls(
-            plan=plan,
-            id=strawberry.ID(terms.id),
-            state=terms.state,
-            title=terms.title,
-            description=terms.description,
-            currency=CurrencyCode(terms.currency),
-            time_zone=terms.time_zone,
-            budget=money_of(terms.budget_minor, terms.currency) if terms.budget_minor is not None else None,
-            deposit_term=terms.deposit_term,
-            client_id=strawberry.ID(terms.client_id),
-            freelancer_id=strawberry.ID(terms.freelancer_id),
-            revision=terms.revision,
-            written_by=terms.written_by,
-            turn=terms.turn if terms.state is ContractState.PROPOSED else None,
-            offered_at=terms.offered_at,
-            windows=Windows.of(terms.windows),
-            fees=Fees.of(terms.fees),
-            ending=Ending.of(terms.ending) if terms.ending is not None else None,
-            payouts_are_automatic=terms.payouts_are_automatic,
-            plan_version=terms.plan_version,
-            version=version,
-            created_at=terms.created_at,
-            updated_at=terms.updated_at,
-        )
+        return cast("Contract", _STORED.make(terms, version, plan=plan))
 
     @classmethod
     def of_view(cls, view: contracts.ContractView) -> Contract:
         return cls.of(view.terms, version=view.version)
+
+    @classmethod
+    def of_row(cls, row: Record) -> Contract:
+        """The contract of a whole row."""
+        return cls.of_view(contracts.VIEWS.make(row))
+
+
+_STORED: Final = Stored(
+    Contract,
+    CONTRACTS,
+    contracts.ROWS,
+    beside={"version": int},
+    batches={"milestones": ("currency",)},
+)
+
+
+def contract_rows(selected: Selected | None) -> Reading[Record] | None:
+    """How rows are read that may stand for contracts; `None` if whole contracts are wanted."""
+    return _STORED.reading(selected) if selected is not None else None
 
 
 def _known(account: Account | None) -> Account:
@@ -274,9 +314,23 @@ async def contract_found(contract_ids: Sequence[str], context: Context) -> list[
     return [Contract.of_view(found[one]) if one in found else None for one in contract_ids]
 
 
-async def contract_of(contract_id: str, context: Context) -> Contract:
+@data_loader
+async def _rows(contract_ids: Sequence[str], context: Context, selected: Selected) -> list[Record | None]:
+    found = await contracts.contracts_by_id(context.known(), contract_ids, _STORED.reading(selected))
+    return [found.get(one) for one in contract_ids]
+
+
+def contract_shown(contract_id: str, info: Info) -> Awaitable[Contract | None]:
+    """The contract for a field to answer with, as far as the viewer may see it: a row, if that has all that is selected."""
+    selected = selected_of(info)
+    if selected is None:
+        return contract_found(contract_id, info.context)
+    return cast("Awaitable[Contract | None]", _rows(contract_id, info.context, selected))
+
+
+async def contract_of(contract_id: str, info: Info) -> Contract:
     """The contract of something that the viewer sees, and therefore sees too."""
-    found = await contract_found(contract_id, context)
+    found = await contract_shown(contract_id, info)
     if found is None:
         raise LookupError(f"the contract {contract_id} of something visible is not visible")
     return found

@@ -14,9 +14,9 @@ from schema.connections import page_size
 from schema.engine.context import Context, Info
 from schema.engine.fields import read
 from schema.scalars import Cursor
-from schema.types.contracts import Contract, contract_found
+from schema.types.contracts import Contract, contract_shown
 from schema.types.events import Event
-from schema.types.milestones import Milestone, milestone_found
+from schema.types.milestones import Milestone, milestone_shown
 
 LATEST: Final = "latest"
 """Instead of a cursor: from now on."""
@@ -32,14 +32,14 @@ class Change:
     @read("The contract that it happened to, as it is now; null for an event of the account itself.")
     async def contract(self, info: Info) -> Contract | None:
         stream = self.event.stream
-        return await contract_found(stream, info.context) if is_a(Kind.CONTRACT, stream) else None
+        return await contract_shown(stream, info) if is_a(Kind.CONTRACT, stream) else None
 
     @read(
         "The milestones that are not as they were before it, as they are now; also those that moved up or down. One that was "
         "removed, or went with its revision, is CANCELLED; one of an earlier revision than the contract's is of the past."
     )
     async def milestones(self, info: Info) -> list[Milestone]:
-        found = [milestone_found(milestone_id, info.context) for milestone_id in self.milestone_ids]
+        found = [milestone_shown(milestone_id, info) for milestone_id in self.milestone_ids]
         return [milestone for milestone in [await one for one in found] if milestone is not None]
 
     @classmethod

@@ -30,6 +30,10 @@ class ApiKey(Node):
         description="The member that it acts as; null if it acts as an owner, within its scopes."
     )
     created_at: datetime = strawberry.field(description="When it was made.")
+    created_by: strawberry.ID | None = strawberry.field(
+        description="The key that made it; null if it was made without one: by the command line, or with an identity "
+        "provider's token."
+    )
     expires_at: datetime | None = strawberry.field(description="When it stops working by itself.")
     revoked_at: datetime | None = strawberry.field(description="When it was revoked.")
     last_used_at: datetime | None = strawberry.field(description="When it was last used, to about a minute.")
@@ -44,6 +48,7 @@ class ApiKey(Node):
             contract_ids=[strawberry.ID(one) for one in key.contract_ids] if key.contract_ids is not None else None,
             member_id=as_id(key.member_id),
             created_at=key.created_at,
+            created_by=as_id(key.created_by),
             expires_at=key.expires_at,
             revoked_at=getattr(key, "revoked_at", None),
             last_used_at=getattr(key, "last_used_at", None),

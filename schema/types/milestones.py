@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import strawberry
 
 from escrow.agreement import state as domain
+from escrow.database import Record
 from escrow.queries import milestones
+from escrow.queries.reading import Reading
 from escrow.states import Hold, MilestoneState
+from escrow.store.tables import MILESTONES
+from schema.compiled.declare import Selected, selected_of
 from schema.connections import After, Connection, First
+from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.types.common import Money, Node, as_id, money_of
+from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.deposits import Deposit, deposit_of
 from schema.types.disputes import Dispute, disputes_of
@@ -29,6 +34,11 @@ if TYPE_CHECKING:
     from schema.types.contracts import Contract
 
 
+def _money(description: str, name: str) -> Any:
+    """An amount in the contract's currency; in the domain it is minor units."""
+    return column(description, name, "currency", make=money_of)
+
+
 @strawberry.type(description="One step of a contract's plan. Amounts are gross; fees stand apart.")
 class Milestone(Node):
     whole: strawberry.Private[domain.Milestone]
@@ -40,18 +50,20 @@ class Milestone(Node):
     state: MilestoneState = strawberry.field(description="Where it and its money stand.")
     title: str = strawberry.field(description="What it is called.")
     purpose: str = strawberry.field(description="What it is for.")
-    deliverables: list[str] = strawberry.field(description="What will be delivered.")
+    deliverables: list[str] = column("What will be delivered.", "deliverables", make=list)
     due_on: date = strawberry.field(
         description="When it is due: a calendar date in the contract's time zone. It never moves money."
     )
-    amount: Money = strawberry.field(description="Its price.")
-    held: Money = strawberry.field(description="What escrow holds for it, without the client's fee.")
-    client_fee_held: Money = strawberry.field(description="The client's fee that lies beside it.")
-    released: Money = strawberry.field(description="What went to the freelancer, the freelancer's fee included.")
-    refunded: Money = strawberry.field(description="What went back to the client.")
-    freelancer_fee: Money = strawberry.field(description="The freelancer's fee that was taken from what was released.")
-    client_fee: Money = strawberry.field(description="The client's fee that was earned with what was released.")
-    submission_count: int = strawberry.field(description="How often work was handed in.")
+    amount: Money = _money("Its price.", "amount_minor")
+    held: Money = _money("What escrow holds for it, without the client's fee.", "held_minor")
+    client_fee_held: Money = _money("The client's fee that lies beside it.", "held_fee_minor")
+    released: Money = _money("What went to the freelancer, the freelancer's fee included.", "released_minor")
+    refunded: Money = _money("What went back to the client.", "refunded_minor")
+    freelancer_fee: Money = _money(
+        "The freelancer's fee that was taken from what was released.", "freelancer_fee_minor"
+    )
+    client_fee: Money = _money("The client's fee that was earned with what was released.", "client_fee_minor")
+    submission_count: int = column("How often work was handed in.", "submissions")
     review_due_at: datetime | None = strawberry.field(
         description=(
             "When the work counts as approved if the client stays silent; null unless it is SUBMITTED. While it is on hold or "
@@ -74,11 +86,9 @@ class Milestone(Node):
     freelancer_barred_until: datetime | None = strawberry.field(
         description="Until when the freelancer may start no hold on it, because one that it started ended; it may be past."
     )
-    rolled_forward: Money = strawberry.field(
-        description="What a smaller approval left over and the next milestone received."
-    )
-    lost: Money = strawberry.field(description="What was held for it when the provider took the deposit back for good.")
-    bonus_paid: Money = strawberry.field(description="What was paid as a bonus, on top of its price.")
+    rolled_forward: Money = _money("What a smaller approval left over and the next milestone received.", "rolled_minor")
+    lost: Money = _money("What was held for it when the provider took the deposit back for good.", "lost_minor")
+    bonus_paid: Money = _money("What was paid as a bonus, on top of its price.", "bonus_minor")
     bonus_deposit_id: strawberry.ID | None = strawberry.field(
         description="The bonus that is on its way or was paid; null if there is none."
     )
@@ -88,7 +98,7 @@ class Milestone(Node):
     async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contracts")]:
         from schema.types.contracts import contract_of
 
-        return await contract_of(self.contract_id, info.context)
+        return await contract_of(self.contract_id, info)
 
     @read("The deposit that is on its way to it, or that funded it.")
     async def deposit(self, info: Info) -> Deposit | None:
@@ -128,42 +138,26 @@ class Milestone(Node):
 
     @classmethod
     def of(cls, milestone: domain.Milestone, *, contract_id: str, currency: str) -> Milestone:
-        return cls(
-            whole=milestone,
-            id=strawberry.ID(milestone.id),
-            contract_id=strawberry.ID(contract_id),
-            revision=milestone.revision,
-            position=milestone.position,
-            state=milestone.state,
-            title=milestone.title,
-            purpose=milestone.purpose,
-            deliverables=list(milestone.deliverables),
-            due_on=milestone.due_on,
-            amount=money_of(milestone.amount_minor, currency),
-            held=money_of(milestone.held_minor, currency),
-            client_fee_held=money_of(milestone.held_fee_minor, currency),
-            released=money_of(milestone.released_minor, currency),
-            refunded=money_of(milestone.refunded_minor, currency),
-            freelancer_fee=money_of(milestone.freelancer_fee_minor, currency),
-            client_fee=money_of(milestone.client_fee_minor, currency),
-            submission_count=milestone.submissions,
-            review_due_at=milestone.review_due_at,
-            deposit_id=as_id(milestone.deposit_id),
-            hold=milestone.hold,
-            hold_id=as_id(milestone.hold_id),
-            frozen_at=milestone.frozen_at,
-            client_barred_until=milestone.client_barred_until,
-            freelancer_barred_until=milestone.freelancer_barred_until,
-            rolled_forward=money_of(milestone.rolled_minor, currency),
-            lost=money_of(milestone.lost_minor, currency),
-            bonus_paid=money_of(milestone.bonus_minor, currency),
-            bonus_deposit_id=as_id(milestone.bonus_deposit_id),
-            updated_at=milestone.updated_at,  # type: ignore[arg-type] # every stored milestone has it
-        )
+        return cast("Milestone", _STORED.make(milestone, contract_id, currency, whole=milestone))
 
     @classmethod
     def of_view(cls, view: milestones.MilestoneView) -> Milestone:
         return cls.of(view.milestone, contract_id=view.contract_id, currency=view.currency)
+
+    @classmethod
+    def of_row(cls, row: Record) -> Milestone:
+        """The milestone of a whole row."""
+        return cls.of_view(milestones.VIEWS.make(row))
+
+
+_STORED: Final = Stored(
+    Milestone, MILESTONES, milestones.ROWS, beside={"contract_id": str, "currency": str}, batches={}
+)
+
+
+def milestone_rows(selected: Selected | None) -> Reading[Record] | None:
+    """How rows are read that may stand for milestones; `None` if whole milestones are wanted."""
+    return _STORED.reading(selected) if selected is not None else None
 
 
 @data_loader
@@ -171,6 +165,20 @@ async def milestone_found(milestone_ids: Sequence[str], context: Context) -> lis
     """Milestones by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await milestones.milestones_by_id(context.known(), milestone_ids)
     return [Milestone.of_view(found[one]) if one in found else None for one in milestone_ids]
+
+
+@data_loader
+async def _rows(milestone_ids: Sequence[str], context: Context, selected: Selected) -> list[Record | None]:
+    found = await milestones.milestones_by_id(context.known(), milestone_ids, _STORED.reading(selected))
+    return [found.get(one) for one in milestone_ids]
+
+
+def milestone_shown(milestone_id: str, info: Info) -> Awaitable[Milestone | None]:
+    """The milestone for a field to answer with, as far as the viewer may see it: a row, if that has all that is selected."""
+    selected = selected_of(info)
+    if selected is None:
+        return milestone_found(milestone_id, info.context)
+    return cast("Awaitable[Milestone | None]", _rows(milestone_id, info.context, selected))
 
 
 async def milestone_of(milestone_id: str, context: Context) -> Milestone:
@@ -185,4 +193,11 @@ async def milestone_of(milestone_id: str, context: Context) -> Milestone:
 async def plan_of(contract_ids: Sequence[str], _: Context) -> list[tuple[domain.Milestone, ...]]:
     """The current plans of contracts: one statement for all that are asked for."""
     found = await milestones.milestones_of(contract_ids)
-    return [found.get(contract_id, ()) for contract_id in contract_ids]
+    return [tuple(found.get(contract_id, ())) for contract_id in contract_ids]
+
+
+@data_loader
+async def plan_rows_of(contract_ids: Sequence[str], _: Context, selected: Selected) -> list[list[Record]]:
+    """The same as rows, with what is selected of them."""
+    found = await milestones.milestones_of(contract_ids, _STORED.reading(selected))
+    return [found.get(contract_id, []) for contract_id in contract_ids]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 import strawberry
 
 from escrow.access import Actor
-from escrow.agreement.deadlines import UNSEEN, deadlines, next_deadline
+from escrow.agreement.deadlines import UNSEEN, deadlines, first_clocks
 from escrow.agreement.deadlines import Deadline as Clock
 from escrow.agreement.decisions.change_requests import Comparison, compare
 from escrow.agreement.permit import first_refusal, last_refusal, permit
@@ -106,12 +107,16 @@ class Outlook:
 
     def next_deadline(self, milestone_id: str | None = None) -> Deadline | None:
         """The first clock that rings on the contract, or on what one milestone waits for."""
-        return _shown(next_deadline(self._stored, milestone_id))
+        return _shown(self._first_clocks.get(milestone_id or self._stored.id))
 
     def deadline_of(self, subject_id: str) -> Deadline | None:
         """The clock that runs on a deposit, a refund request or a dispute itself."""
         running = (clock for clock in deadlines(self._stored) if clock.kind not in UNSEEN)
         return _shown(next((clock for clock in running if clock.subject_id == subject_id), None))
+
+    @cached_property
+    def _first_clocks(self) -> Mapping[str, Clock]:
+        return first_clocks(self._stored.id, deadlines(self._stored))
 
     def _decided(self, milestone: Milestone) -> list[AllowedAction]:
         """The actions as far as they are the same for all milestones in this one's situation."""

@@ -13,6 +13,7 @@ from api.app import create_app
 from escrow import ids, pipeline
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, tokens
+from escrow.accounts.known_keys import KnownKeys
 from escrow.ids import Kind
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY, Deployment
@@ -21,16 +22,29 @@ PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
 
 @asynccontextmanager
-async def door(*, sandbox: bool = False) -> AsyncIterator[httpx.AsyncClient]:
-    """The application on the database that the test has, spoken to over HTTP."""
+async def door(
+    *,
+    sandbox: bool = True,
+    metrics_token: str | None = None,
+    allowed_origins: frozenset[str] = frozenset(),
+    keys: KnownKeys | None = None,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
+
+    Unless `keys` are given it remembers none, so that statements can be counted: each request asks for its own.
+    """
     settings = Settings(
         database_url="",  # it never starts, so it never connects: the test has
         redis_url="",
         secret_keys=(SECRET_KEY,),
         sandbox=sandbox,
         payment_provider=PaymentProvider.SANDBOX,
+        metrics_token=metrics_token,
+        allowed_origins=allowed_origins,
     )
-    transport = httpx.ASGITransport(app=create_app(settings), raise_app_exceptions=False)
+    app = create_app(settings)
+    app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
         yield client
 

@@ -209,6 +209,18 @@ async def asked(caller: Caller, endpoint_id: str, delivery_id: str) -> list[str]
     return [error["code"] for payload in payloads for error in payload["userErrors"]]
 
 
+async def test_who_may_not_read_contracts_has_a_test_sent_and_nothing_that_happened(
+    people: People, client: Caller, endpoint: MadeEndpoint
+) -> None:
+    await delivered(people)
+    blind = await with_key(
+        people.client.http, people.deployment.client, people.deployment.operator, (Scope.WEBHOOKS_MANAGE,)
+    )
+    before = await rows()
+    assert await asked(blind, endpoint.id, (await newest(client))["id"]) == ["FORBIDDEN", "FORBIDDEN"]
+    assert sum(await rows()) == sum(before) + 1, "the test alone"
+
+
 async def test_who_may_not_see_it_finds_nothing_and_who_may_not_ask_is_forbidden(
     people: People, client: Caller, endpoint: MadeEndpoint
 ) -> None:

@@ -101,7 +101,9 @@ async def test_a_time_without_an_offset_or_out_of_range_is_refused(people: Peopl
         ({"title": " \t\n"}, "INVALID_INPUT", "title"),
         ({"title": "x" * 201}, "INVALID_INPUT", "title"),
         ({"title": "x" * 500_000}, "INVALID_INPUT", "title"),
-        ({"title": "a\0b"}, "INVALID_INPUT", "title"),
+        ({"title": "a\nb"}, "INVALID_INPUT", "title"),
+        ({"title": "\u200b\ufeff"}, "INVALID_INPUT", "title"),
+        ({"title": "a\u202eb"}, "INVALID_INPUT", "title"),
         ({"description": "x" * 10_001}, "INVALID_INPUT", "description"),
         ({"message": "x" * 5_001}, "INVALID_INPUT", "message"),
         ({"timeZone": "Middle-earth/Shire"}, "INVALID_INPUT", "timeZone"),
@@ -131,7 +133,7 @@ async def test_a_value_that_no_state_accepts_is_a_user_error_with_its_place(
         ({"amount": {"amount": "99999999999999.99", "currency": "USD"}}, "milestones.0.amount.amount"),
         ({"amount": {"amount": "10", "currency": "JPY"}}, "milestones.0.amount.currency"),
         ({"title": ""}, "milestones.0.title"),
-        ({"purpose": "\0"}, "milestones.0.purpose"),
+        ({"purpose": "\u2060"}, "milestones.0.purpose"),
         ({"deliverables": ["x"] * 21}, "milestones.0.deliverables"),
         ({"deliverables": [""]}, "milestones.0.deliverables.0"),
         ({"dueOn": "0001-01-01"}, "milestones.0.dueOn"),
@@ -154,7 +156,7 @@ async def test_more_milestones_than_a_plan_may_have_are_refused(people: People) 
 STRANGE_IDS = [
     "",
     "x",
-    "\0",
+    "\uffff",
     "ctr_",
     "ctr_" + "z" * 26,
     "mil_" + "0" * 26,
@@ -256,9 +258,65 @@ async def test_a_document_that_is_not_valid_says_where(people: People, query: st
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_REQUEST"}
 
 
-async def test_a_nul_in_a_document_is_a_text_like_any_other_for_a_query(people: People) -> None:
-    for query in (r'{ node(id: "\u0000") { id } }', '{ node(id: "\0") { id } }'):
-        assert await people.client.ask(query) == {"node": None}
+@pytest.mark.parametrize(
+    "query",
+    [
+        r'{ node(id: "\u0000") { id } }',
+        '{ node(id: "\0") { id } }',
+        r'{ contracts(filter: {title: "a\u0000b"}) { nodes { id } } }',
+        '{ contracts(filter: {title: """a\0b"""}) { nodes { id } } }',
+        r'query ($title: String = "\u0000") { contracts(filter: {title: $title}) { nodes { id } } }',
+        r'{ byExternalId(system: "\u{0}", id: "x") { __typename } }',
+        r'mutation { acceptContract(input: {contractId: "\u0000", revision: 1}) { userErrors { code } } }',
+    ],
+)
+async def test_what_no_text_has_is_refused_where_it_stands_in_a_document(people: People, query: str) -> None:
+    answer = (await people.client.post(query)).json()
+    assert "data" not in answer
+    assert "U+0000" in _clear(answer, "BAD_REQUEST")
+    assert answer["errors"][0]["locations"]
+
+
+@pytest.mark.parametrize("never", ["\0", "a\0b"])
+@pytest.mark.parametrize(
+    ("query", "variables", "place"),
+    [
+        ("query ($id: ID!) { contract(id: $id) { id } }", {"id": None}, "id"),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x", None]}, "ids.1"),
+        ("query ($f: ContractFilter) { contracts(filter: $f) { nodes { id } } }", {"f": {"title": None}}, "f.title"),
+        (
+            "query ($f: MilestoneFilter) { milestones(filter: $f) { nodes { id } } }",
+            {"f": {"party": None, "contractId": None}},
+            "f.party",
+        ),
+        ("query ($f: DeliveryFilter) { deliveries(filter: $f) { nodes { id } } }", {"f": {"endpointId": None}}, "f.endpointId"),
+        (
+            "query ($s: String!, $i: String!) { byExternalId(system: $s, id: $i) { __typename } }",
+            {"s": "jira", "i": None},
+            "i",
+        ),
+        ("query ($c: Cursor) { contracts(after: $c) { nodes { id } } }", {"c": None}, "c"),
+        ("mutation ($input: AcceptContractInput!) { acceptContract(input: $input) { userErrors { code } } }",
+         {"input": {"contractId": None, "revision": 1}}, "contractId"),
+        (PROPOSE, {"input": {"milestones": [{}, {"title": None}]}}, "milestones.1.title"),
+        ("{ __typename }", {"nobody": {"asked": [{"for": None}]}}, "nobody.asked.0.for"),
+    ],
+)  # fmt: skip
+async def test_what_no_text_has_is_refused_in_every_variable_and_names_the_place(
+    people: People, query: str, variables: dict[str, Any], place: str, never: str
+) -> None:
+    given = json.loads(json.dumps(variables).replace("null", json.dumps(never)))
+    content = json.dumps({"query": query, "variables": given})
+    headers = {"content-type": "application/json", "authorization": f"Bearer {people.client.token}"}
+    answer = (await people.client.http.post("/graphql", content=content, headers=headers)).json()
+    assert "U+0000" in _clear(answer, "BAD_REQUEST")
+    assert answer["errors"][0]["extensions"]["field"] == place
+
+
+async def test_a_backslash_and_the_name_of_nothing_are_text(people: People) -> None:
+    for text in ("\\u0000", "␀", "\\0"):
+        query = "query ($t: String) { contracts(filter: {title: $t}) { nodes { id } } }"
+        assert await people.client.ask(query, {"t": text}) == {"contracts": {"nodes": []}}
 
 
 async def test_too_many_ids_at_once_are_refused(people: People) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from icalendar import Calendar
 
-from escrow import database, ids, pipeline
+from api.calendars import calendar_of
+from escrow import calendars, database, ids, pipeline
 from escrow.access import Role, Scope
 from escrow.accounts import commands as account_commands
 from escrow.agreement import commands as c
+from escrow.calendars import DueDate
 from escrow.ids import Kind
 from escrow.pipeline import run
+from escrow.states import MilestoneState
+from escrow.writing import one_line
 from tests.api.client import Caller, People, with_key
-from tests.factories import DUE_ON, draft
+from tests.factories import DUE_ON
 
 NASTY = 'A; b, c\\n "d"\r\nEND:VCALENDAR\r\nX'
 
@@ -81,12 +85,106 @@ async def test_what_is_over_leaves_and_what_moved_keeps_its_identifier(people: P
 
 
 async def test_peoples_words_stay_words_whatever_is_in_them(people: People) -> None:
-    command = people.deployment.proposal("10.00")
-    nasty = replace(command, terms=replace(command.terms, title=NASTY), plan=(replace(draft(), title=NASTY),))
-    await run(nasty, by=people.deployment.client)
+    await people.deployment.propose("10.00")
+    for table in ("contracts", "milestones"):  # as earlier releases took them
+        await database.execute(f"UPDATE {table} SET title = $1", NASTY)
     shown = await events(people.client, await made(people.client))
     said = 'A; b, c\\n "d" END:VCALENDAR X'
     assert {str(event["SUMMARY"]) for event in shown.values()} == {f"Due: {said} ({said})", f"Proposal expires: {said}"}
+
+
+async def test_programs_are_told_what_it_is_called_and_how_often_to_ask(people: People) -> None:
+    await people.deployment.fund("10.00")
+    answer = await people.client.http.get(await made(people.client))
+    calendar = Calendar.from_ical(answer.text)
+    assert calendar.errors == []
+    said = {name: calendar[name].to_ical().decode() for name in ("METHOD", "NAME", "X-WR-CALNAME", "VERSION")}
+    assert said == {"METHOD": "PUBLISH", "NAME": "Earnest", "X-WR-CALNAME": "Earnest", "VERSION": "2.0"}
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H\r\n" in answer.text
+    assert "X-PUBLISHED-TTL:PT1H\r\n" in answer.text
+
+
+async def test_a_deadline_rings_a_day_before_and_a_due_date_does_not(people: People) -> None:
+    deal = await people.deployment.fund("10.00")
+    await deal.submit()
+    shown = await events(people.client, await made(people.client))
+    (alarm,) = shown[f"{deal.milestone()}.review@earnest"].walk("VALARM")
+    assert (str(alarm["ACTION"]), alarm.TRIGGER) == ("DISPLAY", timedelta(days=-1))
+    assert str(alarm["DESCRIPTION"]) == "Work counts as approved: Milestone 1 (A website)"
+    assert shown[f"{deal.milestone()}.due@earnest"].walk("VALARM") == []
+    assert all(event.errors == [] for event in shown.values())
+
+
+async def test_what_changed_has_a_greater_sequence_and_what_did_not_has_the_same() -> None:
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+    due = DueDate(
+        milestone_id="mil_1", title="T", contract_title="C", time_zone="UTC", state=MilestoneState.PLANNED,
+        due_on=DUE_ON, updated_at=since, url=None,
+    )  # fmt: skip
+
+    def sequence(one: DueDate) -> int:
+        (event,) = Calendar.from_ical(calendar_of([one], [])).walk("VEVENT")
+        return int(event["SEQUENCE"])
+
+    assert 0 < sequence(due) == sequence(due) < 2**31
+    later = replace(due, updated_at=since + timedelta(seconds=1))
+    assert sequence(later) == sequence(due) + 1
+    assert sequence(replace(due, updated_at=datetime(2085, 1, 1, tzinfo=UTC))) < 2**31
+
+
+async def test_an_entry_links_to_its_milestone(people: People) -> None:
+    deal = await people.deployment.fund("10.00", "20.00")
+    await deal.submit()
+    tool = "https://jira.example/browse/EA-1?a=b,c;d"
+    named = {"subjectId": deal.milestone(1), "system": "jira", "externalId": "EA-1", "url": tool}
+    await people.client.done("setExternalReference", named, "__typename")
+
+    def links(shown: dict[str, Any]) -> dict[str, str | None]:
+        return {uid.removesuffix("@earnest"): event.get("URL") for uid, event in shown.items()}
+
+    first, second = deal.milestone(1), deal.milestone(2)
+    assert links(await events(people.client, await made(people.client))) == {
+        f"{first}.due": tool, f"{first}.review": tool, f"{second}.due": None,
+    }  # fmt: skip
+    assert set(links(await events(people.freelancer, await made(people.freelancer))).values()) == {None}
+    reader = await calendars.reader_of((await made(people.client)).split("/")[2].removesuffix(".ics"))
+    assert reader is not None
+    pattern = "https://app.example/milestones/{milestoneId}"
+    body = calendar_of(await calendars.due_dates(reader), await calendars.clocks(reader), pattern)
+    (calendar,) = Calendar.from_ical(body, multiple=True)
+    page = "https://app.example/milestones/"
+    assert links({str(event["UID"]): event for event in calendar.walk("VEVENT")}) == {
+        f"{first}.due": page + first, f"{first}.review": page + first, f"{second}.due": page + second,
+    }  # fmt: skip
+
+
+ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f "
+
+SCRIPTS = [
+    "👩\u200d💻 team", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", ENGLAND * 9,
+    "ウェブサイトの改修" * 12, "हिन्दी वेबसाइट " * 12, "e\u0301" * 90, "Website; a, b\\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("title", SCRIPTS)
+async def test_titles_of_every_script_come_back_letter_by_letter_whatever_is_folded(title: str) -> None:
+    due = DueDate(
+        milestone_id="mil_1", title=title, contract_title=title, time_zone="UTC", state=MilestoneState.PLANNED,
+        due_on=DUE_ON, updated_at=datetime(2026, 3, 1, tzinfo=UTC), url=None,
+    )  # fmt: skip
+    body = calendar_of([due], [])
+    (event,) = Calendar.from_ical(body).walk("VEVENT")
+    assert str(event["SUMMARY"]) == f"Due: {title.strip()} ({title.strip()})"
+    assert body.endswith(b"\r\n")
+    for line in body.removesuffix(b"\r\n").split(b"\r\n"):
+        assert len(line) <= 75
+        line.decode()  # no character was cut
+
+
+async def test_a_title_of_former_days_turns_no_words_around_but_its_own() -> None:
+    assert one_line("a\u202eb") == "ab"
+    assert one_line("a\u2067b") == "ab"
+    assert one_line("a\u2067b\u2069\nc") == "a\u2067b\u2069 c"
 
 
 async def test_the_same_dates_are_the_same_bytes_and_are_not_sent_again(people: People) -> None:
@@ -161,6 +259,44 @@ async def test_it_shows_what_the_key_that_made_it_may_read_and_ends_with_the_mem
     assert (await gone(http, their_own), await gone(http, chosen)) == (True, False)
     await people.client.done("revokeCalendarToken", {"everybodys": True}, "revoked")
     assert await gone(http, chosen)
+
+
+async def test_it_ends_with_the_key_that_made_it_however_that_ends(people: People) -> None:
+    there, http = people.deployment, people.client.http
+    leaked = await with_key(http, there.client, there.operator)
+    path = await made(leaked)
+    key_id = await database.fetch_value("SELECT key_id FROM calendar_tokens WHERE account_id = $1", leaked.account_id)
+    other = await made(people.freelancer)
+    assert not await gone(http, path)
+    await database.execute("UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1", key_id)
+    assert await gone(http, path), "it expires with the key"
+    await database.execute(
+        "UPDATE api_keys SET expires_at = clock_timestamp() + interval '1 hour' WHERE id = $1", key_id
+    )
+    assert not await gone(http, path)
+    await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+    assert (await gone(http, path), await gone(http, other)) == (True, False)
+    again = await made(people.client)
+    assert (await gone(http, path), await gone(http, again)) == (True, False), "a living key makes a new one"
+
+
+async def test_it_ends_with_the_line_of_a_key_that_leaked(people: People) -> None:
+    http, account_id = people.client.http, people.client.account_id
+    given = {"accountId": account_id, "name": "child", "scopes": ["CONTRACTS_READ", "CONTRACTS_WRITE"]}
+    fields = "apiKey { id createdBy } secret"
+    child = await people.client.done("createApiKey", given, fields)
+    own = await database.fetch_value("SELECT created_by FROM api_keys WHERE id = $1", child["apiKey"]["id"])
+    assert child["apiKey"]["createdBy"] == own
+    path = await made(Caller(http, child["secret"], account_id))
+    listed = await people.client.ask("{ viewer { account { apiKeys { id createdBy } } } }")
+    assert {"id": child["apiKey"]["id"], "createdBy": own} in listed["viewer"]["account"]["apiKeys"]
+    for _ in range(2):
+        await people.operator.done(
+            "revokeApiKey", {"keyId": own, "withDescendants": True}, "apiKey { revokedAt }", key="after the leak"
+        )
+        assert await gone(http, path)
+    for token in (people.client.token, child["secret"]):
+        assert (await Caller(http, token).post("{ viewer { account { id } } }")).status_code == 401
 
 
 async def test_a_disabled_account_keeps_its_dates_since_its_clocks_go_on(people: People) -> None:

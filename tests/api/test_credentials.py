@@ -7,8 +7,10 @@ from graphql import GraphQLObjectType, is_required_argument, parse, print_ast
 
 from escrow import database
 from escrow.access import Scope
+from escrow.accounts import known_keys
+from escrow.accounts.known_keys import KnownKeys
 from schema.build import executable
-from tests.api.client import Caller, People, with_key
+from tests.api.client import Caller, People, door, with_key
 
 QUERIES = executable().query_type
 QUERY_FIELDS = sorted(QUERIES.fields) if QUERIES else []
@@ -103,6 +105,20 @@ async def test_a_revoked_key_opens_nothing(people: People) -> None:
     answer = await people.client.post("{ viewer { role } }")
     assert answer.status_code == 401
     assert "data" not in answer.json()
+
+
+async def test_a_key_that_is_revoked_in_one_process_opens_nothing_in_another(people: People) -> None:
+    """No bell rings here: whoever asks after the answer is refused all the same."""
+    keys = KnownKeys()
+    known_keys._here.discard(keys)  # as if in a process of its own
+    async with door(keys=keys) as other_process:
+        elsewhere = Caller(other_process, people.client.token)
+        key_id = (await elsewhere.ask("{ viewer { keyId } }"))["viewer"]["keyId"]
+        with database.counting() as statements:
+            await elsewhere.ask("{ viewer { keyId } }")
+        assert statements == []
+        await people.operator.done("revokeApiKey", {"keyId": key_id}, "apiKey { revokedAt }")
+        assert (await elsewhere.post("{ viewer { role } }")).status_code == 401
 
 
 async def test_a_key_that_was_not_made_for_reading_is_forbidden_to_read(people: People) -> None:

@@ -125,7 +125,7 @@ async def test_what_was_committed_before_the_server_died_is_answered_by_the_next
             "REDIS_URL": redis_url,
             "EARNEST_SANDBOX": "on",
             "EARNEST_PAYMENT_PROVIDER": "sandbox",
-            "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
+            "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         }
         with (tmp_path / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(

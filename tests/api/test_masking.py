@@ -49,7 +49,7 @@ async def test_a_fault_in_a_command_is_masked(people: People, monkeypatch: pytes
 
 
 async def test_a_fault_outside_of_graphql_is_500_and_masked(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.credentials.authenticate", _fail)
+    monkeypatch.setattr("escrow.accounts.authentication.find", _fail)
     answer = await people.client.post("{ viewer { role } }")
     assert answer.status_code == 500
     assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import health
 from escrow import bell, database, sweep
-from tests.api.client import People
+from escrow.settings import Compilation, compilation
+from tests.api.client import People, door
 from tests.factories import advance_clock
 from tests.workers.sweeping import due_times, nothing_is_due, set_clock, several, submitted, sweeping
 
+TOKEN = "what-a-scraper-shows"
+SHOWN = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(database: str) -> AsyncIterator[People]:
+    """Everybody in front of a door whose metrics need a token."""
+    async with door(sandbox=False, metrics_token=TOKEN) as http:
+        yield await People.meet(http)
+
 
 async def figures(people: People) -> dict[str, float]:
-    answer = await people.nobody.http.get("/metrics")
+    answer = await people.nobody.http.get("/metrics", headers=SHOWN)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     return {
@@ -56,6 +69,20 @@ async def test_deadlines_pending_overdue_and_fired_are_counted(people: People) -
     assert after["fired_total milestone.deadline_approaching"] == 0
 
 
+async def test_operations_are_counted_by_who_completed_them(people: People) -> None:
+    before = await figures(people)
+    for _ in range(3):
+        await people.client.ask("{ viewer { __typename } }")
+    after = await figures(people)
+    grown = {
+        by: after[name] - before[name]
+        for name in after
+        if (by := name.removeprefix("earnest_operations_total ")) != name
+    }
+    assert sum(grown.values()) == (0 if compilation() is Compilation.OFF else 3)
+    assert grown["fallback"] == grown["replayed"] == 0
+
+
 async def test_beyond_what_is_counted_the_number_of_clocks_is_an_estimate(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +97,29 @@ async def test_without_the_database_there_are_no_metrics(people: People, monkeyp
         raise ConnectionRefusedError("nobody there")
 
     monkeypatch.setattr(database, "fetch_row", refused)
-    assert (await people.nobody.http.get("/metrics")).status_code == 503
+    assert (await people.nobody.http.get("/metrics", headers=SHOWN)).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "shown", [None, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer \xff"]
+)
+async def test_without_the_token_there_are_no_metrics(people: People, shown: str | None) -> None:
+    headers = [(b"authorization", shown.encode("latin-1"))] if shown is not None else []
+    answer = await people.nobody.http.get("/metrics", headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "earnest_" not in answer.text
+
+
+async def test_a_key_of_the_api_opens_no_metrics(people: People) -> None:
+    headers = {"authorization": f"Bearer {people.operator.token}"}
+    assert (await people.nobody.http.get("/metrics", headers=headers)).status_code == 401
+
+
+async def test_where_no_token_is_set_only_a_sandbox_shows_metrics(database: str) -> None:
+    async with door(sandbox=False) as real, door() as sandbox:
+        assert (await real.get("/metrics")).status_code == 404
+        assert (await real.get("/metrics", headers={"authorization": "Bearer None"})).status_code == 404
+        assert (await sandbox.get("/metrics")).status_code == 200
 
 
 async def test_readiness_is_red_while_deadlines_are_late_and_green_again_afterwards(

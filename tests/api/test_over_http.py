@@ -13,6 +13,7 @@ from tests.api.client import People, door
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
+STREAM = "text/event-stream"
 TYPENAME = {"query": "{ __typename }"}
 
 
@@ -36,6 +37,11 @@ async def _post(http: httpx.AsyncClient, content: bytes | str, **headers: str) -
         (f"text/html, {JSON};q=0.1", JSON),
         (f"{JSON};q=0, {GRAPHQL};q=0.001", GRAPHQL),
         ("APPLICATION/GRAPHQL-RESPONSE+JSON", GRAPHQL),
+        (f"{GRAPHQL}, {JSON}, {STREAM}, multipart/mixed", GRAPHQL),
+        (f"{STREAM}, {JSON}", JSON),
+        (f"{STREAM}, {GRAPHQL};q=1.0", GRAPHQL),
+        (f"{STREAM};q=0.9, */*;q=0.9, {JSON};q=0.9", JSON),
+        ("multipart/mixed, */*", JSON),
     ],
 )
 async def test_the_accept_header_chooses_the_media_type(accept: str | None, media_type: str) -> None:
@@ -45,6 +51,31 @@ async def test_the_accept_header_chooses_the_media_type(accept: str | None, medi
     assert answer.status_code == 200
     assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
     assert answer.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [STREAM, f"{STREAM}, multipart/mixed", f"{STREAM}, */*", f"{JSON};q=0.5, {STREAM}", f"{JSON};q=0, {STREAM}"],
+)
+async def test_a_query_is_streamed_to_whoever_asks_for_nothing_else_or_for_that_rather(accept: str) -> None:
+    async with door() as http:
+        answer = await _post(http, json.dumps(TYPENAME), accept=accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, f"{STREAM}; charset=utf-8")
+    assert '"__typename":"Query"' in answer.text
+
+
+@pytest.mark.parametrize("accept", [f"{GRAPHQL}, {JSON}, {STREAM}, multipart/mixed", f"{JSON}, {STREAM};q=0.1", STREAM])
+async def test_a_subscription_is_streamed_to_whoever_takes_streams_at_all(people: People, accept: str) -> None:
+    subscription = {"query": "query Q { __typename } subscription S { nothing }", "operationName": "S"}
+    async with door() as http:
+        invalid = await _post(http, json.dumps(subscription), accept=f"{JSON}, {STREAM}")
+        subscription["query"] = "query Q { __typename } subscription S { events { id } }"
+        streamed = await _post(http, json.dumps(subscription), accept=accept)
+        query = await _post(http, json.dumps(subscription | {"operationName": "Q"}), accept=f"{JSON}, {STREAM}")
+    assert invalid.headers["content-type"] == query.headers["content-type"] == f"{JSON}; charset=utf-8"
+    assert streamed.headers["content-type"] == f"{STREAM}; charset=utf-8"
+    assert streamed.text.startswith(":")
+    assert "UNAUTHENTICATED" in streamed.text
 
 
 @pytest.mark.parametrize("accept", ["text/html", f"{JSON};q=0", f"{JSON}; charset=utf-16", "nonsense"])
@@ -171,6 +202,29 @@ async def test_the_page_the_schema_and_an_unknown_path() -> None:
         page = await http.get("/")
         schema = await http.get("/schema.graphql")
         unknown = await http.get("/nothing")
-    assert "http://earnest.test/graphql" in page.text
+    assert "ADDRESS/graphql" in page.text
     assert "type Contract implements Node" in schema.text
     assert unknown.status_code == 404
+
+
+async def test_the_page_tells_nothing_that_the_request_said_of_itself() -> None:
+    """A cache in front would show it to others: neither host nor path nor a proxy's headers come back."""
+    async with door() as http:
+        usual = await http.get("/")
+        for name in ("host", "x-forwarded-host", "x-forwarded-proto", "forwarded"):
+            made_up = await http.get("/?evil.example", headers={name: "evil.example"})
+            assert (made_up.status_code, made_up.text) == (200, usual.text)
+            assert not any("evil" in value for value in made_up.headers.values())
+
+
+async def test_a_document_that_is_only_named_by_its_hash_is_answered_so_that_clients_send_it() -> None:
+    named = {"operationName": "Q", "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}
+    error = {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+    async with door() as http:
+        posted = await _post(http, json.dumps(named), accept=JSON)
+        got = await http.get("/graphql", params={"extensions": json.dumps(named["extensions"])})
+        sent = await _post(http, json.dumps(named | {"query": "query Q { __typename }"}))
+        newer = await _post(http, json.dumps(named), accept=GRAPHQL)
+    assert (posted.status_code, got.status_code, newer.status_code) == (200, 200, 400)
+    assert posted.json() == got.json() == newer.json() == {"errors": [error]}
+    assert sent.json() == {"data": {"__typename": "Query"}}

@@ -44,7 +44,7 @@ async def served(server: TestServer, log: Path) -> AsyncIterator[tuple[httpx.Asy
     environ = os.environ | {
         "DATABASE_URL": database_url,
         "REDIS_URL": server.engines.redis_url,
-        "EARNEST_SECRET_KEYS": urlsafe_b64encode(b"k" * 32).decode(),
+        "EARNEST_SECRET_KEYS": urlsafe_b64encode(bytes(range(32))).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_LOG_FORMAT": "json",

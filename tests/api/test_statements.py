@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from escrow import database
+from escrow.accounts.known_keys import KnownKeys
 from escrow.agreement.commands import AddChange, OfferSettlement
 from escrow.pipeline import run
-from tests.api.client import People
+from tests.api.client import Caller, People, door
 from tests.api.test_journey import proposal
 from tests.factories import Deal, draft, usd
 
@@ -112,6 +113,17 @@ async def test_a_mutation_costs_the_key_and_its_two_round_trips_and_reads_nothin
             f"contract {{ {PLAIN} {KINDS['milestones']} {KINDS['progress']} {KINDS['currentMilestone']} }}", key="k",
         )  # fmt: skip
     assert len(statements) == 3
+
+
+async def test_a_key_in_use_costs_nothing(people: People) -> None:
+    deal = await people.deployment.propose()
+    query = f'{{ contract(id: "{deal.id}") {{ {PLAIN} }} }}'
+    async with door(keys=KnownKeys(term_seconds=3_600.0)) as http:
+        caller = Caller(http, people.client.token)
+        for expected in (2, 1, 1):
+            with database.counting() as statements:
+                await caller.ask(query)
+            assert len(statements) == expected
 
 
 async def test_introspection_without_credentials_costs_nothing(people: People) -> None:

@@ -16,6 +16,7 @@ from escrow.agreement.commands import ApplyDeadlines
 from escrow.audit import audit
 from escrow.codec import print_time
 from escrow.errors import DomainError
+from escrow.settings import SettingError
 from tests.api.client import Caller, People, door, with_key
 from tests.api.test_journey import proposal
 from tests.factories import Deployment
@@ -29,6 +30,13 @@ APPROACHING = "milestone.deadline_approaching"
 async def sandbox(database: str) -> AsyncIterator[People]:
     """Everybody in front of a sandbox's door."""
     async with door(sandbox=True) as http:
+        yield await People.meet(http)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def real(database: str) -> AsyncIterator[People]:
+    """Everybody in front of a door where money is real."""
+    async with door(sandbox=False) as http:
         yield await People.meet(http)
 
 
@@ -232,9 +240,27 @@ async def test_only_the_operator_moves_it(sandbox: People) -> None:
         assert await refused(who, by="P1D") == ("FORBIDDEN", None)
 
 
-async def test_outside_of_a_sandbox_it_is_refused(people: People) -> None:
-    assert await refused(people.operator, by="P1D") == ("INVALID_STATE", None)
-    assert await refused(people.client, by="P1D") == ("FORBIDDEN", None)
+async def test_outside_of_a_sandbox_there_is_no_test_clock(real: People) -> None:
+    before = await clock.now()
+    for who in (real.operator, real.client, real.nobody):
+        (error,) = await who.errors('mutation { advanceTestClock(input: {by: "P1D"}) { to } }')
+        assert "Cannot query field 'advanceTestClock'" in error["message"]
+    sdl = (await real.nobody.http.get("/schema.graphql")).text
+    assert "estClock" not in sdl
+    found = await real.nobody.ask("{ __schema { types { name } } }")
+    assert not [one for one in found["__schema"]["types"] if "TestClock" in one["name"]]
+    assert await clock.now() - before < timedelta(hours=1)
+    with pytest.raises(DomainError, match="only in a sandbox"):
+        await testclock.advance(by=real.deployment.operator, sandbox=False, span=timedelta(days=1))
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_database_whose_time_was_moved_serves_no_real_money() -> None:
+    await clock.check_real(sandbox=False)
+    await database.execute("UPDATE deployment SET clock_offset = interval '1 microsecond'")
+    await clock.check_real(sandbox=True)
+    with pytest.raises(SettingError, match=r"^EARNEST_SANDBOX is off, but a test clock has moved"):
+        await clock.check_real(sandbox=False)
 
 
 async def test_a_proposal_made_after_a_long_way_has_its_window_from_there(sandbox: People) -> None:

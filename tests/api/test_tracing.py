@@ -63,7 +63,7 @@ async def test_a_failure_that_is_masked_is_in_the_log_under_the_trace_that_the_c
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("inside")
 
-    monkeypatch.setattr("api.credentials.authenticate", fail)
+    monkeypatch.setattr("escrow.accounts.authentication.find", fail)
     with written() as log:
         answer = await people.client.post("{ viewer { role } }")
     (entry,) = (entry for entry in log.entries if entry["level"] == "error")

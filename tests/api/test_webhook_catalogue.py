@@ -37,7 +37,10 @@ async def test_every_type_comes_with_its_schema_and_a_valid_example(people: Peop
 
 async def test_every_pattern_of_the_catalogue_is_one_that_an_endpoint_takes(people: People) -> None:
     owner = await with_key(
-        people.client.http, people.deployment.client, people.deployment.operator, (Scope.WEBHOOKS_MANAGE,)
+        people.client.http,
+        people.deployment.client,
+        people.deployment.operator,
+        (Scope.WEBHOOKS_MANAGE, Scope.CONTRACTS_READ),
     )
     found = (await owner.ask("{ eventTypes { name family isTest } }"))["eventTypes"]
     patterns = sorted({one[key] for one in found for key in ("name", "family") if not one["isTest"]})

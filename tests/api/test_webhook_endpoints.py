@@ -14,16 +14,15 @@ from escrow.ids import Kind, new
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 
 URL = "https://hooks.example.com/earnest"
+MANAGES = (Scope.WEBHOOKS_MANAGE, Scope.CONTRACTS_READ)
 FIELDS = "webhookEndpoint { id accountId url description eventTypes contractIds apiVersion algorithms state version }"
 SECRETS = "webhookEndpoint { id version algorithms secrets { algorithm publicKey expiresAt } } secret"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def owner(people: People) -> Caller:
-    """A program of the client's that manages webhooks, and may do nothing else."""
-    return await with_key(
-        people.client.http, people.deployment.client, people.deployment.operator, (Scope.WEBHOOKS_MANAGE,)
-    )
+    """A program of the client's that manages webhooks and reads what they are sent, and may do nothing else."""
+    return await with_key(people.client.http, people.deployment.client, people.deployment.operator, MANAGES)
 
 
 async def create(by: Caller, **given: Any) -> dict[str, Any]:
@@ -214,6 +213,42 @@ async def test_endpoints_are_seen_by_their_account_with_the_scope_and_by_the_ope
     assert await counterparty.ask(account, {"id": owner.account_id}) == {"node": {"webhookEndpoints": None}}
 
 
+async def test_a_key_that_may_not_read_contracts_has_no_events_sent_anywhere(owner: Caller, people: People) -> None:
+    """Nor does it make one wider, send it elsewhere or have events sent again; whoever reads may do each."""
+    blind = await with_key(
+        people.client.http, people.deployment.client, people.deployment.operator, (Scope.WEBHOOKS_MANAGE,)
+    )
+    deal = await people.deployment.propose()
+    there = await create(owner, contractIds=[deal.id], eventTypes=["contract.*"])
+    elsewhere = {"endpointId": there["id"], "url": "https://evil.example/"}
+    attempts: dict[str, list[dict[str, Any]]] = {
+        "createWebhookEndpoint": [{"url": URL}, {"url": URL, "contractIds": [deal.id]}],
+        "updateWebhookEndpoint": [
+            elsewhere,
+            {"endpointId": there["id"], "eventTypes": ["*"]},
+            {"endpointId": there["id"], "contractIds": None},
+        ],
+    }
+    before = await owner.ask(f"{{ webhookEndpoints {{ {FIELDS.removeprefix('webhookEndpoint ').strip('{} ')} }} }}")
+    for mutation, inputs in attempts.items():
+        for given in inputs:
+            payload = await blind.do(mutation, given, "webhookEndpoint { id }")
+            (error,) = payload["userErrors"]
+            assert (error["code"], error["details"]["scope"]) == ("FORBIDDEN", "contracts:read"), (mutation, given)
+    again = await blind.do(
+        "replayEvents", {"endpointId": there["id"], "since": "2020-01-01T00:00:00Z"}, "replay { id }"
+    )
+    assert [(one["code"], one["details"]["scope"]) for one in again["userErrors"]] == [("FORBIDDEN", "contracts:read")]
+    assert (
+        await owner.ask(f"{{ webhookEndpoints {{ {FIELDS.removeprefix('webhookEndpoint ').strip('{} ')} }} }}")
+        == before
+    )
+    listed = await blind.ask("{ webhookEndpoints { id state } }")
+    assert listed == {"webhookEndpoints": [{"id": there["id"], "state": "ENABLED"}]}
+    assert await refusals(blind, "disableWebhookEndpoint", {"endpointId": there["id"]}) == []
+    assert await refusals(owner, "updateWebhookEndpoint", elsewhere) == []
+
+
 async def test_a_key_for_some_contracts_manages_and_sees_only_endpoints_for_those(
     owner: Caller, people: People
 ) -> None:
@@ -223,7 +258,7 @@ async def test_a_key_for_some_contracts_manages_and_sees_only_endpoints_for_thos
         people.client.http,
         people.deployment.client,
         people.deployment.operator,
-        (Scope.WEBHOOKS_MANAGE,),
+        MANAGES,
         contract_ids=(deal.id,),
     )
     assert await refusals(limited, "createWebhookEndpoint", {"url": URL}) == [("FORBIDDEN", "contractIds")]

@@ -16,7 +16,7 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines, hostile, live, reading, webhooks
+from tests.benchmarks import commands, deadlines, execution, hostile, live, reading, webhooks
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put
@@ -27,6 +27,7 @@ Part = Callable[[TestServer, str, Options], Awaitable[list[Table]]]
 PARTS: Final[Mapping[str, Part]] = {
     "commands": commands.tables,
     "deadlines": deadlines.tables,
+    "execution": execution.tables,
     "hostile": hostile.tables,
     "live": live.tables,
     "peers": peers.tables,

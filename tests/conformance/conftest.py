@@ -1,39 +1,119 @@
-"""A whole deployment for the field's clients and audits, and the Node that runs them."""
+"""A whole deployment for the field's clients and audits, which can be restarted under them, and the Node that runs them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.docs.product import started
+from tests.earnest.running import free_port
 
 HERE = Path(__file__).parent
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 
-Node = Callable[[str], str]
+Node = Callable[..., str]
+
+
+class Deployment:
+    """The product as `earnest up` starts it, on one port and one folder through all restarts."""
+
+    def __init__(self, root: Path) -> None:
+        self.port = free_port()
+        self.allowed_page_port = free_port()
+        """Pages of this port are of an allowed origin; those of every other are not."""
+        self.keys: dict[str, str] = {}
+        self._root = root
+        self._changing = threading.RLock()
+        self._running: AbstractContextManager[tuple[int, dict[str, str]]] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        origins = f"http://127.0.0.1:{self.allowed_page_port}"
+        self._running = started(self._root, port=self.port, EARNEST_ALLOWED_ORIGINS=origins)
+        _, self.keys = self._running.__enter__()
+
+    def stop(self) -> None:
+        with self._changing:
+            if self._running is not None:
+                running, self._running = self._running, None
+                running.__exit__(None, None, None)
+
+    def restart(self) -> None:
+        """Web, worker, PostgreSQL and Redis end and begin again, with what they had."""
+        with self._changing:
+            self.stop()
+            self.start()
+
+    def account_of(self, role: str) -> str:
+        """The account of one of the demo's people."""
+        query = {"query": "{ viewer { accountId } }"}
+        headers = {"authorization": f"Bearer {self.keys[role]}"}
+        answer = httpx.post(f"{self.url}/graphql", json=query, headers=headers).json()
+        account_id: str = answer["data"]["viewer"]["accountId"]
+        return account_id
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One deployment for all clients."""
+    one = Deployment(tmp_path_factory.mktemp("deployment"))
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def environ(deployment: Deployment) -> Iterator[dict[str, str]]:
+    """Addresses, keys and accounts as the scripts take them, and the address that restarts the deployment when it is asked."""
+
+    class Restarts(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            deployment.restart()
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing: the scripts tell what they do."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Restarts) as control:
+        threading.Thread(target=control.serve_forever, daemon=True).start()
+        yield os.environ | {
+            "EARNEST_URL": deployment.url,
+            "EARNEST_KEY": deployment.keys["client"],
+            "EARNEST_ACCOUNT": deployment.account_of("client"),
+            "EARNEST_OTHER": deployment.account_of("freelancer"),
+            "EARNEST_RESTART": f"http://127.0.0.1:{control.server_address[1]}/",
+            "EARNEST_ALLOWED_PAGE_PORT": str(deployment.allowed_page_port),
+        }
+        control.shutdown()
+
+
+@pytest.fixture(scope="session")
+def node(environ: dict[str, str]) -> Node:
     """Runs one of the scripts of this folder against the deployment, and gives what it printed; it must succeed."""
-    with started(tmp_path_factory.mktemp("conformance")) as (port, keys):
-        environ = os.environ | {"EARNEST_URL": f"http://127.0.0.1:{port}", "EARNEST_KEY": keys["client"]}
 
-        def run(script: str) -> str:
-            done = subprocess.run(
-                ["node", script],
-                cwd=HERE,
-                env=environ,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=PATIENCE_SECONDS,
-            )
-            assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-            return done.stdout
+    def run(script: str, **beside: str) -> str:
+        done = subprocess.run(
+            ["node", script],
+            cwd=HERE,
+            env=environ | beside,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
 
-        yield run
+    return run

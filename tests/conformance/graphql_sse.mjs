@@ -1,9 +1,9 @@
 // The npm client `graphql-sse`, unchanged, in the mode of distinct connections.
 import assert from 'node:assert/strict';
 import { createClient } from 'graphql-sse';
+import { PROPOSE, authorization, pause, proposal, restart, until, url } from './field.mjs';
 
-const url = process.env.EARNEST_URL;
-const headers = { authorization: `Bearer ${process.env.EARNEST_KEY}` };
+const headers = { authorization };
 const events = 'subscription ($after: Cursor) { events(after: $after) { cursor type stream sequence } }';
 
 const client = createClient({ url, headers, retryAttempts: 0 });
@@ -37,12 +37,8 @@ console.log('a replay that resumes from its cursor');
 
 const [{ nodes }] = await take(1, '{ contracts { nodes { id title } } }');
 const propose = async () => {
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const milestone = { title: 'One', purpose: 'To see', amount: { amount: '10.00', currency: 'USD' }, dueOn: '2100-01-01', deliverables: ['A page'] };
-  const input = { freelancerId: process.env.EARNEST_OTHER, title: 'Heard live', currency: 'USD', milestones: [milestone] };
-  const mutation = `mutation ($input: ProposeContractInput!) {
-    proposeContract(input: $input) { contract { id } userErrors { code message field } } }`;
-  const [payload] = await take(1, mutation, { input: { ...input, clientId: viewer.accountId } });
+  await pause(500);
+  const [payload] = await take(1, PROPOSE, { input: proposal('By graphql-sse') });
   assert.deepEqual(payload.userErrors, []);
 };
 const live = await take(2, events, { after: 'latest' }, propose);
@@ -53,7 +49,44 @@ console.log('what a mutation does is heard at once');
 assert.equal((await failure('{ nothing }')).extensions.code, 'BAD_REQUEST');
 assert.match((await failure(events, { after: 'nonsense' })).message, /no cursor/);
 console.log('errors of operations');
+
+// Across a restart, going on from the last cursor whenever a stream ends.
+let { cursor: after } = whole[7];
+const heard = [];
+let goesOn = true;
+const listening = (async () => {
+  while (goesOn) {
+    try {
+      for await (const { data } of client.iterate({ query: events, variables: { after } })) {
+        if (!data) break; // the server stops
+        heard.push(data.events.cursor);
+        after = data.events.cursor;
+      }
+    } catch {
+      // nobody listens yet
+    }
+    await pause(200);
+  }
+})();
+await propose();
+await until(() => heard.length > 1, async () => {});
+await restart();
+const before = heard.length;
+await propose();
+await until(() => heard.length >= before + 2, async () => {});
+goesOn = false;
 client.dispose();
+await listening;
+assert.deepEqual(heard, [...new Set(heard)].sort());
+const logged = [];
+const again = createClient({ url, headers, retryAttempts: 0 });
+for await (const { data } of again.iterate({ query: events, variables: { after: whole[7].cursor } })) {
+  logged.push(data.events.cursor);
+  if (data.events.cursor === heard.at(-1)) break;
+}
+again.dispose();
+assert.deepEqual(heard, logged);
+console.log('a subscription across a restart');
 
 const refused = createClient({ url, headers: { authorization: 'Bearer ek_nobody' }, retryAttempts: 0 });
 await assert.rejects(refused.iterate({ query: '{ __typename }' }).next(), (error) => error.response?.status === 401);

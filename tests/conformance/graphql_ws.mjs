@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import { authorization, socketUrl as url } from './field.mjs';
 
-const url = process.env.EARNEST_SOCKET_URL;
-const authorization = `Bearer ${process.env.EARNEST_KEY}`;
 const events = 'subscription ($after: Cursor) { events(after: $after) { cursor type stream sequence } }';
 
 const pongs = [];
@@ -43,7 +42,7 @@ assert.deepEqual([...first, ...rest], whole);
 console.log('a replay that resumes from its cursor');
 
 // Live: what a mutation does is heard, as events and as the contract's new state.
-const [{ nodes }] = await take(1, '{ contracts { nodes { id currentMilestone { id state } } } }');
+const [{ nodes }] = await take(1, '{ contracts(orderBy: OLDEST) { nodes { id currentMilestone { id state } } } }');
 const contract = nodes.find((one) => one.currentMilestone?.state === 'SUBMITTED');
 const approve = async () => {
   await new Promise((resolve) => setTimeout(resolve, 500));

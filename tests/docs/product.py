@@ -21,15 +21,18 @@ PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
-def started(root: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """A freshly started product with its demo contract in that folder: its port, and the keys by role."""
+def started(root: Path, *, port: int | None = None, **environ: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The product with its demo contract, started in that folder: its port, and the keys by role.
+
+    In a folder where it ran before it finds its data again.
+    """
     shutil.copy(ROOT / "Procfile", root)
-    port = free_port()
+    port = port or free_port()
     with (root / "log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "earnest", "up"],
             cwd=root,
-            env=clean_environment() | {"PORT": str(port)},
+            env=clean_environment() | environ | {"PORT": str(port)},
             stdout=log,
             stderr=log,
             start_new_session=True,

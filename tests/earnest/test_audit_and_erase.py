@@ -21,7 +21,7 @@ async def earnest(database_url: str, redis_url: str, *arguments: str) -> tuple[i
     environ = os.environ | {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
     }

@@ -214,7 +214,7 @@ def settings(database_url: str, redis_url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
     }

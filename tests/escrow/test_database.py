@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -192,11 +193,44 @@ async def test_rows_are_given_by_the_names_of_their_columns_also_if_there_are_no
     assert await database.fetch(*statement.bind(**given.bind([]))) == []
 
 
+async def _planned(sql: str, *arguments: object) -> tuple[int, int]:
+    """How often a statement was planned anew and how often by the plan that was kept, of ten executions on one connection."""
+    async with database.transaction() as connection:
+        name = f"asked_{uuid4().hex}"
+        prepared = await connection.prepare(sql, name=name)
+        for _ in range(10):
+            await prepared.fetch(*arguments)
+        row = await connection.fetchrow(
+            "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = $1", name
+        )
+    assert row is not None
+    return row["custom_plans"], row["generic_plans"]
+
+
+async def test_a_statement_that_is_not_to_see_its_values_keeps_its_plan(small_pool: str) -> None:
+    await database.execute("INSERT INTO notes SELECT 'note ' || n FROM generate_series(1, 1000) AS n; ANALYZE notes")
+    asked = "SELECT text FROM notes WHERE text = ANY ({})"
+    assert await _planned(asked.format("$1::text[]"), ["note 7"]) == (10, 0)
+    assert await _planned(asked.format(database.unseen("$1::text[]")), ["note 7"]) == (5, 5)
+    found = await database.fetch(asked.format(database.unseen("$1::text[]")), ["note 7", "note 9", "none"])
+    assert {row["text"] for row in found} == {"note 7", "note 9"}
+
+
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
     with database.counting() as statements:
         for _ in range(3):
             await database.fetch("SELECT 1")
     assert statements == ["SELECT 1"] * 3
+
+
+async def test_a_transaction_that_a_statement_left_open_ends_with_the_loan(small_pool: str) -> None:
+    await database.execute("BEGIN; INSERT INTO notes VALUES ('left behind')")
+    in_transactions = await database.fetch(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    )
+    assert in_transactions == []
+    assert await notes() == set()
+    assert await in_use() == 0
 
 
 async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: str) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,8 @@ from escrow.access import CLOCK, Actor, ActorKind, Role, Scope
 from escrow.agreement import commands as c
 from escrow.agreement.events import ContractAccepted, Event, MilestoneSubmitted, Recorded
 from escrow.agreement.state import Attachment
-from escrow.money import EXPONENTS, Money
+from escrow.currencies import EXPONENTS
+from escrow.money import Money
 from escrow.pipeline import run
 from tests.factories import Deal, Deployment
 
@@ -268,3 +270,20 @@ async def test_words_are_read_beside_their_events() -> None:
 def test_numbers_and_texts_are_canonical() -> None:
     assert log.canonical({"b": [1, "é\n"], "a": None}) == '{"a":null,"b":[1,"é\\n"]}'
     assert codec.print_time(NOON) == "2026-03-02T12:00:00.000005Z"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner),
+)
+
+
+@given(JSON)
+def test_the_text_of_a_value_is_the_one_that_rfc_8785_says(value: Any) -> None:
+    assert log.canonical(value).encode() == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 2**70, "\ud800"])
+def test_what_has_no_canonical_text_is_refused(value: object) -> None:
+    with pytest.raises(TypeError):
+        log.canonical(value)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from escrow import database, log, migrate
+from escrow import database, ids, log, migrate
+from escrow.access import Scope
+from escrow.accounts import commands as accounts
+from escrow.accounts import tokens
+from escrow.accounts.authentication import authenticate
 from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
-from escrow.migrations import m0003_reminders, m0006_disagreement
+from escrow.migrations import m0003_reminders, m0006_disagreement, m0012_privilege
 from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
@@ -144,6 +149,38 @@ async def test_what_is_held_already_came_from_its_deposit_and_silences_are_count
     (found,) = undone.value.args
     assert {name: [dict(row) for row in found[name]] for name in rows} == before
     assert [row["contract_id"] for row in before["deadlines"] if row["kind"] == "DORMANCY"] == [silent.id]
+
+
+async def makers_noted_again(rows: str) -> None:
+    """What a statement finds after the migration of what the release before had; and then everything is as it was."""
+    async with database.transaction() as connection:
+        await connection.execute("ALTER TABLE api_keys DROP COLUMN created_by")
+        await connection.execute("ALTER TABLE calendar_tokens DROP COLUMN key_id")
+        await connection.execute(m0012_privilege.MAKERS)
+        raise Undo(await database.fetch(rows))
+
+
+@pytest.mark.usefixtures("database")
+async def test_who_made_the_keys_that_are_there_is_read_from_the_log() -> None:
+    there = await Deployment.make()
+    made = "SELECT id, created_by FROM api_keys ORDER BY id"
+    maker = accounts.CreateApiKey(
+        account_id=there.client.account_id or "",
+        key_id=ids.new(ids.Kind.KEY),
+        name="first",
+        scopes=(Scope.CONTRACTS_WRITE,),
+        token=tokens.new(),
+    )
+    await run(maker, by=there.operator)
+    by_key = await authenticate(maker.token.text)
+    assert by_key is not None
+    await run(replace(maker, key_id=ids.new(ids.Kind.KEY), token=tokens.new()), by=by_key)
+    before = [dict(row) for row in await database.fetch(made)]
+    assert before[-1]["created_by"] == maker.key_id
+    with pytest.raises(Undo) as undone:
+        await makers_noted_again(f"{made} /* again */")
+    assert [dict(row) for row in undone.value.args[0]] == before
+    assert [difference async for difference in audit()] == []
 
 
 async def test_the_vocabulary_grows_and_never_forgets(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:

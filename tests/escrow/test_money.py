@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from escrow.currencies import EXPONENTS
 from escrow.errors import InvalidInput
 from escrow.money import (
-    EXPONENTS,
     MINOR_UNITS_MAX,
     Money,
     RawMoney,
     allocate,
     check_currency,
+    check_new_currency,
     exact,
     fee,
     fee_held,
@@ -108,6 +109,17 @@ def test_what_is_no_iso_4217_currency_is_refused_in_one_short_line(code: str) ->
     assert len(refused.value.message) < 200
     with pytest.raises(InvalidInput):
         read("1", code)
+    with pytest.raises(InvalidInput):
+        check_new_currency(code)
+
+
+def test_what_left_the_list_is_no_currency_of_a_new_contract_and_is_read_in_an_old_one() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_new_currency("BGN")
+    assert "left ISO 4217" in refused.value.message
+    assert check_currency("BGN") == "BGN"
+    assert read("12.50", "BGN") == Money(1250, "BGN")
+    assert Money.from_wire(Money(1250, "BGN").wire()) == Money(1250, "BGN")
 
 
 def test_the_law_names_three_exponents_and_we_agree() -> None:

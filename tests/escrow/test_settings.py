@@ -6,16 +6,18 @@ import pytest
 
 from escrow.settings import (
     POOL_CONNECTIONS_MAX,
+    Compilation,
     LogFormat,
     PaymentProvider,
     Reach,
     SettingError,
     Settings,
+    compilation,
     log_format,
     tortoise_config,
 )
 
-KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.urlsafe_b64encode(bytes([251, 255] * 16)).decode()
 
 MINIMAL = {
@@ -29,10 +31,11 @@ MINIMAL = {
 
 def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -> None:
     settings = Settings.from_environment(MINIMAL)
-    assert settings.secret_keys == (b"k" * 32,)
+    assert settings.secret_keys == (bytes(range(32)),)
     assert settings.payment_provider is PaymentProvider.SANDBOX
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.webhook_reach is Reach.PUBLIC
+    assert settings.allowed_origins == frozenset()
 
 
 def test_every_variable_is_read() -> None:
@@ -41,13 +44,19 @@ def test_every_variable_is_read() -> None:
         | {
             "EARNEST_SECRET_KEYS": f"{KEY}, {OTHER_KEY}",
             "EARNEST_WEBHOOK_ALLOW_PRIVATE": "TRUE",
+            "EARNEST_ALLOWED_ORIGINS": "https://App.example.com:443, http://localhost:5173,capacitor://localhost",
             "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
+            "EARNEST_METRICS_TOKEN": "0123456789abcdef",
             "PORT": "9000",
         }
     )
-    assert settings.secret_keys == (b"k" * 32, bytes([251, 255] * 16))
+    assert settings.secret_keys == (bytes(range(32)), bytes([251, 255] * 16))
     assert settings.webhook_reach is Reach.PRIVATE
+    assert settings.allowed_origins == {
+        "https://app.example.com", "http://localhost:5173", "capacitor://localhost"
+    }  # fmt: skip
     assert settings.port == 9000
+    assert settings.metrics_token == "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +71,27 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_SECRET_KEYS", "", "32 random bytes"),
         ("EARNEST_SECRET_KEYS", f"{KEY},{KEY[:-4]}", "at place 2"),
         ("EARNEST_SECRET_KEYS", "schlüssel", "at place 1"),
+        ("EARNEST_SECRET_KEYS", base64.b64encode(bytes(32)).decode(), "at place 1"),
+        ("EARNEST_SECRET_KEYS", f"{KEY},{base64.b64encode(b'k' * 32).decode()}", "at place 2"),
+        ("EARNEST_SECRET_KEYS", f"{KEY},", "at place 2"),
+        ("EARNEST_METRICS_TOKEN", "secret", "at least 16 characters"),
+        ("EARNEST_METRICS_TOKEN", "schlüssel-schlüssel", "plain ASCII"),
         ("EARNEST_SANDBOX", "maybe", "must be on or off"),
         ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
+        ("EARNEST_MILESTONE_URL", "https://app.example.com/milestones", "{milestoneId}"),
+        ("EARNEST_MILESTONE_URL", "app.example.com/{milestoneId}", "begins with https://"),
         ("EARNEST_JWKS_URL", "https://id.example.com/jwks", "accepts API keys only"),
         ("EARNEST_JWT_AUDIENCE", "earnest", "accepts API keys only"),
         ("EARNEST_JWT_ISSUER", "https://id.example.com", "accepts API keys only"),
+        ("EARNEST_ALLOWED_ORIGINS", "*", "comma-separated origins such as https://app.example.com"),
+        ("EARNEST_ALLOWED_ORIGINS", "null", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://a.example,", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://a.example/", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "a.example", "comma-separated origins"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://*.example.com", "each origin has to be named"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://user@a.example", "each origin has to be named"),
+        ("EARNEST_ALLOWED_ORIGINS", "https://bücher.example", "comma-separated origins"),
         ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be off, loopback or on"),
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "0", "from 1 to 65535"),
@@ -96,9 +120,10 @@ def test_the_sandbox_provider_needs_the_sandbox() -> None:
 
 
 def test_secrets_do_not_show_in_a_log_line() -> None:
-    shown = repr(Settings.from_environment(MINIMAL))
-    assert "hunter2" not in shown
-    assert "kkkk" not in shown
+    settings = Settings.from_environment(MINIMAL | {"EARNEST_METRICS_TOKEN": "0123456789abcdef"})
+    assert "hunter2" not in repr(settings)
+    assert str(settings.secret_keys[0]) not in repr(settings)
+    assert "0123456789abcdef" not in repr(settings)
 
 
 def test_a_socket_folder_in_the_url_reaches_the_driver() -> None:
@@ -110,3 +135,9 @@ def test_a_socket_folder_in_the_url_reaches_the_driver() -> None:
 def test_the_url_decides_the_size_of_the_pool_when_it_says_one() -> None:
     connection = tortoise_config("postgresql://u:p@h/earnest?maxsize=3")["connections"]["default"]
     assert int(connection["credentials"]["maxsize"]) == 3
+
+
+def test_whether_operations_are_compiled_is_read_on_its_own() -> None:
+    assert (compilation({}), compilation({"EARNEST_COMPILED": "off"})) == (Compilation.ON, Compilation.OFF)
+    with pytest.raises(SettingError, match=r"^EARNEST_COMPILED is 'no'; it must be on, eager, off$"):
+        compilation({"EARNEST_COMPILED": "no"})

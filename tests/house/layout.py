@@ -88,6 +88,7 @@ SHARED: Final[Mapping[str, str]] = {
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
     "sandbox": "the payment provider of a sandbox",
+    "titles": "the words by which contracts and milestones are found",
     "tables": "the tables of a store, each with how it is mapped",
     "store": "the one read and the one write of a command",
     "stream": "how commands on one kind of stream are carried out",

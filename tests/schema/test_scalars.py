@@ -32,7 +32,14 @@ def test_what_is_no_decimal_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-03-31T12:00:00Z", "2026-03-31T14:00:00+02:00", "2026-03-31T12:00:00.000000+00:00"]
+    "text",
+    [
+        "2026-03-31T12:00:00Z",
+        "2026-03-31T14:00:00+02:00",
+        "2026-03-31T12:00:00.000000+00:00",
+        "2026-03-31t12:00:00z",
+        "2026-03-31t12:00:00.0+00:00",
+    ],
 )
 def test_a_time_is_taken_with_any_offset_and_given_in_utc(text: str) -> None:
     assert _parse("DateTime", text) == datetime(2026, 3, 31, 12, tzinfo=UTC)

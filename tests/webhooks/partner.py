@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import database, log
+from escrow import database, log, vault
 from escrow.settings import Reach
+from tests.factories import SECRET_KEY
 from tests.workers.process import until
 from webhooks.delivery import maintenance
 from webhooks.delivery.concurrency import Limits
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
-from webhooks.request import secrets
 from webhooks.request.sender import Sender
 
 HANG: Final = 0
@@ -57,6 +57,8 @@ class Partners:
     arrivals: list[Arrival] = field(default_factory=list)
     answered: list[tuple[Arrival, int]] = field(default_factory=list)
     hanging: int = 0
+    """Requests that nobody answers, as long as they are waited for."""
+    hanging_most: int = 0
     delay_seconds: float = 0.0
 
     def url(self, path: str = "/hook") -> str:
@@ -82,10 +84,15 @@ class _Connection(asyncio.Protocol):
         self._partners = partners
         self._buffer = b""
         self._at: float | None = None
+        self._hangs = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._partners.hanging -= self._hangs
+        self._hangs = False
 
     def data_received(self, data: bytes) -> None:
         self._at = self._at or time.monotonic()
@@ -113,7 +120,9 @@ class _Connection(asyncio.Protocol):
         self._partners.arrivals.append(arrival)
         status = self._partners.reply(arrival)
         if status == HANG:
+            self._hangs = True
             self._partners.hanging += 1
+            self._partners.hanging_most = max(self._partners.hanging_most, self._partners.hanging)
         elif self._partners.delay_seconds:
             asyncio.get_running_loop().call_later(self._partners.delay_seconds, self._answer, arrival, status)
         else:
@@ -147,11 +156,44 @@ async def partners() -> AsyncIterator[Partners]:
             each._transport.abort()
 
 
+class _Watched(Dispatcher):
+    """A dispatcher that counts how often it has looked for what is due."""
+
+    looks = 0
+
+    async def _claim(self, after: str) -> str:
+        further = await super()._claim(after)
+        self.looks += 1
+        return further
+
+    def is_busy(self, hanging: int) -> bool:
+        """Whether it is at anything but requests that hang."""
+        return bool(self._queue) or self._completing is not None or len(self._tasks) > hanging
+
+
 @dataclass(slots=True)
 class Desk:
     """A worker's deliveries in this process."""
 
-    dispatcher: Dispatcher
+    dispatcher: _Watched
+
+    async def quiet(self, partner: Partners) -> None:
+        """Wait until it has looked for what is due and begins nothing more."""
+
+        async def idle() -> bool:
+            return not self.dispatcher.is_busy(partner.hanging)
+
+        while True:
+            await until(idle)
+            came, looks = len(partner.arrivals), self.dispatcher.looks
+
+            async def looked(enough: int = looks + 3) -> bool:
+                self.dispatcher.wake()
+                return self.dispatcher.looks >= enough
+
+            await until(looked)
+            if len(partner.arrivals) == came and await idle():
+                return
 
     async def fan_out(self) -> int:
         """Sequence everything, as the sequencer of this process does; answers how many events it were."""
@@ -167,13 +209,17 @@ class Desk:
 
 @asynccontextmanager
 async def delivery_worker(
-    *, request_seconds: float = 5.0, poll_seconds: float = 0.02, limits: Limits | None = None
+    *,
+    request_seconds: float = 5.0,
+    lease_seconds: float = 30.0,
+    poll_seconds: float = 0.02,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Desk]:
     """The pumps of a worker, without its processes: sending to loopback until the context ends."""
-    secrets.use([b"k" * 32])
-    timing = Timing(request_seconds=request_seconds, poll_seconds=poll_seconds)
+    vault.use([SECRET_KEY])
+    timing = Timing(lease_seconds=lease_seconds, request_seconds=request_seconds, poll_seconds=poll_seconds)
     async with Sender(reach=Reach.LOOPBACK, total_seconds=request_seconds) as sender:
-        dispatcher = Dispatcher(sender, timing=timing, limits=limits)
+        dispatcher = _Watched(sender, timing=timing, limits=limits)
         running = [
             asyncio.create_task(work)
             for work in (dispatcher.claim_due(), dispatcher.hand_back(), maintenance.look_after(dispatcher.wake))

@@ -22,7 +22,7 @@ from escrow.settings import LogFormat, Settings
 from webhooks.delivery import completion, dispatcher, fan_out, retries
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.delivery.sending import Timing
-from webhooks.request import endpoints, secrets
+from webhooks.request import endpoints
 from webhooks.request.answers import Answer
 from webhooks.request.sender import Sender
 from workers.main import run
@@ -105,7 +105,6 @@ def arm() -> None:
 
 @asynccontextmanager
 async def sending(settings: Settings) -> AsyncIterator[Dispatcher]:
-    secrets.use(settings.secret_keys)
     timing = Timing(**_options.get("timing", {}))
     async with MortalSender(reach=settings.webhook_reach, total_seconds=timing.request_seconds) as sender:
         yield Dispatcher(sender, timing=timing)

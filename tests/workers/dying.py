@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from escrow import pipeline, process_log, sweep
@@ -15,6 +16,8 @@ from escrow.payments.provider import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.settings import LogFormat
 from escrow.store import write as store_write
+from escrow.store.write import Change
+from workers import deadlines
 from workers.main import run
 
 POINTS: Final = (
@@ -54,26 +57,27 @@ class DyingSandbox(Sandbox):
 
 
 def die_in_mid_fire(point: str) -> None:
-    """Once some deadlines were fired: before the next one is read, with its write on the way, or just after it."""
-    fire, write = sweep.fire, store_write.write
+    """Once some deadlines were fired: before the next ones are read, with their write on the way, or just after it."""
+    deadlines.TOGETHER = 2  # type: ignore[misc]  # in this process alone
+    fire, write = sweep.fire_together, store_write.write_all
     fired = 0
 
-    async def fire_some(contract_id: str) -> Counter[str]:
+    async def fire_some(contract_ids: Sequence[str]) -> dict[str, Counter[str]]:
         nonlocal fired
-        fired += 1
+        fired += len(contract_ids)
         if point == "before_firing" and fired > SOME:
             die()
-        happened = await fire(contract_id)
+        happened = await fire(contract_ids)
         if point == "after_firing" and fired > SOME:
             die()
         return happened
 
-    async def write_some(*args: Any, **options: Any) -> bool:
+    async def write_some(changes: Sequence[Change]) -> set[str]:
         if point == "while_firing" and fired > SOME:
             asyncio.get_running_loop().call_later(0.001, die)
-        return await write(*args, **options)
+        return await write(changes)
 
-    sweep.fire, store_write.write = fire_some, write_some
+    sweep.fire_together, store_write.write_all = fire_some, write_some
 
 
 def main(point: str) -> None:

@@ -15,7 +15,8 @@ from typing import Final
 
 from tests.earnest.running import clean_environment
 
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
+"""How long a test waits for what comes at once on a quiet machine: a busy one is no fault of the code."""
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -66,7 +67,7 @@ async def worker(
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
     }
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
     if delivering is not None:

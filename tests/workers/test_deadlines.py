@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from escrow import bell, clock, database, pipeline, sweep
-from escrow.agreement.commands import ApplyDeadlines
+from escrow import bell, clock, database, sweep
+from escrow.agreement.step import step
 from escrow.bell import Topic
 from escrow.log import UnknownEvent
-from tests.factories import Deployment, advance_clock, advance_past_deadlines
+from escrow.store import write
+from tests.engines import Cleaner
+from tests.factories import Deal, Deployment, advance_clock, advance_past_deadlines
 from tests.workers.process import until
 from tests.workers.sweeping import due_times, each_once, nothing_is_due, set_clock, several, submitted, sweeping
 from tests.written import written
@@ -195,14 +199,13 @@ async def test_a_resubmission_starts_a_fresh_window_by_the_accepted_snapshot() -
 
 def poison(monkeypatch: pytest.MonkeyPatch, contract_id: str, error: Exception) -> None:
     """One contract fails for a reason of ours."""
-    run = pipeline.run
 
-    async def failing(command: Any, **options: Any) -> Any:
-        if isinstance(command, ApplyDeadlines) and command.contract_id == contract_id:
+    def failing(state: Any, *args: Any, **options: Any) -> Any:
+        if state.id == contract_id:
             raise error
-        return await run(command, **options)
+        return step(state, *args, **options)
 
-    monkeypatch.setattr(pipeline, "run", failing)
+    monkeypatch.setattr("escrow.store.stream.step", failing)
 
 
 @pytest.mark.parametrize("error", [UnknownEvent("update Earnest"), ZeroDivisionError("a fault of ours")], ids=repr)
@@ -250,14 +253,18 @@ async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pyte
     others = await several(there, 5)
     due = await due_times(others)
     await advance_past_deadlines()
-    fire = sweep.fire
+    fire, together = sweep.fire, sweep.fire_together
 
     async def hang(contract_id: str) -> Any:
         if contract_id in hanging:
             await asyncio.Event().wait()
         return await fire(contract_id)
 
+    async def fire_others(contract_ids: Sequence[str]) -> Any:
+        return await together([one for one in contract_ids if one not in hanging])
+
     monkeypatch.setattr(sweep, "fire", hang)
+    monkeypatch.setattr(sweep, "fire_together", fire_others)
     monkeypatch.setattr(deadlines, "FIRE_SECONDS_MAX", 0.3)
     async with sweeping():
 
@@ -267,6 +274,93 @@ async def test_contracts_that_hang_give_their_places_to_others(monkeypatch: pyte
         await until(fired)
     await each_once(due, others)
     assert (await sweep.backlog()).failing >= len(hanging)
+
+
+async def test_all_that_a_whole_statement_fails_for_is_done_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    deals = await several(there, 5)
+    due = await due_times(deals)
+    await advance_past_deadlines()
+
+    async def refused(_: Sequence[str]) -> Any:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(sweep, "fire_together", refused)
+    async with sweeping():
+        await nothing_is_due()
+    await each_once(due, deals)
+
+
+async def test_what_postgresql_refuses_of_one_contract_keeps_no_other_back() -> None:
+    there = await Deployment.make()
+    ill, *others = await several(there, 6)
+    due = await due_times(others)
+    await advance_past_deadlines()
+    await database.execute(f"ALTER TABLE contracts ADD CONSTRAINT ill CHECK (id <> '{ill.id}') NOT VALID")
+    try:
+        together = await sweep.fire_together([ill.id, *(deal.id for deal in others)])
+        assert together == {}, "one statement is written whole or not at all"
+        async with sweeping():
+
+            async def failed() -> bool:
+                return "failed" in await sweep.counts()
+
+            await until(failed)
+            await until(lambda: all_released(others))
+    finally:
+        await database.execute("ALTER TABLE contracts DROP CONSTRAINT ill")
+    await each_once(due, others)
+    assert "CheckViolationError" in ((await held())[ill.id][1] or "")
+    assert "milestone.released" not in await ill.types()
+
+
+async def all_released(deals: Sequence[Deal]) -> bool:
+    return all([(await deal.states())[0] == "RELEASED" for deal in deals])
+
+
+async def test_a_contract_that_somebody_is_changing_is_left_out_and_waited_for_by_itself(
+    shared_database: tuple[str, Cleaner],
+) -> None:
+    there = await Deployment.make()
+    busy, *others = await several(there, 4)
+    due = await due_times([busy, *others])
+    await advance_past_deadlines()
+    changing = await asyncpg.connect(shared_database[0])
+    try:
+        async with changing.transaction():
+            await changing.execute("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", busy.id)
+            found = await sweep.fire_together([busy.id, *(deal.id for deal in others)])
+        assert found == {deal.id: {"milestone.released": 1} for deal in others}
+    finally:
+        await changing.close()
+    assert await sweep.fire(busy.id) == {"milestone.released": 1}
+    await each_once(due, [busy, *others])
+
+
+async def test_contracts_that_changed_since_they_were_read_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = await Deployment.make()
+    late, *others = await several(there, 4)
+    due = await due_times([late, *others])
+    await advance_past_deadlines()
+    write_all = write.write_all
+
+    async def overtaken(changes: Sequence[Any]) -> set[str]:
+        await late.approve()
+        return await write_all(changes)
+
+    monkeypatch.setattr(write, "write_all", overtaken)
+    found = await sweep.fire_together([late.id, *(deal.id for deal in others)])
+    assert set(found) == {deal.id for deal in others}
+    await each_once(due, [late, *others])
+
+
+async def test_contracts_are_applied_together_in_two_statements() -> None:
+    there = await Deployment.make()
+    deals = await several(there, 8)
+    await advance_past_deadlines()
+    with database.counting() as statements:
+        found = await sweep.fire_together([deal.id for deal in deals])
+    assert (len(found), len(statements)) == (8, 2)
 
 
 async def test_a_deadline_that_the_contract_does_not_know_is_a_failure_and_not_an_endless_loop() -> None:

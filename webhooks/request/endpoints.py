@@ -13,6 +13,7 @@ from typing import Final
 
 from escrow import database
 from escrow.accounts.state.endpoints import Algorithm
+from escrow.vault import Undecipherable
 from webhooks.request import secrets
 from webhooks.request.signing import SigningKey
 
@@ -45,7 +46,7 @@ def _key(row: database.Record) -> list[SigningKey]:
     """None if it can't be decrypted: one damaged secret must not stop the deliveries of everybody else."""
     try:
         return [secrets.signing_key(Algorithm(row["algorithm"]), row["ciphertext"], endpoint_id=row["id"])]
-    except secrets.Undecipherable as error:
+    except Undecipherable as error:
         _log.error("a secret can't be read: are all of EARNEST_SECRET_KEYS there?", extra={"error": error})
         return []
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow import database
-from webhooks.request.secrets import Undecipherable, vault
+from escrow.vault import Undecipherable, vault
+from webhooks.request.secrets import purpose_of
 
 PAGE: Final = 500
 
@@ -34,7 +35,7 @@ async def survey(*, renew: bool = False) -> Standing:
         renewed = []
         for row in rows:
             try:
-                secret = vault().decrypt(row["ciphertext"], endpoint_id=row["endpoint_id"])
+                secret = vault().decrypt(row["ciphertext"], purpose=purpose_of(row["endpoint_id"]))
             except Undecipherable:
                 unreadable.append(row["endpoint_id"])
                 continue
@@ -42,7 +43,7 @@ async def survey(*, renew: bool = False) -> Standing:
                 current += 1
                 continue
             older += 1
-            renewed.append((*row, vault().encrypt(secret, endpoint_id=row["endpoint_id"])))
+            renewed.append((*row, vault().encrypt(secret, purpose=purpose_of(row["endpoint_id"]))))
         if renew and renewed:
             await database.execute(_RENEW, *([one[column] for one in renewed] for column in range(4)))
         place = (rows[-1]["endpoint_id"], rows[-1]["fingerprint"])

@@ -2,7 +2,8 @@
 
 Python's `ipaddress.is_global` takes NAT64, 6to4, multicast and others for global, so the table of special blocks is our own,
 after IANA's registries of special-purpose addresses. URLs are parsed by the library that sends the request, so that a check
-and a connection never read one URL in two ways. Of a name only the form is judged here; its addresses are when they are used.
+and a connection never read one URL in two ways; what follows the host is nobody's but the receiver's, and is called as it was
+given, byte for byte, since addresses are signed. Of a name only the form is judged here; its addresses are when they are used.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -31,6 +33,9 @@ PORTS_OF_OTHERS: Final = frozenset(
 
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NAME_LENGTH_MAX: Final = 253
+_AFTER_HOST: Final = re.compile(r"(?<=://)[^/?#]*(?P<rest>[/?].*)")
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_JOINERS: Final = "\u200c\u200d"
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -127,7 +132,8 @@ def verdict(address: str, *, reach: Reach = Reach.PUBLIC) -> str | None:
 
 
 def check_url(url: str, *, reach: Reach = Reach.PUBLIC) -> str:
-    """The URL as requests will spell it: the host in lower-case ASCII, without the dot of the root.
+    """The URL as requests will spell it: the host in lower-case ASCII, without the dot of the root; the rest as it was given,
+    only that what isn't ASCII is encoded.
 
     Refuses with `UrlRefused` what isn't http or https, http where only the internet is reached, credentials, a fragment, more
     than `URL_LENGTH_MAX` characters, other protocols' ports, a host that is no name on the internet, and a literal address
@@ -149,16 +155,25 @@ def target(url: str, *, reach: Reach = Reach.PUBLIC) -> URL:
     host = parsed.raw_host or ""
     if ":" in host:
         _check_address(host, reach)
-        return parsed
-    name = host.removesuffix(".")
-    _check_name(name, reach)
-    return parsed if name == host else parsed.with_host(name)
+    else:
+        host = host.removesuffix(".")
+        _check_name(host, reach)
+    return _called(parsed.origin().with_host(host), url)
+
+
+def _called(origin: URL, given: str) -> URL:
+    """What follows the host in `given`, at `origin`: all of it as a path, which nobody takes apart and puts together again."""
+    found = _AFTER_HOST.search(given)
+    rest = _BEYOND_ASCII.sub(lambda match: quote(match[0], safe=""), found["rest"] if found else "")
+    authority = str(origin).partition("://")[2]
+    path = rest if rest.startswith("/") or not rest else f"/{rest}"
+    return URL.build(scheme=origin.scheme, authority=authority, path=path, encoded=True)
 
 
 def _parsed(url: str) -> URL:
     if len(url) > URL_LENGTH_MAX:
         raise UrlRefused(f"The URL has {len(url)} characters; at most {URL_LENGTH_MAX} are allowed.")
-    if any(char.isspace() or not char.isprintable() or char == "\\" for char in url):
+    if any(char.isspace() or char == "\\" or not (char.isprintable() or char in _JOINERS) for char in url):
         raise UrlRefused(
             "The URL has a space, a backslash or a character that can't be printed in it; encode or remove it."
         )

@@ -50,6 +50,8 @@ class AppointMediator(AccountCommand):
     """Lets an account decide disputes."""
 
     action: ClassVar = AccountAction.APPOINT_MEDIATOR
+    needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     account_id: str
 
 
@@ -57,4 +59,6 @@ class DismissMediator(AccountCommand):
     """Takes that back."""
 
     action: ClassVar = AccountAction.DISMISS_MEDIATOR
+    needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     account_id: str

@@ -15,7 +15,10 @@ class AccountCommand(Value):
     about: ClassVar[str | None] = None
     """The field with the id of the member, key or endpoint that it makes or changes."""
     needs_keys: ClassVar[bool] = False
-    """Whether deciding needs the account's keys."""
+    """Whether the account's keys are read with it."""
+    changes_keys: ClassVar[bool] = False
+    """Whether keys of the account may open something else after it, or nothing: whoever remembers what they opened forgets it
+    before the command is answered."""
 
     def result(self, account_id: str) -> dict[str, str]:
         """The ids of what it makes or names, by name; stored with an idempotency key."""

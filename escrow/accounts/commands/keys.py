@@ -31,9 +31,11 @@ class CreateApiKey(AccountCommand):
 
 
 class RevokeApiKey(AccountCommand):
-    """Ends a key; one that has ended already stays so."""
+    """Ends a key, and if asked for those that it has made, and theirs; what has ended already stays so."""
 
     action: ClassVar = AccountAction.REVOKE_API_KEY
     about: ClassVar = "key_id"
     needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     key_id: str
+    with_descendants: bool = False

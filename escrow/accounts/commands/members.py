@@ -37,4 +37,5 @@ class RemoveMember(AccountCommand):
     action: ClassVar = AccountAction.REMOVE_MEMBER
     about: ClassVar = "member_id"
     needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     member_id: str

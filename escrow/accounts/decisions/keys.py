@@ -75,10 +75,16 @@ def _member_of_key(account: Account, command: commands.CreateApiKey) -> Member |
 
 
 def _revoke_key(state: Account | None, command: commands.RevokeApiKey, context: Context) -> Events:
-    key = key_found(state, command, context.actor)[1]
-    if key.revoked_at is not None:
-        return ()
-    return (events.KeyRevoked(key_id=key.id, reason=events.RevocationReason.REVOKED),)
+    account, key = key_found(state, command, context.actor)
+    made = account.descendants_of(key.id) if command.with_descendants else ()
+    return tuple(
+        events.KeyRevoked(key_id=one.id, reason=reason)
+        for one, reason in (
+            (key, events.RevocationReason.REVOKED),
+            *((one, events.RevocationReason.MAKER_REVOKED) for one in made),
+        )
+        if one.revoked_at is None
+    )
 
 
 def key_found(state: Account | None, command: commands.RevokeApiKey, actor: Actor) -> tuple[Account, Key]:

@@ -15,6 +15,8 @@ class RevocationReason(StrEnum):
 
     REVOKED = "REVOKED"
     MEMBER_REMOVED = "MEMBER_REMOVED"
+    MAKER_REVOKED = "MAKER_REVOKED"
+    """The key that made it was revoked, with all that came of it."""
 
 
 class KeyCreated(Event):

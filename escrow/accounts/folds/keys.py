@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from escrow.access import Actor
 from escrow.accounts import events
 from escrow.accounts.folds.base import Folds
 from escrow.accounts.state import Account, Key
@@ -24,6 +25,12 @@ def _key_created(state: Account, event: events.KeyCreated, at: datetime) -> Acco
         expires_at=event.expires_at,
     )
     return replace(state, keys={**state.keys, key.id: key})
+
+
+def made_by(state: Account, key_id: str, actor: Actor) -> Account:
+    """The account with what the log says beside the event: whose doing a new key is."""
+    key = replace(state.keys[key_id], created_by=actor.key_id)
+    return replace(state, keys={**state.keys, key_id: key})
 
 
 def _key_revoked(state: Account, event: events.KeyRevoked, at: datetime) -> Account:

@@ -91,7 +91,8 @@ def _view(row: database.Record, actor: Actor) -> AccountView:
 _COLUMNS: Final = "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, created_at"
 
 _BY_ID: Final = database.Statement(f"""
-SELECT {_COLUMNS} FROM accounts AS account WHERE account.id = ANY (:account_ids::text[]) AND {visible_sql("account")}
+SELECT {_COLUMNS} FROM accounts AS account
+WHERE account.id = ANY ({database.unseen(":account_ids::text[]")}) AND {visible_sql("account")}
 """)  # noqa: S608 - constants of this module and of escrow.accounts.visibility
 
 _PAGE: Final = f"""

@@ -26,6 +26,7 @@ class KeyView:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    created_by: str | None
 
 
 async def keys_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[KeyView]]:
@@ -40,6 +41,6 @@ async def keys_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[Ke
 
 
 _KEYS: Final = """
-SELECT account_id, id, member_id, name, hint, scopes, contract_ids, created_at, expires_at, last_used_at
+SELECT account_id, id, member_id, name, hint, scopes, contract_ids, created_at, expires_at, last_used_at, created_by
 FROM api_keys WHERE account_id = ANY ($1::text[]) AND revoked_at IS NULL ORDER BY account_id, id
 """

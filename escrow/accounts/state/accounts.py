@@ -47,6 +47,15 @@ class Account:
         """The keys that were not revoked; some may have expired."""
         return tuple(key for key in self.keys.values() if key.revoked_at is None)
 
+    def descendants_of(self, key_id: str) -> tuple[Key, ...]:
+        """The keys that a key has made, those that they have made, and so on; the oldest first."""
+        line, found = {key_id}, []
+        for key in sorted(self.keys.values(), key=lambda one: (one.created_at, one.id)):
+            if key.created_by in line and key.id not in line:
+                line.add(key.id)
+                found.append(key)
+        return tuple(found)
+
     @property
     def present_endpoints(self) -> tuple[Endpoint, ...]:
         return tuple(endpoint for endpoint in self.endpoints.values() if endpoint.deleted_at is None)
@@ -65,5 +74,7 @@ class AccountSurroundings:
     operator_exists: bool = True
     shared_with: str | None = None
     """The other party of an open contract of this account that the person to be added is a member of."""
+    is_key_revoked: bool = False
+    """Whether the actor's own key was revoked, by a command that came before this one."""
     reachable_contract_ids: frozenset[str] = frozenset()
     """Those of the contracts which a command names that exist and are the account's (any, for the operator's)."""

@@ -26,3 +26,5 @@ class Key:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    created_by: str | None = None
+    """The key that made it; `None` if that was no key: the command line, or a member with an identity provider's token."""

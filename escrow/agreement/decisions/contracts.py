@@ -15,7 +15,7 @@ from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import same_party
 from escrow.agreement.state import Contract, DepositTerm, Party, Windows
 from escrow.errors import Forbidden, InvalidInput, InvalidState, NotFound
-from escrow.money import Money, check_currency, exact
+from escrow.money import Money, check_new_currency, exact
 from escrow.rules import Action
 from escrow.states import MilestoneState
 
@@ -24,11 +24,11 @@ def propose(history: History, command: Propose) -> None:
     """`contract.proposed` and a `milestone.added` for each milestone of the plan."""
     side = _proposing_side(history, command)
     terms = command.terms
-    title = inputs.text(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
+    title = inputs.line(terms.title or "", field="title", characters_max=inputs.TITLE_MAX)
     description = inputs.optional_text(
         terms.description or "", field="description", characters_max=inputs.DESCRIPTION_MAX
     )
-    currency = check_currency(terms.currency or "")
+    currency = check_new_currency(terms.currency or "")
     proposed = events.ContractProposed(
         client_id=command.client_id,
         freelancer_id=command.freelancer_id,
@@ -95,7 +95,7 @@ def revise(history: History, command: Revise) -> None:
         fees=history.around.fees,
         title=state.title
         if terms.title is None
-        else inputs.text(terms.title, field="title", characters_max=inputs.TITLE_MAX),
+        else inputs.line(terms.title, field="title", characters_max=inputs.TITLE_MAX),
         description=state.description
         if terms.description is None
         else inputs.optional_text(terms.description, field="description", characters_max=inputs.DESCRIPTION_MAX),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from escrow import writing
 from escrow.access import Side
 from escrow.agreement import commands, events, inputs
 from escrow.agreement.deadlines import Deadline
@@ -82,7 +83,7 @@ def add_evidence(history: History, command: commands.AddEvidence) -> None:
     dispute, side = history.state.disputes[command.dispute_id], history.side
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
     links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
-    if not (text.strip() or links or attachments):
+    if writing.shows_nothing(text) and not (links or attachments):
         raise InvalidInput("Evidence is a text, a link or an attachment: give at least one.")
     count = dispute.evidence_of(side)
     if count >= EVIDENCE_MAX:

@@ -75,7 +75,7 @@ def edited(
         plan_version=state.plan_version + 1,
         title=None
         if given.title is None
-        else inputs.text(given.title, field=f"{place}title", characters_max=inputs.TITLE_MAX),
+        else inputs.line(given.title, field=f"{place}title", characters_max=inputs.TITLE_MAX),
         purpose=None
         if given.purpose is None
         else inputs.text(given.purpose, field=f"{place}purpose", characters_max=inputs.PURPOSE_MAX),

@@ -24,8 +24,8 @@ OptionalTextList = Annotated[tuple[str, ...] | None, FREE_TEXT]
 AttachmentList = Annotated[tuple[Attachment, ...], FREE_TEXT]
 
 WITHHELD: Final = frozenset({"paymentToken"})
-"""Texts that stand beside an event for the log's own sake and are shown to no reader, under the names of its `data.texts`:
-both parties read the log, and a payment token pays with the client's money."""
+"""Texts of which the log has a salted hash and nothing else, under the names of its `data.texts`: they count as erased from
+the first. Both parties read the log, and a payment token pays with the client's money."""
 
 
 class Event(Value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from escrow.money import Money
 from escrow.states import OrderKind, OrderState
@@ -17,5 +17,6 @@ class Order:
     state: OrderState
     amount: Money
     deposit_id: str | None = None
-    payment_token: str | None = None
-    """The provider's name for the client's means of payment; opaque to us."""
+    payment_token: str | None = field(default=None, compare=False, repr=False)
+    """The provider's name for the client's means of payment, while the order is new; as it was read again, sealed. No fact of the
+    log, which doesn't keep it, so it makes no difference between two orders."""

@@ -59,6 +59,21 @@ async def test_what_is_no_valid_operation_is_an_error_and_the_connection_lives_o
         await socket.silent()
 
 
+async def test_what_no_text_has_is_refused_over_a_socket_too(served: Served) -> None:
+    lists = "query ($f: DeliveryFilter) { deliveries(filter: $f) { nodes { id } } }"
+    async with connected(served, token=served.people.client.token) as socket:
+        for query, variables in (
+            (lists, {"f": {"endpointId": "\0"}}),
+            ("subscription ($id: ID!) { contractUpdated(id: $id) { id } }", {"id": "a\0"}),
+            (r'subscription { contractUpdated(id: "\u0000") { id } }', {}),
+        ):
+            await socket.subscribe(query, variables)
+            message = await socket.hear()
+            assert message["type"] == "error", query
+            assert message["payload"][0]["extensions"]["code"] == "BAD_REQUEST"
+            assert "U+0000" in message["payload"][0]["message"]
+
+
 async def test_a_connection_without_credentials_gets_what_needs_none(served: Served) -> None:
     async with connected(served, token=None) as socket:
         await socket.subscribe("{ __typename }")
@@ -228,6 +243,19 @@ async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> No
     own = Origin(f"http://127.0.0.1:{served.port}")
     async with connected(served, origin=own):
         pass
+    served.door.allowed_origins = frozenset({"https://elsewhere.example"})
+    async with connected(served, origin=Origin("https://elsewhere.example")):
+        pass
+
+
+async def test_a_document_that_is_only_named_by_its_hash_is_an_error_that_clients_fall_back_on(served: Served) -> None:
+    async with connected(served) as socket:
+        extensions = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+        await socket.say(id="1", type="subscribe", payload={"operationName": "Q", "extensions": extensions})
+        message = await socket.hear()
+        assert (message["id"], message["type"]) == ("1", "error")
+        assert message["payload"][0]["extensions"] == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}
+        assert message["payload"][0]["message"] == "PersistedQueryNotSupported"
 
 
 async def test_a_message_that_is_too_long_closes_the_socket(served: Served) -> None:

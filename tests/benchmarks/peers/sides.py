@@ -143,7 +143,8 @@ async def started(database_url: str, redis_url: str, filled: Filled, folder: Pat
             its = _for_node(database_url)
             served = await serve(node, "postgraphile.mjs", name="postgraphile", environ=its, cwd=HERE)
             sides.append(PostGraphile("PostGraphile", served))
-        yield sides
+        plain = await serve(*python, f"{__package__}.plain", name="plain", environ=ours)
+        yield [*sides, Side("Strawberry with Tortoise", plain)]
 
 
 def installed_node() -> str:

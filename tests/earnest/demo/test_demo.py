@@ -41,7 +41,7 @@ async def web(database_url: str, redis_url: str, log: Path) -> AsyncIterator[str
         "REDIS_URL": redis_url,
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         "PORT": str(port),
     }
     with log.open("wb") as output:

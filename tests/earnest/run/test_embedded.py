@@ -78,7 +78,7 @@ async def test_named_servers_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, value in {
         "DATABASE_URL": "postgres://u:p@db/earnest",
         "REDIS_URL": "redis://redis",
-        "EARNEST_SECRET_KEYS": base64.b64encode(bytes(32)).decode(),
+        "EARNEST_SECRET_KEYS": base64.b64encode(bytes(range(32))).decode(),
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
     }.items():

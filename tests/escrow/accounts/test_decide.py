@@ -48,8 +48,11 @@ from tests.escrow.accounts.people import (
     outcome,
 )
 
-NOT_NAMES = ["", "   ", "x" * 201, "nul\0", "\ud800", "two\nlines", "\x1b[31mred", "line\u2028separator"]
-ODD_NAMES = ["Zoë Ångström", "株式会社アーネスト", "🦊", "x" * 200, "O'Hara; DROP TABLE accounts", "مرحبا"]
+NOT_NAMES = ["", "   ", "x" * 201, "nul\0", "\ud800", "two\nlines", "\x1b[31mred", "line\u2028separator",
+    "\u200b", "\u3164\u115f", "\u2800", "evil\u202e", "\u2066open", "closes\u2069", "a\U000e0061\U000e0062"]  # fmt: skip
+ODD_NAMES = ["Zoë Ångström", "株式会社アーネスト", "🦊", "x" * 200, "O'Hara; DROP TABLE accounts", "مرحبا",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "👩\u200d💻", "❤\ufe0f", "葛\U000e0100",
+    "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"]  # fmt: skip
 
 
 def refused(

@@ -18,15 +18,11 @@ from escrow.audit import audit
 from escrow.errors import DomainError, NotFound, VersionConflict
 from escrow.idempotency import idempotency
 from escrow.pipeline import AccountOutcome, run
-from tests.factories import SECRET_KEY, Deployment, make_endpoint
+from escrow.vault import vault
+from tests.factories import Deployment, make_endpoint
 from webhooks.request import secrets
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture(autouse=True)
-def vault() -> None:
-    secrets.use([SECRET_KEY])
 
 
 def sealed(endpoint_id: str, *algorithms: Algorithm) -> tuple[SealedSecret, ...]:
@@ -94,7 +90,7 @@ async def test_neither_secret_nor_url_is_in_an_event() -> None:
     everything = "\n".join(row["whole"] for table in found for row in table)
     assert made.secret.removeprefix("whsec_") not in everything
     opened = [
-        secrets.vault().decrypt(row["ciphertext"], endpoint_id=made.id)
+        vault().decrypt(row["ciphertext"], purpose=secrets.purpose_of(made.id))
         for row in await rows("SELECT ciphertext FROM endpoint_secrets ORDER BY created_at")
     ]
     assert secrets.secret_text(opened[0]) == made.secret

@@ -159,6 +159,16 @@ def check_powers(found: list[Event], by: Actor, before: Account) -> None:
             assert by.account_id == before.id
 
 
+def opened(account: Account) -> dict[str, tuple[object, ...]]:
+    """What authentication answers with for each key that opens something."""
+    roles = {member.id: member.role for member in account.present_members}
+    return {
+        key.id: (roles.get(key.member_id or ""), key.scopes, key.contract_ids, account.is_mediator)
+        for key in account.keys.values()
+        if key.revoked_at is None and (key.member_id is None or key.member_id in roles)
+    }
+
+
 @given(st.lists(st.tuples(someone, something), max_size=40))
 def test_every_rule_holds_after_every_step_and_the_log_gives_the_state(
     history: list[tuple[Actor, commands.AccountCommand]],
@@ -176,10 +186,13 @@ def test_every_rule_holds_after_every_step_and_the_log_gives_the_state(
         except DomainError:
             continue
         check_powers(found, by, state)
+        before = opened(state)
         for event in found:
             recorded.append(Recorded(event, AROUND.now, by))
             state = evolve(state, STUDIO_ID, recorded[-1])
         check(state)
+        after = opened(state)
+        assert command.changes_keys or all(after.get(key_id) == what for key_id, what in before.items())
     assert folded_from_the_log(recorded) == state
 
 

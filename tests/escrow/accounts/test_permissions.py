@@ -116,6 +116,7 @@ EVERYBODY: Final[dict[str, Actor]] = {
     "an owner": OWNER,
     "an owner's key without money:write": actor(scopes=OWN_SCOPES - {Scope.MONEY_WRITE}),
     "an owner's key without webhooks:manage": actor(scopes=OWN_SCOPES - {Scope.WEBHOOKS_MANAGE}),
+    "an owner's key without contracts:read": actor(scopes=OWN_SCOPES - {Scope.CONTRACTS_READ}),
     "an owner's key that only reads": actor(scopes=frozenset({Scope.CONTRACTS_READ})),
     "an owner's key for one contract": actor(contracts=frozenset({CONTRACT_ID})),
     "a manager": actor(role=Role.MANAGER),
@@ -130,8 +131,12 @@ MANAGE_ENDPOINTS = {
     "the operator",
     "an owner",
     "an owner's key without money:write",
+    "an owner's key without contracts:read",
     "an owner's key for one contract",
 }
+DIRECT_ENDPOINTS = MANAGE_ENDPOINTS - {"an owner's key without contracts:read"}
+"""Who says where events are sent, and which: that is reading them."""
+
 OPERATORS_OWN = {"the operator", "a manager of the operator"}
 MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.CREATE_ACCOUNT: OPERATORS_OWN,
@@ -140,8 +145,18 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
     AccountAction.DISMISS_MEDIATOR: OPERATORS_OWN,
     AccountAction.SET_FEES: {"the operator"},
-    AccountAction.ADD_MEMBER: {"the operator", "an owner", "an owner's key without webhooks:manage"},
-    AccountAction.REMOVE_MEMBER: {"the operator", "an owner", "an owner's key without webhooks:manage"},
+    AccountAction.ADD_MEMBER: {
+        "the operator",
+        "an owner",
+        "an owner's key without webhooks:manage",
+        "an owner's key without contracts:read",
+    },
+    AccountAction.REMOVE_MEMBER: {
+        "the operator",
+        "an owner",
+        "an owner's key without webhooks:manage",
+        "an owner's key without contracts:read",
+    },
     AccountAction.CREATE_API_KEY: {
         "the operator",
         "an owner",
@@ -154,10 +169,11 @@ MAY: Final[dict[AccountAction, set[str]]] = {
         "an owner",
         "an owner's key without money:write",
         "an owner's key without webhooks:manage",
+        "an owner's key without contracts:read",
         "an owner's key for one contract",
     },
-    AccountAction.CREATE_ENDPOINT: MANAGE_ENDPOINTS,
-    AccountAction.UPDATE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.CREATE_ENDPOINT: DIRECT_ENDPOINTS,
+    AccountAction.UPDATE_ENDPOINT: DIRECT_ENDPOINTS,
     AccountAction.ENABLE_ENDPOINT: MANAGE_ENDPOINTS,
     AccountAction.DISABLE_ENDPOINT: MANAGE_ENDPOINTS,
     AccountAction.DELETE_ENDPOINT: MANAGE_ENDPOINTS,

@@ -118,9 +118,9 @@ async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts
     assert len(await queries.accounts_by_id(world.owner, wanted)) == len(wanted)
     sql, *arguments = queries.accounts._BY_ID.bind(account_ids=wanted, **visible_arguments(world.owner))
     plan = await database.fetch(f"EXPLAIN (ANALYZE, COSTS off) {sql}", *arguments)
-    text = "\n".join(row[0] for row in plan)
+    text = "\n".join(row[0] for row in plan if "(never executed)" not in row[0])
     looked_up = re.findall(r"Index (?:Only )?Scan using contracts_\w+ on contracts", text)
-    assert len(looked_up) == text.count("on contracts") == 2, text
+    assert 1 <= len(looked_up) == text.count("on contracts") <= 2, text
     # By whichever index: what is looked at and left out again doesn't grow with the contracts.
     assert all(int(count) <= 1 for count in re.findall(r"Rows Removed by Filter: (\d+)", text)), text
     assert "hashed" not in text

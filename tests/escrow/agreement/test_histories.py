@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -420,6 +421,32 @@ def test_histories_by_dice_agree_with_the_model() -> None:
         except AssertionError as broken:
             broken.add_note(f"replay it with stroll({seed}, steps=60)")
             raise
+
+
+SILENCES = {
+    "the request for a refund goes unanswered, and the review that it had stopped ends in the same step": 21,
+    "both end, the one long after the other": 60,
+    "the request goes unanswered, and the review goes on": 8,
+}
+"""Days in which nobody does anything about submitted work of which a part was asked back: chance found the first."""
+
+
+@pytest.mark.parametrize("days", SILENCES.values(), ids=SILENCES.keys())
+@pytest.mark.parametrize("minor", [10**15, 10**15 - 1, 7])
+@pytest.mark.parametrize("review_hours", [48, 336])
+@pytest.mark.parametrize("last", ["sweep", "command"])
+def test_what_chance_found_is_played_for_ever(days: int, minor: int, review_hours: int, last: str) -> None:
+    found = Histories()
+    found.propose("USD", 300, 1000, [minor], CLIENT, review_hours, "afcsw")
+    assert found.story.state.milestones[0].hold == "REFUND_REQUEST"
+    found.let_time_pass(timedelta(days=days))
+    if last == "sweep":
+        found.play(c.ApplyDeadlines(contract_id=found.story.id), CLOCK)
+    else:
+        found.play(found.contract_command("update", 0, 9, 0), CLIENT)
+    assert "milestone.partly_refunded" in [recorded.event.type for recorded in found.story.log]
+    assert (found.story.state.milestones[0].state == "RELEASED") == (days >= 7 + review_hours // 24)
+    found.teardown()
 
 
 TestRandomHistories = Histories.TestCase

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.agreement.state.holdings import Holding, Lot, put, split_off, take, totals
-from escrow.money import EXPONENTS, fee, fee_held
+from escrow.currencies import EXPONENTS
+from escrow.money import fee, fee_held
 
 EXAMPLES = [(EXPONENTS[currency], currency) for currency in ("JPY", "USD", "BHD")]
 

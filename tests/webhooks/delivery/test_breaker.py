@@ -15,7 +15,6 @@ from tests.webhooks.delivery.watching import (
     disabled_reason,
     health_of,
     lane,
-    quiet,
     until_disabled,
     until_open,
     until_settled_with_dues,
@@ -51,20 +50,20 @@ async def test_many_failures_open_the_breaker_and_waiting_uses_up_no_attempt(mon
         assert opened["failures"] >= breaker.BREAK_AFTER
         assert 0 < opened["seconds"] <= breaker.PAUSE_SECONDS
         # What was under way comes in; from then on nothing more is sent.
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         came = len(partner.arrivals)
         await database.execute("UPDATE lanes SET due_at = clock_timestamp() WHERE due_at IS NOT NULL")
         await database.execute("UPDATE endpoint_health SET open_until = clock_timestamp() + interval '1 hour'")
         await there.propose()
         await worker.fan_out()
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert len(partner.arrivals) == came
         assert await database.fetch_value("SELECT sum(failures) FROM lanes") == came
         # Half open: one request, and a longer pause if it fails.
         await database.execute("UPDATE endpoint_health SET open_until = NULL")
         await attempts_made(came + 1)
         await until_open(end.id)
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert len(partner.arrivals) == came + 1
         assert breaker.PAUSE_SECONDS < (await health_of(end.id))["seconds"] <= 2 * breaker.PAUSE_SECONDS
         partner.replies["/hook"] = 200
@@ -89,7 +88,7 @@ async def test_retry_after_of_a_throttling_receiver_holds_for_all_its_lanes() ->
         assert 100 < (await lane())["seconds"] <= 120
         await there.propose()
         await worker.fan_out()
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
     assert len(partner.arrivals) == 1
 
 
@@ -112,7 +111,7 @@ async def test_gone_disables_the_endpoint_tells_its_owner_drops_nothing_and_enab
         await deal.confirm(await deal.fund())
         await worker.fan_out()
         await make_due()
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert len(partner.events("/hook")) == 2, (
             "its neighbour's making, and what it answered 410; the rest is recorded"
         )
@@ -179,7 +178,7 @@ async def test_a_success_in_between_begins_the_five_days_anew() -> None:
         await worker.fan_out()
         count = await database.fetch_value("SELECT count(*) FROM delivery_attempts")
         await attempts_made(count + 1)
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert await disabled_reason(end.id) is None
 
 

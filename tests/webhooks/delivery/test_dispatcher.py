@@ -13,7 +13,6 @@ from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
     health_of,
     lane,
-    quiet,
     well,
 )
 from tests.webhooks.partner import (
@@ -171,7 +170,7 @@ async def test_an_endpoint_whose_secrets_cannot_be_read_waits_and_keeps_its_atte
             return len(partner.accepted("/b")) == len(await deal.types())
 
         await until(half)
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert partner.events("/hook") == []
         waiting = await database.fetch_row(
             "SELECT failures, token, extract(epoch FROM due_at - clock_timestamp())::float8 AS seconds "

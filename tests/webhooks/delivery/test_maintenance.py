@@ -8,7 +8,6 @@ from escrow import database, pipeline
 from escrow.accounts.commands.endpoints import Address, DeleteEndpoint, DisableEndpoint, UpdateEndpoint
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
-    quiet,
     well,
 )
 from tests.webhooks.partner import (
@@ -82,7 +81,7 @@ async def test_a_disabled_endpoint_costs_its_deliveries_no_attempt() -> None:
         await worker.fan_out()
         deal = await there.propose()
         await worker.fan_out()
-        await quiet(partner.arrivals)
+        await worker.quiet(partner)
         assert partner.arrivals == []
         assert await database.fetch("SELECT FROM delivery_attempts") == []
         assert await states() == {"PENDING": 3 + len(await deal.types()) - 3 + 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from escrow import database
@@ -50,15 +49,6 @@ async def until_open(endpoint_id: str) -> None:
         return (await health_of(endpoint_id))["is_open"] is True
 
     await until(is_open)
-
-
-async def quiet(arrivals: list[Arrival]) -> None:
-    """Wait until nothing has come for a quarter of a second."""
-    while True:
-        came = len(arrivals)
-        await asyncio.sleep(0.25)
-        if len(arrivals) == came:
-            return
 
 
 async def disabled_reason(endpoint_id: str) -> str | None:

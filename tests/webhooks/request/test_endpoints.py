@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from escrow import database, ids
+from escrow import database, ids, vault
 from escrow.accounts.commands import endpoints as commands
 from escrow.accounts.state.endpoints import Algorithm
 from escrow.pipeline import run
@@ -84,7 +84,7 @@ async def test_a_disabled_endpoint_is_known_and_a_deleted_one_is_gone() -> None:
 async def test_after_a_rotation_of_the_deployments_keys_old_secrets_still_sign() -> None:
     there = await Deployment.make()
     made = await make_endpoint(there.client)
-    secrets.use([b"n" * 32, SECRET_KEY])
+    vault.use([b"n" * 32, SECRET_KEY])
     found = (await endpoints([made.id]))[made.id]
     Webhook(made.secret).verify("{}", request(found))
 
@@ -92,7 +92,7 @@ async def test_after_a_rotation_of_the_deployments_keys_old_secrets_still_sign()
 async def test_a_secret_that_no_key_opens_leaves_other_endpoints_alone(caplog: pytest.LogCaptureFixture) -> None:
     there = await Deployment.make()
     lost = await make_endpoint(there.client)
-    secrets.use([b"n" * 32])
+    vault.use([b"n" * 32])
     new_id = ids.new(ids.Kind.ENDPOINT)
     made = secrets.make([Algorithm.HMAC_SHA256], endpoint_id=new_id)
     creation = commands.CreateEndpoint(

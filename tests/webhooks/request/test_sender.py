@@ -50,6 +50,23 @@ async def once(behave: Behaviour, *, total_seconds: float = 5) -> Answer:
         return await post(by, seen.url())
 
 
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/?sp=%2Ftriggers%2Fmanual%2Frun&sig=%28%2C%3D", None),
+        ("/a/../b//c?", None),
+        ("/a|b?x=[]&&y=%zz", None),
+        ("?x=%2F", "/?x=%2F"),
+        ("", "/"),
+        ("/ä?ü=%FC", "/%C3%A4?%C3%BC=%FC"),
+    ],
+)
+async def test_the_receiver_is_called_by_the_address_that_it_gave_byte_for_byte(path: str, called: str | None) -> None:
+    async with receiver() as seen, sender() as by:
+        assert (await post(by, seen.url(path=path))).is_success
+        assert seen.heard[0].line == f"POST {called or path} HTTP/1.1"
+
+
 async def test_the_request_carries_the_body_and_the_headers_and_nothing_unasked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

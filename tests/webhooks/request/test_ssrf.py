@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from escrow.settings import Reach
-from webhooks.request.ssrf import BLOCKS, URL_LENGTH_MAX, Block, UrlRefused, check_url, verdict
+from webhooks.request.ssrf import BLOCKS, URL_LENGTH_MAX, Block, UrlRefused, check_url, target, verdict
 
 ON_THE_INTERNET = [
     "1.1.1.1",
@@ -194,11 +194,41 @@ def test_a_wrong_url_is_refused_with_one_line_that_says_what_would_be_right(url:
         ("https://a_b.example.com/", "https://a_b.example.com/"),
         ("https://hooks.example.com/?token=%26%2B%25", "https://hooks.example.com/?token=%26%2B%25"),
         ("https://[2606:4700:4700::1111]:8443/x", "https://[2606:4700:4700::1111]:8443/x"),
+        ("https://[2606:4700:4700:0::1111]:443/x", "https://[2606:4700:4700::1111]/x"),
+        ("https://hooks.example.com?sig=%2F", "https://hooks.example.com/?sig=%2F"),
+        ("https://hooks.example.com/\u0622\u200c?q=\u00fc%FC", "https://hooks.example.com/%D8%A2%E2%80%8C?q=%C3%BC%FC"),
     ],
 )
 def test_a_url_is_spelled_as_it_will_be_sent(url: str, sent: str) -> None:
     assert check_url(url) == sent
     assert check_url(sent) == sent
+
+
+AS_GIVEN = [
+    "/", "/?", "/p?", "//a", "/a/../b/./c", "/?sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=a-b_c%3D", "/%28x%29?a=%2C,&b=%e4%7E~",
+    "/a;b=c,d?e[]=f&&g==h+i%20j", "/a|b\"<>^`{}%zz%", "/?next=https://other.example/x", "/x://other.example/z?@other.example",
+    "/@other.example:22/", "/%5C%0d%0a%00",
+]  # fmt: skip
+"""What may follow a host, none of it anybody's business but the receiver's."""
+
+
+@pytest.mark.parametrize("rest", AS_GIVEN)
+@pytest.mark.parametrize("host", ["hooks.example.com", "Hooks.Example.com.:8443", "[2606:4700:4700::1111]", "1.1.1.1"])
+def test_what_follows_the_host_is_called_as_it_was_given(host: str, rest: str) -> None:
+    called = target(f"https://{host}{rest}")
+    assert called.raw_path_qs == rest
+    assert called.raw_host == host.lower().removesuffix(":8443").removesuffix(".").strip("[]")
+    assert check_url(f"https://{host}{rest}").endswith(rest)
+    assert target(check_url(f"https://{host}{rest}")) == called
+
+
+@pytest.mark.parametrize("rest", AS_GIVEN)
+@pytest.mark.parametrize(
+    "host", [*LOOPBACK_SPELLED, "169.254.169.254", "10.0.0.1", "[64:ff9b::a9fe:a9fe]", "a@b.example"]
+)
+def test_whatever_follows_it_a_host_that_is_denied_stays_denied(host: str, rest: str) -> None:
+    with pytest.raises(UrlRefused):
+        target(f"https://{host}{rest}")
 
 
 def test_what_is_open_grows_with_the_reach() -> None:

@@ -1,0 +1,56 @@
+"""Reads one HTTP request as the server hands it over, without making objects of what nobody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import QueryParams
+from starlette.types import Receive, Scope
+
+
+def first_headers(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by their names in lower case; of several with one name the first."""
+    raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    return dict(reversed(raw))
+
+
+class Gone(Exception):
+    """The client has gone before it had said what it wanted."""
+
+
+class Arrival:
+    """One request; `method` in capital letters."""
+
+    __slots__ = ("_headers", "_receive", "_scope", "method")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: Final[str] = scope["method"]
+        self._headers = first_headers(scope)
+        self._scope = scope
+        self._receive = receive
+
+    def header(self, name: bytes) -> str | None:
+        """The header of this name, which is in lower case; `None` if there is none."""
+        value = self._headers.get(name)
+        return value.decode("latin-1") if value is not None else None
+
+    @property
+    def query_parameters(self) -> list[tuple[str, str]]:
+        """What stands behind the path, in order; names may come again."""
+        return QueryParams(self._scope["query_string"]).multi_items()
+
+    async def body(self, bytes_max: int) -> bytes | None:
+        """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way."""
+        chunks, size, more = [], 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > bytes_max:
+                return None
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return b"".join(chunks)

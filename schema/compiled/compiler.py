@@ -1,0 +1,263 @@
+"""Compiles operations at their second use, and runs them; until then, and where it can't be done, graphql-core does."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    execute,
+)
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
+
+from schema.compiled import replay
+from schema.compiled.adapters.core import Adapter
+from schema.compiled.coercion import Coercers, Variables
+from schema.compiled.leaves import Leaves
+from schema.compiled.plan import Plan, Selection
+from schema.compiled.planning import NotCompiled, Planner, check
+from schema.compiled.runs import Run
+
+FIELDS_MAX: Final = 1_000
+"""Fields of a plan, those below each type of an interface or union counted apart."""
+
+VARIANTS_MAX: Final = 8
+"""Plans of one operation: there is one for each combination of its `@skip` and `@include` that is asked for."""
+
+FIELDS_KEPT_MAX: Final = 20_000
+"""Fields of all plans that are kept; the plan that was not used for longest goes first."""
+
+CHARACTERS_PER_USE: Final = 1_000
+"""A document of so many characters has to be used once more before it is compiled, one of twice as many twice more."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of executions."""
+
+    compiled: int = 0
+    """Completed by generated code."""
+    replayed: int = 0
+    """Completed by graphql-core over recorded values, since there was an error or something that only it can do."""
+    uncompiled: int = 0
+    """Left to graphql-core because the operation was not compiled yet."""
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    """Left to graphql-core because the operation can't be compiled, by why."""
+
+
+class Compiler:
+    """Compiles the operations of one schema."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        adapter: Adapter | None = None,
+        *,
+        uses_before: int = 1,
+        fields_max: int = FIELDS_MAX,
+        variants_max: int = VARIANTS_MAX,
+    ) -> None:
+        """`uses_before`: how often graphql-core runs an operation before it is worth compiling."""
+        self.schema, self.adapter = schema, adapter or Adapter()
+        self.uses_before, self.fields_max, self.variants_max = uses_before, fields_max, variants_max
+        self.leaves, self.coercers = Leaves(self.adapter), Coercers(schema)
+        self.counts = Counts()
+        self._kept: OrderedDict[int, tuple[Plan, weakref.ref[Operation]]] = OrderedDict()
+
+    def operation(self, document: DocumentNode, node: OperationDefinitionNode) -> Operation:
+        """An operation of a validated document, to be kept beside it and run any number of times."""
+        return Operation(self, document, node)
+
+    @property
+    def fields_kept(self) -> int:
+        """How many fields the plans have that are kept."""
+        return sum(plan.fields for plan, _ in self._kept.values())
+
+    def keep(self, plan: Plan, operation: Operation) -> None:
+        """Count a new plan among those that are kept, and let go of others if they are too many together."""
+        self._kept[id(plan)] = (plan, weakref.ref(operation))
+        while len(self._kept) > 1 and self.fields_kept > FIELDS_KEPT_MAX:
+            _, (oldest, owner) = self._kept.popitem(last=False)
+            if (owning := owner()) is not None:
+                owning.forget(oldest)
+
+    def used(self, plan: Plan) -> None:
+        """A plan is used: it is the last to go."""
+        if id(plan) in self._kept:
+            self._kept.move_to_end(id(plan))
+
+
+class Operation:
+    """One operation, and its plans."""
+
+    def __init__(self, compiler: Compiler, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self._compiler, self._document, self._node = compiler, document, node
+        text = node.loc.source.body if node.loc is not None else ""
+        self._uses_left = compiler.uses_before and compiler.uses_before + len(text) // CHARACTERS_PER_USE
+        self._conditions: tuple[str, ...] = ()
+        self._refusal: str | None = None
+        self._variables: Variables | None = None
+        self._fragments: dict[str, FragmentDefinitionNode] = {}
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+
+    async def run(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
+        """What graphql-core's `execute` answers."""
+        counts = self._compiler.counts
+        if self._uses_left:
+            self._uses_left -= 1
+            counts.uncompiled += 1
+            return await self._execute(root, context, variables)
+        if self._variables is None:
+            self._prepare()
+        if self._refusal is None and self._variables is not None:
+            values = self._variables.values(variables)
+            if isinstance(values, list):
+                return ExecutionResult(None, values)
+            plan = self._plan(values)
+            if plan is not None:
+                return await _Execution(self, plan, root, context, variables, values).run()
+        counts.fallbacks[self._refusal or "too many variants"] += 1
+        return await self._execute(root, context, variables)
+
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans that were made."""
+        return list(self._plans.values())
+
+    def forget(self, plan: Plan) -> None:
+        """Let go of a plan; it is made again if it is used again."""
+        self._plans = {key: one for key, one in self._plans.items() if one is not plan}
+
+    def _prepare(self) -> None:
+        self._variables = Variables(self._node, self._compiler.coercers)
+        definitions = self._document.definitions
+        self._fragments = {one.name.value: one for one in definitions if isinstance(one, FragmentDefinitionNode)}
+        try:
+            self._conditions = check(self._node, self._fragments)
+        except NotCompiled as refusal:
+            self._refusal = str(refusal)
+
+    def _plan(self, variables: VariableValues) -> Plan | None:
+        key = tuple(variables.coerced.get(name) for name in self._conditions)
+        plan = self._plans.get(key)
+        if plan is not None:
+            self._compiler.used(plan)
+        elif len(self._plans) < self._compiler.variants_max:
+            try:
+                self._plans[key] = plan = self._made(variables)
+            except NotCompiled as refusal:
+                self._refusal = str(refusal)
+                return None
+            self._compiler.keep(plan, self)
+        return plan
+
+    def _made(self, variables: VariableValues) -> Plan:
+        compiler = self._compiler
+        fragments = {name: FragmentDetails(one) for name, one in self._fragments.items()}
+        planner = Planner(
+            compiler.schema, compiler.adapter, self._node, fragments, variables, compiler.leaves, compiler.fields_max
+        )
+        return planner.plan()
+
+    async def _execute(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
+        """Leave it to graphql-core."""
+        adapter = self._compiler.adapter
+        result: Any = execute(
+            self._compiler.schema,
+            self._document,
+            root_value=root,
+            context_value=context,
+            variable_values=dict(variables),
+            operation_name=self._node.name.value if self._node.name else None,
+            executor_class=adapter.executor_class,
+            is_awaitable=adapter.is_awaitable,  # type: ignore[arg-type] # a predicate without a type guard
+        )
+        found: ExecutionResult = await result if isawaitable(result) else result
+        return found
+
+    def replay(self, run: Run, raw: Mapping[str, Any]) -> Any:
+        """graphql-core's executor over what a run has recorded."""
+        compiler = self._compiler
+        executor: Any = replay.executor_class(compiler.adapter.executor_class).build(
+            compiler.schema,
+            self._document,
+            run.root,
+            run.context,
+            dict(raw),
+            self._node.name.value if self._node.name else None,
+            is_awaitable=compiler.adapter.is_awaitable,  # type: ignore[arg-type] # as above
+        )
+        executor.adapter = compiler.adapter
+        executor.middleware_manager = replay.Recorded(run, compiler.adapter)
+        return executor
+
+    def start(self, root: Any, context: Any, values: VariableValues) -> Run:
+        """A run with nothing recorded yet."""
+        document = (self._compiler.schema, self._fragments, self._node)
+        return Run(self._compiler.adapter, document, root, context, values)
+
+    @property
+    def counts(self) -> Counts:
+        return self._compiler.counts
+
+
+class _Execution:
+    """One execution of a plan: root by root, and graphql-core's executor if it is needed."""
+
+    __slots__ = ("_executor", "_operation", "_plan", "_raw", "_run")
+
+    def __init__(
+        self, operation: Operation, plan: Plan, root: Any, context: Any, raw: Mapping[str, Any], values: VariableValues
+    ) -> None:
+        self._operation, self._plan, self._raw = operation, plan, raw
+        self._run = operation.start(root, context, values)
+        self._executor: Any = None
+
+    async def run(self) -> ExecutionResult:
+        roots, counts = self._plan.roots, self._operation.counts
+        data: dict[str, Any] | None = None
+        try:
+            if len(roots) == 1:
+                data = await self._complete(roots[0])
+            else:
+                data = {}
+                for one in roots:
+                    data.update(await self._complete(one))
+        except GraphQLError as error:
+            data = None
+            self._replay().collected_errors.add(error, None)
+        if self._executor is None:
+            counts.compiled += 1
+            return ExecutionResult(data, None)
+        counts.replayed += 1
+        return ExecutionResult(data, self._executor.collected_errors.errors or None)
+
+    async def _complete(self, root: Selection) -> dict[str, Any]:
+        run = self._run
+        source = run.root
+        if not root.pure:
+            source = root.occurrence(run.root, None)
+            await run.resolve(source)
+        if not run.odd:
+            try:
+                return root.complete(source)
+            except Exception:  # noqa: BLE001, S110 - whatever it is, graphql-core says it right
+                pass
+        run.odd = False
+        return await replay.complete(self._replay(), root, source)
+
+    def _replay(self) -> Any:
+        if self._executor is None:
+            self._executor = self._operation.replay(self._run, self._raw)
+        return self._executor

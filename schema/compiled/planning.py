@@ -1,0 +1,249 @@
+"""Makes the plan of an operation from its nodes, by graphql-core's own rules for collecting fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    is_leaf_type,
+)
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.executor import default_field_resolver
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path
+
+from schema.compiled.adapters.core import Adapter, DirectCall
+from schema.compiled.arguments import arguments_of
+from schema.compiled.declare import Ready, Selected
+from schema.compiled.leaves import Leaves
+from schema.compiled.plan import AbstractPlace, Field, Kind, Place, Plan, Selection
+from schema.compiled.readers import readers_of
+from schema.compiled.source import generate
+
+CONDITIONS: Final = ("skip", "include")
+
+
+class NotCompiled(Exception):
+    """An operation that is left to graphql-core as a whole; the message says why."""
+
+
+class Planner:
+    """Plans one operation for given values of the variables that its `@skip` and `@include` ask for."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        adapter: Adapter,
+        operation: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        variables: VariableValues,
+        leaves: Leaves,
+        fields_max: int,
+    ) -> None:
+        self._schema, self._adapter, self._leaves, self._operation = schema, adapter, leaves, operation
+        self._fragments, self._variables = fragments, variables
+        self._left = self._fields_max = fields_max
+        self._selections: list[Selection] = []
+
+    def plan(self) -> Plan:
+        """The plan with its functions. Raises `NotCompiled`."""
+        try:
+            roots = self._roots()
+            source = self._write()
+        except RecursionError:
+            raise NotCompiled("nested too deeply") from None
+        return Plan(roots, source, lambda: self._fields_max - self._left)
+
+    def _write(self) -> str:
+        """Give the selections that were planned their slots and their functions."""
+        selections, self._selections = self._selections, []
+        for one in selections:
+            one.give_slots()
+        return generate(selections, self._leaves)
+
+    def _roots(self) -> list[Selection]:
+        kind = self._operation.operation
+        type_ = self._schema.get_root_type(kind)
+        if type_ is None:
+            raise NotCompiled("no such root type")
+        collected = collect_fields(self._schema, self._fragments, self._variables, type_, self._operation)
+        if collected.new_defer_usages:
+            raise NotCompiled("@defer")
+        groups = collected.grouped_field_set
+        if kind is not OperationType.MUTATION:
+            return [self._selection(type_, groups, None)]
+        return [self._selection(type_, {key: details}, None) for key, details in groups.items()]
+
+    def _selection(
+        self, type_: GraphQLObjectType, groups: dict[str, list[FieldDetails]], path: Path | None
+    ) -> Selection:
+        selection = Selection(type_, f"s{len(self._selections)}", is_root=path is None)
+        self._selections.append(selection)
+        selection.exact = self._adapter.class_of(type_)
+        for key, details in groups.items():
+            selection.add(self._field(type_, key, details, Path(path, key, type_.name)))
+        self._project(selection)
+        return selection
+
+    def _field(self, parent: GraphQLObjectType, key: str, details: list[FieldDetails], path: Path) -> Field:
+        self._left -= 1
+        if self._left < 0:
+            raise NotCompiled(f"more than {self._fields_max} fields")
+        definition = self._schema.get_field(parent, details[0].node.name.value)
+        if definition is None:
+            raise NotCompiled("not valid")
+        field = Field(key, parent, definition, details, path)
+        self._decide(field)
+        if field.kind is not Kind.FOREIGN and field.kind is not Kind.TYPENAME:
+            field.place = self._place(field)
+        if field.kind in (Kind.CALL, Kind.BATCH):
+            field.selected = _selected_below(field)
+        return field
+
+    def _decide(self, field: Field) -> None:
+        """How the value of the field is had."""
+        if field.name == "__typename":
+            field.kind, field.read = Kind.TYPENAME, _constant(field.parent.name)
+            return
+        if field.name.startswith("__"):
+            field.kind = Kind.FOREIGN
+            return
+        read = self._adapter.attribute(field.definition, field.name)
+        if read is not None:
+            field.kind = Kind.ATTRIBUTE
+            field.attribute = read if isinstance(read, str) and read.isidentifier() else None
+            field.read = _getter(read) if isinstance(read, str) else read
+            return
+        field.arguments = arguments_of(field.definition, field.nodes[0])
+        if self._adapter.is_event(field.definition):
+            field.kind, field.read = Kind.EVENT, _same
+            if not field.arguments.is_constant:  # they are looked at, and may be refused
+                field.kind, field.call = Kind.CALL, DirectCall(field.definition.resolve or default_field_resolver)
+            return
+        field.call = self._adapter.batch(field.definition)
+        field.kind = Kind.BATCH
+        if field.call is None:
+            field.kind, field.call = Kind.CALL, self._adapter.call(field.definition)
+
+    def _place(self, field: Field) -> Place | None:
+        type_ = named(field.type)
+        if is_leaf_type(type_):
+            return None
+        if isinstance(type_, GraphQLObjectType):
+            return Place(self._below(type_, field))
+        return AbstractPlace(type_, lambda possible: self._later(possible, field))
+
+    def _later(self, type_: GraphQLObjectType, field: Field) -> Selection | None:
+        """What is selected of one type of an interface or a union, while the plan is running already."""
+        try:
+            selection = self._below(type_, field)
+            selection.pure = False  # its objects are held by occurrences
+            self._write()
+        except (NotCompiled, RecursionError):
+            self._selections = []
+            return None
+        return selection
+
+    def _below(self, type_: GraphQLObjectType, field: Field) -> Selection:
+        collected = collect_subfields(
+            self._schema, self._fragments, self._variables, self._operation, type_, field.details
+        )
+        if collected.new_defer_usages:
+            raise NotCompiled("@defer")
+        return self._selection(type_, collected.grouped_field_set, field.path)
+
+    def _project(self, selection: Selection) -> None:
+        """Let rows stand for the objects of the selection if they can answer all of it."""
+        projection = self._adapter.projection(selection.type)
+        if projection is None:
+            return
+        selection.wants_projection = True
+        for field in selection.fields:
+            if field.kind is Kind.TYPENAME:
+                continue
+            if field.name not in (projection.batches if field.kind is Kind.BATCH else projection.fields):
+                return
+            if field.place is not None and isinstance(projection.fields.get(field.name), Ready):
+                return
+        selection.projection, selection.readers = projection, readers_of(projection)
+
+
+def check(operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]) -> tuple[str, ...]:
+    """The variables that `@skip` and `@include` ask for, by name.
+
+    Raises `NotCompiled` if directives change the execution in another way.
+    """
+    names: set[str] = set()
+    if any(one.name.value == "experimental_disableErrorPropagation" for one in operation.directives or ()):
+        raise NotCompiled("@experimental_disableErrorPropagation")
+    for fragment in fragments.values():
+        if fragment.variable_definitions:
+            raise NotCompiled("variables of a fragment")
+    pending: list[Any] = [operation.selection_set, *(one.selection_set for one in fragments.values())]
+    while pending:
+        for node in pending.pop().selections:
+            for directive in node.directives or ():
+                name = directive.name.value
+                if name in ("defer", "stream"):
+                    raise NotCompiled(f"@{name}")
+                if name in CONDITIONS:
+                    names.update(one.value.name.value for one in directive.arguments if hasattr(one.value, "name"))
+            if getattr(node, "selection_set", None):
+                pending.append(node.selection_set)
+    return tuple(sorted(names))
+
+
+def named(type_: Any) -> Any:
+    """The type without lists and non-nulls around it."""
+    while isinstance(type_, GraphQLNonNull | GraphQLList):
+        type_ = type_.of_type
+    return type_
+
+
+def _selected_below(field: Field) -> Selected | None:
+    """What the resolver of a field may answer with rows of: the one type with a projection that plain attributes lead to."""
+    found: set[Selected | None] = set()
+    _look(field, found)
+    types = {one.type for one in found if one is not None}
+    if None in found or len(types) != 1:
+        return None
+    return Selected(types.pop(), frozenset(name for one in found if one is not None for name in one.fields))
+
+
+def _look(field: Field, found: set[Selected | None]) -> None:
+    place = field.place
+    if place is None:
+        return
+    if place.only is None:
+        return  # rows don't say of which type they are
+    selection = place.only
+    if selection.projection is not None:
+        names = frozenset(one.name for one in selection.fields if one.kind is not Kind.TYPENAME)
+        found.add(Selected(selection.type.name, names))
+        return
+    if selection.wants_projection:
+        found.add(None)
+        return
+    for below in selection.fields:
+        if below.kind is Kind.ATTRIBUTE:
+            _look(below, found)
+
+
+def _getter(attribute: str) -> Callable[[Any], Any]:
+    return lambda source: getattr(source, attribute)
+
+
+def _constant(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+def _same(source: Any) -> Any:
+    return source

@@ -1,0 +1,101 @@
+"""graphql-core's own executor over values that were recorded, for runs that generated code cannot complete.
+
+It calls no resolver that was called already: a field of an occurrence is answered with what was recorded there. Whatever
+has not been recorded, because only graphql-core knows how to go on, it executes as ever. So the errors, their order, their
+places and the nulls are graphql-core's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import Executor
+
+from schema.compiled.adapters.core import Adapter
+from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Selection, is_occurrence
+from schema.compiled.readers import ReadyValue, readers_of
+from schema.compiled.runs import Run
+
+
+class Recorded:
+    """In the place of graphql-core's middleware: hands out what was recorded instead of calling resolvers."""
+
+    def __init__(self, run: Run, adapter: Adapter) -> None:
+        self._run, self._adapter = run, adapter
+
+    def get_field_resolver(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        """What graphql-core calls in place of a field's resolver."""
+
+        def recorded(source: Any, info: Any, **arguments: Any) -> Any:
+            if is_occurrence(source):
+                field = source[SELECTION].by_key[info.path.key]
+                if field.slot or field.shape_slot:
+                    return self._value(source, field)
+                source = source[OBJECT]
+            projection = self._adapter.projection(info.parent_type)
+            if projection is not None and source.__class__ is projection.row and info.field_name in projection.fields:
+                return readers_of(projection)[info.field_name](source)
+            return resolve(source, info, **arguments)
+
+        return recorded
+
+    def _value(self, source: Any, field: Field) -> Any:
+        value = source[field.shape_slot or field.slot]
+        late = self._run.late
+        if field.kind in (Kind.CALL, Kind.BATCH) and (field in late or (field, id(source)) in late):
+            return _later(value)
+        return value
+
+
+class _Replay(Executor[Any]):
+    """What graphql-core has to be told of occurrences, rows and values that are ready."""
+
+    adapter: Adapter
+
+    def complete_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        if result.__class__ is ReadyValue:
+            return result.value
+        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
+
+    def complete_abstract_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        if is_occurrence(result):
+            type_ = result[SELECTION].type
+            return self.complete_object_value(type_, field_details_list, info, path, result, position_context)
+        return super().complete_abstract_value(return_type, field_details_list, info, path, result, position_context)
+
+    def complete_object_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        projection = self.adapter.projection(return_type)
+        if is_occurrence(result) or (projection is not None and result.__class__ is projection.row):
+            return self.collect_and_execute_subfields(return_type, field_details_list, path, result, position_context)
+        return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+
+
+_classes: dict[type, type[_Replay]] = {}
+
+
+def executor_class(base: type[Executor[Any]]) -> type[_Replay]:
+    """graphql-core's executor, or a library's of its own, that knows occurrences."""
+    if base not in _classes:
+        _classes[base] = type("Replay", (_Replay, base), {})
+    return _classes[base]
+
+
+async def complete(executor: _Replay, selection: Selection, source: Any) -> dict[str, Any]:
+    """What graphql-core answers for a root selection. Raises `GraphQLError` where a null reaches the root."""
+    groups = {field.key: field.details for field in selection.fields}
+    completed: Any = executor.execute_fields(selection.type, source, None, groups, None)
+    found: dict[str, Any] = await completed if executor.is_awaitable(completed) else completed
+    return found
+
+
+async def _later(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value
