@@ -55,9 +55,10 @@ def executable(*, sandbox: bool = True) -> GraphQLSchema:
     return schema(sandbox=sandbox)._schema  # noqa: SLF001 - Strawberry has no public name for it
 
 
-def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True) -> Runner:
+def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True, only_registered: bool = False) -> Runner:
     """What runs operations against the schema, with document caches of its own."""
-    return Runner(executable(sandbox=sandbox), compiler(compilation, sandbox=sandbox))
+    compiling = compiler(compilation, sandbox=sandbox)
+    return Runner(executable(sandbox=sandbox), compiling, only_registered=only_registered)
 
 
 def compiler(compilation: Compilation, *, sandbox: bool = True) -> Compiler | None:

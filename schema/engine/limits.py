@@ -6,9 +6,11 @@ here every fragment is measured once per walk, and a document is walked once for
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -45,8 +47,6 @@ from schema.engine import costs
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50
 DIRECTIVES_MAX: Final = 50
-TOKENS_MAX: Final = 3_000
-DOCUMENT_CHARACTERS_MAX: Final = 100_000
 
 OBJECTS_MAX: Final = 20_000
 """Objects in the largest answer that the operation could get. 100 contracts with 100 events each fit, a level more doesn't."""
@@ -99,7 +99,9 @@ class Size:
     aliases: int = 0
     directives: int = 0
     objects: int = 0
-    cost: int = 0
+    cost: float = 0
+    schemas: int = 0
+    """How often it asks for the whole schema."""
 
     def check(self) -> None:
         """Raise `TooComplex` for the first limit that is exceeded."""
@@ -110,6 +112,8 @@ class Size:
         ):
             if found > most:
                 raise TooComplex(f"This operation has {found} {what}; at most {most} are allowed.")
+        if self.schemas > 1:
+            raise TooComplex(f"This operation asks for `__schema` {self.schemas} times; once is enough.")
         if self.objects > OBJECTS_MAX:
             raise TooComplex(
                 f"This operation could answer with {self.objects} objects; at most {OBJECTS_MAX} are allowed. "
@@ -117,8 +121,8 @@ class Size:
             )
         if self.cost > COST_MAX:
             raise TooComplex(
-                f"This operation would cost {self.cost} points; at most {COST_MAX} are allowed. Ask for smaller pages, or for "
-                "less at once."
+                f"This operation would cost {self.cost:.0f} points; at most {COST_MAX} are allowed. "
+                "Ask for smaller pages, or for less at once."
             )
 
 
@@ -145,7 +149,7 @@ class Meter:
         if self._inputs:
             size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
         size.check()
-        return size.cost
+        return math.ceil(size.cost)
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {
@@ -156,7 +160,28 @@ class Meter:
         walk = _Measure(self._schema, self._document, pages)
         size = walk.selection(self._operation.selection_set, root)
         self._inputs = walk.inputs
-        return replace(size, cost=size.cost + costs.OPERATION)
+        return replace(size, cost=math.ceil(size.cost) + costs.OPERATION)
+
+
+@lru_cache(maxsize=4)
+def lengths_of(schema: GraphQLSchema) -> Mapping[tuple[str, str], float]:
+    """How many entries the lists of introspection have in this schema: for `fields` and the like the mean of all types."""
+    types = list(schema.type_map.values())
+    fields = [one for kind in types for one in getattr(kind, "fields", {}).values()]
+    objects = [kind for kind in types if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
+    totals = {
+        ("__Schema", "types"): (len(types), 1),
+        ("__Schema", "directives"): (len(schema.directives), 1),
+        ("__Type", "fields"): (sum(len(kind.fields) for kind in objects), len(types)),
+        ("__Type", "inputFields"): (len(fields), len(types)),
+        ("__Type", "enumValues"): (sum(len(getattr(kind, "values", ())) for kind in types), len(types)),
+        ("__Type", "interfaces"): (len(objects), len(types)),
+        ("__Type", "possibleTypes"): (len(objects), len(types)),
+        ("__Field", "args"): (sum(len(getattr(one, "args", ())) for one in fields), len(fields)),
+        ("__Directive", "args"): (len(schema.directives), len(schema.directives)),
+        ("__Type", "ofType"): (1, 2),  # every other type that is named is a list or non-null, and so on
+    }
+    return {place: total / count for place, (total, count) in totals.items()}
 
 
 def _page_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -190,6 +215,7 @@ class _Measure:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
+        self._lengths = lengths_of(schema)
         self._known: dict[str, Size] = {}
         self.inputs: Counter[tuple[str, int]] = Counter()
 
@@ -201,6 +227,7 @@ class _Measure:
             sum(size.directives for size in sizes),
             sum(size.objects for size in sizes),
             sum(size.cost for size in sizes),
+            sum(size.schemas for size in sizes),
         )
 
     def _of(self, node: Any, parent: Any) -> Size:
@@ -238,7 +265,8 @@ class _Measure:
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
-            cost=own + self._times(node, definition) * (costs.OBJECT + inner.cost),
+            cost=own + self._times(node, parent, definition) * (costs.OBJECT + inner.cost),
+            schemas=inner.schemas + (node.name.value == "__schema"),
         )
 
     def _own_cost(self, node: FieldNode, parent: Any) -> int:
@@ -250,8 +278,11 @@ class _Measure:
                 self.inputs[name, entry] += 1
         return costs.of_field(parent, node.name.value, is_mutation=is_mutation) + costs.of_literals(node, entry)
 
-    def _times(self, node: FieldNode, definition: GraphQLField) -> int:
+    def _times(self, node: FieldNode, parent: Any, definition: GraphQLField) -> float:
         """How often what is in the field comes: once for each entry of its list or page."""
+        known = self._lengths.get((parent.name, node.name.value))
+        if known is not None:
+            return known
         if "first" in definition.args:
             return max(self._page(node), 1)
         if "ids" in definition.args:
