@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.calendars import calendar_feed
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
+from api.identity_tokens import IdentityTokens
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
@@ -35,13 +37,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
-    graphql = GraphQLEndpoint(door)
+    graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
     _decided(chosen, door)
     app = Starlette(
         routes=[
             Route("/", start_page),
             Route("/graphql", graphql),
-            WebSocketRoute("/graphql", WebSocketEndpoint(door)),
+            WebSocketRoute("/graphql", socket),
             Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
@@ -53,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         middleware=[
             Middleware(CrossOrigin, door),
             Middleware(Tracing),
-            Middleware(Straight, path="/graphql", to=graphql),
+            Middleware(Straight, path="/graphql", http=graphql, websocket=socket),
         ],
         lifespan=_connected(chosen, door),
     )
@@ -72,16 +74,14 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
 class Straight:
     """Hands requests for one path straight to who answers them: past the router, which would cost as much as a small query."""
 
-    def __init__(self, app: ASGIApp, *, path: str, to: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, path: str, http: ASGIApp, websocket: ASGIApp) -> None:
         self._app = app
         self._path = path
-        self._to = to
+        self._to: Final = {"http": http, "websocket": websocket}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == self._path:
-            await self._to(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        app = self._to.get(scope["type"], self._app) if scope.get("path") == self._path else self._app
+        await app(scope, receive, send)
 
 
 def _decided(settings: Settings, door: Door) -> None:
@@ -91,6 +91,8 @@ def _decided(settings: Settings, door: Door) -> None:
     door.rates = Rates(settings.points_per_second)
     door.milestone_url = settings.milestone_url
     door.allowed_origins = settings.allowed_origins
+    if settings.identity is not None:
+        door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from api.identity_tokens import BadToken, IdentityTokens
 from escrow.access import Actor
 from escrow.accounts.known_keys import KnownKeys
 from escrow.accounts.usage import KeyUsage
@@ -16,11 +17,13 @@ class BadCredentials(Exception):
 
 
 class Authentication:
-    """Recognises API keys, and remembers that they were used."""
+    """Recognises API keys, and remembers that they were used; and members by an identity provider's tokens."""
 
     def __init__(self) -> None:
         self.keys = KnownKeys()
         self.usage = KeyUsage()
+        self.identity: IdentityTokens | None = None
+        """Whose tokens are taken beside our own keys."""
 
     async def actor(self, authorization: str | None, *, fresh: bool = False) -> Actor | None:
         """The actor of a bearer token; `None` without a header. Raises `BadCredentials` for one that names nobody (any more).
@@ -31,6 +34,8 @@ class Authentication:
             return None
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
+        if self.identity is not None and scheme.lower() == "bearer" and "." in token:
+            return await self._member(self.identity, token)
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
             raise BadCredentials("The authorization header must be “Bearer ek_…”.")
         actor = await self.keys.actor(token, fresh=fresh)
@@ -38,3 +43,10 @@ class Authentication:
             raise BadCredentials("This key is unknown, expired or revoked.")
         self.usage.note(actor.key_id)
         return actor
+
+    async def _member(self, identity: IdentityTokens, token: str) -> Actor:
+        """Whoever came with a token of the identity provider's; none of our keys has a dot."""
+        try:
+            return await identity.actor(token)
+        except BadToken as error:
+            raise BadCredentials(str(error)) from None

@@ -21,39 +21,49 @@ _log = logging.getLogger(__name__)
 
 
 class Tracing:
-    """Names each request, says the name in `x-trace-id` and `x-request-id`, and answers 500 if the app fails."""
+    """Names each request, says the name in `x-trace-id` and `x-request-id`, and answers 500 if the app fails.
+
+    A WebSocket says it when it accepts, by `names`: afterwards nothing stands between it and its messages.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        trace, request = _names(first_headers(scope))
+        trace, request = _found(first_headers(scope))
+        scope["names"] = said = [(b"x-trace-id", trace.encode()), (b"x-request-id", request.encode())]
         started = False
 
         async def named(message: Message) -> None:
             nonlocal started
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] == "http.response.start":
                 started = True
-                said = (b"x-trace-id", trace.encode()), (b"x-request-id", request.encode())
                 message["headers"] = [*message.get("headers", ()), *said]
             await send(message)
 
         bound = bind_contextvars(trace_id=trace)
         try:
-            await self._app(scope, receive, named)
+            await self._app(scope, receive, named if kind == "http" else send)
         except Exception:
             _log.exception("request failed")
-            if started or scope["type"] != "http":
+            if started or kind != "http":
                 raise
             await masked(trace)(scope, receive, named)
         finally:
             reset_contextvars(**bound)
 
 
-def _names(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+def names(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The headers by which an answer says what its request is called."""
+    found: list[tuple[bytes, bytes]] = scope.get("names", [])
+    return found
+
+
+def _found(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     """The trace and the request, as the client calls them or by a name of our own."""
     parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
     trace = parent.group(1).decode() if parent else process_log.new_trace()

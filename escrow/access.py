@@ -80,6 +80,13 @@ class Actor:
     """Whether the operator lets its account decide disputes, as far as what it may read is concerned: commands look again."""
     points_per_second: int | None = None
     """What the operator lets its account use, if it said so."""
+    until: float | None = None
+    """When the credentials end by themselves, in seconds since 1970, for whoever came without a key of ours."""
+
+    @property
+    def credentials(self) -> str | None:
+        """What ends the actor's streams when it ends: the key, or the member who came without one."""
+        return self.key_id or self.member_id
 
     def wire(self) -> dict[str, str]:
         """How an event names its actor: the kind, and what is known of account, member and key."""

@@ -110,7 +110,8 @@ def camel(name: str) -> str:
 
 def print_time(at: datetime) -> str:
     """A time in UTC with six decimals: texts of times then sort as times do."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def read_time(text: str) -> datetime:

@@ -17,6 +17,8 @@ POSITION_MAX: Final = 2**63 - 1
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS: Final = 13
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS: Final = range(50, -1, -10)
 _CURSOR: Final = re.compile(rf"cur_([0-7][{_ALPHABET}]{{{_DIGITS - 1}}})")
 
 
@@ -26,11 +28,8 @@ class NotACursor(ValueError):
 
 def print_cursor(position: int) -> str:
     """The cursor of a position, 0 (the beginning) included: `cur_` and 13 digits in Crockford's base 32."""
-    digits = []
-    for _ in range(_DIGITS):
-        position, digit = divmod(position, 32)
-        digits.append(_ALPHABET[digit])
-    return "cur_" + "".join(reversed(digits))
+    pairs = [_PAIRS[position >> shift & 1023] for shift in _SHIFTS]
+    return f"cur_{_ALPHABET[position >> 60]}{''.join(pairs)}"
 
 
 def read_cursor(cursor: str) -> int:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -200,7 +201,8 @@ class Rows:
         kinds = dict(column.split() for column in columns.split(","))
         self._name = name
         self._columns: Final = tuple(kinds)
-        arrays = ", ".join(f":{name}_{column}::{kind}[]" for column, kind in kinds.items())
+        # However many rows are given, the statement's plan is the same, and kept.
+        arrays = ", ".join(unseen(f":{name}_{column}::{kind}[]") for column, kind in kinds.items())
         self.sql: Final = f"unnest({arrays}) AS {name} ({', '.join(kinds)})"
 
     def bind(self, rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
@@ -245,8 +247,12 @@ async def execute(sql: str, *args: object) -> str:
 
 def filled(kind: type[T], row: Record, /, **beside: object) -> T:
     """An object of a dataclass: each field is the column of its name, unless it is given."""
-    columns = (field.name for field in dataclasses.fields(cast("Any", kind)))
-    return kind(**{name: row[name] for name in columns if name not in beside}, **beside)
+    return kind(**{name: row[name] for name in _fields_of(cast("Any", kind)) if name not in beside}, **beside)
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 class transaction:  # noqa: N801 - it is used as a function

@@ -266,7 +266,8 @@ async def sequence(
 ) -> int:
     """Give the oldest committed events without a position the next ones, at most `limit`; answers how many it were.
 
-    Positions are dense and never appear out of order: one transaction, which begins with a lock, and in which
+    Positions are dense and never appear out of order, and the times at which they were given, in domain time, never go back, nor
+    are they before the events': one transaction, which begins with a lock, and in which
     `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`. Any number may try at once.
     """
     async with database.transaction() as connection:
@@ -284,14 +285,16 @@ WITH taken AS (
     RETURNING serial, event_id
 ), placed AS (
     SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY taken.serial) AS position,
+           greatest((SELECT clock_timestamp() + clock_offset FROM deployment),
+               (SELECT placed_at FROM log_positions ORDER BY position DESC LIMIT 1), max(event.occurred_at) OVER ()) AS placed_at,
            taken.event_id, event.stream_id, event.sequence, event.type, contract.client_id, contract.freelancer_id
     FROM taken CROSS JOIN LATERAL (
-        SELECT stream_id, sequence, type FROM events WHERE id = taken.event_id OFFSET 0) AS event
+        SELECT stream_id, sequence, type, occurred_at FROM events WHERE id = taken.event_id OFFSET 0) AS event
     LEFT JOIN LATERAL (
         SELECT client_id, freelancer_id FROM contracts WHERE id = event.stream_id OFFSET 0) AS contract ON true
 ), written AS (
-    INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id)
-    SELECT position, event_id, stream_id, client_id, freelancer_id FROM placed ORDER BY position
+    INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id, placed_at)
+    SELECT position, event_id, stream_id, client_id, freelancer_id, placed_at FROM placed ORDER BY position
 )
 SELECT position, event_id, stream_id, sequence, type FROM placed ORDER BY position
 """

@@ -22,6 +22,8 @@ behind each other at 16 at once; 20 leaves room for four processes under Postgre
 
 SECRET_KEY_BYTES = 32
 
+COUNT_MAX = 1_000_000
+
 METRICS_TOKEN_CHARACTERS_MIN = 16
 
 
@@ -98,6 +100,24 @@ POINTS_MAX = 100_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityProvider:
+    """Who signs tokens for people of this deployment, and where in a token it says what."""
+
+    jwks_url: str
+    """`EARNEST_JWKS_URL`: where it publishes its public keys."""
+    issuer: str
+    """`EARNEST_JWT_ISSUER`: what it calls itself, to the letter."""
+    audience: str
+    """`EARNEST_JWT_AUDIENCE`: what it calls us."""
+    account_claim: str = "earnest_account"
+    """`EARNEST_JWT_ACCOUNT_CLAIM`: the claim with the identifier of the account that is acted for."""
+    person_claim: str = "sub"
+    """`EARNEST_JWT_PERSON_CLAIM`: the claim by which the account's members know the person."""
+    scope_claim: str = "scope"
+    """`EARNEST_JWT_SCOPE_CLAIM`: the claim with the scopes, in one text or a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one deployment decided. Secrets stay out of `repr`, so that a log line cannot leak them."""
 
@@ -136,6 +156,16 @@ class Settings:
     only_registered_documents: bool = False
     """`EARNEST_DOCUMENTS`, `any` or `registered`: whether only documents that the operator registered are answered."""
 
+    identity: IdentityProvider | None = None
+    """`EARNEST_JWKS_URL` and the variables beside it, none: whose tokens are taken beside API keys."""
+
+    connections_max: int = 10_000
+    """`EARNEST_CONNECTIONS_MAX`, 10,000: the connections of one web process."""
+
+    connections_per_address_max: int = 1_000
+    """`EARNEST_CONNECTIONS_PER_ADDRESS_MAX`, 1,000: those of one address (of an IPv6 network of 64 bits). Behind a proxy,
+    which is one address for everybody, as many as in all."""
+
     host: str = "127.0.0.1"
     """`EARNEST_HOST`, loopback: a door opens to the network only when somebody says so (`0.0.0.0` in a container)."""
 
@@ -151,7 +181,6 @@ class Settings:
         """
         read = _Reader(os.environ if environ is None else environ)
         sandbox = read.switch("EARNEST_SANDBOX", default=False)
-        _refuse_tokens(read)
         return cls(
             database_url=_database_url(read),
             redis_url=read.required_url(
@@ -166,6 +195,9 @@ class Settings:
             allowed_origins=_allowed_origins(read),
             points_per_second=_rate(read),
             only_registered_documents=_documents(read),
+            identity=_identity(read),
+            connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
+            connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
             host=read.text("EARNEST_HOST") or "127.0.0.1",
             port=read.port("PORT", default=8000),
         )
@@ -226,6 +258,14 @@ class _Reader:
             return default
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
             raise SettingError(variable, f"is {text!r}; it must be a port number from 1 to 65535")
+        return int(text)
+
+    def count(self, variable: str, *, default: int) -> int:
+        text = self.text(variable)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= COUNT_MAX):
+            raise SettingError(variable, f"is {text!r}; it must be a whole number from 1 to {COUNT_MAX}")
         return int(text)
 
     def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:
@@ -364,8 +404,27 @@ def _documents(read: _Reader) -> bool:
     return text == "registered"
 
 
-def _refuse_tokens(read: _Reader) -> None:
-    """An operator who means to accept an identity provider's tokens must not believe that it works."""
-    for variable in ("EARNEST_JWKS_URL", "EARNEST_JWT_AUDIENCE", "EARNEST_JWT_ISSUER"):
-        if read.text(variable) is not None:
-            raise SettingError(variable, "is set, but this version accepts API keys only; it must not be set")
+def _identity(read: _Reader) -> IdentityProvider | None:
+    """All or nothing: who forgot one of the three must not believe that tokens are checked against it."""
+    names = ("EARNEST_JWKS_URL", "EARNEST_JWT_ISSUER", "EARNEST_JWT_AUDIENCE")
+    values = [read.text(name) for name in names]
+    if values == [None, None, None]:
+        return None
+    for name, value in zip(names, values, strict=True):
+        if value is None:
+            raise SettingError(name, f"is not set; {', '.join(names)} are set together or not at all")
+    url, issuer, audience = (value or "" for value in values)
+    parts = _split(url)
+    is_here = parts is not None and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if parts is None or not parts.hostname or not (parts.scheme == "https" or is_here):
+        raise SettingError(
+            "EARNEST_JWKS_URL", "must begin with https:// (or be on this machine): keys must not be forged"
+        )
+    return IdentityProvider(
+        jwks_url=url,
+        issuer=issuer,
+        audience=audience,
+        account_claim=read.text("EARNEST_JWT_ACCOUNT_CLAIM") or "earnest_account",
+        person_claim=read.text("EARNEST_JWT_PERSON_CLAIM") or "sub",
+        scope_claim=read.text("EARNEST_JWT_SCOPE_CLAIM") or "scope",
+    )

@@ -1,43 +1,82 @@
-"""Builds Relay connections: pages of 1 to 100 by keyset cursors, forwards only.
+"""Builds Relay connections: pages of 1 to 100 by keyset cursors, forwards and backwards.
 
 A connection holds its page ready to read. How a page is read from the database is `escrow.queries`' business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
 
+from escrow.queries.views import COUNTED_MAX
+from schema.engine.context import Context, Info
+from schema.engine.fields import resolved
+from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 from schema.scalars import Cursor
 
-PAGE_DEFAULT: Final = 50
-PAGE_MAX: Final = 100
+Total = Callable[[Context], Awaitable[int]]
+"""Counts a list, up to one more than `COUNTED_MAX`; the second time it costs nothing."""
 
 T = TypeVar("T")
 
-First = Annotated[int, strawberry.argument(description="How many to answer with, 1 to 100.")]
+First = Annotated[int | None, strawberry.argument(description="How many to answer with, 1 to 100; 50 if it is null.")]
 After = Annotated[
     Cursor | None, strawberry.argument(description="Continue after this place: the `endCursor` of the page before.")
 ]
 
 
-def page_size(first: int) -> int:
-    """`first`, if it is a page size; else a `GraphQLError` that says what would be right."""
+Last = Annotated[
+    int | None, strawberry.argument(description="How many to answer with from the end, or from `before`: 1 to 100.")
+]
+Before = Annotated[
+    Cursor | None, strawberry.argument(description="End before this place: the `startCursor` of the page behind.")
+]
+
+
+def page_size(first: int | None, name: str = "first") -> int:
+    """`first`, if it is a page size; the default if it is null; else a `GraphQLError` that says what would be right."""
+    if first is None:
+        return PAGE_DEFAULT
     if not 1 <= first <= PAGE_MAX:
-        raise GraphQLError(f"`first` must be from 1 to {PAGE_MAX}, not {first}.", extensions={"code": "BAD_REQUEST"})
+        raise GraphQLError(f"`{name}` must be from 1 to {PAGE_MAX}, not {first}.", extensions={"code": "BAD_REQUEST"})
     return first
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which page of a list is asked for: so many after a place, or before one if it is read backwards, from its end."""
+
+    size: int
+    place: Cursor | None
+    backwards: bool = False
+
+
+def window(first: int | None, after: Cursor | None, last: int | None = None, before: Cursor | None = None) -> Window:
+    """The page that the arguments of a connection ask for; a `GraphQLError` where they ask for two different ones."""
+    if last is None and before is None:
+        return Window(page_size(first), after)
+    if first is not None or after is not None:
+        said = "`last` and `before` read a list backwards; use them without `first` and `after`."
+        raise GraphQLError(said, extensions={"code": "BAD_REQUEST"})
+    return Window(page_size(last, "last"), before, backwards=True)
 
 
 @strawberry.type(description="Where a page ends and whether more follows.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether something follows this page.")
-    has_previous_page: bool = strawberry.field(
-        description="Whether the page was asked for with `after`, so that something came before it."
+    has_next_page: bool = strawberry.field(
+        description="Whether something follows this page; with `last`, whether it was asked for with `before`."
     )
-    start_cursor: Cursor | None = strawberry.field(description="The place of the first entry; null on an empty page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether something comes before this page; with `first`, whether it was asked for with `after`."
+    )
+    start_cursor: Cursor | None = strawberry.field(
+        description="The place of the first entry: `before` for the page before; null on an empty page."
+    )
     end_cursor: Cursor | None = strawberry.field(
         description="The place of the last entry: `after` for the next page; null on an empty page."
     )
@@ -54,49 +93,96 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The entries of this page with their places.")
     nodes: list[T] = strawberry.field(description="The entries of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page ends and whether more follows.")
+    total: strawberry.Private[Total | None] = None
+    """Counts the whole list, if it can be counted."""
+
+    @resolved(
+        "How many entries the whole list has, on all pages, counted up to 10,000; null for lists that aren't counted. It is "
+        "counted when it is asked for."
+    )
+    async def total_count(self, info: Info) -> int | None:
+        counted = await self.total(info.context) if self.total is not None else None
+        return min(counted, COUNTED_MAX) if counted is not None else None
+
+    @resolved("Whether there are more entries than `totalCount` says; null for lists that aren't counted.")
+    async def has_more_than_total_count(self, info: Info) -> bool | None:
+        counted = await self.total(info.context) if self.total is not None else None
+        return counted > COUNTED_MAX if counted is not None else None
 
 
-def connection(found: list[tuple[T, Cursor]], *, first: int, after: Cursor | None) -> Connection[T]:
+def connection(
+    found: list[tuple[T, Cursor]], *, first: int, after: Cursor | None, total: Total | None = None
+) -> Connection[T]:
     """The page made of what was found when one more than `first` was asked for."""
-    page = found[:first]
+    return windowed(found, Window(first, after), total)
+
+
+def windowed(found: list[tuple[T, Cursor]], window: Window, total: Total | None) -> Connection[T]:
+    """The page made of what was found, in the order in which it was read, when one more than its size was asked for."""
+    page = found[: window.size][:: -1 if window.backwards else 1]
+    has_next_page, has_previous_page = _beyond(window, len(found))
     return Connection(
         edges=[Edge(node=node, cursor=cursor) for node, cursor in page],
         nodes=[node for node, _ in page],
         page_info=PageInfo(
-            has_next_page=len(found) > first,
-            has_previous_page=after is not None,
+            has_next_page=has_next_page,
+            has_previous_page=has_previous_page,
             start_cursor=page[0][1] if page else None,
             end_cursor=page[-1][1] if page else None,
         ),
+        total=total,
     )
+
+
+def _beyond(window: Window, found: int) -> tuple[bool, bool]:
+    """Whether something follows the page, and whether something comes before it."""
+    further, behind = found > window.size, window.place is not None
+    return (behind, further) if window.backwards else (further, behind)
 
 
 class _Page:
     """A page whose places are written when somebody asks for them: most ask for the last one, if for any."""
 
-    def __init__(self, nodes: Sequence[Any], place: Callable[[int], Cursor], first: int, after: Cursor | None) -> None:
-        self.nodes = list(nodes[:first])
-        self._place, self._after, self._has_next_page = place, after, len(nodes) > first
+    def __init__(self, nodes: Sequence[Any], place: Callable[[int], Cursor], window: Window, total: Total) -> None:
+        self._order = range(min(len(nodes), window.size))[:: -1 if window.backwards else 1]
+        self.nodes, self.total = [nodes[index] for index in self._order], total
+        self._place, self._beyond = place, _beyond(window, len(nodes))
 
     @property
     def edges(self) -> list[Edge[Any]]:
-        return [Edge(node=node, cursor=self._place(index)) for index, node in enumerate(self.nodes)]
+        return [Edge(node=node, cursor=self._place(index)) for index, node in zip(self._order, self.nodes, strict=True)]
 
     @property
     def page_info(self) -> PageInfo:
         return PageInfo(
-            has_next_page=self._has_next_page,
-            has_previous_page=self._after is not None,
-            start_cursor=self._place(0) if self.nodes else None,
-            end_cursor=self._place(len(self.nodes) - 1) if self.nodes else None,
+            has_next_page=self._beyond[0],
+            has_previous_page=self._beyond[1],
+            start_cursor=self._place(self._order[0]) if self._order else None,
+            end_cursor=self._place(self._order[-1]) if self._order else None,
         )
 
 
-def page(nodes: Sequence[Any], place: Callable[[int], Cursor], *, first: int, after: Cursor | None) -> Connection[Any]:
-    """The same of nodes whose places `place` writes, each by its index."""
-    return cast("Connection[Any]", _Page(nodes, place, first, after))
+def page(nodes: Sequence[Any], place: Callable[[int], Cursor], window: Window, total: Total) -> Connection[Any]:
+    """The same of nodes whose places `place` writes, each by its index among them."""
+    return cast("Connection[Any]", _Page(nodes, place, window, total))
 
 
-def nothing(first: int) -> Connection[T]:
-    """The page of a list of which the viewer sees nothing; refuses what is no page size all the same."""
-    return connection([], first=page_size(first), after=None)
+def once(count: Callable[[], Awaitable[int]]) -> Total:
+    """Counts when somebody asks for the first time."""
+    known: list[asyncio.Future[int]] = []
+
+    def total(_: Context) -> Awaitable[int]:
+        if not known:
+            known.append(asyncio.ensure_future(count()))
+        return known[0]
+
+    return total
+
+
+def nothing(window: Window) -> Connection[T]:
+    """The page of a list of which the viewer sees nothing."""
+
+    async def none(_: Context) -> int:
+        return 0
+
+    return windowed([], replace(window, place=None), none)

@@ -19,7 +19,7 @@ from escrow.queries.milestones import MilestoneOrder
 from escrow.references import subject_of
 from escrow.states import DisputeState
 from schema.compiled.declare import selected_of
-from schema.connections import After, Connection, First
+from schema.connections import After, Before, Connection, First, Last, window
 from schema.engine.context import Info
 from schema.engine.fields import optional, resolved
 from schema.inputs import MoneyInput
@@ -90,12 +90,14 @@ class Query:
         info: Info,
         filter: Annotated[ContractFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
         order_by: Annotated[ContractOrder, strawberry.argument(description="In which order.")] = ContractOrder.NEWEST,
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Contract]:
         info.context.reader(Scope.CONTRACTS_READ)
         return await contracts_listed(
-            info.context, filter or ContractFilter(), order_by, first, after, selected_of(info)
+            info.context, filter or ContractFilter(), order_by, window(first, after, last, before), selected_of(info)
         )
 
     @resolved("A milestone of any revision; null if it doesn't exist or may not be seen.")
@@ -112,12 +114,14 @@ class Query:
         info: Info,
         filter: Annotated[MilestoneFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
         order_by: Annotated[MilestoneOrder, strawberry.argument(description="In which order.")] = MilestoneOrder.PLAN,
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Milestone]:
         info.context.reader(Scope.CONTRACTS_READ)
         return await milestones_listed(
-            info.context, filter or MilestoneFilter(), order_by, first, after, selected_of(info)
+            info.context, filter or MilestoneFilter(), order_by, window(first, after, last, before), selected_of(info)
         )
 
     @resolved("What the viewer's account calls so in one of its systems; null if nothing is called so, or may be seen.")

@@ -27,6 +27,15 @@ async def fill(contracts: int) -> None:
     await database.execute("ANALYZE contracts, milestones, titles")
 
 
+async def fill_log() -> None:
+    """For each moment at which something of a contract last changed its event, in the order of these moments."""
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(_EVENTS)
+        await connection.execute(_POSITIONS)
+    await database.execute("ANALYZE events, log_positions")
+
+
 _CONTRACTS: Final = """
 INSERT INTO contracts (
     id, client_id, freelancer_id, state, title, description, currency, time_zone, deposit_term, revision, written_by,
@@ -66,4 +75,19 @@ _TITLES: Final = """
 INSERT INTO titles
 SELECT id, title_lexemes('ctr', client_id, freelancer_id, title) FROM contracts WHERE id LIKE 'ctr\\_0%'
 UNION ALL SELECT id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones WHERE id LIKE 'mil\\_0%'
+"""
+_EVENTS: Final = """
+INSERT INTO events (id, stream_id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
+SELECT 'evt_' || lpad((row_number() OVER (ORDER BY at, stream_id))::text, 26, '0'), stream_id, sequence,
+    'contract.accepted', 1, at, '{"data": {}}', repeat('0', 64), CASE WHEN sequence > 1 THEN repeat('0', 64) END
+FROM (
+    SELECT stream_id, at, row_number() OVER (PARTITION BY stream_id ORDER BY at) AS sequence FROM (
+        SELECT id AS stream_id, updated_at AS at FROM contracts UNION SELECT contract_id, updated_at FROM milestones
+    ) AS changed
+) AS numbered
+"""
+_POSITIONS: Final = """
+INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id, placed_at)
+SELECT row_number() OVER (ORDER BY event.id), event.id, stream_id, client_id, freelancer_id, occurred_at
+FROM events AS event JOIN contracts AS contract ON contract.id = event.stream_id
 """

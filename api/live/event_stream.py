@@ -135,11 +135,11 @@ class EventStream:
             if isinstance(started, Stream):
                 await self._follow(started)
             else:
-                await self._say(_next(Payload(orjson.dumps(started.body).decode(), None)) + _COMPLETE, is_last=True)
+                await self._say(_next(Payload(started.json(), None)) + _COMPLETE, is_last=True)
 
     async def _connect(self, stack: AsyncExitStack) -> Live | None:
         actor = self._actor
-        stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
+        stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
         if actor is None:
             return None
         viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
@@ -185,7 +185,7 @@ class EventStream:
         body = {"errors": [{"message": closing.reason, "extensions": extensions}]}
         try:
             async with asyncio.timeout(self._door.connections.patience.close_seconds):
-                await self._say(_next(Payload(orjson.dumps(body).decode(), None)) + _COMPLETE, is_last=True)
+                await self._say(_next(Payload(orjson.dumps(body), None)) + _COMPLETE, is_last=True)
         except (OSError, TimeoutError):
             return  # gone, or it never read again: the connection is let go
 
@@ -200,8 +200,8 @@ def _turned_away(closing: Closing) -> Response:
 
 
 def _next(payload: Payload) -> bytes:
-    named = f"id: {payload.cursor}\n" if payload.cursor is not None else ""
-    return f"event: next\n{named}data: {payload.text}\n\n".encode()
+    named = f"id: {payload.cursor}\n".encode() if payload.cursor is not None else b""
+    return b"event: next\n%bdata: %b\n\n" % (named, payload.json)
 
 
 async def _gone(receive: Receive) -> None:

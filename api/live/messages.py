@@ -19,8 +19,11 @@ MESSAGE_BYTES_MAX: Final = 1_000_000
 
 ID_CHARACTERS_MAX: Final = 200
 
-ACKNOWLEDGED: Final = '{"type":"connection_ack"}'
-PING: Final = '{"type":"ping"}'
+ACKNOWLEDGED: Final = b'{"type":"connection_ack"}'
+PING: Final = b'{"type":"ping"}'
+
+NEXT_END: Final = b"}"
+"""How each answer of an operation ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,33 +106,24 @@ def read(text: str | None) -> Message:
             raise invalid("`type` must be a string.")
 
 
-def next_start(operation_id: str) -> str:
-    """How each answer of an operation begins; its JSON and a brace follow."""
-    return f'{{"id":{_quoted(operation_id)},"type":"next","payload":'
+def next_start(operation_id: str) -> bytes:
+    """How each answer of an operation begins; its JSON and `NEXT_END` follow."""
+    return b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
 
 
-def next_(operation_id: str, payload: str) -> str:
-    """An answer, whose JSON is there already."""
-    return next_start(operation_id) + payload + "}"
-
-
-def error(operation_id: str, errors: list[dict[str, Any]]) -> str:
+def error(operation_id: str, errors: list[dict[str, Any]]) -> bytes:
     """The operation failed and is over."""
-    return f'{{"id":{_quoted(operation_id)},"type":"error","payload":{orjson.dumps(errors).decode()}}}'
+    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
 
 
-def complete(operation_id: str) -> str:
+def complete(operation_id: str) -> bytes:
     """The operation is over."""
-    return f'{{"id":{_quoted(operation_id)},"type":"complete"}}'
+    return orjson.dumps({"id": operation_id, "type": "complete"})
 
 
-def pong(payload: dict[str, Any] | None) -> str:
+def pong(payload: dict[str, Any] | None) -> bytes:
     """The answer to a ping, with what came along."""
-    return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {})).decode()
-
-
-def _quoted(text: str) -> str:
-    return orjson.dumps(text).decode()
+    return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {}))
 
 
 def _object(parent: dict[str, Any], name: str) -> dict[str, Any] | None:

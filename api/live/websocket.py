@@ -1,4 +1,4 @@
-"""Serves `/graphql` as a WebSocket by the sub-protocol `graphql-transport-ws`, on bare ASGI messages.
+"""Serves `/graphql` as a WebSocket by the sub-protocol `graphql-transport-ws`, on bare ASGI messages and `api.live.wire`.
 
 One task reads what the client says; each operation is a task of its own. Whoever wants the connection to end says so with
 a `Closing`; the reading task then ends the operations and closes the socket.
@@ -13,7 +13,6 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +23,7 @@ from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, C
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.origin import is_foreign
+from api.tracing import names
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
@@ -48,7 +48,8 @@ class WebSocketEndpoint:
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())
-        await send({"type": "websocket.accept", "subprotocol": messages.PROTOCOL if offered else None, "headers": []})
+        chosen = messages.PROTOCOL if offered else None
+        await send({"type": "websocket.accept", "subprotocol": chosen, "headers": names(scope)})
         if not offered:
             reason = f"Subprotocol not acceptable: it must be {messages.PROTOCOL}."
             await send({"type": "websocket.close", "code": Code.UNKNOWN_PROTOCOL, "reason": reason})
@@ -165,7 +166,7 @@ class _Socket:
             self._authorization = init.authorization
         try:
             actor = await self._door.authentication.actor(self._authorization, fresh=True)
-            stack.enter_context(self._door.connections.counted(actor.key_id if actor is not None else None))
+            stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
         except (BadCredentials, Ended) as error:
@@ -224,7 +225,7 @@ class _Socket:
         if isinstance(started, Stream):
             await self._stream(operation_id, started)
         elif started.ran:
-            await self._say(messages.next_(operation_id, orjson.dumps(started.body).decode()))
+            await self._say(messages.next_start(operation_id), started.json(), messages.NEXT_END)
             self._operations.pop(operation_id, None)
             await self._say(messages.complete(operation_id))
         else:
@@ -237,18 +238,18 @@ class _Socket:
         try:
             while True:
                 payload = await stream.next()
-                await self._say(start + payload.text + "}")
+                await self._say(start, payload.json, messages.NEXT_END)
         finally:
             stream.close()
             if self._streams.get(operation_id) is stream:
                 del self._streams[operation_id]
 
-    async def _say(self, text: str) -> None:
-        """Send a message; `look` notices if it waits too long for the reader."""
+    async def _say(self, *encoded: bytes) -> None:
+        """Send a message, in parts that are UTF-8; `look` notices if it waits too long for the reader."""
         if self._waits_since is None:
             self._waits_since = time.monotonic()
         try:
-            await self._asgi_send({"type": "websocket.send", "text": text})
+            await self._asgi_send({"type": "websocket.send", "encoded": encoded})
         except OSError:
             raise _Gone from None
         finally:

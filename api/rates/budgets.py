@@ -63,7 +63,7 @@ class Rates:
         if actor is None:
             return Spending(self._allowances, client_of(address), self._of_addresses)
         rate = self._of_keys if actor.points_per_second is None else rate_of_keys(actor.points_per_second)
-        return Spending(self._allowances, actor.key_id or actor.account_id or "", rate)
+        return Spending(self._allowances, actor.credentials or actor.account_id or "", rate)
 
     async def wrong_key(self, address: str) -> Spending | None:
         """Let an address pay for a key that is none. Raises `OverBudget` if it has tried too often."""

@@ -10,10 +10,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; any number of these processes may run side by side."""
     from api.app import create_app
+    from earnest.run import garbage
+    from earnest.run.guard import Limits
     from earnest.run.serving import Server
     from escrow.settings import Settings
 
     settings = Settings.from_environment()
-    server = Server(create_app(settings), host=settings.host, port=settings.port)
+    limits = Limits(connections_max=settings.connections_max, per_address_max=settings.connections_per_address_max)
+    server = Server(create_app(settings), host=settings.host, port=settings.port, limits=limits)
+    garbage.look_rarely()
     server.run(sockets=[server.bind()])
     return 0

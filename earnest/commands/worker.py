@@ -11,7 +11,9 @@ def run(args: argparse.Namespace) -> int:
     """Work until a signal; any number of these processes may run side by side."""
     import uvloop
 
+    from earnest.run import garbage
     from workers.main import run as work
 
+    garbage.look_rarely()
     uvloop.run(work())
     return 0

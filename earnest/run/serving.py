@@ -10,6 +10,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
+from api.live.wire import Wire
+from earnest.run.guard import Guard, Limits, guarded
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""
@@ -28,15 +30,19 @@ such a peer would look like one that does."""
 class Server(uvicorn.Server):
     """uvicorn's server, which tells open streams to connect elsewhere before it stops."""
 
-    def __init__(self, app: Starlette, *, host: str, port: int, lifespan: bool = True) -> None:
+    def __init__(
+        self, app: Starlette, *, host: str, port: int, lifespan: bool = True, limits: Limits | None = None
+    ) -> None:
+        self.guard = Guard(limits or Limits())
         super().__init__(
             uvicorn.Config(
                 app,
                 host=host,
                 port=port,
                 loop="uvloop",
-                http="httptools",
-                ws="websockets-sansio",
+                http=guarded(self.guard),  # httptools' protocol, with our deadlines and limits
+                timeout_keep_alive=int(self.guard.limits.rest_seconds) + 1,  # ends what rests, should the guard be late
+                ws=Wire,
                 ws_max_size=MESSAGE_BYTES_MAX,
                 # Pings are ours (messages of the protocol, which browsers see too). The windows of a compression would take each
                 # connection about as much memory as everything else.

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from escrow import database
+from escrow import database, ids
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts import tokens
+from escrow.accounts.inputs import spelling
 
 
 class Found(NamedTuple):
@@ -34,12 +35,24 @@ async def authenticate(token: str) -> Actor | None:
 async def find(digest: bytes) -> Found | None:
     """The same by the digest of a token."""
     row = await database.fetch_row(_FIND, digest)
-    return Found(_actor(row), row["seconds"]) if row is not None else None
+    return Found(_actor(row, frozenset(map(Scope, row["scopes"]))), row["seconds"]) if row is not None else None
 
 
-async def lifetimes(key_ids: Collection[str]) -> dict[str, float | None]:
-    """Those of the keys that open something now: for how many seconds yet, or `None` without an expiry; one statement."""
-    rows = await database.fetch(_LIVING, list(key_ids))
+async def authenticate_member(account_id: str, person: str, *, scopes: frozenset[Scope], until: float) -> Actor | None:
+    """The member of an account who is that person, as they are now; `None` if there is none (any more). One statement.
+
+    Whoever asks has made sure of the person, and says until when that holds (seconds since 1970).
+    """
+    if not ids.is_a(ids.Kind.ACCOUNT, account_id):
+        return None
+    row = await database.fetch_row(_MEMBER, account_id, spelling(person))
+    return _actor(row, scopes, until=until) if row is not None else None
+
+
+async def lifetimes(credentials: Collection[str]) -> dict[str, float | None]:
+    """Those of the keys, and of the members who came without one, that open something now: for how many seconds yet, or
+    `None` without an expiry; one statement."""
+    rows = await database.fetch(_LIVING, list(credentials))
     return {row["id"]: row["seconds"] for row in rows}
 
 
@@ -63,11 +76,19 @@ FROM unnest($1::text[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE id = asked.id OFFSET 0) AS key
 LEFT JOIN members AS member ON member.id = key.member_id
 WHERE {_LIVES}
+UNION ALL
+SELECT id, NULL FROM members WHERE id = ANY ($1::text[]) AND removed_at IS NULL
 """  # noqa: S608 - a constant of this module
 
+_MEMBER: Final = """
+SELECT NULL AS key_id, member.account_id, member.id AS member_id, NULL AS contract_ids, member.role, account.is_operator,
+    account.is_mediator
+FROM members AS member JOIN accounts AS account ON account.id = member.account_id
+WHERE member.account_id = $1 AND member.person = $2 AND member.removed_at IS NULL
+"""
 
-def _actor(row: database.Record) -> Actor:
-    scopes = frozenset(Scope(scope) for scope in row["scopes"])
+
+def _actor(row: database.Record, scopes: frozenset[Scope], *, until: float | None = None) -> Actor:
     return Actor(
         kind=ActorKind.OPERATOR if Scope.OPERATOR in scopes and row["is_operator"] else ActorKind.ACCOUNT,
         account_id=row["account_id"],
@@ -77,4 +98,5 @@ def _actor(row: database.Record) -> Actor:
         scopes=scopes,
         contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
         is_mediator=row["is_mediator"],
+        until=until,
     )

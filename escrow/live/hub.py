@@ -21,7 +21,7 @@ import orjson
 
 from escrow import bell, database, log, process_log
 from escrow.access import Actor, ActorKind
-from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed
+from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed, MemberRemoved
 from escrow.bell import Topic
 from escrow.live import occurrences
 from escrow.live.key_lifetimes import Ending, Keys, Viewer
@@ -43,6 +43,9 @@ WINDOW_SECONDS: Final = 10.0
 
 PAUSES_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Between a failure of the database and the next look; the last one repeats."""
+
+_ENDS: Final = {KeyRevoked.type: "keyId", MemberRemoved.type: "memberId"}
+"""Events that end credentials, and where they name them."""
 
 _log = logging.getLogger(__name__)
 
@@ -161,8 +164,8 @@ class Hub:
         self.position = occurrence.position
         self._window.append((time.monotonic(), occurrence))
         self._window_bytes += occurrence.size
-        if occurrence.event.type == KeyRevoked.type:
-            self.keys.end(orjson.loads(occurrence.event.body)["data"]["keyId"])
+        if (ended := _ENDS.get(occurrence.event.type)) is not None:
+            self.keys.end(orjson.loads(occurrence.event.body)["data"][ended])
         if occurrence.event.type in (MediatorAppointed.type, MediatorDismissed.type):
             is_mediator = occurrence.event.type == MediatorAppointed.type
             self.keys.set_mediation(occurrence.event.stream_id, is_mediator=is_mediator)

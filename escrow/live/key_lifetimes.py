@@ -1,4 +1,4 @@
-"""Watches the keys that this process's streams were opened with: a stream ends when its key does.
+"""Watches the credentials that this process's streams were opened with: a stream ends when its key, token or member does.
 
 A revocation is an event of the log, so it takes effect at its very place among the others. A look at all keys every few
 seconds finds those that expired, and whatever the log did not tell.
@@ -60,13 +60,13 @@ class Viewer:
 
 @dataclass(slots=True, eq=False)
 class Keys:
-    """Who is connected by which key."""
+    """Who is connected by which key, or as which member without one."""
 
     viewers: dict[str, set[Viewer]] = field(default_factory=dict)
 
     async def admit(self, viewer: Viewer) -> None:
         """Watch over the viewer's key from now on; raises `Ended` if it is over already. One statement."""
-        key_id = viewer.actor.key_id
+        key_id = viewer.actor.credentials
         if key_id is None:
             return
         self.viewers.setdefault(key_id, set()).add(viewer)  # first watch, then look: nothing falls between
@@ -79,7 +79,7 @@ class Keys:
 
     def dismiss(self, viewer: Viewer) -> None:
         """The viewer has gone."""
-        key_id = viewer.actor.key_id
+        key_id = viewer.actor.credentials
         watched = self.viewers.get(key_id) if key_id is not None else None
         if key_id is not None and watched is not None:
             watched.discard(viewer)
@@ -87,7 +87,7 @@ class Keys:
                 del self.viewers[key_id]
 
     def end(self, key_id: str) -> None:
-        """The key was revoked."""
+        """The key was revoked, or the member removed."""
         for viewer in tuple(self.viewers.get(key_id, ())):
             viewer.end()
 
@@ -109,6 +109,13 @@ class Keys:
         for key_id in key_ids:
             seconds = living.get(key_id, 0.0)
             for viewer in tuple(self.viewers.get(key_id, ())):
-                viewer.ends_at = None if seconds is None else asked_at + seconds
-                if seconds is not None and time.monotonic() >= asked_at + seconds:
+                viewer.ends_at = _ends_at(viewer.actor, seconds, asked_at)
+                if viewer.ends_at is not None and time.monotonic() >= viewer.ends_at:
                     viewer.end()
+
+
+def _ends_at(actor: Actor, seconds: float | None, asked_at: float) -> float | None:
+    """When what the viewer came with ends, whichever part of it ends first."""
+    ends = [asked_at + seconds] if seconds is not None else []
+    ends += [asked_at + actor.until - time.time()] if actor.until is not None else []
+    return min(ends, default=None)

@@ -22,6 +22,7 @@ class LogPosition(Model):
     stream_id = fields.TextField()
     client_id = fields.TextField(null=True)
     freelancer_id = fields.TextField(null=True)
+    placed_at = fields.DatetimeField()
 
     class Meta:
         table = "log_positions"

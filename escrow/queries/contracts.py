@@ -16,8 +16,9 @@ from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
-from escrow.queries.reading import Reading, Selections
-from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, statement
+from escrow.queries import changes
+from escrow.queries.reading import Reading, Selections, itself
+from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import ContractState
 from escrow.store.read import (
@@ -100,25 +101,56 @@ async def contracts_page(
     updated: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
     reading: Reading[Any] = VIEWS,
+    backwards: bool = False,
 ) -> list[Any]:
     """At most `limit` contracts that the actor may see, in an order, those after a place in it, as `reading` reads them; one
-    statement.
+    statement. `backwards` turns the order round.
 
     `party` is the other side; for the operator, either side. `title` finds titles that have a word beginning with each of
-    its words. Where a contract has no clock it is in no list by deadline. Refuses with `InvalidInput` what
-    `scans.statement` does.
+    its words. Where a contract has no clock it is in no list by deadline. What changed since a moment is told by the log.
+    Refuses with `InvalidInput` what `scans.statement` does.
     """
-    wanted = Filter(
+    by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
+    by = by.turned(backwards=backwards)
+    listed = replace(_LISTED, columns=reading.sql("c", *by.keys, beside=changes.BESIDE))
+    sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
+    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+
+
+async def contracts_counted(
+    actor: Actor,
+    *,
+    states: Collection[ContractState] | None = None,
+    order: ContractOrder = ContractOrder.NEWEST,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    updated: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
+) -> int:
+    """How many contracts such a list has, counted up to one more than `COUNTED_MAX`; one statement."""
+    by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
+    return await counted(replace(_LISTED, columns=_KEYS.sql("c", *by.keys, beside=changes.BESIDE)), actor, wanted, by)
+
+
+_KEYS: Final = Reading(("id",), itself)
+
+
+def _wanted(
+    states: Collection[ContractState] | None,
+    party: str | None,
+    currency: str | None,
+    title: str | None,
+    updated: Span,
+    deadline: Span,
+) -> Filter:
+    return Filter(
         states=[state.value for state in states] if states is not None else None,
         party=party,
         currency=currency,
         title=title,
         spans={"updated_at": updated, "deadline_at": deadline},
     )
-    by = ORDERS[order]
-    listed = replace(_LISTED, columns=reading.sql("c", *by.keys))
-    sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
-    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
 
 
 @dataclass(frozen=True, slots=True)

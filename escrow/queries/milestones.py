@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
-from escrow.queries.reading import Reading, Selections
+from escrow.queries import changes
+from escrow.queries.reading import Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.views import COUNTED_MAX
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
@@ -128,9 +130,10 @@ async def milestones_page(
     deadline: Span = EVERYTHING,
     updated: Span = EVERYTHING,
     reading: Reading[Any] = VIEWS,
+    backwards: bool = False,
 ) -> list[Any]:
     """At most `limit` milestones of current plans that the actor may see, those after a place in the order, as `reading` reads
-    them; one statement.
+    them; one statement. `backwards` turns the order round.
 
     In the order of plans those of the newest contract come first, in each by position; a place is the position and the
     contract then. `due` is about the date that the parties agreed on, `deadline` about the clock that runs on it; the rest is
@@ -138,7 +141,46 @@ async def milestones_page(
     """
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
         return []
-    wanted = Filter(
+    wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
+    sql, arguments = _statement(actor, wanted, order, reading, limit=limit, after=after, backwards=backwards)
+    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+
+
+async def milestones_counted(
+    actor: Actor,
+    *,
+    contract_id: str | None = None,
+    states: Collection[MilestoneState] | None = None,
+    order: MilestoneOrder = MilestoneOrder.PLAN,
+    party: str | None = None,
+    currency: str | None = None,
+    title: str | None = None,
+    due: Span = EVERYTHING,
+    deadline: Span = EVERYTHING,
+    updated: Span = EVERYTHING,
+) -> int:
+    """How many milestones such a list has, counted up to one more than `COUNTED_MAX`; one statement."""
+    if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
+        return 0
+    wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
+    sql, arguments = _statement(actor, wanted, order, _KEYS, limit=COUNTED_MAX + 1, after=None)
+    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
+
+
+_KEYS: Final = Reading(("id",), itself)
+
+
+def _wanted(
+    contract_id: str | None,
+    states: Collection[MilestoneState] | None,
+    party: str | None,
+    currency: str | None,
+    title: str | None,
+    due: Span,
+    deadline: Span,
+    updated: Span,
+) -> Filter:
+    return Filter(
         contract_id=contract_id,
         states=[state.value for state in states] if states is not None else None,
         party=party,
@@ -146,18 +188,28 @@ async def milestones_page(
         title=title,
         spans={"due_on": due, "deadline_at": deadline, "updated_at": updated},
     )
+
+
+def _statement(
+    actor: Actor,
+    wanted: Filter,
+    order: MilestoneOrder,
+    reading: Reading[Any],
+    *,
+    limit: int,
+    after: Place | None,
+    backwards: bool = False,
+) -> tuple[str, list[object]]:
     if order is MilestoneOrder.PLAN:
         columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
-        sql, arguments = _in_plans(actor, wanted, columns, limit=limit, after=after)
-    else:
-        by = ORDERS[order]
-        listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE))
-        sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
-    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+        return _in_plans(actor, wanted, columns, limit=limit, after=after, backwards=backwards)
+    by = ORDERS[order].since(wanted.spans["updated_at"]).turned(backwards=backwards)
+    listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
+    return statement(listed, actor, wanted, by, limit=limit, after=after)
 
 
 def _in_plans(
-    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None
+    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None, backwards: bool
 ) -> tuple[str, list[object]]:
     """The page in the order of plans: contracts are walked from the newest, and the milestones of each by position."""
     arguments = Arguments()
@@ -165,8 +217,12 @@ def _in_plans(
     conditions = _conditions(actor, wanted, arguments)
     if after is not None:
         position, contract = arguments.add(after[0], "int"), arguments.add(after[1], "text")
+        further, behind = ("<", ">") if backwards else (">", "<")
         # The first half lets the scan of contracts start at the right place.
-        conditions.append(f"c.id <= {contract} AND (c.id < {contract} OR m.position > {position})")
+        conditions.append(
+            f"c.id {behind}= {contract} AND (c.id {behind} {contract} OR m.position {further} {position})"
+        )
+    newest, first = ("ASC", "DESC") if backwards else ("DESC", "ASC")
     source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
     if wanted.title is not None:
         owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id or ""
@@ -175,12 +231,16 @@ def _in_plans(
             CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
             CROSS JOIN LATERAL (
                 SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
+    if (since := wanted.spans["updated_at"].start) is not None:
+        source = f"{source} {changes.last('m', 'm.contract_id')}"
+        conditions.append(f"{changes.COLUMN} >= {changes.first_since(arguments.add(since, 'timestamptz'))}")
     scans = " UNION ALL ".join(
         f"""(SELECT {columns} FROM {source}
-            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id DESC, m.position LIMIT {count})"""
+            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id {newest}, m.position {first} LIMIT {count})"""
         for role in _roles(actor, wanted.party, arguments)
     )
-    return f"SELECT * FROM ({scans}) AS found ORDER BY contract_id DESC, position LIMIT {count}", arguments.values
+    ordered = f"contract_id {newest}, position {first}"
+    return f"SELECT * FROM ({scans}) AS found ORDER BY {ordered} LIMIT {count}", arguments.values
 
 
 def _roles(actor: Actor, party: str | None, arguments: Arguments) -> list[list[str]]:
@@ -211,7 +271,8 @@ def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]
         found.append(f"c.currency = {arguments.add(wanted.currency, 'text')}")
     for column, span in wanted.spans.items():
         of_type = "date" if column == "due_on" else "timestamptz"
-        for bound, sign in ((span.start, ">="), (span.before, "<")):
+        start = span.start if column != "updated_at" else None  # the log tells
+        for bound, sign in ((start, ">="), (span.before, "<")):
             if bound is not None:
                 found.append(f"m.{column} {sign} {arguments.add(bound, of_type)}")
     return found

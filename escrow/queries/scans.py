@@ -11,18 +11,31 @@ words, is found by these and sorted.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Final, cast
 
-from escrow import titles
+from escrow import database, titles
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
+from escrow.queries import changes
+from escrow.queries.views import COUNTED_MAX
 
 Place = tuple[object, str]
 """Where a page begins: the value of the order's key and the identifier of the last row before it."""
 
 ROLES: Final = ("client_id", "freelancer_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span of a column's values: from the one, included, to before the other."""
+
+    start: date | datetime | None = None
+    before: date | datetime | None = None
+
+
+EVERYTHING: Final = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +56,19 @@ class Order:
     def keys(self) -> tuple[str, ...]:
         return ("id",) if self.key == "id" else (self.key, "id")
 
+    def turned(self, *, backwards: bool) -> Order:
+        """The same order, or the other way round."""
+        return replace(self, descending=not self.descending) if backwards else self
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span of a column's values: from the one, included, to before the other."""
-
-    start: date | datetime | None = None
-    before: date | datetime | None = None
-
-
-EVERYTHING: Final = Span()
+    def since(self, updated: Span) -> Order:
+        """The order of a list of what changed since a moment: by last change, that is the order of the log."""
+        by_change = self.key == "updated_at" and updated.start is not None
+        return replace(self, key=changes.PLACE, type="bigint") if by_change else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which rows a list has; `None` doesn't narrow. `spans` are by column."""
+    """Which rows a list has; `None` doesn't narrow. `spans` are by column, that of `updated_at` from a moment of the log on."""
 
     contract_id: str | None = None
     states: Collection[str] | None = None
@@ -101,11 +112,18 @@ def statement(
 ) -> tuple[str, list[object]]:
     """The statement of a page, and its arguments.
 
-    Refuses with `InvalidInput` an operator's list over all accounts in an order that has no index for it.
+    The order is the one that `Order.since` gives. Refuses with `InvalidInput` an operator's list over all accounts in an order
+    that has no index for it.
     """
     arguments = Arguments()
     build = _Page(listed, actor, wanted, order, arguments, arguments.add(limit, "int"), after)
     return build.statement(), arguments.values
+
+
+async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> int:
+    """How many rows a list has, counted up to one more than `COUNTED_MAX`; one statement. Refuses what `statement` does."""
+    sql, arguments = statement(listed, actor, wanted, order, limit=COUNTED_MAX + 1, after=None)
+    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
 
 
 @dataclass(slots=True)
@@ -146,10 +164,8 @@ class _Page:
             conditions.append(f"{listed.contract_id} = ANY ({within})")
         if wanted.states is not None:
             conditions.append(self._state_is_any())
-        if self.after is not None:
-            keys = ", ".join(f"{listed.alias}.{key}" for key in self.order.keys)
-            conditions.append(f"({keys}) {self._further} ({', '.join(self._place())})")
-        conditions += self._spans(self.wanted.spans)
+        conditions += self._further_on()
+        conditions += self._spans(self._other_spans())
         return self._scan(source, conditions, self.order.keys)
 
     def _seen(self) -> list[str]:
@@ -179,7 +195,10 @@ class _Page:
                     field="orderBy",
                 )
             return [self._walk(None, None, None, None)]
-        own = [self._walk(*role, state) for role in self._roles() for state in states]
+        if self.order.key == changes.PLACE:
+            own = [self._walk_log(*role) for role in self._roles()]
+        else:
+            own = [self._walk(*role, state) for role in self._roles() for state in states]
         return [*own, self._disputed()] if self.actor.is_mediator else own
 
     def _disputed(self) -> str:
@@ -191,10 +210,8 @@ class _Page:
             conditions.append(f"{self._add(self.wanted.party)} IN ({parties})")
         if self.wanted.states is not None:
             conditions.append(self._state_is_any())
-        if self.after is not None:
-            keys = ", ".join(f"{self.listed.alias}.{key}" for key in self.order.keys)
-            conditions.append(f"({keys}) {self._further} ({', '.join(self._place())})")
-        conditions += self._spans(self.wanted.spans)
+        conditions += self._further_on()
+        conditions += self._spans(self._other_spans())
         return self._scan(f"{self.listed.table} AS {self.listed.alias}", conditions, self.order.keys)
 
     def _roles(self) -> list[tuple[str, str, str | None]]:
@@ -225,12 +242,31 @@ class _Page:
             first.append((f"{alias}.state", self._add(state)))
         elif self.wanted.states is not None:
             conditions.append(self._state_is_any())
-        spans = dict(self.wanted.spans)
+        spans = self._other_spans()
         # The bounds stand first, where the scan begins by them; the same said roughly lets PostgreSQL expect enough rows.
         bounds = self._bounds(first, spans.pop(order.key, EVERYTHING))
         conditions = [*bounds, *roughly, *conditions, *self._spans(spans)]
         leading = [column.partition(".")[2] for column, _ in first]
         return self._scan(f"{self.listed.table} AS {alias}", conditions, (*leading, *order.keys))
+
+    def _walk_log(self, role: str, owner: str, other: str | None) -> str:
+        """A scan in the order of the log: positions name the parties, and each row is met at the event that changed it last."""
+        alias, mine = self.listed.alias, self._add(owner)
+        conditions = [f"changed.{role} <= {mine}"]
+        if self.after is None or self.order.descending:
+            conditions.append(f"(changed.{role}, changed.position) >= ({mine}, {self._since()})")
+        else:  # said so that the scan begins at the place of the page before, which lies behind
+            conditions.append(f"changed.position + 0 >= {self._since()}")
+        if self.after is not None:
+            bound = "<=" if self.order.descending else ">="
+            conditions.append(f"(changed.{role}, changed.position) {bound} ({mine}, {self._place()[0]})")
+        conditions += [changes.IS_LAST, *self._filters(), *self._further_on(), *self._spans(self._other_spans())]
+        if other is not None:
+            conditions.append(f"{alias}.{ROLES[1 - ROLES.index(role)]} = {self._add(other)}")
+        if self.wanted.states is not None:
+            conditions.append(self._state_is_any())
+        source = changes.walk(self.listed.table, alias, self.listed.contract_id)
+        return self._scan(source, conditions, (f"changed.{role}", *self.order.keys), joined=True)
 
     def _bounds(self, first: list[tuple[str, str]], span: Span) -> list[str]:
         """Where the scan begins and where it ends, one condition each: of two PostgreSQL begins at either.
@@ -255,14 +291,44 @@ class _Page:
 
     # -- what both have -------------------------------------------------------------------------------------------
 
-    def _scan(self, source: str, conditions: Sequence[str], keys: Sequence[str]) -> str:
-        alias = self.listed.alias
-        ordered = self._ordered([f"{alias}.{key}" for key in keys])
+    def _scan(self, source: str, conditions: Sequence[str], keys: Sequence[str], *, joined: bool = False) -> str:
+        """`joined` tells that the source tells by itself where in the log a row changed."""
+        ordered = self._ordered([self._column(key) for key in keys])
+        if self._changed_since is not None and not joined:
+            source = f"{source} {changes.last(self.listed.alias, self.listed.contract_id)}"
+            conditions = [*conditions, f"{changes.COLUMN} >= {self._since()}"]
         where = " AND ".join(conditions) or "true"
         return (
             f"SELECT {self.listed.columns} FROM {source} {self.listed.beside} WHERE {where} "
             f"ORDER BY {ordered} LIMIT {self.limit}"
         )
+
+    def _column(self, key: str) -> str:
+        if key == changes.PLACE:
+            return changes.COLUMN
+        return key if "." in key else f"{self.listed.alias}.{key}"
+
+    def _further_on(self) -> list[str]:
+        """The condition of what comes after the place of the page before, where no index begins by it."""
+        if self.after is None:
+            return []
+        keys = ", ".join(map(self._column, self.order.keys))
+        return [f"({keys}) {self._further} ({', '.join(self._place())})"]
+
+    @property
+    def _changed_since(self) -> date | datetime | None:
+        return self.wanted.spans.get("updated_at", EVERYTHING).start
+
+    def _since(self) -> str:
+        """The position from which on something counts as changed."""
+        return changes.first_since(self.arguments.add(self._changed_since, "timestamptz"))
+
+    def _other_spans(self) -> dict[str, Span]:
+        """The spans of columns; since when something changed is told by the log."""
+        spans = dict(self.wanted.spans)
+        if self._changed_since is not None:
+            spans["updated_at"] = Span(None, spans["updated_at"].before)
+        return spans
 
     def _filters(self) -> list[str]:
         """What no scan is found by."""

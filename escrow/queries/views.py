@@ -25,6 +25,14 @@ Order = Literal["id", "number", "sequence"]
 """The column that a page is in the order of."""
 
 
+_BEGINNINGS: Final[dict[str, str | int]] = {"text": "", "bigint": 0}
+_ENDS: Final[dict[str, str | int]] = {"text": "~", "bigint": 2**63 - 1}
+"""Before and behind every identifier, and every number."""
+
+COUNTED_MAX: Final = 10_000
+"""Up to so many a list is counted; of a longer one it is only known that it is longer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages(Generic[T]):
     """Rows `one` of a table that are read page by page, and what an answer makes of a row."""
@@ -33,25 +41,49 @@ class Pages(Generic[T]):
     read: Callable[[Record], T]
 
     async def pages(
-        self, parents: Collection[str], parent: Parent, *, order: Order = "id", limit: int, after: str | int | None
+        self,
+        parents: Collection[str],
+        parent: Parent,
+        *,
+        order: Order = "id",
+        limit: int,
+        after: str | int | None,
+        backwards: bool = False,
     ) -> dict[str, list[T]]:
-        """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each."""
+        """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each.
+
+        `backwards` turns the order round: from the end, those before the place.
+        """
         place = "text" if order == "id" else "bigint"
+        further, direction = ("<", "DESC") if backwards else (">", "ASC")
+        begin = _ENDS[place] if backwards else _BEGINNINGS[place]
         rows = await database.fetch(
             f"""
             SELECT found.*, asked.id AS asked_for FROM unnest({unseen("$1::text[]")}) asked (id) CROSS JOIN LATERAL (
-                {self.select} WHERE one.{parent} = asked.id AND one.{order} > {unseen(f"$3::{place}")}
-                ORDER BY one.{order} LIMIT {unseen("$2::int")}
-            ) found ORDER BY found.{order}
+                {self.select} WHERE one.{parent} = asked.id AND one.{order} {further} {unseen(f"$3::{place}")}
+                ORDER BY one.{order} {direction} LIMIT {unseen("$2::int")}
+            ) found ORDER BY found.{order} {direction}
             """,
             sorted(set(parents)),
             limit,
-            after or ("" if order == "id" else 0),
+            after or begin,
         )
         found: dict[str, list[T]] = {}
         for row in rows:
             found.setdefault(row["asked_for"], []).append(self.read(row))
         return found
+
+    async def totals(self, parents: Collection[str], parent: Parent) -> dict[str, int]:
+        """How many rows each parent has, counted up to one more than `COUNTED_MAX`; one statement."""
+        rows = await database.fetch(
+            f"""
+            SELECT asked.id, (SELECT count(*) FROM (
+                {self.select} WHERE one.{parent} = asked.id LIMIT {COUNTED_MAX + 1}) counted) AS total
+            FROM unnest({unseen("$1::text[]")}) asked (id)
+            """,
+            sorted(set(parents)),
+        )
+        return {row["id"]: row["total"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,9 @@ VARIANTS_MAX: Final = 8
 FIELDS_KEPT_MAX: Final = 20_000
 """Fields of all plans that are kept; the plan that was not used for longest goes first."""
 
+PLANS_KEPT_MAX: Final = 1_000
+"""Plans that are kept, however small they are."""
+
 CHARACTERS_PER_USE: Final = 1_000
 """A document of so many characters has to be used once more before it is compiled, one of twice as many twice more."""
 
@@ -86,8 +89,9 @@ class Compiler:
 
     def keep(self, plan: Plan, operation: Operation) -> None:
         """Count a new plan among those that are kept, and let go of others if they are too many together."""
-        self._kept[id(plan)] = (plan, weakref.ref(operation))
-        while len(self._kept) > 1 and self.fields_kept > FIELDS_KEPT_MAX:
+        key = id(plan)
+        self._kept[key] = (plan, weakref.ref(operation, lambda _: self._kept.pop(key, None)))
+        while len(self._kept) > PLANS_KEPT_MAX or (len(self._kept) > 1 and self.fields_kept > FIELDS_KEPT_MAX):
             _, (oldest, owner) = self._kept.popitem(last=False)
             if (owning := owner()) is not None:
                 owning.forget(oldest)
@@ -109,7 +113,8 @@ class Operation:
         self._refusal: str | None = None
         self._variables: Variables | None = None
         self._fragments: dict[str, FragmentDefinitionNode] = {}
-        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._plans: dict[tuple[Any, ...], Plan | str] = {}
+        """By the values of the conditions; why there is none, where it can't be made."""
 
     async def run(self, root: Any, context: Any, variables: Mapping[str, Any]) -> ExecutionResult:
         """What graphql-core's `execute` answers."""
@@ -125,15 +130,17 @@ class Operation:
             if isinstance(values, list):
                 return ExecutionResult(None, values)
             plan = self._plan(values)
-            if plan is not None:
+            if isinstance(plan, Plan):
                 return await _Execution(self, plan, root, context, variables, values).run()
-        counts.fallbacks[self._refusal or "too many variants"] += 1
+            counts.fallbacks[plan] += 1
+        else:
+            counts.fallbacks[self._refusal or ""] += 1
         return await self._execute(root, context, variables)
 
     @property
     def plans(self) -> list[Plan]:
         """The plans that were made."""
-        return list(self._plans.values())
+        return [one for one in self._plans.values() if isinstance(one, Plan)]
 
     def forget(self, plan: Plan) -> None:
         """Let go of a plan; it is made again if it is used again."""
@@ -148,21 +155,30 @@ class Operation:
         except NotCompiled as refusal:
             self._refusal = str(refusal)
 
-    def _plan(self, variables: VariableValues) -> Plan | None:
-        key = tuple(variables.coerced.get(name) for name in self._conditions)
+    def _plan(self, variables: VariableValues) -> Plan | str:
+        """The plan for these values of the conditions, or why there is none."""
+        conditions = {name: variables.coerced.get(name) for name in self._conditions}
+        key = tuple(conditions.values())
         plan = self._plans.get(key)
-        if plan is not None:
+        if isinstance(plan, Plan):
             self._compiler.used(plan)
-        elif len(self._plans) < self._compiler.variants_max:
-            try:
-                self._plans[key] = plan = self._made(variables)
-            except NotCompiled as refusal:
-                self._refusal = str(refusal)
-                return None
-            self._compiler.keep(plan, self)
+        elif plan is None:
+            if len(self._plans) >= self._compiler.variants_max:
+                return "too many variants"
+            self._plans[key] = plan = self._made(conditions)
         return plan
 
-    def _made(self, variables: VariableValues) -> Plan:
+    def _made(self, conditions: dict[str, Any]) -> Plan | str:
+        try:
+            plan = self._planned(VariableValues({}, conditions))  # a plan keeps nothing else of what somebody asked
+        except NotCompiled as refusal:
+            return str(refusal)
+        except GraphQLError:
+            return "a condition without a value"
+        self._compiler.keep(plan, self)
+        return plan
+
+    def _planned(self, variables: VariableValues) -> Plan:
         compiler = self._compiler
         fragments = {name: FragmentDetails(one) for name, one in self._fragments.items()}
         planner = Planner(

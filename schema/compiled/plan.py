@@ -180,8 +180,9 @@ class Plan:
     __slots__ = ("_fields", "roots", "source")
 
     def __init__(self, roots: list[Selection], source: str, fields: Callable[[], int]) -> None:
-        self.roots, self.source, self._fields = roots, source, fields
-        """A mutation has a root for each of its fields, since they are carried out one after the other."""
+        self.roots = roots
+        """A mutation has one for each of its fields, since they are carried out one after the other."""
+        self.source, self._fields = source, fields
 
     @property
     def fields(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, Final
 
 from graphql import (
@@ -22,7 +23,7 @@ from graphql.pyutils import Path
 
 from schema.compiled.adapters.core import Adapter, DirectCall
 from schema.compiled.arguments import arguments_of
-from schema.compiled.declare import Ready, Selected
+from schema.compiled.declare import Projection, Ready, Selected
 from schema.compiled.leaves import Leaves
 from schema.compiled.plan import AbstractPlace, Field, Kind, Place, Plan, Selection
 from schema.compiled.readers import readers_of
@@ -119,7 +120,7 @@ class Planner:
         read = self._adapter.attribute(field.definition, field.name)
         if read is not None:
             field.kind = Kind.ATTRIBUTE
-            field.attribute = read if isinstance(read, str) and read.isidentifier() else None
+            field.attribute = read if isinstance(read, str) and read.isidentifier() and not iskeyword(read) else None
             field.read = _getter(read) if isinstance(read, str) else read
             return
         field.arguments = arguments_of(field.definition, field.nodes[0])
@@ -167,11 +168,7 @@ class Planner:
             return
         selection.wants_projection = True
         for field in selection.fields:
-            if field.kind is Kind.TYPENAME:
-                continue
-            if field.name not in (projection.batches if field.kind is Kind.BATCH else projection.fields):
-                return
-            if field.place is not None and isinstance(projection.fields.get(field.name), Ready):
+            if not _is_answered(field, projection):
                 return
         selection.projection, selection.readers = projection, readers_of(projection)
 
@@ -235,6 +232,17 @@ def _look(field: Field, found: set[Selected | None]) -> None:
     for below in selection.fields:
         if below.kind is Kind.ATTRIBUTE:
             _look(below, found)
+
+
+def _is_answered(field: Field, projection: Projection) -> bool:
+    """Whether a row answers the field as an object would."""
+    if field.kind is Kind.TYPENAME:
+        return True
+    if field.kind is Kind.BATCH:
+        return field.name in projection.batches
+    if field.kind is not Kind.ATTRIBUTE or field.name not in projection.fields:
+        return False
+    return field.place is None or not isinstance(projection.fields[field.name], Ready)
 
 
 def _getter(attribute: str) -> Callable[[Any], Any]:

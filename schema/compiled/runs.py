@@ -130,6 +130,8 @@ class Run:
                     waiting.append(len(values))
             except Exception as error:  # noqa: BLE001 - it is what the resolver answered
                 value = error
+                if call.is_async:  # then graphql-core hears of it later
+                    self.late.add((field, id(occurrence)))
             values.append(value)
         if not waiting:
             return values

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final
 
 import strawberry
@@ -77,14 +76,10 @@ class Stored:
         names: dict[str, Any] = {"print_time": print_time}
         read = {to_camel_case(name): self._read(name, source, names) for name, source in sources.items()}
         project(cls, Projection(row=Record, fields=read, names=names, batches=frozenset(batches)))
-        self._readings: Final = lru_cache(maxsize=256)(self._reading)
 
     def reading(self, selected: Selected) -> Reading[Record]:
         """The columns that answer what is selected."""
-        return self._readings(selected.fields)
-
-    def _reading(self, selected: frozenset[str]) -> Reading[Record]:
-        return self._rows.reading(frozenset({"id"}.union(*(self._columns[name] for name in selected))))
+        return self._rows.reading(frozenset({"id"}.union(*[self._columns[name] for name in selected.fields])))
 
     def _check(self, cls: type, sources: Mapping[str, _Source]) -> None:
         for name, source in sources.items():

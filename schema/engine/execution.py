@@ -246,14 +246,14 @@ class Runner:
             errors = source.errors or [] if isinstance(source, ExecutionResult) else []
             return Answer({"errors": [_public(error) for error in errors]}, ran=False)
 
-        async def answer(source_event: SourceEvent) -> str | None:
+        async def answer(source_event: SourceEvent) -> bytes | None:
             return await self._answer_source_event(chosen, operation.variables, context, source_event)
 
         return self._groups.open(_asked(chosen, operation, context), source, answer)
 
     async def _answer_source_event(
         self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
-    ) -> str | None:
+    ) -> bytes | None:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         try:
             found = await source_event.load(fresh)
@@ -263,7 +263,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
             failed = GraphQLError("The object could not be loaded.", original_error=error)
             answer = Answer({"data": None, "errors": [_public(failed)]}, ran=True)
-        return orjson.dumps(answer.body).decode()
+        return answer.json()
 
     def _meter(self, document: Document, node: OperationDefinitionNode) -> Meter:
         name = node.name.value if node.name else ""

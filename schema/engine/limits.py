@@ -41,8 +41,8 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from schema.connections import PAGE_DEFAULT, PAGE_MAX
 from schema.engine import costs
+from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50
@@ -63,6 +63,9 @@ COST_MAX: Final = 100_000
 
 IDS_MAX: Final = 100
 """What a list of ids counts at most: a longer one is refused."""
+
+PAGE_SIZES: Final = ("first", "last")
+"""The arguments that say how large a page is."""
 
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
@@ -190,7 +193,7 @@ def _page_variables(document: DocumentNode) -> tuple[str, ...]:
 
     class Find(Visitor):
         def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-            if node.name.value in ("first", "ids") and isinstance(node.value, VariableNode):
+            if node.name.value in (*PAGE_SIZES, "ids") and isinstance(node.value, VariableNode):
                 found.add(node.value.name.value)
 
     visit(document, Find())
@@ -307,7 +310,10 @@ class _Measure:
         return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list else 1)
 
     def _page(self, node: FieldNode) -> int:
-        value = next((given.value for given in node.arguments or () if given.name.value == "first"), None)
+        given = [one.value for one in node.arguments or () if one.name.value in PAGE_SIZES]
+        return max(map(self._size, given), default=PAGE_DEFAULT)
+
+    def _size(self, value: object) -> int:
         if isinstance(value, VariableNode):
             return self._pages[value.name.value]
         return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT

@@ -10,7 +10,7 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
-from schema.connections import After, Connection, First, connection, page_size
+from schema.connections import After, Before, Connection, First, Last, connection, page_size, window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import resolved
@@ -62,11 +62,13 @@ class Account(Node):
         return endpoints
 
     @resolved("What happened to the account itself, in order. Null unless it is the viewer's own, or for the operator.")
-    async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event] | None:
-        page_size(first)
+    async def timeline(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Event] | None:
+        page = window(first, after, last, before)
         if not sees_whole(self.id, info.context):
             return None
-        return await timeline_of(self.id, info.context, first, after)
+        return await timeline_of(self.id, info.context, page)
 
     @classmethod
     def of(cls, view: queries.AccountView) -> Account:

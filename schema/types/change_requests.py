@@ -17,11 +17,10 @@ from escrow.queries import views
 from escrow.queries.change_requests import CHANGE_REQUESTS
 from escrow.rules import Subject
 from escrow.states import ChangeRequestState, MilestoneState
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.paging import pages_of
 from schema.types.standing import AllowedAction, Refusal, standing_of
@@ -166,7 +165,7 @@ async def change_request_of(request_ids: Sequence[str], context: Context) -> lis
 
 @data_loader
 async def change_requests_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, window: Window
 ) -> list[Connection[ChangeRequest]]:
     """A page of the change requests of each contract: one statement for all that are asked for."""
     return await pages_of(
@@ -175,6 +174,5 @@ async def change_requests_of(
         contract_ids,
         "contract_id",
         order="changeRequests",
-        first=first,
-        after=after,
+        window=window,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import strawberry
 
@@ -17,8 +17,8 @@ from escrow.queries import contracts
 from escrow.queries.reading import Reading
 from escrow.states import ContractState, MilestoneState
 from escrow.store.tables import CONTRACTS
-from schema.compiled.declare import Selected, batched, selected_of
-from schema.connections import After, Connection, First, nothing
+from schema.compiled.declare import Load, Selected, batched, selected_of
+from schema.connections import After, Before, Connection, First, Last, nothing, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -127,6 +127,14 @@ async def _plans(parents: Sequence[Contract | Record], context: Context, *, sele
     return await context.afford_all(found)
 
 
+def _party(name: Literal["client_id", "freelancer_id"]) -> Load:
+    async def load(parents: Sequence[Contract | Record], context: Context) -> Sequence[Account]:
+        ids = [one[name] if isinstance(one, Record) else getattr(one, name) for one in parents]
+        return [_known(one) for one in await asyncio.gather(*(account_of(one, context) for one in ids))]
+
+    return load
+
+
 async def _shown_plan(contract: Contract | Record, context: Context) -> list[Milestone]:
     if isinstance(contract, Record):
         context.reader(Scope.CONTRACTS_READ)
@@ -173,10 +181,12 @@ class Contract(Node):
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
     @read("The account that pays.")
+    @batched(_party("client_id"))
     async def client(self, info: Info) -> Account:
         return _known(await account_of(self.client_id, info.context))
 
     @read("The account that delivers.")
+    @batched(_party("freelancer_id"))
     async def freelancer(self, info: Info) -> Account:
         return _known(await account_of(self.freelancer_id, info.context))
 
@@ -203,46 +213,64 @@ class Contract(Node):
         return Escrow.of(await escrow_of(self.id, info.context), self.currency)
 
     @read("The money that moved, in order. Empty for mediators.")
-    async def transfers(self, info: Info, first: First = 50, after: After = None) -> Connection[Transfer]:
+    async def transfers(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Transfer]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await transfers_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await transfers_of(self.id, info.context, window(first, after, last, before))
 
     @read("The client's payments into escrow, in order. Empty for mediators.")
-    async def deposits(self, info: Info, first: First = 50, after: After = None) -> Connection[Deposit]:
+    async def deposits(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Deposit]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await deposits_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await deposits_of(self.id, info.context, window(first, after, last, before))
 
     @read("What the payment provider was asked to do, in order. Empty for mediators.")
-    async def payment_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
+    async def payment_orders(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[PaymentOrder]:
         if self._is_mediated_by(info.context):
-            return nothing(first)
-        return await orders_of(self.id, info.context, first, after)
+            return nothing(window(first, after, last, before))
+        return await orders_of(self.id, info.context, window(first, after, last, before))
 
     @read("The work that was handed in for all its milestones, in order.")
-    async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
-        return await contract_submissions_of(self.id, info.context, first, after)
+    async def submissions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Submission]:
+        return await contract_submissions_of(self.id, info.context, window(first, after, last, before))
 
     @read("What one side asked the other to change in the plan, oldest first.")
-    async def change_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[ChangeRequest]:
-        return await change_requests_of(self.id, info.context, first, after)
+    async def change_requests(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ChangeRequest]:
+        return await change_requests_of(self.id, info.context, window(first, after, last, before))
 
     @read("What the client asked back, oldest first.")
-    async def refund_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[RefundRequest]:
-        return await refund_requests_of(self.id, info.context, "contract_id", first, after)
+    async def refund_requests(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RefundRequest]:
+        return await refund_requests_of(self.id, info.context, "contract_id", window(first, after, last, before))
 
     @read("The disputes about what its milestones hold or held, oldest first.")
-    async def disputes(self, info: Info, first: First = 50, after: After = None) -> Connection[Dispute]:
-        return await disputes_of(self.id, info.context, "contract_id", first, after)
+    async def disputes(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Dispute]:
+        return await disputes_of(self.id, info.context, "contract_id", window(first, after, last, before))
 
     @read("How it goes, as the parties say: the progress updates on it and on its milestones, oldest first.")
-    async def updates(self, info: Info, first: First = 50, after: After = None) -> Connection[Update]:
-        return await updates_of(self.id, info.context, first, after)
+    async def updates(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Update]:
+        return await updates_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happened, in order: its events.")
-    async def timeline(self, info: Info, first: First = 50, after: After = None) -> Connection[Event]:
-        return await timeline_of(self.id, info.context, first, after)
+    async def timeline(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Event]:
+        return await timeline_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happens by itself next if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -291,7 +319,7 @@ _STORED: Final = Stored(
     CONTRACTS,
     contracts.ROWS,
     beside={"version": int},
-    batches={"milestones": ("currency",)},
+    batches={"milestones": ("currency",), "client": ("client_id",), "freelancer": ("freelancer_id",)},
 )
 
 
@@ -328,9 +356,12 @@ def contract_shown(contract_id: str, info: Info) -> Awaitable[Contract | None]:
     return cast("Awaitable[Contract | None]", _rows(contract_id, info.context, selected))
 
 
-async def contract_of(contract_id: str, info: Info) -> Contract:
-    """The contract of something that the viewer sees, and therefore sees too."""
-    found = await contract_shown(contract_id, info)
-    if found is None:
-        raise LookupError(f"the contract {contract_id} of something visible is not visible")
-    return found
+async def contracts_of(contract_ids: Sequence[str], context: Context, selected: Selected | None) -> list[Contract]:
+    """The contracts of things that the viewer sees, and therefore sees too; rows, if those have all that is selected."""
+    if selected is None:
+        found: Sequence[Any] = await asyncio.gather(*(contract_found(one, context) for one in contract_ids))
+    else:
+        found = await _rows.all(contract_ids, context, selected)
+    if None in found:
+        raise LookupError("the contract of something visible is not visible")
+    return list(found)

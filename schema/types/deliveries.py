@@ -149,7 +149,7 @@ class DeliveryFilter:
 
 
 async def deliveries_list(
-    wanted: DeliveryFilter, context: Context, first: int, after: Cursor | None
+    wanted: DeliveryFilter, context: Context, first: int | None, after: Cursor | None
 ) -> Connection[Delivery]:
     """A page of what the filter lets through, newest first; one statement."""
     size = page_size(first)
@@ -190,7 +190,7 @@ def _unfinished(shown: list[tuple[Delivery, Cursor]], end: Cursor, after: Cursor
 
 @data_loader
 async def attempts_of(
-    delivery_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    delivery_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[DeliveryAttempt]]:
     """A page of the attempts at each delivery: one statement for all that are asked for."""
     size = page_size(first)
@@ -208,7 +208,7 @@ async def attempts_of(
 
 @data_loader
 async def deliveries_of(
-    event_ids: Sequence[str], context: Context, first: int, after: Cursor | None
+    event_ids: Sequence[str], context: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Delivery]]:
     """A page of where each event went, to the viewer's own endpoints: one statement for all that are asked for."""
     size = page_size(first)

@@ -12,11 +12,10 @@ from escrow.queries.deposits import DEPOSITS
 from escrow.queries.views import View
 from escrow.rules import Subject
 from escrow.states import DepositState
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.orders import PaymentOrder, order_of
@@ -102,10 +101,6 @@ async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Depos
 
 
 @data_loader
-async def deposits_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Deposit]]:
+async def deposits_of(contract_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
-    return await pages_of(
-        DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", first=first, after=after
-    )
+    return await pages_of(DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", window=window)

@@ -15,7 +15,7 @@ from escrow.codec import print_time
 from escrow.queries import disputes, views
 from escrow.rules import Subject
 from escrow.states import DisputeState
-from schema.connections import After, Connection, First, connection, page_size
+from schema.connections import After, Connection, First, Window, connection, page_size
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
@@ -175,16 +175,14 @@ async def dispute_of(dispute_ids: Sequence[str], context: Context) -> list[Dispu
 
 @data_loader
 async def disputes_of(
-    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, window: Window
 ) -> list[Connection[Dispute]]:
     """A page of the disputes of each contract or milestone: one statement for all that are asked for."""
-    return await pages_of(
-        disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", first=first, after=after
-    )
+    return await pages_of(disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", window=window)
 
 
 async def disputes_list(
-    context: Context, states: list[DisputeState] | None, first: int, after: Cursor | None
+    context: Context, states: list[DisputeState] | None, first: int | None, after: Cursor | None
 ) -> Connection[Dispute]:
     """A page of the disputes of all contracts that the viewer may see."""
     actor = context.reader(Scope.CONTRACTS_READ)
@@ -196,7 +194,7 @@ async def disputes_list(
 
 @data_loader
 async def evidence_of(
-    dispute_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    dispute_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
 ) -> list[Connection[Evidence]]:
     """A page of the evidence in each dispute: one statement for all that are asked for."""
     size = page_size(first)

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 from escrow import cursors, log
 from escrow.access import Scope
 from escrow.queries import events
-from schema.connections import After, Connection, First
+from schema.connections import After, Connection, First, Window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
@@ -104,12 +104,10 @@ def _text(text: events.EventText) -> EventText:
 
 
 @data_loader
-async def timeline_of(
-    stream_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Event]]:
+async def timeline_of(stream_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Event]]:
     """A page of the events of each stream: one statement for all that are asked for."""
     return await pages_of(
-        events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", first=first, after=after
+        events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", window=window
     )
 
 

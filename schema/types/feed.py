@@ -62,7 +62,7 @@ class ChangePage:
     has_more: bool = strawberry.field(description="Whether more is there already: then ask again at once.")
 
 
-async def changes_listed(context: Context, after: Cursor | None, first: int) -> ChangePage:
+async def changes_listed(context: Context, after: Cursor | None, first: int | None) -> ChangePage:
     """A page of the feed; `latest` answers with the cursor from which to go on alone.
 
     Raises `GraphQLError` for what is no cursor, and for one that this log doesn't reach.

@@ -14,8 +14,8 @@ from escrow.queries import milestones
 from escrow.queries.reading import Reading
 from escrow.states import Hold, MilestoneState
 from escrow.store.tables import MILESTONES
-from schema.compiled.declare import Selected, selected_of
-from schema.connections import After, Connection, First
+from schema.compiled.declare import Selected, batched, selected_of
+from schema.connections import After, Before, Connection, First, Last, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -32,6 +32,16 @@ from schema.types.work import Submission, submissions_of
 
 if TYPE_CHECKING:
     from schema.types.contracts import Contract
+
+
+async def _contracts(
+    parents: Sequence[Milestone | Record], context: Context, *, selected: Selected | None
+) -> Sequence[Contract]:
+    """The contracts of these milestones; rows, if what is selected may be answered by rows."""
+    from schema.types.contracts import contracts_of
+
+    ids = [one["contract_id"] if isinstance(one, Record) else one.contract_id for one in parents]
+    return await contracts_of(ids, context, selected)
 
 
 def _money(description: str, name: str) -> Any:
@@ -95,34 +105,41 @@ class Milestone(Node):
     updated_at: datetime = strawberry.field(description="When it last changed.")
 
     @read("The contract that it belongs to.")
+    @batched(_contracts, selects=True)
     async def contract(self, info: Info) -> Annotated[Contract, strawberry.lazy("schema.types.contracts")]:
-        from schema.types.contracts import contract_of
-
-        return await contract_of(self.contract_id, info)
+        return (await _contracts([self], info.context, selected=selected_of(info)))[0]
 
     @read("The deposit that is on its way to it, or that funded it.")
     async def deposit(self, info: Info) -> Deposit | None:
         return await deposit_of(self.deposit_id, info.context) if self.deposit_id is not None else None
 
     @read("The work that was handed in for it, in order.")
-    async def submissions(self, info: Info, first: First = 50, after: After = None) -> Connection[Submission]:
-        return await submissions_of(self.id, info.context, first, after)
+    async def submissions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Submission]:
+        return await submissions_of(self.id, info.context, window(first, after, last, before))
 
     @read("The bonus that is on its way or was paid; null if there is none.")
     async def bonus(self, info: Info) -> Deposit | None:
         return await deposit_of(self.bonus_deposit_id, info.context) if self.bonus_deposit_id is not None else None
 
     @read("The refund requests on it, oldest first.")
-    async def refund_requests(self, info: Info, first: First = 50, after: After = None) -> Connection[RefundRequest]:
-        return await refund_requests_of(self.id, info.context, "milestone_id", first, after)
+    async def refund_requests(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RefundRequest]:
+        return await refund_requests_of(self.id, info.context, "milestone_id", window(first, after, last, before))
 
     @read("The disputes about it, oldest first.")
-    async def disputes(self, info: Info, first: First = 50, after: After = None) -> Connection[Dispute]:
-        return await disputes_of(self.id, info.context, "milestone_id", first, after)
+    async def disputes(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Dispute]:
+        return await disputes_of(self.id, info.context, "milestone_id", window(first, after, last, before))
 
     @read("The progress updates on it, oldest first.")
-    async def updates(self, info: Info, first: First = 50, after: After = None) -> Connection[Update]:
-        return await milestone_updates_of(self, info.context, first, after)
+    async def updates(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Update]:
+        return await milestone_updates_of(self, info.context, window(first, after, last, before))
 
     @read("What happens to it by itself if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -151,7 +168,11 @@ class Milestone(Node):
 
 
 _STORED: Final = Stored(
-    Milestone, MILESTONES, milestones.ROWS, beside={"contract_id": str, "currency": str}, batches={}
+    Milestone,
+    MILESTONES,
+    milestones.ROWS,
+    beside={"contract_id": str, "currency": str},
+    batches={"contract": ("contract_id",)},
 )
 
 

@@ -9,10 +9,9 @@ import strawberry
 
 from escrow.queries import orders
 from escrow.states import OrderKind, OrderState
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.paging import pages_of
 
@@ -49,10 +48,8 @@ async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOr
 
 
 @data_loader
-async def orders_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[PaymentOrder]]:
+async def orders_of(contract_ids: Sequence[str], _: Context, window: Window) -> list[Connection[PaymentOrder]]:
     """A page of the orders of each contract: one statement for all that are asked for."""
     return await pages_of(
-        orders.ORDERS, PaymentOrder.of, contract_ids, "contract_id", order="orders_pages", first=first, after=after
+        orders.ORDERS, PaymentOrder.of, contract_ids, "contract_id", order="orders_pages", window=window
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from escrow.queries.views import Order, Pages, Parent
-from schema.connections import Connection, connection, page_size
+from schema.connections import Connection, Total, Window, windowed
+from schema.engine.context import Context
+from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
 from schema.types.common import Node
 
@@ -27,15 +29,28 @@ async def pages_of(
     *,
     order: str,
     by: Order = "id",
-    first: int,
-    after: Cursor | None,
+    window: Window,
 ) -> list[Connection[T]]:
     """A page for each parent of what a query reads, in the order of `by`, which cursors call `order`."""
-    size = page_size(first)
-    start = place_of(after, order) if by == "id" or after is None else read_number(after, order)
-    found = await rows.pages(parents, parent, order=by, limit=size + 1, after=start)
-    shown = ([show(view) for view in found.get(one, ())] for one in parents)
+    place = window.place
+    start = place_of(place, order) if by == "id" or place is None else read_number(place, order)
+    found = await rows.pages(parents, parent, order=by, limit=window.size + 1, after=start, backwards=window.backwards)
     return [
-        connection([(node, print_cursor(order, getattr(node, by))) for node in nodes], first=size, after=after)
-        for nodes in shown
+        windowed(
+            [(node, print_cursor(order, getattr(node, by))) for node in map(show, found.get(one, ()))],
+            window,
+            total_of(rows, one, parent),
+        )
+        for one in parents
     ]
+
+
+def total_of(rows: Pages[V], one: str, parent: Parent) -> Total:
+    """Counts what a parent has, together with what its like have."""
+    return lambda context: _totals(one, context, rows, parent)
+
+
+@data_loader
+async def _totals(parents: Sequence[str], _: Context, rows: Pages[Any], parent: Parent) -> list[int]:
+    found = await rows.totals(parents, parent)
+    return [found[one] for one in parents]

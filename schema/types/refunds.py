@@ -13,11 +13,10 @@ from escrow.queries import views
 from escrow.queries.refunds import REFUNDS
 from escrow.rules import Subject
 from escrow.states import RefundState
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.paging import pages_of
@@ -92,9 +91,7 @@ async def refund_request_of(refund_ids: Sequence[str], context: Context) -> list
 
 @data_loader
 async def refund_requests_of(
-    parent_ids: Sequence[str], _: Context, parent: views.Parent, first: int, after: Cursor | None
+    parent_ids: Sequence[str], _: Context, parent: views.Parent, window: Window
 ) -> list[Connection[RefundRequest]]:
     """A page of the refund requests of each contract or milestone: one statement for all that are asked for."""
-    return await pages_of(
-        REFUNDS, RefundRequest.of_view, parent_ids, parent, order="refundRequests", first=first, after=after
-    )
+    return await pages_of(REFUNDS, RefundRequest.of_view, parent_ids, parent, order="refundRequests", window=window)

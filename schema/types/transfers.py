@@ -8,10 +8,9 @@ from datetime import datetime
 import strawberry
 
 from escrow.queries import transfers
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.paging import pages_of
 
@@ -46,10 +45,8 @@ async def transfer_of(transfer_ids: Sequence[str], context: Context) -> list[Tra
 
 
 @data_loader
-async def transfers_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Transfer]]:
+async def transfers_of(contract_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Transfer]]:
     """A page of the transfers of each contract: one statement for all that are asked for."""
     return await pages_of(
-        transfers.TRANSFERS, Transfer.of, contract_ids, "contract_id", order="transfers_pages", first=first, after=after
+        transfers.TRANSFERS, Transfer.of, contract_ids, "contract_id", order="transfers_pages", window=window
     )

@@ -11,13 +11,14 @@ import strawberry
 from escrow.access import Side
 from escrow.agreement import state
 from escrow.queries.updates import UPDATES, update_by_number
-from schema.connections import Connection, connection, page_size
+from schema.connections import Connection, Total, Window, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.scalars import Cursor, print_cursor, read_number
+from schema.scalars import print_cursor, read_number
 from schema.types.attachments import Attachment
 from schema.types.common import as_id
+from schema.types.paging import total_of
 
 if TYPE_CHECKING:
     from schema.types.milestones import Milestone
@@ -55,35 +56,39 @@ class Update:
 
 
 @data_loader
-async def updates_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Update]]:
+async def updates_of(contract_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Update]]:
     """A page of the updates of each contract: one statement for all that are asked for."""
-    size, start = _page(first, after)
-    found = await UPDATES.pages(contract_ids, "contract_id", order="number", limit=size + 1, after=start)
-    return [_connection(found.get(one, []), one, size, after) for one in contract_ids]
+    found = await UPDATES.pages(
+        contract_ids,
+        "contract_id",
+        order="number",
+        limit=window.size + 1,
+        after=_start(window),
+        backwards=window.backwards,
+    )
+    return [_connection(found.get(one, []), one, window, total_of(UPDATES, one, "contract_id")) for one in contract_ids]
 
 
 @data_loader
-async def milestone_updates_of(
-    milestones: Sequence[Milestone], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Update]]:
+async def milestone_updates_of(milestones: Sequence[Milestone], _: Context, window: Window) -> list[Connection[Update]]:
     """A page of the updates of each milestone: one statement for all that are asked for."""
-    size, start = _page(first, after)
     ids = [one.id for one in milestones]
-    found = await UPDATES.pages(ids, "milestone_id", order="number", limit=size + 1, after=start)
-    return [_connection(found.get(one.id, []), one.contract_id, size, after) for one in milestones]
+    found = await UPDATES.pages(
+        ids, "milestone_id", order="number", limit=window.size + 1, after=_start(window), backwards=window.backwards
+    )
+    return [
+        _connection(found.get(one.id, []), one.contract_id, window, total_of(UPDATES, one.id, "milestone_id"))
+        for one in milestones
+    ]
 
 
-def _page(first: int, after: Cursor | None) -> tuple[int, int | None]:
-    return page_size(first), read_number(after, "updates") if after is not None else None
+def _start(window: Window) -> int | None:
+    return read_number(window.place, "updates") if window.place is not None else None
 
 
-def _connection(
-    found: Sequence[state.Update], contract_id: str, first: int, after: Cursor | None
-) -> Connection[Update]:
+def _connection(found: Sequence[state.Update], contract_id: str, window: Window, total: Total) -> Connection[Update]:
     shown = [(Update.of(one, contract_id=contract_id), print_cursor("updates", one.number)) for one in found]
-    return connection(shown, first=first, after=after)
+    return windowed(shown, window, total)
 
 
 async def update_of(contract_id: str, number: int) -> Update | None:

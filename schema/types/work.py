@@ -9,10 +9,9 @@ import strawberry
 
 from escrow.agreement import state as domain
 from escrow.queries.work import SUBMISSIONS
-from schema.connections import Connection
+from schema.connections import Connection, Window
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Node
 from schema.types.paging import pages_of
@@ -41,9 +40,7 @@ class Submission(Node):
 
 
 @data_loader
-async def submissions_of(
-    milestone_ids: Sequence[str], _: Context, first: int, after: Cursor | None
-) -> list[Connection[Submission]]:
+async def submissions_of(milestone_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Submission]]:
     """A page of the submissions of each milestone: one statement for all that are asked for."""
     return await pages_of(
         SUBMISSIONS,
@@ -52,18 +49,17 @@ async def submissions_of(
         "milestone_id",
         order="submissions",
         by="number",
-        first=first,
-        after=after,
+        window=window,
     )
 
 
 @data_loader
 async def contract_submissions_of(
-    contract_ids: Sequence[str], _: Context, first: int, after: Cursor | None
+    contract_ids: Sequence[str], _: Context, window: Window
 ) -> list[Connection[Submission]]:
     """A page of the submissions of each contract: one statement for all that are asked for."""
     return await pages_of(
-        SUBMISSIONS, Submission.of, contract_ids, "contract_id", order="contract-submissions", first=first, after=after
+        SUBMISSIONS, Submission.of, contract_ids, "contract_id", order="contract-submissions", window=window
     )
 
 

@@ -18,6 +18,9 @@ class Options:
     seconds: float = 2.0
     """How long each read of each side takes in each round of `peers`."""
 
+    milestones: str = "10000,1000000,10000000"
+    """How many milestones the databases of `growth` have, from the smallest on."""
+
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         for one in fields(cls):

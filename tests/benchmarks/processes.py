@@ -7,7 +7,7 @@ import base64
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -97,9 +97,9 @@ def _ticks(folder: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def backends() -> Sequence[int]:
-    """The process ids of the others' connections to the database that this process is connected to."""
+async def postgres_seconds() -> float:
+    """Processor time that all connections to the database took so far to which this process is connected."""
     rows = await database.fetch(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
     )
-    return [row["pid"] for row in rows]
+    return cpu_seconds(row["pid"] for row in rows)

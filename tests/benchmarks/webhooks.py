@@ -24,6 +24,7 @@ import orjson
 
 from escrow import bell, database
 from tests.benchmarks.options import Options
+from tests.benchmarks.processes import cpu_seconds, postgres_seconds
 from tests.benchmarks.tables import Table
 from tests.engines import TestServer
 from tests.factories import Deal, Deployment, make_endpoint
@@ -61,6 +62,10 @@ class Backlog:
     per_second: float
     statements: float
     """For each delivery."""
+    worker_milliseconds: float
+    """Processor time of the worker for each delivery."""
+    postgres_milliseconds: float
+    """Processor time of PostgreSQL's connections for each delivery."""
 
 
 class Sink:
@@ -133,11 +138,12 @@ async def deals(there: Deployment, count: int) -> list[Deal]:
 
 
 @asynccontextmanager
-async def working(url: str, redis_url: str, **delivering: object) -> AsyncIterator[None]:
+async def working(url: str, redis_url: str, **delivering: object) -> AsyncIterator[int]:
+    """A worker; its process id."""
     with tempfile.TemporaryDirectory() as folder:
         async with worker(url, redis_url, Path(folder) / "worker.log", delivering=delivering) as process:
             await process.says("worker works")
-            yield
+            yield process.process.pid
 
 
 _submitted: Final[set[str]] = set()
@@ -246,11 +252,18 @@ async def backlog(server: TestServer, redis_url: str, endpoints: int, *, is_fill
         await database.execute("VACUUM ANALYZE lanes")
         await database.execute("SELECT pg_stat_force_next_flush()")
         before = await statements()
-        async with working(url, redis_url):
+        async with working(url, redis_url) as pid:
             first, started = await until_came(receiver, 1)
+            worker_seconds, postgres = cpu_seconds([pid]), await postgres_seconds()
             count, ended = await until_came(receiver, total)
             await until(settled)
-        return Backlog((count - first) / (ended - started), (await statements() - before) / total)
+            worker_seconds, postgres = cpu_seconds([pid]) - worker_seconds, await postgres_seconds() - postgres
+        return Backlog(
+            per_second=(count - first) / (ended - started),
+            statements=(await statements() - before) / total,
+            worker_milliseconds=1000 * worker_seconds / (count - first),
+            postgres_milliseconds=1000 * postgres / (count - first),
+        )
 
 
 async def until_came(receiver: Sink, count: int) -> tuple[int, float]:
@@ -324,6 +337,14 @@ async def _backlogs(server: TestServer, redis_url: str) -> Table:
     found[f"the same, {FINISHED:,} finished beside"] = await backlog(
         server, redis_url, BACKLOG_ENDPOINTS[-1], is_filled=True
     )
-    rows = [[what, f"{one.per_second:,.0f}", f"{one.statements:.3f}"] for what, one in found.items()]
-    columns = ["", "deliveries/s", "statements per delivery"]
+    rows = [
+        [
+            what,
+            f"{one.per_second:,.0f}",
+            f"{one.worker_milliseconds:.2f} + {one.postgres_milliseconds:.2f}",
+            f"{one.statements:.3f}",
+        ]
+        for what, one in found.items()
+    ]
+    columns = ["", "deliveries/s", "processor ms each: worker + PostgreSQL", "statements each"]
     return Table("backlog", "Webhooks, one worker on a backlog", columns, rows)

@@ -216,6 +216,14 @@ async def test_a_statement_that_is_not_to_see_its_values_keeps_its_plan(small_po
     assert {row["text"] for row in found} == {"note 7", "note 9"}
 
 
+async def test_a_statement_that_is_given_rows_keeps_its_plan(small_pool: str) -> None:
+    await database.execute("INSERT INTO notes SELECT 'note ' || n FROM generate_series(1, 1000) AS n; ANALYZE notes")
+    given = database.Rows("given", "text text")
+    asked = database.Statement(f"SELECT notes.text FROM {given.sql} JOIN notes ON notes.text = given.text")
+    sql, *arguments = asked.bind(**given.bind([{"text": "note 7"}]))
+    assert await _planned(sql, *arguments) == (5, 5)
+
+
 async def test_giving_a_connection_back_takes_no_round_trip(small_pool: str) -> None:
     with database.counting() as statements:
         for _ in range(3):

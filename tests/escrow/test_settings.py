@@ -7,6 +7,7 @@ import pytest
 from escrow.settings import (
     POOL_CONNECTIONS_MAX,
     Compilation,
+    IdentityProvider,
     LogFormat,
     PaymentProvider,
     Reach,
@@ -81,9 +82,6 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
         ("EARNEST_MILESTONE_URL", "https://app.example.com/milestones", "{milestoneId}"),
         ("EARNEST_MILESTONE_URL", "app.example.com/{milestoneId}", "begins with https://"),
-        ("EARNEST_JWKS_URL", "https://id.example.com/jwks", "accepts API keys only"),
-        ("EARNEST_JWT_AUDIENCE", "earnest", "accepts API keys only"),
-        ("EARNEST_JWT_ISSUER", "https://id.example.com", "accepts API keys only"),
         ("EARNEST_ALLOWED_ORIGINS", "*", "comma-separated origins such as https://app.example.com"),
         ("EARNEST_ALLOWED_ORIGINS", "null", "comma-separated origins"),
         ("EARNEST_ALLOWED_ORIGINS", "https://a.example,", "comma-separated origins"),
@@ -93,6 +91,9 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_ALLOWED_ORIGINS", "https://user@a.example", "each origin has to be named"),
         ("EARNEST_ALLOWED_ORIGINS", "https://bücher.example", "comma-separated origins"),
         ("EARNEST_WEBHOOK_ALLOW_PRIVATE", "2", "must be off, loopback or on"),
+        ("EARNEST_CONNECTIONS_MAX", "0", "from 1 to 1000000"),
+        ("EARNEST_CONNECTIONS_MAX", "many", "from 1 to 1000000"),
+        ("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", "-1", "from 1 to 1000000"),
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "0", "from 1 to 65535"),
         ("PORT", "65536", "from 1 to 65535"),
@@ -106,6 +107,38 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, right: str)
     assert str(refused.value).startswith(variable)
     assert right in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+IDENTITY = {
+    "EARNEST_JWKS_URL": "https://id.example.com/jwks",
+    "EARNEST_JWT_ISSUER": "https://id.example.com/",
+    "EARNEST_JWT_AUDIENCE": "earnest",
+}
+
+
+def test_an_identity_provider_is_named_whole_or_not_at_all() -> None:
+    assert Settings.from_environment(MINIMAL).identity is None
+    found = Settings.from_environment(MINIMAL | IDENTITY).identity
+    assert found == IdentityProvider(
+        jwks_url="https://id.example.com/jwks", issuer="https://id.example.com/", audience="earnest"
+    )
+    for forgotten in IDENTITY:
+        with pytest.raises(SettingError, match=f"^{forgotten} is not set"):
+            Settings.from_environment(MINIMAL | IDENTITY | {forgotten: " "})
+    claims = {"EARNEST_JWT_ACCOUNT_CLAIM": "org", "EARNEST_JWT_PERSON_CLAIM": "email", "EARNEST_JWT_SCOPE_CLAIM": "scp"}
+    named = Settings.from_environment(MINIMAL | IDENTITY | claims).identity
+    assert named is not None
+    assert (named.account_claim, named.person_claim, named.scope_claim) == ("org", "email", "scp")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://id.example.com/jwks", "file:///etc/passwd", "https:///jwks", "id.example.com", "x:y"]
+)
+def test_keys_come_by_https_or_from_this_machine(url: str) -> None:
+    with pytest.raises(SettingError, match=r"^EARNEST_JWKS_URL must begin with https"):
+        Settings.from_environment(MINIMAL | IDENTITY | {"EARNEST_JWKS_URL": url})
+    here = Settings.from_environment(MINIMAL | IDENTITY | {"EARNEST_JWKS_URL": "http://127.0.0.1:9/jwks"})
+    assert here.identity is not None
 
 
 def test_log_lines_are_for_people_unless_json_is_asked_for() -> None:

@@ -21,10 +21,11 @@ class CompiledInfo(GraphQLResolveInfo[Any]):
 class DirectCall:
     """Calls a resolver as graphql-core does."""
 
-    __slots__ = ("_resolve",)
+    __slots__ = ("_resolve", "is_async")
 
     def __init__(self, resolve: Callable[..., Any]) -> None:
-        self._resolve = resolve
+        self._resolve, self.is_async = resolve, False
+        """Whether also arguments that it can't convert are an error that has to be awaited."""
 
     def convert(self, arguments: dict[str, Any], _: Any) -> dict[str, Any]:
         """The arguments as the resolver takes them, converted once for all parents."""

@@ -26,11 +26,12 @@ class CompiledInfo(_OperationContextAwareGraphQLResolveInfo):
 class PlainCall:
     """Calls the function behind a field that nothing wraps, without asking again what its parameters are."""
 
-    __slots__ = ("_converter", "_field", "_function", "_info", "_parents", "_takes_self")
+    __slots__ = ("_converter", "_field", "_function", "_info", "_parents", "_takes_self", "is_async")
 
     def __init__(self, field: StrawberryField, converter: Any) -> None:
         resolver = cast("Any", field.base_resolver)
         self._field, self._converter, self._function = field, converter, resolver.wrapped_func
+        self.is_async = field.is_async
         self._takes_self = resolver.self_parameter is not None
         self._info = resolver.info_parameter.name if resolver.info_parameter else None
         named = (resolver.parent_parameter, resolver.root_parameter)

@@ -8,6 +8,7 @@ import socket as sockets
 import pytest
 
 from api.live.open_streams import Patience
+from api.live.wire import Wire
 from escrow import cursors, log
 from escrow.agreement import commands as c
 from escrow.live import reader as reading
@@ -172,7 +173,7 @@ async def test_the_kernel_is_asked_to_notice_who_has_gone_and_to_keep_little_for
     database: str, redis_url: str
 ) -> None:
     async with serve(redis_url) as served, connected(served, token=served.people.client.token):
-        (protocol,) = [one for one in served.server.server_state.connections if hasattr(one, "conn")]
+        (protocol,) = [one for one in served.server.server_state.connections if isinstance(one, Wire)]
         accepted = protocol.transport.get_extra_info("socket")
         assert accepted.getsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE)
         if hasattr(sockets, "TCP_USER_TIMEOUT"):

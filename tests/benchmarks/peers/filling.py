@@ -18,7 +18,7 @@ from tests.factories import Deployment
 
 PLAN: Final = 5
 EVENTS: Final = 6
-"""Of each contract's log."""
+"""Of each contract's log, unless another number is wanted."""
 
 AMOUNT_MINOR: Final = 100_000
 
@@ -37,6 +37,8 @@ class Filled:
     """What there is to ask for: contracts 1 to `contracts`, of these two parties."""
 
     contracts: int
+    events: int
+    """Of each contract."""
     client: Party
     freelancer: Party
 
@@ -50,21 +52,31 @@ def milestone_id(number: int, position: int = 1) -> str:
     return f"mil_{(number - 1) * PLAN + position:026}"
 
 
-async def fill(contracts: int) -> Filled:
-    """So many contracts in the database that this process is connected to, analysed and vacuumed as autovacuum would."""
+async def fill(contracts: int, *, events: int = EVENTS, is_searched: bool = True) -> Filled:
+    """So many contracts in the database that this process is connected to, analysed and vacuumed as autovacuum would.
+
+    Without `is_searched` no title is found by its words, which takes a third of the time.
+    """
     there = await Deployment.make(client_bps=0, freelancer_bps=0)
     client, freelancer = [await _party(actor, there.operator) for actor in (there.client, there.freelancer)]
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute(_CONTRACTS, contracts, client.account_id, freelancer.account_id)
+        await connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+        # One by one they would take most of the time.
+        indexes = await connection.fetch(_INDEXES)
+        for index in indexes:
+            await connection.execute(f"DROP INDEX {index['name']}")
+        await connection.execute(_CONTRACTS, contracts, client.account_id, freelancer.account_id, events)
         await connection.execute(_MILESTONES, PLAN, AMOUNT_MINOR)
-        for statement in (_ORDERS, _DEPOSITS, _BALANCES, _DEADLINES, _TITLES):
+        for statement in (_ORDERS, _DEPOSITS, _BALANCES, _DEADLINES, *([_TITLES] if is_searched else [])):
             await connection.execute(statement)
-        await connection.execute(_EVENTS, EVENTS)
-        await connection.execute(_POSITIONS, EVENTS)
-        await connection.execute(_TRANSFERS, EVENTS)
+        await connection.execute(_EVENTS, events, PLAN)
+        await connection.execute(_POSITIONS, events)
+        await connection.execute(_TRANSFERS, events)
+        for index in indexes:
+            await connection.execute(index["made_by"])
     await database.execute("VACUUM ANALYZE")
-    return Filled(contracts, client, freelancer)
+    return Filled(contracts, events, client, freelancer)
 
 
 async def _party(whose: Actor, operator: Actor) -> Party:
@@ -80,6 +92,13 @@ async def _party(whose: Actor, operator: Actor) -> Party:
     return Party(account_id, key_id, token.text)
 
 
+_INDEXES: Final = """
+SELECT index.indexrelid::regclass::text AS name, pg_get_indexdef(index.indexrelid) AS made_by
+FROM pg_index AS index JOIN pg_class AS of ON of.oid = index.indrelid
+WHERE of.relnamespace = 'public'::regnamespace AND of.relkind = 'r' AND NOT index.indisunique
+AND of.relname IN ('contracts', 'milestones', 'titles', 'events', 'log_positions', 'deposits', 'payment_orders', 'balances',
+    'transfers', 'deadlines')
+"""
 _OURS: Final = "FROM contracts AS contract WHERE contract.id LIKE 'ctr\\_0%'"
 _FIRST: Final = "FROM milestones AS first WHERE first.position = 1 AND first.id LIKE 'mil\\_0%'"
 
@@ -89,7 +108,7 @@ INSERT INTO contracts (
     offered_at, plan_version, offer_hours, deposit_hours, review_hours, refund_answer_hours, dispute_answer_hours,
     mediation_hours, client_fee_bps, freelancer_fee_bps, version, last_hash, last_event_at, created_at, updated_at)
 SELECT 'ctr_' || lpad(n::text, 26, '0'), $2, $3, 'ACTIVE', 'Website number ' || n, 'With a shop', 'USD', 'UTC', 'FIRST', 1,
-    'CLIENT', now(), 1, 720, 72, 336, 168, 168, 720, 0, 0, 6, repeat('0', 64), now(), now(), now()
+    'CLIENT', now(), 1, 720, 72, 336, 168, 168, 720, 0, 0, $4, repeat('0', 64), now(), now(), now()
 FROM generate_series(1, $1::int) AS n
 """
 _MILESTONES: Final = r"""
@@ -138,14 +157,14 @@ SELECT id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones
 _EVENTS: Final = r"""
 INSERT INTO events (id, stream_id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
 SELECT 'evt_' || lpad(number::text, 26, '0'), contract.id, place, 'milestone.activated', 1, contract.updated_at,
-    json_build_object(
-        'actor', json_build_object('kind', 'SYSTEM'), 'data', json_build_object('milestoneId', first.id),
-        'id', 'evt_' || lpad(number::text, 26, '0'), 'occurredAt', to_char(contract.updated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'previousHash', repeat('0', 64), 'sequence', place, 'stream', contract.id, 'type', 'milestone.activated', 'version', 1
-    )::text, repeat('0', 64), CASE WHEN place > 1 THEN repeat('0', 64) END
+    format(
+        '{"actor":{"kind":"SYSTEM"},"data":{"milestoneId":"%s"},"id":"evt_%s","occurredAt":"%s","previousHash":"%s",'
+        '"sequence":%s,"stream":"%s","type":"milestone.activated","version":1}',
+        'mil_' || lpad(((substr(contract.id, 5)::bigint - 1) * $2::int + 1)::text, 26, '0'), lpad(number::text, 26, '0'),
+        to_char(contract.updated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), repeat('0', 64), place, contract.id
+    ), repeat('0', 64), CASE WHEN place > 1 THEN repeat('0', 64) END
 FROM contracts AS contract CROSS JOIN generate_series(1, $1::int) AS place
     CROSS JOIN LATERAL (SELECT (substr(contract.id, 5)::bigint - 1) * $1::int + place AS number) AS numbered
-    JOIN milestones AS first ON first.contract_id = contract.id AND first.position = 1
 WHERE contract.id LIKE 'ctr\_0%'
 """
 # The positions of the events before them, the deployment's own, are not given: their sequencer never ran.

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from escrow.cursors import print_cursor
-from tests.benchmarks.peers.filling import EVENTS, PLAN, Filled, contract_id, milestone_id
+from tests.benchmarks.peers.filling import PLAN, Filled, contract_id, milestone_id
 
 PAGE: Final = 50
 
@@ -204,13 +204,16 @@ OPERATIONS: Final = (
         name="a page of changes",
         graphql=f"""query ($after: Cursor) {{ changes(first: {PAGE}, after: $after) {{
             nodes {{ cursor event {{ id type occurredAt sequence stream }} milestones {{ id state }} }} hasMore }} }}""",
-        variables=lambda _, case: {"after": print_cursor(case * EVENTS)},
+        variables=lambda filled, case: {"after": print_cursor(case * filled.events)},
         postgraphile=f"""query ($me: String!, $after: BigInt!) {{
             peerChangesList(account: $me, afterPosition: $after, howMany: {PAGE + 1}) {{
                 position streamId eventByEventId {{ rowId type occurredAt sequence }} touchedList {{ rowId state }} }} }}""",
-        postgraphile_variables=lambda filled, case: {"me": filled.client.account_id, "after": str(case * EVENTS)},
+        postgraphile_variables=lambda filled, case: {
+            "me": filled.client.account_id,
+            "after": str(case * filled.events),
+        },
         canonical=_changes,
-        path=lambda _, case: f"/changes?after={print_cursor(case * EVENTS)}",
+        path=lambda filled, case: f"/changes?after={print_cursor(case * filled.events)}",
     ),
     Operation(
         name="viewer",

@@ -24,7 +24,7 @@ from tests.benchmarks.peers.filling import Filled, contract_id, fill
 from tests.benchmarks.peers.load import Result
 from tests.benchmarks.peers.operations import OPERATIONS, Operation
 from tests.benchmarks.peers.sides import Side, started
-from tests.benchmarks.processes import backends, cpu_seconds
+from tests.benchmarks.processes import cpu_seconds, postgres_seconds
 from tests.engines import TestServer
 from tests.workers.process import ROOT
 
@@ -33,6 +33,8 @@ CASES: Final = 16
 """Different contracts that a read is asked about, in turn."""
 WARMING_UP: Final = 100
 """Subjects of a command that each side carries out before anything is timed."""
+PAGE_ROOM: Final = 60
+"""Contracts at the end that no case is about, so that a page of changes after one is full."""
 COMMAND_SECONDS_MAX: Final = 4.0
 """A side that is slow carries out fewer commands than there are subjects."""
 
@@ -75,8 +77,8 @@ async def measure(server: TestServer, redis_url: str, plan: Plan) -> Figures:
     try:
         filled = await fill(plan.contracts)
         with tempfile.TemporaryDirectory() as folder:
-            async with started(url, redis_url, filled, Path(folder)) as sides, _client() as client:
-                run = _Run(plan, filled, sides, client)
+            async with started(url, redis_url, filled, Path(folder)) as sides, client() as asking:
+                run = _Run(plan, filled, sides, asking)
                 slots = {one.name: await run.measured(one) for one in OPERATIONS}
                 return Figures(plan, [side.name for side in sides], slots)
     finally:
@@ -89,12 +91,13 @@ class Expected:
     """How long requests are sent, each once or in turn, and what each must be answered: just so, or with this within."""
 
     seconds: float
+    connections: int = CONNECTIONS
     once: bool = False
     answers: Sequence[bytes] = ()
     within: str = ""
 
 
-class _Client:
+class Client:
     """The process that sends the requests."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -104,7 +107,7 @@ class _Client:
         """Send the requests in their order; refuses with `RuntimeError` if an answer was not as it must be."""
         job = {
             "port": side.served.port,
-            "connections": min(CONNECTIONS, len(requests)) if expected.once else CONNECTIONS,
+            "connections": min(expected.connections, len(requests)) if expected.once else expected.connections,
             "requests": [base64.b64encode(one).decode() for one in requests],
             "answers": [base64.b64encode(one).decode() for one in expected.answers],
             "within": expected.within,
@@ -122,7 +125,7 @@ class _Client:
 
 
 @asynccontextmanager
-async def _client() -> AsyncIterator[_Client]:
+async def client() -> AsyncIterator[Client]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"{__package__}.load"),
         cwd=ROOT,
@@ -131,7 +134,7 @@ async def _client() -> AsyncIterator[_Client]:
         limit=2**20,
     )
     try:
-        yield _Client(process)
+        yield Client(process)
     finally:
         process.kill()
         await process.wait()
@@ -148,7 +151,7 @@ class _Run:
     plan: Plan
     filled: Filled
     sides: Sequence[Side]
-    client: _Client
+    client: Client
     reached: dict[tuple[int, int], int] = field(default_factory=dict)
     """How far the command before came, by side and turn; turn 0 warms up."""
 
@@ -228,10 +231,9 @@ class _Run:
     async def _timed(self, side: int, requests: Sequence[bytes], expected: Expected) -> tuple[Slot, int]:
         """One slot, and how many requests it had."""
         measured = self.sides[side]
-        connections = await backends()
-        before = cpu_seconds([measured.served.pid]), cpu_seconds(connections)
+        before = cpu_seconds([measured.served.pid]), await postgres_seconds()
         result = await self.client.carry_out(measured, requests, expected)
-        taken = cpu_seconds([measured.served.pid]) - before[0], cpu_seconds(connections) - before[1]
+        taken = cpu_seconds([measured.served.pid]) - before[0], await postgres_seconds() - before[1]
         web, postgres = (1000 * seconds / result.requests for seconds in taken)
         return Slot(result.requests / result.seconds, 1000 * result.p50_seconds, web, postgres), result.requests
 

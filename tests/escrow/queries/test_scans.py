@@ -16,11 +16,12 @@ from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries import contracts, milestones, scans
-from escrow.queries.contracts import ContractOrder, ContractView, contracts_page
-from escrow.queries.milestones import MilestoneOrder, MilestoneView, milestones_page
+from escrow.queries.contracts import ContractOrder, contracts_page
+from escrow.queries.milestones import MilestoneOrder, milestones_page
+from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
 from escrow.states import ContractState, MilestoneState
-from tests.bulk import BUSY, PLAN, RARE, fill
+from tests.bulk import BUSY, PLAN, RARE, fill, fill_log
 from tests.factories import party
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -51,6 +52,8 @@ CONTRACT_FILTERS: list[dict[str, Any]] = [
     {"party": "acc_f3"},
     {"party": BUSY, "states": [ContractState.ACTIVE]},
     {"updated": Span(MIDDLE, MIDDLE + timedelta(minutes=20))},
+    {"updated": Span(MIDDLE), "states": [ContractState.ACTIVE], "party": "acc_f3"},
+    {"updated": Span(MIDDLE), "title": "numb webs"},
     {"deadline": Span(before=MIDDLE + timedelta(days=14))},
     {"title": "numb webs"},
     {"title": "Website 1", "currency": "USD"},
@@ -64,6 +67,8 @@ MILESTONE_FILTERS: list[dict[str, Any]] = [
     {"party": "acc_f3"},
     {"due": Span(date(2026, 3, 1), date(2026, 9, 1)), "states": [MilestoneState.RELEASED]},
     {"updated": Span(MIDDLE, None)},
+    {"updated": Span(MIDDLE), "states": [MilestoneState.RELEASED], "title": "wire 2"},
+    {"updated": Span(MIDDLE), "contract_id": f"ctr_{4:026}"},
     {"deadline": Span(MIDDLE + timedelta(days=10), None)},
     {"contract_id": f"ctr_{4:026}"},
     {"title": "wire 2"},
@@ -111,24 +116,14 @@ async def _through(read: Callable[..., Any], place: Callable[[Any], Place], size
     after: Place | None = None
     while True:
         page = await read(limit=size, after=after, **given)
-        found += [place(view)[1] for view in page]
+        found += [row["id"] for row in page]
         if len(page) < size:
             return found
         after = place(page[-1])
 
 
-def _contract_place(order: ContractOrder) -> Callable[[ContractView], Place]:
-    key = contracts.ORDERS[order].key
-    return lambda view: (view.deadline_at if key == "deadline_at" else view.terms.updated_at, view.terms.id)
-
-
-def _milestone_place(order: MilestoneOrder) -> Callable[[MilestoneView], Place]:
-    def place(view: MilestoneView) -> Place:
-        one = view.milestone
-        keys = {"due_on": one.due_on, "updated_at": one.updated_at, "deadline_at": view.deadline_at}
-        return keys[milestones.ORDERS[order].key], one.id
-
-    return place
+def _place(key: str) -> Callable[[Any], Place]:
+    return lambda row: (row[key], row["id"])
 
 
 def _sorted(rows: list[Any], order: scans.Order) -> list[str]:
@@ -136,16 +131,29 @@ def _sorted(rows: list[Any], order: scans.Order) -> list[str]:
     return [row["id"] for row in sorted(kept, key=lambda row: (row[order.key], row["id"]), reverse=order.descending)]
 
 
+_WITH_PLACES = """
+SELECT row.*, placed.position AS place FROM {table} AS row
+    JOIN events AS event ON event.stream_id = row.{stream} AND event.occurred_at = row.updated_at
+    JOIN log_positions AS placed ON placed.event_id = event.id
+"""
+
+
 async def test_every_filter_in_every_order_gives_what_a_look_through_all_contracts_gives() -> None:
     await fill(SMALL)
-    everything = [dict(row) for row in await db.fetch("SELECT * FROM contracts")]
+    await fill_log()
+    everything = [dict(row) for row in await db.fetch(_WITH_PLACES.format(table="contracts", stream="id"))]
+    reading = Reading(contracts.VIEWS.columns, itself)
     for (name, actor), wanted, order in itertools.product(ACTORS.items(), CONTRACT_FILTERS, ContractOrder):
-        expected = _sorted([row for row in everything if shows(actor, row, wanted)], contracts.ORDERS[order])
+        by = contracts.ORDERS[order].since(wanted.get("updated", EVERYTHING))
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], by)
         cell = f"{name} {wanted} {order}"
         try:
             for size in (7, 1000):
-                found = await _through(contracts_page, _contract_place(order), size, actor=actor, order=order, **wanted)
-                assert found == expected, cell
+                for backwards in (False, True):
+                    asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
+                    found = await _through(contracts_page, _place(by.key), size, actor=actor, **asked)
+                    assert found == expected[:: -1 if backwards else 1], cell
+            assert await contracts.contracts_counted(actor, order=order, **wanted) == len(expected), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title"} & wanted.keys(), cell
@@ -154,33 +162,38 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_contrac
 
 async def test_every_filter_in_every_order_gives_what_a_look_through_all_milestones_gives() -> None:
     await fill(SMALL)
-    everything = [
-        dict(row)
-        for row in await db.fetch("SELECT m.*, c.currency FROM milestones m JOIN contracts c ON c.id = m.contract_id")
-    ]
+    await fill_log()
+    currencies = {row["id"]: row["currency"] for row in await db.fetch("SELECT id, currency FROM contracts")}
+    rows = await db.fetch(_WITH_PLACES.format(table="milestones", stream="contract_id"))
+    everything = [dict(row) | {"currency": currencies[row["contract_id"]]} for row in rows]
+    reading = Reading(milestones.VIEWS.columns, itself)
     for (name, actor), wanted, order in itertools.product(ACTORS.items(), MILESTONE_FILTERS, milestones.ORDERS):
-        expected = _sorted([row for row in everything if shows(actor, row, wanted)], milestones.ORDERS[order])
+        by = milestones.ORDERS[order].since(wanted.get("updated", EVERYTHING))
+        expected = _sorted([row for row in everything if shows(actor, row, wanted)], by)
         cell = f"{name} {wanted} {order}"
         try:
             for size in (31, 1000):
-                found = await _through(
-                    milestones_page, _milestone_place(order), size, actor=actor, order=order, **wanted
-                )
-                assert found == expected, cell
+                for backwards in (False, True):
+                    asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
+                    found = await _through(milestones_page, _place(by.key), size, actor=actor, **asked)
+                    assert found == expected[:: -1 if backwards else 1], cell
+            assert await milestones.milestones_counted(actor, order=order, **wanted) == len(expected), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title", "contract_id"} & wanted.keys(), cell
     for (name, actor), wanted in itertools.product(ACTORS.items(), MILESTONE_FILTERS):
-        rows = sorted((row for row in everything if shows(actor, row, wanted)), key=lambda row: row["position"])
-        expected = [row["id"] for row in sorted(rows, key=lambda row: row["contract_id"], reverse=True)]
-        page: list[MilestoneView] = []
-        while True:
-            after = (page[-1].milestone.position, page[-1].contract_id) if page else None
-            more = await milestones_page(actor, limit=31, after=after, **wanted)
-            page += more
-            if len(more) < 31:
-                break
-        assert [view.milestone.id for view in page] == expected, f"{name} {wanted} in plans"
+        shown = sorted((row for row in everything if shows(actor, row, wanted)), key=lambda row: row["position"])
+        expected = [row["id"] for row in sorted(shown, key=lambda row: row["contract_id"], reverse=True)]
+        for backwards in (False, True):
+            found = await _through(
+                milestones_page, _place_in_plan, 31, actor=actor, reading=reading, backwards=backwards, **wanted
+            )
+            assert found == expected[:: -1 if backwards else 1], f"{name} {wanted} in plans"
+        assert await milestones.milestones_counted(actor, **wanted) == len(expected)
+
+
+def _place_in_plan(row: Any) -> Place:
+    return row["position"], row["contract_id"]
 
 
 async def test_pages_of_an_immutable_order_stay_as_they_are_while_rows_come_and_a_row_that_changed_may_move() -> None:

@@ -23,7 +23,7 @@ from escrow.pipeline import foresee, run
 from tests.factories import Deployment, draft
 
 MILESTONES = 60
-ROOM = 4
+ROOM = 20
 """Rows more than for what isn't there: the one that leads to the contract, and those that the look at it makes of it."""
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -58,7 +58,7 @@ class _Maker:
         """The type of each variable."""
         self.fragments: dict[str, str] = {}
         self.on: dict[str, str] = {}
-        self.left = rng.choice((6, 15, 30, 60))
+        self.left = rng.choice((5, 12, 25, 50))
 
     def document(self) -> Document:
         rng = self.rng
@@ -162,15 +162,17 @@ class _Maker:
         if isinstance(type_, GraphQLList):
             return "[" + ", ".join(self.value(type_.of_type) for _ in range(self.rng.randint(0, 2))) + "]"
         if isinstance(type_, GraphQLInputObjectType):
-            fields = [
-                f"{name}: {self.value(one.type)}"
-                for name, one in type_.fields.items()
-                if is_required_input_field(one) or self.rng.random() < 0.2
-            ]
-            return "{" + ", ".join(fields) + "}"
+            return "{" + ", ".join(f"{name}: {self.value(one.type)}" for name, one in self.chosen(type_, 0.2)) + "}"
         if isinstance(type_, GraphQLEnumType):
             return str(self.rng.choice(list(type_.values)))
         return _printed(self.rng.choice(SAMPLES[type_.name]))
+
+    def chosen(self, type_: GraphQLInputObjectType, share: float) -> list[tuple[str, Any]]:
+        """Fields of an input: one if there must be one, else what is required and some more."""
+        fields = list(type_.fields.items())
+        if type_.extensions["strawberry-definition"].is_one_of and self.rng.random() < 0.95:
+            return [self.rng.choice(fields)]
+        return [(name, one) for name, one in fields if is_required_input_field(one) or self.rng.random() < share]
 
     def default(self, type_: str) -> str:
         if self.rng.random() > 0.15:
@@ -183,9 +185,9 @@ class _Maker:
         found = {}
         for name, type_ in self.variables.items():
             draw = self.rng.random()
-            if draw < 0.02:
+            if draw < 0.015:
                 continue
-            if draw < 0.03:
+            if draw < 0.025:
                 found[name] = self.rng.choice(WRONG)
             else:
                 found[name] = self.json(_parsed(self.schema, type_))
@@ -193,20 +195,15 @@ class _Maker:
 
     def json(self, type_: Any) -> Any:
         rng = self.rng
-        if isinstance(type_, GraphQLNonNull):
-            return self.json(type_.of_type) if rng.random() > 0.01 else None
-        if rng.random() < 0.05:
+        if rng.random() < (0.005 if isinstance(type_, GraphQLNonNull) else 0.1):
             return None
-        if rng.random() < 0.01:
+        type_ = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+        if rng.random() < 0.005:
             return rng.choice(WRONG)
         if isinstance(type_, GraphQLList):
             return [self.json(type_.of_type) for _ in range(rng.randint(0, 2))]
         if isinstance(type_, GraphQLInputObjectType):
-            return {
-                name: self.json(one.type)
-                for name, one in type_.fields.items()
-                if is_required_input_field(one) or rng.random() < 0.3
-            }
+            return {name: self.json(one.type) for name, one in self.chosen(type_, 0.3)}
         return rng.choice(list(type_.values) if isinstance(type_, GraphQLEnumType) else SAMPLES[type_.name])
 
 

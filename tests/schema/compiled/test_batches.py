@@ -215,3 +215,28 @@ async def test_a_batch_that_answers_for_too_few_fails_for_each() -> None:
     schema: Any = strawberry.Schema(Root)._schema
     found = await both(schema, "{ leaves { value } }", adapter=StrawberryAdapter(schema))
     assert [error["path"] for error in found.errors] == [["leaves", 0, "value"], ["leaves", 1, "value"]]
+
+
+@strawberry.input
+class Strict:
+    text: str
+
+    def __post_init__(self) -> None:
+        raise ValueError("never right")
+
+
+async def test_an_argument_that_cannot_be_converted_fails_when_its_resolver_would() -> None:
+    @strawberry.type
+    class Root:
+        @strawberry.field
+        async def later(self, given: Strict) -> int | None:
+            return 1
+
+        @strawberry.field
+        def now(self, given: Strict) -> int | None:
+            return 1
+
+    schema: Any = strawberry.Schema(Root)._schema
+    text = "query ($text: String!) { later(given: {text: $text}) now(given: {text: $text}) }"
+    found = await both(schema, text, {"text": "x"}, adapter=StrawberryAdapter(schema))
+    assert [error["path"] for error in found.errors] == [["now"], ["later"]]

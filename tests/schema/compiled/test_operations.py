@@ -163,6 +163,14 @@ async def test_a_fragment_that_is_skipped_in_one_place_counts_in_the_other() -> 
         await both(schema(), text, {"yes": yes}, root=lambda: root)
 
 
+async def test_a_condition_that_is_null_is_refused_as_ever() -> None:
+    text = "query ($yes: Boolean = true) { node { value @include(if: $yes) loose { value } } }"
+    root = {"node": {"value": 1, "loose": {"value": 2}}}
+    found = await both(schema(), text, {"yes": None}, root=lambda: root)
+    assert found.counts.fallbacks == {"a condition without a value": 1}
+    assert (await both(schema(), text, {}, root=lambda: root)).counts.compiled == 1
+
+
 async def test_fields_of_two_fragments_are_merged_with_different_selections() -> None:
     text = """{ node { ...A ...B } }
     fragment A on Node { loose { value } list { value } }

@@ -183,10 +183,10 @@ class World:
         made.__dict__["_key"] = key
         if depth > 6:
             return made
+        rng = self.rng(key)
         for name, field in type_.fields.items():
             strawberry: StrawberryField = field.extensions["strawberry-definition"]
             if strawberry.is_basic_field:
-                rng = self.rng(key, name)
                 if rng.random() > 0.003 * self._trouble:
                     made.__dict__[strawberry.python_name] = self.value(rng, field.type, (key, name), depth + 1)
                 elif hasattr(cls, strawberry.python_name):

@@ -1,0 +1,317 @@
+"""Speaks the WebSocket protocol (RFC 6455) with one client, as uvicorn's part for it, and ASGI with the application.
+
+The library `websockets` reads handshake and frames, checks them and answers pings; messages of the application are framed here,
+in one piece and from bytes that are there already. A connection keeps no more than it needs to go on: a server that is
+subscribed to by thousands is made of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote
+
+from starlette.types import Message, Scope
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import Protocol, Side, State
+from websockets.server import ServerProtocol
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+ENCODED: Final = "earnest.encoded"
+"""The extension of the scope by which `websocket.send` takes `encoded`: text as UTF-8, in parts."""
+
+CLOSE_SECONDS: Final = 10.0
+"""How long the other side may take to answer a close frame."""
+
+_TEXT: Final = 0x81
+"""The first byte of a text message in one frame."""
+
+_log = logging.getLogger(__name__)
+
+
+class Gone(OSError):
+    """The client is not there any more: nothing can be sent."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection, from the request that asks for it to its end."""
+
+    __slots__ = (
+        "_close_timer",
+        "_config",
+        "_fragments",
+        "_handshake",
+        "_is_gone",
+        "_is_held",
+        "_is_text",
+        "_received",
+        "_receiver",
+        "_response",
+        "_server",
+        "_state",
+        "_wire",
+        "_writable",
+        "transport",
+    )  # fmt: skip
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        self._config = config
+        self._server = server_state
+        self._state = app_state
+        self._handshake: ServerProtocol | None = ServerProtocol(max_size=config.ws_max_size)
+        self._wire: Protocol = self._handshake
+        self._response: Response | None = None
+        self.transport: asyncio.Transport
+        self._received: list[Message] = []
+        self._receiver: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._fragments: list[bytes] = []
+        self._is_text = False
+        self._is_held = False
+        self._is_gone = False
+        self._close_timer: asyncio.TimerHandle | None = None
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn names its own classes only
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._is_gone = True
+        self._put({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        self.resume_writing()
+        self._forget_timer()
+
+    def data_received(self, data: bytes) -> None:
+        self._wire.receive_data(data)
+        for event in self._wire.events_received():
+            if isinstance(event, Request):
+                self._connect(event)
+            elif isinstance(event, Frame):
+                self._take(event)
+        self._flush()
+        if self._wire.parser_exc is not None:  # it was told why by now
+            self._put({"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR})
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        self._writable = self._writable or asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def shutdown(self) -> None:
+        """The server stops, and the connection with it."""
+        self._forget_timer()
+        if self._handshake is not None:
+            self._refuse(500)
+        elif self._wire.state is State.OPEN:
+            self._wire.send_close(CloseCode.SERVICE_RESTART)
+            self._flush()
+            self._put({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+        self.transport.close()
+
+    # What the application does
+
+    async def receive(self) -> Message:
+        """The next message; nothing more is read from the client until it was asked for."""
+        while not self._received:
+            self._receiver = asyncio.get_running_loop().create_future()
+            await self._receiver
+        message = self._received.pop(0)
+        if not self._received:
+            self._hold(on=False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send it as soon as the client takes it. Raises `Gone`."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+        if self._is_gone:
+            raise Gone
+        if message["type"] == "websocket.send":
+            self._say(message)
+        elif message["type"] == "websocket.accept":
+            self._accept(message)
+        elif message["type"] == "websocket.close":
+            self._close(message)
+        else:
+            raise RuntimeError(f"a WebSocket has no {message['type']}")
+
+    def _say(self, message: Message) -> None:
+        if self._wire.state is not State.OPEN:
+            raise Gone
+        encoded = message.get("encoded") or (message["text"].encode(),)
+        self.transport.write(text_frame(encoded))
+
+    def _accept(self, message: Message) -> None:
+        handshake, response = self._handshake, self._response
+        if handshake is None or response is None:
+            raise RuntimeError("a WebSocket is accepted once")
+        del response.headers["Date"]
+        for name, value in (*self._server.default_headers, *message.get("headers", ())):
+            response.headers[name.decode("latin-1")] = value.decode("latin-1")
+        if message.get("subprotocol"):
+            response.headers["Sec-WebSocket-Protocol"] = message["subprotocol"]
+        handshake.send_response(response)
+        self._flush()
+        # What read the handshake would keep all headers; the rest of the conversation needs none.
+        self._wire = Protocol(Side.SERVER, max_size=self._config.ws_max_size)
+        self._handshake = self._response = None
+        self._hold(on=False)
+
+    def _close(self, message: Message) -> None:
+        if self._handshake is not None:
+            self._refuse(403)
+            return
+        if self._wire.state is not State.OPEN:
+            raise Gone
+        self._wire.send_close(message.get("code", CloseCode.NORMAL_CLOSURE), message.get("reason") or "")
+        self._flush()
+        self._put({"type": "websocket.disconnect", "code": message.get("code", CloseCode.NORMAL_CLOSURE)})
+        self._hold(on=False)
+        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.close)
+
+    # What the client says
+
+    def _connect(self, request: Request) -> None:
+        handshake = cast("ServerProtocol", self._handshake)
+        self._response = response = handshake.accept(request)
+        if response.status_code != 101:
+            handshake.send_response(response)
+            self._flush()
+            self.transport.close()
+            return
+        self._hold(on=True)  # it has nothing to say before it was accepted
+        self._received.append({"type": "websocket.connect"})
+        task = asyncio.get_running_loop().create_task(self._run(self._scope(request)))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._take_leave()
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) and self._close_timer is None:
+            if frame.opcode is not Opcode.CONT:
+                self._is_text = frame.opcode is Opcode.TEXT
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                self._take_message(b"".join(self._fragments))
+                self._fragments = []
+
+    def _take_message(self, data: bytes) -> None:
+        try:
+            said = {"text": data.decode()} if self._is_text else {"bytes": data}
+        except UnicodeDecodeError:
+            self._wire.fail(CloseCode.INVALID_DATA)
+            self._put({"type": "websocket.disconnect", "code": CloseCode.INVALID_DATA})
+            self._flush()
+            self.transport.close()
+            return
+        self._put({"type": "websocket.receive", **said})
+        self._hold(on=True)
+
+    def _take_leave(self) -> None:
+        """The client closes, or answers that we did."""
+        self._flush()
+        if self._close_timer is None:
+            self._put({"type": "websocket.disconnect", "code": self._wire.close_rcvd and self._wire.close_rcvd.code})
+        self._forget_timer()
+        self.transport.close()
+
+    # And what follows from it
+
+    async def _run(self, scope: Scope) -> None:
+        try:
+            await self._config.loaded_app(scope, self.receive, self.send)
+        except Gone:
+            return
+        except Exception:  # noqa: BLE001 - the last resort: the client is let go, the log has the rest
+            _log.exception("a WebSocket failed")
+        finally:
+            if self._handshake is not None:
+                self._refuse(500)
+            elif self._close_timer is None:
+                self.transport.close()
+
+    def _scope(self, request: Request) -> Scope:
+        path, _, query = request.path.partition("?")
+        root = self._config.root_path
+        peer, here = (self.transport.get_extra_info(name) for name in ("peername", "sockname"))
+        return {
+            "type": "websocket",
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if self.transport.get_extra_info("sslcontext") else "ws",
+            "server": here[:2] if isinstance(here, tuple) else None,
+            "client": peer[:2] if isinstance(peer, tuple) else None,
+            "root_path": root,
+            "path": root + unquote(path),
+            "raw_path": (root + path).encode("ascii"),
+            "query_string": query.encode("ascii"),
+            "headers": [
+                (name.lower().encode("ascii"), value.encode("ascii", "surrogateescape"))
+                for name, value in request.headers.raw_items()
+            ],
+            "subprotocols": [
+                one.strip() for header in request.headers.get_all("Sec-WebSocket-Protocol") for one in header.split(",")
+            ],
+            "state": self._state.copy(),
+            "extensions": {ENCODED: {}},
+        }
+
+    def _refuse(self, status: int) -> None:
+        """No WebSocket comes of the request."""
+        if self._handshake is not None and not self.transport.is_closing():
+            self._handshake.send_response(self._handshake.reject(status, ""))
+            self._flush()
+            self.transport.close()
+
+    def _put(self, message: Message) -> None:
+        self._received.append(message)
+        if self._receiver is not None and not self._receiver.done():
+            self._receiver.set_result(None)
+
+    def _hold(self, *, on: bool) -> None:
+        """Read nothing from the client for now, or read on."""
+        if on is self._is_held or self.transport.is_closing():
+            return
+        self._is_held = on
+        if on:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _flush(self) -> None:
+        """Send what the library has to say; an empty piece means that it says no more."""
+        said = b"".join(self._wire.data_to_send())
+        if said and not self.transport.is_closing():
+            self.transport.write(said)
+
+    def _forget_timer(self) -> None:
+        timer, self._close_timer = self._close_timer, None
+        if timer is not None:
+            timer.cancel()
+
+
+def text_frame(parts: Sequence[bytes]) -> bytes:
+    """A text message in one frame, as a server sends it."""
+    length = sum(map(len, parts))
+    if length < 126:
+        head = struct.pack(">BB", _TEXT, length)
+    elif length < 1 << 16:
+        head = struct.pack(">BBH", _TEXT, 126, length)
+    else:
+        head = struct.pack(">BBQ", _TEXT, 127, length)
+    return b"".join((head, *parts))

@@ -1,0 +1,235 @@
+"""Guards the connections of a web process: how many there may be, and how long one may take to say what it wants.
+
+A connection is one of a few kinds at any moment: its request's head comes, its body comes, it is answered, or it rests. Only an
+answer may take its time. One look a second at all of them is cheaper than a timer for each. WebSockets stay counted and are
+looked after by `api.live`, once they have said what they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+LOOK_SECONDS: Final = 1.0
+
+HEAD_SECONDS: Final = 10.0
+"""From the connection, or the first byte of a further request, to the end of the headers."""
+
+BODY_SECONDS: Final = 30.0
+"""From the end of the headers to the end of the body, the largest one on a slow line included."""
+
+REST_SECONDS: Final = 65.0
+"""Between two requests: longer than the 60 seconds of common proxies, so that it is they who end what rests."""
+
+CLOSING_SECONDS: Final = 10.0
+"""How long the last word may wait for a peer that doesn't read."""
+
+IPV6_NETWORK_BITS: Final = 64
+"""Whoever has one IPv6 address has that many: the network counts as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many connections there may be at once, and how long each may take (seconds)."""
+
+    connections_max: int = 10_000
+    per_address_max: int = 1_000
+    head_seconds: float = HEAD_SECONDS
+    body_seconds: float = BODY_SECONDS
+    rest_seconds: float = REST_SECONDS
+    closing_seconds: float = CLOSING_SECONDS
+    look_seconds: float = LOOK_SECONDS
+
+
+class Phase(Enum):
+    """What a connection does at present."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    REST = auto()
+    SOCKET = auto()
+    """It has become a WebSocket."""
+    CLOSING = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Guard:
+    """The connections of one process."""
+
+    limits: Limits
+    clock: Callable[[], float] = time.monotonic
+    _present: set[GuardedConnection] = field(default_factory=set)
+    _per_address: Counter[str] = field(default_factory=Counter)
+    _watch: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def admit(self, connection: GuardedConnection) -> bool:
+        """Count the connection, unless there are too many, in all or from its address."""
+        if len(self._present) >= self.limits.connections_max:
+            return False
+        if connection.address and self._per_address[connection.address] >= self.limits.per_address_max:
+            return False
+        self._present.add(connection)
+        self._per_address[connection.address] += 1
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self.limits.look_seconds, self._look)
+        return True
+
+    def release(self, connection: GuardedConnection) -> None:
+        """The connection has gone; nothing if it was never counted."""
+        if connection in self._present:
+            self._present.discard(connection)
+            self._per_address[connection.address] -= 1
+            if not self._per_address[connection.address]:
+                del self._per_address[connection.address]
+
+    def _look(self) -> None:
+        now = self.clock()
+        for connection in tuple(self._present):
+            connection.look(now)
+        again = bool(self._present)
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(self.limits.look_seconds, self._look) if again else None
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """uvicorn's connection, which is counted and doesn't wait for ever."""
+
+    guard: Guard
+    """Of the process; `guarded` makes a class with it."""
+
+    address = ""
+    _phase = Phase.HEAD
+    _since = 0.0
+    _is_whole = True
+    """Whether all of the request that came last has come."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        self.address = _network(transport.get_extra_info("peername"))
+        self._turn(Phase.HEAD)
+        if self.guard.admit(self):
+            super().connection_made(transport)
+        else:
+            transport.write(_answer(b"503 Service Unavailable", b"Too many connections.\n", b"retry-after: 5\r\n"))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.guard.release(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._phase is Phase.REST:
+            self._turn(Phase.HEAD)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._is_whole = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._phase is Phase.HEAD:
+            self._turn(Phase.BODY)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        if self._phase in (Phase.HEAD, Phase.BODY):
+            self._turn(Phase.ANSWER)
+        super().on_message_complete()
+        self._rest_if_done()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_whole and self._phase is Phase.ANSWER:
+            self._turn(Phase.BODY)  # of a further request, which has begun to come meanwhile
+        self._rest_if_done()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._turn(Phase.SOCKET)
+        super().handle_websocket_upgrade()
+
+    def look(self, now: float) -> None:
+        """End the connection if what it does has taken too long."""
+        if self._phase is Phase.SOCKET:
+            if self.transport.is_closing():
+                self.guard.release(self)  # the loop tells only its new protocol
+            return
+        limits = self.guard.limits
+        if self.transport.is_closing() and self._phase is not Phase.CLOSING:
+            self._turn(Phase.CLOSING)
+        seconds = {
+            Phase.HEAD: limits.head_seconds,
+            Phase.BODY: limits.body_seconds,
+            Phase.REST: limits.rest_seconds,
+            Phase.CLOSING: limits.closing_seconds,
+        }.get(self._phase)
+        if seconds is None or now - self._since <= seconds:
+            return
+        if self._phase is Phase.CLOSING:
+            self.transport.abort()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Say why, if a request has begun and nobody has answered it yet, and hang up."""
+        cycle = self._last()
+        has_answer = cycle is not None and cycle.response_started
+        if not self._is_whole and not (self._phase is Phase.BODY and has_answer):
+            self.transport.write(_answer(b"408 Request Timeout", b"The request took too long to come.\n"))
+        self._turn(Phase.CLOSING)
+        self.transport.close()
+
+    def _rest_if_done(self) -> None:
+        cycle = self._last()
+        if self._is_whole and self._phase is Phase.ANSWER and cycle is not None and cycle.response_complete:
+            self._turn(Phase.REST)
+
+    def _last(self) -> RequestResponseCycle | None:
+        """The request that came last, with its answer; uvicorn has none before the first."""
+        return cast("RequestResponseCycle | None", self.cycle)
+
+    def _turn(self, phase: Phase) -> None:
+        self._phase, self._since = phase, self.guard.clock()
+
+
+def guarded(guard: Guard) -> type[GuardedConnection]:
+    """The class of a process's connections."""
+    return type("GuardedConnection", (GuardedConnection,), {"guard": guard})
+
+
+def _network(peer: object) -> str:
+    """What counts as one caller: an IPv4 address, an IPv6 network; nothing for a socket of this machine's own."""
+    if not isinstance(peer, tuple) or not peer:
+        return ""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return str(address)
+
+
+def _answer(status: bytes, said: bytes, headers: bytes = b"") -> bytes:
+    length = str(len(said)).encode()
+    kind = b"content-type: text/plain; charset=utf-8\r\n"
+    return b"HTTP/1.1 %b\r\n%b%bcontent-length: %b\r\nconnection: close\r\n\r\n%b" % (
+        status,
+        kind,
+        headers,
+        length,
+        said,
+    )

@@ -1,0 +1,236 @@
+"""Connections that say nothing, or say it slowly, end soon; there are only so many; and what is answered takes its time.
+
+Limits are short here, and each test waits for what the server does, however long the machine takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from api.app import create_app
+from earnest.run.guard import Limits, _network
+from earnest.run.serving import Server
+from escrow.settings import PaymentProvider, Settings
+from tests.factories import SECRET_KEY
+
+SHORT = Limits(head_seconds=0.3, body_seconds=0.3, rest_seconds=0.3, closing_seconds=0.3, look_seconds=0.02)
+LONG = Limits(look_seconds=0.02)
+PATIENCE_SECONDS = 30.0
+
+GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+POST = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+UPGRADE = (
+    b"GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection, as its client has it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def say(self, data: bytes) -> None:
+        with contextlib.suppress(ConnectionError):
+            self.writer.write(data)
+            await self.writer.drain()
+
+    async def drip(self, data: bytes, *, seconds: float = 0.05) -> None:
+        """Says a byte at a time for as long as anybody listens."""
+        for byte in data * 1_000:
+            if self.reader.at_eof() or self.writer.is_closing():
+                return
+            await self.say(bytes([byte]))
+            await asyncio.sleep(seconds)
+
+    async def answer(self) -> bytes:
+        """One answer, with the body that its length tells of."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or b"0")
+        return head + await asyncio.wait_for(self.reader.readexactly(length), PATIENCE_SECONDS)
+
+    async def end(self) -> bytes:
+        """All that still comes, until the server hangs up."""
+        with contextlib.suppress(ConnectionError):
+            return await asyncio.wait_for(self.reader.read(), PATIENCE_SECONDS)
+        return b""
+
+
+@dataclass(slots=True)
+class Served:
+    server: Server
+    port: int
+
+    async def line(self) -> Line:
+        return Line(*await asyncio.open_connection("127.0.0.1", self.port))
+
+    async def until_there_are(self, count: int) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.server.guard) != count:  # noqa: ASYNC110 - another process would look like this, too
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def served(limits: Limits) -> AsyncIterator[Served]:
+    app = create_app(
+        Settings(database_url="", redis_url="", secret_keys=(SECRET_KEY,), payment_provider=PaymentProvider.SANDBOX)
+    )
+    app.router.routes.append(Route("/slow", _slow))
+    server = Server(app, host="127.0.0.1", port=0, lifespan=False, limits=limits)
+    bound = server.bind()
+    task = asyncio.create_task(server._serve([bound]))
+    try:
+        while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.005)
+        yield Served(server, bound.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _slow(_: Request) -> Response:
+    await asyncio.sleep(4 * SHORT.head_seconds)
+    return PlainTextResponse("at last")
+
+
+async def test_whoever_says_nothing_is_hung_up_on_without_a_word() -> None:
+    async with served(SHORT) as there:
+        lines = [await there.line() for _ in range(9)]
+        assert [await line.end() for line in lines] == [b""] * 9
+        await there.until_there_are(0)
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"POST /graphql HTTP/1.1\r\n"])
+async def test_headers_that_never_end_are_given_up(start: bytes) -> None:
+    async with served(SHORT) as there:
+        line = await there.line()
+        await line.say(start)
+        assert (await line.end()).startswith(b"HTTP/1.1 408")
+        slow = await there.line()
+        await slow.say(start)
+        dripping = asyncio.create_task(slow.drip(b"a"))
+        await slow.end()  # what it still sends may cost it the last word
+        await there.until_there_are(0)
+        await dripping
+
+
+async def test_empty_lines_before_a_request_are_no_request() -> None:
+    async with served(SHORT) as there:
+        line = await there.line()
+        await line.say(GET)
+        assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        dripping = asyncio.create_task(line.drip(b"\r\n"))
+        await line.end()
+        await there.until_there_are(0)
+        await dripping
+
+
+async def test_a_body_that_never_ends_is_given_up() -> None:
+    async with served(SHORT) as there:
+        for start in (POST, POST.replace(b"content-length: 1000", b"transfer-encoding: chunked") + b"3e8\r\n"):
+            line, slow = await there.line(), await there.line()
+            await line.say(start)
+            assert (await line.end()).startswith(b"HTTP/1.1 408")
+            await slow.say(start)
+            dripping = asyncio.create_task(slow.drip(b" "))
+            await slow.end()
+            await dripping
+        await there.until_there_are(0)
+
+
+async def test_a_body_that_nobody_waits_for_any_more_keeps_no_connection_either() -> None:
+    """The refusal is out long before the body is: what still drips in is bounded all the same."""
+    async with served(SHORT) as there:
+        line = await there.line()
+        await line.say(POST.replace(b"application/json", b"text/plain"))
+        assert (await line.answer()).startswith(b"HTTP/1.1 415")
+        dripping = asyncio.create_task(line.drip(b" "))
+        assert await line.end() == b"", "no second answer to one request"
+        await there.until_there_are(0)
+        await dripping
+
+
+async def test_a_connection_that_rests_is_closed_and_one_that_is_used_goes_on() -> None:
+    async with served(SHORT) as there:
+        line = await there.line()
+        for _ in range(3):
+            await line.say(GET)
+            assert (await line.answer()).startswith(b"HTTP/1.1 200")
+        assert await line.end() == b""
+
+
+async def test_an_answer_takes_its_time_whatever_comes_meanwhile() -> None:
+    async with served(SHORT) as there:
+        line = await there.line()
+        await line.say(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET /healthz HT")
+        assert (await line.answer()).endswith(b"at last")
+        assert await line.end() == b"", "and then the second one has its own time"
+
+
+async def test_requests_one_behind_the_other_are_all_answered() -> None:
+    async with served(LONG) as there:
+        line = await there.line()
+        await line.say(GET * 5)
+        assert [(await line.answer())[:12] for _ in range(5)] == [b"HTTP/1.1 200"] * 5
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(connections_max=3, look_seconds=0.02), Limits(per_address_max=3, look_seconds=0.02)]
+)
+async def test_there_are_only_so_many_in_all_and_from_one_address(limits: Limits) -> None:
+    async with served(limits) as there:
+        lines = [await there.line() for _ in range(3)]
+        await there.until_there_are(3)
+        for _ in range(20):
+            refused = await there.line()
+            said = await refused.end()
+            assert said.startswith(b"HTTP/1.1 503")
+            assert b"retry-after: 5" in said
+        await lines[0].say(GET)
+        assert (await lines[0].answer()).startswith(b"HTTP/1.1 200"), "who is in is served"
+        lines[1].writer.close()
+        await there.until_there_are(2)
+        late = await there.line()
+        await late.say(GET)
+        assert (await late.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_websocket_is_counted_for_as_long_as_it_is_there() -> None:
+    limits = Limits(connections_max=2, look_seconds=0.02, head_seconds=0.3, rest_seconds=0.3)
+    async with served(limits) as there:
+        sockets = [await there.line() for _ in range(2)]
+        for line in sockets:
+            await line.say(UPGRADE)
+            assert b" 101 " in await line.reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(2 * limits.head_seconds)
+        assert len(there.server.guard) == 2, "it is no request that takes too long"
+        assert (await (await there.line()).end()).startswith(b"HTTP/1.1 503")
+        sockets[0].writer.close()
+        await there.until_there_are(1)
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        (("192.0.2.7", 5000), "192.0.2.7"),
+        (("::ffff:192.0.2.7", 5000, 0, 0), "192.0.2.7"),
+        (("2001:db8:1:2:3::7", 5000, 0, 0), "2001:db8:1:2::/64"),
+        (("2001:db8:1:2:ffff::8", 5000, 0, 0), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 5000, 0, 2), "fe80::/64"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_whoever_has_many_addresses_of_one_network_counts_once(peer: object, counted: str) -> None:
+    assert _network(peer) == counted
