@@ -81,6 +81,15 @@ class Aside:
 _asides: Final[dict[asyncio.AbstractEventLoop, Aside]] = {}
 
 
+LONG_MILESTONES: Final = 40
+"""With so many milestones what is done for each of them is long: 2 to 8 ms."""
+
+
+async def aside_if(is_long: bool, work: Callable[[], T], *, owner: Hashable = None) -> T:
+    """What `work` answers or raises: done at once if it is short, else beside the running event loop."""
+    return await aside(work, owner=owner) if is_long else work()
+
+
 async def aside(work: Callable[[], T], *, owner: Hashable = None) -> T:
     """What `work` answers or raises, done beside the running event loop."""
     loop = asyncio.get_running_loop()

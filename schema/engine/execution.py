@@ -55,6 +55,9 @@ NOT_STREAMED: Final = (
 NOT_PERSISTED: Final = "PersistedQueryNotSupported"
 """The words by which clients of automatic persisted queries know that they have to send the document, from then on always."""
 
+COMPILED_AT_ONCE: Final = 1_000
+"""Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -205,6 +208,8 @@ class Runner:
             return _refusal(errors)
         cost = self._meter(document, node).check(operation.variables)
         chosen = _Chosen(document.node, node, self._compiled(document, node), cost)
+        if chosen.compiled is not None and cost > COMPILED_AT_ONCE:
+            chosen.compiled.compile_at_once()
         if is_about_the_schema(node):
             return await self._answer_about_the_schema(chosen, operation, context)
         if context.budget is not None:

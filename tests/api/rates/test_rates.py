@@ -15,7 +15,8 @@ from api.rates.budgets import Rates, client_of
 from escrow.settings import PaymentProvider, Settings
 from schema.engine import costs
 from schema.engine.limits import COST_MAX
-from tests.api.client import SECRET_KEY, People
+from tests.api.client import People
+from tests.factories import SECRET_KEY
 
 SMALL = "{ viewer { role } }"
 
