@@ -76,6 +76,21 @@ class TestOnADatabase:
         )
         assert len((await earnest("accounts list")).lines) == 1 + 205
 
+    async def test_an_account_is_given_a_rate_of_its_own(self) -> None:
+        account_id = await told("accounts create Studio")
+        stored = "SELECT points_per_second FROM accounts WHERE id = $1"
+        assert (await earnest(f"accounts rate {account_id} 50000")).notes == [
+            f"{account_id} may use 50000 points a second"
+        ]
+        assert await database.fetch_value(stored, account_id) == 50_000
+        await earnest(f"accounts rate {account_id} default")
+        assert await database.fetch_value(stored, account_id) is None
+        with pytest.raises(CannotStart, match="must be points a second"):
+            await earnest(f"accounts rate {account_id} much")
+        for much in ("99", "100000001"):
+            with pytest.raises(DomainError, match="100 to 100000000 points"):
+                await earnest(f"accounts rate {account_id} {much}")
+
     async def test_documents_are_registered_listed_and_removed(self, tmp_path: Path) -> None:
         (tmp_path / "viewer.graphql").write_text("query Viewer { viewer { role } }")
         (tmp_path / "relay.json").write_text(json.dumps({"abc": "query Fees { fees { clientBasisPoints } }"}))

@@ -29,6 +29,7 @@ FORBIDDEN: Final = {
     "accounts_pkey": "INSERT INTO accounts SELECT * FROM accounts WHERE NOT is_operator",
     "accounts_type": "UPDATE accounts SET type = 'ROBOT'",
     "accounts_operator_is_no_mediator": "UPDATE accounts SET is_mediator = true",
+    "accounts_rate": "UPDATE accounts SET points_per_second = 0",
     "accounts_version": "UPDATE accounts SET version = 0",
     "accounts_one_operator": "UPDATE accounts SET is_operator = true WHERE NOT is_mediator",
     "members_pkey": "INSERT INTO members SELECT id, account_id, person || 'x', name, role, added_at FROM members",

@@ -93,6 +93,17 @@ async def test_what_is_refused_is_not_done(people: People) -> None:
     assert names.count("One of many") == min(len(made), 100 - (len(names) - names.count("One of many")))
 
 
+async def test_the_operator_gives_an_account_another_rate(people: People) -> None:
+    given = {"accountId": people.client.account_id, "pointsPerSecond": 123_456}
+    await people.operator.done("setRate", given, "account { pointsPerSecond }")
+    async with limited() as http:
+        client = await _ask(http, SMALL, people.client.token)
+        freelancer = await _ask(http, SMALL, people.freelancer.token)
+    assert client.json()["extensions"]["cost"]["restoreRate"] == 123_456
+    assert int(client.headers["ratelimit-limit"]) == 1_234_560
+    assert freelancer.json()["extensions"]["cost"]["restoreRate"] == 100
+
+
 async def test_introspection_without_a_key_is_paid_by_the_address_and_cheap_once_it_is_known() -> None:
     query = "{ __schema { types { fields { name args { name } } } } }"
     async with limited(1_000.0) as http:
