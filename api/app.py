@@ -25,6 +25,7 @@ from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.origin import CrossOrigin
 from api.pages import start_page
+from api.rates.budgets import Rates
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
 from escrow import bell, clock, database, vault
@@ -35,7 +36,7 @@ from schema.build import runner, sdl
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
     chosen = settings or Settings.from_environment()
-    door = Door(runner=runner(compilation(), sandbox=chosen.sandbox))
+    door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
     graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
     _decided(chosen, door)
     app = Starlette(
@@ -87,6 +88,7 @@ def _decided(settings: Settings, door: Door) -> None:
     """What the deployment decided, told to those who act by it."""
     door.sandbox = settings.sandbox
     door.reach = settings.webhook_reach
+    door.rates = Rates(settings.points_per_second)
     door.milestone_url = settings.milestone_url
     door.allowed_origins = settings.allowed_origins
     if settings.identity is not None:
@@ -101,12 +103,14 @@ def _connected(settings: Settings, door: Door) -> Callable[[Starlette], Abstract
         try:
             await clock.check_real(sandbox=settings.sandbox)
             await bell.connect(settings.redis_url)
+            door.rates.connect(settings.redis_url)
             door.authentication.usage.start()
             with door.authentication.keys.listening():
                 yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()
+            await door.rates.disconnect()
             await bell.disconnect()
             await database.disconnect()
 

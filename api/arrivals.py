@@ -15,6 +15,12 @@ def first_headers(scope: Scope) -> dict[bytes, bytes]:
     return dict(reversed(raw))
 
 
+def address_of(scope: Scope) -> str:
+    """The other side's address, as the server knows it; empty where it knows nothing."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 class Gone(Exception):
     """The client has gone before it had said what it wanted."""
 
@@ -39,6 +45,11 @@ class Arrival:
     def query_parameters(self) -> list[tuple[str, str]]:
         """What stands behind the path, in order; names may come again."""
         return QueryParams(self._scope["query_string"]).multi_items()
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, as the server knows it; empty where it knows nothing."""
+        return address_of(self._scope)
 
     async def body(self, bytes_max: int) -> bytes | None:
         """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way."""

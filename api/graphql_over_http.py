@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Final
 
@@ -11,10 +12,11 @@ from api.arrivals import Arrival, Gone
 from api.credentials import BadCredentials
 from api.live.door import Door
 from api.live.event_stream import EventStream
-from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, choose
-from api.requests import BadRequest, read_operation
+from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose
+from api.requests import BODY_BYTES_MAX, BODY_BYTES_MAX_UNKNOWN, BadRequest, read_operation
 from api.responses import Json, refusal
 from escrow.access import Actor
+from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
 
@@ -41,22 +43,11 @@ class GraphQLEndpoint:
             said = f"Answers come as {GRAPHQL}, {JSON} or {EVENT_STREAM}; the accept header allows none of them."
             return refusal(said, status=406)
         try:
-            operation = await read_operation(request)
-            authorization = request.header(b"authorization")
-            actor = await self._door.authentication.actor(authorization)
-            media_type = accepted.media_type(goes_on=accepted.streams and self._door.runner.goes_on(operation))
-            if media_type == EVENT_STREAM:
-                actor = await self._door.authentication.actor(authorization, fresh=True)
-                return self._event_stream(request, operation, actor)
-            context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach)
-            answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
+            return await self._answer_as(accepted, request)
         except BadRequest as error:
             return refusal(error.message, status=error.status, media_type=accepted.refusals, headers=error.headers)
         except BadCredentials as error:
-            challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-            return refusal(
-                str(error), code="UNAUTHENTICATED", status=401, media_type=accepted.refusals, headers=challenge
-            )
+            return await self._challenge(error, request, accepted)
         except NotAQuery:
             return refusal(
                 "GET only runs queries; send mutations with POST.",
@@ -64,8 +55,41 @@ class GraphQLEndpoint:
                 media_type=accepted.refusals,
                 headers={"allow": "POST"},
             )
+
+    async def _answer_as(self, accepted: Accepted, request: Arrival) -> ASGIApp:
+        authorization = request.header(b"authorization")
+        actor = await self._door.authentication.actor(authorization)
+        operation = await read_operation(
+            request, bytes_max=BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
+        )
+        budget = self._door.rates.budget(actor, request.address)
+        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, budget=budget)
+        goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
+        media_type = accepted.media_type(goes_on=goes_on)
+        if media_type == EVENT_STREAM:
+            actor = await self._door.authentication.actor(authorization, fresh=True)
+            return self._event_stream(request, operation, actor)
+        answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
         status = 400 if media_type == GRAPHQL and not answer.ran else 200
-        return Json(answer.json(), status=status, media_type=media_type)
+        if answer.retry_after_seconds is not None:
+            status = 429
+        headers = budget.headers(answer.retry_after_seconds) if budget is not None else None
+        return Json(answer.json(), status=status, media_type=media_type, headers=headers)
+
+    async def _challenge(self, error: BadCredentials, request: Arrival, accepted: Accepted) -> ASGIApp:
+        """The answer to credentials that name nobody; whoever tries many of them is asked to wait."""
+        try:
+            await self._door.rates.wrong_key(request.address)
+        except OverBudget as over:
+            return refusal(
+                str(over),
+                code="RATE_LIMITED",
+                status=429,
+                media_type=accepted.refusals,
+                headers={"retry-after": str(max(math.ceil(over.retry_after_seconds), 1))},
+            )
+        challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
+        return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=accepted.refusals, headers=challenge)
 
     def _event_stream(self, request: Arrival, operation: Operation, actor: Actor | None) -> EventStream:
         return EventStream(
@@ -74,4 +98,5 @@ class GraphQLEndpoint:
             actor,
             only_reading=request.method == "GET",
             last_event_id=request.header(b"last-event-id"),
+            address=request.address,
         )

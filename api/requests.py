@@ -10,15 +10,16 @@ import orjson
 
 from api.arrivals import Arrival
 from api.negotiation import JSON, parse_content_type
+from escrow.documents import PREFIX
 from schema.engine.execution import Operation
 
 BODY_BYTES_MAX: Final = 4_000_000
 """The largest plan (200 milestones with every text at its limit in characters of one byte) takes 2.5 million of it."""
 
-HASHED: Final = "# named by its hash"
-"""Stands for the document of a request that only names it."""
+BODY_BYTES_MAX_UNKNOWN: Final = 64_000
+"""The same for whoever shows no key: introspection and the refusals of everything else need no more."""
 
-PARAMETERS: Final = frozenset({"query", "variables", "operationName", "extensions"})
+PARAMETERS: Final = frozenset({"query", "documentId", "variables", "operationName", "extensions"})
 
 
 class BadRequest(Exception):
@@ -31,8 +32,8 @@ class BadRequest(Exception):
         self.headers = dict(headers or {})
 
 
-async def read_operation(request: Arrival) -> Operation:
-    """The operation of a `GET` or `POST`. Refuses with `BadRequest`: another method, media type, encoding or shape."""
+async def read_operation(request: Arrival, *, bytes_max: int = BODY_BYTES_MAX) -> Operation:
+    """The operation of a `GET` or `POST`. Refuses with `BadRequest`: another method, media type, encoding, size or shape."""
     if request.method == "GET":
         return _operation(_query_parameters(request))
     if request.method != "POST":
@@ -42,7 +43,7 @@ async def read_operation(request: Arrival) -> Operation:
             headers={"allow": "GET, POST"},
         )
     _check_content_type(request)
-    return _operation(_json(await _body(request), "The body"))
+    return _operation(_json(await _body(request, bytes_max), "The body"))
 
 
 def _check_content_type(request: Arrival) -> None:
@@ -62,13 +63,14 @@ def _problem(content_type: str) -> str | None:
     return f"The charset must be utf-8, not “{charset}”." if charset not in (None, "utf-8", "utf8") else None
 
 
-async def _body(request: Arrival) -> bytes:
+async def _body(request: Arrival, bytes_max: int) -> bytes:
     """The whole body, unless it is too large: then no more of it than the limit is read."""
     length = request.header(b"content-length") or ""
     announced = int(length) if length.isdecimal() else 0
-    body = await request.body(BODY_BYTES_MAX) if announced <= BODY_BYTES_MAX else None
+    body = await request.body(bytes_max) if announced <= bytes_max else None
     if body is None:
-        raise BadRequest(f"The body may have at most {BODY_BYTES_MAX} bytes.", status=413)
+        with_a_key = f", with a key {BODY_BYTES_MAX}" if bytes_max < BODY_BYTES_MAX else ""
+        raise BadRequest(f"The body may have at most {bytes_max} bytes{with_a_key}.", status=413)
     return body
 
 
@@ -99,14 +101,7 @@ def _operation(parameters: Any) -> Operation:
         raise BadRequest("Batches are not supported; send one operation per request.")
     if not isinstance(parameters, dict):
         raise BadRequest("The body must be a JSON object with the query in `query`.")
-    query = parameters.get("query")
-    by_hash_only = query is None and is_by_hash(parameters.get("extensions"))
-    if by_hash_only:
-        query = HASHED
-    if not isinstance(query, str):
-        raise BadRequest("`query` is missing." if query is None else f"`query` must be a string, not {_kind(query)}.")
-    if not query.strip():
-        raise BadRequest("`query` is empty.")
+    query, document_id = _document(parameters)
     name = parameters.get("operationName")
     if not isinstance(name, str | None):
         raise BadRequest(f"`operationName` must be a string, not {_kind(name)}.")
@@ -115,13 +110,35 @@ def _operation(parameters: Any) -> Operation:
         if not isinstance(value, dict | None):
             raise BadRequest(f"`{parameter}` must be an object, not {_kind(value)}.")
     return Operation(
-        query=query, variables=parameters.get("variables") or {}, name=name or None, by_hash_only=by_hash_only
+        query=query,
+        variables=parameters.get("variables") or {},
+        name=name or None,
+        document_id=document_id,
+        is_automatic="documentId" not in parameters,
     )
 
 
-def is_by_hash(extensions: object) -> bool:
-    """Whether a request without a document names one by its hash, as clients of automatic persisted queries do."""
-    return isinstance(extensions, dict) and isinstance(extensions.get("persistedQuery"), dict)
+def _document(parameters: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The text of the document, or its identifier."""
+    query, document_id = parameters.get("query"), parameters.get("documentId")
+    if query is None and document_id is None:
+        document_id = hashed(parameters.get("extensions"))
+    if query is None and document_id is None:
+        raise BadRequest("`query` is missing, and so is the `documentId` of a registered document.")
+    if query is not None and document_id is not None:
+        raise BadRequest("Send `query` or `documentId`, not both.")
+    for name, value in (("query", query), ("documentId", document_id)):
+        if not isinstance(value, str | None):
+            raise BadRequest(f"`{name}` must be a string, not {_kind(value)}.")
+    if query is not None and not query.strip():
+        raise BadRequest("`query` is empty.")
+    return query, document_id
+
+
+def hashed(extensions: object) -> str | None:
+    """The identifier of the document that a request names by its hash alone, as clients of automatic persisted queries do."""
+    found = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
+    return f"{PREFIX}{found.get('sha256Hash')}" if isinstance(found, dict) else None
 
 
 def _kind(value: object) -> str:

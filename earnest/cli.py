@@ -22,6 +22,7 @@ COMMANDS = (
     "keys",
     "secrets",
     "fees",
+    "documents",
     "audit",
     "erase",
 )

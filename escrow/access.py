@@ -78,6 +78,8 @@ class Actor:
     """The only contracts that the key reaches; `None` for all of its account's."""
     is_mediator: bool = False
     """Whether the operator lets its account decide disputes, as far as what it may read is concerned: commands look again."""
+    points_per_second: int | None = None
+    """What the operator lets its account use, if it said so."""
     until: float | None = None
     """When the credentials end by themselves, in seconds since 1970, for whoever came without a key of ours."""
 

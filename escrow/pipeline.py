@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
-from typing import Any, Generic, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, overload
 
 import asyncpg
 
@@ -23,6 +23,7 @@ from escrow.accounts.commands import AccountCommand
 from escrow.accounts.stream import ACCOUNTS, AccountOutcome
 from escrow.agreement.commands import ApplyDeadlines, Command
 from escrow.agreement.step import Step
+from escrow.aside import aside_if
 from escrow.bell import Topic
 from escrow.errors import NotFound
 from escrow.idempotency import Idempotency, arguments, is_conflict, replay
@@ -33,6 +34,8 @@ from escrow.store.stream import CONTRACTS, ContractOutcome
 from escrow.store.write import Change
 from escrow.stream import C, Decided, L, O, S, Stream
 from escrow.stream import Loaded as AnyLoaded
+
+T = TypeVar("T")
 
 __all__ = ["AccountOutcome", "ContractOutcome", "apply_deadlines", "foresee", "run"]
 
@@ -102,7 +105,9 @@ async def foresee(command: Command, *, by: Actor) -> Step:
     """
     loaded = await CONTRACTS.load(command, by, None)
     try:
-        decided = CONTRACTS.decide(command, loaded, by)
+        decided = await aside_if(
+            CONTRACTS.is_long(command, loaded), lambda: CONTRACTS.decide(command, loaded, by), owner=by.credentials
+        )
     except NotFound as refusal:
         return Step(None, None, (), refusal)
     return Step(loaded.state, decided.after, tuple(decided.recorded), decided.refusal)
@@ -150,6 +155,7 @@ class _Attempt(Generic[C, S, L, O]):
     _sealed: Sequence[Sealed] = ()
     _topics: Sequence[Topic] = ()
     _replayed = False
+    _is_long = False
 
     def __init__(self, stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> None:
         self._stream, self._command, self._by, self._idempotency = stream, command, by, idempotency
@@ -164,7 +170,8 @@ class _Attempt(Generic[C, S, L, O]):
             self._decided = Decided(after=loaded.state, recorded=(), result=first_result)
             self._replayed = True
             return True
-        self._decided = decided = stream.decide(command, loaded, by)
+        self._is_long = stream.is_long(command, loaded)
+        self._decided = decided = await self._here_or_aside(lambda: stream.decide(command, loaded, by))
         if decided.recorded:
             return False
         if decided.refusal is not None:
@@ -185,11 +192,15 @@ class _Attempt(Generic[C, S, L, O]):
 
     async def write(self) -> bool:
         loaded, decided = self._loaded, self._decided
-        self._sealed = _seal(loaded, decided)
+        self._sealed = await self._here_or_aside(lambda: _seal(loaded, decided))
         key = arguments(self._by, self._idempotency if decided.refusal is None else None, decided.result)
         topics = await self._stream.write(self._command, loaded, decided, self._sealed, key)
         self._topics = topics or ()
         return topics is not None
+
+    async def _here_or_aside(self, work: Callable[[], T]) -> T:
+        """What `work` answers, done where it holds nobody up."""
+        return await aside_if(self._is_long, work, owner=self._by.credentials)
 
     async def ring(self) -> None:
         if self._sealed:

@@ -92,6 +92,13 @@ def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
     return LogFormat(text)
 
 
+POINTS_PER_SECOND = 20_000.0
+"""What a key may use unless somebody says otherwise: a fifth of a web process, some 300 small queries a second."""
+
+POINTS_MIN = 100
+POINTS_MAX = 100_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityProvider:
     """Who signs tokens for people of this deployment, and where in a token it says what."""
@@ -142,6 +149,13 @@ class Settings:
     allowed_origins: frozenset[str] = frozenset()
     """`EARNEST_ALLOWED_ORIGINS`, none: pages of other addresses can't use the API until somebody says which may."""
 
+    points_per_second: float | None = None
+    """`EARNEST_RATE`, 20,000 or `off`: what a key may use in the long run, in points of a hundred-thousandth of a second of a
+    process; `None` counts nothing. Operators set another rate for an account."""
+
+    only_registered_documents: bool = False
+    """`EARNEST_DOCUMENTS`, `any` or `registered`: whether only documents that the operator registered are answered."""
+
     identity: IdentityProvider | None = None
     """`EARNEST_JWKS_URL` and the variables beside it, none: whose tokens are taken beside API keys."""
 
@@ -179,6 +193,8 @@ class Settings:
             metrics_token=_metrics_token(read),
             milestone_url=_milestone_url(read),
             allowed_origins=_allowed_origins(read),
+            points_per_second=_rate(read),
+            only_registered_documents=_documents(read),
             identity=_identity(read),
             connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
             connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
@@ -365,6 +381,27 @@ def _milestone_url(read: _Reader) -> str | None:
     if text is not None and "{milestoneId}" not in text:
         raise SettingError(variable, "names no milestone; it must contain {milestoneId}")
     return text
+
+
+def _rate(read: _Reader) -> float | None:
+    variable = "EARNEST_RATE"
+    text = read.text(variable)
+    if text is None:
+        return POINTS_PER_SECOND
+    if text.lower() == "off":
+        return None
+    if not (text.isascii() and text.isdigit() and POINTS_MIN <= int(text) <= POINTS_MAX):
+        right = f"a whole number of points a second from {POINTS_MIN} to {POINTS_MAX}, or off"
+        raise SettingError(variable, f"is {text!r}; it must be {right}")
+    return float(text)
+
+
+def _documents(read: _Reader) -> bool:
+    variable = "EARNEST_DOCUMENTS"
+    text = (read.text(variable) or "any").lower()
+    if text not in ("any", "registered"):
+        raise SettingError(variable, f"is {text!r}; it must be any or registered")
+    return text == "registered"
 
 
 def _identity(read: _Reader) -> IdentityProvider | None:

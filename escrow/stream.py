@@ -110,6 +110,8 @@ class Stream(Generic[C, S, L, O]):
     repeat: Callable[[C, L, Mapping[str, str], Actor], Awaitable[L]]
     """The stream of a repetition as it is now, with what the first result names, for who might have given the command."""
     decide: Callable[[C, L, Actor], Decided[S]]
+    is_long: Callable[[C, L], bool] = lambda _, __: False
+    """Whether deciding, and sealing what comes of it, takes so long that it is done beside the event loop."""
     write: Callable[[C, L, Decided[S], Sequence[Sealed], Sequence[object]], Awaitable[Sequence[Topic] | None]]
     """Writes it all, with the key by `idempotency.arguments`, and answers what the bell rings for beside `PENDING`; or writes
     nothing and answers `None`, if the version was another one."""

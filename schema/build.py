@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import strawberry
 from graphql import GraphQLSchema
@@ -12,9 +13,11 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
+from escrow.aside import aside
 from escrow.settings import Compilation
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
 from schema.compiled.compiler import Compiler
+from schema.engine.context import Context
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
 from schema.mutations import every
@@ -55,9 +58,10 @@ def executable(*, sandbox: bool = True) -> GraphQLSchema:
     return schema(sandbox=sandbox)._schema  # noqa: SLF001 - Strawberry has no public name for it
 
 
-def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True) -> Runner:
+def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True, only_registered: bool = False) -> Runner:
     """What runs operations against the schema, with document caches of its own."""
-    return Runner(executable(sandbox=sandbox), compiler(compilation, sandbox=sandbox))
+    compiling = compiler(compilation, sandbox=sandbox)
+    return Runner(executable(sandbox=sandbox), compiling, only_registered=only_registered)
 
 
 def compiler(compilation: Compilation, *, sandbox: bool = True) -> Compiler | None:
@@ -65,7 +69,12 @@ def compiler(compilation: Compilation, *, sandbox: bool = True) -> Compiler | No
     if compilation is Compilation.OFF:
         return None
     graphql = executable(sandbox=sandbox)
-    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=0 if compilation is Compilation.EAGER else 1)
+    before = 0 if compilation is Compilation.EAGER else 1
+    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=before, elsewhere=_elsewhere)
+
+
+def _elsewhere(work: Callable[[], Any], context: Context) -> Awaitable[Any]:
+    return aside(work, owner=context.owner)
 
 
 def sdl(*, sandbox: bool = True) -> str:

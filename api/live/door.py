@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from api.credentials import Authentication
 from api.live.open_streams import Connections
+from api.rates.budgets import Rates
 from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.engine.execution import Runner
@@ -21,6 +22,7 @@ class Door:
     hub: Hub = field(default_factory=Hub)
     deliveries: Watching = field(default_factory=Watching)
     connections: Connections = field(default_factory=Connections)
+    rates: Rates = field(default_factory=Rates)
     allowed_origins: frozenset[str] = frozenset()
     """Origins beside our own whose pages may use the API."""
     sandbox: bool = False

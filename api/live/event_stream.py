@@ -45,8 +45,16 @@ class EventStream:
     """One operation, answered as events: an ASGI application for one request whose body was read."""
 
     def __init__(
-        self, door: Door, operation: Operation, actor: Actor | None, *, only_reading: bool, last_event_id: str | None
+        self,
+        door: Door,
+        operation: Operation,
+        actor: Actor | None,
+        *,
+        only_reading: bool,
+        last_event_id: str | None,
+        address: str = "",
     ) -> None:
+        self._address = address
         self._door = door
         self._operation = operation
         self._actor = actor
@@ -104,7 +112,13 @@ class EventStream:
         async with AsyncExitStack() as stack:
             try:
                 live = await self._connect(stack)
-                context = Context(actor=self._actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
+                context = Context(
+                    actor=self._actor,
+                    sandbox=self._door.sandbox,
+                    reach=self._door.reach,
+                    live=live,
+                    budget=self._door.rates.budget(self._actor, self._address),
+                )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
             except NotAQuery:
                 said = "GET only runs queries and subscriptions; send mutations with POST."

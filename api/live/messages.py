@@ -9,7 +9,7 @@ import orjson
 
 from api.live.closing import Closing, Code
 from api.live.introductions import Misunderstood, authorization_of
-from api.requests import HASHED, is_by_hash
+from api.requests import hashed
 from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -145,12 +145,20 @@ def _operation(payload: dict[str, Any] | None) -> Operation:
         raise invalid("`payload` must be an object with the `query`.")
     query, name = payload.get("query"), payload.get("operationName")
     extensions = _object(payload, "extensions")
-    by_hash_only = query is None and is_by_hash(extensions)
-    if by_hash_only:
-        query = HASHED
-    if not isinstance(query, str):
-        raise invalid("`payload.query` must be a string.")
+    document_id = payload.get("documentId") or (hashed(extensions) if query is None else None)
+    if (
+        not isinstance(query, str | None)
+        or not isinstance(document_id, str | None)
+        or (query is None) is (document_id is None)
+    ):
+        raise invalid("`payload.query` must be a string, or `payload.documentId` that of a registered document.")
     if not isinstance(name, str | None):
         raise invalid("`payload.operationName` must be a string.")
     variables = _object(payload, "variables") or {}
-    return Operation(query=query, variables=variables, name=name or None, by_hash_only=by_hash_only)
+    return Operation(
+        query=query,
+        variables=variables,
+        name=name or None,
+        document_id=document_id,
+        is_automatic="documentId" not in payload,
+    )

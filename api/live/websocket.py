@@ -16,6 +16,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
+from api.arrivals import address_of
 from api.credentials import BadCredentials
 from api.live import messages
 from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, Closing, Code
@@ -59,7 +60,7 @@ class WebSocketEndpoint:
             return
         if ENCODED not in scope.get("extensions", {}):
             send = _decoded(send)
-        socket = _Socket(self._door, receive, send, headers.get("authorization"))
+        socket = _Socket(self._door, receive, send, headers.get("authorization"), address_of(scope))
         with self._door.connections.opened(socket):
             await socket.run()
 
@@ -67,8 +68,9 @@ class WebSocketEndpoint:
 class _Socket:
     """One connection."""
 
-    def __init__(self, door: Door, receive: Receive, send: Send, authorization: str | None) -> None:
+    def __init__(self, door: Door, receive: Receive, send: Send, authorization: str | None, address: str) -> None:
         self._door = door
+        self._address = address
         self._patience = door.connections.patience
         self._receive = receive
         self._asgi_send = send
@@ -220,7 +222,8 @@ class _Socket:
         """Answer the operation; each is looked at with the rights that the key has now."""
         actor = await self._door.authentication.actor(self._authorization)
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
-        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live)
+        budget = self._door.rates.budget(actor, self._address)
+        context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
         started = await self._door.runner.start(operation, context)
         if isinstance(started, Stream):
             await self._stream(operation_id, started)

@@ -4,6 +4,7 @@ import argparse
 
 from earnest import operator
 from earnest.operator import Answer
+from earnest.run.refusing import CannotStart
 from escrow.access import AccountType, Actor, Role
 
 PAGE = 100
@@ -30,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=described)
         action.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
         action.set_defaults(handler=carry_out, command=command, done=done)
+    rate = actions.add_parser("rate", help="say how much of the service each key of an account may use")
+    rate.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
+    rate.add_argument("points", metavar="POINTS", help="points a second, or “default” for what is granted to all")
+    rate.set_defaults(handler=set_rate)
     _add_members(actions.add_parser("members", help="add, remove and list the members of an account"))
 
 
@@ -102,6 +107,20 @@ async def carry_out(args: argparse.Namespace, by: Actor) -> Answer:
 
     command = getattr(commands, args.command)(account_id=args.account)
     return Answer(notes=[f"{args.account} {args.done}{_already(await pipeline.run(command, by=by))}"])
+
+
+async def set_rate(args: argparse.Namespace, by: Actor) -> Answer:
+    """Say how much the keys of an account may use."""
+    from escrow import pipeline
+    from escrow.accounts import commands
+
+    if args.points != "default" and not (args.points.isascii() and args.points.isdigit()):
+        raise CannotStart(f"the rate is {args.points!r}; it must be points a second, such as 50000, or default")
+    points = None if args.points == "default" else int(args.points)
+    await pipeline.run(commands.SetRate(account_id=args.account, points_per_second=points), by=by)
+    return Answer(
+        notes=[f"{args.account} may use {f'{points} points a second' if points else 'what is granted to all'}"]
+    )
 
 
 async def add_member(args: argparse.Namespace, by: Actor) -> Answer:

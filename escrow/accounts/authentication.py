@@ -63,7 +63,7 @@ _SECONDS: Final = "extract(epoch FROM key.expires_at - clock_timestamp())::float
 
 _FIND: Final = f"""
 SELECT key.id AS key_id, key.account_id, key.member_id, key.scopes, key.contract_ids, member.role, account.is_operator,
-    account.is_mediator, {_SECONDS}
+    account.is_mediator, account.points_per_second, {_SECONDS}
 FROM api_keys AS key
 JOIN accounts AS account ON account.id = key.account_id
 LEFT JOIN members AS member ON member.id = key.member_id
@@ -82,7 +82,7 @@ SELECT id, NULL FROM members WHERE id = ANY ($1::text[]) AND removed_at IS NULL
 
 _MEMBER: Final = """
 SELECT NULL AS key_id, member.account_id, member.id AS member_id, NULL AS contract_ids, member.role, account.is_operator,
-    account.is_mediator
+    account.is_mediator, account.points_per_second
 FROM members AS member JOIN accounts AS account ON account.id = member.account_id
 WHERE member.account_id = $1 AND member.person = $2 AND member.removed_at IS NULL
 """
@@ -98,5 +98,6 @@ def _actor(row: database.Record, scopes: frozenset[Scope], *, until: float | Non
         scopes=scopes,
         contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
         is_mediator=row["is_mediator"],
+        points_per_second=row["points_per_second"],
         until=until,
     )

@@ -24,6 +24,10 @@ NAME_MAX: Final = 200
 PERSON_MAX: Final = 320
 """The longest e-mail address: 64 characters, the sign, 255 characters."""
 
+POINTS_MIN: Final = 100
+POINTS_MAX: Final = 100_000_000
+"""A point is a hundred-thousandth of a second of a process: the largest rate is a thousand processes."""
+
 KEY_CONTRACTS_MAX: Final = 100
 """Keeps the event of a limited key well below 16 KiB."""
 
@@ -77,6 +81,15 @@ def expiry(value: datetime | None, *, real_now: datetime) -> datetime | None:
         raise InvalidInput("A key must expire in the future.", field="expiresAt")
     if value.year > 9998:
         raise InvalidInput("A key expires before the year 9999, or never.", field="expiresAt")
+    return value
+
+
+def points_per_second(value: int | None) -> int | None:
+    """How much the keys of an account may use; `None` for what the deployment grants."""
+    if value is not None and not POINTS_MIN <= value <= POINTS_MAX:
+        raise InvalidInput(
+            f"A rate is {POINTS_MIN} to {POINTS_MAX} points a second, not {value}.", field="pointsPerSecond"
+        )
     return value
 
 

@@ -24,6 +24,7 @@ class AccountAction(StrEnum):
     ENABLE_ACCOUNT = "ENABLE_ACCOUNT"
     APPOINT_MEDIATOR = "APPOINT_MEDIATOR"
     DISMISS_MEDIATOR = "DISMISS_MEDIATOR"
+    SET_RATE = "SET_RATE"
     ADD_MEMBER = "ADD_MEMBER"
     REMOVE_MEMBER = "REMOVE_MEMBER"
     CREATE_API_KEY = "CREATE_API_KEY"
@@ -59,6 +60,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.ENABLE_ACCOUNT: AccountPermission(Role.MANAGER),
     AccountAction.APPOINT_MEDIATOR: AccountPermission(Role.MANAGER),
     AccountAction.DISMISS_MEDIATOR: AccountPermission(Role.MANAGER),
+    AccountAction.SET_RATE: AccountPermission(Role.MANAGER),
     AccountAction.SET_FEES: AccountPermission(Role.OWNER),
     AccountAction.ADD_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE),
     AccountAction.REMOVE_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),

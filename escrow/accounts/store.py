@@ -225,6 +225,7 @@ async def write(
         *store_endpoints.arguments(was, after, secrets),
         orjson.dumps(log.event_rows(sealed)).decode(),
         orjson.dumps(log.text_rows(sealed)).decode(),
+        after.points_per_second,
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
@@ -256,7 +257,8 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
 _KEY_FIRST: Final = 23
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
-_events, _words, _name, _type, _is_operator, _created_at = (f"${_APPEND_FIRST + number}" for number in range(6))
+_events, _words, _rate, *_new = (f"${_APPEND_FIRST + number}" for number in range(7))
+_name, _type, _is_operator, _created_at = _new
 
 _ROWS: Final = f"""
 {MEMBERS.upsert("moved", "$8")}, ended AS (
@@ -280,8 +282,9 @@ SELECT id FROM moved
 _CREATE: Final = f"""
 WITH moved AS (
     INSERT INTO accounts (
-        id, version, last_hash, last_event_at, is_mediator, disabled_at, name, type, is_operator, created_at)
-    SELECT $1::text, $3::bigint, $4::text, $5::timestamptz, $6::boolean, $7::timestamptz,
+        id, version, last_hash, last_event_at, is_mediator, disabled_at, points_per_second, name, type, is_operator,
+        created_at)
+    SELECT $1::text, $3::bigint, $4::text, $5::timestamptz, $6::boolean, $7::timestamptz, {_rate}::int,
         {_name}::text, {_type}::text, {_is_operator}::boolean, {_created_at}::timestamptz
     WHERE $2::bigint = 0
     ON CONFLICT DO NOTHING RETURNING id
@@ -290,7 +293,7 @@ WITH moved AS (
 _CHANGE: Final = f"""
 WITH moved AS (
     UPDATE accounts SET version = $3::bigint, last_hash = $4::text, last_event_at = $5::timestamptz,
-        is_mediator = $6::boolean, disabled_at = $7::timestamptz
+        is_mediator = $6::boolean, disabled_at = $7::timestamptz, points_per_second = {_rate}::int
     WHERE id = $1::text AND version = $2::bigint
     RETURNING id
 ), {_ROWS}"""  # noqa: S608 - a constant of this module

@@ -81,7 +81,15 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
         yield from compare(table, expected, parts[table], by=key)
 
 
-_ACCOUNT_COLUMNS: Final = ("name", "type", "is_operator", "is_mediator", "disabled_at", "created_at")
+_ACCOUNT_COLUMNS: Final = (
+    "name",
+    "type",
+    "is_operator",
+    "is_mediator",
+    "disabled_at",
+    "points_per_second",
+    "created_at",
+)
 _KEY_COLUMNS: Final = (
     "id",
     "member_id",

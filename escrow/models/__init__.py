@@ -15,6 +15,7 @@ from escrow.models.deadlines import *
 from escrow.models.deployment import *
 from escrow.models.deposits import *
 from escrow.models.disputes import *
+from escrow.models.documents import *
 from escrow.models.endpoints import *
 from escrow.models.event_types import *
 from escrow.models.events import *

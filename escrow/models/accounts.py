@@ -13,6 +13,7 @@ class Account(Model):
     is_operator = fields.BooleanField()
     is_mediator = fields.BooleanField()
     disabled_at = fields.DatetimeField(null=True)
+    points_per_second = fields.IntField(null=True)
     version = fields.BigIntField()
     last_hash = fields.TextField()
     last_event_at = fields.DatetimeField()

@@ -14,6 +14,7 @@ from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
 from escrow.agreement.step import advance
+from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes
@@ -189,7 +190,8 @@ WHERE contract.id = ANY ({unseen("$1::text[]")})
 async def standings(actor: Actor, contract_ids: Collection[str]) -> dict[str, Standing]:
     """What decides what the actor may do with each of these contracts now; one statement."""
     rows = await database.fetch(_STANDINGS, sorted(set(contract_ids)), actor.account_id)
-    return {row["id"]: _standing(row) for row in rows}
+    is_long = sum(len(row["milestones"]) for row in rows) > LONG_MILESTONES
+    return await aside_if(is_long, lambda: {row["id"]: _standing(row) for row in rows}, owner=actor.credentials)
 
 
 def _standing(row: Record) -> Standing:

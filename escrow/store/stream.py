@@ -11,6 +11,7 @@ from escrow.agreement.authorisation import forbidden_by_table, sees
 from escrow.agreement.commands import Command, PartyCommand
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.step import step
+from escrow.aside import LONG_MILESTONES
 from escrow.bell import Topic
 from escrow.errors import NotFound
 from escrow.ids import Kind
@@ -114,6 +115,11 @@ def _decide(command: Command, loaded: Loaded, by: Actor) -> Decided[Contract]:
     )
 
 
+def _is_long(command: Command, loaded: Loaded) -> bool:
+    there = len(loaded.state.milestones) if loaded.state is not None else 0
+    return max(len(getattr(command, "plan", None) or ()), there) > LONG_MILESTONES
+
+
 async def _write(
     _: Command, loaded: Loaded, decided: Decided[Contract], sealed: Sequence[Sealed], key: Sequence[object]
 ) -> Sequence[Topic] | None:
@@ -127,6 +133,7 @@ CONTRACTS: Final = Stream(
     lock=lambda command, _: read.lock(subject_of(command)),
     repeat=_repeat,
     decide=_decide,
+    is_long=_is_long,
     write=_write,
     # Of 16 writers on 400 contracts one command in 40 decides twice and one in 1,500 needs the lock; 50 writers on one
     # contract end a third sooner than with four tries.

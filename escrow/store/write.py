@@ -20,6 +20,7 @@ import orjson
 from escrow import database, idempotency, ids, ledger, log, titles
 from escrow.agreement.deadlines import Deadline, deadlines
 from escrow.agreement.state import Contract
+from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.bell import Topic
 from escrow.log import Sealed
 from escrow.store.mapping import Clocks
@@ -57,14 +58,19 @@ async def write(change: Change, *, key: Sequence[object] = idempotency.NO_KEY, b
     `key` is by `idempotency.arguments`; `beside` are CTEs that hang on the CTE `contract`. Fails with asyncpg's
     `UniqueViolationError` if another command used the key meanwhile, or wrote what `beside` would.
     """
+    is_long = len(change.after.milestones) > LONG_MILESTONES
+    statement, arguments = await aside_if(is_long, lambda: _statement(change, key, beside))
+    return await database.fetch_row(statement, *arguments) is not None
+
+
+def _statement(change: Change, key: Sequence[object], beside: Fragment | None) -> tuple[str, list[object]]:
     rows = _rows([change])
     has_key = key is not idempotency.NO_KEY
     shape = Shape(tuple(rows), is_new=change.loaded.state is None, has_key=has_key)
     arguments = [*_arguments(rows), *(key if has_key else ())]
     if beside is not None:
         arguments += beside.arguments
-    statement = statement_for(shape, beside.sql if beside is not None else None)
-    return await database.fetch_row(statement, *arguments) is not None
+    return statement_for(shape, beside.sql if beside is not None else None), arguments
 
 
 async def write_all(changes: Sequence[Change]) -> set[str]:

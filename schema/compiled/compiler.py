@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -41,6 +41,12 @@ FIELDS_KEPT_MAX: Final = 20_000
 PLANS_KEPT_MAX: Final = 1_000
 """Plans that are kept, however small they are."""
 
+OBJECTS_AT_ONCE: Final = 1_000
+"""Objects of an answer that are completed at once: in a few milliseconds."""
+
+Elsewhere: TypeAlias = Callable[[Callable[[], Any], Any], Awaitable[Any]]
+"""Does the work of the first argument, for the context of the second, and answers what comes of it."""
+
 CHARACTERS_PER_USE: Final = 1_000
 """A document of so many characters has to be used once more before it is compiled, one of twice as many twice more."""
 
@@ -70,8 +76,13 @@ class Compiler:
         uses_before: int = 1,
         fields_max: int = FIELDS_MAX,
         variants_max: int = VARIANTS_MAX,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`uses_before`: how often graphql-core runs an operation before it is worth compiling."""
+        """`uses_before`: how often graphql-core runs an operation before it is worth compiling. `elsewhere`: does work that
+        waits for nothing where it holds nobody up, such as in a thread; answers of more than `OBJECTS_AT_ONCE` objects are
+        completed there.
+        """
+        self.elsewhere = elsewhere
         self.schema, self.adapter = schema, adapter or Adapter()
         self.uses_before, self.fields_max, self.variants_max = uses_before, fields_max, variants_max
         self.leaves, self.coercers = Leaves(self.adapter), Coercers(schema)
@@ -136,6 +147,10 @@ class Operation:
         else:
             counts.fallbacks[self._refusal or ""] += 1
         return await self._execute(root, context, variables)
+
+    def compile_at_once(self) -> None:
+        """Don't wait for another use: an operation that does much is worth it the first time."""
+        self._uses_left = 0
 
     @property
     def plans(self) -> list[Plan]:
@@ -227,6 +242,10 @@ class Operation:
     def counts(self) -> Counts:
         return self._compiler.counts
 
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        return self._compiler.elsewhere
+
 
 class _Execution:
     """One execution of a plan: root by root, and graphql-core's executor if it is needed."""
@@ -266,7 +285,11 @@ class _Execution:
             source = root.occurrence(run.root, None)
             await run.resolve(source)
         if not run.odd:
+            elsewhere = self._operation.elsewhere
             try:
+                if elsewhere is not None and run.recorded > OBJECTS_AT_ONCE:
+                    found: dict[str, Any] = await elsewhere(lambda: root.complete(source), run.context)
+                    return found
                 return root.complete(source)
             except Exception:  # noqa: BLE001, S110 - whatever it is, graphql-core says it right
                 pass

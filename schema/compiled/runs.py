@@ -25,7 +25,18 @@ Below: TypeAlias = dict[Selection, list[Occurrence]]
 class Run:
     """One execution of a plan."""
 
-    __slots__ = ("_adapter", "_fragments", "_operation", "_schema", "context", "late", "odd", "root", "variables")
+    __slots__ = (
+        "_adapter",
+        "_fragments",
+        "_operation",
+        "_schema",
+        "context",
+        "late",
+        "odd",
+        "recorded",
+        "root",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -40,6 +51,8 @@ class Run:
         self.root, self.context, self.variables = root, context, variables
         self.odd = False
         """Whether generated code cannot complete what was recorded."""
+        self.recorded = 0
+        """How many objects of lists and of fields were recorded: about how large the answer is."""
         self.late: set[Any] = set()
         """Fields whose resolvers were awaited, and pairs of a field and an occurrence where only some were."""
 
@@ -85,6 +98,7 @@ class Run:
         slot = field.slot
         for occurrence, value in zip(occurrences, values, strict=True):
             occurrence[slot] = value
+            self.recorded += len(value) if value.__class__ is list else 1
             if isinstance(value, Exception):
                 self.odd = True
         if field.shape_slot:

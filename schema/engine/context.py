@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from escrow.accounts.rules import is_operator
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Viewer
 from escrow.settings import Reach
+from schema.engine.budget import Budget
 from schema.engine.data_loaders import DataLoaders
 from schema.engine.limits import LISTED_MAX
 from webhooks.owner.live import Watching
@@ -43,11 +44,18 @@ class Context:
     """What subscriptions are read from, where the transport has room for more than one answer."""
     reach: Reach = Reach.PUBLIC
     """How far webhooks may reach beyond the internet."""
+    budget: Budget | None = None
+    """What the operation is paid from, where it costs something."""
     data_loaders: DataLoaders = field(default_factory=DataLoaders)
     replayed: list[list[str | int]] = field(default_factory=list)
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
     listed: int = 0
     """How many objects the lists without a page size have, all together, as far as they were read."""
+
+    @property
+    def owner(self) -> Hashable:
+        """For whom long work is done: a key's work takes turns with that of others."""
+        return self.actor.key_id if self.actor is not None else None
 
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.

@@ -7,7 +7,7 @@ follows from it is their business.
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -26,27 +26,26 @@ from graphql import (
     Visitor,
     create_source_event_stream,
     execute,
-    parse,
-    validate,
     visit,
 )
+from graphql.pyutils import AwaitableOrValue
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from escrow.aside import aside
 from escrow.errors import DomainError
 from escrow.process_log import trace_id
 from schema.compiled.compiler import Compiler, Counts
 from schema.compiled.compiler import Operation as CompiledOperation
+from schema.engine import costs
+from schema.engine.budget import OverBudget
 from schema.engine.context import Context
-from schema.engine.limits import DOCUMENT_CHARACTERS_MAX, TOKENS_MAX, Meter, TooComplex
+from schema.engine.documents import Document, Documents, NotRegistered
+from schema.engine.introspection import SchemaAnswers, is_about_the_schema
+from schema.engine.limits import Meter, TooComplex
 from schema.engine.sources import Source, SourceEvent
-from schema.engine.storable import unstorable, unstorable_literals
+from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
-
-DOCUMENTS_KEPT_MAX: Final = 256
-"""Documents that are kept parsed and validated; the least recently used goes first. At most 25 MB of text."""
-
-VALIDATION_ERRORS_MAX: Final = 10
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
@@ -56,6 +55,9 @@ NOT_STREAMED: Final = (
 NOT_PERSISTED: Final = "PersistedQueryNotSupported"
 """The words by which clients of automatic persisted queries know that they have to send the document, from then on always."""
 
+COMPILED_AT_ONCE: Final = 1_000
+"""Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,11 +65,14 @@ _log = logging.getLogger(__name__)
 class Operation:
     """What a client asks to be run."""
 
-    query: str
+    query: str | None
+    """The document; `None` if only its identifier was sent."""
     variables: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
-    by_hash_only: bool = False
-    """Whether the document itself was left out, by the protocol of automatic persisted queries."""
+    document_id: str | None = None
+    """The identifier of a registered document: `sha256:` and the digest of its text."""
+    is_automatic: bool = False
+    """Whether it was sent by the protocol of automatic persisted queries, whose clients fall back to the text if told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Answer:
 
     body: dict[str, Any]
     ran: bool
+    retry_after_seconds: float | None = None
+    """When to ask again, if whoever asks had too little left."""
 
     def json(self) -> bytes:
         """The body, printed."""
@@ -86,16 +93,6 @@ class NotAQuery(Exception):
     """A transport that only reads was handed a mutation or a subscription; nothing was run."""
 
 
-@dataclass(slots=True)
-class _Document:
-    """A text that was parsed and validated; `errors` if it is not valid."""
-
-    node: DocumentNode | None
-    errors: list[GraphQLError]
-    meters: dict[str, Meter] = field(default_factory=dict)
-    operations: dict[str, CompiledOperation] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class _Chosen:
     """The operation of a valid document that is meant."""
@@ -103,6 +100,7 @@ class _Chosen:
     document: DocumentNode
     node: OperationDefinitionNode
     compiled: CompiledOperation | None
+    cost: int
 
     @property
     def name(self) -> str | None:
@@ -132,14 +130,20 @@ class _Chosen:
 class Runner:
     """Runs operations against one schema, remembering the documents that it has seen."""
 
-    def __init__(self, schema: GraphQLSchema, compiler: Compiler | None = None) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, compiler: Compiler | None = None, *, only_registered: bool = False
+    ) -> None:
         self._schema, self._compiler = schema, compiler
-        self._documents: OrderedDict[str, _Document] = OrderedDict()
+        self._documents = Documents(schema, only_registered=only_registered)
+        self._schema_answers = SchemaAnswers()
         self._groups = Groups()
 
-    def goes_on(self, operation: Operation) -> bool:
+    async def goes_on(self, operation: Operation, context: Context) -> bool:
         """Whether it is a subscription, whose answers go on; what is no valid operation is none."""
-        document = self._document(operation.query)
+        try:
+            document = await self._documents.find(operation.query, operation.document_id, context)
+        except (OverBudget, TooComplex, NotRegistered):
+            return False  # it is told when the operation is run
         if document.node is None or document.errors:
             return False
         node, _ = _pick(document.node, operation.name)
@@ -151,7 +155,7 @@ class Runner:
         Raises `NotAQuery` for another kind of operation if `only_queries`. A subscription has no single answer: it is
         refused.
         """
-        chosen = self._choose(operation)
+        chosen = await self._choose(operation, context)
         if isinstance(chosen, Answer):
             return chosen
         if only_queries and chosen.node.operation is not OperationType.QUERY:
@@ -165,7 +169,7 @@ class Runner:
 
         Raises `NotAQuery` for a mutation if `only_reading`.
         """
-        chosen = self._choose(operation)
+        chosen = await self._choose(operation, context)
         if isinstance(chosen, Answer):
             return chosen
         if only_reading and chosen.node.operation is OperationType.MUTATION:
@@ -179,22 +183,56 @@ class Runner:
         """What became of the executions so far; nothing is counted if nothing is compiled."""
         return self._compiler.counts if self._compiler is not None else Counts()
 
-    def _choose(self, operation: Operation) -> _Chosen | Answer:
-        """The operation that is meant, valid and within the limits; or why not."""
-        if operation.by_hash_only:
-            return _refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
-        document = self._document(operation.query)
+    async def _choose(self, operation: Operation, context: Context) -> _Chosen | Answer:
+        """The operation that is meant, valid, within the limits and paid for; or why not."""
+        try:
+            return await self._chosen(operation, context)
+        except TooComplex as error:
+            return _refusal([_too_complex(str(error))])
+        except NotRegistered as error:
+            if operation.query is None and operation.is_automatic:
+                return _refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
+            return _refusal([GraphQLError(str(error), extensions={"code": "DOCUMENT_NOT_FOUND"})])
+        except OverBudget as error:
+            refusal = GraphQLError(str(error), extensions={"code": "RATE_LIMITED"})
+            body = _told({"errors": [_formatted(refusal)]}, context)
+            return Answer(body, ran=False, retry_after_seconds=error.retry_after_seconds)
+
+    async def _chosen(self, operation: Operation, context: Context) -> _Chosen | Answer:
+        document = await self._documents.find(operation.query, operation.document_id, context)
         if document.node is None or document.errors:
             return _refusal(document.errors)
         node, errors = _pick(document.node, operation.name)
         errors = errors or unstorable(operation.variables)
         if node is None or errors:
             return _refusal(errors)
-        try:
-            self._meter(document, node).check(operation.variables)
-        except TooComplex as error:
-            return _refusal([_too_complex(str(error))])
-        return _Chosen(document.node, node, self._compiled(document, node))
+        cost = self._meter(document, node).check(operation.variables)
+        chosen = _Chosen(document.node, node, self._compiled(document, node), cost)
+        if chosen.compiled is not None and cost > COMPILED_AT_ONCE:
+            chosen.compiled.compile_at_once()
+        if is_about_the_schema(node):
+            return await self._answer_about_the_schema(chosen, operation, context)
+        if context.budget is not None:
+            await context.budget.spend(cost)
+        return chosen
+
+    async def _answer_about_the_schema(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer:
+        """The same answer for everybody, made once, beside the loop."""
+        question = self._schema_answers.question(
+            operation.query or operation.document_id or "", chosen.name, operation.variables
+        )
+        known = self._schema_answers.get(question)
+        if context.budget is not None:
+            await context.budget.spend(costs.OPERATION if known is not None else chosen.cost)
+        if known is not None:
+            return Answer(_told({"data": orjson.Fragment(known)}, context), ran=True)
+        result = await aside(lambda: self._begin(chosen, operation.variables, context, None), owner=context.owner)
+        answer = _answer(cast("ExecutionResult", result), context)
+        if answer.ran and "errors" not in answer.body:
+            printed = await aside(lambda: orjson.dumps(answer.body["data"]), owner=context.owner)
+            self._schema_answers.keep(question, printed)
+            return Answer(answer.body | {"data": orjson.Fragment(printed)}, ran=True)
+        return answer
 
     async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
@@ -232,46 +270,14 @@ class Runner:
             answer = Answer({"data": None, "errors": [_public(failed)]}, ran=True)
         return answer.json()
 
-    def _document(self, text: str) -> _Document:
-        known = self._documents.get(text)
-        if known is not None:
-            self._documents.move_to_end(text)
-            return known
-        if len(text) > DOCUMENT_CHARACTERS_MAX:
-            return _Document(
-                None,
-                [_too_complex(f"The query has {len(text)} characters; at most {DOCUMENT_CHARACTERS_MAX} are allowed.")],
-            )
-        document = self._read(text)
-        self._documents[text] = document
-        if len(self._documents) > DOCUMENTS_KEPT_MAX:
-            self._documents.popitem(last=False)
-        return document
-
-    def _read(self, text: str) -> _Document:
-        try:
-            node = parse(text, max_tokens=TOKENS_MAX)
-            errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
-            if any(error.message == "Validation aborted." for error in errors):
-                return _Document(None, [_too_complex("The query repeats the same fields too often.")])
-            return _Document(node, errors or unstorable_literals(text, node))
-        except GraphQLError as error:
-            if error.message.endswith("tokens. Parsing aborted."):
-                return _Document(None, [_too_complex(f"The query has more than {TOKENS_MAX} tokens.")])
-            if error.message.endswith("too deeply. Parsing aborted."):
-                return _Document(None, [_too_complex("The query is nested too deeply.")])
-            return _Document(None, [error])
-        except RecursionError:
-            return _Document(None, [_too_complex("The query is nested too deeply.")])
-
-    def _meter(self, document: _Document, node: OperationDefinitionNode) -> Meter:
+    def _meter(self, document: Document, node: OperationDefinitionNode) -> Meter:
         name = node.name.value if node.name else ""
         meter = document.meters.get(name)
         if meter is None:
             document.meters[name] = meter = Meter(self._schema, cast("DocumentNode", document.node), node)
         return meter
 
-    def _compiled(self, document: _Document, node: OperationDefinitionNode) -> CompiledOperation | None:
+    def _compiled(self, document: Document, node: OperationDefinitionNode) -> CompiledOperation | None:
         if self._compiler is None:
             return None
         name = node.name.value if node.name else ""
@@ -286,7 +292,13 @@ class Runner:
     ) -> ExecutionResult:
         if chosen.compiled is not None:
             return await chosen.compiled.run(root, context, variables)
-        result = execute(
+        result = self._begin(chosen, variables, context, root)
+        return await result if isawaitable(result) else result
+
+    def _begin(
+        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object
+    ) -> AwaitableOrValue[ExecutionResult]:
+        return execute(
             self._schema,
             chosen.document,
             root_value=root,
@@ -296,13 +308,17 @@ class Runner:
             executor_class=StrawberryGraphQLCoreExecutionContext,
             is_awaitable=cast("Any", optimized_is_awaitable),
         )
-        return await result if isawaitable(result) else result
 
 
 def _asked(chosen: _Chosen, operation: Operation, context: Context) -> Hashable:
     """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
     variables = {name: value for name, value in operation.variables.items() if name not in chosen.begins_at}
-    return operation.query, chosen.name, orjson.dumps(variables, option=orjson.OPT_SORT_KEYS), context.actor
+    return (
+        operation.query or operation.document_id,
+        chosen.name,
+        orjson.dumps(variables, option=orjson.OPT_SORT_KEYS),
+        context.actor,
+    )
 
 
 def _pick(document: DocumentNode, name: str | None) -> tuple[OperationDefinitionNode | None, list[GraphQLError]]:
@@ -334,7 +350,7 @@ def _refusal(errors: list[GraphQLError]) -> Answer:
 def _answer(result: ExecutionResult, context: Context) -> Answer:
     errors = result.errors
     if not errors and not context.replayed:
-        return Answer({"data": result.data}, ran=True)
+        return Answer(_told({"data": result.data}, context), ran=True)
     errors = errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return _refusal(errors)  # the variables did not fit: nothing was run
@@ -343,7 +359,14 @@ def _answer(result: ExecutionResult, context: Context) -> Answer:
         body["errors"] = [_public(error) for error in errors]
     if context.replayed:
         body["extensions"] = {"idempotentReplay": context.replayed}
-    return Answer(body, ran=True)
+    return Answer(_told(body, context), ran=True)
+
+
+def _told(body: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The body with what the operation cost, where it cost something."""
+    if context.budget is not None:
+        body["extensions"] = body.get("extensions", {}) | {"cost": context.budget.told()}
+    return body
 
 
 def _public(error: GraphQLError) -> dict[str, Any]:

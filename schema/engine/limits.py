@@ -1,4 +1,4 @@
-"""Limits how much one operation may ask for: depth, aliases, directives, tokens, and objects that it could answer with.
+"""Limits how much one operation may ask for: depth, aliases, directives, tokens, objects that it could answer with, and cost.
 
 Strawberry's own limiters count through fragments again for each use, which a short chain of fragments turns into hours;
 here every fragment is measured once per walk, and a document is walked once for each choice of its page sizes.
@@ -6,8 +6,11 @@ here every fragment is measured once per walk, and a document is walked once for
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -22,6 +25,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     OperationType,
     SchemaMetaFieldDef,
@@ -37,13 +41,12 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
+from schema.engine import costs
 from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 
 DEPTH_MAX: Final = 12
 ALIASES_MAX: Final = 50
 DIRECTIVES_MAX: Final = 50
-TOKENS_MAX: Final = 3_000
-DOCUMENT_CHARACTERS_MAX: Final = 100_000
 
 OBJECTS_MAX: Final = 20_000
 """Objects in the largest answer that the operation could get. 100 contracts with 100 events each fit, a level more doesn't."""
@@ -54,6 +57,12 @@ LIST_LENGTH_ASSUMED: Final = 10
 LISTED_MAX: Final = 2_500
 """Objects in all the lists without a page size that one operation gets, counted when they are known. 12 plans of 200
 milestones fit, or 100 of 25. With all that can be asked of a milestone an answer keeps a process busy for about a second then."""
+
+COST_MAX: Final = 100_000
+"""Points that one operation may cost: about a second of a process."""
+
+IDS_MAX: Final = 100
+"""What a list of ids counts at most: a longer one is refused."""
 
 PAGE_SIZES: Final = ("first", "last")
 """The arguments that say how large a page is."""
@@ -77,9 +86,11 @@ class TooComplex(Exception):
 
 
 def _given(first: object) -> int:
-    """A page size from a variable; nonsense is refused elsewhere and counts as the largest page here."""
+    """A page size, or the number of ids, from a variable; nonsense is refused elsewhere and counts as the most here."""
     if first is None:
         return PAGE_DEFAULT
+    if isinstance(first, list):
+        return min(len(first), IDS_MAX)
     return first if isinstance(first, int) and 0 <= first <= PAGE_MAX else PAGE_MAX
 
 
@@ -91,6 +102,9 @@ class Size:
     aliases: int = 0
     directives: int = 0
     objects: int = 0
+    cost: float = 0
+    schemas: int = 0
+    """How often it asks for the whole schema."""
 
     def check(self) -> None:
         """Raise `TooComplex` for the first limit that is exceeded."""
@@ -101,15 +115,22 @@ class Size:
         ):
             if found > most:
                 raise TooComplex(f"This operation has {found} {what}; at most {most} are allowed.")
+        if self.schemas > 1:
+            raise TooComplex(f"This operation asks for `__schema` {self.schemas} times; once is enough.")
         if self.objects > OBJECTS_MAX:
             raise TooComplex(
                 f"This operation could answer with {self.objects} objects; at most {OBJECTS_MAX} are allowed. "
                 "Ask for smaller pages (`first`) or fewer levels."
             )
+        if self.cost > COST_MAX:
+            raise TooComplex(
+                f"This operation would cost {self.cost:.0f} points; at most {COST_MAX} are allowed. "
+                "Ask for smaller pages, or for less at once."
+            )
 
 
 class Meter:
-    """Measures one operation of a valid document; sizes are kept per value of the page sizes that are variables."""
+    """Measures one operation of a valid document; sizes are kept per value of the variables that say how many."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self._schema = schema
@@ -118,16 +139,20 @@ class Meter:
         self._page_variables = _page_variables(document)
         self._defaults = _defaults(operation)
         self._known: dict[tuple[int, ...], Size] = {}
+        self._inputs: costs.Inputs = {}
 
-    def check(self, variables: Mapping[str, Any]) -> None:
-        """Raise `TooComplex` if the operation with these variables asks for more than one request may."""
+    def check(self, variables: Mapping[str, Any]) -> int:
+        """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
         pages = tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
         size = self._known.get(pages)
         if size is None:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
             if len(self._known) < SIZES_KEPT_MAX:
                 self._known[pages] = size
+        if self._inputs:
+            size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
         size.check()
+        return math.ceil(size.cost)
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {
@@ -135,16 +160,40 @@ class Meter:
             OperationType.MUTATION: self._schema.mutation_type,
             OperationType.SUBSCRIPTION: self._schema.subscription_type,
         }[self._operation.operation]
-        return _Measure(self._schema, self._document, pages).selection(self._operation.selection_set, root)
+        walk = _Measure(self._schema, self._document, pages)
+        size = walk.selection(self._operation.selection_set, root)
+        self._inputs = walk.inputs
+        return replace(size, cost=math.ceil(size.cost) + costs.OPERATION)
+
+
+@lru_cache(maxsize=4)
+def lengths_of(schema: GraphQLSchema) -> Mapping[tuple[str, str], float]:
+    """How many entries the lists of introspection have in this schema: for `fields` and the like the mean of all types."""
+    types = list(schema.type_map.values())
+    fields = [one for kind in types for one in getattr(kind, "fields", {}).values()]
+    objects = [kind for kind in types if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
+    totals = {
+        ("__Schema", "types"): (len(types), 1),
+        ("__Schema", "directives"): (len(schema.directives), 1),
+        ("__Type", "fields"): (sum(len(kind.fields) for kind in objects), len(types)),
+        ("__Type", "inputFields"): (len(fields), len(types)),
+        ("__Type", "enumValues"): (sum(len(getattr(kind, "values", ())) for kind in types), len(types)),
+        ("__Type", "interfaces"): (len(objects), len(types)),
+        ("__Type", "possibleTypes"): (len(objects), len(types)),
+        ("__Field", "args"): (sum(len(getattr(one, "args", ())) for one in fields), len(fields)),
+        ("__Directive", "args"): (len(schema.directives), len(schema.directives)),
+        ("__Type", "ofType"): (1, 2),  # every other type that is named is a list or non-null, and so on
+    }
+    return {place: total / count for place, (total, count) in totals.items()}
 
 
 def _page_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The variables that stand for a page size anywhere in the document."""
+    """The variables that stand for a page size, or for a list of ids, anywhere in the document."""
     found: set[str] = set()
 
     class Find(Visitor):
         def enter_argument(self, node: ArgumentNode, *_: object) -> None:
-            if node.name.value in PAGE_SIZES and isinstance(node.value, VariableNode):
+            if node.name.value in (*PAGE_SIZES, "ids") and isinstance(node.value, VariableNode):
                 found.add(node.value.name.value)
 
     visit(document, Find())
@@ -169,7 +218,9 @@ class _Measure:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
+        self._lengths = lengths_of(schema)
         self._known: dict[str, Size] = {}
+        self.inputs: Counter[tuple[str, int]] = Counter()
 
     def selection(self, selections: SelectionSetNode | None, parent: Any) -> Size:
         sizes = [self._of(node, parent) for node in selections.selections] if selections is not None else []
@@ -178,6 +229,8 @@ class _Measure:
             sum(size.aliases for size in sizes),
             sum(size.directives for size in sizes),
             sum(size.objects for size in sizes),
+            sum(size.cost for size in sizes),
+            sum(size.schemas for size in sizes),
         )
 
     def _of(self, node: Any, parent: Any) -> Size:
@@ -203,8 +256,11 @@ class _Measure:
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         introspects = _INTROSPECTION.get(node.name.value)
         definition = introspects or fields.get(node.name.value)
-        if definition is None or is_leaf_type(get_named_type(definition.type)):
+        if definition is None:
             return Size(aliases=aliases)
+        own = self._own_cost(node, parent)
+        if is_leaf_type(get_named_type(definition.type)):
+            return Size(aliases=aliases, cost=own if definition.args else 0)
         inner = self.selection(node.selection_set, get_named_type(definition.type))
         return Size(
             # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
@@ -212,7 +268,32 @@ class _Measure:
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
+            cost=own + self._times(node, parent, definition) * (costs.OBJECT + inner.cost),
+            schemas=inner.schemas + (node.name.value == "__schema"),
         )
+
+    def _own_cost(self, node: FieldNode, parent: Any) -> int:
+        """What the field costs for each object that it is asked of, with the lists that stand in its arguments."""
+        is_mutation = parent is self._schema.mutation_type
+        entry = costs.of_entry(parent, node.name.value, is_mutation=is_mutation)
+        for argument in node.arguments or ():
+            for name in costs.variables_in(argument):
+                self.inputs[name, entry] += 1
+        return costs.of_field(parent, node.name.value, is_mutation=is_mutation) + costs.of_literals(node, entry)
+
+    def _times(self, node: FieldNode, parent: Any, definition: GraphQLField) -> float:
+        """How often what is in the field comes: once for each entry of its list or page."""
+        known = self._lengths.get((parent.name, node.name.value))
+        if known is not None:
+            return known
+        if "first" in definition.args:
+            return max(self._page(node), 1)
+        if "ids" in definition.args:
+            return max(self._ids(node), 1)
+        # A connection and its edges are only wrapped around what is counted.
+        is_wrapped = node.name.value in ("edges", "nodes") and not definition.args
+        is_list = is_list_type(get_nullable_type(definition.type)) and not is_wrapped
+        return LIST_LENGTH_ASSUMED if is_list else 1
 
     def _objects(self, node: FieldNode, definition: GraphQLField, inner: int) -> int:
         """How many objects a field answers with: itself and what is in it, as often as it comes.
@@ -223,8 +304,10 @@ class _Measure:
             return self._page(node) * max(1, inner)
         if node.name.value == "edges" and not definition.args:
             return inner
+        if "ids" in definition.args:
+            return (1 + inner) * max(self._ids(node), 1)
         is_list = is_list_type(get_nullable_type(definition.type)) and node.name.value != "nodes"
-        return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list or "ids" in definition.args else 1)
+        return (1 + inner) * (LIST_LENGTH_ASSUMED if is_list else 1)
 
     def _page(self, node: FieldNode) -> int:
         given = [one.value for one in node.arguments or () if one.name.value in PAGE_SIZES]
@@ -234,3 +317,9 @@ class _Measure:
         if isinstance(value, VariableNode):
             return self._pages[value.name.value]
         return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
+
+    def _ids(self, node: FieldNode) -> int:
+        value = next((given.value for given in node.arguments or () if given.name.value == "ids"), None)
+        if isinstance(value, VariableNode):
+            return self._pages[value.name.value]
+        return min(len(value.values), IDS_MAX) if isinstance(value, ListValueNode) else 1

@@ -1,4 +1,4 @@
-"""Mutations on accounts: creating, disabling and enabling them, and appointing and dismissing mediators."""
+"""Mutations on accounts: creating, disabling and enabling them, and appointing and dismissing mediators, and setting rates."""
 
 from __future__ import annotations
 
@@ -83,4 +83,18 @@ class DismissMediatorInput:
 @mutation("Takes the right to decide disputes back. For the operator.")
 async def dismiss_mediator(call: Call, given: DismissMediatorInput) -> AccountPayload:
     outcome = await call.run(commands.DismissMediator(account_id=given.account_id))
+    return AccountPayload(account=Account.of_state(outcome.account))
+
+
+@strawberry.input(description="How much an account may use of the service.")
+class SetRateInput:
+    account_id: strawberry.ID = strawberry.field(description="The account.")
+    points_per_second: int | None = optional(
+        "What each of its keys may use in the long run, 100 to 100,000,000 points a second; null for what is granted to all."
+    )
+
+
+@mutation("Says how much of the service each key of an account may use. For the operator.")
+async def set_rate(call: Call, given: SetRateInput) -> AccountPayload:
+    outcome = await call.run(commands.SetRate(account_id=given.account_id, points_per_second=given.points_per_second))
     return AccountPayload(account=Account.of_state(outcome.account))

@@ -35,6 +35,10 @@ class Account(Node):
     disabled_at: datetime | None = strawberry.field(
         description="Since when the operator bars it from new business. Null for other accounts than one's own."
     )
+    points_per_second: int | None = strawberry.field(
+        description="What each of its keys may use of the service, if the operator set it; null for what is granted to all, and "
+        "for other accounts than one's own."
+    )
     created_at: datetime | None = strawberry.field(
         description="When it was opened. Null for other accounts than one's own."
     )
@@ -79,6 +83,7 @@ class Account(Node):
             is_operator=view.is_operator,
             is_mediator=view.is_mediator,
             disabled_at=view.disabled_at,
+            points_per_second=view.points_per_second,
             created_at=view.created_at,
         )
 
@@ -92,6 +97,7 @@ class Account(Node):
             is_operator=account.is_operator,
             is_mediator=account.is_mediator,
             disabled_at=account.disabled_at,
+            points_per_second=account.points_per_second,
             created_at=account.created_at,
         )
 

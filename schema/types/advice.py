@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 from escrow import clock
 from escrow.agreement import advice, inputs
 from escrow.agreement.advice import HintCode
+from escrow.aside import LONG_MILESTONES, aside_if
 from schema.engine.fields import optional
 from schema.inputs import MoneyInput, raw_money_or_none
 
@@ -72,4 +73,7 @@ async def hints_on(plan: list[MilestoneDraftInput], budget: MoneyInput | None, t
         )
         for one in plan
     ]
-    return [PlanHint.of(hint) for hint in advice.review(drafts, budget=raw_money_or_none(budget), today=today)]
+    found = await aside_if(
+        len(drafts) > LONG_MILESTONES, lambda: advice.review(drafts, budget=raw_money_or_none(budget), today=today)
+    )
+    return [PlanHint.of(hint) for hint in found]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import strawberry
 
 from escrow.agreement import state as domain
+from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record
 from escrow.queries import milestones
 from escrow.queries.reading import Reading
@@ -32,6 +33,17 @@ from schema.types.work import Submission, submissions_of
 
 if TYPE_CHECKING:
     from schema.types.contracts import Contract
+
+
+async def _allowed_all(parents: Sequence[Milestone], context: Context) -> Sequence[list[AllowedAction]]:
+    """What the viewer may do with each of these milestones."""
+    asked = {contract_id: standing_of(contract_id, context) for contract_id in {one.contract_id for one in parents}}
+    outlooks = {contract_id: await outlook for contract_id, outlook in asked.items()}
+    return await aside_if(
+        len(parents) > LONG_MILESTONES,
+        lambda: [outlooks[one.contract_id].allowed_on(one.whole) for one in parents],
+        owner=context.owner,
+    )
 
 
 async def _contracts(
@@ -146,6 +158,7 @@ class Milestone(Node):
         return (await standing_of(self.contract_id, info.context)).next_deadline(self.id)
 
     @read("What the viewer may do with it now, and why not the rest.")
+    @batched(_allowed_all)
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return (await standing_of(self.contract_id, info.context)).allowed_on(self.whole)
 

@@ -353,6 +353,7 @@ CASES: Final[dict[str, Case]] = {
     "disableAccount": whole_account,
     "enableAccount": whole_account,
     "appointMediator": whole_account,
+    "setRate": whole_account,
     "dismissMediator": dismiss_mediator,
     "addMember": add_member,
     "removeMember": remove_member,

@@ -364,6 +364,11 @@ async def test_the_operator_runs_accounts_members_keys_and_fees(people: People) 
     assert disabled["account"]["disabledAt"] is not None
     enabled = await operator.done("enableAccount", {"accountId": account["id"]}, "account { disabledAt }")
     assert enabled["account"]["disabledAt"] is None
+    for rate in (5_000, None):
+        given = {"accountId": account["id"], "pointsPerSecond": rate}
+        assert (await operator.done("setRate", given, "account { pointsPerSecond }"))["account"] == {
+            "pointsPerSecond": rate
+        }
     fees = {"clientBasisPoints": 100, "freelancerBasisPoints": 200}
     assert (await operator.done("setFees", fees, "fees { clientBasisPoints freelancerBasisPoints }"))["fees"] == fees
     assert (await studio.ask("{ fees { clientBasisPoints freelancerBasisPoints } }"))["fees"] == fees

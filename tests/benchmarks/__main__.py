@@ -16,7 +16,7 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
-from tests.benchmarks import commands, deadlines, execution, growth, live, reading, webhooks
+from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, reading, webhooks
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put
@@ -28,6 +28,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "commands": commands.tables,
     "deadlines": deadlines.tables,
     "execution": execution.tables,
+    "hostile": hostile.tables,
     "growth": growth.tables,
     "live": live.tables,
     "peers": peers.tables,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import json
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,8 @@ from earnest import operator
 from earnest.cli import make_parser
 from earnest.commands.keys import expiry
 from earnest.operator import Answer
-from escrow import database, ids
+from earnest.run.refusing import CannotStart
+from escrow import database, documents, ids
 from escrow.access import ActorKind, Role, Scope
 from escrow.accounts.authentication import authenticate
 from escrow.errors import DomainError, ErrorCode
@@ -73,6 +75,63 @@ class TestOnADatabase:
             "FROM generate_series(1, 204) AS n"
         )
         assert len((await earnest("accounts list")).lines) == 1 + 205
+
+    async def test_an_account_is_given_a_rate_of_its_own(self) -> None:
+        account_id = await told("accounts create Studio")
+        stored = "SELECT points_per_second FROM accounts WHERE id = $1"
+        assert (await earnest(f"accounts rate {account_id} 50000")).notes == [
+            f"{account_id} may use 50000 points a second"
+        ]
+        assert await database.fetch_value(stored, account_id) == 50_000
+        await earnest(f"accounts rate {account_id} default")
+        assert await database.fetch_value(stored, account_id) is None
+        with pytest.raises(CannotStart, match="must be points a second"):
+            await earnest(f"accounts rate {account_id} much")
+        for much in ("99", "100000001"):
+            with pytest.raises(DomainError, match="100 to 100000000 points"):
+                await earnest(f"accounts rate {account_id} {much}")
+
+    async def test_documents_are_registered_listed_and_removed(self, tmp_path: Path) -> None:
+        (tmp_path / "viewer.graphql").write_text("query Viewer { viewer { role } }")
+        (tmp_path / "relay.json").write_text(json.dumps({"abc": "query Fees { fees { clientBasisPoints } }"}))
+        apollo = {
+            "format": "apollo-persisted-query-manifest",
+            "operations": [{"name": "Kind", "body": "{ viewer { kind } }"}],
+        }
+        (tmp_path / "apollo.json").write_text(json.dumps(apollo))
+        added = (
+            await earnest(f"documents add {tmp_path}/viewer.graphql {tmp_path}/relay.json {tmp_path}/apollo.json")
+        ).lines
+        assert [line.partition("  ")[2] for line in added] == ["viewer.graphql", "relay.json: abc", "apollo.json: Kind"]
+        assert sorted(added) == sorted((await earnest("documents list")).lines)
+        identifier = added[0].partition("  ")[0]
+        assert identifier == documents.id_of("query Viewer { viewer { role } }")
+        assert await documents.text_of(identifier) == "query Viewer { viewer { role } }"
+        await earnest(f"documents add {tmp_path}/viewer.graphql")  # once more changes nothing
+        assert len((await earnest("documents list")).lines) == 3
+        assert (await earnest(f"documents remove {identifier}")).notes == [f"{identifier} is removed"]
+        assert (await earnest(f"documents remove {identifier}")).notes == [f"{identifier} was not registered"]
+        assert await documents.text_of(identifier) is None
+
+    @pytest.mark.parametrize(
+        ("name", "content", "says"),
+        [
+            ("a.graphql", "{ nothing }", "is not a document of this API: Cannot query field"),
+            ("a.graphql", "{", "is not a document of this API: Syntax Error"),
+            ("a.json", "{", "is not JSON"),
+            ("a.json", "[]", "a manifest must be"),
+            ("a.json", '{"x": 1}', "holds no document at “x”"),
+            ("a.json", '{"operations": [{"id": "x"}]}', "holds no document at “0”"),
+        ],
+    )
+    async def test_a_file_that_is_not_valid_registers_nothing(
+        self, tmp_path: Path, name: str, content: str, says: str
+    ) -> None:
+        (tmp_path / "good.graphql").write_text("{ viewer { role } }")
+        (tmp_path / name).write_text(content)
+        with pytest.raises(CannotStart, match=says):
+            await earnest(f"documents add {tmp_path}/good.graphql {tmp_path}/{name}")
+        assert (await earnest("documents list")).lines == []
 
     async def test_disabling_and_mediating_are_shown(self) -> None:
         account_id = await told("accounts create Studio")

@@ -29,6 +29,7 @@ FORBIDDEN: Final = {
     "accounts_pkey": "INSERT INTO accounts SELECT * FROM accounts WHERE NOT is_operator",
     "accounts_type": "UPDATE accounts SET type = 'ROBOT'",
     "accounts_operator_is_no_mediator": "UPDATE accounts SET is_mediator = true",
+    "accounts_rate": "UPDATE accounts SET points_per_second = 0",
     "accounts_version": "UPDATE accounts SET version = 0",
     "accounts_one_operator": "UPDATE accounts SET is_operator = true WHERE NOT is_mediator",
     "members_pkey": "INSERT INTO members SELECT id, account_id, person || 'x', name, role, added_at FROM members",
@@ -231,6 +232,8 @@ FORBIDDEN: Final = {
     "calendar_tokens_account": "UPDATE calendar_tokens SET account_id = 'acc_0', owner_id = 'acc_0'",
     "calendar_tokens_member": "UPDATE calendar_tokens SET member_id = 'mem_0', owner_id = 'mem_0'",
     "calendar_tokens_owner": "UPDATE calendar_tokens SET owner_id = 'x'",
+    "documents_pkey": "INSERT INTO documents TABLE documents",
+    "documents_digest": "UPDATE documents SET text = 'x'",
     "calendar_tokens_token_is_a_digest": "UPDATE calendar_tokens SET token_sha256 = 'x'",
     "titles_pkey": "INSERT INTO titles TABLE titles",
     **delivery_tables.FORBIDDEN,
@@ -266,6 +269,7 @@ FILLED: Final = (
     """
 INSERT INTO external_references SELECT client_id, id, 'jira', 'EA-1', NULL, id FROM contracts LIMIT 1;
 INSERT INTO calendar_tokens SELECT account_id, account_id, NULL, sha256('x') FROM members LIMIT 1;
+INSERT INTO documents VALUES (encode(sha256('{ viewer { role } }'), 'hex'), 'x', '{ viewer { role } }', now());
 INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
     SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)

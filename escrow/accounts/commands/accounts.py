@@ -1,4 +1,4 @@
-"""Commands on an account itself, by the operator: opened, disabled, enabled, appointed as a mediator."""
+"""Commands on an account itself, by the operator: opened, disabled, enabled, appointed as a mediator, given a rate."""
 
 from __future__ import annotations
 
@@ -62,3 +62,11 @@ class DismissMediator(AccountCommand):
     needs_keys: ClassVar = True
     changes_keys: ClassVar = True
     account_id: str
+
+
+class SetRate(AccountCommand):
+    """Says how much of the service the keys of an account may use; `None` takes that back."""
+
+    action: ClassVar = AccountAction.SET_RATE
+    account_id: str
+    points_per_second: int | None

@@ -56,6 +56,12 @@ def _dismiss(state: Account | None, command: commands.DismissMediator, context: 
     return (events.MediatorDismissed(),) if account.is_mediator else ()
 
 
+def _set_rate(state: Account | None, command: commands.SetRate, context: Context) -> Events:
+    account = there(state)
+    rate = inputs.points_per_second(command.points_per_second)
+    return () if account.points_per_second == rate else (events.RateSet(points_per_second=rate),)
+
+
 DECISIONS: Final[Decisions] = {
     commands.CreateOperator: _create_operator,
     commands.CreateAccount: _create_account,
@@ -63,4 +69,5 @@ DECISIONS: Final[Decisions] = {
     commands.EnableAccount: _enable,
     commands.AppointMediator: _appoint,
     commands.DismissMediator: _dismiss,
+    commands.SetRate: _set_rate,
 }

@@ -1,4 +1,4 @@
-"""Facts about an account itself: opened, disabled, enabled, appointed as a mediator."""
+"""Facts about an account itself: opened, disabled, enabled, appointed as a mediator, given a rate."""
 
 from __future__ import annotations
 
@@ -39,3 +39,10 @@ class MediatorDismissed(Event):
     """The account decides no disputes any more."""
 
     type: ClassVar = "account.mediator_dismissed"
+
+
+class RateSet(Event):
+    """The operator said how much of the service each key of the account may use; null: what the deployment grants to all."""
+
+    type: ClassVar = "account.rate_set"
+    points_per_second: int | None

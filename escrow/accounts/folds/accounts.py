@@ -27,9 +27,14 @@ def _dismissed(state: Account, _: events.MediatorDismissed, __: datetime) -> Acc
     return replace(state, is_mediator=False)
 
 
+def _rate_set(state: Account, event: events.RateSet, _: datetime) -> Account:
+    return replace(state, points_per_second=event.points_per_second)
+
+
 FOLDS: Final[Folds] = {
     events.AccountDisabled: _disabled,
     events.AccountEnabled: _enabled,
     events.MediatorAppointed: _appointed,
     events.MediatorDismissed: _dismissed,
+    events.RateSet: _rate_set,
 }

@@ -31,6 +31,7 @@ class AccountView:
     is_operator: bool | None = None
     is_mediator: bool | None = None
     disabled_at: datetime | None = None
+    points_per_second: int | None = None
     created_at: datetime | None = None
 
 
@@ -84,11 +85,14 @@ def _view(row: database.Record, actor: Actor) -> AccountView:
         is_operator=row["is_operator"],
         is_mediator=row["is_mediator"],
         disabled_at=row["disabled_at"],
+        points_per_second=row["points_per_second"],
         created_at=row["created_at"],
     )
 
 
-_COLUMNS: Final = "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, created_at"
+_COLUMNS: Final = (
+    "account.id, account.name, account.type, is_operator, is_mediator, disabled_at, points_per_second, created_at"
+)
 
 _BY_ID: Final = database.Statement(f"""
 SELECT {_COLUMNS} FROM accounts AS account

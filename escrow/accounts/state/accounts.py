@@ -33,6 +33,8 @@ class Account:
     created_at: datetime
     is_mediator: bool = False
     disabled_at: datetime | None = None
+    points_per_second: int | None = None
+    """What each of its keys may use of the service, if the operator said so."""
     members: Mapping[str, Member] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)

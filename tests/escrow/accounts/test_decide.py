@@ -410,6 +410,7 @@ def examples() -> Sequence[Event]:
         events.AccountEnabled(),
         events.MediatorAppointed(),
         events.MediatorDismissed(),
+        events.RateSet(points_per_second=2_500),
         events.MemberAdded(member_id=ANA.id, role=Role.OWNER, person=ANA.person, name=ANA.name),
         events.MemberRemoved(member_id=ANA.id),
         *outcome(STUDIO, making_key(member_id=CLEO.id, expires_at=in_days(1)))[0],

@@ -56,6 +56,7 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
         replace(STUDIO, is_mediator=True),
         commands.DismissMediator(account_id=STUDIO_ID),
     ),
+    AccountAction.SET_RATE: (STUDIO, commands.SetRate(account_id=STUDIO_ID, points_per_second=500)),
     AccountAction.SET_FEES: (OPERATOR, commands.SetFees(client_bps=250, freelancer_bps=1000)),
     AccountAction.ADD_MEMBER: (
         STUDIO,
@@ -144,6 +145,7 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.ENABLE_ACCOUNT: OPERATORS_OWN,
     AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
     AccountAction.DISMISS_MEDIATOR: OPERATORS_OWN,
+    AccountAction.SET_RATE: OPERATORS_OWN,
     AccountAction.SET_FEES: {"the operator"},
     AccountAction.ADD_MEMBER: {
         "the operator",

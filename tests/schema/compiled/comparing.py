@@ -31,7 +31,7 @@ async def both(
     *,
     root: Callable[[], Any] = lambda: None,
     adapter: Adapter | None = None,
-    **bounds: int,
+    **bounds: Any,
 ) -> Outcome:
     """The answer, byte-equal with and without compilation; `root` makes the root value for each."""
     document = parse(text)

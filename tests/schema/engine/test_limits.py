@@ -9,9 +9,12 @@ import pytest
 from graphql import get_introspection_query
 
 from schema.build import executable
-from schema.engine import execution, limits
+from schema.engine import documents, limits
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
+from tests.factories import party
+
+ASKING = party("acc_1")
 
 SECONDS_MAX = 1.0
 """Generous: each takes milliseconds; what these limits are against takes hours."""
@@ -20,7 +23,7 @@ SECONDS_MAX = 1.0
 async def _errors(query: str, variables: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     """Code and message of each error; nothing may have run."""
     started = time.process_time()
-    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(None))
+    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(ASKING))
     assert time.process_time() - started < SECONDS_MAX
     assert not answer.ran
     return [(error["extensions"]["code"], error["message"]) for error in answer.body["errors"]]
@@ -33,7 +36,7 @@ def _nested(levels: int) -> str:
 
 
 async def _runs(query: str, variables: dict[str, Any] | None = None) -> bool:
-    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(None))
+    answer = await Runner(executable()).run(Operation(query=query, variables=variables or {}), Context(ASKING))
     return answer.ran
 
 
@@ -70,6 +73,7 @@ def _copies(field: str) -> str:
             "aliases",
         ),
         ("{ " + "".join(f"a{n}: __schema {{ types {{ name }} }} " for n in range(51)) + "}", "51 aliases"),
+        ("{ a: __schema { types { name } } b: __schema { directives { name } } }", "2 times; once is enough"),
         ("{ __schema " + _copies("types { fields { args { type { fields { args { name } } } } } }") + " }", "objects"),
         ('{ __type(name: "Query") { ' + "fields { name @include(if: true) } " * 51 + "} }", "51 directives"),
     ],
@@ -107,7 +111,7 @@ async def test_page_sizes_in_variables_count_as_what_they_are() -> None:
     runner = Runner(executable())
     for events, ran in ((100, False), (1, True), (100, False)):
         operation = Operation(query=query, variables={"contracts": 100, "events": events})
-        assert (await runner.run(operation, Context(None))).ran is ran
+        assert (await runner.run(operation, Context(ASKING))).ran is ran
 
 
 async def test_the_usual_queries_are_far_from_the_limits() -> None:
@@ -118,10 +122,37 @@ async def test_the_usual_queries_are_far_from_the_limits() -> None:
 
 async def test_documents_are_remembered_up_to_a_bound() -> None:
     runner = Runner(executable())
-    for number in range(execution.DOCUMENTS_KEPT_MAX + 20):
-        await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(None))
-    assert len(runner._documents) == execution.DOCUMENTS_KEPT_MAX
+    for number in range(documents.KEPT_MAX + 20):
+        await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(ASKING))
+    assert len(runner._documents._kept) == documents.KEPT_MAX
 
 
 def test_an_unknown_page_size_counts_as_the_largest() -> None:
     assert [limits._given(first) for first in (None, 1, 100, 101, -1, "x")] == [50, 1, 100, 100, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("{ " + "__typename " * 1_100 + "}", "more than 1000 tokens without a key"),
+        ("# " + "x" * 16_000 + "\n{ __typename }", "at most 16000 are allowed without a key"),
+    ],
+)
+async def test_whoever_shows_no_key_may_send_less(query: str, says: str) -> None:
+    runner = Runner(executable())
+    answer = await runner.run(Operation(query=query), Context(None))
+    assert says in answer.body["errors"][0]["message"]
+    assert says not in str((await runner.run(Operation(query=query), Context(ASKING))).body)
+
+
+async def test_every_tools_introspection_is_answered_without_a_key() -> None:
+    options = {
+        "specified_by_url": True,
+        "directive_is_repeatable": True,
+        "schema_description": True,
+        "input_value_deprecation": True,
+    }
+    for query in (get_introspection_query(), get_introspection_query(**options)):
+        answer = await Runner(executable()).run(Operation(query=query), Context(None))
+        assert answer.ran
+        assert "errors" not in answer.body

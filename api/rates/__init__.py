@@ -1,0 +1,1 @@
+"""Rates: how much of this service one client may use, told in points of work."""

@@ -1,0 +1,116 @@
+"""Counts what each client uses in this process, out of points that were taken from the shared bucket in advance.
+
+Without Redis each process counts alone, by buckets of the same size that begin with what was left when Redis was last
+heard: a client gets at most its rate once for each process then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from api.rates.shared_buckets import Away, Rate, SharedBuckets
+
+CLIENTS_KEPT_MAX: Final = 20_000
+"""Clients that a process remembers; whoever was silent for the longest time is forgotten, which costs one question."""
+
+ADVANCE: Final = 1 / 50
+"""The share of a bucket that is taken at once: that much may lie unused in each process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a client has left, and, if it hadn't enough, in how many seconds it will have."""
+
+    available: float
+    rate: Rate
+    retry_after_seconds: float | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        return self.retry_after_seconds is not None
+
+
+@dataclass(slots=True)
+class _Client:
+    """One client as this process knows it."""
+
+    points: float
+    """Taken in advance, or, while `is_alone`, all that there is."""
+    left: float
+    """In the shared bucket when it was last asked."""
+    at: float
+    is_alone: bool = False
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Allowances:
+    """What the clients of this process have left; `shared` is `None` where there is no Redis."""
+
+    def __init__(self, shared: SharedBuckets | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._clients: OrderedDict[str, _Client] = OrderedDict()
+
+    async def spend(self, client: str, points: float, rate: Rate) -> Balance:
+        """Let a client use `points`, all or none. More than the bucket holds at its fullest is never granted."""
+        known = self._known(client, rate)
+        if known.points < points or known.is_alone:
+            async with known.asking:
+                if known.points < points or known.is_alone:
+                    await self._fill(client, known, points, rate)
+        if known.points < points:
+            missing = points - known.points - (0 if known.is_alone else known.left)
+            return Balance(self._available(known), rate, max(missing, 0.0) / rate.restored)
+        known.points -= points
+        return Balance(self._available(known), rate)
+
+    def charge(self, client: str, points: float, rate: Rate) -> None:
+        """Count what turned out to be used beyond what was spent; what is missing then is made up for by waiting."""
+        self._known(client, rate).points -= points
+
+    def _known(self, client: str, rate: Rate) -> _Client:
+        known = self._clients.get(client)
+        if known is None:
+            self._clients[client] = known = _Client(0.0, float(rate.capacity), self._clock())
+            if len(self._clients) > CLIENTS_KEPT_MAX:
+                self._clients.popitem(last=False)
+        else:
+            self._clients.move_to_end(client)
+        return known
+
+    async def _fill(self, client: str, known: _Client, points: float, rate: Rate) -> None:
+        """Take what is missing out of the shared bucket, and a little in advance."""
+        least = points - known.points
+        taken = await self._taken(client, rate, least=least, most=max(least, rate.capacity * ADVANCE))
+        if taken is None:
+            self._fill_alone(known, rate)
+            return
+        got, known.left = taken
+        known.points += got
+        known.is_alone = False
+        known.at = self._clock()
+
+    async def _taken(self, client: str, rate: Rate, *, least: float, most: float) -> tuple[float, float] | None:
+        """What the shared bucket gave and what is left in it; `None` if nobody knows."""
+        if self._shared is None:
+            return None
+        try:
+            return await self._shared.take(client, rate, least=least, most=most)
+        except Away:
+            return None
+
+    def _fill_alone(self, known: _Client, rate: Rate) -> None:
+        now = self._clock()
+        if not known.is_alone:
+            known.points += known.left
+            known.is_alone = True
+        known.points = min(float(rate.capacity), known.points + (now - known.at) * rate.restored)
+        known.at = now
+
+    def _available(self, known: _Client) -> float:
+        return max(known.points + (0 if known.is_alone else known.left), 0.0)

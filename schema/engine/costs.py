@@ -1,0 +1,114 @@
+"""Says what an operation costs before it runs, in points: a point is about a hundred-thousandth of a second of a web process.
+
+The figures were measured (`make bench ARGS=costs` measures them again) and needn't be exact: they are what makes
+a second of work cost about a second, whatever it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from graphql import (
+    ArgumentNode,
+    FieldNode,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+)
+
+OPERATION: Final = 40
+"""Every request: reading it, finding out who asks, answering."""
+
+OBJECT: Final = 1
+"""An object of the answer with its plain fields."""
+
+MUTATION: Final = 300
+"""A command: reading, deciding, writing."""
+
+READ_ONCE: Final = 100
+CHARACTERS_A_POINT: Final = 4
+"""What reading an unknown document costs: 1 ms, and 2.5 ms for each thousand characters."""
+
+ENTRY: Final = 1
+"""An entry of a list in the arguments: a word, an identifier, and any object for which nothing else is said."""
+
+DEAR: Final[Mapping[str, int]] = {
+    "Contract.allowedActions": 60,
+    "Milestone.allowedActions": 60,
+    "Contract.nextDeadline": 20,
+    "Milestone.nextDeadline": 20,
+    "Query.preview": 200,
+    "Query.reviewPlan": 50,
+    "Query.__schema": 100,
+    "Query.__type": 20,
+}
+"""Fields for which more is done than an object is worth."""
+
+DEAR_ENTRIES: Final[Mapping[str, int]] = {"Query.preview": 60, "Query.reviewPlan": 30}
+"""What an object in a list of the arguments costs where much is done with each; mutations have `MUTATION_ENTRY`."""
+
+MUTATION_ENTRY: Final = 60
+"""A milestone of a plan, an attachment: what is decided about, written and sealed one by one."""
+
+Inputs = Mapping[tuple[str, int], int]
+"""How often each variable is used at each price for an object in a list."""
+
+
+def of_reading(text: str) -> int:
+    """What parsing and validating a document costs that nobody has sent before."""
+    return READ_ONCE + len(text) // CHARACTERS_A_POINT
+
+
+def of_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_mutation: bool) -> int:
+    """What a field costs each time, without what is in it."""
+    return DEAR.get(f"{parent.name}.{name}", MUTATION if is_mutation else OBJECT)
+
+
+def of_entry(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_mutation: bool) -> int:
+    """What an object in a list of a field's arguments costs."""
+    return MUTATION_ENTRY if is_mutation else DEAR_ENTRIES.get(f"{parent.name}.{name}", ENTRY)
+
+
+def of_literals(node: FieldNode, entry: int) -> int:
+    """What the lists cost that are written out in the arguments of a field, at that price for an object."""
+    return sum(_of_literal(argument.value, entry) for argument in node.arguments or ())
+
+
+def variables_in(node: ArgumentNode | ValueNode) -> list[str]:
+    """The variables in an argument, each as often as it stands there."""
+    if isinstance(node, ArgumentNode):
+        return variables_in(node.value)
+    if isinstance(node, VariableNode):
+        return [node.name.value]
+    if isinstance(node, ListValueNode):
+        return [name for value in node.values for name in variables_in(value)]
+    if isinstance(node, ObjectValueNode):
+        return [name for field in node.fields for name in variables_in(field.value)]
+    return []
+
+
+def of_variables(variables: Mapping[str, Any], inputs: Inputs) -> int:
+    """What the lists in the variables cost."""
+    return sum(uses * _of_value(variables[name], entry) for (name, entry), uses in inputs.items() if name in variables)
+
+
+def _of_value(value: Any, entry: int) -> int:
+    if isinstance(value, list):
+        return sum((entry if isinstance(one, dict) else ENTRY) + _of_value(one, entry) for one in value)
+    if isinstance(value, dict):
+        return sum(_of_value(one, entry) for one in value.values())
+    return 0
+
+
+def _of_literal(value: ValueNode, entry: int) -> int:
+    if isinstance(value, ListValueNode):
+        return sum(
+            (entry if isinstance(one, ObjectValueNode) else ENTRY) + _of_literal(one, entry) for one in value.values
+        )
+    if isinstance(value, ObjectValueNode):
+        return sum(_of_literal(field.value, entry) for field in value.fields)
+    return 0

@@ -1,0 +1,133 @@
+"""Reads documents: from a text, or the identifier of a registered one, to what is parsed, valid and remembered.
+
+What nobody has sent before is paid for before it is read, and what is long is read beside the event loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+
+from escrow import documents as registered
+from escrow.aside import aside
+from schema.compiled.compiler import Operation as CompiledOperation
+from schema.engine import costs
+from schema.engine.context import Context
+from schema.engine.limits import Meter, TooComplex
+from schema.engine.storable import unstorable_literals
+
+KEPT_MAX: Final = 256
+"""Documents that are kept parsed and validated; the least recently used goes first. At most 25 MB of text."""
+
+VALIDATION_ERRORS_MAX: Final = 10
+
+READ_AT_ONCE_CHARACTERS: Final = 2_000
+"""Longer ones are read beside the loop: this much takes about 5 ms."""
+
+REGISTERED_SECONDS: Final = 60.0
+"""How long it is believed which text an identifier stands for, or that it stands for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How long a document may be; `why` says what would make it longer."""
+
+    characters: int
+    tokens: int
+    why: str = ""
+
+
+WITH_A_KEY: Final = Most(100_000, 3_000)
+WITHOUT_A_KEY: Final = Most(16_000, 1_000, " without a key")
+"""Enough for the introspection of every tool; whoever has no key can ask for little else."""
+
+
+@dataclass(slots=True)
+class Document:
+    """A text that was parsed and validated; `errors` if it is not valid."""
+
+    node: DocumentNode | None
+    errors: list[GraphQLError]
+    meters: dict[str, Meter] = field(default_factory=dict)
+    operations: dict[str, CompiledOperation] = field(default_factory=dict)
+
+
+class NotRegistered(Exception):
+    """No document is registered under this identifier, or only registered ones are answered."""
+
+
+class Documents:
+    """The documents of one schema that were seen lately; with `only_registered`, others are refused."""
+
+    def __init__(self, schema: GraphQLSchema, *, only_registered: bool = False) -> None:
+        self._schema = schema
+        self._only_registered = only_registered
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._texts: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
+
+    async def find(self, text: str | None, identifier: str | None, context: Context) -> Document:
+        """The document of a text, or of the identifier of a registered one.
+
+        Raises `NotRegistered`, `TooComplex` for a text that is too long, and `OverBudget` before an unknown one is read.
+        """
+        if text is None or self._only_registered:
+            text = await self._registered(text, identifier)
+        known = self._kept.get(text)
+        if known is not None:
+            self._kept.move_to_end(text)
+            return known
+        return await self._new(text, context)
+
+    async def _registered(self, text: str | None, identifier: str | None) -> str:
+        wanted = identifier if identifier is not None else registered.id_of(text or "")
+        found = await self._text_of(wanted)
+        if found is not None:
+            return found
+        if identifier is not None:
+            raise NotRegistered(f"There is no document {wanted[:80]}: `earnest documents add` registers one.")
+        raise NotRegistered("Only registered documents are answered here: send the `documentId` of one.")
+
+    async def _text_of(self, identifier: str) -> str | None:
+        found = self._texts.get(identifier)
+        if found is None or found[0] < time.monotonic():
+            text = await registered.text_of(identifier)
+            self._texts[identifier] = found = (time.monotonic() + REGISTERED_SECONDS, text)
+            self._texts.move_to_end(identifier)
+            if len(self._texts) > KEPT_MAX:
+                self._texts.popitem(last=False)
+        return found[1]
+
+    async def _new(self, text: str, context: Context) -> Document:
+        most = WITH_A_KEY if context.actor is not None else WITHOUT_A_KEY
+        if len(text) > most.characters:
+            raise TooComplex(f"The query has {len(text)} characters; at most {most.characters} are allowed{most.why}.")
+        if context.budget is not None:
+            await context.budget.spend(costs.of_reading(text))
+        if len(text) <= READ_AT_ONCE_CHARACTERS:
+            document = self._read(text, most)
+        else:
+            document = await aside(lambda: self._read(text, most), owner=context.owner)
+        self._kept[text] = document
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+        return document
+
+    def _read(self, text: str, most: Most) -> Document:
+        try:
+            node = parse(text, max_tokens=most.tokens)
+            errors = validate(self._schema, node, max_errors=VALIDATION_ERRORS_MAX)
+        except GraphQLError as error:
+            if error.message.endswith("tokens. Parsing aborted."):
+                raise TooComplex(f"The query has more than {most.tokens} tokens{most.why}.") from None
+            if error.message.endswith("too deeply. Parsing aborted."):
+                raise TooComplex("The query is nested too deeply.") from None
+            return Document(None, [error])
+        except RecursionError:
+            raise TooComplex("The query is nested too deeply.") from None
+        if any(error.message == "Validation aborted." for error in errors):
+            raise TooComplex("The query repeats the same fields too often.")
+        return Document(node, errors or unstorable_literals(text, node))

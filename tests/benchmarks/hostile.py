@@ -1,0 +1,271 @@
+"""What one client feels of another: a small query's latency, alone and beside eight threads that ask for what is dear.
+
+Each kind of attack is measured by itself, then all of them mixed. The attackers are a process of their own and never pause; the
+bystander has a key of another account. Ratios can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from graphql import get_introspection_query
+
+from escrow import bell, database, ids, pipeline
+from escrow.access import Actor, Scope
+from escrow.accounts import commands, tokens
+from escrow.ids import Kind
+from tests.benchmarks.options import Options
+from tests.benchmarks.processes import web
+from tests.benchmarks.tables import Table
+from tests.engines import TestServer
+from tests.factories import Deployment
+
+THREADS: Final = 8
+PLAN: Final = 200
+PLANS: Final = 12
+SMALL: Final = "query ($id: ID!) { contract(id: $id) { id title state } }"
+
+Requests = Sequence[tuple[bytes, str | None]]
+"""Bodies, each with the token that it is sent with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """How long the bystander waited, in milliseconds, and what the attackers got."""
+
+    p50: float
+    p99: float
+    worst: float
+    answered: int
+    refused: int
+
+
+async def tables(server: TestServer, redis_url: str, options: Options) -> list[Table]:
+    """The bystander alone, beside each attack, and beside all of them."""
+    url = await server.clone()
+    await database.connect(url)
+    await bell.connect(redis_url)
+    try:
+        there = await Deployment.make()
+        deals = [await there.activate(*["10.00"] * PLAN) for _ in range(PLANS)]
+        token, other = [await _token(one, there.operator) for one in (there.client, there.freelancer)]
+        contract_ids = [deal.id for deal in deals]
+        attacks = _attacks(token, contract_ids, [one.account_id or "" for one in (there.client, there.freelancer)])
+        attacks["all of them at once"] = [one for requests in attacks.values() for one in requests]
+        body = orjson.dumps({"query": SMALL, "variables": {"id": contract_ids[0]}})
+        with tempfile.TemporaryDirectory() as folder:
+            async with web(url, redis_url, Path(folder) / "web.log") as (port, _):
+                quiet = await _felt(port, body, other, [], options.seconds * 3)
+                felt = {
+                    name: await _felt(port, body, other, requests, options.seconds * 3)
+                    for name, requests in attacks.items()
+                }
+    finally:
+        await bell.disconnect()
+        await database.disconnect()
+        await server.drop(url)
+    return [_table(quiet, felt)]
+
+
+async def _token(whose: Actor, operator: Actor) -> str:
+    token = tokens.new()
+    creation = commands.CreateApiKey(
+        account_id=whose.account_id or "",
+        key_id=ids.new(Kind.KEY),
+        name="Measured",
+        scopes=(Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE),
+        token=token,
+    )
+    await pipeline.run(creation, by=operator)
+    return token.text
+
+
+def _attacks(
+    token: str, contract_ids: Sequence[str], parties: Sequence[str]
+) -> dict[str, list[tuple[bytes, str | None]]]:
+    """What was found to hold up others, each as requests to repeat."""
+    plan = [
+        {"title": f"Step {n}", "purpose": "", "deliverables": ["One"], "dueOn": "2100-01-01",
+         "amount": {"amount": "10.00", "currency": "USD"}}
+        for n in range(PLAN)
+    ]  # fmt: skip
+    draft = "[MilestoneDraftInput!]!"
+    offer = {
+        "clientId": parties[0],
+        "freelancerId": parties[1],
+        "title": "A plan",
+        "currency": "USD",
+        "milestones": plan,
+    }
+    proposal, preview = (
+        "proposeContract(input: $o) { contract { id } }",
+        "preview(command: {proposeContract: $o}) { __typename }",
+    )
+    whole = "id timeline { nodes { id type } } milestones { id allowedActions { action } } allowedActions { action }"
+    return {
+        "introspection, no key": [_request(get_introspection_query(), None)],
+        "49 aliases of __schema": [
+            _request(_often("query", "__schema { types { name fields { name } } }"), None)
+        ],
+        "49 reviews of 200 milestones": [
+            _request(_often(f"query ($p: {draft})", "reviewPlan(plan: $p) { message }"), token, p=plan)
+        ],
+        "a review of 200 milestones": [
+            _request(f"query ($p: {draft}) {{ reviewPlan(plan: $p) {{ message }} }}", token, p=plan)
+        ],
+        "49 previews of 200 milestones": [_request(_often("query ($o: ProposeContractInput!)", preview), token, o=offer)],
+        "a preview of 200 milestones": [
+            _request(f"query ($o: ProposeContractInput!) {{ {preview} }}", token, o=offer)
+        ],
+        "49 proposals of 200 milestones": [
+            _request(_often("mutation ($o: ProposeContractInput!)", proposal), token, o=offer)
+        ],
+        "a proposal of 200 milestones": [
+            _request(f"mutation ($o: ProposeContractInput!) {{ {proposal} }}", token, o=offer)
+        ],
+        "100 times the same node": [
+            _request("query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Contract { " + whole + " } } }", token,
+                     ids=[contract_ids[0]] * 100)
+        ],
+        "12 plans of 200, allowed actions": [
+            _request("{ contracts(first: 12) { nodes { id milestones { id allowedActions { action } } } } }", token)
+        ],
+        "1 plan of 200, allowed actions": [
+            _request("{ contracts(first: 1) { nodes { id milestones { id allowedActions { action } } } } }", token)
+        ],
+        "2,900 fields, always new": [
+            _new(lambda n: "{ " + f"a{n}: __typename " + "__typename " * 2_900 + "}", n) for n in range(300)
+        ],
+        "700 variables, always new": [
+            _new(lambda n: f"query Q{n}(" + ",".join(f"$v{i}: ID" for i in range(700)) + ") { __typename }", n)
+            for n in range(300)
+        ],
+        "chains of 250 fragments, always new": [
+            _new(
+                lambda n: "{ ...F0 } "
+                + " ".join(f"fragment F{i} on Query {{ a{n}: __typename ...F{i + 1} }}" for i in range(250))
+                + " fragment F250 on Query { __typename }",
+                n,
+            )
+            for n in range(300)
+        ],
+        "wrong keys": [(orjson.dumps({"query": "{ viewer { role } }"}), f"ek_{n:043}") for n in range(300)],
+    }  # fmt: skip
+
+
+def _often(head: str, field: str) -> str:
+    return f"{head} {{ {' '.join(f'a{n}: {field}' for n in range(49))} }}"
+
+
+def _request(query: str, token: str | None, **variables: Any) -> tuple[bytes, str | None]:
+    return orjson.dumps({"query": query, "variables": variables}), token
+
+
+def _new(text: Callable[[int], str], number: int) -> tuple[bytes, str | None]:
+    return _request(text(number), None)
+
+
+async def _felt(port: int, body: bytes, token: str, requests: Requests, seconds: float) -> Felt:
+    """The bystander's waits while the attackers are at work."""
+    context = multiprocessing.get_context("spawn")
+    begun, ended = context.Event(), context.Event()
+    results: Any = context.Queue()
+    attackers = context.Process(target=_attack, args=(port, requests, begun, ended, results), daemon=True)
+    if requests:
+        attackers.start()
+        await asyncio.to_thread(begun.wait)
+    try:
+        waits = sorted(await asyncio.to_thread(_wait_often, port, body, token, seconds))
+    finally:
+        ended.set()
+    answered, refused = await asyncio.to_thread(results.get) if requests else (0, 0)
+    if requests:
+        await asyncio.to_thread(attackers.join)
+    return Felt(waits[len(waits) // 2], waits[len(waits) * 99 // 100], waits[-1], answered, refused)
+
+
+def _wait_often(port: int, body: bytes, token: str, seconds: float) -> list[float]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    waits = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        status, answer = _post(connection, body, token)
+        waits.append(1000 * (time.perf_counter() - began))
+        if status != 200 or b'"errors"' in answer:
+            raise RuntimeError(f"the bystander was refused: {status} {answer[:300]!r}")
+        time.sleep(0.002)
+    return waits
+
+
+def _attack(port: int, requests: Requests, begun: Event, ended: Event, results: Any) -> None:
+    """Eight threads that send the requests again and again, each beginning at another."""
+    counts = {"answered": 0, "refused": 0}
+
+    def one(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        place = number * 37
+        while not ended.is_set():
+            body, token = requests[place % len(requests)]
+            place += 1
+            try:
+                status, answer = _post(connection, body, token)
+                counts["refused" if status != 200 or answer.startswith(b'{"errors"') else "answered"] += 1
+            except (OSError, http.client.HTTPException):
+                counts["refused"] += 1
+                connection.close()
+            begun.set()
+
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.put((counts["answered"], counts["refused"]))
+
+
+def _post(connection: http.client.HTTPConnection, body: bytes, token: str | None) -> tuple[int, bytes]:
+    headers = {"content-type": "application/json"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    try:
+        connection.request("POST", "/graphql", body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError):
+            connection.close()
+        raise
+
+
+def _table(quiet: Felt, felt: Mapping[str, Felt]) -> Table:
+    rows = [
+        [
+            name,
+            f"{one.p50:.1f}",
+            f"{one.p99:.1f}",
+            f"{one.worst:.0f}",
+            f"{one.p99 / quiet.p99:.1f}",
+            f"{one.answered}",
+            f"{one.refused}",
+        ]
+        for name, one in {"nobody": quiet, **felt}.items()
+    ]
+    return Table(
+        name="hostile",
+        caption=f"A small query of one account, in milliseconds, beside {THREADS} threads of another that ask for:",
+        columns=("", "p50", "p99", "worst", "p99, ratio to quiet", "answered", "refused"),
+        rows=rows,
+    )

@@ -1,0 +1,100 @@
+"""Long work is done beside the loop: the loop goes on, owners take turns, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from escrow.aside import Aside, aside
+
+
+def _until(event: threading.Event, seen: list[str], name: str) -> Callable[[], str]:
+    def work() -> str:
+        assert event.wait(30)
+        seen.append(name)
+        return name
+
+    return work
+
+
+async def test_the_loop_goes_on_meanwhile() -> None:
+    go, turns = threading.Event(), 0
+    work = asyncio.ensure_future(aside(lambda: go.wait(30)))
+    for _ in range(100):
+        await asyncio.sleep(0)
+        turns += 1
+    assert not work.done()
+    go.set()
+    assert await work
+    assert turns == 100
+
+
+async def test_the_loop_gets_its_turn_while_the_thread_computes() -> None:
+    stop = threading.Event()
+
+    def compute() -> int:
+        rounds = 0
+        while not stop.is_set():
+            rounds += sum(range(1_000))
+        return rounds
+
+    work = asyncio.ensure_future(aside(compute))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    stop.set()  # had the loop no turn, this would never be reached
+    assert await work > 0
+
+
+async def test_owners_take_turns_however_much_one_has_waiting() -> None:
+    asides, go, seen = Aside(), threading.Event(), list[str]()
+    waiting = [asyncio.ensure_future(asides.run(_until(go, seen, f"greedy {n}"), owner="greedy")) for n in range(5)]
+    await asyncio.sleep(0)
+    waiting.append(asyncio.ensure_future(asides.run(_until(go, seen, "modest"), owner="modest")))
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(*waiting)
+    assert seen.index("modest") <= 2
+    assert seen[-1] == "greedy 4"
+    asides.close()
+
+
+async def test_what_fails_fails_for_who_asked_and_for_nobody_else() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    results = await asyncio.gather(aside(fail), aside(lambda: 2), return_exceptions=True)
+    assert isinstance(results[0], ValueError)
+    assert results[1] == 2
+
+
+async def test_who_gave_up_waiting_costs_no_turn() -> None:
+    asides, go, seen = Aside(), threading.Event(), list[str]()
+    first = asyncio.ensure_future(asides.run(_until(go, seen, "first")))
+    gone = asyncio.ensure_future(asides.run(_until(go, seen, "gone")))
+    last = asyncio.ensure_future(asides.run(_until(go, seen, "last")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, last)
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert seen == ["first", "last"]
+    asides.close()
+
+
+async def test_it_knows_in_whose_name_it_works() -> None:
+    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="nobody")
+    trace.set("me")
+    assert await aside(trace.get) == "me"
+
+
+def test_each_loop_has_a_thread_of_its_own() -> None:
+    async def thread() -> int:
+        return await aside(threading.get_ident)
+
+    assert {asyncio.run(thread()), asyncio.run(thread())}.isdisjoint({threading.get_ident()})
