@@ -61,3 +61,10 @@ async def test_somebody_who_stopped_waiting_does_not_spoil_it_for_the_others() -
     await asyncio.sleep(0)
     gone.cancel()
     assert await stays == 2
+
+
+async def test_parents_that_come_together_get_a_value_each_by_one_call_however_often_they_are_asked_for() -> None:
+    context = Context(None)
+    both = await asyncio.gather(*(_lengths.all(["a", "bb", "a"], context, 1) for _ in range(2)))
+    assert both == [[1, 2, 1], [1, 2, 1]]
+    assert calls == [(["a", "bb", "a"], 1)]
