@@ -19,7 +19,7 @@ from escrow.accounts.authentication import authenticate
 from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
-from escrow.migrations import m0003_reminders, m0006_disagreement, m0012_privilege
+from escrow.migrations import m0003_reminders, m0006_disagreement, m0010_privilege
 from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
@@ -156,7 +156,7 @@ async def makers_noted_again(rows: str) -> None:
     async with database.transaction() as connection:
         await connection.execute("ALTER TABLE api_keys DROP COLUMN created_by")
         await connection.execute("ALTER TABLE calendar_tokens DROP COLUMN key_id")
-        await connection.execute(m0012_privilege.MAKERS)
+        await connection.execute(m0010_privilege.MAKERS)
         raise Undo(await database.fetch(rows))
 
 

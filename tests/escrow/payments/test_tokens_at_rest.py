@@ -10,7 +10,7 @@ import pytest
 from escrow import database, log, vault
 from escrow.audit import audit
 from escrow.audit.contracts import audit_contracts
-from escrow.migrations import m0012_privilege
+from escrow.migrations import m0010_privilege
 from escrow.money import Money
 from escrow.payments import orders, tokens_at_rest
 from escrow.payments.provider import Answer, Found, Pending, Unknown
@@ -204,7 +204,7 @@ async def migrated_again(contract_id: str, open_id: str) -> None:
         await connection.execute("ALTER TABLE texts ENABLE TRIGGER texts_can_only_be_erased")
         await connection.execute(f"UPDATE payment_orders SET payment_token = '{TOKEN}' WHERE kind = 'DEPOSIT'")
         assert TOKEN in await everything()
-        await connection.execute(m0012_privilege.TOKENS)
+        await connection.execute(m0010_privilege.TOKENS)
         marked = await database.fetch("SELECT id, payment_token FROM payment_orders WHERE payment_token IS NOT NULL")
         assert [tuple(row) for row in marked] == [(open_id, f"plain:{TOKEN}")]
         assert await survey() == Standing(older=1)
@@ -230,4 +230,4 @@ async def test_a_token_that_no_worker_has_sealed_yet_is_good_all_the_same() -> N
 
 
 def test_the_marks_are_those_that_the_migration_lets_through() -> None:
-    assert (tokens_at_rest.PLAIN, tokens_at_rest.SEALED) == (m0012_privilege.PLAIN, m0012_privilege.SEALED)
+    assert (tokens_at_rest.PLAIN, tokens_at_rest.SEALED) == (m0010_privilege.PLAIN, m0010_privilege.SEALED)

@@ -12,5 +12,5 @@ COMMENT ON COLUMN accounts.points_per_second IS 'What each of its keys may use; 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0013_documents")]
+    dependencies = [("escrow", "m0011_documents")]
     operations: list[Operation] = [RunSQL(RATES)]

@@ -19,5 +19,5 @@ CREATE INDEX log_positions_by_time ON log_positions (placed_at, position);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0010_titles")]
+    dependencies = [("escrow", "m0008_titles")]
     operations: list[Operation] = [RunSQL(POSITIONS)]

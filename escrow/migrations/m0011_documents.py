@@ -17,5 +17,5 @@ COMMENT ON TABLE documents IS 'GraphQL documents that may be asked for by the di
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0012_privilege")]
+    dependencies = [("escrow", "m0010_privilege")]
     operations: list[Operation] = [RunSQL(DOCUMENTS)]

@@ -51,5 +51,5 @@ CREATE TRIGGER payment_orders_forget_their_token BEFORE INSERT OR UPDATE ON paym
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0011_placed_at")]
+    dependencies = [("escrow", "m0009_placed_at")]
     operations: list[Operation] = [RunSQL(MAKERS), RunSQL(TOKENS)]
