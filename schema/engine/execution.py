@@ -40,9 +40,9 @@ from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
-from schema.engine.documents import Document, Documents, NotRegistered
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
+from schema.engine.parsing import Document, Documents, NotRegistered
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream

@@ -12,7 +12,7 @@ from graphql import get_introspection_query
 
 from escrow.agreement import advice
 from escrow.store import stream, write
-from schema.engine import documents, execution
+from schema.engine import execution, parsing
 from schema.types.standing import Outlook
 from tests.api.client import People
 
@@ -94,7 +94,7 @@ class TestPlans:
 
 
 async def test_long_documents_are_read_aside_and_short_ones_at_once(people: People, threads: Threads) -> None:
-    threads.watch(documents, "validate")
+    threads.watch(parsing, "validate")
     await people.client.ask("{ viewer { role } }")
     assert threads.seen == {"loop": 1}
     await people.client.ask("{ viewer { role } } # " + "and a long remark " * 200)

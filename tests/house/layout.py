@@ -85,6 +85,7 @@ SHARED: Final[Mapping[str, str]] = {
     "audit": "proving the tables from the log",
     "erasure": "forgetting people's words",
     "secrets": "the secrets of endpoints at rest",
+    "documents": "GraphQL documents that the operator registered",
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
     "sandbox": "the payment provider of a sandbox",

@@ -9,7 +9,7 @@ import pytest
 from graphql import get_introspection_query
 
 from schema.build import executable
-from schema.engine import documents, limits
+from schema.engine import limits, parsing
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
 from tests.factories import party
@@ -122,9 +122,9 @@ async def test_the_usual_queries_are_far_from_the_limits() -> None:
 
 async def test_documents_are_remembered_up_to_a_bound() -> None:
     runner = Runner(executable())
-    for number in range(documents.KEPT_MAX + 20):
+    for number in range(parsing.KEPT_MAX + 20):
         await runner.run(Operation(query=f"{{ a{number}: __typename }}"), Context(ASKING))
-    assert len(runner._documents._kept) == documents.KEPT_MAX
+    assert len(runner._documents._kept) == parsing.KEPT_MAX
 
 
 def test_an_unknown_page_size_counts_as_the_largest() -> None:
