@@ -26,6 +26,7 @@ from escrow import bell, database, ids, pipeline
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, tokens
 from escrow.ids import Kind
+from escrow.settings import POINTS_PER_SECOND
 from tests.benchmarks.options import Options
 from tests.benchmarks.processes import web
 from tests.benchmarks.tables import Table
@@ -66,7 +67,7 @@ async def tables(server: TestServer, redis_url: str, options: Options) -> list[T
         attacks["all of them at once"] = [one for requests in attacks.values() for one in requests]
         body = orjson.dumps({"query": SMALL, "variables": {"id": contract_ids[0]}})
         with tempfile.TemporaryDirectory() as folder:
-            async with web(url, redis_url, Path(folder) / "web.log") as (port, _):
+            async with web(url, redis_url, Path(folder) / "web.log", rate=f"{POINTS_PER_SECOND:.0f}") as (port, _):
                 quiet = await _felt(port, body, other, [], options.seconds * 3)
                 felt = {
                     name: await _felt(port, body, other, requests, options.seconds * 3)

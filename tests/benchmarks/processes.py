@@ -45,17 +45,17 @@ async def serving(
 
 
 @asynccontextmanager
-async def web(database_url: str, redis_url: str, log: Path) -> AsyncIterator[tuple[int, int]]:
-    """A web process of Earnest; its port and its process id."""
-    async with serving(
-        *(sys.executable, "-m", "earnest", "web"), environ=web_environment(database_url, redis_url), log=log
-    ) as found:
+async def web(database_url: str, redis_url: str, log: Path, *, rate: str = "off") -> AsyncIterator[tuple[int, int]]:
+    """A web process of Earnest; its port and its process id. `rate` is what it grants each key."""
+    environ = web_environment(database_url, redis_url) | {"EARNEST_RATE": rate}
+    async with serving(*(sys.executable, "-m", "earnest", "web"), environ=environ, log=log) as found:
         yield found
 
 
 def web_environment(database_url: str, redis_url: str) -> dict[str, str]:
-    """The variables of a sandbox on these servers."""
+    """The variables of a sandbox on these servers, where nobody is asked to wait."""
     return {
+        "EARNEST_RATE": "off",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "EARNEST_SANDBOX": "on",
