@@ -13,11 +13,13 @@ def run(args: argparse.Namespace) -> int:
     from earnest.run import garbage
     from earnest.run.guard import Limits
     from earnest.run.serving import Server
+    from escrow import aside
     from escrow.settings import Settings
 
     settings = Settings.from_environment()
     limits = Limits(connections_max=settings.connections_max, per_address_max=settings.connections_per_address_max)
     server = Server(create_app(settings), host=settings.host, port=settings.port, limits=limits)
     garbage.look_rarely()
+    aside.let_the_loop_interrupt()
     server.run(sockets=[server.bind()])
     return 0
