@@ -130,7 +130,7 @@ WHERE contract.id LIKE 'ctr\_0%'
 _ORDERS: Final = f"""
 INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, deposit_id, payment_token, due_at)
 SELECT 'pay' || substr(first.contract_id, 4), first.contract_id, 'DEPOSIT', 'PAID', first.amount_minor, 'USD',
-    first.deposit_id, 'tok_ok', NULL
+    first.deposit_id, NULL, NULL
 {_FIRST}
 """
 _DEPOSITS: Final = f"""
