@@ -7,7 +7,7 @@ places and the nulls are graphql-core's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from graphql import Executor
@@ -44,7 +44,7 @@ class Recorded:
         value = source[field.shape_slot or field.slot]
         late = self._run.late
         if field.kind in (Kind.CALL, Kind.BATCH) and (field in late or (field, id(source)) in late):
-            return _later(value)
+            return _Later(value)
         return value
 
 
@@ -95,7 +95,16 @@ async def complete(executor: _Replay, selection: Selection, source: Any) -> dict
     return found
 
 
-async def _later(value: Any) -> Any:
-    if isinstance(value, Exception):
-        raise value
-    return value
+class _Later:
+    """Awaits a value that is there already; unlike a coroutine it may be given up."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if isinstance(self._value, Exception):
+            raise self._value
+        yield from ()
+        return self._value
