@@ -139,7 +139,7 @@ BEGIN
     due := contract.updated_at + contract.deposit_hours * interval '1 hour';
     WITH ordered AS (
         INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, payment_token, deposit_id)
-        VALUES (payment, contract.id, 'DEPOSIT', 'STARTED', work.amount_minor, contract.currency, token, deposit)
+        VALUES (payment, contract.id, 'DEPOSIT', 'STARTED', work.amount_minor, contract.currency, 'plain:' || token, deposit)
     )
     INSERT INTO deposits (id, contract_id, order_id, revision, state, parts, charge_minor, currency, started_at, due_at)
         VALUES (deposit, contract.id, payment, contract.revision, 'STARTED', jsonb_build_array(jsonb_build_object(

@@ -24,13 +24,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from escrow import bell, database, ids, pipeline
+from escrow import bell, database, ids, pipeline, vault
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.agreement import commands as c
 from escrow.cursors import print_cursor, read_cursor
 from escrow.ids import Kind
 from escrow.money import RawMoney
 from escrow.queries.feed import TOUCHED_SQL
+from escrow.settings import Settings
 from tests.benchmarks.peers.serving import POOL, database_url, serve
 
 PAGE: Final = 50
@@ -341,6 +342,7 @@ async def _connected(_: Starlette) -> AsyncIterator[None]:
         max_cached_statement_lifetime=0,
         server_settings={"jit": "off", "plan_cache_mode": "force_generic_plan"},
     )
+    vault.use(Settings.from_environment().secret_keys)
     await database.connect(database_url(), pool_size=POOL)
     await bell.connect(os.environ["REDIS_URL"])
     try:

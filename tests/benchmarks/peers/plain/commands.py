@@ -201,7 +201,7 @@ class Mutation:
             due_at = step.now + timedelta(hours=contract.deposit_hours)
             # Each of the two names the other, which is looked at when the statement ends: so they are made by one.
             await database.execute(_ORDER, order_id, contract.id, milestone.amount_minor, contract.currency, deposit_id,
-                input.payment_token, contract.revision, json.dumps(
+                f"plain:{input.payment_token}", contract.revision, json.dumps(
                     [{"milestone_id": milestone.id, "amount_minor": milestone.amount_minor, "fee_minor": 0}]),
                 step.now, due_at)  # fmt: skip
             milestone.state, milestone.deposit_id, milestone.deadline_at = "FUNDING", deposit_id, due_at
