@@ -146,7 +146,7 @@ async def test_a_refusal_is_the_commands_own(people: People) -> None:
     for given, code, field in (
         ({"approveMilestone": {"milestoneId": deal.milestone(2)}}, "INVALID_STATE", None),
         ({"approveMilestone": {"milestoneId": "nonsense"}}, "NOT_FOUND", "milestoneId"),
-        ({"editMilestone": {"milestoneId": deal.milestone(2), "title": "\0"}}, "INVALID_INPUT", "title"),
+        ({"editMilestone": {"milestoneId": deal.milestone(2), "title": "\u200b"}}, "INVALID_INPUT", "title"),
         ({"editMilestone": {"milestoneId": deal.milestone(2), "title": " "}}, "INVALID_INPUT", "title"),
     ):
         found = (await people.client.ask(PREVIEW, {"command": given}))["preview"]

@@ -48,6 +48,7 @@ async def served(server: TestServer, log: Path) -> AsyncIterator[tuple[httpx.Asy
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_LOG_FORMAT": "json",
+        "EARNEST_RATE": "off",
         "PORT": str(port),
     }
     with log.open("wb") as errors:

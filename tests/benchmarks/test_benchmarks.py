@@ -15,7 +15,9 @@ from tests.benchmarks.tables import PAGE, Table, put
 from tests.earnest.running import clean_environment
 from tests.workers.process import ROOT
 
-NAMES = ("backlog", "commands", "deadlines", "growth", "live", "peers", "peers-cpu", "reading", "webhooks")
+NAMES = (
+    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "peers", "peers-cpu", "reading", "webhooks",
+)  # fmt: skip
 
 
 def test_every_table_has_one_place_on_the_page() -> None:
