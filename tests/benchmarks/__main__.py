@@ -16,6 +16,7 @@ from typing import Final
 import uvloop
 
 from earnest.engines import Engines
+from escrow import vault
 from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, reading, webhooks
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
@@ -39,6 +40,7 @@ PARTS: Final[Mapping[str, Part]] = {
 
 
 async def main(chosen: list[str], options: Options, *, write: bool) -> None:
+    vault.use([bytes(range(32))])
     with tempfile.TemporaryDirectory() as directory:
         async with Engines(Path(directory)) as engines:
             server = TestServer(engines)
