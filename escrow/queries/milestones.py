@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
 from escrow.agreement.state import Milestone
+from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes
@@ -60,6 +61,11 @@ async def milestones_of(contract_ids: Collection[str], reading: Reading[Any] = _
         """,
         sorted(set(contract_ids)),
     )
+    is_long = reading is _WHOLE and len(rows) > LONG_MILESTONES
+    return await aside_if(is_long, lambda: _by_contract(rows, reading))
+
+
+def _by_contract(rows: Sequence[Record], reading: Reading[Any]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in rows:
         found.setdefault(row["contract_id"], []).append(reading.make(row))

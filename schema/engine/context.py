@@ -15,9 +15,10 @@ from escrow.accounts.rules import is_operator
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Viewer
 from escrow.settings import Reach
+from schema.engine import costs
 from schema.engine.budget import Budget
 from schema.engine.data_loaders import DataLoaders
-from schema.engine.limits import LISTED_MAX
+from schema.engine.limits import LIST_LENGTH_ASSUMED, LISTED_MAX
 from webhooks.owner.live import Watching
 
 
@@ -75,11 +76,13 @@ class Context:
         return actor if is_operator(actor) else self.reader(Scope.WEBHOOKS_MANAGE)
 
     async def afford(self, listed: int) -> None:
-        """Count the objects of a list without a page size, before anything is asked of them.
+        """Count the objects of a list without a page size, before anything is asked of them; more than was assumed is charged.
 
         Raises `GraphQLError` with `QUERY_TOO_COMPLEX` for each such list, if together they are more than `LISTED_MAX`.
         """
         self.listed += listed
+        if self.budget is not None and listed > LIST_LENGTH_ASSUMED:
+            self.budget.charge((listed - LIST_LENGTH_ASSUMED) * costs.LISTED)
         # The other lists of this level, read by the same statement, count before the first of them is answered.
         await asyncio.sleep(0)
         if self.listed > LISTED_MAX:

@@ -33,6 +33,12 @@ READ_ONCE: Final = 100
 CHARACTERS_A_POINT: Final = 4
 """What reading an unknown document costs: 1 ms, and 2.5 ms for each thousand characters."""
 
+LISTED: Final = 5
+"""An object of a list without a page size beyond what such a list was assumed to hold, whatever is asked of it."""
+
+REFUSED: Final = 500
+"""Finding out that an operation asks for too much: that may take as long as doing some of it."""
+
 ENTRY: Final = 1
 """An entry of a list in the arguments: a word, an identifier, and any object for which nothing else is said."""
 

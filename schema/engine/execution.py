@@ -188,6 +188,8 @@ class Runner:
         try:
             return await self._chosen(operation, context)
         except TooComplex as error:
+            if context.budget is not None:
+                context.budget.charge(costs.REFUSED)
             return _refusal([_too_complex(str(error))])
         except NotRegistered as error:
             if operation.query is None and operation.is_automatic:

@@ -12,6 +12,7 @@ import strawberry
 from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
+from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record
 from escrow.queries import contracts
 from escrow.queries.reading import Reading
@@ -139,8 +140,18 @@ async def _shown_plan(contract: Contract | Record, context: Context) -> list[Mil
     if isinstance(contract, Record):
         context.reader(Scope.CONTRACTS_READ)
         plan = await plan_of(contract["id"], context)
-        return [Milestone.of(one, contract_id=contract["id"], currency=contract["currency"]) for one in plan]
+        return await _shown(plan, contract["id"], contract["currency"], context)
     return await contract.shown_plan(context)
+
+
+async def _shown(
+    plan: Sequence[domain.Milestone], contract_id: str, currency: str, context: Context
+) -> list[Milestone]:
+    return await aside_if(
+        len(plan) > LONG_MILESTONES,
+        lambda: [Milestone.of(one, contract_id=contract_id, currency=currency) for one in plan],
+        owner=context.owner,
+    )
 
 
 @strawberry.type(
@@ -291,7 +302,7 @@ class Contract(Node):
 
     async def shown_plan(self, context: Context) -> list[Milestone]:
         """Its milestones, ready to read."""
-        return [Milestone.of(one, contract_id=self.id, currency=self.currency) for one in await self._plan(context)]
+        return await _shown(await self._plan(context), self.id, self.currency, context)
 
     async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
         if self.plan is not None:

@@ -73,6 +73,29 @@ async def test_when_nothing_is_left_the_answer_is_429_and_says_when_to_come_back
     assert others.status_code == 200  # another key has its own
 
 
+async def test_what_asks_for_too_much_is_paid_for_although_nothing_is_done(people: People) -> None:
+    async with limited() as http:
+        before = (await _ask(http, SMALL, people.client.token)).json()["extensions"]["cost"]["available"]
+        refused = await _ask(http, "{ a: __schema { description } b: __schema { description } }", people.client.token)
+        after = (await _ask(http, SMALL, people.client.token)).json()["extensions"]["cost"]["available"]
+    assert refused.json()["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert before - after > costs.REFUSED
+
+
+async def test_a_plan_that_is_longer_than_was_assumed_is_charged_afterwards(people: People) -> None:
+    deals = [await people.deployment.propose(*["10.00"] * length) for length in (5, 110)]
+    query = "query ($id: ID!) { contract(id: $id) { milestones { id } } }"
+    async with limited() as http:
+        first, *_ = [
+            await _ask(http, query, people.client.token, id=deal.id) for deal in deals
+        ]  # the document is known now
+        assert first.status_code == 200
+        short, long = [
+            (await _ask(http, query, people.client.token, id=deal.id)).json()["extensions"]["cost"] for deal in deals
+        ]
+    assert long["requested"] - short["requested"] == 100 * costs.LISTED
+
+
 async def test_what_is_refused_is_not_done(people: People) -> None:
     async with limited() as http:
         answers = [
