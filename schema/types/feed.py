@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import strawberry
 from graphql import GraphQLError
 
 from escrow import cursors, log
+from escrow.database import Record
 from escrow.ids import Kind, is_a
 from escrow.queries import feed
+from schema.compiled.declare import Selected, batched
 from schema.connections import page_size
 from schema.engine.context import Context, Info
 from schema.engine.fields import read
 from schema.scalars import Cursor
 from schema.types.contracts import Contract, contract_shown
 from schema.types.events import Event
-from schema.types.milestones import Milestone, milestone_shown
+from schema.types.milestones import Milestone, milestone_shown, milestones_shown
 
 LATEST: Final = "latest"
 """Instead of a cursor: from now on."""
+
+
+async def _touched(
+    changes: Sequence[Change], context: Context, *, selected: Selected | None
+) -> list[list[Milestone | Record]]:
+    """The milestones that each of these changes touched, as they are now."""
+    found = await milestones_shown([one for change in changes for one in change.milestone_ids], context, selected)
+    return [[found[one] for one in change.milestone_ids if one in found] for change in changes]
 
 
 @strawberry.type(description="Something that happened, and what it touched, as that is now.")
@@ -38,6 +49,7 @@ class Change:
         "The milestones that are not as they were before it, as they are now; also those that moved up or down. One that was "
         "removed, or went with its revision, is CANCELLED; one of an earlier revision than the contract's is of the past."
     )
+    @batched(_touched, selects=True)
     async def milestones(self, info: Info) -> list[Milestone]:
         found = [milestone_shown(milestone_id, info) for milestone_id in self.milestone_ids]
         return [milestone for milestone in [await one for one in found] if milestone is not None]

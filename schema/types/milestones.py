@@ -215,6 +215,17 @@ def milestone_shown(milestone_id: str, info: Info) -> Awaitable[Milestone | None
     return cast("Awaitable[Milestone | None]", _rows(milestone_id, info.context, selected))
 
 
+async def milestones_shown(
+    milestone_ids: Sequence[str], context: Context, selected: Selected | None
+) -> dict[str, Milestone | Record]:
+    """Those of the milestones that the viewer may see, by identifier; rows, if those have all that is selected."""
+    ids = tuple(dict.fromkeys(milestone_ids))
+    found: Sequence[Any] = (
+        await milestone_found.all(ids, context) if selected is None else await _rows.all(ids, context, selected)
+    )
+    return {identifier: one for identifier, one in zip(ids, found, strict=True) if one is not None}
+
+
 async def milestone_of(milestone_id: str, context: Context) -> Milestone:
     """The milestone of something that the viewer sees, and therefore sees too."""
     found = await milestone_found(milestone_id, context)
