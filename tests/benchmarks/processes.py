@@ -56,6 +56,7 @@ def web_environment(database_url: str, redis_url: str) -> dict[str, str]:
     """The variables of a sandbox on these servers, where nobody is asked to wait."""
     return {
         "EARNEST_RATE": "off",
+        "EARNEST_CONNECTIONS_PER_ADDRESS_MAX": "10000",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "EARNEST_SANDBOX": "on",
