@@ -76,7 +76,7 @@ async def test_a_stranger_reads_no_more_of_a_large_contract_than_of_none() -> No
     for asked in commands:
         nothing = _of_nothing(asked)
         none = await rows_of(nothing, outsider)
-        assert await rows_of(asked, there.client) > none + MILESTONES, "a party reads it whole"
+        assert await rows_of(asked, there.client) >= none + MILESTONES, "a party reads it whole"
         assert await rows_of(asked, outsider) <= none + ROOM
         assert await rows_of(asked, elsewhere) <= none + ROOM, "nor does a key that is limited to another contract"
         with pytest.raises(NotFound) as refused, pytest.MonkeyPatch.context():
