@@ -6,6 +6,7 @@ document says is the schema's business: here it is a text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from escrow import database
 
 PREFIX: Final = "sha256:"
 """What the identifier of a document begins with; the digest of its text in UTF-8 follows, in hexadecimal."""
+
+
+_IDENTIFIER: Final = re.compile(PREFIX + "[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ async def remove(identifier: str) -> bool:
 
 async def text_of(identifier: str) -> str | None:
     """The text of a registered document, or `None`."""
-    if not identifier.startswith(PREFIX):
+    if not _IDENTIFIER.fullmatch(identifier):
         return None
     text: str | None = await database.fetch_value(
         "SELECT text FROM documents WHERE sha256 = $1", identifier.removeprefix(PREFIX)

@@ -52,7 +52,7 @@ class EventStream:
         *,
         only_reading: bool,
         last_event_id: str | None,
-        address: str = "",
+        address: str,
     ) -> None:
         self._address = address
         self._door = door

@@ -65,12 +65,11 @@ class Rates:
         rate = self._of_keys if actor.points_per_second is None else rate_of_keys(actor.points_per_second)
         return Spending(self._allowances, actor.credentials or actor.account_id or "", rate)
 
-    async def wrong_key(self, address: str) -> Spending | None:
+    async def wrong_key(self, address: str) -> None:
         """Let an address pay for a key that is none. Raises `OverBudget` if it has tried too often."""
         spending = self.budget(None, address)
         if spending is not None:
             await spending.spend(WRONG_KEY)
-        return spending
 
 
 class Spending:

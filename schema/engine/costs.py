@@ -1,7 +1,7 @@
 """Says what an operation costs before it runs, in points: a point is about a hundred-thousandth of a second of a web process.
 
-The figures were measured (`make bench ARGS=costs` measures them again) and needn't be exact: they are what makes
-a second of work cost about a second, whatever it is made of.
+The prices were set by hand from what each kind of work took, rather too high than too low; they needn't be exact.
+`make bench ARGS=hostile` shows whether they do what they are for.
 """
 
 from __future__ import annotations

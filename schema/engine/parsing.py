@@ -75,25 +75,27 @@ class Documents:
         Raises `NotRegistered`, `TooComplex` for a text that is too long, and `OverBudget` before an unknown one is read.
         """
         if text is None or self._only_registered:
-            text = await self._registered(text, identifier)
+            text = await self._registered(text, identifier, context)
         known = self._kept.get(text)
         if known is not None:
             self._kept.move_to_end(text)
             return known
         return await self._new(text, context)
 
-    async def _registered(self, text: str | None, identifier: str | None) -> str:
+    async def _registered(self, text: str | None, identifier: str | None, context: Context) -> str:
         wanted = identifier if identifier is not None else registered.id_of(text or "")
-        found = await self._text_of(wanted)
+        found = await self._text_of(wanted, context)
         if found is not None:
             return found
         if identifier is not None:
             raise NotRegistered(f"There is no document {wanted[:80]}: `earnest documents add` registers one.")
         raise NotRegistered("Only registered documents are answered here: send the `documentId` of one.")
 
-    async def _text_of(self, identifier: str) -> str | None:
+    async def _text_of(self, identifier: str, context: Context) -> str | None:
         found = self._texts.get(identifier)
         if found is None or found[0] < time.monotonic():
+            if context.budget is not None:
+                await context.budget.spend(costs.OPERATION)
             text = await registered.text_of(identifier)
             self._texts[identifier] = found = (time.monotonic() + REGISTERED_SECONDS, text)
             self._texts.move_to_end(identifier)

@@ -14,6 +14,7 @@ from websockets.typing import Origin, Subprotocol
 
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.open_streams import Patience
+from api.rates.budgets import Rates
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
 
@@ -277,3 +278,19 @@ async def test_whoever_comes_to_a_server_that_stops_is_told_so(served: Served) -
     await served.door.connections.end_all()
     async with connected(served, init=False) as socket:
         assert (await socket.closed())[0] == 1001
+
+
+async def test_whoever_has_nothing_left_is_told_over_a_socket_and_the_connection_lives_on(served: Served) -> None:
+    served.door.rates = Rates(100.0)
+    dear = "{ contracts(first: 100) { nodes { allowedActions { action } milestones { allowedActions { action } } } } }"
+    async with connected(served, token=served.people.client.token) as socket:
+        told: list[Any] = []
+        while not told or told[-1]["type"] != "error":
+            await socket.subscribe(dear)
+            told.append(await socket.hear())
+            if told[-1]["type"] == "next":
+                assert (await socket.hear())["type"] == "complete"
+        assert 1 < len(told) < 20
+        assert told[0]["payload"]["extensions"]["cost"]["restoreRate"] == 100
+        assert told[-1]["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        await socket.silent()
