@@ -34,19 +34,23 @@ async def test_the_loop_goes_on_meanwhile() -> None:
 
 
 async def test_the_loop_gets_its_turn_while_the_thread_computes() -> None:
-    stop = threading.Event()
+    began, stop = threading.Event(), threading.Event()
 
     def compute() -> int:
+        began.set()
         rounds = 0
         while not stop.is_set():
             rounds += sum(range(1_000))
         return rounds
 
     work = asyncio.ensure_future(aside(compute))
+    while not began.is_set():
+        await asyncio.sleep(0)
     for _ in range(50):
         await asyncio.sleep(0)
+    assert not work.done()
     stop.set()  # had the loop no turn, this would never be reached
-    assert await work > 0
+    assert await work >= 0
 
 
 async def test_owners_take_turns_however_much_one_has_waiting() -> None:
