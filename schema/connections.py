@@ -13,14 +13,14 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 import strawberry
 from graphql import GraphQLError
 
-from escrow.queries.views import COUNTED_MAX
+from escrow.queries.counts import Counted
 from schema.engine.context import Context, Info
 from schema.engine.fields import resolved
 from schema.engine.page_sizes import PAGE_DEFAULT, PAGE_MAX
 from schema.scalars import Cursor
 
-Total = Callable[[Context], Awaitable[int]]
-"""Counts a list, up to one more than `COUNTED_MAX`; the second time it costs nothing."""
+Total = Callable[[Context], Awaitable[Counted]]
+"""Counts a list; the second time it costs nothing."""
 
 T = TypeVar("T")
 
@@ -93,51 +93,50 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The entries of this page with their places.")
     nodes: list[T] = strawberry.field(description="The entries of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page ends and whether more follows.")
-    total: strawberry.Private[Total | None] = None
-    """Counts the whole list, if it can be counted."""
+    total: strawberry.Private[Total]
+    """Counts the whole list."""
 
     @resolved(
-        "How many entries the whole list has, on all pages, counted up to 10,000; null for lists that aren't counted. It is "
-        "counted when it is asked for."
+        "How many entries the whole list has, on all pages, counted up to 10,000. It is counted when it is asked for."
     )
-    async def total_count(self, info: Info) -> int | None:
-        counted = await self.total(info.context) if self.total is not None else None
-        return min(counted, COUNTED_MAX) if counted is not None else None
+    async def total_count(self, info: Info) -> int:
+        return (await self.total(info.context)).entries
 
-    @resolved("Whether there are more entries than `totalCount` says; null for lists that aren't counted.")
-    async def has_more_than_total_count(self, info: Info) -> bool | None:
-        counted = await self.total(info.context) if self.total is not None else None
-        return counted > COUNTED_MAX if counted is not None else None
+    @resolved(
+        "Whether there are more entries than `totalCount` says, or may be: of deliveries with a filter only the newest 20,000 "
+        "are looked at."
+    )
+    async def has_more_than_total_count(self, info: Info) -> bool:
+        return (await self.total(info.context)).has_more
 
 
-def connection(
-    found: list[tuple[T, Cursor]], *, first: int, after: Cursor | None, total: Total | None = None
+def windowed(
+    found: list[tuple[T, Cursor]], window: Window, total: Total, *, looked_until: Cursor | None = None
 ) -> Connection[T]:
-    """The page made of what was found when one more than `first` was asked for."""
-    return windowed(found, Window(first, after), total)
+    """The page made of what was found, in the order in which it was read, when one more than its size was asked for.
 
-
-def windowed(found: list[tuple[T, Cursor]], window: Window, total: Total | None) -> Connection[T]:
-    """The page made of what was found, in the order in which it was read, when one more than its size was asked for."""
+    Where the look ended before the page was full, `looked_until` is the place from which it goes on.
+    """
     page = found[: window.size][:: -1 if window.backwards else 1]
-    has_next_page, has_previous_page = _beyond(window, len(found))
+    has_next_page, has_previous_page = _beyond(window, is_further=len(found) > window.size or looked_until is not None)
+    start, end = (page[0][1], page[-1][1]) if page else (None, None)
     return Connection(
         edges=[Edge(node=node, cursor=cursor) for node, cursor in page],
         nodes=[node for node, _ in page],
         page_info=PageInfo(
             has_next_page=has_next_page,
             has_previous_page=has_previous_page,
-            start_cursor=page[0][1] if page else None,
-            end_cursor=page[-1][1] if page else None,
+            start_cursor=looked_until or start if window.backwards else start,
+            end_cursor=end if window.backwards else looked_until or end,
         ),
         total=total,
     )
 
 
-def _beyond(window: Window, found: int) -> tuple[bool, bool]:
-    """Whether something follows the page, and whether something comes before it."""
-    further, behind = found > window.size, window.place is not None
-    return (behind, further) if window.backwards else (further, behind)
+def _beyond(window: Window, *, is_further: bool) -> tuple[bool, bool]:
+    """Whether something follows the page, and whether something comes before it; `is_further` in the order it was read in."""
+    is_behind = window.place is not None
+    return (is_behind, is_further) if window.backwards else (is_further, is_behind)
 
 
 class _Page:
@@ -146,7 +145,7 @@ class _Page:
     def __init__(self, nodes: Sequence[Any], place: Callable[[int], Cursor], window: Window, total: Total) -> None:
         self._order = range(min(len(nodes), window.size))[:: -1 if window.backwards else 1]
         self.nodes, self.total = [nodes[index] for index in self._order], total
-        self._place, self._beyond = place, _beyond(window, len(nodes))
+        self._place, self._beyond = place, _beyond(window, is_further=len(nodes) > window.size)
 
     @property
     def edges(self) -> list[Edge[Any]]:
@@ -167,11 +166,11 @@ def page(nodes: Sequence[Any], place: Callable[[int], Cursor], window: Window, t
     return cast("Connection[Any]", _Page(nodes, place, window, total))
 
 
-def once(count: Callable[[], Awaitable[int]]) -> Total:
+def once(count: Callable[[], Awaitable[Counted]]) -> Total:
     """Counts when somebody asks for the first time."""
-    known: list[asyncio.Future[int]] = []
+    known: list[asyncio.Future[Counted]] = []
 
-    def total(_: Context) -> Awaitable[int]:
+    def total(_: Context) -> Awaitable[Counted]:
         if not known:
             known.append(asyncio.ensure_future(count()))
         return known[0]
@@ -182,7 +181,7 @@ def once(count: Callable[[], Awaitable[int]]) -> Total:
 def nothing(window: Window) -> Connection[T]:
     """The page of a list of which the viewer sees nothing."""
 
-    async def none(_: Context) -> int:
-        return 0
+    async def none(_: Context) -> Counted:
+        return Counted(0)
 
     return windowed([], replace(window, place=None), none)

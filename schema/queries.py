@@ -155,31 +155,38 @@ class Query:
 
     @resolved(
         "The deliveries to the viewer's own endpoints, newest first. Where few fit among many, a page may hold fewer than asked "
-        "for, or none, while `hasNextPage` says that there is more to look at."
+        "for, or none, while `hasNextPage`, or with `last` `hasPreviousPage`, says that there is more to look at."
     )
     async def deliveries(
         self,
         info: Info,
         filter: Annotated[DeliveryFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Delivery]:
-        return await deliveries_list(filter or DeliveryFilter(), info.context, first, after)
+        return await deliveries_list(filter or DeliveryFilter(), info.context, window(first, after, last, before))
 
     @resolved("The disputes of all contracts that the viewer may see, oldest first: what mediators look after.")
     async def disputes(
         self,
         info: Info,
         filter: Annotated[DisputeFilter | None, strawberry.argument(description="Which ones.")] = None,  # noqa: A002
-        first: First = 50,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Dispute]:
-        return await disputes_list(info.context, filter.state if filter is not None else None, first, after)
+        states = filter.state if filter is not None else None
+        return await disputes_list(info.context, states, window(first, after, last, before))
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
-    async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:
+    async def accounts(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Account]:
         info.context.known()
-        return await accounts_list(info.context, first, after)
+        return await accounts_list(info.context, window(first, after, last, before))
 
     @resolved("The types of events that can be received, with the schema and an example of what is sent, by name.")
     def event_types(self, info: Info) -> list[EventType]:

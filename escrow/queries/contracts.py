@@ -18,6 +18,7 @@ from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes
+from escrow.queries.counts import Counted
 from escrow.queries.reading import Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
 from escrow.queries.visibility import SEEN, viewer
@@ -128,8 +129,8 @@ async def contracts_counted(
     title: str | None = None,
     updated: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
-) -> int:
-    """How many contracts such a list has, counted up to one more than `COUNTED_MAX`; one statement."""
+) -> Counted:
+    """How many contracts such a list has; one statement."""
     by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
     return await counted(replace(_LISTED, columns=_KEYS.sql("c", *by.keys, beside=changes.BESIDE)), actor, wanted, by)
 

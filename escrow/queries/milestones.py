@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
@@ -17,10 +17,10 @@ from escrow.agreement.state import Milestone
 from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
-from escrow.queries import changes
+from escrow.queries import changes, counts
+from escrow.queries.counts import Counted
 from escrow.queries.reading import Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
-from escrow.queries.views import COUNTED_MAX
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
@@ -164,13 +164,13 @@ async def milestones_counted(
     due: Span = EVERYTHING,
     deadline: Span = EVERYTHING,
     updated: Span = EVERYTHING,
-) -> int:
-    """How many milestones such a list has, counted up to one more than `COUNTED_MAX`; one statement."""
+) -> Counted:
+    """How many milestones such a list has; one statement."""
     if contract_id is not None and not ids.is_a(Kind.CONTRACT, contract_id):
-        return 0
+        return Counted(0)
     wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
-    sql, arguments = _statement(actor, wanted, order, _KEYS, limit=COUNTED_MAX + 1, after=None)
-    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
+    sql, arguments = _statement(actor, wanted, order, _KEYS, limit=counts.COUNTED_MAX + 1, after=None)
+    return await counts.counted(sql, *arguments)
 
 
 _KEYS: Final = Reading(("id",), itself)

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final, cast
+from typing import Final
 
-from escrow import database, titles
+from escrow import titles
 from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
-from escrow.queries import changes
-from escrow.queries.views import COUNTED_MAX
+from escrow.queries import changes, counts
+from escrow.queries.counts import Counted
 
 Place = tuple[object, str]
 """Where a page begins: the value of the order's key and the identifier of the last row before it."""
@@ -120,10 +120,10 @@ def statement(
     return build.statement(), arguments.values
 
 
-async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> int:
-    """How many rows a list has, counted up to one more than `COUNTED_MAX`; one statement. Refuses what `statement` does."""
-    sql, arguments = statement(listed, actor, wanted, order, limit=COUNTED_MAX + 1, after=None)
-    return cast("int", await database.fetch_value(f"SELECT count(*) FROM ({sql}) AS counted", *arguments))
+async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> Counted:
+    """How many rows a list has; one statement. Refuses what `statement` does."""
+    sql, arguments = statement(listed, actor, wanted, order, limit=counts.COUNTED_MAX + 1, after=None)
+    return await counts.counted(sql, *arguments)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Final, Generic, Literal, TypeVar
 
@@ -13,24 +14,33 @@ from escrow import database, ids
 from escrow.access import Actor
 from escrow.database import Record, unseen
 from escrow.ids import Kind
+from escrow.queries import counts
+from escrow.queries.counts import Counted
 from escrow.queries.visibility import SEEN, STREAM_SEEN, viewer
 from escrow.store.tables import Part
 
 T = TypeVar("T")
 
-Parent = Literal["contract_id", "milestone_id", "stream_id"]
+Parent = Literal["contract_id", "milestone_id", "stream_id", "dispute_id", "delivery_id"]
 """By what a page is asked for."""
 
-Order = Literal["id", "number", "sequence"]
-"""The column that a page is in the order of."""
+Order = Literal["id", "number", "sequence", "added"]
+"""What a page is in the order of."""
 
+Place = tuple[object, ...]
+"""A place in an order: a value for each of its columns."""
 
-_BEGINNINGS: Final[dict[str, str | int]] = {"text": "", "bigint": 0}
-_ENDS: Final[dict[str, str | int]] = {"text": "~", "bigint": 2**63 - 1}
-"""Before and behind every identifier, and every number."""
+_COLUMNS: Final[dict[Order, dict[str, str]]] = {
+    "id": {"id": "text"},
+    "number": {"number": "bigint"},
+    "sequence": {"sequence": "bigint"},
+    "added": {"added_at": "timestamptz", "side": "text", "number": "bigint"},
+}
+"""The columns that make an order, with their types."""
 
-COUNTED_MAX: Final = 10_000
-"""Up to so many a list is counted; of a longer one it is only known that it is longer."""
+_BEGINNINGS: Final = {"text": "", "bigint": 0, "timestamptz": datetime.min.replace(tzinfo=UTC)}
+_ENDS: Final = {"text": "~", "bigint": 2**63 - 1, "timestamptz": datetime.max.replace(tzinfo=UTC)}
+"""Before and behind every identifier, every number, and every moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,43 +57,52 @@ class Pages(Generic[T]):
         *,
         order: Order = "id",
         limit: int,
-        after: str | int | None,
+        after: Place | None,
         backwards: bool = False,
     ) -> dict[str, list[T]]:
         """For each parent at most `limit` in their order, those after a place in it; one statement, a keyset scan for each.
 
         `backwards` turns the order round: from the end, those before the place.
         """
-        place = "text" if order == "id" else "bigint"
-        further, direction = ("<", "DESC") if backwards else (">", "ASC")
-        begin = _ENDS[place] if backwards else _BEGINNINGS[place]
-        rows = await database.fetch(
-            f"""
-            SELECT found.*, asked.id AS asked_for FROM unnest({unseen("$1::text[]")}) asked (id) CROSS JOIN LATERAL (
-                {self.select} WHERE one.{parent} = asked.id AND one.{order} {further} {unseen(f"$3::{place}")}
-                ORDER BY one.{order} {direction} LIMIT {unseen("$2::int")}
-            ) found ORDER BY found.{order} {direction}
-            """,
-            sorted(set(parents)),
-            limit,
-            after or begin,
-        )
+        types = _COLUMNS[order].values()
+        begin = [(_ENDS if backwards else _BEGINNINGS)[of_type] for of_type in types]
+        statement = _page(self.select, parent, order, backwards=backwards)
+        rows = await database.fetch(statement, sorted(set(parents)), limit, *(after or begin))
         found: dict[str, list[T]] = {}
         for row in rows:
             found.setdefault(row["asked_for"], []).append(self.read(row))
         return found
 
-    async def totals(self, parents: Collection[str], parent: Parent) -> dict[str, int]:
-        """How many rows each parent has, counted up to one more than `COUNTED_MAX`; one statement."""
+    async def totals(self, parents: Collection[str], parent: Parent) -> dict[str, Counted]:
+        """How many rows each parent has; one statement."""
         rows = await database.fetch(
             f"""
             SELECT asked.id, (SELECT count(*) FROM (
-                {self.select} WHERE one.{parent} = asked.id LIMIT {COUNTED_MAX + 1}) counted) AS total
+                {self.select} WHERE one.{parent} = asked.id LIMIT {counts.COUNTED_MAX + 1}) counted) AS total
             FROM unnest({unseen("$1::text[]")}) asked (id)
             """,
             sorted(set(parents)),
         )
-        return {row["id"]: row["total"] for row in rows}
+        return {row["id"]: counts.bounded(row["total"]) for row in rows}
+
+
+@cache
+def _page(select: str, parent: Parent, order: Order, *, backwards: bool) -> str:
+    """The statement of a page for each of the parents `$1`, of `$2` rows at most, from the place that begins with `$3`."""
+    further, direction = ("<", "DESC") if backwards else (">", "ASC")
+    columns = _COLUMNS[order]
+    keys = ", ".join(f"one.{column}" for column in columns)
+    place = ", ".join(unseen(f"${number}::{of_type}") for number, of_type in enumerate(columns.values(), start=3))
+    return f"""
+        SELECT found.*, asked.id AS asked_for FROM unnest({unseen("$1::text[]")}) asked (id) CROSS JOIN LATERAL (
+            {select} WHERE one.{parent} = asked.id AND ({keys}) {further} ({place})
+            ORDER BY {_ordered("one", columns, direction)} LIMIT {unseen("$2::int")}
+        ) found ORDER BY {_ordered("found", columns, direction)}
+        """
+
+
+def _ordered(alias: str, columns: Collection[str], direction: str) -> str:
+    return ", ".join(f"{alias}.{column} {direction}" for column in columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

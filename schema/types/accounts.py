@@ -10,16 +10,17 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
-from schema.connections import After, Before, Connection, First, Last, connection, page_size, window
+from schema.connections import After, Before, Connection, First, Last, Window, once, window, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import resolved
-from schema.scalars import print_cursor, read_cursor
+from schema.scalars import print_cursor
 from schema.types.common import Node, sees_whole
 from schema.types.endpoints import WebhookEndpoint, endpoints_of
 from schema.types.events import Event, timeline_of
 from schema.types.keys import ApiKey, keys_of
 from schema.types.members import Member, members_of
+from schema.types.paging import place_of
 
 
 @strawberry.type(description="A party: an individual, a company or an agency.")
@@ -127,11 +128,11 @@ async def account_of(account_ids: Sequence[str], context: Context) -> list[Accou
     return [shown.get(account_id) for account_id in account_ids]
 
 
-async def accounts_list(context: Context, first: First, after: After) -> Connection[Account]:
+async def accounts_list(context: Context, window: Window) -> Connection[Account]:
     """The operator's list of all accounts; everybody else finds their own."""
-    size = page_size(first)
-    start = read_cursor(after, "accounts")[0] if after is not None else None
-    found = await queries.accounts_page(context.known(), first=size + 1, after=start)
-    return connection(
-        [(Account.of(view), print_cursor("accounts", view.id)) for view in found], first=size, after=after
+    actor = context.known()
+    found = await queries.accounts_page(
+        actor, first=window.size + 1, after=place_of(window.place, "accounts"), backwards=window.backwards
     )
+    shown = [(Account.of(view), print_cursor("accounts", view.id)) for view in found]
+    return windowed(shown, window, once(lambda: queries.accounts_counted(actor)))

@@ -9,13 +9,15 @@ import strawberry
 
 from escrow import cursors
 from escrow.access import Scope
-from schema.connections import After, Connection, Edge, First, PageInfo, connection, page_size
+from escrow.queries.counts import Counted
+from schema.connections import After, Before, Connection, First, Last, Total, Window, once, window, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import optional, read
-from schema.scalars import Cursor, print_cursor, read_cursor
+from schema.scalars import Cursor, print_cursor
 from schema.types.common import Node
 from schema.types.events import Event, event_of
+from schema.types.paging import pages_of, place_of
 from webhooks.delivery.lanes import Kind, State
 from webhooks.owner import queries
 from webhooks.owner.queries import Narrowing, Trigger
@@ -87,8 +89,10 @@ class Delivery(Node):
     )
 
     @read("What was tried so far, in order.", scope=Scope.WEBHOOKS_MANAGE)
-    async def attempts(self, info: Info, first: First = 50, after: After = None) -> Connection[DeliveryAttempt]:
-        return await attempts_of(self.id, info.context, first, after)
+    async def attempts(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[DeliveryAttempt]:
+        return await attempts_of(self.id, info.context, window(first, after, last, before))
 
     @read("The event itself; null for a test, and if it may not be seen.")
     async def event(self, info: Info) -> Event | None:
@@ -148,80 +152,66 @@ class DeliveryFilter:
     created_before: datetime | None = optional("Only those made before this moment, in real time.")
 
 
-async def deliveries_list(
-    wanted: DeliveryFilter, context: Context, first: int | None, after: Cursor | None
-) -> Connection[Delivery]:
-    """A page of what the filter lets through, newest first; one statement."""
-    size = page_size(first)
-    start = read_cursor(after, "deliveries")[0] if after is not None else None
+async def deliveries_list(wanted: DeliveryFilter, context: Context, window: Window) -> Connection[Delivery]:
+    """A page of what the filter lets through, newest first; one statement.
+
+    The look for rare ones may end before the page is full, though more may follow.
+    """
+    actor = context.reader(Scope.WEBHOOKS_MANAGE)
+    narrowing = Narrowing(
+        endpoint_id=wanted.endpoint_id,
+        states=wanted.state,
+        event_types=wanted.event_type,
+        event_id=wanted.event_id,
+        contract_id=wanted.contract_id,
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
+    )
     page = await queries.deliveries_page(
-        context.reader(Scope.WEBHOOKS_MANAGE),
-        Narrowing(
-            endpoint_id=wanted.endpoint_id,
-            states=wanted.state,
-            event_types=wanted.event_type,
-            event_id=wanted.event_id,
-            contract_id=wanted.contract_id,
-            created_after=wanted.created_after,
-            created_before=wanted.created_before,
-        ),
-        limit=size + 1,
-        after=start,
+        actor, narrowing, limit=window.size + 1, after=place_of(window.place, "deliveries"), backwards=window.backwards
     )
+    end = print_cursor("deliveries", page.looked_until) if page.looked_until is not None else None
     shown = [(Delivery.of(view), print_cursor("deliveries", view.id)) for view in page.found]
-    if page.looked_until is None:
-        return connection(shown, first=size, after=after)
-    return _unfinished(shown[:size], print_cursor("deliveries", page.looked_until), after)
+    return windowed(shown, window, once(lambda: queries.deliveries_counted(actor, narrowing)), looked_until=end)
 
 
-def _unfinished(shown: list[tuple[Delivery, Cursor]], end: Cursor, after: Cursor | None) -> Connection[Delivery]:
-    """A page that is not full, though more may follow: the look for rare deliveries goes on from `end`."""
-    return Connection(
-        edges=[Edge(node=node, cursor=cursor) for node, cursor in shown],
-        nodes=[node for node, _ in shown],
-        page_info=PageInfo(
-            has_next_page=True,
-            has_previous_page=after is not None,
-            start_cursor=shown[0][1] if shown else None,
-            end_cursor=end,
-        ),
+@data_loader
+async def attempts_of(delivery_ids: Sequence[str], _: Context, window: Window) -> list[Connection[DeliveryAttempt]]:
+    """A page of the attempts at each delivery: one statement for all that are asked for."""
+    return await pages_of(
+        queries.ATTEMPTS, DeliveryAttempt.of, delivery_ids, "delivery_id", order="attempts", window=window
     )
 
 
 @data_loader
-async def attempts_of(
-    delivery_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
-) -> list[Connection[DeliveryAttempt]]:
-    """A page of the attempts at each delivery: one statement for all that are asked for."""
-    size = page_size(first)
-    start = read_cursor(after, "attempts")[0] if after is not None else None
-    found = await queries.attempts_pages(delivery_ids, limit=size + 1, after=start)
-    return [
-        connection(
-            [(DeliveryAttempt.of(view), print_cursor("attempts", view.id)) for view in found.get(delivery_id, [])],
-            first=size,
-            after=after,
-        )
-        for delivery_id in delivery_ids
-    ]
-
-
-@data_loader
-async def deliveries_of(
-    event_ids: Sequence[str], context: Context, first: int | None, after: Cursor | None
-) -> list[Connection[Delivery]]:
+async def deliveries_of(event_ids: Sequence[str], context: Context, window: Window) -> list[Connection[Delivery]]:
     """A page of where each event went, to the viewer's own endpoints: one statement for all that are asked for."""
-    size = page_size(first)
-    start = read_cursor(after, "eventDeliveries")[0] if after is not None else None
-    found = await queries.deliveries_of_events(context.known(), event_ids, limit=size + 1, after=start)
+    found = await queries.deliveries_of_events(
+        context.known(),
+        event_ids,
+        limit=window.size + 1,
+        after=place_of(window.place, "eventDeliveries"),
+        backwards=window.backwards,
+    )
     return [
-        connection(
-            [(Delivery.of(view), print_cursor("eventDeliveries", view.id)) for view in found.get(event_id, [])],
-            first=size,
-            after=after,
+        windowed(
+            [(Delivery.of(view), print_cursor("eventDeliveries", view.id)) for view in found.get(event_id, ())],
+            window,
+            _total_of(event_id),
         )
         for event_id in event_ids
     ]
+
+
+def _total_of(event_id: str) -> Total:
+    """Counts where an event went, together with its like."""
+    return lambda context: _totals(event_id, context)
+
+
+@data_loader
+async def _totals(event_ids: Sequence[str], context: Context) -> list[Counted]:
+    found = await queries.deliveries_of_events_counted(context.known(), event_ids)
+    return [found[one] for one in event_ids]
 
 
 @data_loader

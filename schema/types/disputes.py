@@ -15,7 +15,7 @@ from escrow.codec import print_time
 from escrow.queries import disputes, views
 from escrow.rules import Subject
 from escrow.states import DisputeState
-from schema.connections import After, Connection, First, Window, connection, page_size
+from schema.connections import After, Before, Connection, First, Last, Window, once, window, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
@@ -23,7 +23,7 @@ from schema.scalars import Cursor, as_number, print_cursor, read_cursor
 from schema.types.attachments import Attachment
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.deadlines import Deadline
-from schema.types.paging import pages_of, place_of
+from schema.types.paging import pages_of, place_of, total_of
 from schema.types.standing import AllowedAction, standing_of
 
 if TYPE_CHECKING:
@@ -125,8 +125,10 @@ class Dispute(Node):
         ]
 
     @read("What both sides brought forward, in the order in which it was added.")
-    async def evidence(self, info: Info, first: First = 50, after: After = None) -> Connection[Evidence]:
-        return await evidence_of(self.id, info.context, first, after)
+    async def evidence(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Evidence]:
+        return await evidence_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happens by itself next; in MEDIATION the operator is told. Null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -181,29 +183,36 @@ async def disputes_of(
     return await pages_of(disputes.DISPUTES, Dispute.of_view, parent_ids, parent, order="disputes", window=window)
 
 
-async def disputes_list(
-    context: Context, states: list[DisputeState] | None, first: int | None, after: Cursor | None
-) -> Connection[Dispute]:
+async def disputes_list(context: Context, states: list[DisputeState] | None, window: Window) -> Connection[Dispute]:
     """A page of the disputes of all contracts that the viewer may see."""
     actor = context.reader(Scope.CONTRACTS_READ)
-    size = page_size(first)
-    found = await disputes.disputes_page(actor, states=states, limit=size + 1, after=place_of(after, "disputes"))
+    found = await disputes.disputes_page(
+        actor,
+        states=states,
+        limit=window.size + 1,
+        after=place_of(window.place, "disputes"),
+        backwards=window.backwards,
+    )
     shown = [(Dispute.of_view(view), print_cursor("disputes", view.whole.id)) for view in found]
-    return connection(shown, first=size, after=after)
+    return windowed(shown, window, once(lambda: disputes.disputes_counted(actor, states=states)))
 
 
 @data_loader
-async def evidence_of(
-    dispute_ids: Sequence[str], _: Context, first: int | None, after: Cursor | None
-) -> list[Connection[Evidence]]:
+async def evidence_of(dispute_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Evidence]]:
     """A page of the evidence in each dispute: one statement for all that are asked for."""
-    size = page_size(first)
-    found = await disputes.evidence_pages(dispute_ids, limit=size + 1, after=_place(after))
+    found = await disputes.EVIDENCE.pages(
+        dispute_ids,
+        "dispute_id",
+        order="added",
+        limit=window.size + 1,
+        after=_place(window.place),
+        backwards=window.backwards,
+    )
     return [
-        connection(
-            [(Evidence.of(one), _cursor(one)) for one in found.get(dispute_id, [])],
-            first=size,
-            after=after,
+        windowed(
+            [(Evidence.of(one), _cursor(one)) for one in found.get(dispute_id, ())],
+            window,
+            total_of(disputes.EVIDENCE, dispute_id, "dispute_id"),
         )
         for dispute_id in dispute_ids
     ]

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 from escrow import cursors, log
 from escrow.access import Scope
 from escrow.queries import events
-from schema.connections import After, Connection, First, Window
+from schema.connections import After, Before, Connection, First, Last, Window, window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
@@ -71,11 +71,11 @@ class Event(Node):
 
     @read("Where it was sent, of the viewer's own endpoints, in order.", scope=Scope.WEBHOOKS_MANAGE)
     async def deliveries(
-        self, info: Info, first: First = 50, after: After = None
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Annotated[Delivery, strawberry.lazy("schema.types.deliveries")]]:
         from schema.types.deliveries import deliveries_of
 
-        return await deliveries_of(self.id, info.context, first, after)
+        return await deliveries_of(self.id, info.context, window(first, after, last, before))
 
     @classmethod
     def of(cls, view: events.EventView, *, position: int | None = None) -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from escrow.queries.counts import Counted
 from escrow.queries.views import Order, Pages, Parent
 from schema.connections import Connection, Total, Window, windowed
 from schema.engine.context import Context
@@ -34,7 +35,14 @@ async def pages_of(
     """A page for each parent of what a query reads, in the order of `by`, which cursors call `order`."""
     place = window.place
     start = place_of(place, order) if by == "id" or place is None else read_number(place, order)
-    found = await rows.pages(parents, parent, order=by, limit=window.size + 1, after=start, backwards=window.backwards)
+    found = await rows.pages(
+        parents,
+        parent,
+        order=by,
+        limit=window.size + 1,
+        after=(start,) if start is not None else None,
+        backwards=window.backwards,
+    )
     return [
         windowed(
             [(node, print_cursor(order, getattr(node, by))) for node in map(show, found.get(one, ()))],
@@ -51,6 +59,6 @@ def total_of(rows: Pages[V], one: str, parent: Parent) -> Total:
 
 
 @data_loader
-async def _totals(parents: Sequence[str], _: Context, rows: Pages[Any], parent: Parent) -> list[int]:
+async def _totals(parents: Sequence[str], _: Context, rows: Pages[Any], parent: Parent) -> list[Counted]:
     found = await rows.totals(parents, parent)
     return [found[one] for one in parents]

@@ -82,8 +82,8 @@ async def milestone_updates_of(milestones: Sequence[Milestone], _: Context, wind
     ]
 
 
-def _start(window: Window) -> int | None:
-    return read_number(window.place, "updates") if window.place is not None else None
+def _start(window: Window) -> tuple[int] | None:
+    return (read_number(window.place, "updates"),) if window.place is not None else None
 
 
 def _connection(found: Sequence[state.Update], contract_id: str, window: Window, total: Total) -> Connection[Update]:

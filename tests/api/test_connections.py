@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from escrow.queries import scans, views
+from escrow.queries import counts
 from tests.api.client import Caller, People
 from tests.factories import Deal
 
@@ -137,9 +137,7 @@ async def test_a_long_list_is_counted_up_to_a_bound_and_said_to_be_longer(
     deal = await _deal(people)
     for _ in range(3):
         await people.deployment.propose("1.00")
-    for module in (scans, views):
-        monkeypatch.setattr(module, "COUNTED_MAX", 3)
-    monkeypatch.setattr("schema.connections.COUNTED_MAX", 3)
+    monkeypatch.setattr(counts, "COUNTED_MAX", 3)
     counted = f"""{{
         contracts {{ totalCount hasMoreThanTotalCount }}
         contract(id: "{deal.id}") {{

@@ -12,6 +12,7 @@ import pytest_asyncio
 from escrow import database, ids
 from escrow.access import Scope
 from escrow.ids import Kind
+from escrow.queries import counts
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import (
@@ -197,8 +198,9 @@ async def test_pages_are_turned_without_a_gap_or_a_double(
         assert found == [one["id"] for one in whole]
 
 
+@pytest.mark.parametrize("from_end", [False, True])
 async def test_what_is_rare_is_found_by_turning_pages(
-    people: People, client: Caller, endpoint: MadeEndpoint, monkeypatch: pytest.MonkeyPatch
+    people: People, client: Caller, endpoint: MadeEndpoint, monkeypatch: pytest.MonkeyPatch, from_end: bool
 ) -> None:
     """A page looks at so many deliveries of each endpoint, and says where the next one goes on."""
     await make_endpoint(people.deployment.client)
@@ -207,24 +209,58 @@ async def test_what_is_rare_is_found_by_turning_pages(
     whole = await listed(client)
     rare = [one["id"] for one in whole if one["eventType"] == "contract.proposed"]
     monkeypatch.setattr("webhooks.owner.queries.deliveries.SCANNED_MAX", 4)
+    size, place, further, end, behind = (
+        ("last", "before", "hasPreviousPage", "startCursor", "hasNextPage")
+        if from_end
+        else ("first", "after", "hasNextPage", "endCursor", "hasPreviousPage")
+    )
     found: list[str] = []
     after, pages = None, 0
     while True:
         data = await client.ask(
-            'query ($after: Cursor) { deliveries(filter: {eventType: ["contract.proposed"]}, first: 2, after: $after) '
-            "{ nodes { id } pageInfo { hasNextPage endCursor } } }",
-            {"after": after},
+            f'query ($at: Cursor) {{ deliveries(filter: {{eventType: ["contract.proposed"]}}, {size}: 2, {place}: $at) '
+            f"{{ nodes {{ id }} pageInfo {{ {further} {behind} {end} }} }} }}",
+            {"at": after},
         )
         page, pages = data["deliveries"], pages + 1
-        found += [one["id"] for one in page["nodes"]]
-        assert len(page["nodes"]) <= 2
-        if not page["pageInfo"]["hasNextPage"]:
+        nodes = [one["id"] for one in page["nodes"]]
+        found = nodes + found if from_end else found + nodes
+        assert len(nodes) <= 2
+        assert page["pageInfo"][behind] is (after is not None)
+        if not page["pageInfo"][further]:
             break
-        assert page["pageInfo"]["endCursor"] != after
-        after = page["pageInfo"]["endCursor"]
+        assert page["pageInfo"][end] != after
+        after = page["pageInfo"][end]
     assert found == rare
     assert len(rare) == 6
     assert pages > 4
+
+
+async def test_what_is_rare_is_counted_as_far_as_a_page_looks(
+    people: People, client: Caller, endpoint: MadeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await make_endpoint(people.deployment.client)
+    for _ in range(3):
+        await deal(people)
+    whole = await listed(client)
+    looked = 2 * 12  # of each of the two endpoints
+    of_each = [[one for one in whole if one["endpointId"] == id_][: looked // 2] for id_ in (endpoint.id, other.id)]
+    near = sum(one["eventType"] == "contract.proposed" for found in of_each for one in found)
+    assert 0 < near < 6
+
+    async def counted(given: str) -> tuple[int, bool]:
+        page = await client.ask(f"{{ deliveries(filter: {given}) {{ totalCount hasMoreThanTotalCount }} }}")
+        return page["deliveries"]["totalCount"], page["deliveries"]["hasMoreThanTotalCount"]
+
+    rare = '{eventType: ["contract.proposed"]}'
+    assert await counted(rare) == (6, False)
+    monkeypatch.setattr("webhooks.owner.queries.deliveries.SCANNED_MAX", looked)
+    assert await counted(rare) == (near, True), "there may be more"
+    assert await counted("{}") == (len(whole), False), "where all fit all are counted"
+    assert await counted(f'{{contractId: "{whole[0]["stream"]}", eventType: ["contract.proposed"]}}') == (2, False)
+    monkeypatch.setattr("escrow.queries.counts.COUNTED_MAX", 5)
+    assert await counted("{}") == (5, True)
+    assert await counted(f'{{contractId: "{whole[0]["stream"]}"}}') == (5, True)
 
 
 async def test_a_timeline_shows_where_each_event_went_of_ones_own_endpoints_alone(
@@ -342,9 +378,18 @@ async def test_times_far_away_are_no_trouble(people: People, client: Caller, end
     assert await listed(client, {"createdAfter": (datetime.now(UTC) + timedelta(days=1)).isoformat()}) == []
 
 
-@pytest.mark.parametrize("filter_", ["{}", "{state: FAILED}"])
-async def test_pages_are_read_through_the_keys(
-    people: People, client: Caller, endpoint: MadeEndpoint, filter_: str
+@pytest.mark.parametrize(
+    ("filter_", "is_counted", "read_most"),
+    [
+        ("{}", False, 100),
+        ("{state: FAILED}", False, queries.SCANNED_MAX + 100),
+        ("{}", True, counts.COUNTED_MAX + 200),
+        ("{state: FAILED}", True, 2 * queries.SCANNED_MAX + 100),
+    ],
+)
+@pytest.mark.parametrize("end", ["first", "last"])
+async def test_pages_and_counts_are_read_through_the_keys(
+    people: People, client: Caller, endpoint: MadeEndpoint, filter_: str, is_counted: bool, read_most: int, end: str
 ) -> None:
     """However many deliveries there are, nobody reads them all."""
     await deal(people)
@@ -357,10 +402,13 @@ async def test_pages_are_read_through_the_keys(
     await database.execute("ANALYZE deliveries")
     before = await _rows_read()
     data = await client.ask(
-        f"{{ deliveries(filter: {filter_}, first: 10) {{ nodes {{ id }} pageInfo {{ hasNextPage }} }} }}"
+        f"{{ deliveries(filter: {filter_}, {end}: 10) {{ nodes {{ id }} pageInfo {{ hasNextPage hasPreviousPage }} %s }} }}"
+        % ("totalCount hasMoreThanTotalCount" if is_counted else "")
     )
-    assert data["deliveries"]["pageInfo"]["hasNextPage"]
-    assert await _rows_read() - before <= (queries.SCANNED_MAX + 100 if "FAILED" in filter_ else 100)
+    page = data["deliveries"]
+    assert page["pageInfo"] == {"hasNextPage": end == "first", "hasPreviousPage": end == "last"}
+    assert page.get("hasMoreThanTotalCount", True)
+    assert await _rows_read() - before <= read_most
 
 
 async def _rows_read() -> int:

@@ -15,6 +15,7 @@ from graphql import ExecutionResult, GraphQLSchema, execute, parse
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from escrow.queries.counts import Counted
 from schema import build
 from schema.compiled.adapters.core import BatchCall, DirectCall
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
@@ -56,6 +57,10 @@ class Row:
     compiling: float
 
 
+async def _counted(_: Any) -> Counted:
+    return Counted(CONTRACTS)
+
+
 class AtHand(StrawberryAdapter):
     """Answers every resolver of the documents from memory."""
 
@@ -65,7 +70,7 @@ class AtHand(StrawberryAdapter):
         milestones = [world.object(schema.type_map["Milestone"], ("m", n), 0) for n in range(MILESTONES)]
         contracts = [world.object(schema.type_map["Contract"], ("c", n), 0) for n in range(CONTRACTS)]
         page = PageInfo(has_next_page=True, has_previous_page=False, start_cursor=None, end_cursor=None)
-        found: Connection[Any] = Connection(edges=[], nodes=contracts, page_info=page)
+        found: Connection[Any] = Connection(edges=[], nodes=contracts, page_info=page, total=_counted)
 
         async def plan(*_: Any, **__: Any) -> Any:
             return milestones

@@ -61,7 +61,7 @@ FLOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "escrow/accounts/events": (),
     "escrow/accounts/folds": ("base",),
     "escrow/accounts/queries": (),
-    "escrow/queries": ("changes", "reading", "scans", "views", "visibility"),
+    "escrow/queries": ("changes", "counts", "reading", "scans", "views", "visibility"),
     "schema/types": ("common", "paging", "standing"),
     "schema/mutations": ("every", "payloads", "running"),
 }

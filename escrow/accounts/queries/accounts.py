@@ -15,6 +15,8 @@ from escrow.access import AccountType, Actor
 from escrow.accounts.rules import is_operator
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.errors import InvalidInput
+from escrow.queries import counts
+from escrow.queries.counts import Counted
 
 PAGE_MAX: Final = 101
 """The largest page of the API, and one more to know whether it is the last."""
@@ -41,19 +43,32 @@ async def accounts_by_id(actor: Actor, account_ids: Sequence[str]) -> dict[str, 
     return {row["id"]: _view(row, actor) for row in rows}
 
 
-async def accounts_page(actor: Actor, *, first: int, after: str | None = None) -> list[AccountView]:
+async def accounts_page(
+    actor: Actor, *, first: int, after: str | None = None, backwards: bool = False
+) -> list[AccountView]:
     """The operator's list of all accounts in the order of their ids, at most `first` (1 to 100) after an id.
 
-    For everybody else it holds their own account only: the others they meet in contracts. Refuses with `InvalidInput`
-    another number, and an `after` that names no account.
+    For everybody else it holds their own account only: the others they meet in contracts. `backwards` turns the order
+    round: the last first, those before the id. Refuses with `InvalidInput` another number, and an `after` that names no
+    account.
     """
     if not 1 <= first <= PAGE_MAX:
         raise InvalidInput(f"A page has 1 to {PAGE_MAX} entries, not {first}.", field="first")
     if after is not None and not ids.is_a(ids.Kind.ACCOUNT, after):
         raise InvalidInput("A page of accounts begins after an account.", field="after")
-    own_only = None if is_operator(actor) else actor.account_id
-    rows = await database.fetch(_PAGE, after or "", first, is_operator(actor), own_only)
+    rows = await database.fetch(*_listed(actor, limit=first, after=after, backwards=backwards))
     return [_view(row, actor) for row in rows]
+
+
+async def accounts_counted(actor: Actor) -> Counted:
+    """How many accounts such a list has; one statement."""
+    return await counts.counted(*_listed(actor, limit=counts.COUNTED_MAX + 1, after=None, backwards=False))
+
+
+def _listed(actor: Actor, *, limit: int, after: str | None, backwards: bool) -> tuple[str, *tuple[object, ...]]:
+    own_only = None if is_operator(actor) else actor.account_id
+    page = _PAGE_BACKWARDS if backwards else _PAGE
+    return page, after or ("~" if backwards else ""), limit, is_operator(actor), own_only
 
 
 async def operator_id() -> str | None:
@@ -105,6 +120,8 @@ UNION ALL
 SELECT {_COLUMNS} FROM accounts AS account WHERE account.id > $1 AND account.id = $4
 ORDER BY id LIMIT $2
 """  # noqa: S608 - a constant of this module
+
+_PAGE_BACKWARDS: Final = _PAGE.replace("account.id >", "account.id <").replace("ORDER BY id", "ORDER BY id DESC")
 
 _OWNERS: Final = {
     "members": "SELECT DISTINCT account_id FROM members WHERE id = ANY($1::text[])",

@@ -13,10 +13,12 @@ from escrow import database, log, references
 from escrow.access import Actor, ActorKind
 from escrow.accounts import queries as accounts
 from escrow.queries import contracts, feed, milestones
+from escrow.queries.disputes import EVIDENCE
 from escrow.queries.events import EVENTS
 from escrow.queries.updates import UPDATES
 from tests.bulk import BUSY, RARE, fill
 from tests.factories import party
+from webhooks.owner.queries import ATTEMPTS
 
 CONTRACTS = 300
 PLANNED_FIRST = 5
@@ -33,6 +35,8 @@ READS: dict[str, Callable[[Actor, list[str]], Awaitable[Any]]] = {
     "books": lambda _, ids: contracts.books(ids),
     "timelines": lambda _, ids: EVENTS.pages(ids, "stream_id", order="sequence", limit=51, after=None),
     "updates": lambda _, ids: UPDATES.pages(ids, "contract_id", order="number", limit=51, after=None),
+    "evidence": lambda _, ids: EVIDENCE.pages(ids, "dispute_id", order="added", limit=51, after=None),
+    "attempts": lambda _, ids: ATTEMPTS.pages(ids, "delivery_id", limit=51, after=None),
     "changes": lambda who, _: feed.changes_page(who, after=0, limit=50),
     "accounts": lambda who, _: accounts.accounts_by_id(who, [BUSY, RARE]),
     "references": lambda who, ids: references.references_of(who.account_id, ids),

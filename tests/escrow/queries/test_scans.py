@@ -17,6 +17,7 @@ from escrow.access import Actor, ActorKind
 from escrow.errors import InvalidInput
 from escrow.queries import contracts, milestones, scans
 from escrow.queries.contracts import ContractOrder, contracts_page
+from escrow.queries.counts import Counted
 from escrow.queries.milestones import MilestoneOrder, milestones_page
 from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
@@ -153,7 +154,7 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_contrac
                     asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
                     found = await _through(contracts_page, _place(by.key), size, actor=actor, **asked)
                     assert found == expected[:: -1 if backwards else 1], cell
-            assert await contracts.contracts_counted(actor, order=order, **wanted) == len(expected), cell
+            assert await contracts.contracts_counted(actor, order=order, **wanted) == Counted(len(expected)), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title"} & wanted.keys(), cell
@@ -177,7 +178,7 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_milesto
                     asked = {"order": order, "reading": reading, "backwards": backwards, **wanted}
                     found = await _through(milestones_page, _place(by.key), size, actor=actor, **asked)
                     assert found == expected[:: -1 if backwards else 1], cell
-            assert await milestones.milestones_counted(actor, order=order, **wanted) == len(expected), cell
+            assert await milestones.milestones_counted(actor, order=order, **wanted) == Counted(len(expected)), cell
         except InvalidInput:
             assert name == "operator", cell
             assert not {"party", "title", "contract_id"} & wanted.keys(), cell
@@ -189,7 +190,7 @@ async def test_every_filter_in_every_order_gives_what_a_look_through_all_milesto
                 milestones_page, _place_in_plan, 31, actor=actor, reading=reading, backwards=backwards, **wanted
             )
             assert found == expected[:: -1 if backwards else 1], f"{name} {wanted} in plans"
-        assert await milestones.milestones_counted(actor, **wanted) == len(expected)
+        assert await milestones.milestones_counted(actor, **wanted) == Counted(len(expected))
 
 
 def _place_in_plan(row: Any) -> Place:

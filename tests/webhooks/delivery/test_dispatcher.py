@@ -219,5 +219,5 @@ async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkey
         found = await lane()
         assert (found["failures"], found["seconds"] > 50) == (0, True)
     delivery_id = await database.fetch_value("SELECT delivery_id FROM delivery_attempts")
-    (attempt,) = (await queries.attempts_pages([delivery_id], limit=10, after=None))[delivery_id]
+    (attempt,) = (await queries.ATTEMPTS.pages([delivery_id], "delivery_id", limit=10, after=None))[delivery_id]
     assert attempt.error is ErrorClass.INTERRUPTED

@@ -14,6 +14,7 @@ from escrow import database, ids
 from escrow.access import Actor
 from escrow.database import Record
 from escrow.ids import Kind as IdKind
+from escrow.queries.views import Pages
 from webhooks.owner.queries.viewers import SEEN_SQL, viewer
 from webhooks.request.answers import ErrorClass
 
@@ -47,20 +48,6 @@ class AttemptView:
     is_late: bool
 
 
-async def attempts_pages(
-    delivery_ids: Collection[str], *, limit: int, after: str | None
-) -> dict[str, list[AttemptView]]:
-    """For each delivery at most `limit` attempts in their order, those after the id `after`; one statement.
-
-    Whether the deliveries may be seen is the caller's question.
-    """
-    found: dict[str, list[AttemptView]] = {}
-    statement = _OF_DELIVERIES.bind(delivery_ids=sorted(set(delivery_ids)), page_size=limit, after_id=after or "")
-    for row in await database.fetch(*statement):
-        found.setdefault(row["delivery_id"], []).append(_attempt(row))
-    return found
-
-
 async def attempts_by_id(actor: Actor, attempt_ids: Collection[str]) -> dict[str, AttemptView]:
     """Those of the attempts that exist and that the actor may see, by identifier; one statement."""
     wanted = [one for one in set(attempt_ids) if ids.is_a(IdKind.ATTEMPT, one)]
@@ -78,20 +65,20 @@ def _attempt(row: Record) -> AttemptView:
     )
 
 
-_ATTEMPT: Final = """attempt.id, attempt.delivery_id, attempt.started_at, attempt.status, attempt.error, attempt.address,
-    attempt.dns_ms, attempt.connect_ms, attempt.first_byte_ms, attempt.total_ms, attempt.excerpt, attempt.is_late, found.kind,
-    NOT EXISTS (SELECT FROM delivery_attempts AS earlier WHERE earlier.delivery_id = attempt.delivery_id
-        AND earlier.id < attempt.id) AS is_first"""
+_ATTEMPT: Final = """one.id, one.delivery_id, one.started_at, one.status, one.error, one.address, one.dns_ms, one.connect_ms,
+    one.first_byte_ms, one.total_ms, one.excerpt, one.is_late, found.kind,
+    NOT EXISTS (SELECT FROM delivery_attempts AS earlier WHERE earlier.delivery_id = one.delivery_id
+        AND earlier.id < one.id) AS is_first"""
 
-_OF_DELIVERIES: Final = database.Statement(f"""
-SELECT {_ATTEMPT} FROM unnest(:delivery_ids::text[]) AS asked (delivery_id)
-CROSS JOIN LATERAL (SELECT kind FROM deliveries WHERE id = asked.delivery_id OFFSET 0) AS found
-CROSS JOIN LATERAL (
-    SELECT * FROM delivery_attempts WHERE delivery_id = asked.delivery_id AND id > :after_id ORDER BY id LIMIT :page_size
-) AS attempt ORDER BY attempt.delivery_id, attempt.id
-""")
+ATTEMPTS: Final = Pages(
+    select=f"""
+        SELECT {_ATTEMPT} FROM delivery_attempts AS one
+        CROSS JOIN LATERAL (SELECT kind FROM deliveries WHERE id = one.delivery_id OFFSET 0) AS found""",
+    read=_attempt,
+)
+"""The attempts at deliveries, page by page in their order. Whether the deliveries may be seen is the caller's question."""
 
 _BY_ID: Final = database.Statement(f"""
-SELECT {_ATTEMPT} FROM delivery_attempts AS attempt JOIN deliveries AS found ON found.id = attempt.delivery_id
-WHERE attempt.id = ANY (:ids::text[]) AND {SEEN_SQL}
+SELECT {_ATTEMPT} FROM delivery_attempts AS one JOIN deliveries AS found ON found.id = one.delivery_id
+WHERE one.id = ANY (:ids::text[]) AND {SEEN_SQL}
 """)
