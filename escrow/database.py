@@ -117,11 +117,13 @@ def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     config = tortoise_config(url)
     credentials = config["connections"][_ALIAS]["credentials"]
     credentials["connection_class"] = _RecordingConnection
-    # Short statements whose cost estimates mislead: compiling one takes longer than running it.
+    # Short statements whose cost estimates mislead: compiling one takes longer than running it, and so does making room to
+    # remember what a join will find for all the rows that there are, where a page of fifty is read.
     # A process that is paused in the middle of a transaction must not hold up the others, the sequencers above all.
     credentials["server_settings"] = {
         "application_name": "earnest",
         "jit": "off",
+        "enable_memoize": "off",
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
     }
     # Kept prepared as long as the connection lives: planning one anew takes longer than running it several times.

@@ -1,7 +1,7 @@
 """Serves `/graphql` as a WebSocket by the sub-protocol `graphql-transport-ws`, on bare ASGI messages and `api.live.wire`.
 
-One task reads what the client says; each operation is a task of its own. Whoever wants the connection to end says so with
-a `Closing`; the reading task then ends the operations and closes the socket.
+One task reads what the client says; each operation is a task of its own, which sleeps while answers of its stream go out without
+it. Whoever wants the connection to end says so with a `Closing`; the reading task then ends the operations and closes the socket.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ from escrow.process_log import trace_id
 from schema.engine.context import Context, Live
 from schema.engine.execution import Operation
 from schema.engine.streaming import Stream
+
+AtOnce = Callable[[Sequence[bytes]], bool]
+"""Sends a text message, in parts that are UTF-8, if it can be sent at once; whether it was."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,9 +61,15 @@ class WebSocketEndpoint:
         if self._door.connections.is_stopping:
             await send({"type": "websocket.close", "code": int(STOPPING.code), "reason": STOPPING.reason})
             return
-        if ENCODED not in scope.get("extensions", {}):
-            send = _decoded(send)
-        socket = _Socket(self._door, receive, send, headers.get("authorization"), address_of(scope))
+        wire = scope.get("extensions", {}).get(ENCODED)
+        socket = _Socket(
+            self._door,
+            receive,
+            send if wire is not None else _decoded(send),
+            wire["at_once"] if wire is not None else _never,
+            headers.get("authorization"),
+            address_of(scope),
+        )
         with self._door.connections.opened(socket):
             await socket.run()
 
@@ -68,12 +77,21 @@ class WebSocketEndpoint:
 class _Socket:
     """One connection."""
 
-    def __init__(self, door: Door, receive: Receive, send: Send, authorization: str | None, address: str) -> None:
+    def __init__(
+        self,
+        door: Door,
+        receive: Receive,
+        send: Send,
+        send_at_once: AtOnce,
+        authorization: str | None,
+        address: str,
+    ) -> None:
         self._door = door
         self._address = address
         self._patience = door.connections.patience
         self._receive = receive
         self._asgi_send = send
+        self._send_at_once = send_at_once
         self._authorization = authorization
         self._viewer: Viewer | None = None
         self._is_acknowledged = False
@@ -240,6 +258,7 @@ class _Socket:
         start = messages.next_start(operation_id)
         try:
             while True:
+                await stream.pour(lambda json: self._say_at_once(start, json, messages.NEXT_END))
                 payload = await stream.next()
                 await self._say(start, payload.json, messages.NEXT_END)
         finally:
@@ -257,6 +276,10 @@ class _Socket:
             raise _Gone from None
         finally:
             self._waits_since = None
+
+    def _say_at_once(self, *encoded: bytes) -> bool:
+        """Send a message unless it has to wait; whether it was sent. Messages that wait already go first."""
+        return self._waits_since is None and self._send_at_once(encoded)
 
     async def _stop_operations(self) -> None:
         tasks = tuple(self._tasks)
@@ -282,6 +305,11 @@ def _decoded(send: Send) -> Send:
         await send(message)
 
     return decoding
+
+
+def _never(_: Sequence[bytes]) -> bool:
+    """Such a server always has to be waited for."""
+    return False
 
 
 class _Gone(Exception):

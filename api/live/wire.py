@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 ENCODED: Final = "earnest.encoded"
-"""The extension of the scope by which `websocket.send` takes `encoded`: text as UTF-8, in parts."""
+"""The extension of the scope by which `websocket.send` takes `encoded`: text as UTF-8, in parts. Its `at_once` is a function that
+takes the same, and sends it if nothing has to be waited for; it answers whether that was so."""
 
 CLOSE_SECONDS: Final = 10.0
 """How long the other side may take to answer a close frame."""
@@ -149,6 +150,13 @@ class Wire(asyncio.Protocol):
         else:
             raise RuntimeError(f"a WebSocket has no {message['type']}")
 
+    def send_at_once(self, encoded: Sequence[bytes]) -> bool:
+        """Send a text message, in parts that are UTF-8, unless it has to wait, or can't be sent any more."""
+        if self._writable is not None or self._is_gone or self._wire.state is not State.OPEN:
+            return False
+        self.transport.write(text_frame(encoded))
+        return True
+
     def _say(self, message: Message) -> None:
         if self._wire.state is not State.OPEN:
             raise Gone
@@ -268,7 +276,7 @@ class Wire(asyncio.Protocol):
                 one.strip() for header in request.headers.get_all("Sec-WebSocket-Protocol") for one in header.split(",")
             ],
             "state": self._state.copy(),
-            "extensions": {ENCODED: {}},
+            "extensions": {ENCODED: {"at_once": self.send_at_once}},
         }
 
     def _refuse(self, status: int) -> None:

@@ -1,8 +1,8 @@
 """Guards the connections of a web process: how many there may be, and how long one may take to say what it wants.
 
 A connection is one of a few kinds at any moment: its request's head comes, its body comes, it is answered, or it rests. Only an
-answer may take its time. One look a second at all of them is cheaper than a timer for each. WebSockets stay counted and are
-looked after by `api.live`, once they have said what they are.
+answer may take its time. One look a second at all of them is cheaper than a timer for each. WebSockets stay counted, by what
+is left of their connection, and are looked after by `api.live`, once they have said what they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -56,9 +56,16 @@ class Phase(Enum):
     BODY = auto()
     ANSWER = auto()
     REST = auto()
-    SOCKET = auto()
-    """It has become a WebSocket."""
     CLOSING = auto()
+
+
+class Counted(Protocol):
+    """One connection, whatever is spoken there."""
+
+    address: str
+
+    def look(self, now: float) -> None:
+        """Do what is due by the guard's clock."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,14 +74,14 @@ class Guard:
 
     limits: Limits
     clock: Callable[[], float] = time.monotonic
-    _present: set[GuardedConnection] = field(default_factory=set)
+    _present: set[Counted] = field(default_factory=set)
     _per_address: Counter[str] = field(default_factory=Counter)
     _watch: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._present)
 
-    def admit(self, connection: GuardedConnection) -> bool:
+    def admit(self, connection: Counted) -> bool:
         """Count the connection, unless there are too many, in all or from its address."""
         if len(self._present) >= self.limits.connections_max:
             return False
@@ -86,7 +93,13 @@ class Guard:
             self._watch = asyncio.get_running_loop().call_later(self.limits.look_seconds, self._look)
         return True
 
-    def release(self, connection: GuardedConnection) -> None:
+    def hand_over(self, connection: Counted, heir: Counted) -> None:
+        """The connection is another's now, who counts in its place; nothing if it was never counted."""
+        if connection in self._present:
+            self._present.discard(connection)
+            self._present.add(heir)
+
+    def release(self, connection: Counted) -> None:
         """The connection has gone; nothing if it was never counted."""
         if connection in self._present:
             self._present.discard(connection)
@@ -101,6 +114,20 @@ class Guard:
         again = bool(self._present)
         loop = asyncio.get_running_loop()
         self._watch = loop.call_later(self.limits.look_seconds, self._look) if again else None
+
+
+@dataclass(slots=True, eq=False)
+class Upgraded:
+    """A connection that has become a WebSocket: as little as says whether it is still there."""
+
+    guard: Guard
+    transport: asyncio.Transport
+    address: str
+
+    def look(self, now: float) -> None:
+        """The loop tells only its new protocol of the end."""
+        if self.transport.is_closing():
+            self.guard.release(self)
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -159,15 +186,13 @@ class GuardedConnection(HttpToolsProtocol):
         self._rest_if_done()
 
     def handle_websocket_upgrade(self) -> None:
-        self._turn(Phase.SOCKET)
         super().handle_websocket_upgrade()
+        # What read the request would live as long as the socket, and take a tenth of its memory.
+        self.guard.hand_over(self, Upgraded(self.guard, self.transport, self.address))
+        self.parser = None  # type: ignore[assignment]  # it knows this protocol, which must not wait for the garbage collector
 
     def look(self, now: float) -> None:
         """End the connection if what it does has taken too long."""
-        if self._phase is Phase.SOCKET:
-            if self.transport.is_closing():
-                self.guard.release(self)  # the loop tells only its new protocol
-            return
         limits = self.guard.limits
         if self.transport.is_closing() and self._phase is not Phase.CLOSING:
             self._turn(Phase.CLOSING)

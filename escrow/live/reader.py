@@ -7,7 +7,9 @@ so there is no gap, and positions tell what came already, so there is no duplica
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Final, Protocol
 
 from escrow.live import occurrences
@@ -55,11 +57,11 @@ class Reader:
         self._types = types
         self.is_live = False
         """Whether it has caught up with the log, and hears of what happens from the hub."""
-        self._page: deque[Occurrence] = deque()
+        self._page: list[Occurrence] = []
         self._reached = after
-        self._behind: deque[Occurrence] = deque()
+        self._behind: list[Occurrence] = []
         self._behind_bytes = 0
-        self._has_news = asyncio.Event()
+        self._to_tell: tuple[Callable[[], None], Context] | None = None
 
     @property
     def behind(self) -> int:
@@ -70,20 +72,35 @@ class Reader:
         """The next event, as soon as there is one. Raises `Ended` if the key has ended, or the reader is too slow."""
         if self._page or self._behind:
             await asyncio.sleep(0)  # whoever has much to catch up with doesn't keep the others waiting
-        while not self.is_live:
-            if self._page:
-                return self._take(self._page)
-            self.position = max(self.position, self._reached)
-            if self._hub.attach(self):
-                self.is_live = True
+        while (found := self.take()) is None:
+            if self.is_live:
+                await self._news()
             else:
                 await self._turn_page()
-        while not self._behind:
-            if self.is_too_slow:
-                raise Ended(Ending.TOO_SLOW)
-            self._has_news.clear()
-            await self._has_news.wait()
-        return self._take(self._behind)
+        return found
+
+    def take(self) -> Occurrence | None:
+        """The next event, if it is there by now. Raises `Ended` like `next`."""
+        if self._page:
+            return self._take(self._page)
+        if not self.go_live():
+            return None
+        if self._behind:
+            return self._take(self._behind)
+        if self.is_too_slow:
+            raise Ended(Ending.TOO_SLOW)
+        return None
+
+    def go_live(self) -> bool:
+        """Hear of what happens from the hub, once all before it was read; whether it does."""
+        if not self.is_live and not self._page:
+            self.position = max(self.position, self._reached)
+            self.is_live = self._hub.attach(self)
+        return self.is_live
+
+    def tell(self, on_news: Callable[[], None]) -> None:
+        """Call it once, in the context of now, soon after the next event of which a live reader hears."""
+        self._to_tell = on_news, copy_context()
 
     def take_more(self) -> list[Occurrence]:
         """All that is there by now without waiting, for a reader who only needs to know that something happened."""
@@ -105,17 +122,25 @@ class Reader:
         if len(self._behind) > BEHIND_EVENTS_MAX or (self._behind_bytes > BEHIND_BYTES_MAX and len(self._behind) > 1):
             self.is_too_slow = True  # the cursor of the last event taken is where to go on from
             self._behind.clear()
-        self._has_news.set()
+        if self._to_tell is not None:
+            (on_news, context), self._to_tell = self._to_tell, None
+            asyncio.get_running_loop().call_soon(on_news, context=context)
 
     def close(self) -> None:
         """Hear no more."""
         self._hub.detach(self)
         self._page.clear()
         self._behind.clear()
+        self._to_tell = None
 
-    def _take(self, waiting: deque[Occurrence]) -> Occurrence:
+    async def _news(self) -> None:
+        news = asyncio.get_running_loop().create_future()
+        self.tell(partial(_set, news))
+        await news
+
+    def _take(self, waiting: list[Occurrence]) -> Occurrence:
         self.viewer.check()
-        occurrence = waiting.popleft()
+        occurrence = waiting.pop(0)
         if waiting is self._behind:
             self._behind_bytes -= occurrence.size
         self.position = occurrence.position
@@ -140,3 +165,8 @@ class Reader:
             types=self._types,
         )
         self._page.extend(found)
+
+
+def _set(news: asyncio.Future[None]) -> None:
+    if not news.done():
+        news.set_result(None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from escrow import cursors
@@ -20,6 +21,27 @@ class _LogSource(Source):
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._waiting: list[SourceEvent] = []
+
+    async def __anext__(self) -> SourceEvent:
+        while not self._waiting:
+            self._waiting += self._made_of(await self._reader.next())
+        return self._waiting.pop(0)
+
+    @property
+    def is_flowing(self) -> bool:
+        return self._reader.go_live()
+
+    def take(self) -> SourceEvent | None:
+        while not self._waiting:
+            first = self._reader.take()
+            if first is None:
+                return None
+            self._waiting += self._made_of(first)
+        return self._waiting.pop(0)
+
+    def tell(self, on_news: Callable[[], None]) -> None:
+        self._reader.tell(on_news)
 
     @property
     def is_too_slow(self) -> bool:
@@ -28,38 +50,34 @@ class _LogSource(Source):
     def close(self) -> None:
         self._reader.close()
 
+    @abstractmethod
+    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
+        """What this event, and those that happened with it, are to a subscriber."""
+
 
 class EventSource(_LogSource):
     """Each event, with its cursor."""
 
-    async def __anext__(self) -> SourceEvent:
-        return _event(await self._reader.next())
+    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
+        return (_event(first),)
 
 
 class ContractSource(_LogSource):
     """A contract as it is after something happened to it; what happened at once is one source event."""
 
-    async def __anext__(self) -> SourceEvent:
-        first = await self._reader.next()
+    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
         last = [first, *self._reader.take_more()][-1]
         contract_id = first.event.stream_id
-        return SourceEvent(last.position, lambda context: contract_found(contract_id, context))
+        return (SourceEvent(last.position, lambda context: contract_found(contract_id, context)),)
 
 
 class MilestoneSource(_LogSource):
     """Each milestone of a contract that something happened to, as it is then; what happened at once is one for each."""
 
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self._waiting: deque[SourceEvent] = deque()
-
-    async def __anext__(self) -> SourceEvent:
-        while not self._waiting:
-            first = await self._reader.next()
-            happened = [first, *self._reader.take_more()]
-            touched = dict.fromkeys(one for occurrence in happened for one in occurrence.milestone_ids)
-            self._waiting.extend(_milestone(one, happened[-1].position) for one in touched)
-        return self._waiting.popleft()
+    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
+        happened = [first, *self._reader.take_more()]
+        touched = dict.fromkeys(one for occurrence in happened for one in occurrence.milestone_ids)
+        return [_milestone(one, happened[-1].position) for one in touched]
 
 
 def _milestone(milestone_id: str, position: int) -> SourceEvent:

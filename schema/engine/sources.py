@@ -36,6 +36,19 @@ class Source(ABC):
         """The next source event, as soon as there is one."""
 
     @property
+    def is_flowing(self) -> bool:
+        """Whether source events can be taken as they happen, by `take` and `tell`; if not, only `__anext__` waits for them."""
+        return False
+
+    def take(self) -> SourceEvent | None:
+        """The next source event, if the source is flowing and it is there by now. Raises `Ended` like `__anext__`."""
+        return None
+
+    def tell(self, on_news: Callable[[], None]) -> None:
+        """Call it once, soon after there is something to take."""
+        raise NotImplementedError
+
+    @property
     def is_too_slow(self) -> bool:
         """Whether the reader has fallen too far behind, also if nobody asks for the next one now."""
         return False

@@ -1,7 +1,8 @@
 """Runs a subscription: the operation is executed for each source event, once for all who wait for the same.
 
 Streams of the same document with the same variables by the same viewer form a group. Whoever of a group comes to a source
-event first has it executed; the others get the same bytes.
+event first has it executed; the others get the same bytes. Where nothing is in the way an answer is poured from its group
+straight into the sockets: no task is woken for each of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from schema.engine.sources import Source, SourceEvent
@@ -21,8 +23,15 @@ ANSWERS_KEPT_MAX: Final = 32
 ANSWERS_KEPT_SECONDS: Final = 10.0
 """And for how long: words may be erased meanwhile."""
 
+TOLD_AT_ONCE: Final = 100
+"""Streams that are told of an answer before the event loop looks at everything else, and sends what was written so far."""
+
 Execute = Callable[[SourceEvent], Awaitable[bytes | None]]
 """Executes the operation for a source event: the JSON of the answer, or `None` if there is nothing to say any more."""
+
+
+Outlet = Callable[[bytes], bool]
+"""Takes the JSON of an answer if it can be sent at once, and says whether it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +49,42 @@ class _Answer:
         self._made_at = time.monotonic()
         self._work = asyncio.ensure_future(work)
         self._work.add_done_callback(self._tell)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Callable[[], None]] = []
 
     @property
     def is_fresh(self) -> bool:
         """Whether it may still be given to somebody else."""
         return time.monotonic() - self._made_at < ANSWERS_KEPT_SECONDS
 
-    async def json(self) -> bytes | None:
-        """The answer, as soon as it is there."""
-        if not self._work.done():
-            # A future of its own costs a tenth of a shield around the work.
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
-            await waiter
+    @property
+    def is_there(self) -> bool:
+        """Whether `json` tells it by now."""
+        return self._work.done()
+
+    @property
+    def json(self) -> bytes | None:
+        """The answer, which is there; raises what went wrong with it."""
         return self._work.result()
 
-    def _tell(self, _: object) -> None:
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting.clear()
+    def tell(self, on_arrival: Callable[[], None]) -> None:
+        """Call it once the answer is there; it must not raise."""
+        self._waiting.append(on_arrival)
+
+    async def arrived(self) -> bytes | None:
+        """The answer, as soon as it is there."""
+        if not self.is_there:
+            # A future of its own costs a tenth of a shield around the work.
+            waiter = asyncio.get_running_loop().create_future()
+            self.tell(partial(_end, waiter))
+            await waiter
+        return self.json
+
+    def _tell(self, _: object = None) -> None:
+        now, self._waiting = self._waiting[:TOLD_AT_ONCE], self._waiting[TOLD_AT_ONCE:]
+        for on_arrival in now:
+            on_arrival()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._tell)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,14 +97,20 @@ class _Group:
     answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
 
     async def answer(self, source_event: SourceEvent, execute: Execute) -> bytes | None:
+        if self.members == 1 and source_event.key not in self.answers:  # nobody to share with: no task of its own
+            return await execute(source_event)
+        return await self.begun(source_event, execute).arrived()
+
+    def begun(self, source_event: SourceEvent, execute: Execute) -> _Answer:
+        """The answer to the source event, which somebody of the group has waited for, or waits for, or will."""
         answer = self.answers.get(source_event.key)
         if answer is None or not answer.is_fresh:
-            if self.members == 1:  # nobody to share with: no task of its own, and nothing to keep
-                return await execute(source_event)
-            answer = self.answers[source_event.key] = _Answer(execute(source_event))
-            if len(self.answers) > ANSWERS_KEPT_MAX:
-                self.answers.popitem(last=False)
-        return await answer.json()
+            answer = _Answer(execute(source_event))
+            if self.members > 1:  # else there is nobody to keep it for
+                self.answers[source_event.key] = answer
+                if len(self.answers) > ANSWERS_KEPT_MAX:
+                    self.answers.popitem(last=False)
+        return answer
 
 
 class Groups:
@@ -115,6 +145,8 @@ class Stream:
         self._group = group
         self._leave = leave
         self._is_closed = False
+        self._held: Payload | None = None
+        """What an outlet didn't take."""
 
     @property
     def is_too_slow(self) -> bool:
@@ -123,11 +155,55 @@ class Stream:
 
     async def next(self) -> Payload:
         """The next answer, as soon as there is one. Raises `escrow.live.key_lifetimes.Ended` when the stream is over."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
         while True:
             source_event = await self._source.__anext__()
             json = await self._group.answer(source_event, self._execute)
             if json is not None:
                 return Payload(json, source_event.cursor)
+
+    async def pour(self, outlet: Outlet) -> None:
+        """Give each answer to the outlet as soon as it is there, for as long as it takes them and the source is flowing.
+
+        It returns when the next answer is to be had from `next`, and raises what that raises.
+        """
+        over = asyncio.get_running_loop().create_future()
+        self._pour(outlet, over)
+        await over
+
+    def _pour(self, outlet: Outlet, over: asyncio.Future[None]) -> None:
+        """Give the outlet what is there, and come back when there is more."""
+        try:
+            while not over.done() and self._source.is_flowing:
+                source_event = self._source.take()
+                if source_event is None:
+                    self._source.tell(partial(self._pour, outlet, over))
+                    return
+                answer = self._group.begun(source_event, self._execute)
+                if not answer.is_there:
+                    answer.tell(partial(self._go_on, outlet, over, answer, source_event.cursor))
+                    return
+                self._give(outlet, over, answer, source_event.cursor)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
+            _end(over, error)
+        else:
+            _end(over)
+
+    def _go_on(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
+        try:
+            self._give(outlet, over, answer, cursor)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
+            _end(over, error)
+        else:
+            self._pour(outlet, over)
+
+    def _give(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
+        json = answer.json
+        if json is not None and not over.done() and not outlet(json):
+            self._held = Payload(json, cursor)
+            _end(over)
 
     def close(self) -> None:
         """Let go of the source; a second time does nothing."""
@@ -135,3 +211,13 @@ class Stream:
             self._is_closed = True
             self._source.close()
             self._leave(self._group)
+
+
+def _end(over: asyncio.Future[None], error: BaseException | None = None) -> None:
+    """Tell whoever waits, if anybody still does."""
+    if over.done():
+        return
+    if error is None:
+        over.set_result(None)
+    else:
+        over.set_exception(error)

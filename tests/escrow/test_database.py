@@ -291,3 +291,18 @@ async def test_a_process_connects_once_at_a_time_and_ends_what_it_began(database
     assert process.returncode == 0
     said = ["already connected to a database; disconnect() first", "7 1 (0, 2)", "work that must end ended"]
     assert out.decode().splitlines() == said * 2
+
+
+async def test_no_plan_makes_room_for_what_a_page_will_never_read(small_pool: str) -> None:
+    """A cache for the other side of a join is as large as the planner's guess of all rows, and takes as long to be made."""
+    await database.execute("CREATE TABLE owners (id TEXT PRIMARY KEY, name TEXT NOT NULL)")
+    await database.execute("CREATE TABLE things (number INT PRIMARY KEY, owner_id TEXT NOT NULL)")
+    await database.execute("INSERT INTO owners SELECT n::text, 'x' FROM generate_series(1, 100) AS n")
+    await database.execute("INSERT INTO things SELECT n, (n % 100)::text FROM generate_series(1, 20000) AS n")
+    await database.execute("ANALYZE owners, things")
+    page = """EXPLAIN SELECT * FROM things CROSS JOIN LATERAL (
+        SELECT name FROM owners WHERE id = things.owner_id OFFSET 0) AS owner ORDER BY number LIMIT 50"""
+    assert "Memoize" not in "\n".join(row[0] for row in await database.fetch(page))
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_memoize = on")
+        assert "Memoize" in "\n".join(row[0] for row in await connection.fetch(page)), "it would, left alone"

@@ -8,6 +8,7 @@ import logging
 import math
 import re
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from webhooks.request import ssrf
 
@@ -86,14 +88,14 @@ class Exchange:
         """Milliseconds since the start."""
         return (time.perf_counter() - self.start) * 1000
 
-    def heard(self, response: aiohttp.ClientResponse) -> None:
+    def heard(self, status: int, headers: Mapping[str, str]) -> None:
         """Status and headers are there. Raises `ValueError` if they are none of HTTP."""
         self.answer.first_byte_ms = self.ms()
-        if response.status < STATUS_MIN:  # the library reads any three digits
+        if status < STATUS_MIN:  # the library reads any three digits
             self.answer.error = ErrorClass.INVALID_ANSWER
-            raise ValueError(f"an answer with status {response.status}")
-        self.answer.status = response.status
-        asked = response.headers.get("retry-after")
+            raise ValueError(f"an answer with status {status}")
+        self.answer.status = status
+        asked = headers.get("retry-after")
         self.answer.retry_after_seconds = retry_after_seconds(asked, now=datetime.now(UTC))
 
 
@@ -116,7 +118,7 @@ _CLASSES: Final[tuple[tuple[type[Exception], ErrorClass], ...]] = (
     (aiohttp.ClientConnectorCertificateError, ErrorClass.CERTIFICATE_REFUSED),
     (aiohttp.ClientConnectorSSLError, ErrorClass.TLS_FAILED),
     (aiohttp.ClientConnectorError, ErrorClass.CONNECT_FAILED),
-    (aiohttp.ClientResponseError, ErrorClass.INVALID_ANSWER),
+    (HttpProcessingError, ErrorClass.INVALID_ANSWER),
     (aiohttp.ClientConnectionError, ErrorClass.DISCONNECTED),
     (aiohttp.ClientPayloadError, ErrorClass.DISCONNECTED),
     (OSError, ErrorClass.DISCONNECTED),

@@ -71,6 +71,29 @@ async def test_the_same_for_the_same_viewer_is_executed_once_per_event_however_m
     assert len(served.door.runner._groups) == 0
 
 
+async def test_no_task_is_woken_for_an_answer_that_can_go_out_at_once(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[streaming.Stream] = []
+    following = streaming.Stream.next
+
+    async def next_(self: streaming.Stream) -> streaming.Payload:
+        asked.append(self)
+        return await following(self)
+
+    monkeypatch.setattr(streaming.Stream, "next", next_)
+    people = served.people
+    deal = await people.deployment.propose()
+    async with AsyncExitStack() as stack:
+        sockets = [await _listening(stack, served, people.client.token) for _ in range(SOCKETS)]
+        await served.readers(SOCKETS)
+        await deal.accept()
+        await deal.fund()
+        for socket in sockets:
+            assert [(await socket.event())["type"] for _ in range(2)] == ["contract.accepted", "deposit.started"]
+    assert asked == []
+
+
 async def test_the_first_of_a_group_may_leave_in_the_middle_and_the_others_still_hear(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,10 +62,10 @@ async def fill(contracts: int, *, events: int = EVENTS, is_searched: bool = True
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
-        # One by one they would take most of the time.
-        indexes = await connection.fetch(_INDEXES)
-        for index in indexes:
-            await connection.execute(f"DROP INDEX {index['name']}")
+        # Row by row, indexes and constraints would take most of the time.
+        laid_aside = await connection.fetch(_LAID_ASIDE)
+        for one in laid_aside:
+            await connection.execute(one["leave"])
         await connection.execute(_CONTRACTS, contracts, client.account_id, freelancer.account_id, events)
         await connection.execute(_MILESTONES, PLAN, AMOUNT_MINOR)
         for statement in (_ORDERS, _DEPOSITS, _BALANCES, _DEADLINES, *([_TITLES] if is_searched else [])):
@@ -73,8 +73,8 @@ async def fill(contracts: int, *, events: int = EVENTS, is_searched: bool = True
         await connection.execute(_EVENTS, events, PLAN)
         await connection.execute(_POSITIONS, events)
         await connection.execute(_TRANSFERS, events)
-        for index in indexes:
-            await connection.execute(index["made_by"])
+        for one in reversed(laid_aside):
+            await connection.execute(one["put_back"])
     await database.execute("VACUUM ANALYZE")
     return Filled(contracts, events, client, freelancer)
 
@@ -92,12 +92,25 @@ async def _party(whose: Actor, operator: Actor) -> Party:
     return Party(account_id, key_id, token.text)
 
 
-_INDEXES: Final = """
-SELECT index.indexrelid::regclass::text AS name, pg_get_indexdef(index.indexrelid) AS made_by
-FROM pg_index AS index JOIN pg_class AS of ON of.oid = index.indrelid
-WHERE of.relnamespace = 'public'::regnamespace AND of.relkind = 'r' AND NOT index.indisunique
-AND of.relname IN ('contracts', 'milestones', 'titles', 'events', 'log_positions', 'deposits', 'payment_orders', 'balances',
-    'transfers', 'deadlines')
+# Foreign keys first, since they need the keys that they refer to; plain indexes last. All are put back the other way round.
+_LAID_ASIDE: Final = """
+WITH filled AS (
+    SELECT oid, oid::regclass::text AS name FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname IN ('contracts', 'milestones', 'titles', 'events',
+        'log_positions', 'deposits', 'payment_orders', 'balances', 'transfers', 'deadlines')
+)
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', rule.conrelid::regclass, rule.conname) AS leave,
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', rule.conrelid::regclass, rule.conname, pg_get_constraintdef(rule.oid),
+        CASE WHEN rule.contype IN ('f', 'c') THEN ' NOT VALID' ELSE '' END) AS put_back,
+    position(rule.contype::text IN 'fcup') AS place, rule.conname AS name
+FROM pg_constraint AS rule
+WHERE rule.contype IN ('f', 'c', 'u', 'p')
+    AND (rule.conrelid IN (SELECT oid FROM filled) OR rule.confrelid IN (SELECT oid FROM filled))
+UNION ALL
+SELECT format('DROP INDEX %s', index.indexrelid::regclass), pg_get_indexdef(index.indexrelid), 9, filled.name
+FROM pg_index AS index JOIN filled ON filled.oid = index.indrelid
+WHERE NOT EXISTS (SELECT FROM pg_constraint AS rule WHERE rule.conindid = index.indexrelid)
+ORDER BY place, name
 """
 _OURS: Final = "FROM contracts AS contract WHERE contract.id LIKE 'ctr\\_0%'"
 _FIRST: Final = "FROM milestones AS first WHERE first.position = 1 AND first.id LIKE 'mil\\_0%'"

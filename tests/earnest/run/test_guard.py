@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -218,6 +220,24 @@ async def test_a_websocket_is_counted_for_as_long_as_it_is_there() -> None:
         assert (await (await there.line()).end()).startswith(b"HTTP/1.1 503")
         sockets[0].writer.close()
         await there.until_there_are(1)
+
+
+async def test_nothing_is_kept_of_what_read_a_websockets_request() -> None:
+    async with served(LONG) as there:
+        line = await there.line()
+        await there.until_there_are(1)
+        reading = [weakref.ref(one) for one in there.server.guard._present]
+        gc.disable()  # what only the collector finds lives on for as long as the process finds no time for it
+        try:
+            await line.say(UPGRADE)
+            assert b" 101 " in await line.reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0)
+            assert [one() for one in reading] == [None]
+        finally:
+            gc.enable()
+        assert len(there.server.guard) == 1
+        line.writer.close()
+        await there.until_there_are(0)
 
 
 @pytest.mark.parametrize(
