@@ -55,8 +55,8 @@ class Context:
 
     @property
     def owner(self) -> Hashable:
-        """For whom long work is done: a key's work takes turns with that of others."""
-        return self.actor.key_id if self.actor is not None else None
+        """For whom long work is done: an account's work takes turns with that of others."""
+        return self.actor.account_id if self.actor is not None else None
 
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.

@@ -60,6 +60,10 @@ DEAR_ENTRIES: Final[Mapping[str, int]] = {"Query.preview": 60, "Query.reviewPlan
 MUTATION_ENTRY: Final = 60
 """A milestone of a plan, an attachment: what is decided about, written and sealed one by one."""
 
+BYTES_FREE: Final = 16_000
+BYTES_A_POINT: Final = 1_000
+"""What the body of a request costs that is longer, before it is read: 10 µs for each thousand bytes."""
+
 Inputs = Mapping[tuple[str, int], int]
 """How often each variable is used at each price for an object in a list."""
 
@@ -67,6 +71,11 @@ Inputs = Mapping[tuple[str, int], int]
 def of_reading(text: str) -> int:
     """What parsing and validating a document costs that nobody has sent before."""
     return READ_ONCE + len(text) // CHARACTERS_A_POINT
+
+
+def of_bytes(length: int) -> int:
+    """What reading the JSON of a request costs that has so many bytes."""
+    return length // BYTES_A_POINT if length > BYTES_FREE else 0
 
 
 def of_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_mutation: bool) -> int:

@@ -141,9 +141,13 @@ class Meter:
         self._known: dict[tuple[int, ...], Size] = {}
         self._inputs: costs.Inputs = {}
 
+    def knows(self, variables: Mapping[str, Any]) -> bool:
+        """Whether it was measured with these page sizes before."""
+        return self._pages(variables) in self._known
+
     def check(self, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
-        pages = tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
+        pages = self._pages(variables)
         size = self._known.get(pages)
         if size is None:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
@@ -153,6 +157,9 @@ class Meter:
             size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
         size.check()
         return math.ceil(size.cost)
+
+    def _pages(self, variables: Mapping[str, Any]) -> tuple[int, ...]:
+        return tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {
