@@ -88,6 +88,8 @@ class Rates:
 class Spending:
     """The budget of one operation."""
 
+    __slots__ = ("_allowances", "_available", "_paid", "_rate", "_requested", "client")
+
     def __init__(self, allowances: Allowances, client: str, rate: Rate) -> None:
         self._allowances, self.client, self._rate = allowances, client, rate
         self._requested = 0.0

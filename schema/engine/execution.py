@@ -249,6 +249,7 @@ class Runner:
             raise _Dear
         if is_about_the_schema(node):
             return await self._answer_about_the_schema(chosen, operation, context)
+        context.listed_price = document.meters[chosen.name or ""].listed(operation.variables)
         if context.budget is not None:
             await context.budget.spend(cost)
         return chosen
