@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from escrow import database
+from escrow.aside import be_apart
 
 T = TypeVar("T")
 
@@ -84,6 +85,7 @@ class Annex:
 
     async def _work(self, work: Callable[[], Coroutine[Any, Any, T]], home: _Home) -> T:
         _home.set(home)
+        be_apart()
         with database.using(self._pool):
             return await work()
 
@@ -151,9 +153,16 @@ async def opened(database_url: str) -> AsyncIterator[Annex]:
 async def _pool(loop: asyncio.AbstractEventLoop, database_url: str) -> AsyncIterator[Any]:
     pool = database.pool_beside(database_url, size=POOL_CONNECTIONS_MAX)
     try:
+        await _in(loop, _begun(pool))
         yield pool
     finally:
         await _in(loop, database.close_beside(pool))
+
+
+async def _begun(pool: Any) -> None:
+    """Let a first statement open the pool."""
+    with database.using(pool):
+        await database.fetch_value("SELECT 1")
 
 
 async def _cancelled() -> None:
