@@ -106,7 +106,8 @@ def _connected(settings: Settings, door: Door) -> Callable[[Starlette], Abstract
             door.rates.connect(settings.redis_url)
             door.authentication.usage.start()
             with door.authentication.keys.listening():
-                yield
+                async with door.with_annex(settings.database_url):
+                    yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()

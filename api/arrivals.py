@@ -51,6 +51,12 @@ class Arrival:
         """Where it comes from, as the server knows it; empty where it knows nothing."""
         return address_of(self._scope)
 
+    @property
+    def announced_bytes(self) -> int:
+        """How long the body is to be; 0 where that isn't said."""
+        length = self.header(b"content-length") or ""
+        return int(length) if length.isdecimal() else 0
+
     async def body(self, bytes_max: int) -> bytes | None:
         """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way."""
         chunks, size, more = [], 0, True

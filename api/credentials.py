@@ -44,6 +44,10 @@ class Authentication:
         self.usage.note(actor.key_id)
         return actor
 
+    def was_right(self, authorization: str) -> bool:
+        """Whether this header named somebody lately, so that it is worth asking again without a wait."""
+        return self.keys.was_right(authorization.strip().partition(" ")[2].strip())
+
     async def _member(self, identity: IdentityTokens, token: str) -> Actor:
         """Whoever came with a token of the identity provider's; none of our keys has a dot."""
         try:

@@ -13,9 +13,11 @@ from api.credentials import BadCredentials
 from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose
+from api.rates.budgets import Spending, client_of
 from api.requests import BODY_BYTES_MAX, BODY_BYTES_MAX_UNKNOWN, BadRequest, read_operation
 from api.responses import Json, refusal
 from escrow.access import Actor
+from escrow.annex import Crowded
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.execution import NotAQuery, Operation
@@ -47,7 +49,11 @@ class GraphQLEndpoint:
         except BadRequest as error:
             return refusal(error.message, status=error.status, media_type=accepted.refusals, headers=error.headers)
         except BadCredentials as error:
-            return await self._challenge(error, request, accepted)
+            said, challenge = str(error), {"www-authenticate": 'Bearer error="invalid_token"'}
+            return refusal(said, code="UNAUTHENTICATED", status=401, media_type=accepted.refusals, headers=challenge)
+        except OverBudget as over:
+            await self._door.rates.pause(client_of(request.address))
+            return _over_budget(over, accepted)
         except NotAQuery:
             return refusal(
                 "GET only runs queries; send mutations with POST.",
@@ -58,45 +64,60 @@ class GraphQLEndpoint:
 
     async def _answer_as(self, accepted: Accepted, request: Arrival) -> ASGIApp:
         authorization = request.header(b"authorization")
-        actor = await self._door.authentication.actor(authorization)
-        operation = await read_operation(
-            request, bytes_max=BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
-        )
+        actor = await self._door.actor(authorization, request.address)
         budget = self._door.rates.budget(actor, request.address)
+        if budget is not None:
+            try:
+                await budget.admit(request.announced_bytes)
+            except OverBudget as over:
+                await self._door.rates.pause(budget.client)
+                return _over_budget(over, accepted, budget)
+        operation = await self._operation(request, actor)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, budget=budget)
         goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
         media_type = accepted.media_type(goes_on=goes_on)
         if media_type == EVENT_STREAM:
-            actor = await self._door.authentication.actor(authorization, fresh=True)
-            return self._event_stream(request, operation, actor)
+            actor = await self._door.actor(authorization, request.address, fresh=True)
+            return self._event_stream(request, operation, actor, budget)
         answer = await self._door.runner.run(operation, context, only_queries=request.method == "GET")
         status = 400 if media_type == GRAPHQL and not answer.ran else 200
         if answer.retry_after_seconds is not None:
             status = 429
+            if budget is not None:
+                await self._door.rates.pause(budget.client)
         headers = budget.headers(answer.retry_after_seconds) if budget is not None else None
         return Json(answer.json(), status=status, media_type=media_type, headers=headers)
 
-    async def _challenge(self, error: BadCredentials, request: Arrival, accepted: Accepted) -> ASGIApp:
-        """The answer to credentials that name nobody; whoever tries many of them is asked to wait."""
+    async def _operation(self, request: Arrival, actor: Actor | None) -> Operation:
+        annex, owner = self._door.annex, actor.account_id if actor is not None else None
+        bytes_max = BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
+        elsewhere = annex.reading(owner) if annex is not None else None
         try:
-            await self._door.rates.wrong_key(request.address)
-        except OverBudget as over:
-            return refusal(
-                str(over),
-                code="RATE_LIMITED",
-                status=429,
-                media_type=accepted.refusals,
-                headers={"retry-after": str(max(math.ceil(over.retry_after_seconds), 1))},
-            )
-        challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
-        return refusal(str(error), code="UNAUTHENTICATED", status=401, media_type=accepted.refusals, headers=challenge)
+            return await read_operation(request, bytes_max=bytes_max, elsewhere=elsewhere)
+        except Crowded:
+            raise OverBudget.crowded() from None
 
-    def _event_stream(self, request: Arrival, operation: Operation, actor: Actor | None) -> EventStream:
+    def _event_stream(
+        self, request: Arrival, operation: Operation, actor: Actor | None, budget: Spending | None
+    ) -> EventStream:
         return EventStream(
             self._door,
             operation,
             actor,
             only_reading=request.method == "GET",
             last_event_id=request.header(b"last-event-id"),
-            address=request.address,
+            budget=budget,
         )
+
+
+def _over_budget(over: OverBudget, accepted: Accepted, budget: Spending | None = None) -> ASGIApp:
+    """The answer to whoever has nothing left, before anything of the request was read."""
+    retry = {"retry-after": str(max(math.ceil(over.retry_after_seconds), 1))}
+    return refusal(
+        str(over),
+        code="RATE_LIMITED",
+        status=429,
+        media_type=accepted.refusals,
+        headers=budget.headers(over.retry_after_seconds) if budget is not None else retry,
+        cost=budget.told() if budget is not None else None,
+    )

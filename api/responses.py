@@ -49,11 +49,13 @@ def refusal(
     status: int,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
+    cost: Mapping[str, Any] | None = None,
     **extensions: str,
 ) -> Response:
-    """An answer in GraphQL's form that consists of one error."""
+    """An answer in GraphQL's form that consists of one error; with what it cost, if that is known."""
     error = {"message": message, "extensions": {"code": code, **extensions}}
-    return json_answer({"errors": [error]}, status=status, media_type=media_type, headers=headers)
+    told = {"extensions": {"cost": cost}} if cost is not None else {}
+    return json_answer({"errors": [error], **told}, status=status, media_type=media_type, headers=headers)
 
 
 def masked(trace: str) -> Response:

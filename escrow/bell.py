@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -24,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from escrow import process_log
+from escrow.annex import at_home
 
 RING_TIMEOUT_SECONDS: Final = 0.1
 """A command never waits longer for its ring: the backstop is only a little slower."""
@@ -131,8 +132,11 @@ async def ring(*topics: Topic) -> None:
     Best effort: it never raises and takes at most `RING_TIMEOUT_SECONDS`. Without a connection it does nothing.
     """
     bell = _room.bell
-    if bell is None or not topics or time.monotonic() < bell.muted_until:
-        return
+    if bell is not None and topics and time.monotonic() >= bell.muted_until:
+        await at_home(lambda: _ring(bell, topics))
+
+
+async def _ring(bell: _Bell, topics: Sequence[Topic]) -> None:
     try:
         async with asyncio.timeout(RING_TIMEOUT_SECONDS), bell.redis.pipeline(transaction=False) as pipeline:
             for topic in topics:

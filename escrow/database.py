@@ -158,9 +158,37 @@ async def disconnect() -> None:
     global _context
     context, _context = _context, None
     if context is not None:
-        if _kept:
-            await asyncio.wait(_kept, timeout=LAST_WORK_SECONDS)
+        await _last_work()
         await context.close_connections()
+
+
+async def _last_work() -> None:
+    """Wait for what must end in the running event loop."""
+    kept = {one for one in tuple(_kept) if one.get_loop() is asyncio.get_running_loop()}
+    if kept:
+        await asyncio.wait(kept, timeout=LAST_WORK_SECONDS)
+
+
+def pool_beside(url: str, *, size: int) -> AsyncpgDBClient:
+    """A pool for an event loop beside the one that `connect` was called in; its first statement there opens it."""
+    credentials = configuration(url, pool_size=size)["connections"][_ALIAS]["credentials"]
+    return AsyncpgDBClient(connection_name=_ALIAS, **credentials)
+
+
+@contextmanager
+def using(pool: AsyncpgDBClient) -> Iterator[None]:
+    """Let this task, and tasks that it starts meanwhile, use a pool of `pool_beside`."""
+    token = get_connections().set(_ALIAS, pool)
+    try:
+        yield
+    finally:
+        get_connections().reset(token)
+
+
+async def close_beside(pool: AsyncpgDBClient) -> None:
+    """Close a pool of `pool_beside`, in its own event loop, after the work under way that must end."""
+    await _last_work()
+    await pool.close()
 
 
 class Statement:

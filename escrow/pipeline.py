@@ -106,7 +106,7 @@ async def foresee(command: Command, *, by: Actor) -> Step:
     loaded = await CONTRACTS.load(command, by, None)
     try:
         decided = await aside_if(
-            CONTRACTS.is_long(command, loaded), lambda: CONTRACTS.decide(command, loaded, by), owner=by.credentials
+            CONTRACTS.is_long(command, loaded), lambda: CONTRACTS.decide(command, loaded, by), owner=by.account_id
         )
     except NotFound as refusal:
         return Step(None, None, (), refusal)
@@ -200,7 +200,7 @@ class _Attempt(Generic[C, S, L, O]):
 
     async def _here_or_aside(self, work: Callable[[], T]) -> T:
         """What `work` answers, done where it holds nobody up."""
-        return await aside_if(self._is_long, work, owner=self._by.credentials)
+        return await aside_if(self._is_long, work, owner=self._by.account_id)
 
     async def ring(self) -> None:
         if self._sealed:

@@ -16,7 +16,7 @@ from strawberry.tools import create_type
 from escrow.aside import aside
 from escrow.settings import Compilation
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
-from schema.compiled.compiler import Compiler
+from schema.compiled.compiler import Compiler, Elsewhere
 from schema.engine.context import Context
 from schema.engine.execution import Runner
 from schema.engine.idempotent_directive import idempotent
@@ -60,21 +60,28 @@ def executable(*, sandbox: bool = True) -> GraphQLSchema:
 
 def runner(compilation: Compilation = Compilation.ON, *, sandbox: bool = True, only_registered: bool = False) -> Runner:
     """What runs operations against the schema, with document caches of its own."""
+
+    def in_annex() -> Runner:
+        there = compiler(compilation, sandbox=sandbox, elsewhere=None)  # nobody else is held up there
+        return Runner(executable(sandbox=sandbox), there, only_registered=only_registered)
+
     compiling = compiler(compilation, sandbox=sandbox)
-    return Runner(executable(sandbox=sandbox), compiling, only_registered=only_registered)
+    return Runner(executable(sandbox=sandbox), compiling, only_registered=only_registered, in_annex=in_annex)
 
 
-def compiler(compilation: Compilation, *, sandbox: bool = True) -> Compiler | None:
+def _elsewhere(work: Callable[[], Any], context: Context) -> Awaitable[Any]:
+    return aside(work, owner=context.owner)
+
+
+def compiler(
+    compilation: Compilation, *, sandbox: bool = True, elsewhere: Elsewhere | None = _elsewhere
+) -> Compiler | None:
     """What compiles the operations of the schema; `None` if graphql-core is to execute them."""
     if compilation is Compilation.OFF:
         return None
     graphql = executable(sandbox=sandbox)
     before = 0 if compilation is Compilation.EAGER else 1
-    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=before, elsewhere=_elsewhere)
-
-
-def _elsewhere(work: Callable[[], Any], context: Context) -> Awaitable[Any]:
-    return aside(work, owner=context.owner)
+    return Compiler(graphql, StrawberryAdapter(graphql), uses_before=before, elsewhere=elsewhere)
 
 
 def sdl(*, sandbox: bool = True) -> str:

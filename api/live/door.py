@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from api.credentials import Authentication
+from api.credentials import Authentication, BadCredentials
 from api.live.open_streams import Connections
-from api.rates.budgets import Rates
+from api.rates.budgets import Rates, client_of
+from escrow.access import Actor
+from escrow.annex import Annex, opened
 from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.engine.execution import Runner
@@ -31,3 +35,35 @@ class Door:
     """How far webhooks may reach beyond the internet."""
     milestone_url: str | None = None
     """Where people see a milestone, with `{milestoneId}` in it."""
+    annex: Annex | None = None
+    """Where long requests are read and dear operations run; here, if there is none."""
+
+    async def actor(self, authorization: str | None, address: str, *, fresh: bool = False) -> Actor | None:
+        """As `Authentication.actor` says; a key that is none is paid for by the address that shows it.
+
+        An address that can't pay waits before it is even found out what its key is, unless it was right before. Raises
+        `BadCredentials`, and `OverBudget` for one key too many.
+        """
+        if (
+            authorization is not None
+            and self.rates.is_barred(address)
+            and not self.authentication.was_right(authorization)
+        ):
+            await self.rates.pause(client_of(address))
+        try:
+            return await self.authentication.actor(authorization, fresh=fresh)
+        except BadCredentials:
+            await self.rates.wrong_key(address)
+            raise
+
+    @asynccontextmanager
+    async def with_annex(self, database_url: str) -> AsyncIterator[None]:
+        """Have an annex on this database while the block lasts."""
+        async with opened(database_url) as annex:
+            self.annex = annex
+            self.runner.open(annex)
+            try:
+                yield
+            finally:
+                self.annex = None
+                self.runner.close()

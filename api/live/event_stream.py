@@ -23,6 +23,7 @@ from api.live.open_streams import TooManyConnections
 from api.responses import refusal
 from escrow.access import Actor
 from escrow.live.key_lifetimes import Ended, Ending
+from schema.engine.budget import Budget
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream
@@ -52,9 +53,9 @@ class EventStream:
         *,
         only_reading: bool,
         last_event_id: str | None,
-        address: str,
+        budget: Budget | None,
     ) -> None:
-        self._address = address
+        self._budget = budget
         self._door = door
         self._operation = operation
         self._actor = actor
@@ -117,7 +118,7 @@ class EventStream:
                     sandbox=self._door.sandbox,
                     reach=self._door.reach,
                     live=live,
-                    budget=self._door.rates.budget(self._actor, self._address),
+                    budget=self._budget,
                 )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
             except NotAQuery:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
 from api.live.closing import Closing, Code
 from api.live.introductions import Misunderstood, authorization_of
-from api.requests import hashed
+from api.requests import VALUES_MAX, hashed, values_in
 from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -82,8 +82,11 @@ def read(text: str | None) -> Message:
         raise invalid("it must be text, not binary.")
     if len(text) > MESSAGE_BYTES_MAX:
         raise invalid(f"it may have at most {MESSAGE_BYTES_MAX} bytes.")
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) > VALUES_MAX and values_in(encoded) > VALUES_MAX:
+        raise invalid(f"it may hold at most {VALUES_MAX} values.")
     try:
-        message = orjson.loads(text)
+        message = orjson.loads(encoded)
     except orjson.JSONDecodeError:
         raise invalid("it is not JSON.") from None
     if not isinstance(message, dict):
@@ -97,7 +100,8 @@ def read(text: str | None) -> Message:
             _object(message, "payload")
             return Pong()
         case "subscribe":
-            return Subscribe(_id(message), _operation(_object(message, "payload")))
+            operation = _operation(_object(message, "payload"))
+            return Subscribe(_id(message), replace(operation, length=len(encoded), has_escapes=b"\\u" in encoded))
         case "complete":
             return Complete(_id(message))
         case str(unknown):

@@ -24,17 +24,23 @@ from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.live.wire import ENCODED
 from api.origin import is_foreign
+from api.rates.budgets import Spending
 from api.tracing import names
+from escrow.annex import Crowded
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.process_log import trace_id
+from schema.engine.budget import OverBudget
 from schema.engine.context import Context, Live
-from schema.engine.execution import Operation
+from schema.engine.execution import LONG_BYTES, Operation
 from schema.engine.streaming import Stream
+from schema.engine.told import Answer, over_budget
 
 AtOnce = Callable[[Sequence[bytes]], bool]
 """Sends a text message, in parts that are UTF-8, if it can be sent at once; whether it was."""
 
 _log = logging.getLogger(__name__)
+
+_TOO_MUCH: Final = Closing(Code.TOO_MANY, "Too many long messages wait to be read.")
 
 _PONG_MISSED: Final = Closing(Code.TIMEOUT, "No pong came.")
 
@@ -94,6 +100,7 @@ class _Socket:
         self._send_at_once = send_at_once
         self._authorization = authorization
         self._viewer: Viewer | None = None
+        self._owner: str | None = None
         self._is_acknowledged = False
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._streams: dict[str, Stream] = {}
@@ -165,7 +172,7 @@ class _Socket:
                 return
             self._heard_at = time.monotonic()
             self._pinged_at = None
-            match messages.read(received.get("text")):
+            match await self._read(received.get("text")):
                 case messages.ConnectionInit() as init:
                     await self._initialise(init, stack)
                     deadline.reschedule(None)
@@ -180,13 +187,23 @@ class _Socket:
                 case messages.Pong():
                     pass
 
+    async def _read(self, text: str | None) -> messages.Message:
+        annex = self._door.annex
+        if annex is None or text is None or len(text) <= LONG_BYTES:
+            return messages.read(text)
+        try:
+            return await annex.reading(self._owner)(lambda: messages.read(text))
+        except Crowded:
+            raise _TOO_MUCH from None
+
     async def _initialise(self, init: messages.ConnectionInit, stack: AsyncExitStack) -> None:
         if self._is_acknowledged:
             raise Closing(Code.TOO_MANY, "Too many initialisation requests.")
         if init.authorization is not None:
             self._authorization = init.authorization
         try:
-            actor = await self._door.authentication.actor(self._authorization, fresh=True)
+            actor = await self._door.actor(self._authorization, self._address, fresh=True)
+            self._owner = actor.account_id if actor is not None else None
             stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
@@ -195,6 +212,8 @@ class _Socket:
             raise Closing(Code.FORBIDDEN, f"Forbidden: {said}") from None
         except TooManyConnections as error:
             raise Closing(Code.TOO_MANY, str(error)) from None
+        except OverBudget:
+            raise Closing(Code.TOO_MANY, "Too many wrong keys came from here; try again later.") from None
         self._is_acknowledged = True
         await self._say(messages.ACKNOWLEDGED)
 
@@ -222,7 +241,7 @@ class _Socket:
     async def _operate(self, operation_id: str, operation: Operation) -> None:
         try:
             await self._run(operation_id, operation)
-        except BadCredentials:
+        except (BadCredentials, OverBudget):
             self.end(CREDENTIALS_ENDED)
         except Ended as error:
             self.end(OF_ENDING[error.ending])
@@ -238,11 +257,11 @@ class _Socket:
 
     async def _run(self, operation_id: str, operation: Operation) -> None:
         """Answer the operation; each is looked at with the rights that the key has now."""
-        actor = await self._door.authentication.actor(self._authorization)
+        actor = await self._door.actor(self._authorization, self._address)
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         budget = self._door.rates.budget(actor, self._address)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
-        started = await self._door.runner.start(operation, context)
+        started = await self._started(operation, context, budget)
         if isinstance(started, Stream):
             await self._stream(operation_id, started)
         elif started.ran:
@@ -252,6 +271,19 @@ class _Socket:
         else:
             self._operations.pop(operation_id, None)
             await self._say(messages.error(operation_id, started.body["errors"]))
+
+    async def _started(self, operation: Operation, context: Context, budget: Spending | None) -> Answer | Stream:
+        """The answer or the answers; whoever is refused again and again for want of points waits for it."""
+        if budget is None:
+            return await self._door.runner.start(operation, context)
+        try:
+            await budget.admit(operation.length)
+            started = await self._door.runner.start(operation, context)
+        except OverBudget as error:
+            started = over_budget(error, context)
+        if isinstance(started, Answer) and started.retry_after_seconds is not None:
+            await self._door.rates.pause(budget.client)
+        return started
 
     async def _stream(self, operation_id: str, stream: Stream) -> None:
         self._streams[operation_id] = stream

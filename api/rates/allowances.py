@@ -59,6 +59,9 @@ class Allowances:
     async def spend(self, client: str, points: float, rate: Rate) -> Balance:
         """Let a client use `points`, all or none. More than the bucket holds at its fullest is never granted."""
         known = self._known(client, rate)
+        missing = self.missing(client, points, rate)
+        if missing > 0:  # whatever the other processes know: nobody needs to be asked
+            return Balance(self._available(known), rate, missing / rate.restored)
         if known.points < points or known.is_alone:
             async with known.asking:
                 if known.points < points or known.is_alone:
@@ -68,6 +71,15 @@ class Allowances:
             return Balance(self._available(known), rate, max(missing, 0.0) / rate.restored)
         known.points -= points
         return Balance(self._available(known), rate)
+
+    def missing(self, client: str, points: float, rate: Rate) -> float:
+        """How many of these points the client lacks at least, as far as is known here; 0 if it may have them all."""
+        known = self._clients.get(client)
+        if known is None:
+            return 0.0
+        restored = (self._clock() - known.at) * rate.restored
+        shared = restored if known.is_alone else min(known.left + restored, rate.capacity)
+        return max(points - known.points - shared, 0.0)
 
     def charge(self, client: str, points: float, rate: Rate) -> None:
         """Count what turned out to be used beyond what was spent; what is missing then is made up for by waiting."""

@@ -1,6 +1,7 @@
-"""Gives each operation a budget out of what its client has left: a key, or an address for those who show none.
+"""Gives each operation a budget out of what its client has left: an account, or an address for those who show no key.
 
-A wrong key is paid for by the address that shows it. Networks of IPv6 count as one address, since whoever has one has them all.
+A wrong key is paid for by the address that shows it. Whoever has nothing left is told so before anything is read.
+Networks of IPv6 count as one address, since whoever has one has them all.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from api.rates.allowances import Allowances, Balance
+from api.rates.pacing import Pacing
 from api.rates.shared_buckets import Rate, SharedBuckets
 from escrow.access import Actor
+from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.limits import COST_MAX
 
 FULL_SECONDS: Final = 10.0
-"""In how long an empty bucket of a key is full again."""
+"""In how long an empty bucket of an account is full again."""
 
 WITHOUT_A_KEY: Final = 1 / 10
-"""What an address is restored, as a share of what a key is."""
+"""What an address is restored, as a share of what an account is."""
 
 WRONG_KEY: Final = 50.0
 """Points for finding out that a key is none."""
@@ -28,21 +31,22 @@ WRONG_KEY: Final = 50.0
 _IPV6_NETWORK: Final = 64
 
 
-def rate_of_keys(points_per_second: float) -> Rate:
-    """The rate of a key; its bucket holds the dearest operation in any case."""
+def rate_of_accounts(points_per_second: float) -> Rate:
+    """The rate of an account, all its keys together; its bucket holds the dearest operation in any case."""
     return Rate(max(round(points_per_second * FULL_SECONDS), COST_MAX), points_per_second)
 
 
 class Rates:
-    """The budgets of one process; `points_per_second` are a key's, and without them nothing is counted."""
+    """The budgets of one process; `points_per_second` are an account's, and without them nothing is counted."""
 
     def __init__(self, points_per_second: float | None = None) -> None:
-        self._of_keys = rate_of_keys(points_per_second) if points_per_second else None
+        self._of_accounts = rate_of_accounts(points_per_second) if points_per_second else None
         self._of_addresses = (
             Rate(COST_MAX, points_per_second * WITHOUT_A_KEY) if points_per_second is not None else None
         )
         self._allowances = Allowances(None)
         self._shared: SharedBuckets | None = None
+        self._pacing = Pacing()
 
     def connect(self, redis_url: str) -> None:
         """Count with the other processes from now on."""
@@ -58,12 +62,12 @@ class Rates:
 
     def budget(self, actor: Actor | None, address: str) -> Spending | None:
         """What one operation of whoever asks is paid from; `None` where nothing is counted."""
-        if self._of_keys is None or self._of_addresses is None:
+        if self._of_accounts is None or self._of_addresses is None:
             return None
         if actor is None:
             return Spending(self._allowances, client_of(address), self._of_addresses)
-        rate = self._of_keys if actor.points_per_second is None else rate_of_keys(actor.points_per_second)
-        return Spending(self._allowances, actor.credentials or actor.account_id or "", rate)
+        rate = self._of_accounts if actor.points_per_second is None else rate_of_accounts(actor.points_per_second)
+        return Spending(self._allowances, actor.account_id or actor.credentials or "", rate)
 
     async def wrong_key(self, address: str) -> None:
         """Let an address pay for a key that is none. Raises `OverBudget` if it has tried too often."""
@@ -71,17 +75,41 @@ class Rates:
         if spending is not None:
             await spending.spend(WRONG_KEY)
 
+    def is_barred(self, address: str) -> bool:
+        """Whether an address has tried so many wrong keys, or asked so much without one, that it can't pay for another."""
+        spending = self.budget(None, address)
+        return spending is not None and spending.lacks(WRONG_KEY)
+
+    async def pause(self, client: str) -> None:
+        """Return when this client may be told no once more: at once, unless it is told so again and again."""
+        await self._pacing.pause(client)
+
 
 class Spending:
     """The budget of one operation."""
 
+    __slots__ = ("_allowances", "_available", "_paid", "_rate", "_requested", "client")
+
     def __init__(self, allowances: Allowances, client: str, rate: Rate) -> None:
-        self._allowances, self._client, self._rate = allowances, client, rate
+        self._allowances, self.client, self._rate = allowances, client, rate
         self._requested = 0.0
+        self._paid = 0.0
         self._available = float(rate.capacity)
 
+    async def admit(self, length: int = 0) -> None:
+        """Pay for being heard at all, and for as many bytes as are to be read; what the operation costs goes on from there."""
+        await self.spend(costs.OPERATION)
+        self._paid = costs.OPERATION
+        if length > costs.BYTES_FREE:
+            await self.spend(costs.of_bytes(length))
+
+    def lacks(self, points: float) -> bool:
+        """Whether it is known that so much isn't there."""
+        return self._allowances.missing(self.client, points, self._rate) > 0
+
     async def spend(self, points: float) -> None:
-        balance: Balance = await self._allowances.spend(self._client, points, self._rate)
+        self._paid, points = max(self._paid - points, 0.0), max(points - self._paid, 0.0)
+        balance: Balance = await self._allowances.spend(self.client, points, self._rate)
         self._requested += points
         self._available = balance.available
         if balance.retry_after_seconds is not None:
@@ -90,7 +118,7 @@ class Spending:
     def charge(self, points: float) -> None:
         self._requested += points
         self._available = max(self._available - points, 0.0)
-        self._allowances.charge(self._client, points, self._rate)
+        self._allowances.charge(self.client, points, self._rate)
 
     def told(self) -> Mapping[str, Any]:
         return {

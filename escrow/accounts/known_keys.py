@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from weakref import WeakSet
 from escrow import bell
 from escrow.access import Actor
 from escrow.accounts import authentication, tokens
+from escrow.annex import at_home
 from escrow.bell import Topic, Wakeups
 
 TERM_SECONDS: Final = 0.25
@@ -28,6 +30,9 @@ MARGIN_SECONDS: Final = 0.01
 
 KEPT_MAX: Final = 10_000
 """Keys that are remembered at once, some 10 MB; beyond it those go first that were read first."""
+
+RIGHT_KEPT_MAX: Final = 10_000
+"""Keys of which it is remembered that they were right once."""
 
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that goes on while the machine sleeps, where there is one."""
@@ -50,6 +55,7 @@ class KnownKeys:
     def __init__(self, *, term_seconds: float = TERM_SECONDS) -> None:
         self._term_seconds = term_seconds
         self._known: dict[bytes, _Known] = {}
+        self._right: OrderedDict[bytes, None] = OrderedDict()
         self._era = 0
         _here.add(self)
 
@@ -70,6 +76,11 @@ class KnownKeys:
             return known.actor
         return await self._ask(digest)
 
+    def was_right(self, token: str) -> bool:
+        """Whether a key had this token when it was last asked for: a guess about the next time, no right to anything."""
+        shown = tokens.read(token)
+        return shown is not None and shown.digest in self._right
+
     def forget(self) -> None:
         """Remember nothing, nor what is being asked just now: it may have been read before what has changed."""
         self._era += 1
@@ -84,9 +95,13 @@ class KnownKeys:
     async def _ask(self, digest: bytes) -> Actor | None:
         asked_at, era = now(), self._era
         found = await authentication.find(digest)
+        self._right.pop(digest, None)
         if found is None:
             self._known.pop(digest, None)
             return None
+        self._right[digest] = None
+        if len(self._right) > RIGHT_KEPT_MAX:
+            self._right.popitem(last=False)
         known = self._known.get(digest)
         if era == self._era and (known is None or known.asked_at <= asked_at):
             self._known.pop(digest, None)  # those that were read last stand last
@@ -127,6 +142,10 @@ async def outlive() -> None:
 
     This process forgets at once, the others as soon as they hear of it, and at the latest by themselves.
     """
+    await at_home(_outlived)
+
+
+async def _outlived() -> None:
     until = now() + TERM_SECONDS + MARGIN_SECONDS
     for keys in tuple(_here):
         keys.forget()

@@ -192,7 +192,7 @@ async def standings(actor: Actor, contract_ids: Collection[str]) -> dict[str, St
     """What decides what the actor may do with each of these contracts now; one statement."""
     rows = await database.fetch(_STANDINGS, sorted(set(contract_ids)), actor.account_id)
     is_long = sum(len(row["milestones"]) for row in rows) > LONG_MILESTONES
-    return await aside_if(is_long, lambda: {row["id"]: _standing(row) for row in rows}, owner=actor.credentials)
+    return await aside_if(is_long, lambda: {row["id"]: _standing(row) for row in rows}, owner=actor.account_id)
 
 
 def _standing(row: Record) -> Standing:

@@ -44,6 +44,9 @@ PLANS_KEPT_MAX: Final = 1_000
 OBJECTS_AT_ONCE: Final = 1_000
 """Objects of an answer that are completed at once: in a few milliseconds."""
 
+CHARACTERS_AT_ONCE: Final = 2_000
+"""A longer document is compiled elsewhere: this much takes about 5 ms."""
+
 Elsewhere: TypeAlias = Callable[[Callable[[], Any], Any], Awaitable[Any]]
 """Does the work of the first argument, for the context of the second, and answers what comes of it."""
 
@@ -80,7 +83,7 @@ class Compiler:
     ) -> None:
         """`uses_before`: how often graphql-core runs an operation before it is worth compiling. `elsewhere`: does work that
         waits for nothing where it holds nobody up, such as in a thread; answers of more than `OBJECTS_AT_ONCE` objects are
-        completed there.
+        completed there, and documents of more than `CHARACTERS_AT_ONCE` compiled.
         """
         self.elsewhere = elsewhere
         self.schema, self.adapter = schema, adapter or Adapter()
@@ -120,6 +123,7 @@ class Operation:
         self._compiler, self._document, self._node = compiler, document, node
         text = node.loc.source.body if node.loc is not None else ""
         self._uses_left = compiler.uses_before and compiler.uses_before + len(text) // CHARACTERS_PER_USE
+        self._is_long = len(text) > CHARACTERS_AT_ONCE
         self._conditions: tuple[str, ...] = ()
         self._refusal: str | None = None
         self._variables: Variables | None = None
@@ -140,7 +144,7 @@ class Operation:
             values = self._variables.values(variables)
             if isinstance(values, list):
                 return ExecutionResult(None, values)
-            plan = self._plan(values)
+            plan = await self._plan(values, context)
             if isinstance(plan, Plan):
                 return await _Execution(self, plan, root, context, variables, values).run()
             counts.fallbacks[plan] += 1
@@ -170,7 +174,7 @@ class Operation:
         except NotCompiled as refusal:
             self._refusal = str(refusal)
 
-    def _plan(self, variables: VariableValues) -> Plan | str:
+    async def _plan(self, variables: VariableValues, context: Any) -> Plan | str:
         """The plan for these values of the conditions, or why there is none."""
         conditions = {name: variables.coerced.get(name) for name in self._conditions}
         key = tuple(conditions.values())
@@ -180,12 +184,17 @@ class Operation:
         elif plan is None:
             if len(self._plans) >= self._compiler.variants_max:
                 return "too many variants"
-            self._plans[key] = plan = self._made(conditions)
+            self._plans[key] = plan = await self._made(conditions, context)
         return plan
 
-    def _made(self, conditions: dict[str, Any]) -> Plan | str:
+    async def _made(self, conditions: dict[str, Any], context: Any) -> Plan | str:
+        variables = VariableValues({}, conditions)  # a plan keeps nothing else of what somebody asked
+        elsewhere = self._compiler.elsewhere if self._is_long else None
         try:
-            plan = self._planned(VariableValues({}, conditions))  # a plan keeps nothing else of what somebody asked
+            if elsewhere is not None:
+                plan: Plan = await elsewhere(lambda: self._planned(variables), context)
+            else:
+                plan = self._planned(variables)
         except NotCompiled as refusal:
             return str(refusal)
         except GraphQLError:

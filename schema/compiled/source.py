@@ -45,12 +45,19 @@ class _Writer:
                 self._function(selection)
             if selection.name in self._all:
                 self._function_of_lists(selection)
-        source = "\n".join(self._lines)
-        exec(compile(source, "<compiled operation>", "exec"), self._env)  # noqa: S102 - made of the schema's and our own names
+        functions = list(self._functions())
+        for function in functions:  # each by itself: no other thread runs while Python compiles
+            exec(compile(function, "<compiled operation>", "exec"), self._env)  # noqa: S102 - made of the schema's and our own names
         for selection in selections:
             selection.complete = self._env.get(selection.name, give_up)
             selection.complete_all = self._env.get(f"{selection.name}_all", give_up)
-        return source
+        return "\n".join(functions)
+
+    def _functions(self) -> Iterator[str]:
+        """The lines of each function that was written."""
+        begins = [number for number, line in enumerate(self._lines) if not line.startswith(INDENT)]
+        for begin, end in zip(begins, [*begins[1:], len(self._lines)], strict=True):
+            yield "\n".join(self._lines[begin:end])
 
     def _constant(self, value: Any, prefix: str) -> str:
         """The name of a value in the functions' globals."""

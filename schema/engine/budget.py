@@ -7,7 +7,10 @@ rest before anything is done; what turns out dearer is charged afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+CROWDED_SECONDS: Final = 1.0
+"""When to come back for whoever has too much waiting."""
 
 
 class OverBudget(Exception):
@@ -18,6 +21,13 @@ class OverBudget(Exception):
             f"This costs {requested:.0f} points, which you have in {retry_after_seconds:.1f} seconds again."
         )
         self.retry_after_seconds = retry_after_seconds
+
+    @classmethod
+    def crowded(cls) -> OverBudget:
+        """Whoever asks has points, but so much waiting already that no more is taken."""
+        error = cls(0, CROWDED_SECONDS)
+        error.args = ("Too much that you asked for waits already; ask again when some of it was answered.",)
+        return error
 
 
 class Budget(Protocol):

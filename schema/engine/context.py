@@ -52,11 +52,13 @@ class Context:
     """The paths of mutations that answered with the result of an earlier call under the same idempotency key."""
     listed: int = 0
     """How many objects the lists without a page size have, all together, as far as they were read."""
+    listed_price: float = costs.OBJECT
+    """What each of them costs, by the dearest of these lists."""
 
     @property
     def owner(self) -> Hashable:
-        """For whom long work is done: a key's work takes turns with that of others."""
-        return self.actor.key_id if self.actor is not None else None
+        """For whom long work is done: an account's work takes turns with that of others."""
+        return self.actor.account_id if self.actor is not None else None
 
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.
@@ -82,7 +84,7 @@ class Context:
         """
         self.listed += listed
         if self.budget is not None and listed > LIST_LENGTH_ASSUMED:
-            self.budget.charge((listed - LIST_LENGTH_ASSUMED) * costs.LISTED)
+            self.budget.charge((listed - LIST_LENGTH_ASSUMED) * self.listed_price)
         # The other lists of this level, read by the same statement, count before the first of them is answered.
         await asyncio.sleep(0)
         if self.listed > LISTED_MAX:

@@ -6,9 +6,8 @@ follows from it is their business.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final, cast
@@ -24,6 +23,7 @@ from graphql import (
     OperationType,
     VariableNode,
     Visitor,
+    assert_valid_schema,
     create_source_event_stream,
     execute,
     visit,
@@ -32,20 +32,21 @@ from graphql.pyutils import AwaitableOrValue
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from escrow.aside import aside
-from escrow.errors import DomainError
-from escrow.process_log import trace_id
+from escrow.annex import Annex
+from escrow.aside import aside, aside_if
 from schema.compiled.compiler import Compiler, Counts
 from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
+from schema.engine.annexed import DEAR, Annexed
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
-from schema.engine.parsing import Document, Documents, NotRegistered
+from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
+from schema.engine.told import Answer, answer_of, over_budget, public, refusal, told, too_complex
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
@@ -55,10 +56,11 @@ NOT_STREAMED: Final = (
 NOT_PERSISTED: Final = "PersistedQueryNotSupported"
 """The words by which clients of automatic persisted queries know that they have to send the document, from then on always."""
 
+LONG_BYTES: Final = 16_000
+"""What comes in more bytes is read, and run, in the annex, whatever it costs."""
+
 COMPILED_AT_ONCE: Final = 1_000
 """Points from which an operation is compiled at its first use: running it takes longer than compiling it."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +75,23 @@ class Operation:
     """The identifier of a registered document: `sha256:` and the digest of its text."""
     is_automatic: bool = False
     """Whether it was sent by the protocol of automatic persisted queries, whose clients fall back to the text if told so."""
+    length: int = 0
+    """How many bytes it came in, where that is known."""
+    has_escapes: bool = True
+    """Whether its JSON wrote characters by their numbers, as some have to be that can't be stored."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The JSON of an answer, and whether the operation ran at all: if it didn't there is no `data`."""
-
-    body: dict[str, Any]
-    ran: bool
-    retry_after_seconds: float | None = None
-    """When to ask again, if whoever asks had too little left."""
-
-    def json(self) -> bytes:
-        """The body, printed."""
-        return orjson.dumps(self.body)
+    @property
+    def is_long(self) -> bool:
+        """Whether it is so long that even looking at it takes milliseconds."""
+        return self.length > LONG_BYTES
 
 
 class NotAQuery(Exception):
     """A transport that only reads was handed a mutation or a subscription; nothing was run."""
+
+
+class _Dear(Exception):
+    """The operation belongs into the annex; nothing was paid yet but reading the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,29 @@ class Runner:
     """Runs operations against one schema, remembering the documents that it has seen."""
 
     def __init__(
-        self, schema: GraphQLSchema, compiler: Compiler | None = None, *, only_registered: bool = False
+        self,
+        schema: GraphQLSchema,
+        compiler: Compiler | None = None,
+        *,
+        only_registered: bool = False,
+        in_annex: Callable[[], Runner] | None = None,
     ) -> None:
+        """`in_annex` makes the one that runs in an annex what is dear or long, once there is one."""
         self._schema, self._compiler = schema, compiler
         self._documents = Documents(schema, only_registered=only_registered)
         self._schema_answers = SchemaAnswers()
         self._groups = Groups()
+        self._in_annex = in_annex or (lambda: Runner(schema))
+        self._annexed: Annexed | None = None
+
+    def open(self, annex: Annex) -> None:
+        """Run in this annex what is dear or long."""
+        assert_valid_schema(self._schema)  # once; else the first document would wait for it
+        self._annexed = Annexed(annex, self._in_annex())
+
+    def close(self) -> None:
+        """Run everything here again."""
+        self._annexed = None
 
     async def goes_on(self, operation: Operation, context: Context) -> bool:
         """Whether it is a subscription, whose answers go on; what is no valid operation is none."""
@@ -155,68 +173,91 @@ class Runner:
         Raises `NotAQuery` for another kind of operation if `only_queries`. A subscription has no single answer: it is
         refused.
         """
-        chosen = await self._choose(operation, context)
+        try:
+            chosen = await self._choose(operation, context)
+        except _Dear:
+            return await self._run_annexed(operation, context, only_queries=only_queries)
         if isinstance(chosen, Answer):
             return chosen
         if only_queries and chosen.node.operation is not OperationType.QUERY:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
-            return _refusal([GraphQLError(NOT_STREAMED)])
-        return _answer(await self._execute(chosen, operation.variables, context), context)
+            return refusal([GraphQLError(NOT_STREAMED)])
+        return answer_of(await self._execute(chosen, operation.variables, context), context)
 
     async def start(self, operation: Operation, context: Context, *, only_reading: bool = False) -> Answer | Stream:
         """Like `run`, for a transport with room for more than one answer: a subscription becomes a stream of them.
 
         Raises `NotAQuery` for a mutation if `only_reading`.
         """
-        chosen = await self._choose(operation, context)
+        try:
+            chosen = await self._choose(operation, context, goes_on=await self.goes_on(operation, context))
+        except _Dear:
+            return await self._run_annexed(operation, context, only_queries=only_reading)
         if isinstance(chosen, Answer):
             return chosen
         if only_reading and chosen.node.operation is OperationType.MUTATION:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
             return await self._subscribe(chosen, operation, context)
-        return _answer(await self._execute(chosen, operation.variables, context), context)
+        return answer_of(await self._execute(chosen, operation.variables, context), context)
 
     @property
     def counts(self) -> Counts:
         """What became of the executions so far; nothing is counted if nothing is compiled."""
         return self._compiler.counts if self._compiler is not None else Counts()
 
-    async def _choose(self, operation: Operation, context: Context) -> _Chosen | Answer:
-        """The operation that is meant, valid, within the limits and paid for; or why not."""
+    async def _run_annexed(self, operation: Operation, context: Context, *, only_queries: bool) -> Answer:
+        try:
+            return await cast("Annexed", self._annexed).run(operation, context, only_queries=only_queries)
+        except OverBudget as error:
+            return over_budget(error, context)
+
+    async def _choose(self, operation: Operation, context: Context, *, goes_on: bool = False) -> _Chosen | Answer:
+        """The operation that is meant, valid, within the limits and paid for; or why not. Raises `_Dear`.
+
+        What `goes_on` stays in the home loop.
+        """
+        if operation.is_long and self._annexed is not None and not goes_on:
+            raise _Dear
         try:
             return await self._chosen(operation, context)
         except TooComplex as error:
             if context.budget is not None:
                 context.budget.charge(costs.REFUSED)
-            return _refusal([_too_complex(str(error))])
+            return refusal([too_complex(str(error))])
         except NotRegistered as error:
             if operation.query is None and operation.is_automatic:
-                return _refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
-            return _refusal([GraphQLError(str(error), extensions={"code": "DOCUMENT_NOT_FOUND"})])
+                return refusal([GraphQLError(NOT_PERSISTED, extensions={"code": "PERSISTED_QUERY_NOT_SUPPORTED"})])
+            return refusal([GraphQLError(str(error), extensions={"code": "DOCUMENT_NOT_FOUND"})])
         except OverBudget as error:
-            refusal = GraphQLError(str(error), extensions={"code": "RATE_LIMITED"})
-            body = _told({"errors": [_formatted(refusal)]}, context)
-            return Answer(body, ran=False, retry_after_seconds=error.retry_after_seconds)
+            return over_budget(error, context)
 
     async def _chosen(self, operation: Operation, context: Context) -> _Chosen | Answer:
         document = await self._documents.find(operation.query, operation.document_id, context)
         if document.node is None or document.errors:
-            return _refusal(document.errors)
+            return refusal(document.errors)
         node, errors = _pick(document.node, operation.name)
-        errors = errors or unstorable(operation.variables)
+        errors = errors or (unstorable(operation.variables) if operation.has_escapes else [])
         if node is None or errors:
-            return _refusal(errors)
-        cost = self._meter(document, node).check(operation.variables)
+            return refusal(errors)
+        cost = await self._cost(document, node, operation, context)
         chosen = _Chosen(document.node, node, self._compiled(document, node), cost)
         if chosen.compiled is not None and cost > COMPILED_AT_ONCE:
             chosen.compiled.compile_at_once()
+        if self._belongs_elsewhere(chosen, operation):
+            raise _Dear
         if is_about_the_schema(node):
             return await self._answer_about_the_schema(chosen, operation, context)
+        context.listed_price = document.meters[chosen.name or ""].listed(operation.variables)
         if context.budget is not None:
             await context.budget.spend(cost)
         return chosen
+
+    def _belongs_elsewhere(self, chosen: _Chosen, operation: Operation) -> bool:
+        return (
+            self._annexed is not None and chosen.cost > DEAR and chosen.node.operation is not OperationType.SUBSCRIPTION
+        )
 
     async def _answer_about_the_schema(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer:
         """The same answer for everybody, made once, beside the loop."""
@@ -227,9 +268,9 @@ class Runner:
         if context.budget is not None:
             await context.budget.spend(costs.OPERATION if known is not None else chosen.cost)
         if known is not None:
-            return Answer(_told({"data": orjson.Fragment(known)}, context), ran=True)
+            return Answer(told({"data": orjson.Fragment(known)}, context), ran=True)
         result = await aside(lambda: self._begin(chosen, operation.variables, context, None), owner=context.owner)
-        answer = _answer(cast("ExecutionResult", result), context)
+        answer = answer_of(cast("ExecutionResult", result), context)
         if answer.ran and "errors" not in answer.body:
             printed = await aside(lambda: orjson.dumps(answer.body["data"]), owner=context.owner)
             self._schema_answers.keep(question, printed)
@@ -246,12 +287,12 @@ class Runner:
             is_awaitable=cast("Any", optimized_is_awaitable),
         )
         if isinstance(executor, list):
-            return _refusal(executor)
+            return refusal(executor)
         made = create_source_event_stream(executor)
         source = await made if isawaitable(made) else made
         if not isinstance(source, Source):
             errors = source.errors or [] if isinstance(source, ExecutionResult) else []
-            return Answer({"errors": [_public(error) for error in errors]}, ran=False)
+            return Answer({"errors": [public(error) for error in errors]}, ran=False)
 
         async def answer(source_event: SourceEvent) -> bytes | None:
             return await self._answer_source_event(chosen, operation.variables, context, source_event)
@@ -266,11 +307,24 @@ class Runner:
             found = await source_event.load(fresh)
             if found is None:
                 return None
-            answer = _answer(await self._execute(chosen, variables, fresh, found), fresh)
+            answer = answer_of(await self._execute(chosen, variables, fresh, found), fresh)
         except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
             failed = GraphQLError("The object could not be loaded.", original_error=error)
-            answer = Answer({"data": None, "errors": [_public(failed)]}, ran=True)
+            answer = Answer({"data": None, "errors": [public(failed)]}, ran=True)
         return answer.json()
+
+    async def _cost(
+        self, document: Document, node: OperationDefinitionNode, operation: Operation, context: Context
+    ) -> int:
+        """What it costs; of a long document that is found out beside the loop, unless it is known already."""
+        meter = document.meters.get(node.name.value if node.name else "")
+        is_new = meter is None or not meter.knows(operation.variables)
+        is_long = node.loc is not None and len(node.loc.source.body) > READ_AT_ONCE_CHARACTERS
+        return await aside_if(
+            is_new and is_long,
+            lambda: self._meter(document, node).check(operation.variables),
+            owner=context.owner,
+        )
 
     def _meter(self, document: Document, node: OperationDefinitionNode) -> Meter:
         name = node.name.value if node.name else ""
@@ -338,61 +392,3 @@ def _pick(document: DocumentNode, name: str | None) -> tuple[OperationDefinition
         if operations
         else GraphQLError("The query has no operation, only fragments.")
     ]
-
-
-def _too_complex(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX"})
-
-
-def _refusal(errors: list[GraphQLError]) -> Answer:
-    """The answer to an operation that did not run: errors only."""
-    return Answer({"errors": [_formatted(error) for error in errors]}, ran=False)
-
-
-def _answer(result: ExecutionResult, context: Context) -> Answer:
-    errors = result.errors
-    if not errors and not context.replayed:
-        return Answer(_told({"data": result.data}, context), ran=True)
-    errors = errors or []
-    if result.data is None and errors and all(error.path is None for error in errors):
-        return _refusal(errors)  # the variables did not fit: nothing was run
-    body: dict[str, Any] = {"data": result.data}
-    if errors:
-        body["errors"] = [_public(error) for error in errors]
-    if context.replayed:
-        body["extensions"] = {"idempotentReplay": context.replayed}
-    return Answer(_told(body, context), ran=True)
-
-
-def _told(body: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The body with what the operation cost, where it cost something."""
-    if context.budget is not None:
-        body["extensions"] = body.get("extensions", {}) | {"cost": context.budget.told()}
-    return body
-
-
-def _public(error: GraphQLError) -> dict[str, Any]:
-    """An error as the client may see it: what is our own fault is logged and masked."""
-    cause: BaseException | None = error
-    while isinstance(cause, GraphQLError):
-        cause = cause.original_error
-    if cause is None:
-        return _formatted(error)
-    if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data
-        return _formatted(error, field=cause.field)
-    trace = trace_id()
-    _log.error("a field failed by a fault of ours", extra={"path": error.path}, exc_info=cause)
-    masked = GraphQLError(
-        f"Something went wrong inside. Tell us the trace id {trace}.",
-        nodes=error.nodes,
-        path=error.path,
-        extensions={"code": "INTERNAL", "traceId": trace},
-    )
-    return dict(masked.formatted)
-
-
-def _formatted(error: GraphQLError, **values: str | None) -> dict[str, Any]:
-    formatted: dict[str, Any] = dict(error.formatted)
-    given = {name: value for name, value in values.items() if value is not None}
-    formatted["extensions"] = {"code": "BAD_REQUEST"} | given | (error.extensions or {})
-    return formatted

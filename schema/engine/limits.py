@@ -70,6 +70,9 @@ PAGE_SIZES: Final = ("first", "last")
 SIZES_KEPT_MAX: Final = 64
 """Sizes that are remembered per document, by its page sizes."""
 
+LISTED_UNKNOWN: Final = 10
+"""What an entry of a list costs where that was measured, but is not remembered."""
+
 COMPARISONS_MAX: Final = 20_000
 """What validation may spend on finding out whether fields of the same name can be merged: 0.1 s. graphql-core's own bound
 lets one request of 3,000 tokens, without credentials, keep a process busy for two seconds."""
@@ -105,6 +108,8 @@ class Size:
     cost: float = 0
     schemas: int = 0
     """How often it asks for the whole schema."""
+    listed: float = 0
+    """What the dearest entry of a list without a page size costs."""
 
     def check(self) -> None:
         """Raise `TooComplex` for the first limit that is exceeded."""
@@ -141,9 +146,18 @@ class Meter:
         self._known: dict[tuple[int, ...], Size] = {}
         self._inputs: costs.Inputs = {}
 
+    def knows(self, variables: Mapping[str, Any]) -> bool:
+        """Whether it was measured with these page sizes before."""
+        return self._pages(variables) in self._known
+
+    def listed(self, variables: Mapping[str, Any]) -> float:
+        """What the dearest entry of a list without a page size costs; to be asked after `check`."""
+        size = self._known.get(self._pages(variables))
+        return max(size.listed, costs.OBJECT) if size is not None else LISTED_UNKNOWN
+
     def check(self, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
-        pages = tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
+        pages = self._pages(variables)
         size = self._known.get(pages)
         if size is None:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
@@ -153,6 +167,9 @@ class Meter:
             size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
         size.check()
         return math.ceil(size.cost)
+
+    def _pages(self, variables: Mapping[str, Any]) -> tuple[int, ...]:
+        return tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {
@@ -209,6 +226,11 @@ def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
     }
 
 
+def _is_wrapped(node: FieldNode, definition: GraphQLField) -> bool:
+    """Whether it is a connection or its edges, which are only wrapped around what is counted: one object an entry."""
+    return "first" in definition.args or (node.name.value == "edges" and not definition.args)
+
+
 class _Measure:
     """One walk over a valid document; each fragment is walked once, however often it is used."""
 
@@ -231,6 +253,7 @@ class _Measure:
             sum(size.objects for size in sizes),
             sum(size.cost for size in sizes),
             sum(size.schemas for size in sizes),
+            max((size.listed for size in sizes), default=0),
         )
 
     def _of(self, node: Any, parent: Any) -> Size:
@@ -259,17 +282,22 @@ class _Measure:
         if definition is None:
             return Size(aliases=aliases)
         own = self._own_cost(node, parent)
-        if is_leaf_type(get_named_type(definition.type)):
-            return Size(aliases=aliases, cost=own if definition.args else 0)
-        inner = self.selection(node.selection_set, get_named_type(definition.type))
+        type_ = get_named_type(definition.type)
+        if is_leaf_type(type_):
+            return Size(aliases=aliases, cost=(own or costs.OBJECT) if definition.args else 0)
+        inner = self.selection(node.selection_set, type_)
+        is_whole, times = f"{parent.name}.{node.name.value}" in costs.WHOLE, self._times(node, parent, definition)
+        entry = inner.cost if _is_wrapped(node, definition) else inner.cost + costs.of_object(type_.name)
+        is_listed = self._is_listed(node, parent, definition) and not is_whole
         return Size(
             # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
             depth=0 if introspects else inner.depth + 1,
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
-            cost=own + self._times(node, parent, definition) * (costs.OBJECT + inner.cost),
+            cost=own if is_whole else own + times * entry,
             schemas=inner.schemas + (node.name.value == "__schema"),
+            listed=max(inner.listed, entry if is_listed else 0),
         )
 
     def _own_cost(self, node: FieldNode, parent: Any) -> int:
@@ -290,10 +318,16 @@ class _Measure:
             return max(self._page(node), 1)
         if "ids" in definition.args:
             return max(self._ids(node), 1)
-        # A connection and its edges are only wrapped around what is counted.
-        is_wrapped = node.name.value in ("edges", "nodes") and not definition.args
-        is_list = is_list_type(get_nullable_type(definition.type)) and not is_wrapped
-        return LIST_LENGTH_ASSUMED if is_list else 1
+        return LIST_LENGTH_ASSUMED if self._is_listed(node, parent, definition) else 1
+
+    def _is_listed(self, node: FieldNode, parent: Any, definition: GraphQLField) -> bool:
+        """Whether it is a list whose length nobody says."""
+        return (
+            is_list_type(get_nullable_type(definition.type))
+            and not definition.args.keys() & {"first", "ids"}
+            and (parent.name, node.name.value) not in self._lengths
+            and (bool(definition.args) or node.name.value not in ("edges", "nodes"))
+        )
 
     def _objects(self, node: FieldNode, definition: GraphQLField, inner: int) -> int:
         """How many objects a field answers with: itself and what is in it, as often as it comes.

@@ -21,7 +21,10 @@ from schema.engine.limits import Meter, TooComplex
 from schema.engine.storable import unstorable_literals
 
 KEPT_MAX: Final = 256
-"""Documents that are kept parsed and validated; the least recently used goes first. At most 25 MB of text."""
+"""Documents that are kept parsed and validated; the least recently used goes first."""
+
+KEPT_CHARACTERS_MAX: Final = 500_000
+"""Characters of all of them: a token is several objects, and whoever looks for garbage looks at each."""
 
 VALIDATION_ERRORS_MAX: Final = 10
 
@@ -67,6 +70,7 @@ class Documents:
         self._schema = schema
         self._only_registered = only_registered
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
         self._texts: OrderedDict[str, tuple[float, str | None]] = OrderedDict()
 
     async def find(self, text: str | None, identifier: str | None, context: Context) -> Document:
@@ -113,10 +117,16 @@ class Documents:
             document = self._read(text, most)
         else:
             document = await aside(lambda: self._read(text, most), owner=context.owner)
-        self._kept[text] = document
-        if len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+        self._keep(text, document)
         return document
+
+    def _keep(self, text: str, document: Document) -> None:
+        if text not in self._kept:
+            self._characters += len(text)
+        self._kept[text] = document
+        while len(self._kept) > KEPT_MAX or (self._characters > KEPT_CHARACTERS_MAX and len(self._kept) > 1):
+            oldest, _ = self._kept.popitem(last=False)
+            self._characters -= len(oldest)
 
     def _read(self, text: str, most: Most) -> Document:
         try:

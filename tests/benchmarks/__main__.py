@@ -17,7 +17,7 @@ import uvloop
 
 from earnest.engines import Engines
 from escrow import vault
-from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, reading, webhooks
+from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, prices, reading, webhooks
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put
@@ -33,6 +33,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "growth": growth.tables,
     "live": live.tables,
     "peers": peers.tables,
+    "prices": prices.tables,
     "reading": reading.tables,
     "webhooks": webhooks.tables,
 }

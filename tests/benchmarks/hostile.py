@@ -97,19 +97,7 @@ def _attacks(
     token: str, contract_ids: Sequence[str], parties: Sequence[str]
 ) -> dict[str, list[tuple[bytes, str | None]]]:
     """What was found to hold up others, each as requests to repeat."""
-    plan = [
-        {"title": f"Step {n}", "purpose": "", "deliverables": ["One"], "dueOn": "2100-01-01",
-         "amount": {"amount": "10.00", "currency": "USD"}}
-        for n in range(PLAN)
-    ]  # fmt: skip
-    draft = "[MilestoneDraftInput!]!"
-    offer = {
-        "clientId": parties[0],
-        "freelancerId": parties[1],
-        "title": "A plan",
-        "currency": "USD",
-        "milestones": plan,
-    }
+    plan, draft, terms = drafts(PLAN), "[MilestoneDraftInput!]!", offer(parties, PLAN)
     proposal, preview = (
         "proposeContract(input: $o) { contract { id } }",
         "preview(command: {proposeContract: $o}) { __typename }",
@@ -126,15 +114,15 @@ def _attacks(
         "a review of 200 milestones": [
             _request(f"query ($p: {draft}) {{ reviewPlan(plan: $p) {{ message }} }}", token, p=plan)
         ],
-        "49 previews of 200 milestones": [_request(_often("query ($o: ProposeContractInput!)", preview), token, o=offer)],
+        "49 previews of 200 milestones": [_request(_often("query ($o: ProposeContractInput!)", preview), token, o=terms)],
         "a preview of 200 milestones": [
-            _request(f"query ($o: ProposeContractInput!) {{ {preview} }}", token, o=offer)
+            _request(f"query ($o: ProposeContractInput!) {{ {preview} }}", token, o=terms)
         ],
         "49 proposals of 200 milestones": [
-            _request(_often("mutation ($o: ProposeContractInput!)", proposal), token, o=offer)
+            _request(_often("mutation ($o: ProposeContractInput!)", proposal), token, o=terms)
         ],
         "a proposal of 200 milestones": [
-            _request(f"mutation ($o: ProposeContractInput!) {{ {proposal} }}", token, o=offer)
+            _request(f"mutation ($o: ProposeContractInput!) {{ {proposal} }}", token, o=terms)
         ],
         "100 times the same node": [
             _request("query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Contract { " + whole + " } } }", token,
@@ -162,8 +150,23 @@ def _attacks(
             )
             for n in range(300)
         ],
-        "wrong keys": [(orjson.dumps({"query": "{ viewer { role } }"}), f"ek_{n:043}") for n in range(300)],
+        "wrong keys": [(orjson.dumps({"query": "{ viewer { role } }"}), tokens.new().text) for _ in range(300)],
     }  # fmt: skip
+
+
+def drafts(length: int) -> list[dict[str, Any]]:
+    """A plan of so many milestones."""
+    return [
+        {"title": f"Step {n}", "purpose": "", "deliverables": ["One"], "dueOn": "2100-01-01",
+         "amount": {"amount": "10.00", "currency": "USD"}}
+        for n in range(length)
+    ]  # fmt: skip
+
+
+def offer(parties: Sequence[str], length: int) -> dict[str, Any]:
+    """The input of a proposal between these accounts."""
+    named = {"clientId": parties[0], "freelancerId": parties[1]}
+    return named | {"title": "A plan", "currency": "USD", "milestones": drafts(length)}
 
 
 def _often(head: str, field: str) -> str:

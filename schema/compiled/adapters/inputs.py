@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import MISSING
 from typing import Any
@@ -31,7 +32,13 @@ class Inputs:
 
     def __init__(self, converter: Any) -> None:
         self._scalars, self._config = converter.scalar_registry, converter.config
-        self._objects: dict[Any, list[Any]] = {}
+        self._own = threading.local()
+
+    @property
+    def _objects(self) -> dict[Any, list[Any]]:
+        """What this thread has made of input types: what another one makes just now isn't whole yet."""
+        found: dict[Any, list[Any]] = self._own.__dict__.setdefault("objects", {})
+        return found
 
     def of(self, arguments: list[StrawberryArgument]) -> Convert | None:
         """What converts these arguments; `None` if only Strawberry can."""

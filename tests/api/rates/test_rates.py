@@ -93,7 +93,7 @@ async def test_a_plan_that_is_longer_than_was_assumed_is_charged_afterwards(peop
         short, long = [
             (await _ask(http, query, people.client.token, id=deal.id)).json()["extensions"]["cost"] for deal in deals
         ]
-    assert long["requested"] - short["requested"] == 100 * costs.LISTED
+    assert long["requested"] - short["requested"] == 100 * costs.OBJECT
 
 
 async def test_what_is_refused_is_not_done(people: People) -> None:
