@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from escrow import database, ids
@@ -19,7 +21,7 @@ from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes
 from escrow.queries.counts import Counted
-from escrow.queries.reading import Reading, Selections, itself
+from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import ContractState
@@ -60,13 +62,57 @@ async def contracts_by_id(actor: Actor, identifiers: Collection[str], reading: R
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
     if not wanted:
         return {}
-    rows = await database.fetch(*_by_id(reading.sql("c")).bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_by_id(reading).bind(ids=wanted, **viewer(actor)))
     return {row["id"]: reading.make(row) for row in rows}
 
 
-@cache
-def _by_id(columns: str) -> Statement:
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _by_id(reading: Reading[Any]) -> Statement:
+    columns = reading.sql("c")
     return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({unseen(':ids::text[]')}) AND {SEEN}")  # noqa: S608 - our own text
+
+
+class PlannedRow(dict[str, Any]):
+    """A contract's row by its columns, together with the rows of its current plan."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, columns: Iterable[tuple[str, Any]], plan: list[Record]) -> None:
+        super().__init__(columns)
+        self.plan = plan
+        """In order of position."""
+
+
+async def contracts_with_plans(
+    actor: Actor, identifiers: Collection[str], reading: Reading[Record], plan: Reading[Record]
+) -> dict[str, PlannedRow]:
+    """The same with their current plans, both as rows, by one statement: for few contracts, whose rows come again with each
+    milestone.
+    """
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
+    if not wanted:
+        return {}
+    rows = await database.fetch(*_with_plans(reading, plan).bind(ids=wanted, **viewer(actor)))
+    names = [(name, _OF_CONTRACT + name) for name in reading.columns]
+    plans = {one: list(those) for one, those in groupby(rows, itemgetter(f"{_OF_CONTRACT}id"))}
+    return {
+        one: PlannedRow([(name, those[0][column]) for name, column in names], those if those[0]["id"] else [])
+        for one, those in plans.items()
+    }
+
+
+_OF_CONTRACT: Final = "contract."
+"""What the columns of a contract's row are called by, beside those of a milestone's."""
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
+    own = ", ".join(f'c.{name} AS "{_OF_CONTRACT}{name}"' for name in reading.columns)
+    return Statement(f"""
+        SELECT {plan.sql("m", beside=CONTRACT_BESIDE)}, {own}
+        FROM contracts c LEFT JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
+        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN} ORDER BY c.id, m.position
+        """)  # noqa: S608 - our own text
 
 
 class ContractOrder(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import Any, Final, cast
 
 from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
@@ -19,7 +19,7 @@ from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
 from escrow.queries import changes, counts
 from escrow.queries.counts import Counted
-from escrow.queries.reading import Reading, Selections, itself
+from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
@@ -48,21 +48,21 @@ ROWS: Final = Selections(frozenset(VIEWS.columns))
 
 _WHOLE: Final = Reading(MILESTONES.loaded, MILESTONES.read)
 
-_BESIDE: Final = {"currency": "c.currency"}
-
 
 async def milestones_of(contract_ids: Collection[str], reading: Reading[Any] = _WHOLE) -> dict[str, list[Any]]:
     """The current plan of each of these contracts, in order of position; one statement."""
-    columns = reading.sql("m", "contract_id", beside=_BESIDE)
-    rows = await database.fetch(
-        f"""
-        SELECT {columns} FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
-        WHERE c.id = ANY ({unseen("$1::text[]")}) ORDER BY m.contract_id, m.position
-        """,
-        sorted(set(contract_ids)),
-    )
+    rows = await database.fetch(_of_contracts(reading), sorted(set(contract_ids)))
     is_long = reading is _WHOLE and len(rows) > LONG_MILESTONES
     return await aside_if(is_long, lambda: _by_contract(rows, reading))
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _of_contracts(reading: Reading[Any]) -> str:
+    columns = reading.sql("m", "contract_id", beside=CONTRACT_BESIDE)
+    return f"""
+        SELECT {columns} FROM contracts c JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
+        WHERE c.id = ANY ({unseen("$1::text[]")}) ORDER BY m.contract_id, m.position
+        """
 
 
 def _by_contract(rows: Sequence[Record], reading: Reading[Any]) -> dict[str, list[Any]]:
@@ -77,13 +77,13 @@ async def milestones_by_id(actor: Actor, identifiers: Collection[str], reading: 
     wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.MILESTONE, identifier)]
     if not wanted:
         return {}
-    statement = _by_id(reading.sql("m", beside=_BESIDE))
-    rows = await database.fetch(*statement.bind(ids=wanted, **viewer(actor)))
+    rows = await database.fetch(*_by_id(reading).bind(ids=wanted, **viewer(actor)))
     return {row["id"]: reading.make(row) for row in rows}
 
 
-@cache
-def _by_id(columns: str) -> Statement:
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _by_id(reading: Reading[Any]) -> Statement:
+    columns = reading.sql("m", beside=CONTRACT_BESIDE)
     return Statement(f"""
         SELECT {columns} FROM milestones m JOIN contracts c ON c.id = m.contract_id
         WHERE m.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
@@ -115,7 +115,7 @@ _LISTED: Final = Listed(
     "m",
     "mil",
     "m.contract_id",
-    VIEWS.sql("m", beside=_BESIDE),
+    VIEWS.sql("m", beside=CONTRACT_BESIDE),
     beside="""CROSS JOIN LATERAL (
         SELECT currency FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c""",
 )
@@ -207,10 +207,10 @@ def _statement(
     backwards: bool = False,
 ) -> tuple[str, list[object]]:
     if order is MilestoneOrder.PLAN:
-        columns = reading.sql("m", "contract_id", "position", beside=_BESIDE)
+        columns = reading.sql("m", "contract_id", "position", beside=CONTRACT_BESIDE)
         return _in_plans(actor, wanted, columns, limit=limit, after=after, backwards=backwards)
     by = ORDERS[order].since(wanted.spans["updated_at"]).turned(backwards=backwards)
-    listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=_BESIDE | changes.BESIDE))
+    listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=CONTRACT_BESIDE | changes.BESIDE))
     return statement(listed, actor, wanted, by, limit=limit, after=after)
 
 

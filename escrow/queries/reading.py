@@ -15,6 +15,12 @@ SELECTIONS_MAX: Final = 32
 """So many sets of columns of one kind of row have statements of their own: connections keep what they have prepared, and
 clients may ask for any set. Whoever comes with another one reads all columns."""
 
+STATEMENTS_MAX: Final = SELECTIONS_MAX**2
+"""So many statements are kept of a kind: each set of columns, also beside each of another kind of row."""
+
+CONTRACT_BESIDE: Final = {"currency": "c.currency"}
+"""What milestones are answered with of their contract `c`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):

@@ -33,6 +33,12 @@ class Selected:
     """The name of the GraphQL object type."""
     fields: frozenset[str]
     """Its selected fields by their GraphQL names: those that the projection reads, and those whose batches take rows."""
+    below: frozenset[tuple[str, Selected]] = frozenset()
+    """By those names, what is selected below batches that may answer with rows, so that they can be read together."""
+
+    def below_field(self, name: str) -> Selected | None:
+        """What is selected below a field of this name; `None` if rows can't answer it, or if it comes with two selections."""
+        return dict(self.below).get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,8 @@ class Projection:
     A resolver answers with rows only if it was given a `Selected`; then the operation selects nothing else of the type.
     """
 
-    row: type
-    """The class of rows. Other values are objects of the type, as ever; both may stand in one list."""
+    rows: tuple[type, ...]
+    """The classes of rows. Other values are objects of the type, as ever; both may stand in one list."""
     fields: Mapping[str, str | Ready]
     """For each GraphQL field that a row can answer, a Python expression over `row`: `row["title"]`.
 
@@ -88,6 +94,14 @@ def batched(load: Load, *, selects: bool = False) -> Callable[[Resolver], Resolv
 def project(cls: type, projection: Projection) -> None:
     """Let rows stand for the objects of a class in compiled operations."""
     setattr(cls, PROJECTION, projection)
+
+
+def is_alone(info: Any) -> bool:
+    """Whether nothing else of the operation is resolved at the same time, so that a resolver has nobody to wait for.
+
+    Known when the operation is compiled, and never said when graphql-core runs it.
+    """
+    return getattr(getattr(info, "_raw_info", info), "is_alone", False)
 
 
 def selected_of(info: Any) -> Selected | None:

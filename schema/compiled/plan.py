@@ -48,7 +48,7 @@ class Field:
     """One response key of a selection."""
 
     __slots__ = (
-        "arguments", "attribute", "call", "definition", "details", "key", "kind", "name", "nodes", "parent", "path",
+        "arguments", "attribute", "call", "definition", "details", "is_alone", "key", "kind", "name", "nodes", "parent", "path",
         "place", "read", "selected", "shape_slot", "slot", "type",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Field:
         self.name = self.nodes[0].name.value
         self.type: GraphQLOutputType = definition.type
         self.slot = self.shape_slot = 0
+        self.is_alone = False
+        """Whether nothing else is resolved at the same time."""
         self.place = self.attribute = self.selected = self.call = self.arguments = None
 
     @property
@@ -148,7 +150,7 @@ class Place:
         if selection.exact is not None:
             self.by_class[selection.exact] = selection
         if selection.projection is not None:
-            self.by_class[selection.projection.row] = selection
+            self.by_class.update(dict.fromkeys(selection.projection.rows, selection))
 
     def selection(self, type_: GraphQLObjectType) -> Selection | None:
         """The selection of objects of a type; `None` if that is not planned."""

@@ -61,6 +61,9 @@ class Planner:
             source = self._write()
         except RecursionError:
             raise NotCompiled("nested too deeply") from None
+        for root in roots:
+            for field in root.work:
+                field.is_alone = len(root.work) == 1
         return Plan(roots, source, lambda: self._fields_max - self._left)
 
     def _write(self) -> str:
@@ -207,27 +210,36 @@ def named(type_: Any) -> Any:
 
 def _selected_below(field: Field) -> Selected | None:
     """What the resolver of a field may answer with rows of: the one type with a projection that plain attributes lead to."""
-    found: set[Selected | None] = set()
+    found: list[Selection | None] = []
     _look(field, found)
-    types = {one.type for one in found if one is not None}
+    places = [one for one in found if one is not None]
+    types = {one.type.name for one in places}
     if None in found or len(types) != 1:
         return None
-    return Selected(types.pop(), frozenset(name for one in found if one is not None for name in one.fields))
+    fields = [one for place in places for one in place.fields if one.kind is not Kind.TYPENAME]
+    return Selected(types.pop(), frozenset(one.name for one in fields), _below(fields))
 
 
-def _look(field: Field, found: set[Selected | None]) -> None:
+def _below(fields: list[Field]) -> frozenset[tuple[str, Selected]]:
+    """What is selected below batches, of those whose name comes with one selection."""
+    found: dict[str, set[Selected | None]] = {}
+    for one in fields:
+        if one.kind is Kind.BATCH:
+            found.setdefault(one.name, set()).add(one.selected)
+    single = [(name, next(iter(those))) for name, those in found.items() if len(those) == 1]
+    return frozenset((name, selected) for name, selected in single if selected is not None)
+
+
+def _look(field: Field, found: list[Selection | None]) -> None:
+    """Collect the selections that rows answer; `None` for each that they don't."""
     place = field.place
     if place is None:
         return
     if place.only is None:
         return  # rows don't say of which type they are
     selection = place.only
-    if selection.projection is not None:
-        names = frozenset(one.name for one in selection.fields if one.kind is not Kind.TYPENAME)
-        found.add(Selected(selection.type.name, names))
-        return
     if selection.wants_projection:
-        found.add(None)
+        found.append(selection if selection.projection is not None else None)
         return
     for below in selection.fields:
         if below.kind is Kind.ATTRIBUTE:

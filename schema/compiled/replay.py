@@ -34,7 +34,7 @@ class Recorded:
                     return self._value(source, field)
                 source = source[OBJECT]
             projection = self._adapter.projection(info.parent_type)
-            if projection is not None and source.__class__ is projection.row and info.field_name in projection.fields:
+            if projection is not None and source.__class__ in projection.rows and info.field_name in projection.fields:
                 return readers_of(projection)[info.field_name](source)
             return resolve(source, info, **arguments)
 
@@ -72,7 +72,7 @@ class _Replay(Executor[Any]):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         projection = self.adapter.projection(return_type)
-        if is_occurrence(result) or (projection is not None and result.__class__ is projection.row):
+        if is_occurrence(result) or (projection is not None and result.__class__ in projection.rows):
             return self.collect_and_execute_subfields(return_type, field_details_list, path, result, position_context)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
 

@@ -109,7 +109,7 @@ class Run:
         for occurrence in occurrences:
             source = occurrence[OBJECT]
             try:
-                if projection is not None and source.__class__ is projection.row:
+                if projection is not None and source.__class__ in projection.rows:
                     values.append(selection.readers[field.name](source))
                 else:
                     values.append(field.read(source))
@@ -160,7 +160,7 @@ class Run:
             field.name, field.nodes, field.type, field.parent, path, self._schema, self._fragments, self.root,
             self._operation, self.context, self._adapter.is_awaitable, None, _HELPERS,
         )  # fmt: skip
-        return self._adapter.info(values, self.variables, field.selected)
+        return self._adapter.info(values, self.variables, field.selected, is_alone=field.is_alone)
 
     # Shaping
 

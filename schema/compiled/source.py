@@ -88,7 +88,8 @@ class _Writer:
         if not selection.pure:
             self._add(f"{indent}o = at[{OBJECT}]")
         if selection.projection is not None:
-            self._add(f"{indent}if o.__class__ is {self._constant(selection.projection.row, 'r')}:")
+            is_row = " or ".join(f"o.__class__ is {self._constant(one, 'r')}" for one in selection.projection.rows)
+            self._add(f"{indent}if {is_row}:")
             self._object(selection, indent + INDENT, deliver, selection.projection)
             self._add(*(f"{indent}{INDENT}{line}" for line in after))
         if selection.pure:

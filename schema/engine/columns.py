@@ -26,6 +26,9 @@ from schema.compiled.declare import Projection, Ready, Selected, project
 
 _SOURCE: Final = "source"
 
+READINGS_KEPT_MAX: Final = 256
+"""Selections whose columns are known at once; those of others are found out each time."""
+
 _WRITTEN: Final[Mapping[type, str]] = {
     fields.CharField: "{}",
     fields.TextField: "{}",
@@ -65,8 +68,10 @@ class Stored:
         *,
         beside: Mapping[str, type],
         batches: Mapping[str, tuple[str, ...]],
+        row_classes: tuple[type, ...] = (Record,),
     ) -> None:
         self._mapper, self._rows, self._beside = mapper, rows, beside
+        self._readings: Final[dict[frozenset[str], Reading[Record]]] = {}
         sources = _sources(cls)
         self._check(cls, sources)
         self.make: Final = self._maker(cls, sources)
@@ -75,11 +80,17 @@ class Stored:
         self._columns: Final = {**plain, **batches}
         names: dict[str, Any] = {"print_time": print_time}
         read = {to_camel_case(name): self._read(name, source, names) for name, source in sources.items()}
-        project(cls, Projection(row=Record, fields=read, names=names, batches=frozenset(batches)))
+        project(cls, Projection(rows=row_classes, fields=read, names=names, batches=frozenset(batches)))
 
     def reading(self, selected: Selected) -> Reading[Record]:
         """The columns that answer what is selected."""
-        return self._rows.reading(frozenset({"id"}.union(*[self._columns[name] for name in selected.fields])))
+        known = self._readings.get(selected.fields)
+        if known is None:
+            columns = frozenset({"id"}.union(*[self._columns[name] for name in selected.fields]))
+            known = self._rows.reading(columns)
+            if len(self._readings) < READINGS_KEPT_MAX:
+                self._readings[selected.fields] = known
+        return known
 
     def _check(self, cls: type, sources: Mapping[str, _Source]) -> None:
         for name, source in sources.items():

@@ -39,6 +39,11 @@ class data_loader(Generic[Parent, Context, *Arguments, Value]):  # noqa: N801 - 
     def __call__(self, parent: Parent, context: Context, *arguments: *Arguments) -> Awaitable[Value]:
         return context.data_loaders.load(self._load, context, parent, cast("Hashable", arguments))
 
+    async def at_once(self, parent: Parent, context: Context, *arguments: *Arguments) -> Value:
+        """The value of a parent, for who knows that nobody else asks meanwhile: it waits for nobody, and isn't kept."""
+        (value,) = await self._load([parent], context, *arguments)
+        return cast("Value", value)
+
     def all(self, parents: Sequence[str], context: Context, *arguments: *Arguments) -> Awaitable[Sequence[Value]]:
         """The values of all these parents, for who has them together; the same ones again cost nothing."""
         return context.data_loaders.load_all(self._load, context, tuple(parents), cast("Hashable", arguments))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import strawberry
 
@@ -15,10 +15,11 @@ from escrow.agreement.state import DepositTerm
 from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record
 from escrow.queries import contracts
+from escrow.queries.contracts import PlannedRow
 from escrow.queries.reading import Reading
 from escrow.states import ContractState, MilestoneState
 from escrow.store.tables import CONTRACTS
-from schema.compiled.declare import Load, Selected, batched, selected_of
+from schema.compiled.declare import Load, Selected, batched, is_alone, selected_of
 from schema.connections import After, Before, Connection, First, Last, nothing, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
@@ -34,7 +35,7 @@ from schema.types.deposits import Deposit, deposits_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.endings import Ending
 from schema.types.events import Event, timeline_of
-from schema.types.milestones import Milestone, plan_of, plan_rows_of
+from schema.types.milestones import Milestone, plan_of, plan_reading, plan_rows_of
 from schema.types.orders import PaymentOrder, orders_of
 from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
@@ -42,6 +43,10 @@ from schema.types.standing import AllowedAction, standing_of
 from schema.types.transfers import Transfer, transfers_of
 from schema.types.updates import Update, updates_of
 from schema.types.work import Submission, contract_submissions_of
+
+Row: TypeAlias = Record | PlannedRow
+_ROWS: Final = (Record, PlannedRow)
+"""What may stand for a contract."""
 
 
 @strawberry.type(description="How long silence may last, in hours, before it has its effect.")
@@ -117,27 +122,31 @@ def _ending(ending: domain.Ending | None) -> Ending | None:
     return Ending.of(ending) if ending is not None else None
 
 
-async def _plans(parents: Sequence[Contract | Record], context: Context, *, selected: Selected | None) -> Sequence[Any]:
+async def _plans(parents: Sequence[Contract | Row], context: Context, *, selected: Selected | None) -> Sequence[Any]:
     """The plans of these contracts, which count together. They are rows where nothing of the contracts needs whole ones."""
-    rows = [one for one in parents if isinstance(one, Record)]
+    rows = [one for one in parents if isinstance(one, _ROWS)]
+    planned = [one.plan for one in rows if isinstance(one, PlannedRow)]
     if selected is not None and len(rows) == len(parents):
         context.reader(Scope.CONTRACTS_READ)
-        found: Sequence[Any] = await plan_rows_of.all([row["id"] for row in rows], context, selected)
+        of_all = len(planned) == len(rows)
+        found: Sequence[Any] = (
+            planned if of_all else await plan_rows_of.all([row["id"] for row in rows], context, selected)
+        )
     else:
         found = await asyncio.gather(*(_shown_plan(one, context) for one in parents))
     return await context.afford_all(found)
 
 
 def _party(name: Literal["client_id", "freelancer_id"]) -> Load:
-    async def load(parents: Sequence[Contract | Record], context: Context) -> Sequence[Account]:
-        ids = [one[name] if isinstance(one, Record) else getattr(one, name) for one in parents]
+    async def load(parents: Sequence[Contract | Row], context: Context) -> Sequence[Account]:
+        ids = [one[name] if isinstance(one, _ROWS) else getattr(one, name) for one in parents]
         return [_known(one) for one in await asyncio.gather(*(account_of(one, context) for one in ids))]
 
     return load
 
 
-async def _shown_plan(contract: Contract | Record, context: Context) -> list[Milestone]:
-    if isinstance(contract, Record):
+async def _shown_plan(contract: Contract | Row, context: Context) -> list[Milestone]:
+    if isinstance(contract, _ROWS):
         context.reader(Scope.CONTRACTS_READ)
         plan = await plan_of(contract["id"], context)
         return await _shown(plan, contract["id"], contract["currency"], context)
@@ -331,6 +340,7 @@ _STORED: Final = Stored(
     contracts.ROWS,
     beside={"version": int},
     batches={"milestones": ("currency",), "client": ("client_id",), "freelancer": ("freelancer_id",)},
+    row_classes=_ROWS,
 )
 
 
@@ -359,12 +369,25 @@ async def _rows(contract_ids: Sequence[str], context: Context, selected: Selecte
     return [found.get(one) for one in contract_ids]
 
 
-def contract_shown(contract_id: str, info: Info) -> Awaitable[Contract | None]:
+@data_loader
+async def _shown_rows(contract_ids: Sequence[str], context: Context, selected: Selected) -> list[Row | None]:
+    """The same, with their plans if these are selected, too: still one statement."""
+    actor, reading, plan = context.known(), _STORED.reading(selected), selected.below_field("milestones")
+    found: Mapping[str, Row]
+    if plan is None:
+        found = await contracts.contracts_by_id(actor, contract_ids, reading)
+    else:
+        found = await contracts.contracts_with_plans(actor, contract_ids, reading, plan_reading(plan))
+    return [found.get(one) for one in contract_ids]
+
+
+async def contract_shown(contract_id: str, info: Info) -> Contract | None:
     """The contract for a field to answer with, as far as the viewer may see it: a row, if that has all that is selected."""
     selected = selected_of(info)
     if selected is None:
-        return contract_found(contract_id, info.context)
-    return cast("Awaitable[Contract | None]", _rows(contract_id, info.context, selected))
+        return await contract_found(contract_id, info.context)
+    load = _shown_rows.at_once if is_alone(info) else _shown_rows
+    return cast("Contract | None", await load(contract_id, info.context, selected))
 
 
 async def contracts_of(contract_ids: Sequence[str], context: Context, selected: Selected | None) -> list[Contract]:

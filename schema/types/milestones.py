@@ -241,8 +241,13 @@ async def plan_of(contract_ids: Sequence[str], _: Context) -> list[tuple[domain.
     return [tuple(found.get(contract_id, ())) for contract_id in contract_ids]
 
 
+def plan_reading(selected: Selected) -> Reading[Record]:
+    """How the rows of plans are read."""
+    return _STORED.reading(selected)
+
+
 @data_loader
 async def plan_rows_of(contract_ids: Sequence[str], _: Context, selected: Selected) -> list[list[Record]]:
     """The same as rows, with what is selected of them."""
-    found = await milestones.milestones_of(contract_ids, _STORED.reading(selected))
+    found = await milestones.milestones_of(contract_ids, plan_reading(selected))
     return [found.get(contract_id, []) for contract_id in contract_ids]

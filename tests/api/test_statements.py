@@ -102,6 +102,15 @@ async def test_one_contract_costs_one_statement_and_the_key(people: People) -> N
     deal = await people.deployment.propose()
     query = f'{{ contract(id: "{deal.id}") {{ {PLAIN} }} }}'
     assert len(await _statements(people, query)) == 2
+    plan = KINDS["milestones"]
+    whole = f'{{ contract(id: "{deal.id}") {{ id title {plan} }} }}'
+    assert len(await _statements(people, whole)) == 3  # graphql-core runs it
+    assert len(await _statements(people, whole)) == 2  # its plan comes with it
+    other = await people.deployment.propose()
+    two = f'{{ one: contract(id: "{deal.id}") {{ id {plan} }} other: contract(id: "{other.id}") {{ id {plan} }} }}'
+    assert [len(await _statements(people, two)) for _ in range(2)] == [3, 2]
+    ambiguous = f'{{ contract(id: "{deal.id}") {{ id a: milestones {{ id }} b: milestones {{ title }} }} }}'
+    assert [len(await _statements(people, ambiguous)) for _ in range(2)] == [3, 4]
     several = f'{{ nodes(ids: ["{deal.id}", "{deal.milestone(1)}", "{deal.milestone(2)}"]) {{ id }} }}'
     assert len(await _statements(people, several)) == 3
 

@@ -13,9 +13,10 @@ from schema.compiled.declare import BATCH, PROJECTION, Batch, Projection, Select
 
 
 class CompiledInfo(GraphQLResolveInfo[Any]):
-    """graphql-core's info, with room for what is selected."""
+    """graphql-core's info, with room for what is selected, and whether the field is alone."""
 
     selected: Selected | None = None
+    is_alone: bool = False
 
 
 class DirectCall:
@@ -93,11 +94,11 @@ class Adapter:
         """The Python enum behind an enum type."""
         return None
 
-    def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None) -> Any:
+    def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None, *, is_alone: bool) -> Any:
         """The info of a call: `values` from `field_name` to `operation`, then variables, then `context` and the rest."""
         before, after = values[:9], values[9:]
         info = CompiledInfo(*before, variables, *after)  # type: ignore[call-arg] # a tuple with a name for each
-        info.selected = selected
+        info.selected, info.is_alone = selected, is_alone
         return info
 
 

@@ -19,9 +19,10 @@ _DEFINITION = "strawberry-definition"
 
 
 class CompiledInfo(_OperationContextAwareGraphQLResolveInfo):
-    """Strawberry's raw info, with room for what is selected."""
+    """Strawberry's raw info, with room for what is selected, and whether the field is alone."""
 
     selected: Selected | None = None
+    is_alone: bool = False
 
 
 class PlainCall:
@@ -118,9 +119,9 @@ class StrawberryAdapter(Adapter):
     def enum_class(self, enum: Any) -> type | None:
         return cast("type | None", getattr(enum, "wrapped_cls", None))
 
-    def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None) -> Any:
+    def info(self, values: tuple[Any, ...], variables: Any, selected: Selected | None, *, is_alone: bool) -> Any:
         info = CompiledInfo(*values[:9], variables.coerced, *values[9:], None)  # type: ignore[call-arg] # a tuple with a name for each
-        info.selected = selected
+        info.selected, info.is_alone = selected, is_alone
         return info
 
     def _is_plain(self, field: StrawberryField) -> bool:

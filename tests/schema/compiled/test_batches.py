@@ -121,7 +121,7 @@ class Query:
 project(
     Book,
     Projection(
-        row=Row,
+        rows=(Row,),
         fields={
             "id": 'row["id"]',
             "title": 'row["title"]',
@@ -132,7 +132,7 @@ project(
         batches=frozenset({"chapters"}),
     ),
 )
-project(Chapter, Projection(row=Row, fields={"number": 'row["number"]', "title": 'row["title"]'}))
+project(Chapter, Projection(rows=(Row,), fields={"number": 'row["number"]', "title": 'row["title"]'}))
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ async def test_a_resolver_answers_with_rows_if_they_say_all_that_is_selected() -
     )
     fields = frozenset({"id", "title", "genre", "price", "chapters"})
     assert calls[1:] == [
-        ("books", Selected("Book", fields)),
+        ("books", Selected("Book", fields, frozenset({("chapters", Selected("Chapter", frozenset({"number"})))}))),
         ("chapters", 2, Selected("Chapter", frozenset({"number"}))),
     ]
     assert found.counts.compiled == 1
