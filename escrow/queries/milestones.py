@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache, lru_cache
-from typing import Any, Final, cast
+from functools import lru_cache
+from typing import Any, Final
 
 from escrow import database, ids, titles
 from escrow.access import Actor, ActorKind
