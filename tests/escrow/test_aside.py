@@ -44,8 +44,7 @@ async def test_the_loop_gets_its_turn_while_the_thread_computes() -> None:
         return rounds
 
     work = asyncio.ensure_future(aside(compute))
-    while not began.is_set():
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(began.wait, 30)
     for _ in range(50):
         await asyncio.sleep(0)
     assert not work.done()
