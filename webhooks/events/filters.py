@@ -166,7 +166,8 @@ SELECT placed.position, matching.endpoint_id,
         AND health.task IS NULL AND EXISTS (
             SELECT FROM endpoints WHERE id = matching.endpoint_id AND disabled_at IS NULL AND deleted_at IS NULL OFFSET 0)
     ) AS is_open
-FROM unnest($1::bigint[], $2::text[], $3::text[]) AS placed (position, stream_id, type)
+FROM unnest({database.unseen("$1::bigint[]")}, {database.unseen("$2::text[]")}, {database.unseen("$3::text[]")})
+    AS placed (position, stream_id, type)
 {MATCHES}
 CROSS JOIN LATERAL (SELECT * FROM endpoint_health WHERE endpoint_id = matching.endpoint_id OFFSET 0) AS health
 ORDER BY placed.position, matching.endpoint_id
