@@ -9,9 +9,10 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from schema.build import executable
-from schema.engine import execution, introspection
+from schema.engine import introspection
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
+from schema.engine.told import Answer
 from tests.factories import party
 
 STANDARD = get_introspection_query()
@@ -78,4 +79,4 @@ def test_only_what_asks_for_nothing_else_is_about_the_schema(query: str, is_one:
 
 
 def test_the_answer_is_printed_with_the_others_of_its_kind() -> None:
-    assert execution.Answer({"data": orjson.Fragment(b'{"a":1}')}, ran=True).json() == b'{"data":{"a":1}}'
+    assert Answer({"data": orjson.Fragment(b'{"a":1}')}, ran=True).json() == b'{"data":{"a":1}}'
