@@ -47,6 +47,11 @@ class Arrival:
         return QueryParams(self._scope["query_string"]).multi_items()
 
     @property
+    def query_bytes(self) -> int:
+        """How long that is."""
+        return len(self._scope["query_string"])
+
+    @property
     def address(self) -> str:
         """Where it comes from, as the server knows it; empty where it knows nothing."""
         return address_of(self._scope)

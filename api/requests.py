@@ -49,7 +49,7 @@ async def read_operation(
     Refuses with `BadRequest`: another method, media type, encoding, size or shape.
     """
     if request.method == "GET":
-        return _operation(_query_parameters(request))
+        return replace(_operation(_query_parameters(request)), length=request.query_bytes)
     if request.method != "POST":
         raise BadRequest(
             f"GraphQL is asked with POST, queries also with GET, not with {request.method}.",

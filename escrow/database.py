@@ -170,8 +170,12 @@ async def _last_work() -> None:
 
 
 def pool_beside(url: str, *, size: int) -> AsyncpgDBClient:
-    """A pool for an event loop beside the one that `connect` was called in; its first statement there opens it."""
-    credentials = configuration(url, pool_size=size)["connections"][_ALIAS]["credentials"]
+    """A pool for an event loop beside the one that `connect` was called in; its first statement there opens it.
+
+    It has `size` connections at most, and no more than the other one.
+    """
+    credentials = configuration(url)["connections"][_ALIAS]["credentials"]
+    credentials["maxsize"] = min(int(credentials["maxsize"]), size)
     return AsyncpgDBClient(connection_name=_ALIAS, **credentials)
 
 

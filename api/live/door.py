@@ -39,7 +39,7 @@ class Door:
     """Where long requests are read and dear operations run; here, if there is none."""
 
     async def actor(self, authorization: str | None, address: str, *, fresh: bool = False) -> Actor | None:
-        """As `Authentication.actor` says; a key that is none is paid for by the address that shows it.
+        """As `Authentication.actor` says; a key that is none is paid for by the address that shows it, and told at its pace.
 
         An address that can't pay waits before it is even found out what its key is, unless it was right before. Raises
         `BadCredentials`, and `OverBudget` for one key too many.
@@ -54,6 +54,7 @@ class Door:
             return await self.authentication.actor(authorization, fresh=fresh)
         except BadCredentials:
             await self.rates.wrong_key(address)
+            await self.rates.pause(client_of(address))
             raise
 
     @asynccontextmanager

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=described)
         action.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
         action.set_defaults(handler=carry_out, command=command, done=done)
-    rate = actions.add_parser("rate", help="say how much of the service each key of an account may use")
+    rate = actions.add_parser("rate", help="say how much of the service an account may use")
     rate.add_argument("account", metavar="ACCOUNT", help="its id: acc_…")
     rate.add_argument("points", metavar="POINTS", help="points a second, or “default” for what is granted to all")
     rate.set_defaults(handler=set_rate)

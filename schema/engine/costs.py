@@ -57,6 +57,9 @@ WHOLE: Final = frozenset({"Contract.allowedActions", "Milestone.allowedActions"}
 DEAR_OBJECTS: Final[Mapping[str, int]] = {"Event": 3}
 """Types whose objects take more than `OBJECT`."""
 
+INTROSPECTED: Final = 2
+"""A type, a field or an argument of the schema, which graphql-core tells."""
+
 DEAR_ENTRIES: Final[Mapping[str, int]] = {"Query.preview": 11, "Query.reviewPlan": 11}
 """What an object in a list of the arguments costs where much is done with each; mutations have `MUTATION_ENTRY`."""
 
@@ -89,7 +92,7 @@ def of_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_
 
 def of_object(type_name: str) -> int:
     """What an object of a type costs with its plain fields."""
-    return DEAR_OBJECTS.get(type_name, OBJECT)
+    return DEAR_OBJECTS.get(type_name, INTROSPECTED if type_name.startswith("__") else OBJECT)
 
 
 def of_entry(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_mutation: bool) -> int:

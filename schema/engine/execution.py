@@ -191,7 +191,8 @@ class Runner:
         Raises `NotAQuery` for a mutation if `only_reading`.
         """
         try:
-            chosen = await self._choose(operation, context, goes_on=await self.goes_on(operation, context))
+            goes_on = operation.is_long and await self.goes_on(operation, context)
+            chosen = await self._choose(operation, context, goes_on=goes_on)
         except _Dear:
             return await self._run_annexed(operation, context, only_queries=only_reading)
         if isinstance(chosen, Answer):

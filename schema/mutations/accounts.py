@@ -94,7 +94,7 @@ class SetRateInput:
     )
 
 
-@mutation("Says how much of the service each key of an account may use. For the operator.")
+@mutation("Says how much of the service an account may use, all its keys together. For the operator.")
 async def set_rate(call: Call, given: SetRateInput) -> AccountPayload:
     outcome = await call.run(commands.SetRate(account_id=given.account_id, points_per_second=given.points_per_second))
     return AccountPayload(account=Account.of_state(outcome.account))

@@ -16,7 +16,8 @@ from tests.earnest.running import clean_environment
 from tests.workers.process import ROOT
 
 NAMES = (
-    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "peers", "peers-cpu", "reading", "webhooks",
+    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "peers", "peers-cpu", "prices", "reading",
+    "webhooks",
 )  # fmt: skip
 
 

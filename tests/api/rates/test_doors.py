@@ -1,0 +1,212 @@
+"""What is asked of whoever has nothing left, and what a wrong key costs, at each door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+
+from api.app import create_app
+from api.live.closing import Code
+from api.live.door import Door
+from api.rates.budgets import WRONG_KEY, Rates
+from escrow.accounts import authentication, tokens
+from escrow.settings import PaymentProvider, Settings
+from schema.engine import costs
+from schema.engine.limits import COST_MAX
+from tests.api.client import People, with_key
+from tests.api.live.serving import Served, serve
+from tests.api.live.socket import PROTOCOL, Socket
+from tests.factories import SECRET_KEY
+
+ADDRESS = "192.0.2.7"
+SMALL = orjson.dumps({"query": "{ viewer { role } }"})
+
+
+def _app(points_per_second: float = 1.0) -> Any:
+    """The application with a rate that restores next to nothing while a test lasts."""
+    settings = Settings(
+        database_url="",
+        redis_url="",
+        secret_keys=(SECRET_KEY,),
+        sandbox=True,
+        payment_provider=PaymentProvider.SANDBOX,
+        points_per_second=points_per_second,
+    )
+    return create_app(settings)
+
+
+def _emptied(rates: Rates, address: str = ADDRESS) -> None:
+    """Let the address use up what it has."""
+    budget = rates.budget(None, address)
+    assert budget is not None
+    budget.charge(COST_MAX)
+
+
+class Request:
+    """A request over HTTP whose body is counted when it is read."""
+
+    def __init__(self, app: Any, token: str | None = None, body: bytes = SMALL) -> None:
+        self._app, self._body = app, body
+        self._headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if token is not None:
+            self._headers.append((b"authorization", b"Bearer " + token.encode()))
+        self.read = 0
+        self.said: list[Any] = []
+
+    async def status(self) -> int:
+        scope = {
+            "type": "http", "method": "POST", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"",
+            "headers": self._headers, "client": (ADDRESS, 4711), "server": ("earnest.test", 80), "scheme": "http",
+            "http_version": "1.1", "root_path": "",
+        }  # fmt: skip
+        await self._app(scope, self._receive, self._send)
+        status: int = self.said[0]["status"]
+        return status
+
+    async def _receive(self) -> dict[str, Any]:
+        self.read += 1
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        self.said.append(message)
+
+
+async def test_whoever_has_nothing_left_is_told_so_before_the_body_is_read() -> None:
+    app = _app()
+    first = Request(app)
+    assert (await first.status(), first.read) == (200, 1)
+    _emptied(app.state.door.rates)
+    refused = Request(app)
+    assert (await refused.status(), refused.read) == (429, 0)
+    told = orjson.loads(refused.said[1]["body"])
+    assert told["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert told["extensions"]["cost"]["available"] < costs.OPERATION
+    assert int(dict(refused.said[0]["headers"])[b"retry-after"]) >= 1
+
+
+async def test_a_long_body_is_paid_for_before_it_is_read(people: People) -> None:
+    app = _app()
+    short = Request(app, people.client.token)
+    long = Request(
+        app, people.client.token, orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 90_000}})
+    )
+    asked = []
+    for one in (short, long):
+        assert await one.status() == 200
+        asked.append(orjson.loads(one.said[1]["body"])["extensions"]["cost"]["requested"])
+    reading = costs.of_reading("{ viewer { role } }")
+    assert asked[1] - (asked[0] - reading) == 90_000 // costs.BYTES_A_POINT
+
+
+async def test_all_keys_of_an_account_share_one_bucket(people: People) -> None:
+    rates = _app().state.door.rates
+    deployment = people.deployment
+    keys = [await with_key(people.client.http, deployment.client, deployment.operator) for _ in range(2)]
+    door = Door(runner=_app().state.door.runner, rates=rates)
+    spent = []
+    for key in (*keys, people.freelancer):
+        actor = await door.actor(f"Bearer {key.token}", ADDRESS)
+        budget = rates.budget(actor, ADDRESS)
+        assert budget is not None
+        spent.append(budget.lacks(COST_MAX))
+        await budget.spend(100)
+    assert spent == [False, True, False]
+
+
+async def test_refusals_are_paced_wherever_they_are_told(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _app()
+    paused: list[str] = []
+
+    async def pause(client: str) -> None:
+        paused.append(client)
+
+    monkeypatch.setattr(app.state.door.rates, "pause", pause)
+    assert await Request(app).status() == 200
+    assert paused == []
+    _emptied(app.state.door.rates)
+    assert await Request(app).status() == 429
+    assert await Request(app, tokens.new().text).status() == 429
+    assert paused == [ADDRESS] * 3  # the wrong key before it was looked up, and before it was told
+    assert await Request(app, people.client.token).status() == 200
+
+
+async def test_an_address_that_tried_too_many_keys_waits_before_another_is_looked_up(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _app()
+    happened: list[str] = []
+    find = authentication.find
+
+    async def pause(client: str) -> None:
+        happened.append("waited")
+
+    async def found(digest: bytes) -> Any:
+        happened.append("looked up")
+        return await find(digest)
+
+    monkeypatch.setattr(app.state.door.rates, "pause", pause)
+    monkeypatch.setattr(authentication, "find", found)
+    app.state.door.authentication.keys.forget()
+    assert await Request(app, people.client.token).status() == 200
+    _emptied(app.state.door.rates)
+    app.state.door.authentication.keys.forget()
+    happened.clear()
+    assert await Request(app, people.client.token).status() == 200
+    assert happened == ["looked up"]  # it was right before
+    assert await Request(app, people.freelancer.token).status() == 200
+    assert happened == ["looked up", "waited", "looked up"]
+
+
+async def _wrong(served: Served) -> tuple[int, str]:
+    """What a socket is told that shows a wrong key."""
+    async with connect(served.socket_url, subprotocols=[PROTOCOL], ping_interval=None) as connection:
+        socket = Socket(connection)
+        await socket.say(type="connection_init", payload={"authorization": f"Bearer {tokens.new().text}"})
+        return await socket.closed()
+
+
+async def test_a_wrong_key_over_a_socket_is_paid_for_like_one_over_http(database: str, redis_url: str) -> None:
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = rates = Rates(1.0)
+        budget = rates.budget(None, "127.0.0.1")
+        assert budget is not None
+        await budget.spend(10)
+        assert not budget.lacks(COST_MAX - WRONG_KEY)
+        assert (await _wrong(served))[0] == Code.FORBIDDEN
+        assert budget.lacks(COST_MAX - WRONG_KEY)
+        await budget.spend(COST_MAX - 2 * WRONG_KEY)
+        code, said = await _wrong(served)
+        assert code == Code.TOO_MANY
+        assert "wrong keys" in said
+
+
+async def test_an_operation_over_a_socket_is_refused_when_nothing_is_left(database: str, redis_url: str) -> None:
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = Rates(1.0)
+        _emptied(served.door.rates, "127.0.0.1")
+        async with connect(served.socket_url, subprotocols=[PROTOCOL], ping_interval=None) as connection:
+            socket = Socket(connection)
+            await socket.init(None)
+            await socket.subscribe("{ viewer { role } }")
+            said = await socket.hear()
+    assert said["type"] == "error"
+    assert said["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_a_body_that_was_not_read_leaves_the_connection_of_use(database: str, redis_url: str) -> None:
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = Rates(1.0)
+        _emptied(served.door.rates, "127.0.0.1")
+        body = orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 60_000}})
+        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as http:
+            for _ in range(3):
+                answer = await http.post(served.url, content=body, headers={"content-type": "application/json"})
+                assert answer.status_code == 429
+            served.door.rates = Rates(None)
+            assert (
+                await http.post(served.url, content=body, headers={"content-type": "application/json"})
+            ).status_code == 200
