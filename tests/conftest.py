@@ -13,6 +13,7 @@ Random histories are short by default; `HYPOTHESIS_PROFILE=deep make test` plays
 import os
 import shutil
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -25,12 +26,27 @@ from escrow import vault
 from escrow.database import configuration
 from tests.engines import Cleaner, TestServer
 from tests.factories import SECRET_KEY
+from tests.scheduling import LongFirst, is_long
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("quick", _PATIENT, max_examples=100)
 settings.register_profile("deep", _PATIENT, max_examples=5_000, stateful_step_count=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, so that what is left at the end is quick."""
+    items.sort(key=lambda item: not is_long(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongFirst:
+    """How several processes share the tests, whatever `--dist` says."""
+    config.option.loadscopereorder = (
+        False  # it would put the files with the most tests first, and the longest tests last
+    )
+    return LongFirst(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, Self
 
 from escrow.access import Actor, Side
 from escrow.agreement import commands as c
@@ -202,6 +202,14 @@ class Facts:
     was_paid: bool = False
     """Whether the freelancer was just paid something."""
 
+    def __init_subclass__(cls) -> None:
+        _CHANGES.add(cls)
+
+    def twin(self) -> Self:
+        """An equal one to try things with, which shares with this one only what never changes."""
+        twin: Self = _twin(self, {})
+        return twin
+
     def _book(self, debit: str, credit: str, amount: int, currency: str | None = None) -> None:
         if amount:
             self.books[debit, currency or self.currency] -= amount
@@ -235,6 +243,29 @@ class Facts:
     def argued(self, dispute_id: str) -> Piece | None:
         """The milestone that an undecided dispute is about."""
         return next((one for one in self.pieces if one.quarrel is not None and one.quarrel.id == dispute_id), None)
+
+
+def _twin(of: Any, known: dict[int, Any]) -> Any:
+    """What `copy.deepcopy` makes of facts, in a tenth of the time: what isn't a fact or a collection is never changed."""
+    kind: Any = type(of)
+    if kind not in _CHANGES:
+        return of
+    if id(of) in known:
+        return known[id(of)]
+    if kind is list or kind is set:
+        twin: Any = kind(_twin(one, known) for one in of)
+    elif kind is dict or kind is Counter:
+        twin = kind()
+        dict.update(twin, {key: _twin(value, known) for key, value in of.items()})
+    else:
+        twin = kind.__new__(kind)
+        twin.__dict__.update({name: _twin(value, known) for name, value in vars(of).items()})
+    known[id(of)] = twin
+    return twin
+
+
+_CHANGES: Final[set[type]] = {list, set, dict, Counter, Clock, Wish, Quarrel, Piece, Charge, Sending, Petition}
+"""What may change; whoever tells the facts of a contract adds its own class."""
 
 
 def minor(raw: RawMoney, currency: str, *, least: int = 1) -> int | None:

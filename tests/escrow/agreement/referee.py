@@ -5,7 +5,6 @@ Beside the model it holds the books, and the contract as its log alone gives it,
 
 from __future__ import annotations
 
-import copy
 import json
 from collections import Counter
 from typing import ClassVar
@@ -51,7 +50,7 @@ class Referee:
 
     def play(self, command: c.Command, actor: Actor) -> None:
         story, around, before = self.story, self.story.around(actor), self.story.contract
-        forecast = copy.deepcopy(self.model)
+        forecast = self.model.twin()
         predicted = forecast.take(command, actor, around)
         barred = self.barred(command, actor)
         done = story.do(command, actor)

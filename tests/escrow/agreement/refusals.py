@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -326,7 +325,7 @@ class Refusals(Quarrels, Petitions):
                 return self._bad_request_for_change(command, actor)
             case c.AcceptChangeRequest():
                 changes = self.petitions[command.change_request_id].changes
-                return "STALE_CHANGE_REQUEST" if copy.deepcopy(self)._misfits(changes) else None
+                return "STALE_CHANGE_REQUEST" if self.twin()._misfits(changes) else None
             case c.End():
                 if self._side(actor) is Side.CLIENT:
                     ok = command.giving_up is None
@@ -382,7 +381,7 @@ class Refusals(Quarrels, Petitions):
     def _bad_request_for_change(self, command: c.FileChangeRequest, actor: Actor) -> str | None:
         side = self._side(actor)
         assert side is not None
-        wrong = [*copy.deepcopy(self)._misfits(command.changes), *self._bad_petition(command, side)]
+        wrong = [*self.twin()._misfits(command.changes), *self._bad_petition(command, side)]
         return min(wrong, key=ORDER.index) if wrong else None
 
     def _bad_payout(self, command: c.RequestPayout) -> str | None:

@@ -223,6 +223,7 @@ class Siege:
         self.won: set[Shape] = set()
         """The mornings after which surely nothing is held one day."""
         self._known: dict[Node, tuple[tuple[Scene, bool], ...]] = {}
+        self._tomorrow: dict[Shape, Scene] = {}
 
     def holds_out(self, scene: Scene) -> list[Shape] | None:
         """How the other side keeps money held for ever, from this scene on, morning by morning; `None` if it can't."""
@@ -263,10 +264,17 @@ class Siege:
                     seen.add((after.shape(), then))
                     waiting.append((after, then))
             if answered:
-                later = decided(scene).next_day()
+                later = self._next_morning(scene)
                 if self.is_held(later):
                     mornings[later.shape()] = later
         return list(mornings.values())
+
+    def _next_morning(self, evening: Scene) -> Scene:
+        """What the mediator, the operator and the clock make of an evening."""
+        shape = evening.shape()
+        if shape not in self._tomorrow:
+            self._tomorrow[shape] = decided(evening).next_day()
+        return self._tomorrow[shape]
 
     def _what_happens(self, scene: Scene, answered: bool) -> tuple[tuple[Scene, bool], ...]:
         """What the other side may do next, or this side, within the day."""

@@ -1,0 +1,33 @@
+"""Which process runs which tests: a file stays together, but for files of long tests, which are handed out first and one by one.
+
+So the processes end together, and nothing long is left for one of them alone at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+LONG: Final = (
+    "tests/journeys/",
+    "tests/workers/",
+    "tests/escrow/agreement/test_histories.py",
+    "tests/escrow/queries/test_scans.py",
+    "tests/escrow/test_audit.py",
+    "tests/escrow/test_histories.py",
+    "tests/schema/compiled/test_differential.py",
+)
+"""Folders and files with tests that take many seconds each and share nothing with their like."""
+
+
+def is_long(nodeid: str) -> bool:
+    """Whether a test is handed out by itself."""
+    return nodeid.startswith(LONG)
+
+
+class LongFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """Hands out what is collected in its order, by whole files but for `LONG`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if is_long(nodeid) else nodeid.partition("::")[0]
