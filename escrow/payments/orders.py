@@ -24,7 +24,7 @@ from escrow.access import PROVIDER
 from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report, ReverseDeposit
 from escrow.database import fetch, filled
 from escrow.money import Money
-from escrow.payments.provider import (
+from escrow.payments.former import (
     Answer,
     Failed,
     Found,

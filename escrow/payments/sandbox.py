@@ -14,7 +14,7 @@ from typing import Final
 
 from escrow.database import Record, fetch, fetch_row
 from escrow.money import Money
-from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
+from escrow.payments.former import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
 from escrow.states import OrderKind
 
 SETTLE_SECONDS: Final = 0.3

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 from escrow import pipeline, process_log, sweep
 from escrow.money import Money
-from escrow.payments.provider import Answer, Found, Succeeded
+from escrow.payments.former import Answer, Found, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.settings import LogFormat
 from escrow.store import write as store_write

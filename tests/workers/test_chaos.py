@@ -11,7 +11,7 @@ from pathlib import Path
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.errors import DomainError
-from escrow.payments.provider import Succeeded
+from escrow.payments.former import Succeeded
 from escrow.payments.sandbox import TOKENS, Sandbox
 from tests.escrow.payments.stage import Deal, strike
 from tests.workers.process import until, worker

@@ -12,8 +12,8 @@ from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments import orders
+from escrow.payments.former import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.orders import LEASE_SECONDS, Claimed
-from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.settings import LogFormat

@@ -8,7 +8,7 @@ import pytest
 
 from escrow.database import fetch, fetch_value
 from escrow.money import Money
-from escrow.payments.provider import Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
+from escrow.payments.former import Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
 from escrow.payments.sandbox import AMOUNTS, TOKENS, KeyReused, Pace, Result, Sandbox
 
 KEY = "pay_1"

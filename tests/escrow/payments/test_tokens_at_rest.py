@@ -13,7 +13,7 @@ from escrow.audit.contracts import audit_contracts
 from escrow.migrations import m0010_privilege
 from escrow.money import Money
 from escrow.payments import orders, tokens_at_rest
-from escrow.payments.provider import Answer, Found, Pending, Unknown
+from escrow.payments.former import Answer, Found, Pending, Unknown
 from escrow.payments.tokens_at_rest import Standing, seal, seal_what_is_open, survey, unseal
 from escrow.vault import Undecipherable
 from tests.escrow.payments.stage import Deal, make_due, order, strike
