@@ -28,7 +28,9 @@ BEGINNING: Final = 1_790_000_000
 class Refusal(Exception):
     """The request is answered with an error of Stripe's kind, and nothing was done."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, kind: str = "invalid_request_error") -> None:
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, kind: str = "invalid_request_error"
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.body: Final[Json] = {"message": message, "type": kind} | ({"code": code} if code else {})
@@ -121,6 +123,8 @@ class Books:
     notices: list[Notice] = field(default_factory=list)
     due: list[tuple[float, str, list[str]]] = field(default_factory=list)
     """What happens later: when, the name of what happens (`LATER`), and to what."""
+    unchecked: list[Json] = field(default_factory=list)
+    """Events that nobody has compared with the description yet."""
     numbers: dict[str, int] = field(default_factory=dict)
 
     def drawer(self, account: str = PLATFORM) -> Drawer:
@@ -215,6 +219,7 @@ class Books:
         kept = self.of("event", account)
         if len(kept) > EVENTS_KEPT:
             del kept[next(iter(kept))]
+        self.unchecked.append(event)
         self._notify(event)
 
     def _notify(self, event: Json) -> None:
@@ -254,7 +259,9 @@ def happens_later(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def listed(books: Books, kind: str, query: Json, url: str, *, by: tuple[str, ...] = (), account: str = PLATFORM) -> Json:
+def listed(
+    books: Books, kind: str, query: Json, url: str, *, by: tuple[str, ...] = (), account: str = PLATFORM
+) -> Json:
     """A page of objects as Stripe lists them: the newest first, after an id, those that fit what was asked."""
     found = books.drawer(account).fitting(kind, query, by)
     return page([one for one in reversed(found) if _fits(one, query, by)], query, url)

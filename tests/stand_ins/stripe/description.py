@@ -87,7 +87,7 @@ class Description:
     def _query(self, operation: Json, query: Parameters, path: str) -> Json:
         known = {one["name"]: one["schema"] for one in operation.get("parameters", ()) if one["in"] == "query"}
         schema = {"type": "object", "properties": known, "additionalProperties": False}
-        found = typed(query, schema)
+        found: Json = typed(query, schema)
         self._check(f"query {id(operation)}", schema, found, f"the query of {path}")
         return found
 
@@ -97,7 +97,7 @@ class Description:
             schema: Json = {"type": "object", "additionalProperties": False}
         else:
             schema = next(iter(content.values()))["schema"]
-        found = typed(body, schema)
+        found: Json = typed(body, schema)
         self._check(f"body {method} {template}", schema, found, f"the body of {method.upper()} {template}")
         return found
 

@@ -16,8 +16,8 @@ def parsed(text: str) -> Parameters:
     for key, value in parse_qsl(text, keep_blank_values=True):
         head, *rest = key.replace("]", "").split("[")
         node = root
-        for name, following in zip([head, *rest], rest, strict=False):
-            node = node.setdefault(name, {} if following or not rest else {})
+        for name in [head, *rest][:-1]:
+            node = node.setdefault(name or str(len(node)), {})
         last = rest[-1] if rest else head
         node[last or str(len(node))] = value
     return {key: _with_lists(value) for key, value in root.items()}

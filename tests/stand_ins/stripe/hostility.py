@@ -79,7 +79,7 @@ class Hostility:
         """What happens to the request of this name when it comes for the `count`th time."""
         drawn = self.drawn("fault", name, count)
         for share, fault in self._shares():
-            if drawn < share and (writes or fault not in WRITES_ONLY):
+            if 0 <= drawn < share and (writes or fault not in WRITES_ONLY):
                 return fault
             drawn -= share
         return None

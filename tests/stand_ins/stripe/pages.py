@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from tests.stand_ins.stripe import payees, payments, reversals
 from tests.stand_ins.stripe.books import Books, Json, Refusal
+from tests.stand_ins.stripe.forms import parsed
 
 Page = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -36,6 +37,11 @@ def _page(title: str, text: str, *buttons: tuple[str, str]) -> HTMLResponse:
     return HTMLResponse(PAGE.format(title=escape(title), text=escape(text), buttons=made))
 
 
+async def _pressed(request: Request) -> str:
+    """Which button; a form of the browser's usual kind."""
+    return str(parsed((await request.body()).decode()).get("answer"))
+
+
 def _three_d_secure(books: Books) -> Page:
     async def three_d_secure(request: Request) -> Response:
         """What the payer's bank asks."""
@@ -49,7 +55,7 @@ def _three_d_secure(books: Books) -> Page:
             text = f"Do you pay {intent['amount']} {intent['currency'].upper()} (in minor units)?"
             return _page("3-D Secure", text, ("complete", "Complete authentication"), ("fail", "Fail authentication"))
         action = intent["next_action"]
-        passed = (await request.form()).get("answer") == "complete"
+        passed = await _pressed(request) == "complete"
         payments.authenticate(books, intent["id"], passed=passed)
         return _back_to(action["redirect_to_url"]["return_url"] if action else None, intent)
 
@@ -71,7 +77,7 @@ def _onboarding(books: Books) -> Page:
             return _page("Onboarding", "There is no such account.")
         if request.method == "GET":
             return _page("Onboarding", "Which bank is yours?", ("good", "A good bank"), ("closed", "A closed account"))
-        payees.told(books, name, bank=str((await request.form()).get("answer")))
+        payees.told(books, name, bank=await _pressed(request))
         return _page("Onboarding", "Thank you.")
 
     return onboarding

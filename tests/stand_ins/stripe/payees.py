@@ -67,7 +67,11 @@ def _settings(interval: str) -> Json:
             "statement_descriptor_prefix_kanji": None,
         },
         "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
-        "payments": {"statement_descriptor": None, "statement_descriptor_kana": None, "statement_descriptor_kanji": None},
+        "payments": {
+            "statement_descriptor": None,
+            "statement_descriptor_kana": None,
+            "statement_descriptor_kanji": None,
+        },
         "payouts": {
             "debit_negative_balances": True,
             "schedule": {"delay_days": 2, "interval": interval},

@@ -233,7 +233,9 @@ def _charge(books: Books, intent: Json, *, paid: bool) -> Json:
     if paid:
         soon = METHODS[intent["payment_method"]].available_at_once
         wait = 0 if soon else PENDING_SECONDS
-        moved = books.move("", "charge", amount, intent["currency"], source=name, fee=fee_of(amount), pending_seconds=wait)
+        moved = books.move(
+            "", "charge", amount, intent["currency"], source=name, fee=fee_of(amount), pending_seconds=wait
+        )
         transaction = moved["id"]
     charge: Json = {
         "id": name,
@@ -287,7 +289,7 @@ def refund(books: Books, asked: Json) -> Json:
     charge = books.get("charge", asked.get("charge") or _charge_of(books, asked))
     left = charge["amount"] - charge["amount_refunded"]
     amount = asked.get("amount", left)
-    if charge["disputed"]:
+    if any(one["status"] != "won" for one in books.drawer().fitting("dispute", {"charge": charge["id"]}, ("charge",))):
         raise Refusal(400, f"Charge {charge['id']} has been charged back.", code="charge_disputed")
     if amount > left or not charge["paid"]:
         raise Refusal(400, f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})")

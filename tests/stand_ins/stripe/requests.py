@@ -134,7 +134,7 @@ KINDS: Final = {
 
 def expanded(call: Call, answer: Json) -> Json:
     """The answer with the ids that were asked for as objects."""
-    for place in call.query.get("expand", call.body.get("expand", ())):
+    for place in [*call.query.get("expand", ()), *call.body.get("expand", ())]:
         answer = _expanded(call, answer, place.split("."))
     return answer
 

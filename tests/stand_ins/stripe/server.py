@@ -59,7 +59,9 @@ class Asked:
 class StandIn:
     """Stripe, as far as the platform can tell. `secret_key` is what it must show."""
 
-    def __init__(self, books: Books, description: Description, *, secret_key: str, notifier: Notifier | None = None) -> None:
+    def __init__(
+        self, books: Books, description: Description, *, secret_key: str, notifier: Notifier | None = None
+    ) -> None:
         self.books = books
         self.violations: list[str] = []
         self.requests = 0
@@ -71,7 +73,7 @@ class StandIn:
         self._secret_key = secret_key
         self._keys: dict[tuple[str, str], Remembered] = {}
         self._counts: dict[str, int] = {}
-        self._checked_events: set[str] = set()
+        self._under_way: set[str] = set()
 
     def app(self) -> Starlette:
         """The API below `/v1/`, the pages for people, and the doors for tests."""
@@ -93,6 +95,7 @@ class StandIn:
     async def pass_on(self) -> None:
         """What is due happens, and notices of it go out."""
         self.books.happen()
+        self._check_events()
         if self.notifier is not None:
             await self.notifier.send()
 
@@ -137,14 +140,15 @@ class StandIn:
         match fault:
             case Fault.LOST_REQUEST:
                 return Cut()
-            case Fault.CONFLICT:
-                refusal = Refusal(409, "There is currently another in-progress request using this key.", code="lock_timeout")
+            case _ if fault is Fault.CONFLICT or asked.key in self._under_way:
+                refusal = Refusal(
+                    409, "There is currently another in-progress request using this key.", code="lock_timeout"
+                )
                 return self._response(asked, refusal.status, {"error": refusal.body})
             case Fault.TOO_MANY:
                 return self._response(asked, 429, {"error": Refusal(429, "Too many requests", code="rate_limit").body})
             case Fault.LATE_WORK:
-                await asyncio.sleep(late)
-                self._carried_out(asked)
+                await self._late(asked, late)
                 return Cut()
             case Fault.LOST_ANSWER | Fault.LATE_ANSWER:
                 self._carried_out(asked)
@@ -153,6 +157,15 @@ class StandIn:
             case _:
                 status, body, replayed = self._carried_out(asked, fault)
                 return self._response(asked, status, body, replayed=replayed)
+
+    async def _late(self, asked: Asked, seconds: float) -> None:
+        """Whoever comes with the same key meanwhile is told that it is under way."""
+        self._under_way.add(str(asked.key))
+        try:
+            await asyncio.sleep(seconds)
+            self._carried_out(asked)
+        finally:
+            self._under_way.discard(str(asked.key))
 
     def _carried_out(self, asked: Asked, fault: Fault | None = None) -> tuple[int, Json, bool]:
         """What the request is answered, from memory if its key is known; and whether it was."""
@@ -164,7 +177,8 @@ class StandIn:
             known = None
         if known is not None:
             if known.asked != asked.text:
-                wrong = Refusal(400, "Keys for idempotent requests can only be used with the same parameters.", kind="idempotency_error")
+                said = "Keys for idempotent requests can only be used with the same parameters."
+                wrong = Refusal(400, said, kind="idempotency_error")
                 return wrong.status, {"error": wrong.body}, False
             return known.status, known.body, True
         if fault is Fault.STORED_ERROR:
@@ -192,15 +206,14 @@ class StandIn:
         return 200, answer
 
     def _check_events(self) -> None:
-        for notice in self.books.notices:
-            if notice.event["id"] not in self._checked_events:
-                self._checked_events.add(notice.event["id"])
-                self._note(lambda event=notice.event: self._description.thing(event))
-                self._note(lambda event=notice.event: self._description.thing(event["data"]["object"]))
+        for event in self.books.unchecked:
+            self._checked(event)
+            self._checked(event["data"]["object"])
+        self.books.unchecked.clear()
 
-    def _note(self, check: object) -> None:
+    def _checked(self, thing: Json) -> None:
         try:
-            check()  # type: ignore[operator]
+            self._description.thing(thing)
         except Violation as violation:
             self.violations.append(str(violation))
 
