@@ -1,6 +1,7 @@
 """What the stand-in does with payments: PaymentIntents, their charges, and refunds of them.
 
-What a payment comes to is chosen by its payment method, by the names that Stripe's own test mode knows.
+What a payment comes to is chosen by its payment method, by the names that Stripe's own test mode knows; and by two of our
+sandbox, so that the demo's people can pay here as there.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ METHODS: Final[dict[str, Method]] = {
     "pm_card_createDispute": Method(is_disputed=True),
     "pm_card_refundFail": Method(refund_fails=True),
     "pm_card_pendingRefund": Method(refund_takes_time=True),
+    "tok_ok": Method(),
+    "tok_fail": Method(declined="generic_decline"),
     "pm_usBankAccount_success": Method(takes_time=True),
     "pm_usBankAccount_accountClosed": Method(takes_time=True, fails_later=True),
 }

@@ -95,9 +95,7 @@ async def test_a_card_is_charged_once_and_refunded_in_part(there: There) -> None
     )
     assert await there.stripe.look_up(sought(refund, Step.REFUND, charge_id=charge_id)) == Unknown()
     await there.stripe.refund(refund)
-    found = await there.until(
-        lambda: there.stripe.look_up(sought(refund, Step.REFUND, charge_id=charge_id)), Succeeded
-    )
+    found = await there.until(lambda: there.stripe.look_up(sought(refund, Step.REFUND, charge_id=charge_id)), Succeeded)
     assert found.amount == usd(2_000)
 
 
