@@ -17,7 +17,7 @@ from typing import Final
 
 from escrow import bell, clock, database, vault
 from escrow.payments import provider_of
-from escrow.payments.former import Provider
+from escrow.payments.provider import Provider
 from escrow.settings import Settings
 from webhooks.delivery.dispatcher import Dispatcher
 from workers import cron, deadlines, deliveries, payments, sequencer

@@ -9,8 +9,8 @@ from typing import Final
 from escrow import bell, process_log
 from escrow.bell import Topic
 from escrow.payments import orders, tokens_at_rest
-from escrow.payments.former import Provider
 from escrow.payments.orders import Claimed
+from escrow.payments.provider import Provider
 
 POLL_SECONDS: Final = 0.25
 """How late a due order is noticed at most when no ring came through."""

@@ -3,7 +3,7 @@
 The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
 """
 
-from escrow.payments.former import Provider
+from escrow.payments.provider import Provider
 from escrow.payments.sandbox import Sandbox
 from escrow.settings import PaymentProvider
 

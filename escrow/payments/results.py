@@ -8,17 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from escrow.money import Money
-
-
-class ActionKind(StrEnum):
-    """What a payer has to do before a charge can go on."""
-
-    REDIRECT = "REDIRECT"
-    """Open `url` in a browser: 3-D Secure, a bank's or a wallet's own page."""
-    CONFIRM = "CONFIRM"
-    """Give the means of payment, or confirm it, with the provider's own script and `client_secret`."""
-    BANK_TRANSFER = "BANK_TRANSFER"
-    """Send the money from a bank, with `reference`; `url` may show the instructions."""
+from escrow.states import ActionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.money import Money
-from escrow.states import DepositState, ReversalState
+from escrow.states import ActionKind, DepositState, ReversalState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class Deposit:
     """Whether it was started for all that was planned."""
     forfeited_minor: int = 0
     """What milestones gave up of it, fees included, before the reversal was decided: it goes to the client if it is won."""
+    action: ActionKind | None = None
+    """What the payer has to do before the provider goes on; `due_at` is when that ends."""
+    clock_started_at: datetime | None = None
+    """When the clock that runs now began, if that was not when the deposit started: the payer was asked, or has acted."""
 
     @property
     def is_taken_back(self) -> bool:

@@ -135,6 +135,9 @@ class Charge:
     reversal: str | None = None
     forfeited: int = 0
     """What a milestone gave up of it while it was argued about."""
+    started: datetime | None = None
+    action: str | None = None
+    """What the payer has to do."""
 
     @property
     def sum(self) -> int:
@@ -148,6 +151,8 @@ class Sending:
     kind: str
     amount: Money
     state: str = "STARTED"
+    stuck: bool = False
+    """Whether nobody knows what became of it."""
 
 
 @dataclass
