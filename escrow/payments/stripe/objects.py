@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from escrow.money import Money
 from escrow.payments.results import (
-    ActionKind,
     Exchange,
     Failed,
     NeedsAction,
@@ -24,6 +23,7 @@ from escrow.payments.results import (
     Succeeded,
 )
 from escrow.payments.stripe.amounts import from_stripe
+from escrow.states import ActionKind
 from escrow.terms import Terms
 
 Json = dict[str, Any]

@@ -66,6 +66,9 @@ class VaultProvider:
         """Money leaves before the provider releases it by itself."""
         return self._terms
 
+    async def close(self) -> None:
+        """It keeps no connections."""
+
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         """An escrow that nobody has paid into; it is known by the order, whichever attempt asks."""
         asked = {"reference": request.key, "amount": request.amount.amount, "currency": request.amount.currency}

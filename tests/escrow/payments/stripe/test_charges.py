@@ -6,7 +6,6 @@ import httpx
 
 from escrow.payments.calls import Step
 from escrow.payments.results import (
-    ActionKind,
     Failed,
     NeedsAction,
     Pending,
@@ -17,6 +16,7 @@ from escrow.payments.results import (
     Unknown,
 )
 from escrow.payments.stripe.adapter import Stripe
+from escrow.states import ActionKind
 from tests.escrow.payments.stripe.asking import GROUP, charge_of, prepared, sought, usd
 from tests.stand_ins.stripe import reversals
 from tests.stand_ins.stripe.payments import SETTLE_SECONDS, fee_of

@@ -19,8 +19,9 @@ import pytest_asyncio
 
 from escrow.payments.calls import ChargeRequest, RefundRequest, Step, key_of
 from escrow.payments.movements import MovementKind
-from escrow.payments.results import ActionKind, Failed, NeedsAction, ReversalStage, Reversed, Succeeded, Unknown
+from escrow.payments.results import Failed, NeedsAction, ReversalStage, Reversed, Succeeded, Unknown
 from escrow.payments.stripe.adapter import Stripe
+from escrow.states import ActionKind
 from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stripe.asking import VISA, prepared, sought, transfer_to, usd
 from tests.stand_ins.stripe.serving import RETURN_URL, WEBHOOK_SECRET, Playing, playing

@@ -1,0 +1,67 @@
+"""Takes what the payment provider says by itself, at `POST /providers/{name}`: hints that wake a look-up, and never an answer.
+
+The body is read as it came, since its signature is over its bytes. Who can't sign is told 401, what can't be read 400; what is taken is
+answered at once, before anybody looks anything up.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+
+from escrow import bell
+from escrow.bell import Topic
+from escrow.payments import orders
+from escrow.payments.provider import Provider
+from escrow.payments.results import NoticeMalformed, NoticeRefused
+
+BYTES_MAX: Final = 1_000_000
+"""No provider sends as much: the largest object of Stripe's is a tenth of it."""
+
+_log = logging.getLogger(__name__)
+
+
+class ProviderNotices:
+    """The door for notices of the provider that the deployment has; any other name is nobody's."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    async def take(self, request: Request) -> Response:
+        """One notice."""
+        if request.path_params["name"] != self._provider.terms.provider:
+            return _said(404, "no such provider")
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return _said(400, "cut off")
+        if body is None:
+            return _said(413, "too large")
+        try:
+            hints = self._provider.notice(body, {name.lower(): value for name, value in request.headers.items()})
+        except NoticeRefused:
+            _log.warning("a notice was refused: it isn't signed by the provider, or is too old")
+            return _said(401, "not signed by the provider, or too old")
+        except NoticeMalformed:
+            return _said(400, "can't be read")
+        await orders.nudge(hints)
+        await bell.ring(Topic.ORDERS)
+        return _said(200, "taken")
+
+
+async def _body(request: Request) -> bytes | None:
+    """All of it, untouched; `None` if there is more than anybody needs."""
+    parts, length = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        length += len(part)
+        if length > BYTES_MAX:
+            return None
+    return b"".join(parts)
+
+
+def _said(status: int, words: str) -> Response:
+    return PlainTextResponse(words, status_code=status, headers={"x-content-type-options": "nosniff"})
