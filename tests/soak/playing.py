@@ -37,7 +37,8 @@ from tests.stand_ins.stripe.serving import Playing, Quiet, playing
 from tests.workers.process import ROOT, worker_environment
 
 WORKERS: Final = 2
-KILL_EVERY_SECONDS: Final = 2.5
+KILL_AFTER_SECONDS: Final = 4.0
+"""How long a worker works before it is killed, on average."""
 STEP_SECONDS: Final = 600.0
 """How far time jumps at once, while orders are under way."""
 QUIET_STEPS: Final = 3
@@ -132,15 +133,16 @@ class Soak:
             "EARNEST_STRIPE_URL": stand_in.url,
         }
         while True:
-            with (self._folder / f"worker-{number}.log").open("ab") as log:
+            log = self._folder / f"worker-{number}.log"
+            with log.open("wb") as output:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "earnest", "worker"), env=environ, cwd=ROOT, stdout=log, stderr=log
+                    *(sys.executable, "-m", "earnest", "worker"), env=environ, cwd=ROOT, stdout=output, stderr=output
                 )
             try:
-                wait = KILL_EVERY_SECONDS * (1 + 2 * self._rng.random())
+                while b"worker works" not in log.read_bytes():  # noqa: ASYNC110 - another process tells us nothing
+                    await asyncio.sleep(0.1)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), wait)
-                    raise AssertionError(f"a worker ended by itself: see {self._folder}")
+                    await asyncio.wait_for(process.wait(), KILL_AFTER_SECONDS * 2 * self._rng.random())
             finally:
                 if process.returncode is None:
                     process.kill()
