@@ -27,6 +27,9 @@ class Deposit(Model):
     reversed_at = fields.DatetimeField(null=True)
     is_for_everything = fields.BooleanField()
     forfeited_minor = fields.BigIntField()
+    restored_minor = fields.BigIntField()
+    reversals: Any = fields.JSONField()
+    evidence_due_at = fields.DatetimeField(null=True)
 
     class Meta(Facts):
         table = "deposits"

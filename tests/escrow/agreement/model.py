@@ -12,7 +12,6 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Surroundings
 from escrow.money import Money
-from escrow.states import ReversalOutcome
 from tests.escrow.agreement.facts import (
     REMINDERS,
     SILENCE,
@@ -222,14 +221,13 @@ class Model(Refusals):
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")
             case c.ReverseDeposit():
-                self._take_back(self.charges[command.deposit_id], command.amount, now)
+                self._take_back(self.charges[command.deposit_id], command, now)
+                self._proposals_go_back()
             case c.ResolveReversal():
-                charge = self.charges[command.deposit_id]
-                if command.outcome is ReversalOutcome.WON:
-                    self._won(charge, now)
-                else:
-                    self._lost(charge)
-                    self._proposals_go_back()
+                self._decided(self.charges[command.deposit_id], command.outcome, now)
+                self._proposals_go_back()
+            case c.BookCost():
+                self._cost(command)
             case c.ConfirmOrder():
                 self._sent(self.sendings[command.order_id])
             case c.FailOrder():
