@@ -19,6 +19,7 @@ from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.rules import RULES, Action
 from escrow.states import (
+    ActionKind,
     ChangeRequestState,
     ContractState,
     DepositState,
@@ -26,6 +27,7 @@ from escrow.states import (
     Hold,
     MilestoneState,
     OrderKind,
+    OrderOutcome,
     OrderState,
     RefundState,
     ReversalOutcome,
@@ -309,6 +311,22 @@ _describe(
     WON="It was won.",
     WITHDRAWN="The client took it back, which counts as won.",
     LOST="It was lost.",
+)
+
+_describe(
+    ActionKind,
+    "What a payer has to do before a deposit can go on.",
+    name="PayerActionKind",
+    REDIRECT="Open an address in a browser: 3-D Secure, a bank's or a wallet's own page.",
+    CONFIRM="Give the means of payment, or confirm it, with the provider's own script and a client secret.",
+    BANK_TRANSFER="Send the money from a bank, with a reference.",
+)
+
+_describe(
+    OrderOutcome,
+    "What a person found out about a refund or a payout.",
+    PAID="The money arrived, or is on its way.",
+    NEVER_HAPPENED="Nothing was paid, and nothing will be by what was asked of the provider so far.",
 )
 
 _describe(

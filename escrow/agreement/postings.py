@@ -195,7 +195,8 @@ def _paid(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
 
 def _failed(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
     def rule(contract_id: str, event: events.RefundFailed | events.PayoutFailed) -> Iterator[Posting]:
-        yield Posting(in_transit(contract_id), payable_to(contract_id, side), event.amount)
+        source = clearing(event.amount.currency) if event.after_payment else in_transit(contract_id)
+        yield Posting(source, payable_to(contract_id, side), event.amount)
 
     return rule
 

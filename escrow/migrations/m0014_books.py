@@ -45,5 +45,5 @@ CREATE INDEX costs_by_contract ON costs (contract_id);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0012_rates")]
+    dependencies = [("escrow", "m0013_payments")]
     operations: list[Operation] = [RunSQL(REVERSALS), RunSQL(COSTS)]

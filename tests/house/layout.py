@@ -39,6 +39,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "events": "facts of the log",
     "deadlines": "the clocks that run on a contract",
     "testclock": "the clock of a sandbox",
+    "payer_actions": "what a client has to do before the payment provider goes on with a deposit",
     "payments": "what has to do with the payment provider",
     "feed": "the sync feed: what happened, with what it touched",
     "previews": "what a command would do",

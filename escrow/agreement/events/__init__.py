@@ -18,6 +18,7 @@ from escrow.agreement.events.disputes import *
 from escrow.agreement.events.endings import *
 from escrow.agreement.events.holdings import *
 from escrow.agreement.events.milestones import *
+from escrow.agreement.events.orders import *
 from escrow.agreement.events.payouts import *
 from escrow.agreement.events.refunds import *
 from escrow.agreement.events.reversals import *

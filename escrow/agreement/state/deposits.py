@@ -8,7 +8,7 @@ from typing import Final
 
 from escrow.agreement.state.reversals import Reversal
 from escrow.money import Money
-from escrow.states import DepositState, ReversalOutcome, ReversalState
+from escrow.states import ActionKind, DepositState, ReversalOutcome, ReversalState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Deposit:
     """Every time that the provider took it back, the oldest first; empty in logs from before they were kept."""
     evidence_due_at: datetime | None = None
     """Until when the provider takes evidence, in real time, as it said when it took the money back."""
+    action: ActionKind | None = None
+    """What the payer has to do before the provider goes on; `due_at` is when that ends."""
+    clock_started_at: datetime | None = None
+    """When the clock that runs now began, if that was not when the deposit started: the payer was asked, or has acted."""
 
     @property
     def is_taken_back(self) -> bool:

@@ -147,6 +147,9 @@ class Charge:
     """What milestones gave up of it since it was taken back."""
     restored: int = 0
     """What of that the client has got from us after all."""
+    started: datetime | None = None
+    action: str | None = None
+    """What the payer has to do."""
 
     @property
     def sum(self) -> int:
@@ -172,6 +175,8 @@ class Sending:
     kind: str
     amount: Money
     state: str = "STARTED"
+    stuck: bool = False
+    """Whether nobody knows what became of it."""
 
 
 @dataclass

@@ -119,7 +119,7 @@ class Purse(Facts):
     def _confirm(self, charge: Charge, amount: Money) -> None:
         right = amount == Money(charge.sum, self.currency)
         if charge.state == "STARTED" and right:
-            charge.state = "CONFIRMED"
+            charge.state, charge.action = "CONFIRMED", None
             self._put_in(charge)
             return
         if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
@@ -130,9 +130,24 @@ class Purse(Facts):
         self._book("clearing", self._payable(Side.CLIENT), amount.minor, amount.currency)
         self._send_back(amount.minor, amount.currency)
 
+    def _window_of(self, charge: Charge) -> datetime:
+        """When the deposit is given up if nobody says anything."""
+        assert charge.started is not None
+        return charge.started + self._window("deposit")
+
+    def _payer_has_to_act(self, charge: Charge, kind: str, until: datetime | None, now: datetime) -> None:
+        """The payer has until the provider gives up, and no longer than the window; it is told once."""
+        if charge.state != "STARTED":
+            return
+        due = self._window_of(charge)
+        if until is not None and until < due:
+            due = max(until, now)
+        if (charge.action, charge.clock.due) != (kind, due):
+            charge.action, charge.clock = kind, Clock(now, due)
+
     def _give_up(self, deposit_id: str, state: str) -> None:
         charge = self.charges[deposit_id]
-        charge.state = state
+        charge.state, charge.action = state, None
         for piece_id, _, _ in charge.pieces:
             piece = self._piece(piece_id)
             if charge.bonus:
@@ -287,10 +302,12 @@ class Purse(Facts):
             covered = min(amount.minor, self.books[payable, amount.currency])
             self._book(payable, "clearing", covered, amount.currency)
             self._book("chargeback", "clearing", amount.minor - covered, amount.currency)
-        sending.state = "PAID"
+        sending.state, sending.stuck = "PAID", False
 
     def _not_sent(self, sending: Sending) -> None:
-        if sending.state == "STARTED":
+        """Payable again: it never left, or it came back after it had."""
+        if sending.state != "FAILED":
             payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
-            self._book(self._transit, payable, sending.amount.minor, sending.amount.currency)
-            sending.state = "FAILED"
+            source = self._transit if sending.state == "STARTED" else "clearing"
+            self._book(source, payable, sending.amount.minor, sending.amount.currency)
+        sending.state, sending.stuck = "FAILED", False

@@ -39,9 +39,18 @@ ON_A_QUARREL: Final = (
 ON_A_PETITION: Final = (c.AcceptChangeRequest, c.DeclineChangeRequest, c.WithdrawChangeRequest)
 ON_PROPOSALS: Final = (c.Revise, c.Accept, c.Decline, c.Withdraw)
 ON_EITHER: Final = (c.Fund, c.FundContract, c.CancelFunding, c.PostUpdate)
-ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal)
+ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal, c.ResolveOrder)
 MOVES_ESCROW: Final = (c.Approve, c.GiveRefund, c.AcceptRefund, c.AcceptClaim, c.AcceptSettlement, c.DecideDispute)
-REPORTS: Final = (c.ConfirmDeposit, c.FailDeposit, c.ReverseDeposit, c.ConfirmOrder, c.FailOrder, c.BookCost)
+ON_A_SENDING: Final = (c.ConfirmOrder, c.FailOrder, c.MarkStuck)
+REPORTS: Final = (
+    c.ConfirmDeposit,
+    c.FailDeposit,
+    c.RequireAction,
+    c.EndAction,
+    c.ReverseDeposit,
+    c.BookCost,
+    *ON_A_SENDING,
+)
 
 
 class Refusals(Quarrels, Petitions):
@@ -83,7 +92,7 @@ class Refusals(Quarrels, Petitions):
     def _not_by_the_table(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
         if isinstance(command, c.DecideDispute):
             return self._not_a_judge(actor, around)
-        if isinstance(command, c.ResolveReversal):
+        if isinstance(command, (c.ResolveReversal, c.ResolveOrder)):
             may = (
                 actor.kind is ActorKind.OPERATOR
                 and Scope.OPERATOR in actor.scopes
@@ -156,6 +165,8 @@ class Refusals(Quarrels, Petitions):
             return None if command.change_request_id in self.petitions else "NOT_FOUND"
         if isinstance(command, c.ResolveReversal):
             return None if command.deposit_id in self.charges else "NOT_FOUND"
+        if isinstance(command, c.ResolveOrder):
+            return None if command.order_id in self.sendings else "NOT_FOUND"
         return None
 
     # -- states ---------------------------------------------------------------------------------------------------
@@ -200,6 +211,8 @@ class Refusals(Quarrels, Petitions):
         if isinstance(command, c.ResolveReversal):
             undecided = self.charges[command.deposit_id].reversal in ("OPEN", "FORFEITED")
             return None if undecided else "INVALID_STATE"
+        if isinstance(command, c.ResolveOrder):
+            return None if self.sendings[command.order_id].stuck else "INVALID_STATE"
         return None
 
     def _wrong_milestone_state(self, command: c.Command, piece: Piece, actor: Actor) -> str | None:
@@ -463,7 +476,7 @@ class Refusals(Quarrels, Petitions):
             return "FORBIDDEN"
         if isinstance(command, c.BookCost):
             return self._of_a_cost(command)
-        if isinstance(command, (c.ConfirmOrder, c.FailOrder)):
+        if isinstance(command, ON_A_SENDING):
             return None if command.order_id in self.sendings else "NOT_FOUND"
         if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"

@@ -23,7 +23,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.states import ReversalOutcome
+from escrow.states import ActionKind, ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -66,12 +66,16 @@ REPORTED = [
     "failed",
     "taken back",
     "taken back",
+    "act",
+    "act soon",
+    "acted",
     "other amount",
     "other currency",
     "no money",
     "unknown",
     "stranger",
 ]
+REPORTED_OF_ORDERS = ["paid", "paid", "failed", "failed", "stuck"]
 WORLDS = ["client", "freelancer", "share", "mediators", "fees", "biased", "idle", "all well", "all well", "all well"]
 
 ODD_ACTORS = [
@@ -289,6 +293,12 @@ class Histories(Moves, RuleBasedStateMachine):
         actor = CLIENT if says == "stranger" else PROVIDER
         if says == "taken back":
             self.reverse(charge, which)
+        elif says in ("act", "act soon"):
+            until = self.story.now + timedelta(hours=which % 40 - 2) if says == "act soon" else None
+            kind = list(ActionKind)[which % 3]
+            self.play(c.RequireAction(contract_id=self.story.id, deposit_id=deposit_id, kind=kind, until=until), actor)
+        elif says == "acted":
+            self.play(c.EndAction(contract_id=self.story.id, deposit_id=deposit_id), actor)
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
@@ -326,11 +336,17 @@ class Histories(Moves, RuleBasedStateMachine):
         self.play(command, actor)
 
     @precondition(lambda self: self.model.sendings)
-    @rule(which=INDEX, paid=st.booleans(), actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, FREELANCER]))
-    def report_an_order(self, which: int, paid: bool, actor: Actor) -> None:
+    @rule(
+        which=INDEX,
+        says=st.sampled_from(REPORTED_OF_ORDERS),
+        actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, FREELANCER]),
+    )
+    def report_an_order(self, which: int, says: str, actor: Actor) -> None:
         order_id = list(self.model.sendings)[-1 - which % len(self.model.sendings)]
-        if paid:
+        if says == "paid":
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
+        elif says == "stuck":
+            self.play(c.MarkStuck(contract_id=self.story.id, order_id=order_id, reason="who knows"), actor)
         else:
             self.play(c.FailOrder(contract_id=self.story.id, order_id=order_id, reason="account closed"), actor)
 
@@ -428,7 +444,7 @@ def stroll(seed: int, steps: int) -> Histories:
             story.report_a_cost(rng.randint(0, 9_999), one([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.86:
             if story.model.sendings:
-                story.report_an_order(rng.randint(0, 9), rng.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
+                story.report_an_order(rng.randint(0, 9), one(REPORTED_OF_ORDERS), one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
             if story.model.clocks():
                 off, swept = one([-TICK, timedelta(0), TICK]), rng.random() < 0.5
