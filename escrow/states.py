@@ -48,13 +48,15 @@ class ReversalState(StrEnum):
     OPEN = "OPEN"
     FORFEITED = "FORFEITED"
     WON = "WON"
+    WITHDRAWN = "WITHDRAWN"
     LOST = "LOST"
 
 
 class ReversalOutcome(StrEnum):
-    """How the operator's argument about a reversed deposit ended."""
+    """How the argument about a reversed deposit ended. `WITHDRAWN`: the client took it back, which counts as won."""
 
     WON = "WON"
+    WITHDRAWN = "WITHDRAWN"
     LOST = "LOST"
 
 

@@ -298,17 +298,19 @@ _describe(
 _describe(
     ReversalState,
     "What became of a deposit that the payment provider took back.",
-    OPEN="The operator has not said yet how the argument ended; milestones that hold its money are frozen.",
+    OPEN="The argument goes on; milestones that hold its money are frozen.",
     FORFEITED="The milestones gave its money up before the argument ended.",
-    WON="The money is back.",
-    LOST="The money is gone.",
+    WON="It counts as won: milestones that hold its money go on. What came again is `givenBack`.",
+    WITHDRAWN="The client took it back, which counts as won.",
+    LOST="Milestones that held its money have lost it. It may still be won.",
 )
 
 _describe(
     ReversalOutcome,
     "How the argument about a reversed deposit ended.",
-    WON="The provider gave the money back.",
-    LOST="The provider kept it.",
+    WON="It was won.",
+    WITHDRAWN="The client took it back, which counts as won.",
+    LOST="It was lost.",
 )
 
 _describe(

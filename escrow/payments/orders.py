@@ -49,7 +49,7 @@ from escrow.payments.results import (
     Succeeded,
     Unknown,
 )
-from escrow.states import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState, ReversalOutcome
 
 __all__ = ["Claimed", "attend", "claim", "nudge", "reconcile"]
 
@@ -116,8 +116,8 @@ async def reconcile(*, held: bool = False) -> int:
     """Have every unsettled order looked up at the provider soon, however long its next turn was put off; answers how many.
 
     Unsettled is what the books wait for, a refund that failed and is tried again, what a person looks into, and what was given
-    up after it may have been called. With `held` also the deposits whose money a milestone still holds: a reversal may have
-    gone unheard.
+    up after it may have been called. With `held` also the deposits whose money a milestone still holds, since a reversal may have
+    gone unheard, and those that are argued about.
     """
     return len(await fetch(_RECONCILE, held, RECONCILE_SPREAD_SECONDS))
 
@@ -216,16 +216,20 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
     if order.wanted:
         await pipeline.run(_result(order, found.charge), by=PROVIDER)
-    if found.reversal.stage in (ReversalStage.WON, ReversalStage.WITHDRAWN):
-        return
-    charged = found.charge.amount
+    told = found.reversal
     reversal = ReverseDeposit(
-        contract_id=order.contract_id, deposit_id=order.deposit_id, amount=charged, reason=found.reversal.reason
+        contract_id=order.contract_id,
+        deposit_id=order.deposit_id,
+        amount=told.amount,
+        reason=told.reason,
+        reversal_id=told.provider_id,
+        outcome=ReversalOutcome(told.stage) if told.stage is not ReversalStage.OPEN else None,
+        evidence_due_at=told.evidence_until,
     )
     deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
     if deposit.reversal is None and deposit.returned:
         # More than one sum came, and was sent back: which of them the provider means takes a person.
-        raise ProviderError(f"{charged} was taken back of a deposit of which {deposit.returned[0]} came first")
+        raise ProviderError(f"{told.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
 def _after_error(order: Claimed, error: Exception) -> Verdict:
@@ -271,6 +275,8 @@ _RECONCILE: Final = """
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
             SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
-            AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id)))))
+            AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id))))
+        OR ($1 AND kind = 'DEPOSIT' AND due_at IS NULL AND EXISTS (
+            SELECT FROM deposits WHERE deposits.id = payment_orders.deposit_id AND reversal IN ('OPEN', 'FORFEITED'))))
     RETURNING id
 """

@@ -114,6 +114,15 @@ FORBIDDEN: Final = {
     "deposits_reversal": "UPDATE deposits SET reversal = 'PERHAPS', reversed_at = now() WHERE state = 'CONFIRMED'",
     "deposits_only_what_came_is_reversed": "UPDATE deposits SET reversal = 'OPEN', reversed_at = now(), returned = '[]' "
     "WHERE state = 'FAILED'",
+    "deposits_restored": "UPDATE deposits SET restored_minor = forfeited_minor + 1",
+    "deposits_evidence_is_for_a_reversal": "UPDATE deposits SET evidence_due_at = now() WHERE reversal IS NULL",
+    "costs_pkey": "INSERT INTO costs TABLE costs",
+    "costs_contract": "UPDATE costs SET contract_id = 'ctr_0'",
+    "costs_are_positive": "UPDATE costs SET fee_minor = 0",
+    "costs_have_currencies": "UPDATE costs SET fee_minor = NULL",
+    "costs_exchanges_have_two_sides": "UPDATE costs SET got_currency = given_currency",
+    "costs_say_something": "UPDATE costs SET fee_minor = NULL, fee_currency = NULL, given_minor = NULL, given_currency = NULL, "
+    "got_minor = NULL, got_currency = NULL",
     "deposits_forfeited": "UPDATE deposits SET forfeited_minor = 1 WHERE reversal IS NULL",
     "refund_requests_pkey": "INSERT INTO refund_requests SELECT id, contract_id, milestone_id, 'WITHDRAWN', 1, false, now(), "
     "now(), now(), '', '' FROM refund_requests",

@@ -12,6 +12,7 @@ from escrow.agreement.events.base import Event
 from escrow.agreement.events.bonuses import *
 from escrow.agreement.events.change_requests import *
 from escrow.agreement.events.contracts import *
+from escrow.agreement.events.costs import *
 from escrow.agreement.events.deposits import *
 from escrow.agreement.events.disputes import *
 from escrow.agreement.events.endings import *

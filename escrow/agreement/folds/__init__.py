@@ -8,6 +8,7 @@ from escrow.agreement.folds import (
     bonuses,
     change_requests,
     contracts,
+    costs,
     deposits,
     disputes,
     endings,
@@ -24,6 +25,7 @@ from escrow.agreement.folds.base import Folds
 
 FOLDS: Final[Folds] = {
     **contracts.FOLDS,
+    **costs.FOLDS,
     **milestones.FOLDS,
     **work.FOLDS,
     **holdings.FOLDS,

@@ -6,6 +6,7 @@ Each takes a `Story` and gives it back, as the methods of `Story` do. `sound` ch
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 
 from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
@@ -17,7 +18,7 @@ from escrow.money import Money
 from escrow.states import HELD, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded
 
-WON, LOST = ReversalOutcome.WON, ReversalOutcome.LOST
+WON, WITHDRAWN, LOST = ReversalOutcome.WON, ReversalOutcome.WITHDRAWN, ReversalOutcome.LOST
 
 
 def fund_all(story: Story, *, revision: int | None = None) -> Story:
@@ -80,11 +81,44 @@ def withdraw(story: Story, *, by: Actor = FREELANCER) -> Story:
     return story
 
 
-def reverse(story: Story, deposit_id: str, amount: Money | None = None) -> Story:
-    """The provider takes back the deposit's charge, or another sum."""
+def reverse(
+    story: Story,
+    deposit_id: str,
+    amount: Money | None = None,
+    *,
+    reversal_id: str = "",
+    outcome: ReversalOutcome | None = None,
+    evidence_due_at: datetime | None = None,
+) -> Story:
+    """The provider says that it took back the deposit's charge, or another sum; and how that ended, if it did."""
     known = story.state.deposits.get(deposit_id)
     amount = amount or story.state.money(known.charge_minor if known is not None else 1)
-    command = c.ReverseDeposit(contract_id=story.id, deposit_id=deposit_id, amount=amount, reason="fraud, they say")
+    command = c.ReverseDeposit(
+        contract_id=story.id,
+        deposit_id=deposit_id,
+        amount=amount,
+        reason="fraud, they say",
+        reversal_id=reversal_id,
+        outcome=outcome,
+        evidence_due_at=evidence_due_at,
+    )
+    story.do(command, PROVIDER)
+    return story
+
+
+def book(
+    story: Story,
+    movement: str,
+    *,
+    fee: Money | None = None,
+    is_fee_returned: bool = False,
+    given: Money | None = None,
+    got: Money | None = None,
+) -> Story:
+    """The provider's books tell what a movement cost."""
+    command = c.BookCost(
+        contract_id=story.id, movement=movement, fee=fee, is_fee_returned=is_fee_returned, given=given, got=got
+    )
     story.do(command, PROVIDER)
     return story
 

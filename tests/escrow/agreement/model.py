@@ -12,7 +12,7 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Surroundings
 from escrow.money import Money
-from escrow.states import OrderOutcome, ReversalOutcome
+from escrow.states import OrderOutcome
 from tests.escrow.agreement.facts import (
     REMINDERS,
     SILENCE,
@@ -228,14 +228,13 @@ class Model(Refusals):
                 if charge.action is not None:
                     charge.action, charge.clock = None, Clock(now, self._window_of(charge))
             case c.ReverseDeposit():
-                self._take_back(self.charges[command.deposit_id], command.amount, now)
+                self._take_back(self.charges[command.deposit_id], command, now)
+                self._proposals_go_back()
             case c.ResolveReversal():
-                charge = self.charges[command.deposit_id]
-                if command.outcome is ReversalOutcome.WON:
-                    self._won(charge, now)
-                else:
-                    self._lost(charge)
-                    self._proposals_go_back()
+                self._decided(self.charges[command.deposit_id], command.outcome, now)
+                self._proposals_go_back()
+            case c.BookCost():
+                self._cost(command)
             case c.ConfirmOrder():
                 self._sent(self.sendings[command.order_id])
             case c.FailOrder():

@@ -292,7 +292,7 @@ class Moves:
             case "withdraw change":
                 return c.WithdrawChangeRequest(change_request_id=self.change_request_id(which))
             case "resolve":
-                outcome = ReversalOutcome.WON if minor % 2 else ReversalOutcome.LOST
+                outcome = tuple(ReversalOutcome)[minor % 3]
                 return c.ResolveReversal(deposit_id=self.deposit_id(which), outcome=outcome)
             case "resolve order":
                 found = OrderOutcome.PAID if minor % 2 else OrderOutcome.NEVER_HAPPENED

@@ -210,6 +210,13 @@ class Referee:
             assert (reversal or "") in {"": ("",), "OPEN": ("OPEN", "FORFEITED")}.get(
                 charge.reversal or "", (charge.reversal,)
             )
+            deposit = state.deposits[key]
+            sums = deposit.outstanding_minor, deposit.forfeited_minor, deposit.restored_minor
+            assert sums == (charge.out, charge.forfeited, charge.restored)
+            assert [
+                (one.reference, one.taken_minor, one.given_back_minor, one.outcome) for one in deposit.reversals
+            ] == [(one.name, one.taken, one.back, one.end) for one in charge.chargebacks]
+        assert set(state.costs) == model.costs
         assert {
             one.id: (one.kind, one.state, one.amount, one.is_stuck)
             for one in state.orders.values()

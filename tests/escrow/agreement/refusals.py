@@ -42,7 +42,15 @@ ON_EITHER: Final = (c.Fund, c.FundContract, c.CancelFunding, c.PostUpdate)
 ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal, c.ResolveOrder)
 MOVES_ESCROW: Final = (c.Approve, c.GiveRefund, c.AcceptRefund, c.AcceptClaim, c.AcceptSettlement, c.DecideDispute)
 ON_A_SENDING: Final = (c.ConfirmOrder, c.FailOrder, c.MarkStuck)
-REPORTS: Final = (c.ConfirmDeposit, c.FailDeposit, c.RequireAction, c.EndAction, c.ReverseDeposit, *ON_A_SENDING)
+REPORTS: Final = (
+    c.ConfirmDeposit,
+    c.FailDeposit,
+    c.RequireAction,
+    c.EndAction,
+    c.ReverseDeposit,
+    c.BookCost,
+    *ON_A_SENDING,
+)
 
 
 class Refusals(Quarrels, Petitions):
@@ -466,9 +474,21 @@ class Refusals(Quarrels, Petitions):
             return "NOT_FOUND"
         if actor.kind is not ActorKind.PROVIDER:
             return "FORBIDDEN"
+        if isinstance(command, c.BookCost):
+            return self._of_a_cost(command)
         if isinstance(command, ON_A_SENDING):
             return None if command.order_id in self.sendings else "NOT_FOUND"
         if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"
         nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0
         return "INVALID_INPUT" if nothing else None
+
+    def _of_a_cost(self, command: c.BookCost) -> str | None:
+        sums = [one for one in (command.fee, command.given, command.got) if one is not None]
+        is_exchange = command.given is not None and command.got is not None
+        is_whole = is_exchange or (command.given is None and command.got is None)
+        is_named = 1 <= len(command.movement) <= 255
+        good = is_named and is_whole and all(0 < one.minor <= 10**18 for one in sums)
+        if good and command.given is not None and command.got is not None:
+            good = command.given.currency != command.got.currency
+        return None if good else "INVALID_INPUT"

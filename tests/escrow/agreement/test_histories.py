@@ -23,7 +23,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.states import ActionKind
+from escrow.states import ActionKind, ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -64,6 +64,7 @@ REPORTED = [
     "right",
     "right",
     "failed",
+    "taken back",
     "taken back",
     "act",
     "act soon",
@@ -304,12 +305,35 @@ class Histories(Moves, RuleBasedStateMachine):
             self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
 
     def reverse(self, charge: Charge, which: int) -> None:
-        """Mostly by the sum that came; now and then by another."""
+        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended."""
         came = self.model._what_came(charge) or Money(charge.sum, self.model.currency)
-        taken = replace(came, minor=came.minor + 1) if which % 5 == 4 else came
-        self.play(
-            c.ReverseDeposit(contract_id=self.story.id, deposit_id=charge.id, amount=taken, reason="not me"), PROVIDER
+        parts = (came.minor, came.minor, came.minor, -(-came.minor // 3), came.minor + 1, -(-came.minor * 2 // 3))
+        command = c.ReverseDeposit(
+            contract_id=self.story.id,
+            deposit_id=charge.id,
+            amount=replace(came, minor=parts[which % len(parts)]),
+            reason="not me",
+            reversal_id=("", "one", "two")[which // 6 % 3],
+            outcome=(None, None, *ReversalOutcome)[which // 18 % 5],
         )
+        self.play(command, PROVIDER)
+
+    @rule(which=INDEX, actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
+    def report_a_cost(self, which: int, actor: Actor) -> None:
+        """A fee, one that comes back, an exchange, both; now and then a known movement, no money, or half an exchange."""
+        currency = self.model.currency
+        fee = Money(which % 7, currency) if which % 3 else None
+        given = Money(which % 11, "EUR" if which % 13 else currency) if which % 4 > 1 else None
+        got = Money(which % 5 + 1, currency) if which % 4 else None
+        command = c.BookCost(
+            contract_id=self.story.id,
+            movement=f"txn_{which % 17}" if which % 19 else "",
+            fee=fee,
+            is_fee_returned=which % 2 == 0,
+            given=given,
+            got=got,
+        )
+        self.play(command, actor)
 
     @precondition(lambda self: self.model.sendings)
     @rule(
@@ -415,8 +439,10 @@ def stroll(seed: int, steps: int) -> Histories:
             story.ask_something_of_the_contract(one(ON_CONTRACTS), anybody(), minor(), odd(), rng.randint(-1, 6))
         elif chance < 0.8:
             if story.model.charges:
-                story.report(one([0, 0, rng.randint(0, 9)]), one(REPORTED))
-        elif chance < 0.85:
+                story.report(one([0, rng.randint(0, 9), rng.randint(0, 999)]), one(REPORTED))
+        elif chance < 0.82:
+            story.report_a_cost(rng.randint(0, 9_999), one([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
+        elif chance < 0.86:
             if story.model.sendings:
                 story.report_an_order(rng.randint(0, 9), one(REPORTED_OF_ORDERS), one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
