@@ -1,4 +1,4 @@
-"""What people do in the soak: they fund, authenticate, approve, are paid out, or give back; an operator closes disputes."""
+"""What people do in the soak: they fund, authenticate, approve, are paid out, or give back; an operator looks into the rest."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from escrow.agreement import commands as c
 from escrow.database import fetch
 from escrow.errors import DomainError
 from escrow.ids import Kind
+from escrow.payments import orders
+from escrow.payments.results import Hint
 from escrow.pipeline import run
-from escrow.states import ReversalOutcome
+from escrow.states import OrderOutcome
 from tests.factories import Deployment
-from tests.stand_ins.stripe import payments
-from tests.stand_ins.stripe.books import Books
+from tests.stand_ins.stripe import payments, payouts
+from tests.stand_ins.stripe.books import Books, Json
 
 MEANS: Final = {
     "pm_card_visa": 50,
@@ -27,7 +29,6 @@ MEANS: Final = {
     "pm_card_chargeDeclined": 5,
     "pm_usBankAccount_accountClosed": 3,
     "pm_card_createDispute": 3,
-    "pm_card_refundFail": 3,
 }
 """How the clients of the soak pay, by how often."""
 
@@ -45,6 +46,8 @@ class Crowd:
         self._books = books
         self._rng = random.Random(seed)
         self._asked: set[str] = set()
+        self.stuck: set[str] = set()
+        """The orders that a person had to look into."""
 
     async def begin(self, deals: int) -> None:
         """So many new contracts, each with a deposit on its way."""
@@ -63,7 +66,7 @@ class Crowd:
         await _some_at_once(self._end(row["id"], row["contract_id"]) for row in rows)
         rows = await fetch(_PAYABLE)
         await _some_at_once(self._pay_out(row["contract_id"]) for row in rows)
-        await self._resolve()
+        await self._look_after_what_is_stuck()
 
     def _authenticate(self) -> None:
         """Most payers answer their bank; some never do."""
@@ -84,19 +87,26 @@ class Crowd:
         command = c.RequestPayout(contract_id=contract_id, order_id=ids.new(Kind.ORDER), amount=None)
         await _tried(run(command, by=self.deployment.freelancer))
 
-    async def _resolve(self) -> None:
-        """The operator reads what the bank decided, where the books don't hear of it by themselves."""
-        decided = {
-            one["payment_intent"]: one["status"]
-            for one in self._books.of("dispute").values()
-            if one["status"] in ("won", "lost")
-        }
-        for row in await fetch(_OPEN_REVERSALS):
-            status = decided.get(row["provider_id"])
-            if status is not None:
-                outcome = ReversalOutcome.WON if status == "won" else ReversalOutcome.LOST
-                command = c.ResolveReversal(deposit_id=row["id"], outcome=outcome, message=None)
-                await _tried(run(command, by=self.deployment.operator))
+    async def _look_after_what_is_stuck(self) -> None:
+        """The operator looks at the provider: what reached nobody's bank is taken back there, and never happened."""
+        for row in await fetch("SELECT id, contract_id, kind FROM payment_orders WHERE is_stuck"):
+            self.stuck.add(row["id"])
+            arrived = any(self._made(kind, row["id"], account) for kind, account in self._out)
+            if arrived:
+                await orders.nudge([Hint(order_id=row["id"])])
+                continue
+            for transfer in self._made("transfer", row["id"], ""):
+                if not transfer["reversed"]:
+                    payouts.reverse(self._books, transfer["id"], {})
+            command = c.ResolveOrder(order_id=row["id"], outcome=OrderOutcome.NEVER_HAPPENED)
+            await _tried(run(command, by=self.deployment.operator))
+
+    @property
+    def _out(self) -> list[tuple[str, str]]:
+        return [("refund", ""), ("payout", str(self.deployment.freelancer.account_id))]
+
+    def _made(self, kind: str, order_id: str, account: str) -> list[Json]:
+        return [one for one in self._books.of(kind, account).values() if one["metadata"].get("order") == order_id]
 
 
 async def _tried(work: Awaitable[object]) -> None:
@@ -116,9 +126,4 @@ async def _some_at_once(work: Iterable[Awaitable[None]]) -> None:
 
 _PAYABLE: Final = """
     SELECT contract_id FROM balances WHERE account LIKE 'payable:%:freelancer' AND balance_minor > 0 ORDER BY contract_id
-"""
-
-_OPEN_REVERSALS: Final = """
-    SELECT d.id, one.provider_id FROM deposits d JOIN provider_calls one ON one.order_id = d.order_id
-    WHERE d.reversal = 'OPEN' AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
 """
