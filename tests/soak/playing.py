@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,11 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from api.providers import ProviderNotices
+from api.providers import notices_of
 from escrow import database
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
@@ -95,7 +98,8 @@ class Soak:
         """So many contracts in rounds, each of which ends in a quiet moment. Raises `AssertionError` on any difference."""
         began = time.monotonic()
         async with _door() as door, playing(self._hostility, notify=door.url) as stand_in:
-            door.take(Stripe(stand_in.access()))
+            provider = Stripe(stand_in.access())
+            door.take = notices_of(provider)
             await database.execute("SELECT 1")
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
             await self._onboard(crowd, stand_in)
@@ -208,24 +212,18 @@ class Door:
     """Where notices arrive: our own door, and nothing else of the application."""
 
     url: str
-    notices: ProviderNotices | None = None
-
-    def take(self, provider: Stripe) -> None:
-        """From now on they are taken for this provider."""
-        self.notices = ProviderNotices(provider)
+    take: Callable[[Request], Awaitable[Response]] | None = None
 
 
 @asynccontextmanager
 async def _door() -> AsyncIterator[Door]:
-    import socket
-
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         door = Door(f"http://127.0.0.1:{listening.getsockname()[1]}/providers/stripe")
 
-        async def take(request):  # type: ignore[no-untyped-def]
-            assert door.notices is not None
-            return await door.notices.take(request)
+        async def take(request: Request) -> Response:
+            assert door.take is not None
+            return await door.take(request)
 
         app = Starlette(routes=[Route("/providers/{name}", take, methods=["POST"])])
         server = Quiet(uvicorn.Config(app, log_level="critical", access_log=False))

@@ -1,4 +1,4 @@
-"""Stripe's terms: for how long money may be held, by the platform's country; keys that are forgotten; payees that are taken on."""
+"""Stripe's terms: how long money may be held, by the platform's country; keys that are forgotten; payees that are taken on."""
 
 from __future__ import annotations
 
