@@ -107,7 +107,7 @@ def _milestone_faults(milestone: Milestone, currency: str, sums: Mapping[Account
 
 
 async def platform_balances() -> dict[Account, int]:
-    """What the operator's accounts hold (clearing, fees, chargebacks): sums over all transfers, in minor units."""
+    """What the operator's accounts hold (clearing, fees, chargebacks, costs): sums over all transfers, in minor units."""
     rows = await database.fetch(PLATFORM_SQL)
     return {(row["account"], row["currency"]): int(row["balance"]) for row in rows}
 
@@ -117,5 +117,5 @@ SELECT account, currency, sum(change) AS balance FROM (
     SELECT credit AS account, currency, amount_minor AS change FROM transfers
     UNION ALL SELECT debit, currency, -amount_minor FROM transfers
 ) AS leg
-WHERE account ~ '^(clearing|fees|chargeback):' GROUP BY account, currency ORDER BY account, currency
+WHERE account ~ '^(clearing|fees|chargeback|provider_fees|exchange):' GROUP BY account, currency ORDER BY account, currency
 """

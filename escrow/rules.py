@@ -20,6 +20,7 @@ from escrow.states import (
     DisputeState,
     Hold,
     MilestoneState,
+    OrderStanding,
     RefundState,
     ReversalState,
 )
@@ -67,6 +68,7 @@ class Action(StrEnum):
     WITHDRAW_DISPUTE = "WITHDRAW_DISPUTE"
     DECIDE_DISPUTE = "DECIDE_DISPUTE"
     RESOLVE_REVERSAL = "RESOLVE_REVERSAL"
+    RESOLVE_ORDER = "RESOLVE_ORDER"
     POST_UPDATE = "POST_UPDATE"
 
 
@@ -76,6 +78,7 @@ class Subject(StrEnum):
     CONTRACT = "CONTRACT"
     MILESTONE = "MILESTONE"
     DEPOSIT = "DEPOSIT"
+    ORDER = "ORDER"
     REFUND = "REFUND"
     DISPUTE = "DISPUTE"
     CHANGE_REQUEST = "CHANGE_REQUEST"
@@ -94,6 +97,7 @@ NAMINGS: Final = {
     Subject.CONTRACT: Naming("contract_id", Kind.CONTRACT, "contract"),
     Subject.MILESTONE: Naming("milestone_id", Kind.MILESTONE, "milestone"),
     Subject.DEPOSIT: Naming("deposit_id", Kind.DEPOSIT, "deposit"),
+    Subject.ORDER: Naming("order_id", Kind.ORDER, "payment order"),
     Subject.REFUND: Naming("refund_id", Kind.REFUND_REQUEST, "refund request"),
     Subject.DISPUTE: Naming("dispute_id", Kind.DISPUTE, "dispute"),
     Subject.CHANGE_REQUEST: Naming("change_request_id", Kind.CHANGE_REQUEST, "change request"),
@@ -109,7 +113,7 @@ class Turn(StrEnum):
     OTHERS = "OTHERS"
 
 
-ObjectState = ChangeRequestState | RefundState | DisputeState | ReversalState
+ObjectState = ChangeRequestState | RefundState | DisputeState | ReversalState | OrderStanding
 
 _EITHER: Final = frozenset(Side)
 _CLIENT: Final = frozenset({Side.CLIENT})
@@ -139,7 +143,7 @@ class Rule:
     milestone: frozenset[MilestoneState] | None = None
     """What the milestone must be that it is done to."""
     states: frozenset[ObjectState] | None = None
-    """What the refund request, dispute, change request or reversal must be that it is done to."""
+    """What the refund request, dispute, change request, reversal or order must be that it is done to."""
     turn: Turn | None = None
     holds: frozenset[Hold] = frozenset({Hold.NONE})
     """Under which holds of its milestone it may be taken as a whole; a part of the money moves without a hold only."""
@@ -175,6 +179,7 @@ _OPEN_REFUND: Final[frozenset[ObjectState]] = frozenset({_R.OPEN})
 _UNDECIDED: Final[frozenset[ObjectState]] = frozenset(UNDECIDED)
 _OPEN_CHANGE: Final[frozenset[ObjectState]] = frozenset({_CR.OPEN})
 _ARGUED_ABOUT: Final[frozenset[ObjectState]] = frozenset({ReversalState.OPEN, ReversalState.FORFEITED})
+_STUCK: Final[frozenset[ObjectState]] = frozenset({OrderStanding.STUCK})
 
 RULES: Final[dict[Action, Rule]] = {
     rule.action: rule
@@ -275,6 +280,11 @@ RULES: Final[dict[Action, Rule]] = {
         Rule(_A.RESOLVE_REVERSAL, "reversals", "resolveReversal",
              "say how the argument about a reversed deposit ended, as the operator.",
              "deposit.reversal_resolved", subject=_S.DEPOSIT, contract=None, states=_ARGUED_ABOUT,
+             sides=_NEITHER, scope=Scope.OPERATOR, operator=True),
+
+        Rule(_A.RESOLVE_ORDER, "orders", "resolveOrder",
+             "say what became of a refund or a payout that waits for a person, as the operator.",
+             "order.resolved", subject=_S.ORDER, contract=None, states=_STUCK, to=OrderStanding.CLEAR,
              sides=_NEITHER, scope=Scope.OPERATOR, operator=True),
 
         Rule(_A.POST_UPDATE, "updates", "postUpdate", "say how it goes.",

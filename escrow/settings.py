@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from tortoise.backends.base.config_generator import expand_db_url
+
+from escrow.environment import Reader, split
+from escrow.environment import SettingError as SettingError  # who reads settings catches it
+from escrow.stripe_access import StripeAccess, stripe_access
 
 POOL_CONNECTIONS_MAX = 20
 """Connections of one process to PostgreSQL, unless the URL says `maxsize`. The driver's own 5 make commands queue
@@ -22,23 +26,14 @@ behind each other at 16 at once; 20 leaves room for four processes under Postgre
 
 SECRET_KEY_BYTES = 32
 
-COUNT_MAX = 1_000_000
-
 METRICS_TOKEN_CHARACTERS_MIN = 16
-
-
-class SettingError(ValueError):
-    """A variable of the environment is missing or wrong; the message is one line for whoever set it."""
-
-    def __init__(self, variable: str, problem: str) -> None:
-        super().__init__(f"{variable} {problem}")
-        self.variable = variable
 
 
 class PaymentProvider(StrEnum):
     """Who moves the money."""
 
     SANDBOX = "sandbox"
+    STRIPE = "stripe"
 
 
 class Reach(StrEnum):
@@ -75,7 +70,7 @@ def compilation(environ: Mapping[str, str] | None = None) -> Compilation:
     Not a field of `Settings`, since the application knows its operations before it is told its settings. Refuses with
     `SettingError`.
     """
-    text = _Reader(os.environ if environ is None else environ).text("EARNEST_COMPILED") or Compilation.ON
+    text = Reader(os.environ if environ is None else environ).text("EARNEST_COMPILED") or Compilation.ON
     if text not in set(Compilation):
         raise SettingError("EARNEST_COMPILED", f"is {text!r}; it must be {', '.join(Compilation)}")
     return Compilation(text)
@@ -86,7 +81,7 @@ def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
 
     Not a field of `Settings`, since commands that need no database log too. Refuses with `SettingError`.
     """
-    text = _Reader(os.environ if environ is None else environ).text("EARNEST_LOG_FORMAT") or LogFormat.TEXT
+    text = Reader(os.environ if environ is None else environ).text("EARNEST_LOG_FORMAT") or LogFormat.TEXT
     if text not in set(LogFormat):
         raise SettingError("EARNEST_LOG_FORMAT", f"is {text!r}; it must be {' or '.join(LogFormat)}")
     return LogFormat(text)
@@ -136,6 +131,9 @@ class Settings:
     payment_provider: PaymentProvider
     """`EARNEST_PAYMENT_PROVIDER`, required: nobody should pay with the sandbox because of a forgotten variable."""
 
+    stripe: StripeAccess | None = field(default=None, repr=False)
+    """`EARNEST_STRIPE_KEY` and the variables beside it: required with the provider `stripe`, read for no other."""
+
     webhook_reach: Reach = Reach.PUBLIC
     """`EARNEST_WEBHOOK_ALLOW_PRIVATE`, off: partners' URLs must not reach into the operator's own network."""
 
@@ -179,8 +177,9 @@ class Settings:
         Refuses with `SettingError`, naming the variable and what would be right: one that is required and missing,
         one that doesn't parse, the sandbox provider outside the sandbox.
         """
-        read = _Reader(os.environ if environ is None else environ)
+        read = Reader(os.environ if environ is None else environ)
         sandbox = read.switch("EARNEST_SANDBOX", default=False)
+        provider = _payment_provider(read, sandbox=sandbox)
         return cls(
             database_url=_database_url(read),
             redis_url=read.required_url(
@@ -188,7 +187,8 @@ class Settings:
             ),
             secret_keys=_secret_keys(read),
             sandbox=sandbox,
-            payment_provider=_payment_provider(read, sandbox=sandbox),
+            payment_provider=provider,
+            stripe=stripe_access(read) if provider is PaymentProvider.STRIPE else None,
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
             milestone_url=_milestone_url(read),
@@ -230,71 +230,10 @@ def __getattr__(name: str) -> dict[str, Any]:
     """`TORTOISE_ORM` for Tortoise's own command line (`tortoise -c escrow.settings.TORTOISE_ORM history`)."""
     if name != "TORTOISE_ORM":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return tortoise_config(_database_url(_Reader(os.environ)))
+    return tortoise_config(_database_url(Reader(os.environ)))
 
 
-class _Reader:
-    """Reads one variable at a time and says, in one line, what is wrong with it."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, variable: str) -> str | None:
-        return self._environ.get(variable, "").strip() or None
-
-    def switch(self, variable: str, *, default: bool) -> bool:
-        text = self.text(variable)
-        if text is None:
-            return default
-        if text.lower() in {"on", "true", "yes", "1"}:
-            return True
-        if text.lower() in {"off", "false", "no", "0"}:
-            return False
-        raise SettingError(variable, f"is {text!r}; it must be on or off")
-
-    def port(self, variable: str, *, default: int) -> int:
-        text = self.text(variable)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-            raise SettingError(variable, f"is {text!r}; it must be a port number from 1 to 65535")
-        return int(text)
-
-    def count(self, variable: str, *, default: int) -> int:
-        text = self.text(variable)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= COUNT_MAX):
-            raise SettingError(variable, f"is {text!r}; it must be a whole number from 1 to {COUNT_MAX}")
-        return int(text)
-
-    def url(self, variable: str, *, schemes: tuple[str, ...]) -> str | None:
-        text = self.text(variable)
-        if text is None:
-            return None
-        parts = _split(text)
-        if parts is None or parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
-            # The value itself may carry a password: it is not repeated.
-            raise SettingError(variable, f"is not a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
-        return text
-
-    def required_url(self, variable: str, *, schemes: tuple[str, ...], example: str) -> str:
-        text = self.url(variable, schemes=schemes)
-        if text is None:
-            raise SettingError(variable, f"is not set; it must be a URL such as {example}")
-        return text
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # parsed lazily, raises on nonsense
-    except ValueError:
-        return None
-    return parts
-
-
-def _database_url(read: _Reader) -> str:
+def _database_url(read: Reader) -> str:
     example = "postgres://user:password@host:5432/earnest"
     url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
     if not urlsplit(url).path.strip("/"):
@@ -302,7 +241,7 @@ def _database_url(read: _Reader) -> str:
     return url
 
 
-def _secret_keys(read: _Reader) -> tuple[bytes, ...]:
+def _secret_keys(read: Reader) -> tuple[bytes, ...]:
     right = f"comma-separated keys of {SECRET_KEY_BYTES} random bytes each, in URL-safe base64"
     text = read.text("EARNEST_SECRET_KEYS")
     if text is None:
@@ -323,7 +262,7 @@ def _secret_key(text: str) -> bytes | None:
     return key if len(key) == SECRET_KEY_BYTES and len(set(key)) > 1 else None
 
 
-def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
+def _payment_provider(read: Reader, *, sandbox: bool) -> PaymentProvider:
     known = " or ".join(PaymentProvider)
     text = read.text("EARNEST_PAYMENT_PROVIDER")
     if text is None:
@@ -335,7 +274,7 @@ def _payment_provider(read: _Reader, *, sandbox: bool) -> PaymentProvider:
     return PaymentProvider(text)
 
 
-def _allowed_origins(read: _Reader) -> frozenset[str]:
+def _allowed_origins(read: Reader) -> frozenset[str]:
     """As browsers write origins: in lower case, without the port that the scheme has anyway."""
     variable = "EARNEST_ALLOWED_ORIGINS"
     text = read.text(variable)
@@ -344,7 +283,7 @@ def _allowed_origins(read: _Reader) -> frozenset[str]:
 
 def _origin(variable: str, text: str) -> str:
     right = "it must be comma-separated origins such as https://app.example.com or http://localhost:5173"
-    parts = _split(text.lower())
+    parts = split(text.lower())
     if parts is None or not parts.hostname or not text.isascii() or f"{parts.scheme}://{parts.netloc}" != text.lower():
         raise SettingError(variable, f"has {text!r}; {right}")
     if "@" in parts.netloc or "*" in parts.netloc:
@@ -352,7 +291,7 @@ def _origin(variable: str, text: str) -> str:
     return text.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))
 
 
-def _webhook_reach(read: _Reader) -> Reach:
+def _webhook_reach(read: Reader) -> Reach:
     variable = "EARNEST_WEBHOOK_ALLOW_PRIVATE"
     text = read.text(variable)
     if text is not None and text.lower() == Reach.LOOPBACK:
@@ -363,7 +302,7 @@ def _webhook_reach(read: _Reader) -> Reach:
         raise SettingError(variable, f"is {text!r}; it must be off, loopback or on") from None
 
 
-def _metrics_token(read: _Reader) -> str | None:
+def _metrics_token(read: Reader) -> str | None:
     token = read.text("EARNEST_METRICS_TOKEN")
     if token is not None and not (
         token.isascii() and token.isprintable() and len(token) >= METRICS_TOKEN_CHARACTERS_MIN
@@ -375,7 +314,7 @@ def _metrics_token(read: _Reader) -> str | None:
     return token
 
 
-def _milestone_url(read: _Reader) -> str | None:
+def _milestone_url(read: Reader) -> str | None:
     variable = "EARNEST_MILESTONE_URL"
     text = read.url(variable, schemes=("https", "http"))
     if text is not None and "{milestoneId}" not in text:
@@ -383,7 +322,7 @@ def _milestone_url(read: _Reader) -> str | None:
     return text
 
 
-def _rate(read: _Reader) -> float | None:
+def _rate(read: Reader) -> float | None:
     variable = "EARNEST_RATE"
     text = read.text(variable)
     if text is None:
@@ -396,7 +335,7 @@ def _rate(read: _Reader) -> float | None:
     return float(text)
 
 
-def _documents(read: _Reader) -> bool:
+def _documents(read: Reader) -> bool:
     variable = "EARNEST_DOCUMENTS"
     text = (read.text(variable) or "any").lower()
     if text not in ("any", "registered"):
@@ -404,7 +343,7 @@ def _documents(read: _Reader) -> bool:
     return text == "registered"
 
 
-def _identity(read: _Reader) -> IdentityProvider | None:
+def _identity(read: Reader) -> IdentityProvider | None:
     """All or nothing: who forgot one of the three must not believe that tokens are checked against it."""
     names = ("EARNEST_JWKS_URL", "EARNEST_JWT_ISSUER", "EARNEST_JWT_AUDIENCE")
     values = [read.text(name) for name in names]
@@ -414,7 +353,7 @@ def _identity(read: _Reader) -> IdentityProvider | None:
         if value is None:
             raise SettingError(name, f"is not set; {', '.join(names)} are set together or not at all")
     url, issuer, audience = (value or "" for value in values)
-    parts = _split(url)
+    parts = split(url)
     is_here = parts is not None and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
     if parts is None or not parts.hostname or not (parts.scheme == "https" or is_here):
         raise SettingError(

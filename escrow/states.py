@@ -48,14 +48,27 @@ class ReversalState(StrEnum):
     OPEN = "OPEN"
     FORFEITED = "FORFEITED"
     WON = "WON"
+    WITHDRAWN = "WITHDRAWN"
     LOST = "LOST"
 
 
 class ReversalOutcome(StrEnum):
-    """How the operator's argument about a reversed deposit ended."""
+    """How the argument about a reversed deposit ended. `WITHDRAWN`: the client took it back, which counts as won."""
 
     WON = "WON"
+    WITHDRAWN = "WITHDRAWN"
     LOST = "LOST"
+
+
+class ActionKind(StrEnum):
+    """What a payer has to do before a charge can go on."""
+
+    REDIRECT = "REDIRECT"
+    """Open `url` in a browser: 3-D Secure, a bank's or a wallet's own page."""
+    CONFIRM = "CONFIRM"
+    """Give the means of payment, or confirm it, with the provider's own script and `client_secret`."""
+    BANK_TRANSFER = "BANK_TRANSFER"
+    """Send the money from a bank, with `reference`; `url` may show the instructions."""
 
 
 class Hold(StrEnum):
@@ -102,6 +115,20 @@ class OrderKind(StrEnum):
     DEPOSIT = "DEPOSIT"
     REFUND = "REFUND"
     PAYOUT = "PAYOUT"
+
+
+class OrderStanding(StrEnum):
+    """Whether anybody knows what became of an order at the payment provider, or will by asking."""
+
+    CLEAR = "CLEAR"
+    STUCK = "STUCK"
+
+
+class OrderOutcome(StrEnum):
+    """What a person found out about an order of which nobody knew what became of it."""
+
+    PAID = "PAID"
+    NEVER_HAPPENED = "NEVER_HAPPENED"
 
 
 class OrderState(StrEnum):

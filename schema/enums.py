@@ -19,6 +19,7 @@ from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.rules import RULES, Action
 from escrow.states import (
+    ActionKind,
     ChangeRequestState,
     ContractState,
     DepositState,
@@ -26,6 +27,7 @@ from escrow.states import (
     Hold,
     MilestoneState,
     OrderKind,
+    OrderOutcome,
     OrderState,
     RefundState,
     ReversalOutcome,
@@ -296,17 +298,35 @@ _describe(
 _describe(
     ReversalState,
     "What became of a deposit that the payment provider took back.",
-    OPEN="The operator has not said yet how the argument ended; milestones that hold its money are frozen.",
+    OPEN="The argument goes on; milestones that hold its money are frozen.",
     FORFEITED="The milestones gave its money up before the argument ended.",
-    WON="The money is back.",
-    LOST="The money is gone.",
+    WON="It counts as won: milestones that hold its money go on. What came again is `givenBack`.",
+    WITHDRAWN="The client took it back, which counts as won.",
+    LOST="Milestones that held its money have lost it. It may still be won.",
 )
 
 _describe(
     ReversalOutcome,
     "How the argument about a reversed deposit ended.",
-    WON="The provider gave the money back.",
-    LOST="The provider kept it.",
+    WON="It was won.",
+    WITHDRAWN="The client took it back, which counts as won.",
+    LOST="It was lost.",
+)
+
+_describe(
+    ActionKind,
+    "What a payer has to do before a deposit can go on.",
+    name="PayerActionKind",
+    REDIRECT="Open an address in a browser: 3-D Secure, a bank's or a wallet's own page.",
+    CONFIRM="Give the means of payment, or confirm it, with the provider's own script and a client secret.",
+    BANK_TRANSFER="Send the money from a bank, with a reference.",
+)
+
+_describe(
+    OrderOutcome,
+    "What a person found out about a refund or a payout.",
+    PAID="The money arrived, or is on its way.",
+    NEVER_HAPPENED="Nothing was paid, and nothing will be by what was asked of the provider so far.",
 )
 
 _describe(

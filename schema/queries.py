@@ -37,6 +37,7 @@ from schema.types.endpoints import WebhookEndpoint, endpoints_of
 from schema.types.event_types import EventType, event_types_list
 from schema.types.feed import ChangePage, changes_listed
 from schema.types.milestones import Milestone, milestone_shown
+from schema.types.orders import PaymentOrder, stuck_orders_list
 from schema.types.previews import Preview
 
 NODES_MAX: Final = 100
@@ -180,6 +181,13 @@ class Query:
     ) -> Connection[Dispute]:
         states = filter.state if filter is not None else None
         return await disputes_list(info.context, states, window(first, after, last, before))
+
+    @resolved(
+        "The refunds and payouts that wait for a person, of all contracts that the viewer may see, oldest first: what the "
+        "operator resolves with `resolveOrder`."
+    )
+    async def stuck_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
+        return await stuck_orders_list(info.context, first, after)
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(

@@ -2,18 +2,36 @@
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
+
+SANDBOX = "sandbox"
+PROVIDERS = (SANDBOX, "stripe-stand-in")
+"""Who moves the money in the embedded mode; the second as `earnest.run.stand_in` has it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: what can be chosen is a variable of the environment."""
+    """What else can be chosen is a variable of the environment."""
+    parser.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default=SANDBOX,
+        help="who moves the money where the environment doesn't say so; the stand-in needs a checkout; default: %(default)s",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C, a signal, or the end of one of the processes."""
+    from earnest.run import stand_in
     from earnest.run.supervisor import Supervisor
 
+    root = Path.cwd()
+    beside = []
+    if args.provider == stand_in.STRIPE_STAND_IN:
+        os.environ.update(stand_in.variables(os.environ))
+        beside = [stand_in.entry(os.environ, root)]
+
     async def supervise() -> int:
-        return await Supervisor(Path.cwd()).run()
+        return await Supervisor(root, beside=beside).run()
 
     return asyncio.run(supervise())

@@ -42,9 +42,11 @@ class Supervisor:
         *,
         before: Sequence[Step] = BEFORE_PROCESSES,
         after: Sequence[Step] = AFTER_PROCESSES,
+        beside: Sequence[Entry] = (),
         out: TextIO = sys.stdout,
     ) -> None:
         self._root = root
+        self._beside = beside
         self._before = before
         self._after = after
         self._stop = asyncio.Event()
@@ -71,7 +73,7 @@ class Supervisor:
             await end_orphans()
 
     async def _work(self) -> int:
-        entries = read_procfile(self._root / "Procfile")
+        entries = [*self._beside, *read_procfile(self._root / "Procfile")]
         began = time.monotonic()
         async with AsyncExitStack() as stack:
             environ, deployment, engines = await self._prepare(stack)

@@ -35,6 +35,7 @@ DORMANT_AFTER: Final = timedelta(days=180)
 ACTIONS: Final = (
     "contract.expired",
     "deposit.abandoned",
+    "deposit.failed",
     "bonus.failed",
     "milestone.released",
     "milestone.refunded",
@@ -143,11 +144,17 @@ def _of_deposit(plan: Plan, deposit: Deposit) -> Deadline:
         deposit.id,
         deposit.due_at,
         min(positions),
-        "bonus.failed" if deposit.is_bonus else "deposit.abandoned",
+        _silence_on(deposit),
         None,
         waiting,
-        None if deposit.is_bonus else deposit.started_at,
+        None if deposit.is_bonus else deposit.clock_started_at or deposit.started_at,
     )
+
+
+def _silence_on(deposit: Deposit) -> str:
+    if deposit.is_bonus:
+        return "bonus.failed"
+    return "deposit.failed" if deposit.action is not None else "deposit.abandoned"
 
 
 def _of_milestone(state: Contract, milestone: Milestone) -> Deadline | None:

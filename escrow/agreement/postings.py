@@ -2,7 +2,7 @@
 
 Ledger accounts are named by what they belong to: a milestone's `escrow:` and held client `fee:`, a contract's two
 `payable:` and its `transit:`, and the platform's `clearing:`, `fees:` and `chargeback:` of a currency, which are
-never stored as balances. Legs of zero are not written.
+never stored as balances; so are its `provider_fees:` and `exchange:`. Legs of zero are not written.
 """
 
 from __future__ import annotations
@@ -61,7 +61,17 @@ def chargebacks(currency: str) -> str:
     return f"chargeback:{currency}"
 
 
-PLATFORM_PREFIXES: Final = ("clearing:", "fees:", "chargeback:")
+def provider_fees(currency: str) -> str:
+    """What the provider took for itself: the operator's cost."""
+    return f"provider_fees:{currency}"
+
+
+def exchange(currency: str) -> str:
+    """What the provider changed into this currency, less what it changed out of it."""
+    return f"exchange:{currency}"
+
+
+PLATFORM_PREFIXES: Final = ("clearing:", "fees:", "chargeback:", "provider_fees:", "exchange:")
 """Accounts that every contract shares: sums over transfers, never a row that every transaction fights for."""
 
 
@@ -145,8 +155,14 @@ def _reversed(contract_id: str, event: events.DepositReversed) -> Iterator[Posti
 
 
 def _reversal_resolved(contract_id: str, event: events.DepositReversalResolved) -> Iterator[Posting]:
-    if event.outcome is not ReversalOutcome.WON:
-        return
+    """Before what came again had an event of its own, what was won came with this one."""
+    if event.outcome is ReversalOutcome.WON and event.outstanding is None:
+        yield from _reinstated(contract_id, event)
+
+
+def _reinstated(
+    contract_id: str, event: events.DepositReinstated | events.DepositReversalResolved
+) -> Iterator[Posting]:
     currency, payable = event.amount.currency, payable_to(contract_id, Side.CLIENT)
     yield Posting(clearing(currency), chargebacks(currency), event.amount)
     if event.to_client is not None:
@@ -179,9 +195,20 @@ def _paid(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
 
 def _failed(side: Side) -> Callable[[str, Any], Iterator[Posting]]:
     def rule(contract_id: str, event: events.RefundFailed | events.PayoutFailed) -> Iterator[Posting]:
-        yield Posting(in_transit(contract_id), payable_to(contract_id, side), event.amount)
+        source = clearing(event.amount.currency) if event.after_payment else in_transit(contract_id)
+        yield Posting(source, payable_to(contract_id, side), event.amount)
 
     return rule
+
+
+def _cost_booked(contract_id: str, event: events.CostBooked) -> Iterator[Posting]:
+    if event.fee is not None:
+        costs, at_provider = provider_fees(event.fee.currency), clearing(event.fee.currency)
+        sides = (at_provider, costs) if event.is_fee_returned else (costs, at_provider)
+        yield Posting(*sides, event.fee)
+    if event.given is not None and event.got is not None:
+        yield Posting(exchange(event.given.currency), clearing(event.given.currency), event.given)
+        yield Posting(clearing(event.got.currency), exchange(event.got.currency), event.got)
 
 
 _RULES: Final[dict[type[events.Event], Callable[[str, Any], Iterator[Posting]]]] = {
@@ -195,8 +222,10 @@ _RULES: Final[dict[type[events.Event], Callable[[str, Any], Iterator[Posting]]]]
     events.MilestoneSettled: _settled,
     events.BonusPaid: _bonus_paid,
     events.DepositReversed: _reversed,
+    events.DepositReinstated: _reinstated,
     events.DepositReversalResolved: _reversal_resolved,
     events.DepositReturned: _deposit_returned,
+    events.CostBooked: _cost_booked,
     events.PayoutStarted: _payout_started,
     events.RefundPaid: _paid(Side.CLIENT),
     events.PayoutPaid: _paid(Side.FREELANCER),

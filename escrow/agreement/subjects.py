@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from escrow.access import Side
-from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, RefundRequest
+from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, Order, RefundRequest
 from escrow.codec import camel
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
 from escrow.rules import NAMINGS, Action, Naming, ObjectState, Rule, Subject
@@ -52,6 +52,7 @@ class Case:
     milestone: Milestone | None = None
     """The milestone that it is done to, or that the refund request or the dispute is about."""
     deposit: Deposit | None = None
+    order: Order | None = None
     change_request: ChangeRequest | None = None
     refund: RefundRequest | None = None
     dispute: Dispute | None = None
@@ -71,6 +72,7 @@ class Case:
             named=named,
             milestone=state.milestone(milestone_id) if milestone_id else None,
             deposit=state.deposits.get(name) if rule.subject is Subject.DEPOSIT else None,
+            order=state.orders.get(name) if rule.subject is Subject.ORDER else None,
             change_request=state.change_requests.get(name) if rule.subject is Subject.CHANGE_REQUEST else None,
             refund=refund,
             dispute=dispute,
@@ -89,11 +91,12 @@ class Case:
         return self.change_request.filed_by if self.change_request is not None else None
 
     @property
-    def found(self) -> Milestone | Deposit | ChangeRequest | RefundRequest | Dispute | None:
+    def found(self) -> Milestone | Deposit | Order | ChangeRequest | RefundRequest | Dispute | None:
         return {
             Subject.CONTRACT: self.milestone,
             Subject.MILESTONE: self.milestone,
             Subject.DEPOSIT: self.deposit,
+            Subject.ORDER: self.order,
             Subject.CHANGE_REQUEST: self.change_request,
             Subject.REFUND: self.refund,
             Subject.DISPUTE: self.dispute,
@@ -186,8 +189,12 @@ def _reversal(case: Case, milestone: Milestone) -> DomainError | None:
 
 def _object_state(case: Case, allowed: frozenset[ObjectState]) -> DomainError | None:
     found = case.deposit.reversal if case.deposit is not None else getattr(case.found, "state", None)
+    if case.order is not None:
+        found = case.order.standing
     if found in allowed:
         return None
+    if case.order is not None:
+        return InvalidState("What became of the payment order is known, or will be: nobody has to say so.")
     wanted = " or ".join(sorted(allowed))
     if found is None:
         return InvalidState("The deposit was not reversed.")

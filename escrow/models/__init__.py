@@ -11,6 +11,7 @@ from escrow.models.balances import *
 from escrow.models.calendars import *
 from escrow.models.change_requests import *
 from escrow.models.contracts import *
+from escrow.models.costs import *
 from escrow.models.deadlines import *
 from escrow.models.deployment import *
 from escrow.models.deposits import *

@@ -27,6 +27,11 @@ class Deposit(Model):
     reversed_at = fields.DatetimeField(null=True)
     is_for_everything = fields.BooleanField()
     forfeited_minor = fields.BigIntField()
+    restored_minor = fields.BigIntField()
+    reversals: Any = fields.JSONField()
+    evidence_due_at = fields.DatetimeField(null=True)
+    action = fields.TextField(null=True)
+    clock_started_at = fields.DatetimeField(null=True)
 
     class Meta(Facts):
         table = "deposits"
@@ -36,7 +41,6 @@ class Deposit(Model):
             "parts",
             "charge_minor",
             "started_at",
-            "due_at",
             "is_bonus",
             "is_for_everything",
         )

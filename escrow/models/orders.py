@@ -21,11 +21,27 @@ class PaymentOrder(Model):
     due_at = fields.DatetimeField(null=True)
     lease_token = fields.TextField(null=True)
     attempts = fields.IntField()
-    called_at = fields.DatetimeField(null=True)
     last_error = fields.TextField(null=True)
+    is_stuck = fields.BooleanField()
+    next_action = fields.TextField(null=True)
 
     class Meta(Facts):
         table = "payment_orders"
         fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
         passing = ("payment_token",)
-        apart = ("created_at", "due_at", "lease_token", "attempts", "called_at", "last_error")
+        apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action")
+
+
+class ProviderCall(Model):
+    """A call to the provider for an order, noted before it is made: its key, and what the provider made of it."""
+
+    order_id = fields.CharField(64, primary_key=True)
+    step = fields.TextField()
+    attempt = fields.IntField()
+    called_at = fields.DatetimeField()
+    provider_id = fields.TextField(null=True)
+    is_over = fields.BooleanField()
+
+    class Meta(Facts):
+        table = "provider_calls"
+        key = ("order_id", "step", "attempt")

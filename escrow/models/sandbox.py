@@ -8,7 +8,10 @@ from tortoise.models import Model
 class SandboxCharge(Model):
     """What the sandbox provider keeps in its own books."""
 
-    idempotency_key = fields.CharField(64, primary_key=True)
+    id = fields.CharField(64, primary_key=True)
+    key = fields.TextField()
+    order_id = fields.TextField()
+    group_id = fields.TextField()
     kind = fields.TextField()
     amount_minor = fields.BigIntField()
     currency = fields.TextField()
@@ -19,6 +22,12 @@ class SandboxCharge(Model):
     received = fields.BooleanField()
     created_at = fields.DatetimeField()
     calls = fields.IntField()
+    is_forgotten = fields.BooleanField()
+    confirmed_at = fields.DatetimeField(null=True)
+    acts_at = fields.DatetimeField(null=True)
+    action = fields.TextField(null=True)
+    action_until = fields.DatetimeField(null=True)
+    is_cancelled = fields.BooleanField()
 
     class Meta:
         table = "sandbox_charges"

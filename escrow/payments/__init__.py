@@ -3,13 +3,18 @@
 The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
 """
 
-from escrow.payments.provider import Provider
+from escrow.payments.provider import Provider as Provider
 from escrow.payments.sandbox import Sandbox
-from escrow.settings import PaymentProvider
+from escrow.settings import PaymentProvider, Settings
 
 
-def provider_of(name: PaymentProvider) -> Provider:
-    """The provider that a deployment chose."""
-    match name:
+def provider_of(settings: Settings) -> Provider:
+    """The provider that a deployment chose; the library of another one is not even imported."""
+    match settings.payment_provider:
         case PaymentProvider.SANDBOX:
             return Sandbox()
+        case PaymentProvider.STRIPE:
+            from escrow.payments.stripe.adapter import Stripe
+
+            assert settings.stripe is not None  # noqa: S101 - for the type checker: they are read with the provider's name
+            return Stripe(settings.stripe)

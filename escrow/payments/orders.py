@@ -1,59 +1,68 @@
-"""Carries out orders to the payment provider: claims what is due, asks, and reports by the domain's own commands.
+"""Carries out orders to the payment provider: leases what is due, brings it forward, and reports by the domain's own commands.
 
-An order is claimed under a lease with a token of its own and `called_at` is set by the claim itself, before any call;
-from then on the provider is asked what became of the order before it is called again. So a worker may die at any point:
-nothing is lost, and the order's id as the idempotency key keeps anything from happening twice. Everything here runs on
-real time. Calls happen outside of transactions.
+What the provider says decides nothing here: a contract's own rules do, by the reports that it gets. What can't be told is left
+to a person: the order is stuck, which is told by an event, a line of the log and a metric, until the operator resolves it.
+Everything here runs on real time. Calls happen outside of transactions.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-import secrets
-import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from escrow import pipeline
 from escrow.access import PROVIDER
-from escrow.agreement.commands import ConfirmDeposit, ConfirmOrder, FailDeposit, FailOrder, Report, ReverseDeposit
-from escrow.database import fetch, filled
-from escrow.money import Money
-from escrow.payments.provider import (
-    Answer,
+from escrow.agreement.commands import (
+    ConfirmDeposit,
+    ConfirmOrder,
+    EndAction,
+    FailDeposit,
+    FailOrder,
+    MarkStuck,
+    Report,
+    RequireAction,
+    ReverseDeposit,
+)
+from escrow.database import fetch
+from escrow.payments import leases, payer_actions
+from escrow.payments.calls import Step
+from escrow.payments.flow import TRY_AGAIN_SECONDS, Uncertain, Work
+from escrow.payments.leases import Call, Claimed, Learned, LeaseLost, claim
+from escrow.payments.provider import Provider
+from escrow.payments.results import (
     Failed,
     Found,
+    Hint,
+    NeedsAction,
+    NotYet,
     Pending,
-    Provider,
+    Prepared,
     ProviderError,
+    ReversalStage,
     Reversed,
     Succeeded,
     Unknown,
 )
-from escrow.payments.tokens_at_rest import unseal
-from escrow.states import OrderKind, OrderState
+from escrow.states import OrderKind, OrderState, ReversalOutcome
 
-LEASE_SECONDS: Final = 20.0
-"""How long an order belongs to who claimed it; after that another worker looks it up."""
-
-CALL_SECONDS_MAX: Final = 5.0
-"""One call to the provider; nothing is called with less than this left of the lease."""
+__all__ = ["Claimed", "attend", "claim", "nudge", "reconcile"]
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 """The first wait for a result; each next one is twice as long, up to `LOOK_AGAIN_SECONDS_MAX`."""
 
 LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
 
+ACTION_SECONDS_MAX: Final = 300.0
+"""How long a payer who has done their part waits at most, if no notice of it comes."""
+
 RECONCILE_SPREAD_SECONDS: Final = 300.0
 """Orders of one reconciliation come due within this time, so that the provider isn't asked about all of them at once."""
-
-TRY_AGAIN_SECONDS: Final = 60.0
-"""A failed refund is called again after this long, doubled for each attempt; never sooner than after half of it."""
 
 PLACES_MAX: Final = 6
 """Of the way to an error, the innermost steps that the log tells."""
@@ -61,71 +70,17 @@ PLACES_MAX: Final = 6
 _log = logging.getLogger(__name__)
 
 
-class LeaseTooShort(Exception):
-    """This worker was held up for so long that its lease is about to end: the order is somebody else's now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """An order under a lease of ours."""
-
-    id: str
-    contract_id: str
-    kind: OrderKind
-    amount: Money
-    deposit_id: str | None
-    payment_token: str | None = field(repr=False)
-    """Sealed, as it is stored: it is opened for the call alone."""
-    charge_key: str | None
-    """For a refund: the order of the deposit that it returns."""
-    payee: str
-    """For a payout: the freelancer's account."""
-    wanted: bool
-    """Whether it may still be called; else it is only looked up."""
-    called: bool
-    """Whether it may have been called before this claim."""
-    called_seconds_ago: float
-    failure_reported: bool
-    """Whether the books know already that it failed."""
-    attempts: int
-    lease_token: str
-    lease_ends: float
-    """By this process's monotonic clock, which no adjustment of the time moves."""
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """When to look at the order again. `called` says that it was just called again."""
+    """When to look at the order again."""
 
     again_seconds: float | None = None
     """`None`: the books know the result, and only a notice of the provider makes anybody look at the order again."""
-    called: bool = False
     error: str | None = None
+    waits_for_payer: bool = False
 
 
 FINISHED: Final = Verdict()
-
-
-async def claim(limit: int) -> list[Claimed]:
-    """Take up to `limit` orders that are due, oldest first, and leave those that others hold alone. One statement.
-
-    A deposit that was given up before anybody called the provider is put aside for good instead.
-    """
-    token = secrets.token_hex(16)
-    lease_ends = time.monotonic() + LEASE_SECONDS
-    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS)
-    return [
-        filled(
-            Claimed,
-            row,
-            kind=OrderKind(row["kind"]),
-            amount=Money(row["amount_minor"], row["currency"]),
-            failure_reported=row["state"] == OrderState.FAILED,
-            lease_ends=lease_ends,
-        )
-        for row in rows
-        if row["lease_token"] is not None
-    ]
 
 
 async def attend(order: Claimed, provider: Provider) -> bool:
@@ -133,91 +88,117 @@ async def attend(order: Claimed, provider: Provider) -> bool:
 
     Raises nothing that the provider or the books raise: what failed is looked at again later.
     """
+    work = Work(order, provider)
     try:
-        verdict = await _carry_out(order, provider)
-    except LeaseTooShort:
+        verdict = await _carry_out(work)
+    except LeaseLost:
         return False
     except Exception as error:  # noqa: BLE001 - whatever it was: the outcome is unknown, so it is looked up later
         verdict = _after_error(order, error)
-    return await _hand_back(order, verdict)
+    return await leases.hand_back(
+        order,
+        verdict.again_seconds,
+        learned=work.learned,
+        error=verdict.error,
+        keeps_action=verdict.waits_for_payer or verdict.error is not None,
+    )
 
 
-async def nudge(order_ids: Sequence[str]) -> None:
+async def nudge(hints: Sequence[Hint]) -> None:
     """Have these orders looked up now, finished ones too, unless somebody holds them: the provider has news of them."""
-    if order_ids:
-        await fetch(_NUDGE, list(order_ids))
+    order_ids = [hint.order_id for hint in hints if hint.order_id is not None]
+    provider_ids = [hint.provider_id for hint in hints if hint.order_id is None and hint.provider_id is not None]
+    if order_ids or provider_ids:
+        await fetch(_NUDGE, order_ids, provider_ids)
 
 
 async def reconcile(*, held: bool = False) -> int:
     """Have every unsettled order looked up at the provider soon, however long its next turn was put off; answers how many.
 
-    Unsettled is what the books wait for, a refund that failed and is tried again, and what was given up after it may have
-    been called. With `held` also the deposits whose money a milestone still holds: a reversal may have gone unheard.
+    Unsettled is what the books wait for, a refund that failed and is tried again, what a person looks into, and what was given
+    up after it may have been called. With `held` also the deposits whose money a milestone still holds, since a reversal may have
+    gone unheard, and those that are argued about.
     """
     return len(await fetch(_RECONCILE, held, RECONCILE_SPREAD_SECONDS))
 
 
-async def _carry_out(order: Claimed, provider: Provider) -> Verdict:
-    found = await _find_out(order, provider)
+async def _carry_out(work: Work) -> Verdict:
+    try:
+        return await _report(work, await work.carry_out())
+    except Uncertain as uncertain:
+        return await _leave_to_a_person(work, str(uncertain), uncertain.call)
+
+
+async def _report(work: Work, found: Found | NotYet) -> Verdict:
+    order = work.order
     match found:
-        case Unknown() | Pending():
-            return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts))
+        case Unknown() | Prepared() | Pending():
+            return await _wait_for(work, found)
+        case NotYet(reason, again_at):
+            return Verdict(_seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts), error=reason)
+        case NeedsAction():
+            return await _ask_the_payer(order, found)
         case Succeeded(amount) if order.kind is not OrderKind.DEPOSIT and amount != order.amount:
-            # Only of a deposit do the books know what to do with another sum; this one takes a person.
-            raise ProviderError(f"paid {amount} instead of {order.amount}")
+            # Only of a deposit do the books know what to do with another sum.
+            return await _leave_to_a_person(work, f"paid {amount} instead of {order.amount}", None)
         case Succeeded():
-            await pipeline.run(_report(order, found), by=PROVIDER)
+            await pipeline.run(_result(order, found), by=PROVIDER)
             return FINISHED
         case Reversed():
             await _report_reversal(order, found)
             return FINISHED
         case Failed():
-            await pipeline.run(_report(order, found), by=PROVIDER)
-            return await _after_failure(order, found, provider)
+            await pipeline.run(_result(order, found), by=PROVIDER)
+            return _after_failure(work, found)
 
 
-async def _find_out(order: Claimed, provider: Provider) -> Found:
-    """Ask what became of the order if it may have been called; call if the provider knows nothing and it is wanted."""
-    found: Found = Unknown()
-    if order.called:
-        async with _time_limit(order):
-            found = await provider.lookup(order.id)
-    if isinstance(found, Unknown) and order.wanted:
-        async with _time_limit(order):
-            found = await _call(order, provider)
-    return found
-
-
-async def _after_failure(order: Claimed, failed: Failed, provider: Provider) -> Verdict:
-    """A failed refund is called again, with its key, some time after the call that failed; anything else is final."""
-    if order.kind is not OrderKind.REFUND or not order.wanted:
+async def _wait_for(work: Work, found: Found) -> Verdict:
+    order = work.order
+    if order.is_stuck and isinstance(found, Unknown):
+        # A call that still nobody knows of is over if the person says so.
+        newest = max(order.calls, key=lambda call: call.seconds_ago * -1, default=None)
+        work.learned = Learned(call=newest, is_over=True) if newest is not None else None
         return FINISHED
-    if not order.failure_reported or order.called_seconds_ago < TRY_AGAIN_SECONDS / 2:
-        return Verdict(_wait(TRY_AGAIN_SECONDS, order.attempts), error=failed.reason)
-    async with _time_limit(order):
-        await _call(order, provider)
-    # Whatever it answered is found by the next look-up, which reports it.
-    return Verdict(LOOK_AGAIN_SECONDS, called=True, error=failed.reason)
+    if isinstance(found, Unknown) and order.state is OrderState.PAID:
+        return FINISHED
+    if isinstance(found, Pending) and order.next_action is not None and order.deposit_id is not None:
+        done = EndAction(contract_id=order.contract_id, deposit_id=order.deposit_id)
+        await pipeline.run(done, by=PROVIDER)
+    return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts))
 
 
-async def _call(order: Claimed, provider: Provider) -> Answer:
-    match order.kind:
-        case OrderKind.DEPOSIT:
-            token = unseal(order.payment_token, order_id=order.id) if order.payment_token is not None else None
-            return await provider.deposit(idempotency_key=order.id, amount=order.amount, token=token)
-        case OrderKind.REFUND:
-            return await provider.refund(idempotency_key=order.id, amount=order.amount, charge_key=order.charge_key)
-        case OrderKind.PAYOUT:
-            return await provider.payout(idempotency_key=order.id, amount=order.amount, payee=order.payee)
+async def _ask_the_payer(order: Claimed, found: NeedsAction) -> Verdict:
+    """What the payer needs is there before the event that tells of it."""
+    if order.deposit_id is None:
+        raise ProviderError(f"a {order.kind.value.lower()} needs no payer")
+    until = await payer_actions.keep(order, found.action)
+    required = RequireAction(
+        contract_id=order.contract_id, deposit_id=order.deposit_id, kind=found.action.kind, until=until
+    )
+    await pipeline.run(required, by=PROVIDER)
+    return Verdict(min(_wait(LOOK_AGAIN_SECONDS, order.attempts), ACTION_SECONDS_MAX), waits_for_payer=True)
 
 
-def _time_limit(order: Claimed) -> asyncio.Timeout:
-    if time.monotonic() + CALL_SECONDS_MAX > order.lease_ends:
-        raise LeaseTooShort(order.id)
-    return asyncio.timeout(CALL_SECONDS_MAX)
+def _after_failure(work: Work, failed: Failed) -> Verdict:
+    """A failed refund gets another attempt some time after the one that failed; anything else is final."""
+    call = work.order.last(Step.REFUND)
+    if work.order.kind is not OrderKind.REFUND or call is None:
+        return FINISHED
+    attempt = work.learned.call.attempt if work.learned is not None else call.attempt
+    return Verdict(_wait(TRY_AGAIN_SECONDS, attempt), error=failed.reason)
 
 
-def _report(order: Claimed, result: Succeeded | Failed) -> Report:
+async def _leave_to_a_person(work: Work, reason: str, call: Call | None) -> Verdict:
+    """Told first, then noted that the call is over: only the person's word makes anybody use another key."""
+    order = work.order
+    await pipeline.run(MarkStuck(contract_id=order.contract_id, order_id=order.id, reason=reason), by=PROVIDER)
+    _log.error("order left to a person", extra={"order": order.id, "contract": order.contract_id, "error": reason})
+    if call is not None:
+        work.learned = Learned(call=call, is_over=True)
+    return Verdict(None, error=reason)
+
+
+def _result(order: Claimed, result: Succeeded | Failed) -> Report:
     match result:
         case Succeeded(amount) if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
             return ConfirmDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, amount=amount)
@@ -232,17 +213,23 @@ def _report(order: Claimed, result: Succeeded | Failed) -> Report:
 async def _report_reversal(order: Claimed, found: Reversed) -> None:
     """What was taken back had come before: if the books still wait for it they hear of both, in that order."""
     if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
-        # Money that went out and came back takes a person.
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
     if order.wanted:
-        await pipeline.run(_report(order, Succeeded(found.amount)), by=PROVIDER)
+        await pipeline.run(_result(order, found.charge), by=PROVIDER)
+    told = found.reversal
     reversal = ReverseDeposit(
-        contract_id=order.contract_id, deposit_id=order.deposit_id, amount=found.amount, reason=found.reason
+        contract_id=order.contract_id,
+        deposit_id=order.deposit_id,
+        amount=told.amount,
+        reason=told.reason,
+        reversal_id=told.provider_id,
+        outcome=ReversalOutcome(told.stage) if told.stage is not ReversalStage.OPEN else None,
+        evidence_due_at=told.evidence_until,
     )
     deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
     if deposit.reversal is None and deposit.returned:
         # More than one sum came, and was sent back: which of them the provider means takes a person.
-        raise ProviderError(f"{found.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
+        raise ProviderError(f"{told.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
 def _after_error(order: Claimed, error: Exception) -> Verdict:
@@ -262,9 +249,8 @@ def _after_error(order: Claimed, error: Exception) -> Verdict:
     return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
 
 
-async def _hand_back(order: Claimed, verdict: Verdict) -> bool:
-    rows = await fetch(_HAND_BACK, order.id, order.lease_token, verdict.again_seconds, verdict.called, verdict.error)
-    return bool(rows)
+def _seconds_until(at: datetime | None) -> float | None:
+    return max((at - datetime.now(UTC)).total_seconds(), LOOK_AGAIN_SECONDS) if at is not None else None
 
 
 def _wait(first_seconds: float, attempts: int) -> float:
@@ -273,48 +259,24 @@ def _wait(first_seconds: float, attempts: int) -> float:
     return float(min(first_seconds * 2**doublings, LOOK_AGAIN_SECONDS_MAX) * random.uniform(0.8, 1.2))
 
 
-# `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
-# everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
-_CLAIM: Final = """
-    WITH due AS (
-        SELECT id, called_at,
-            state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED') AS wanted
-        FROM payment_orders WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    )
-    UPDATE payment_orders AS o SET
-        due_at = CASE WHEN due.wanted OR due.called_at IS NOT NULL THEN now() + $3::float8 * interval '1 second' END,
-        lease_token = CASE WHEN due.wanted OR due.called_at IS NOT NULL THEN $2 END,
-        called_at = CASE WHEN due.wanted THEN coalesce(due.called_at, now()) ELSE due.called_at END,
-        attempts = o.attempts + 1
-    FROM due WHERE o.id = due.id
-    RETURNING o.id, o.contract_id, o.kind, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.attempts,
-        o.lease_token, o.state, due.wanted, due.called_at IS NOT NULL AS called,
-        extract(epoch FROM now() - coalesce(due.called_at, now()))::float8 AS called_seconds_ago,
-        (SELECT d.order_id FROM deposits d WHERE d.id = o.deposit_id AND d.order_id <> o.id) AS charge_key,
-        (SELECT c.freelancer_id FROM contracts c WHERE c.id = o.contract_id) AS payee
+_NUDGE: Final = """
+    UPDATE payment_orders SET due_at = now() WHERE lease_token IS NULL AND id IN (
+        SELECT unnest($1::text[]) UNION
+        SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """
-
-_HAND_BACK: Final = """
-    UPDATE payment_orders SET
-        due_at = now() + $3::float8 * interval '1 second',
-        called_at = CASE WHEN $4 THEN now() ELSE called_at END,
-        last_error = $5,
-        lease_token = NULL
-    WHERE id = $1 AND lease_token = $2
-    RETURNING id
-"""
-
-_NUDGE: Final = "UPDATE payment_orders SET due_at = now() WHERE id = ANY($1::text[]) AND lease_token IS NULL"
 
 # A refund that is about to be tried again keeps its time: looking sooner would call sooner.
 _RECONCILE: Final = """
     UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
     WHERE lease_token IS NULL AND (
         (state = 'STARTED' AND (due_at IS NULL OR due_at > now() + $2::float8 * interval '1 second'))
-        OR (state = 'ABANDONED' AND called_at IS NOT NULL AND due_at > now() + $2::float8 * interval '1 second')
+        OR (state = 'ABANDONED' AND due_at > now() + $2::float8 * interval '1 second'
+            AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = payment_orders.id))
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
             SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
-            AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id)))))
+            AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id))))
+        OR ($1 AND kind = 'DEPOSIT' AND due_at IS NULL AND EXISTS (
+            SELECT FROM deposits WHERE deposits.id = payment_orders.deposit_id AND reversal IN ('OPEN', 'FORFEITED'))))
     RETURNING id
 """

@@ -1,21 +1,61 @@
-"""Plays a payment provider that moves no money: it answers later, as real ones do, and fails when told to.
+"""A payment provider that moves no money: it keeps its books in our database and behaves as it is told.
 
-It keeps its own books in a table of its own, outside of every transaction of the domain, on the real clock; the test
-clock means nothing to it. What a deposit does is chosen by its payment token, what a refund or a payout does by the last
-four digits of its amount in minor units. The tables `TOKENS` and `AMOUNTS` are the manual.
+Like a real one it accepts a call and tells the result later, by notices that may be lost, doubled or late; it loses answers,
+stores faults under a key, and forgets keys after a day. It runs on the real clock; the test clock means nothing to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import uuid4
+
+import orjson
 
 from escrow.database import Record, fetch, fetch_row
 from escrow.money import Money
-from escrow.payments.provider import Answer, Failed, Found, Pending, ProviderError, Reversed, Succeeded, Unknown
-from escrow.states import OrderKind
+from escrow.payments.calls import (
+    ChargeRequest,
+    PayoutRequest,
+    RefundRequest,
+    Request,
+    Sought,
+    Step,
+    TakeBackRequest,
+    TransferRequest,
+)
+from escrow.payments.movements import Movement
+from escrow.payments.results import (
+    Answer,
+    Failed,
+    Found,
+    Hint,
+    NoticeMalformed,
+    NotYet,
+    OnboardingLink,
+    PayeeState,
+    Prepared,
+    ProviderError,
+    Reversed,
+    StoredFault,
+    Unknown,
+)
+from escrow.payments.sandbox_behaviours import (
+    AT_ONCE,
+    ON_THE_TRANSFER,
+    ONLY_THE_FIRST,
+    Behaviour,
+    FirstCall,
+    Pace,
+    Payer,
+    Result,
+    by_amount,
+    by_token,
+)
+from escrow.payments.sandbox_books import CHANGE_OF_MIND_SECONDS, found, movements
+from escrow.terms import Terms
 
 SETTLE_SECONDS: Final = 0.3
 """From the call to the result, unless told otherwise."""
@@ -23,86 +63,22 @@ SETTLE_SECONDS: Final = 0.3
 SLOW_SECONDS: Final = 10.0
 """The same for what is told to be slow: long enough to cancel, to expire by the test clock, or to kill a worker."""
 
-CHANGE_OF_MIND_SECONDS: Final = 2.0
-"""Between the two notices or the two results of those that have two."""
+ACT_SECONDS: Final = 2.0
+"""How long a payer takes who has to do something."""
 
+KEY_LIFETIME: Final = timedelta(hours=24)
+"""After so long a key is forgotten, and a call with it moves money again."""
 
-class Result(StrEnum):
-    """What a charge comes to when it settles."""
+LINK_LIFETIME: Final = timedelta(minutes=5)
 
-    SUCCEEDS = "SUCCEEDS"
-    FAILS = "FAILS"
-    FAILS_ONCE = "FAILS_ONCE"
-    FAILS_THEN_SUCCEEDS = "FAILS_THEN_SUCCEEDS"
-    NEVER = "NEVER"
-    REVERSED = "REVERSED"
-    WRONG_AMOUNT = "WRONG_AMOUNT"
-    WRONG_CURRENCY = "WRONG_CURRENCY"
-
-
-class Pace(StrEnum):
-    """How long a charge takes to settle."""
-
-    AT_ONCE = "AT_ONCE"
-    SOON = "SOON"
-    SLOW = "SLOW"
-
-
-class FirstCall(StrEnum):
-    """What happens to the first call with a key."""
-
-    ANSWERED = "ANSWERED"
-    ANSWER_LOST = "ANSWER_LOST"
-    NOT_RECEIVED = "NOT_RECEIVED"
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What the sandbox does with one charge, and how often it says so by itself."""
-
-    meaning: str
-    result: Result = Result.SUCCEEDS
-    pace: Pace = Pace.SOON
-    notices: int = 1
-    first_call: FirstCall = FirstCall.ANSWERED
-
-
-USUAL: Final = Behaviour("succeeds after a moment")
-
-TOKENS: Final[dict[str, Behaviour]] = {
-    "tok_ok": USUAL,
-    "tok_fail": Behaviour("is declined after a moment", Result.FAILS),
-    "tok_refuse": Behaviour("is declined at once, in the answer to the call", Result.FAILS, Pace.AT_ONCE),
-    "tok_slow": Behaviour("succeeds after ten seconds: late, if the deposit was cancelled meanwhile", pace=Pace.SLOW),
-    "tok_twice": Behaviour("succeeds and says so twice", notices=2),
-    "tok_silent": Behaviour("succeeds and never says so; only a look-up finds out", notices=0),
-    "tok_never": Behaviour("stays pending for ever", Result.NEVER, notices=0),
-    "tok_wrong_amount": Behaviour("takes another amount than it was asked for", Result.WRONG_AMOUNT),
-    "tok_wrong_currency": Behaviour("takes the amount in another currency", Result.WRONG_CURRENCY),
-    "tok_reverse": Behaviour("succeeds, and two seconds later is taken back: a chargeback", Result.REVERSED, notices=2),
-    "tok_slow_reverse": Behaviour(
-        "succeeds after ten seconds and is taken back two seconds later: what came too late, if the deposit was cancelled",
-        Result.REVERSED,
-        Pace.SLOW,
-        notices=2,
-    ),
-    "tok_timeout": Behaviour("succeeds, but the answer to the first call is lost", first_call=FirstCall.ANSWER_LOST),
-    "tok_outage": Behaviour("succeeds, but the first call never arrives", first_call=FirstCall.NOT_RECEIVED),
+_KINDS: Final = {
+    Step.PREPARE: "DEPOSIT",
+    Step.CONFIRM: "DEPOSIT",
+    Step.REFUND: "REFUND",
+    Step.TRANSFER: "TRANSFER",
+    Step.PAYOUT: "PAYOUT",
+    Step.TAKE_BACK: "TAKE_BACK",
 }
-"""Deposits, by payment token; no token is `tok_ok`, and any other token is declined at once."""
-
-AMOUNTS: Final[dict[str, Behaviour]] = {
-    "4001": Behaviour("fails, however often it is tried", Result.FAILS),
-    "4002": Behaviour("succeeds after ten seconds", pace=Pace.SLOW),
-    "4003": Behaviour("succeeds and says so twice", notices=2),
-    "4004": Behaviour("stays pending for ever", Result.NEVER, notices=0),
-    "4005": Behaviour("fails the first time; a refund succeeds when it is tried again", Result.FAILS_ONCE),
-    "4006": Behaviour("fails, and two seconds later has succeeded after all", Result.FAILS_THEN_SUCCEEDS, notices=2),
-    "4007": Behaviour("succeeds, but the answer to the first call is lost", first_call=FirstCall.ANSWER_LOST),
-}
-"""Refunds and payouts, by the last four digits of the amount in minor units (USD 40.01 is 4001); else they succeed."""
-
-UNKNOWN_TOKEN: Final = "no such test token; tok_ok succeeds"  # noqa: S105 - a message, no secret
 
 
 class KeyReused(ProviderError):
@@ -112,107 +88,237 @@ class KeyReused(ProviderError):
 class Sandbox:
     """A `Provider` over the table `sandbox_charges`. Times are seconds; tests may shorten them."""
 
-    def __init__(self, *, settle_seconds: float = SETTLE_SECONDS, slow_seconds: float = SLOW_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        settle_seconds: float = SETTLE_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
+        act_seconds: float = ACT_SECONDS,
+        terms: Terms | None = None,
+    ) -> None:
         self._seconds = {Pace.AT_ONCE: 0.0, Pace.SOON: settle_seconds, Pace.SLOW: slow_seconds}
+        self._act_seconds = act_seconds
+        self._terms = terms or Terms(provider="sandbox", key_lifetime=KEY_LIFETIME)
 
-    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        """As the port says; `token` chooses among `TOKENS`."""
-        unknown = Behaviour("is declined at once", Result.FAILS, Pace.AT_ONCE)
-        behaviour = TOKENS.get(token, unknown) if token is not None else USUAL
-        return await self._take(idempotency_key, OrderKind.DEPOSIT, amount, token, behaviour)
+    @property
+    def terms(self) -> Terms:
+        """As the port says."""
+        return self._terms
 
-    async def refund(self, *, idempotency_key: str, amount: Money, charge_key: str | None) -> Answer:
-        """As the port says; the amount chooses among `AMOUNTS`."""
-        return await self._take(idempotency_key, OrderKind.REFUND, amount, charge_key, _by_amount(amount))
+    async def close(self) -> None:
+        """As the port says: it has none of its own."""
 
-    async def payout(self, *, idempotency_key: str, amount: Money, payee: str) -> Answer:
-        """As the port says; the amount chooses among `AMOUNTS`."""
-        return await self._take(idempotency_key, OrderKind.PAYOUT, amount, payee, _by_amount(amount))
+    async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
+        """As the port says; the token chooses among `TOKENS`."""
+        row = await self._take(request, "DEPOSIT", request.token, by_token(request.token))
+        return Prepared(row["id"])
 
-    async def lookup(self, idempotency_key: str) -> Found:
-        """As the port says: always answered, from the books as they are now."""
-        row = await fetch_row(_LOOK, idempotency_key)
-        return Unknown() if row is None or not row["received"] else _answer(row)
-
-    async def notices(self) -> Sequence[str]:
-        """As the port says: each notice is taken out of the books, and is lost with whoever took it."""
-        return [row["idempotency_key"] for row in await fetch(_NOTICES)]
-
-    async def _take(
-        self, idempotency_key: str, kind: OrderKind, amount: Money, token: str | None, behaviour: Behaviour
-    ) -> Answer:
-        settles = None if behaviour.result is Result.NEVER else self._seconds[behaviour.pace]
-        notices = [(settles or 0.0) + n * CHANGE_OF_MIND_SECONDS for n in range(behaviour.notices)]
-        received = behaviour.first_call is not FirstCall.NOT_RECEIVED
-        asked = (kind.value, amount.minor, amount.currency, token)
-        row = await fetch_row(_TAKE, idempotency_key, *asked, behaviour.result.value, settles, notices, received)
-        assert row is not None  # noqa: S101 - for the type checker: an upsert returns its row
-        if (row["kind"], row["amount_minor"], row["currency"], row["token"]) != asked:
-            raise KeyReused(f"the key {idempotency_key} was used for something else")
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        """As the port says: a charge that was confirmed stays as it was."""
+        behaviour = by_token(request.token)
+        settles, notices = self._times(behaviour)
+        acts = None
+        if behaviour.action is not None:
+            acts = self._act_seconds if behaviour.payer is not Payer.SLEEPS else None
+            settles = None if acts is None or settles is None else acts + settles
+            notices = [] if acts is None else [acts, *(acts + one for one in notices)]
+        is_lost = behaviour.first_call is FirstCall.NOT_RECEIVED
+        action = behaviour.action.value if behaviour.action is not None else None
+        until = self._seconds[Pace.SLOW]
+        row = await fetch_row(_CONFIRM, provider_id, is_lost, settles, notices, action, acts, until)
+        if row is None:
+            raise ProviderError(f"there is no charge {provider_id}")
         if row["calls"] == 1 and behaviour.first_call is not FirstCall.ANSWERED:
             raise ProviderError("the sandbox was told to lose this call or its answer")
-        found = _answer(row)
-        # The same call again, after all that: what it once answered stays its answer.
-        return Succeeded(found.amount) if isinstance(found, Reversed) else found
+        return _answered(row)
+
+    async def cancel(self, provider_id: str, *, key: str) -> Found:
+        """As the port says."""
+        row = await fetch_row(_CANCEL, provider_id)
+        return _looked_up(row)
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        """As the port says; the amount chooses among `AMOUNTS`."""
+        return await self._call(request, "REFUND", request.charge_id, by_amount(request.amount.minor))
+
+    async def transfer(self, request: TransferRequest) -> Answer:
+        """As the port says; it is done at once unless `AMOUNTS` says that it is lost, can't be yet, or ends with a fault."""
+        told = by_amount(request.amount.minor)
+        result = told.result if told.result in ON_THE_TRANSFER else Result.SUCCEEDS
+        behaviour = Behaviour(told.meaning, result, Pace.AT_ONCE, 0, told.first_call)
+        return await self._call(request, "TRANSFER", request.payee_id, behaviour)
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        """As the port says; the amount chooses among `AMOUNTS`."""
+        told = by_amount(request.amount.minor)
+        result = Result.SUCCEEDS if told.result in ON_THE_TRANSFER else told.result
+        behaviour = Behaviour(told.meaning, result, told.pace, told.notices)
+        return await self._call(request, "PAYOUT", request.payee_id, behaviour)
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        """As the port says: at once."""
+        return await self._call(request, "TAKE_BACK", request.transfer_id, AT_ONCE)
+
+    async def look_up(self, sought: Sought) -> Found:
+        """As the port says: always answered, from the books as they are now, whatever became of the key."""
+        if sought.provider_id is not None:
+            return _looked_up(await fetch_row(_BY_ID, sought.provider_id))
+        return _looked_up(await fetch_row(_BY_KEY, sought.order_id, sought.key, _KINDS[sought.step]))
+
+    async def open_payee(self, account_id: str, *, key: str) -> str:
+        """As the port says."""
+        return f"sandbox_{account_id}"
+
+    async def payee(self, payee_id: str) -> PayeeState:
+        """As the port says: everybody can be paid."""
+        return PayeeState(can_be_paid=True)
+
+    async def onboarding_link(self, payee_id: str, *, return_url: str | None) -> OnboardingLink:
+        """As the port says."""
+        return OnboardingLink(return_url or f"https://sandbox.invalid/onboarding/{payee_id}")
+
+    async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+        """As the port says."""
+        made = [one for row in await fetch(_EVERYTHING) for one in movements(row) if one.at >= since]
+        for movement in sorted(made, key=lambda one: (one.at, one.id)):
+            yield movement
+
+    async def balance(self) -> Sequence[Money]:
+        """As the port says."""
+        total: Counter[str] = Counter()
+        for row in await fetch(_EVERYTHING):
+            for movement in movements(row):
+                total[movement.net.currency] += movement.net.minor
+        return [Money(minor, currency) for currency, minor in sorted(total.items())]
+
+    def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
+        """As the port says: an object with `orderId`, from anybody, since a sandbox's hints cost nothing."""
+        try:
+            order_id = orjson.loads(body)["orderId"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise NoticeMalformed("a notice of the sandbox is an object with an orderId") from None
+        return [Hint(order_id=str(order_id))]
+
+    async def notices(self) -> Sequence[Hint]:
+        """As the port says: each notice is taken out of the books, and is lost with whoever took it."""
+        return [Hint(row["order_id"], row["id"]) for row in await fetch(_NOTICES)]
+
+    async def _call(self, request: Request, kind: str, subject: str | None, behaviour: Behaviour) -> Answer:
+        row = await self._take(request, kind, subject, behaviour)
+        if row["calls"] == 1 and behaviour.first_call is not FirstCall.ANSWERED and row["attempts"] == 1:
+            raise ProviderError("the sandbox was told to lose this call or its answer")
+        return _answered(row)
+
+    async def _take(self, request: Request, kind: str, subject: str | None, behaviour: Behaviour) -> Record:
+        settles, notices = self._times(behaviour)
+        received = behaviour.first_call is not FirstCall.NOT_RECEIVED or kind == "DEPOSIT"
+        asked = (kind, request.amount.minor, request.amount.currency, subject)
+        row = await fetch_row(
+            _TAKE,
+            *(f"sbx_{uuid4().hex}", request.key, request.order_id, request.group, *asked),
+            *(behaviour.result.value, [one.value for one in ONLY_THE_FIRST], settles, notices, received),
+        )
+        assert row is not None  # noqa: S101 - for the type checker: an upsert returns its row
+        if (row["kind"], row["amount_minor"], row["currency"], row["token"]) != asked:
+            raise KeyReused(f"the key {request.key} was used for something else")
+        if row["outcome"] == Result.FAULT:
+            raise StoredFault("the sandbox was told to fail and to keep that as its answer")
+        return row
+
+    def _times(self, behaviour: Behaviour) -> tuple[float | None, list[float]]:
+        """When it settles and when it says so, in seconds from the call that moves money."""
+        settles = None if behaviour.result is Result.NEVER else self._seconds[behaviour.pace]
+        return settles, [(settles or 0.0) + n * CHANGE_OF_MIND_SECONDS for n in range(behaviour.notices)]
 
 
-def _by_amount(amount: Money) -> Behaviour:
-    return AMOUNTS.get(f"{amount.minor % 10_000:04}", USUAL)
+def _looked_up(row: Record | None) -> Found:
+    if row is None or not row["received"] or row["outcome"] == Result.FAULT:
+        return Unknown()
+    was = found(row)
+    return Unknown() if isinstance(was, NotYet) else was
 
 
-def _answer(row: Record) -> Answer | Reversed:
-    """What a charge has come to by now; `phase` is 0 before it settled, 1 after, 2 after a change of mind."""
-    if row["phase"] == 0:
-        return Pending()
-    minor, currency = row["amount_minor"], row["currency"]
-    match Result(row["outcome"]), row["phase"]:
-        case (Result.FAILS | Result.FAILS_ONCE, _) | (Result.FAILS_THEN_SUCCEEDS, 1):
-            known = row["kind"] != OrderKind.DEPOSIT or row["token"] in TOKENS
-            return Failed("declined" if known else UNKNOWN_TOKEN)
-        case Result.REVERSED, 2:
-            return Reversed(Money(minor, currency), "the client disputed the charge with the bank")
-        case Result.WRONG_AMOUNT, _:
-            return Succeeded(Money(minor - 1 or 2, currency))
-        case Result.WRONG_CURRENCY, _:
-            return Succeeded(Money(minor, "EUR" if currency != "EUR" else "USD"))
-        case _:
-            return Succeeded(Money(minor, currency))
+def _answered(row: Record) -> Answer:
+    """The same call again, after all that: what it once answered stays its answer."""
+    was = found(row)
+    if isinstance(was, Reversed):
+        return was.charge
+    if isinstance(was, Prepared | Unknown):
+        raise ProviderError(f"the charge {row['id']} was not confirmed")
+    return was
 
 
-_PHASE: Final = f"""
-    CASE WHEN settles_at IS NULL OR settles_at > now() THEN 0
-         WHEN settles_at + interval '{CHANGE_OF_MIND_SECONDS} seconds' > now() THEN 1 ELSE 2 END AS phase
+_NOTED: Final = "ARRAY(SELECT now() + at * interval '1 second' FROM unnest($12::float8[]) AS at ORDER BY at)"
+
+# A key that is forgotten is another key. The second call with one that isn't finds the books as the first one left them, but
+# for one that never arrived: it does now.
+_TAKE: Final = f"""
+    WITH forgotten AS (
+        UPDATE sandbox_charges SET is_forgotten = true
+        WHERE key = $2 AND NOT is_forgotten AND created_at <= now() - interval '{KEY_LIFETIME.total_seconds()} seconds'
+        RETURNING id
+    ), before AS (
+        SELECT count(*) AS forgotten,
+            EXISTS (SELECT FROM sandbox_charges AS one WHERE one.order_id = $3 AND one.kind = $5 AND one.key <> $2) AS tried
+        FROM forgotten
+    )
+    INSERT INTO sandbox_charges AS c
+        (id, key, order_id, group_id, kind, amount_minor, currency, token, outcome, settles_at, notices, received, calls,
+        created_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8,
+        CASE WHEN tried AND $9 = ANY ($10::text[]) THEN 'SUCCEEDS' ELSE $9 END,
+        CASE WHEN $5 <> 'DEPOSIT' THEN now() + $11::float8 * interval '1 second' END,
+        CASE WHEN $5 <> 'DEPOSIT' THEN {_NOTED} ELSE '{{}}' END,
+        $13, CASE WHEN $5 <> 'DEPOSIT' THEN 1 ELSE 0 END, now()
+    FROM before
+    ON CONFLICT (key) WHERE NOT is_forgotten DO UPDATE SET
+        calls = CASE WHEN c.kind <> 'DEPOSIT' THEN c.calls + 1 ELSE c.calls END,
+        received = true,
+        settles_at = CASE WHEN c.received THEN c.settles_at ELSE excluded.settles_at END,
+        notices = CASE WHEN c.received THEN c.notices ELSE excluded.notices END
+    RETURNING *, now() AS at, false AS was_taken_back,
+        (SELECT count(*) FROM sandbox_charges AS one WHERE one.order_id = $3 AND one.kind = $5 AND one.id <> c.id) + 1 AS attempts
+"""  # noqa: S608 - no input in it
+
+_CONFIRM: Final = """
+    UPDATE sandbox_charges AS c SET
+        (calls, confirmed_at, settles_at, notices, action, acts_at, action_until) = (
+            SELECT c.calls + 1,
+                CASE WHEN now_ THEN now() ELSE c.confirmed_at END,
+                CASE WHEN now_ THEN now() + $3::float8 * interval '1 second' ELSE c.settles_at END,
+                CASE WHEN now_ THEN ARRAY(
+                    SELECT now() + at * interval '1 second' FROM unnest($4::float8[]) AS at ORDER BY at) ELSE c.notices END,
+                CASE WHEN now_ THEN $5 ELSE c.action END,
+                CASE WHEN now_ THEN now() + $6::float8 * interval '1 second' ELSE c.acts_at END,
+                CASE WHEN now_ AND $5::text IS NOT NULL THEN now() + $7::float8 * interval '1 second' ELSE c.action_until END
+            FROM (SELECT c.confirmed_at IS NULL AND NOT c.is_cancelled AND NOT ($2 AND c.calls = 0) AS now_) AS it)
+    WHERE id = $1 RETURNING *, now() AS at, false AS was_taken_back
 """
 
-_LOOK: Final = f"SELECT *, {_PHASE} FROM sandbox_charges WHERE idempotency_key = $1"  # noqa: S608 - no input in it
+_CANCEL: Final = """
+    UPDATE sandbox_charges SET
+        is_cancelled = is_cancelled OR confirmed_at IS NULL OR (action IS NOT NULL AND (acts_at IS NULL OR acts_at > now()))
+    WHERE id = $1 RETURNING *, now() AS at, false AS was_taken_back
+"""
 
-# A second call finds the books as the first one left them, but for what may be tried again: a refund that failed starts
-# anew, and a call that never arrived does now.
-_TAKE: Final = f"""
-    INSERT INTO sandbox_charges AS c
-        (idempotency_key, kind, amount_minor, currency, token, outcome, settles_at, notices, received, calls, created_at)
-    SELECT $1, $2, $3, $4, $5, $6, now() + $7::float8 * interval '1 second',
-        ARRAY(SELECT now() + at * interval '1 second' FROM unnest($8::float8[]) AS at ORDER BY at), $9, 1, now()
-    ON CONFLICT (idempotency_key) DO UPDATE SET
-        calls = c.calls + 1,
-        received = true,
-        (outcome, settles_at, notices) = (
-            SELECT
-                CASE WHEN again AND c.outcome = 'FAILS_ONCE' THEN 'SUCCEEDS' ELSE c.outcome END,
-                CASE WHEN again THEN excluded.settles_at ELSE c.settles_at END,
-                CASE WHEN again THEN excluded.notices ELSE c.notices END
-            FROM (SELECT NOT c.received OR (
-                c.kind = 'REFUND' AND c.outcome IN ('FAILS', 'FAILS_ONCE') AND c.settles_at <= now()
-            ) AS again) AS tried
-        )
-    RETURNING *, {_PHASE}
-"""  # noqa: S608 - no input in it
+_BY_ID: Final = "SELECT *, now() AS at, false AS was_taken_back FROM sandbox_charges WHERE id = $1"
+
+_BY_KEY: Final = """
+    SELECT *, now() AS at, false AS was_taken_back FROM sandbox_charges
+    WHERE order_id = $1 AND key = $2 AND kind = $3 ORDER BY created_at LIMIT 1
+"""
+
+_EVERYTHING: Final = """
+    SELECT *, now() AS at, EXISTS (SELECT FROM sandbox_charges AS one
+        WHERE one.order_id = sandbox_charges.order_id AND one.kind = 'TAKE_BACK') AS was_taken_back
+    FROM sandbox_charges WHERE received
+"""
 
 _NOTICES: Final = """
     UPDATE sandbox_charges SET notices = notices[2:]
-    WHERE idempotency_key IN (
-        SELECT idempotency_key FROM sandbox_charges WHERE notices <> '{}' AND notices[1] <= now() AND received
+    WHERE id IN (
+        SELECT id FROM sandbox_charges WHERE notices <> '{}' AND notices[1] <= now() AND received
         LIMIT 100 FOR UPDATE SKIP LOCKED
     )
-    RETURNING idempotency_key
+    RETURNING id, order_id
 """

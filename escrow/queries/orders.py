@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from escrow import database
+from escrow.access import Actor
 from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.queries.views import Objects
+from escrow.queries.visibility import SEEN, viewer
 from escrow.states import OrderKind, OrderState
 
 
@@ -23,6 +26,7 @@ class OrderView:
     state: OrderState
     amount: Money
     deposit_id: str | None
+    is_stuck: bool
     created_at: datetime
 
 
@@ -37,9 +41,30 @@ def _order(row: Record) -> OrderView:
 
 
 ORDERS: Final = Objects(
-    select="""SELECT one.id, one.contract_id, one.kind, one.state, one.amount_minor, one.currency, one.deposit_id, one.created_at
-        FROM payment_orders one""",
+    select="""SELECT one.id, one.contract_id, one.kind, one.state, one.amount_minor, one.currency, one.deposit_id,
+        one.is_stuck, one.created_at FROM payment_orders one""",
     read=_order,
     kind=Kind.ORDER,
     is_money=True,
 )
+
+
+async def stuck_page(actor: Actor, *, limit: int, after: str | None) -> list[OrderView]:
+    """At most `limit` orders of all contracts whose money the actor may see that wait for a person, oldest first, those after
+    the id `after`."""
+    bound = _STUCK.bind(limit=limit, after=after or "", **viewer(actor, money=True))
+    return [_order(row) for row in await database.fetch(*bound)]
+
+
+_STUCK: Final = database.Statement(f"""
+    SELECT found.* FROM ({ORDERS.select} WHERE one.is_stuck AND one.id > :after) found
+    LEFT JOIN contracts c ON c.id = found.contract_id WHERE {SEEN} ORDER BY found.id LIMIT :limit
+    """)  # noqa: S608 - our own columns
+
+
+async def stuck_count() -> int:
+    """How many orders wait for a person, counted up to 10,000."""
+    found: int = await database.fetch_value(
+        "SELECT count(*) FROM (SELECT FROM payment_orders WHERE is_stuck LIMIT 10000) AS few"
+    )
+    return found

@@ -31,7 +31,7 @@ _SEE_ALL: Final = (ActorKind.OPERATOR, ActorKind.PROVIDER, ActorKind.CLOCK)
 NOBODY: Final = ""
 """An identifier that no row has."""
 
-_WAYS: Final = (*NAMINGS.values(), Naming("order_id", Kind.ORDER, "payment order"))
+_WAYS: Final = tuple(NAMINGS.values())
 _PARTIES: Final = (Naming("client_id", Kind.ACCOUNT, "account"), Naming("freelancer_id", Kind.ACCOUNT, "account"))
 """What the command that makes a contract names instead of a way to it."""
 

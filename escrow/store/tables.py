@@ -59,9 +59,10 @@ DISPUTES: Final = Part("disputes", state.Dispute, models.Dispute)
 EVIDENCE: Final = Part("evidence", state.Evidence, models.Evidence)
 CHANGE_REQUESTS: Final = Part("change_requests", state.ChangeRequest, models.ChangeRequest)
 UPDATES: Final = Part("updates", state.Update, models.Update)
+COSTS: Final = Part("costs", state.Cost, models.Cost)
 
 PARTS: Final[tuple[Part[Any], ...]] = (
-    MILESTONES, DEPOSITS, ORDERS, SUBMISSIONS, REFUNDS, DISPUTES, EVIDENCE, CHANGE_REQUESTS, UPDATES,
+    MILESTONES, DEPOSITS, ORDERS, SUBMISSIONS, REFUNDS, DISPUTES, EVIDENCE, CHANGE_REQUESTS, UPDATES, COSTS,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from escrow.agreement import state as domain
 from escrow.queries.deposits import DEPOSITS
 from escrow.queries.views import View
 from escrow.rules import Subject
-from escrow.states import DepositState
+from escrow.states import ActionKind, DepositState
 from schema.connections import Connection, Window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -20,6 +20,7 @@ from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.orders import PaymentOrder, order_of
 from schema.types.paging import pages_of
+from schema.types.payer_actions import PayerAction, next_action_of
 from schema.types.reversals import Reversal
 from schema.types.standing import AllowedAction, standing_of
 
@@ -43,12 +44,17 @@ class Deposit(Node):
     parts: list[DepositPart] = strawberry.field(description="What it is for.")
     returned: list[Money] = strawberry.field(description="What came and was sent back, because nothing waited for it.")
     started_at: datetime = strawberry.field(description="When the provider was asked.")
-    due_at: datetime = strawberry.field(description="When it is abandoned if the provider has not answered.")
+    due_at: datetime = strawberry.field(
+        description="When it is abandoned if the provider has not answered, or fails if the client has not acted."
+    )
     order_id: strawberry.ID = strawberry.field(description="The order to the payment provider.")
     is_bonus: bool = strawberry.field(
         description="Whether it is a bonus for the freelancer: it passes through no escrow and bears no fee."
     )
     is_for_everything: bool = strawberry.field(description="Whether it was started for all that was planned.")
+    action_required: ActionKind | None = strawberry.field(
+        description="What the provider waits for the client to do; null if it waits for nothing."
+    )
     reversal: Reversal | None = strawberry.field(
         description="That the provider took it back after it was confirmed (a chargeback); null if it didn't."
     )
@@ -56,6 +62,13 @@ class Deposit(Node):
     @read("The order to the payment provider.")
     async def order(self, info: Info) -> PaymentOrder | None:
         return await order_of(self.order_id, info.context)
+
+    @read(
+        "What the client has to do before the provider goes on, with what and until when; null if nothing, and for everybody who "
+        "could not start this deposit: the client alone, with a manager's key that has `money:write`."
+    )
+    async def next_action(self, info: Info) -> PayerAction | None:
+        return await next_action_of(self.id, info.context)
 
     @read("What happens by itself if the provider doesn't answer; null if its clock doesn't run.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -89,6 +102,7 @@ class Deposit(Node):
             order_id=strawberry.ID(deposit.order_id),
             is_bonus=deposit.is_bonus,
             is_for_everything=deposit.is_for_everything,
+            action_required=deposit.action,
             reversal=Reversal.of(deposit, currency),
         )
 

@@ -7,17 +7,26 @@ from datetime import datetime
 
 import strawberry
 
+from escrow.access import Scope
+from escrow.agreement import state as domain
 from escrow.queries import orders
+from escrow.rules import Subject
 from escrow.states import OrderKind, OrderState
-from schema.connections import Connection, Window
-from schema.engine.context import Context
+from schema.connections import Connection, Window, connection, page_size
+from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
+from schema.engine.fields import read
+from schema.scalars import Cursor, print_cursor
 from schema.types.common import Money, Node, as_id, money_of
-from schema.types.paging import pages_of
+from schema.types.paging import pages_of, place_of
+from schema.types.standing import AllowedAction, standing_of
 
 
 @strawberry.type(description="An order to the payment provider, carried out once.")
 class PaymentOrder(Node):
+    whole: strawberry.Private[domain.Order]
+    """As the domain knows it."""
+
     contract_id: strawberry.ID = strawberry.field(description="The contract that it belongs to.")
     kind: OrderKind = strawberry.field(description="What the provider is asked to do.")
     state: OrderState = strawberry.field(description="What is known of it.")
@@ -25,17 +34,27 @@ class PaymentOrder(Node):
     deposit_id: strawberry.ID | None = strawberry.field(
         description="The deposit that it takes or sends back, if it is one's."
     )
+    is_stuck: bool = strawberry.field(
+        description="Whether nobody knows what became of it, so that it waits for a person: the operator resolves it."
+    )
     created_at: datetime = strawberry.field(description="When it was written, in real time.")
+
+    @read("What the viewer may do with it now, and why not the rest.")
+    async def allowed_actions(self, info: Info) -> list[AllowedAction]:
+        return (await standing_of(self.contract_id, info.context)).allowed_on_object(Subject.ORDER, self.whole)
 
     @classmethod
     def of(cls, view: orders.OrderView) -> PaymentOrder:
+        whole = domain.Order(view.id, view.kind, view.state, view.amount, view.deposit_id, is_stuck=view.is_stuck)
         return cls(
+            whole=whole,
             id=strawberry.ID(view.id),
             contract_id=strawberry.ID(view.contract_id),
             kind=view.kind,
             state=view.state,
             amount=money_of(view.amount.minor, view.amount.currency),
             deposit_id=as_id(view.deposit_id),
+            is_stuck=view.is_stuck,
             created_at=view.created_at,
         )
 
@@ -53,3 +72,12 @@ async def orders_of(contract_ids: Sequence[str], _: Context, window: Window) -> 
     return await pages_of(
         orders.ORDERS, PaymentOrder.of, contract_ids, "contract_id", order="orders_pages", window=window
     )
+
+
+async def stuck_orders_list(context: Context, first: int | None, after: Cursor | None) -> Connection[PaymentOrder]:
+    """A page of the orders that wait for a person, of all contracts that the viewer may see."""
+    actor = context.reader(Scope.CONTRACTS_READ)
+    size = page_size(first)
+    found = await orders.stuck_page(actor, limit=size + 1, after=place_of(after, "stuck_orders"))
+    shown = [(PaymentOrder.of(view), print_cursor("stuck_orders", view.id)) for view in found]
+    return connection(shown, first=size, after=after)

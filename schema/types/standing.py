@@ -14,7 +14,7 @@ from escrow.agreement.deadlines import UNSEEN, deadlines, first_clocks
 from escrow.agreement.deadlines import Deadline as Clock
 from escrow.agreement.decisions.change_requests import Comparison, compare
 from escrow.agreement.permit import first_refusal, last_refusal, permit
-from escrow.agreement.state import ChangeRequest, Deposit, Dispute, Milestone, RefundRequest
+from escrow.agreement.state import ChangeRequest, Deposit, Dispute, Milestone, Order, RefundRequest
 from escrow.errors import DomainError, ErrorCode
 from escrow.queries.contracts import Standing, standings
 from escrow.rules import RULES, Action, Subject
@@ -30,6 +30,7 @@ ON_MILESTONES: Final = tuple(action for action, rule in RULES.items() if rule.su
 
 _PLACES: Final = {
     Subject.DEPOSIT: "deposits",
+    Subject.ORDER: "orders",
     Subject.CHANGE_REQUEST: "change_requests",
     Subject.REFUND: "refunds",
     Subject.DISPUTE: "disputes",
@@ -84,9 +85,9 @@ class Outlook:
         return [self._finally(one, found.id) for one in actions]
 
     def allowed_on_object(
-        self, subject: Subject, whole: RefundRequest | Dispute | ChangeRequest | Deposit
+        self, subject: Subject, whole: RefundRequest | Dispute | ChangeRequest | Deposit | Order
     ) -> list[AllowedAction]:
-        """Every action on a refund request, a dispute, a change request or a deposit."""
+        """Every action on a refund request, a dispute, a change request, a deposit or a payment order."""
         place = _PLACES[subject]
         known = getattr(self._now, place)
         # Standings hold the open ones only, as they are once all that is due has happened.

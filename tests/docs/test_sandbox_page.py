@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from escrow.payments.sandbox import AMOUNTS, TOKENS
+from escrow.payments.sandbox_behaviours import AMOUNTS, TOKENS
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -464,6 +464,20 @@ async def _reversal_won(there: Deployment) -> Asked:
     return c.ResolveReversal(deposit_id=deposit_id, outcome=ReversalOutcome.WON, message="It is back"), there.operator
 
 
+async def _reversal_won_and_given_back(there: Deployment) -> Asked:
+    deal = await there.fund()
+    await deal.submit()
+    (deposit_id,) = deal.deposits
+    await deal.reverse(deposit_id)
+    return replace(deal.reversal(deposit_id), outcome=ReversalOutcome.WON), PROVIDER
+
+
+async def _cost(there: Deployment) -> Asked:
+    deal = await there.fund()
+    fee, given, got = Money(3_20, "EUR"), Money(110_00, "USD"), Money(99_00, "EUR")
+    return c.BookCost(contract_id=deal.id, movement="txn_1", fee=fee, given=given, got=got), PROVIDER
+
+
 async def _reversal_lost(there: Deployment) -> Asked:
     deal = await there.fund()
     await deal.mediate()
@@ -577,6 +591,12 @@ CASES = (
     ),
     Case("a deposit is reversed", _reverse, ("deposit.reversed",)),
     Case("a reversal is won", _reversal_won, ("deposit.reversal_resolved",)),
+    Case(
+        "the provider gives a reversed deposit back",
+        _reversal_won_and_given_back,
+        ("deposit.reinstated", "deposit.reversal_resolved"),
+    ),
+    Case("the provider's books tell of a fee and an exchange", _cost, ("cost.booked",)),
     Case("a reversal is lost", _reversal_lost, ("deposit.reversal_resolved", "dispute.resolved", "milestone.refunded")),
     Case("what was sent back is reversed", _reverse_what_was_sent_back, ("deposit.reversed",)),
     Case(

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from escrow import database, ids, log, pipeline
-from escrow.access import Role, Scope
+from escrow.access import PROVIDER, Role, Scope
 from escrow.accounts import commands as accounts
 from escrow.accounts import tokens
 from escrow.agreement import commands as c
@@ -77,6 +77,10 @@ async def _quarrel(there: Deployment) -> None:
     reversed_ = await there.fund("40.00", "60.00")
     await reversed_.submit()
     await reversed_.reverse(*reversed_.deposits)
+    cost = c.BookCost(
+        contract_id=reversed_.id, movement="txn_1", fee=Money(3, "EUR"), given=Money(9, "USD"), got=Money(8, "EUR")
+    )
+    await run(cost, by=PROVIDER)
     praised = await there.fund("70.00")
     bonus = c.Approve(
         milestone_id=praised.milestone(),
@@ -268,6 +272,10 @@ SPECIAL: Final = {
     "deposits.reversal": "CASE WHEN reversal IS NOT NULL THEN 'LOST' END",
     "deposits.reversed_at": "reversed_at + interval '1 second'",
     "deposits.forfeited_minor": "CASE WHEN reversal IS NOT NULL THEN 1 ELSE 0 END",
+    "deposits.restored_minor": "CASE WHEN reversal IS NOT NULL THEN 1 ELSE 0 END, "
+    "forfeited_minor = CASE WHEN reversal IS NOT NULL THEN 1 ELSE 0 END",
+    "deposits.reversals": "'[]'",
+    "deposits.evidence_due_at": "CASE WHEN reversal IS NOT NULL THEN now() END",
     "refund_requests.state": "CASE state WHEN 'OPEN' THEN 'WITHDRAWN' ELSE state END",
     "refund_requests.milestone_id": "milestone_id || 'x'",
     "disputes.state": "CASE state WHEN 'MEDIATION' THEN 'WITHDRAWN' ELSE state END",
@@ -297,6 +305,7 @@ SPECIAL: Final = {
     "deposits.parts": "'[{}]'",
     "deposits.returned": "'[{}]'",
     "payment_orders.state": "'ABANDONED'",
+    "deposits.action": "'REDIRECT'",
     "payment_orders.kind": "CASE kind WHEN 'PAYOUT' THEN 'REFUND' ELSE kind END",
     "payment_orders.currency": "'EUR'",
     "submissions.attachments": "'[]'",

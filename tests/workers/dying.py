@@ -11,8 +11,15 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from escrow import pipeline, process_log, sweep
-from escrow.money import Money
-from escrow.payments.provider import Answer, Found, Succeeded
+from escrow.payments.calls import (
+    ChargeRequest,
+    PayoutRequest,
+    RefundRequest,
+    Sought,
+    TakeBackRequest,
+    TransferRequest,
+)
+from escrow.payments.results import Answer, Failed, Found, Prepared, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.settings import LogFormat
 from escrow.store import write as store_write
@@ -21,7 +28,10 @@ from workers import deadlines
 from workers.main import run
 
 POINTS: Final = (
-    *("nowhere", "before_the_call", "after_the_call", "before_the_report", "after_the_report"),
+    *("nowhere", "before_the_charge", "after_the_charge", "before_the_call", "after_the_call"),
+    *("before_the_refund", "after_the_refund", "before_the_transfer", "after_the_transfer"),
+    *("before_the_payout", "after_the_payout", "before_the_take_back", "after_the_take_back"),
+    *("before_the_report", "after_the_report"),
     *("before_firing", "while_firing", "after_firing"),
 )
 
@@ -41,19 +51,51 @@ class DyingSandbox(Sandbox):
         super().__init__(settle_seconds=0.05, slow_seconds=0.5)
         self.point = point
 
-    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        if self.point == "before_the_call":
-            die()
-        answer = await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
-        if self.point == "after_the_call":
-            die()
+    async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
+        self._may_die("before_the_charge")
+        prepared = await super().prepare(request)
+        self._may_die("after_the_charge")
+        return prepared
+
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        self._may_die("before_the_call")
+        answer = await super().confirm(provider_id, request)
+        self._may_die("after_the_call")
         return answer
 
-    async def lookup(self, idempotency_key: str) -> Found:
-        found = await super().lookup(idempotency_key)
+    async def refund(self, request: RefundRequest) -> Answer:
+        self._may_die("before_the_refund")
+        answer = await super().refund(request)
+        self._may_die("after_the_refund")
+        return answer
+
+    async def transfer(self, request: TransferRequest) -> Answer:
+        self._may_die("before_the_transfer")
+        answer = await super().transfer(request)
+        self._may_die("after_the_transfer")
+        return answer
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        self._may_die("before_the_payout")
+        answer = await super().payout(request)
+        self._may_die("after_the_payout")
+        return answer
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        self._may_die("before_the_take_back")
+        answer = await super().take_back(request)
+        self._may_die("after_the_take_back")
+        return answer
+
+    async def look_up(self, sought: Sought) -> Found:
+        found = await super().look_up(sought)
         if self.point == "before_the_report" and isinstance(found, Succeeded):
             die()
         return found
+
+    def _may_die(self, point: str) -> None:
+        if self.point == point:
+            die()
 
 
 def die_in_mid_fire(point: str) -> None:

@@ -47,6 +47,18 @@ class WorkerProcess:
         await until(said, otherwise=lambda: f"no {text!r} in:\n{self.log}")
 
 
+def worker_environment(database_url: str, redis_url: str) -> dict[str, str]:
+    """The variables of a worker that works for tests."""
+    return clean_environment() | {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "EARNEST_SANDBOX": "on",
+        "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
+        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
+    }
+
+
 @asynccontextmanager
 async def worker(
     database_url: str,
@@ -61,14 +73,7 @@ async def worker(
 
     Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`.
     """
-    environ = clean_environment() | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "EARNEST_SANDBOX": "on",
-        "EARNEST_PAYMENT_PROVIDER": "sandbox",
-        "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
-        "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
-    }
+    environ = worker_environment(database_url, redis_url)
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
     if delivering is not None:
         program = ("tests.workers.delivering", json.dumps(delivering))

@@ -11,8 +11,8 @@ from pathlib import Path
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.errors import DomainError
-from escrow.payments.provider import Succeeded
-from escrow.payments.sandbox import TOKENS, Sandbox
+from escrow.payments.sandbox import Sandbox
+from escrow.payments.sandbox_behaviours import TOKENS
 from tests.escrow.payments.stage import Deal, strike
 from tests.workers.process import until, worker
 
@@ -53,13 +53,7 @@ async def clearing() -> Counter[str]:
 
 async def in_hand() -> Counter[str]:
     """The same by the provider's own books."""
-    sandbox = Sandbox()
-    total: Counter[str] = Counter()
-    for row in await fetch("SELECT idempotency_key, kind FROM sandbox_charges"):
-        found = await sandbox.lookup(row["idempotency_key"])
-        if isinstance(found, Succeeded):
-            total[found.amount.currency] += found.amount.minor if row["kind"] == "DEPOSIT" else -found.amount.minor
-    return Counter({currency: minor for currency, minor in total.items() if minor})
+    return Counter({money.currency: money.minor for money in await Sandbox().balance() if money.minor})
 
 
 async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_the_time(

@@ -21,7 +21,17 @@ async def is_active(deal: Deal) -> bool:
 
 
 @pytest.mark.parametrize("token", ["tok_ok", "tok_silent"])
-@pytest.mark.parametrize("point", ["before_the_call", "after_the_call", "before_the_report", "after_the_report"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before_the_charge",
+        "after_the_charge",
+        "before_the_call",
+        "after_the_call",
+        "before_the_report",
+        "after_the_report",
+    ],
+)
 async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
     database: str, redis_url: str, deal: Deal, tmp_path: Path, point: str, token: str
 ) -> None:
@@ -29,9 +39,11 @@ async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
     async with worker(database, redis_url, tmp_path / "first.log", point=point) as first:
         assert await first.exit_code() == -signal.SIGKILL
     left = await order(order_id)
-    assert left["called_at"] is not None, "marked before the first call, so that it is looked up"
     assert left["lease_token"] is not None
-    assert (await charge(order_id) is None) == (point == "before_the_call")
+    (call,) = await fetch("SELECT * FROM provider_calls")
+    assert (call["order_id"], call["step"]) == (order_id, "PREPARE"), "noted before the first call"
+    assert (call["provider_id"] is None) == (point in ("before_the_charge", "after_the_charge"))
+    assert (await charge(order_id) is None) == (point == "before_the_charge")
     await make_due(order_id)  # the lease's end, without waiting for it
 
     async def done() -> bool:
@@ -49,6 +61,40 @@ async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_deposit(
     assert [difference async for difference in audit()] == []
 
 
+@pytest.mark.parametrize("amount", ["50.00", "40.01"])
+@pytest.mark.parametrize(
+    "point",
+    ["before_the_transfer", "after_the_transfer", "before_the_payout", "after_the_payout", "before_the_take_back",
+     "after_the_take_back", "after_the_report"],
+)  # fmt: skip
+async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_payout(
+    database: str, redis_url: str, deal: Deal, tmp_path: Path, point: str, amount: str
+) -> None:
+    if amount == "50.00" and "take_back" in point:
+        pytest.skip("nothing is taken back")
+    await deal.contract.confirm(await deal.contract.fund())
+    await deal.approve()
+    order_id = await deal.request_payout(amount)
+    async with worker(database, redis_url, tmp_path / "first.log", point=point) as first:
+        assert await first.exit_code() == -signal.SIGKILL
+    await make_due(order_id)
+
+    async def done() -> bool:
+        row = await order(order_id)
+        return row["due_at"] is None and row["state"] in ("PAID", "FAILED")
+
+    async with worker(database, redis_url, tmp_path / "second.log"):
+        await until(done)
+    failed = amount == "40.01"
+    assert await deal.events("payout.paid", "payout.failed", "order.stuck") == [
+        "payout.failed" if failed else "payout.paid"
+    ]
+    moved = "SELECT count(*) FROM sandbox_charges WHERE kind = $1"
+    assert [await fetch_value(moved, kind) for kind in ("TRANSFER", "PAYOUT", "TAKE_BACK")] == [1, 1, int(failed)]
+    assert await deal.balance("payable") == (100_00 if failed else 50_00)
+    assert [difference async for difference in audit()] == []
+
+
 async def test_two_workers_at_once_make_one_charge_for_each_order(
     database: str, redis_url: str, deal: Deal, tmp_path: Path
 ) -> None:
@@ -63,8 +109,8 @@ async def test_two_workers_at_once_make_one_charge_for_each_order(
         worker(database, redis_url, tmp_path / "second.log"),
     ):
         await until(done)
-    charges = await fetch("SELECT idempotency_key, calls FROM sandbox_charges")
-    assert {row["idempotency_key"]: row["calls"] for row in charges} == dict.fromkeys(order_ids, 1)
+    charges = await fetch("SELECT order_id, calls FROM sandbox_charges")
+    assert {row["order_id"]: row["calls"] for row in charges} == dict.fromkeys(order_ids, 1)
     for each in deals:
         assert await each.events("deposit.confirmed", "deposit.returned") == ["deposit.confirmed"]
 

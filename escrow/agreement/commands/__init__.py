@@ -10,6 +10,7 @@ from escrow.agreement.commands.base import *
 from escrow.agreement.commands.base import Command, PartyCommand, Report
 from escrow.agreement.commands.change_requests import *
 from escrow.agreement.commands.contracts import *
+from escrow.agreement.commands.costs import *
 from escrow.agreement.commands.deposits import *
 from escrow.agreement.commands.disputes import *
 from escrow.agreement.commands.endings import *

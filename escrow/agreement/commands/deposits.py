@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand, Report
 from escrow.money import Money
 from escrow.rules import Action
+from escrow.states import ActionKind
 
 
 class Fund(PartyCommand):
@@ -50,3 +52,17 @@ class FailDeposit(Report):
 
     deposit_id: str
     reason: str
+
+
+class RequireAction(Report):
+    """The provider goes on once the payer has done something; it waits until `until`, in domain time, if it says so."""
+
+    deposit_id: str
+    kind: ActionKind
+    until: datetime | None = None
+
+
+class EndAction(Report):
+    """The payer has done what was asked, and the provider has no result yet."""
+
+    deposit_id: str

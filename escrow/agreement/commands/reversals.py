@@ -1,7 +1,8 @@
-"""Commands on reversed deposits: the provider reports one, the operator resolves it."""
+"""Commands on reversed deposits: the provider reports what becomes of one, the operator says how it counts."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
@@ -11,7 +12,7 @@ from escrow.states import ReversalOutcome
 
 
 class ResolveReversal(PartyCommand):
-    """Says how the argument about a reversed deposit ended."""
+    """Says how the argument about a reversed deposit counts from now on, whatever the provider says later."""
 
     action: ClassVar = Action.RESOLVE_REVERSAL
     deposit_id: str
@@ -20,8 +21,16 @@ class ResolveReversal(PartyCommand):
 
 
 class ReverseDeposit(Report):
-    """The provider took `amount` of a deposit back that had come: a chargeback."""
+    """What the provider says of a reversal: `amount` of a deposit that had come was taken back. It says all that is, not what is
+    new, so that a report that comes twice, late or in the wrong order does no harm."""
 
     deposit_id: str
     amount: Money
+    """While it goes on: what was taken. `WON` or `WITHDRAWN`: what came again. `LOST`: what stays away."""
     reason: str
+    reversal_id: str = ""
+    """The provider's name for it, which tells a second one of the same deposit from the first; empty if it gives none."""
+    outcome: ReversalOutcome | None = None
+    """`None` while it goes on."""
+    evidence_due_at: datetime | None = None
+    """Until when the provider takes evidence, in real time."""

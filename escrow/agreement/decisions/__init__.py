@@ -7,6 +7,7 @@ from typing import Final
 from escrow.agreement.decisions import (
     change_requests,
     contracts,
+    costs,
     deposits,
     disputes,
     endings,
@@ -23,6 +24,7 @@ from escrow.agreement.history import Decisions
 
 DECISIONS: Final[Decisions] = {
     **contracts.DECISIONS,
+    **costs.DECISIONS,
     **endings.DECISIONS,
     **milestones.DECISIONS,
     **imports.DECISIONS,

@@ -5,11 +5,19 @@ A bonus is a deposit, too: it is asked for and answered in the same way, but pas
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from escrow.agreement import events, inputs
-from escrow.agreement.commands import CancelFunding, ConfirmDeposit, FailDeposit, Fund, FundContract
+from escrow.agreement.commands import (
+    CancelFunding,
+    ConfirmDeposit,
+    EndAction,
+    FailDeposit,
+    Fund,
+    FundContract,
+    RequireAction,
+)
 from escrow.agreement.deadlines import Deadline
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
@@ -95,9 +103,12 @@ def abandon_all(history: History, reason: events.AbandonReason) -> None:
 
 
 def leave_unanswered(history: History, clock: Deadline) -> None:
-    """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`."""
+    """The deposit window passed without an answer: `deposit.abandoned`, or `bonus.failed`. A payer who didn't act in time
+    has let the deposit fail."""
     deposit = deposit_of(history, clock.subject_id)
-    if deposit.is_bonus:
+    if deposit.action is not None:
+        _fail(history, deposit, events.DepositFailure.ACTION_EXPIRED)
+    elif deposit.is_bonus:
         _fail(history, deposit, events.DepositFailure.UNANSWERED)
     else:
         abandon(history, deposit.id, events.AbandonReason.UNANSWERED)
@@ -153,6 +164,33 @@ def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit) -> N
     history.add(event)
 
 
+def require_action(history: History, command: RequireAction) -> None:
+    """`deposit.action_required`, while anybody waits for the deposit; the same once more does nothing.
+
+    The payer has until the provider gives up, and never longer than the deposit window.
+    """
+    deposit = deposit_of(history, command.deposit_id)
+    if deposit.state is not DepositState.STARTED:
+        return
+    due_at = _window_ends(history.state, deposit)
+    if command.until is not None:
+        due_at = max(min(due_at, command.until), history.now)
+    if (deposit.action, deposit.due_at) != (command.kind, due_at):
+        history.add(events.DepositActionRequired(deposit_id=deposit.id, kind=command.kind, due_at=due_at))
+
+
+def end_action(history: History, command: EndAction) -> None:
+    """`deposit.action_taken`, if the payer had something to do; the deposit waits for its whole window again."""
+    deposit = deposit_of(history, command.deposit_id)
+    if deposit.state is DepositState.STARTED and deposit.action is not None:
+        due_at = _window_ends(history.state, deposit)
+        history.add(events.DepositActionTaken(deposit_id=deposit.id, due_at=due_at))
+
+
+def _window_ends(state: Contract, deposit: Deposit) -> datetime:
+    return deposit.started_at + timedelta(hours=state.windows.deposit_hours)
+
+
 def fail_deposit(history: History, command: FailDeposit) -> None:
     """`deposit.failed`, if anybody still waits for it; the milestone is planned again."""
     deposit = deposit_of(history, command.deposit_id)
@@ -184,4 +222,6 @@ DECISIONS: Final[Decisions] = {
     CancelFunding: cancel_funding,
     ConfirmDeposit: confirm_deposit,
     FailDeposit: fail_deposit,
+    RequireAction: require_action,
+    EndAction: end_action,
 }

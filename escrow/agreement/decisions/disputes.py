@@ -243,7 +243,7 @@ def _close(
     reason: str | None = None,
 ) -> None:
     milestone = history.milestone(dispute.milestone_id)
-    lost, _ = holdings.lost_and_kept(history.state, milestone)
+    lost, _ = history.state.lost_and_kept(milestone.lots)
     lost_minor, _ = totals(lost)
     event = events.DisputeResolved(
         dispute_id=dispute.id,

@@ -12,8 +12,8 @@ from typing import Final
 
 from escrow.agreement import events
 from escrow.agreement.history import History
-from escrow.agreement.state import Contract, Milestone
-from escrow.agreement.state.holdings import Holding, Lot, split_off, take, totals
+from escrow.agreement.state import Milestone
+from escrow.agreement.state.holdings import Holding, Lot, take, totals
 from escrow.ids import Kind
 from escrow.money import fee
 
@@ -62,7 +62,7 @@ def refund(
 ) -> None:
     """`milestone.refunded`: all that is held goes back to the client; money of deposits that the provider took back goes to the
     chargeback account instead."""
-    lost, back = lost_and_kept(history.state, milestone)
+    lost, back = history.state.lost_and_kept(milestone.lots)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
     event = events.MilestoneRefunded(
         milestone_id=milestone.id,
@@ -81,7 +81,7 @@ def refund(
 
 def unfund(history: History, milestone: Milestone) -> None:
     """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
-    lost, back = lost_and_kept(history.state, milestone)
+    lost, back = history.state.lost_and_kept(milestone.lots)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
     event = events.MilestoneUnfunded(
         milestone_id=milestone.id,
@@ -163,11 +163,6 @@ def _settle(
         returns=_returns(history, taken),
     )
     history.add(event)
-
-
-def lost_and_kept(state: Contract, milestone: Milestone) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
-    """What the milestone holds of deposits that the provider took back and that weren't won, and what of the others."""
-    return split_off(milestone.lots, (deposit.id for deposit in state.deposits.values() if deposit.is_taken_back))
 
 
 def _holding(milestone: Milestone) -> Holding:

@@ -1,4 +1,4 @@
-"""Decides on what the provider reports of refunds and payouts."""
+"""Decides on what the provider reports of refunds and payouts, and on what the operator says where it can't tell."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement import events, inputs
-from escrow.agreement.commands import ConfirmOrder, FailOrder
+from escrow.agreement.commands import ConfirmOrder, FailOrder, MarkStuck, ResolveOrder
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Order
 from escrow.errors import InvalidInput, NotFound
 from escrow.money import Money
-from escrow.states import OrderKind, OrderState
+from escrow.states import OrderKind, OrderOutcome, OrderState
 
 
 def confirm_order(history: History, command: ConfirmOrder) -> None:
     """`refund.paid` or `payout.paid`, once, also after a failure had been reported."""
     order = _order(history, command.order_id)
-    if order.state not in (OrderState.STARTED, OrderState.FAILED):
-        return
+    if order.state in (OrderState.STARTED, OrderState.FAILED):
+        _pay(history, order)
+    elif order.is_stuck:
+        history.add(events.OrderResolved(order_id=order.id, outcome=OrderOutcome.PAID))
+
+
+def _pay(history: History, order: Order) -> None:
     after_failure = order.state is OrderState.FAILED
     event = (events.RefundPaid if order.kind is OrderKind.REFUND else events.PayoutPaid)(
         order_id=order.id,
@@ -38,13 +43,44 @@ def _shortfall(history: History, order: Order) -> Money:
 
 
 def fail_order(history: History, command: FailOrder) -> None:
-    """`refund.failed` or `payout.failed`, once; the sum is payable again."""
+    """`refund.failed` or `payout.failed`, once, also after it was reported as paid: the money came back. It is payable again."""
     order = _order(history, command.order_id)
-    if order.state is OrderState.STARTED:
-        event = (events.RefundFailed if order.kind is OrderKind.REFUND else events.PayoutFailed)(
-            order_id=order.id, amount=order.amount, explanation=inputs.explanation(command.reason)
+    if order.state in (OrderState.STARTED, OrderState.PAID):
+        _fail(history, order, explanation=inputs.explanation(command.reason))
+    elif order.is_stuck:
+        history.add(events.OrderResolved(order_id=order.id, outcome=OrderOutcome.NEVER_HAPPENED))
+
+
+def _fail(history: History, order: Order, *, explanation: str | None) -> None:
+    event = (events.RefundFailed if order.kind is OrderKind.REFUND else events.PayoutFailed)(
+        order_id=order.id,
+        amount=order.amount,
+        explanation=explanation,
+        after_payment=True if order.state is OrderState.PAID else None,
+    )
+    history.add(event)
+
+
+def mark_stuck(history: History, command: MarkStuck) -> None:
+    """`order.stuck`, once: nobody calls the provider for it again before the operator has said what became of it."""
+    order = _order(history, command.order_id)
+    if not order.is_stuck:
+        event = events.OrderStuck(
+            order_id=order.id, kind=order.kind, amount=order.amount, explanation=inputs.explanation(command.reason)
         )
         history.add(event)
+
+
+def resolve_order(history: History, command: ResolveOrder) -> None:
+    """`order.resolved` and what follows: it was paid, or never happened; then a refund is tried anew, a payout is payable."""
+    order = _order(history, command.order_id)
+    message = inputs.message(command.message)
+    history.add(events.OrderResolved(order_id=order.id, outcome=command.outcome, message=message))
+    if command.outcome is OrderOutcome.PAID:
+        if order.state is not OrderState.PAID:
+            _pay(history, order)
+    elif order.state is not OrderState.FAILED:
+        _fail(history, order, explanation=None)
 
 
 def _order(history: History, order_id: str) -> Order:
@@ -59,4 +95,6 @@ def _order(history: History, order_id: str) -> Order:
 DECISIONS: Final[Decisions] = {
     ConfirmOrder: confirm_order,
     FailOrder: fail_order,
+    MarkStuck: mark_stuck,
+    ResolveOrder: resolve_order,
 }

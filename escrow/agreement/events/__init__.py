@@ -12,11 +12,13 @@ from escrow.agreement.events.base import Event
 from escrow.agreement.events.bonuses import *
 from escrow.agreement.events.change_requests import *
 from escrow.agreement.events.contracts import *
+from escrow.agreement.events.costs import *
 from escrow.agreement.events.deposits import *
 from escrow.agreement.events.disputes import *
 from escrow.agreement.events.endings import *
 from escrow.agreement.events.holdings import *
 from escrow.agreement.events.milestones import *
+from escrow.agreement.events.orders import *
 from escrow.agreement.events.payouts import *
 from escrow.agreement.events.refunds import *
 from escrow.agreement.events.reversals import *

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from escrow.agreement.events.base import Event, OptionalText
 from escrow.money import Money
+from escrow.states import ActionKind
 
 
 class AbandonReason(StrEnum):
@@ -26,6 +27,7 @@ class DepositFailure(StrEnum):
     REFUSED = "REFUSED"
     WRONG_AMOUNT = "WRONG_AMOUNT"
     UNANSWERED = "UNANSWERED"
+    ACTION_EXPIRED = "ACTION_EXPIRED"
 
 
 class DepositStarted(Event):
@@ -54,8 +56,26 @@ class DepositConfirmed(Event):
     charge: Money
 
 
+class DepositActionRequired(Event):
+    """The provider goes on once the payer has done something: until `due_at`, when the deposit fails. What it takes (an
+    address, a secret) is shown to the client alone, as `Deposit.nextAction`."""
+
+    type: ClassVar = "deposit.action_required"
+    deposit_id: str
+    kind: ActionKind
+    due_at: datetime
+
+
+class DepositActionTaken(Event):
+    """The payer has done what was asked; the deposit waits for the provider again, until `due_at`."""
+
+    type: ClassVar = "deposit.action_taken"
+    deposit_id: str
+    due_at: datetime
+
+
 class DepositFailed(Event):
-    """The provider refused the charge, or took another sum than was asked for."""
+    """The provider refused the charge or took another sum than was asked for, or the payer didn't act in time."""
 
     type: ClassVar = "deposit.failed"
     deposit_id: str

@@ -27,12 +27,15 @@ class PayoutPaid(Event):
 
 
 class PayoutFailed(Event):
-    """The provider could not pay the freelancer; the sum is payable again."""
+    """The provider could not pay the freelancer; the sum is payable again. `after_payment`: it had
+    been paid, and came back."""
 
     type: ClassVar = "payout.failed"
     order_id: str
     amount: Money
     explanation: OptionalText = None
+    after_payment: bool | None = None
+    """Whether it had been reported as paid before; absent if not."""
 
 
 class PayoutsChanged(Event):

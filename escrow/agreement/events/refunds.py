@@ -67,9 +67,12 @@ class RefundPaid(Event):
 
 
 class RefundFailed(Event):
-    """The provider could not pay the client back; the sum stays payable and is tried again."""
+    """The provider could not pay the client back; the sum stays payable and is tried again. `after_payment`: it had
+    been paid, and came back."""
 
     type: ClassVar = "refund.failed"
     order_id: str
     amount: Money
     explanation: OptionalText = None
+    after_payment: bool | None = None
+    """Whether it had been reported as paid before; absent if not."""

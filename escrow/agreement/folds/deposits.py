@@ -45,6 +45,25 @@ def with_deposit(state: Contract, deposit: Deposit) -> Contract:
     return replace(state, deposits={**state.deposits, deposit.id: deposit})
 
 
+def _action_required(state: Contract, event: events.DepositActionRequired, at: datetime) -> Contract:
+    deposit = replace(state.deposits[event.deposit_id], action=event.kind, due_at=event.due_at, clock_started_at=at)
+    return _announced_anew(with_deposit(state, deposit), deposit, at)
+
+
+def _action_taken(state: Contract, event: events.DepositActionTaken, at: datetime) -> Contract:
+    deposit = replace(state.deposits[event.deposit_id], action=None, due_at=event.due_at, clock_started_at=at)
+    return _announced_anew(with_deposit(state, deposit), deposit, at)
+
+
+def _announced_anew(state: Contract, deposit: Deposit, at: datetime) -> Contract:
+    """The milestones that wait for the deposit wait for another end now."""
+    for part in () if deposit.is_bonus else deposit.parts:
+        milestone = milestone_of(state, part.milestone_id)
+        if (milestone.reminded_hours, milestone.updated_at) != (None, at):
+            state = with_milestone(state, replace(milestone, reminded_hours=None, updated_at=at))
+    return state
+
+
 def _confirmed(state: Contract, event: events.DepositConfirmed, at: datetime) -> Contract:
     closed = close(state, event.deposit_id, DepositState.CONFIRMED, OrderState.PAID)
     deposit = closed.deposits[event.deposit_id]
@@ -62,7 +81,7 @@ def _abandoned(state: Contract, event: events.DepositAbandoned, at: datetime) ->
 def close(state: Contract, deposit_id: str, to: DepositState, order_to: OrderState) -> Contract:
     deposit = state.deposits[deposit_id]
     order = state.orders[deposit.order_id]
-    return with_order(with_deposit(state, replace(deposit, state=to)), replace(order, state=order_to))
+    return with_order(with_deposit(state, replace(deposit, state=to, action=None)), replace(order, state=order_to))
 
 
 def _let_go(state: Contract, deposit_id: str, at: datetime) -> Contract:
@@ -87,6 +106,8 @@ def _returned(state: Contract, event: events.DepositReturned, at: datetime) -> C
 
 FOLDS: Final[Folds] = {
     events.DepositStarted: _started,
+    events.DepositActionRequired: _action_required,
+    events.DepositActionTaken: _action_taken,
     events.DepositConfirmed: _confirmed,
     events.DepositFailed: _failed,
     events.DepositAbandoned: _abandoned,

@@ -13,7 +13,7 @@ from escrow.agreement.events import RefundReason
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.holds import closing, hold_ended
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
-from escrow.agreement.state import Contract, Milestone, Order
+from escrow.agreement.state import Contract, Deposit, Milestone, Order
 from escrow.agreement.state.holdings import Lot, put, take
 from escrow.states import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
 
@@ -118,18 +118,25 @@ _ANSWERS: Final = {
 
 
 def _forfeited(state: Contract, lots: Iterable[Lot]) -> Contract:
-    """Remembers what a milestone gave up of deposits whose reversal is still argued about: it is the client's if that is won."""
+    """Remembers what a milestone gave up of deposits that the provider took back: the client's, as far as it comes again."""
     deposits = dict(state.deposits)
+    lost = {lot.deposit_id: lot.whole_minor for lot in state.lost_and_kept(lots)[0]}
     for lot in lots:
         deposit = deposits.get(lot.deposit_id)
-        if deposit is not None and deposit.is_argued_about:
-            held = any(one.deposit_id == deposit.id for milestone in state.milestones for one in milestone.lots)
+        # Before reversals were kept one by one, what was lost had no way back.
+        if deposit is not None and (deposit.is_argued_about or (deposit.is_taken_back and deposit.reversals)):
             deposits[deposit.id] = replace(
                 deposit,
-                reversal=ReversalState.OPEN if held else ReversalState.FORFEITED,
-                forfeited_minor=deposit.forfeited_minor + lot.whole_minor,
+                reversal=_given_up(state, deposit),
+                forfeited_minor=deposit.forfeited_minor + lost.get(deposit.id, 0),
             )
     return replace(state, deposits=deposits)
+
+
+def _given_up(state: Contract, deposit: Deposit) -> ReversalState | None:
+    """What is still argued about is forfeited once no milestone holds any of it."""
+    held = any(one.deposit_id == deposit.id for milestone in state.milestones for one in milestone.lots)
+    return ReversalState.FORFEITED if deposit.is_argued_about and not held else deposit.reversal
 
 
 def _partly_refunded(state: Contract, event: events.MilestonePartlyRefunded, at: datetime) -> Contract:

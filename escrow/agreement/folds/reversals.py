@@ -1,8 +1,8 @@
-"""Folds reversals of deposits: what they stop, and what goes on when they are resolved."""
+"""Folds reversals of deposits: what they stop, what comes again, and what goes on when they are resolved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -13,16 +13,65 @@ from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.deposits import with_deposit
 from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
 from escrow.agreement.folds.orders import with_order
-from escrow.agreement.state import Contract, Deposit, Milestone, Order
-from escrow.states import Hold, OrderKind, OrderState, ReversalState
+from escrow.agreement.state import Contract, Deposit, Milestone, Order, Reversal, place_of, with_reversal
+from escrow.states import Hold, OrderKind, OrderState, ReversalOutcome, ReversalState
 
 
 def _reversed(state: Contract, event: events.DepositReversed, at: datetime) -> Contract:
-    deposit = replace(state.deposits[event.deposit_id], reversal=ReversalState.OPEN, reversed_at=at)
+    deposit = state.deposits[event.deposit_id]
+    if event.reversal_id is None:
+        # As it was before reversals were kept: one for each deposit, of all that came.
+        deposit = replace(deposit, reversal=ReversalState.OPEN, reversed_at=at)
+    else:
+        known = _known(deposit, event.reversal_id)
+        taken = replace(known, reference=event.reversal_id, taken_minor=known.taken_minor + event.amount.minor)
+        deposit = replace(_with(deposit, taken), reversed_at=deposit.reversed_at or at)
+        deposit = replace(deposit, evidence_due_at=event.evidence_due_at or deposit.evidence_due_at)
     state = with_deposit(state, deposit)
     for milestone_id in event.milestone_ids:
         state = with_milestone(state, _frozen(milestone_of(state, milestone_id), at))
     return state
+
+
+def _known(deposit: Deposit, reference: str) -> Reversal:
+    place = place_of(deposit.known_reversals, reference)
+    return Reversal(reference, 0) if place is None else deposit.known_reversals[place]
+
+
+def _with(deposit: Deposit, *changed: Reversal) -> Deposit:
+    """The deposit with what became of these reversals, and what all of them together come to."""
+    reversals = deposit.known_reversals
+    for one in changed:
+        reversals = with_reversal(reversals, one)
+    return replace(deposit, reversals=reversals, reversal=_together([one.outcome for one in reversals], deposit))
+
+
+def _together(outcomes: Sequence[ReversalOutcome | None], deposit: Deposit) -> ReversalState:
+    """One that is lost decides; else it is argued about as long as one goes on."""
+    if ReversalOutcome.LOST in outcomes:
+        return ReversalState.LOST
+    if None in outcomes:
+        was_given_up = deposit.reversal is ReversalState.FORFEITED
+        return ReversalState.FORFEITED if was_given_up else ReversalState.OPEN
+    return ReversalState.WON if ReversalOutcome.WON in outcomes else ReversalState.WITHDRAWN
+
+
+def _reinstated(state: Contract, event: events.DepositReinstated, at: datetime) -> Contract:
+    deposit = state.deposits[event.deposit_id]
+    known = _known(deposit, event.reversal_id)
+    deposit = _with(deposit, replace(known, given_back_minor=known.given_back_minor + event.amount.minor))
+    if event.to_client is not None:
+        deposit = replace(deposit, restored_minor=deposit.restored_minor + event.to_client.minor)
+    return _ordered(with_deposit(state, deposit), event)
+
+
+def _ordered(state: Contract, event: events.DepositReinstated | events.DepositReversalResolved) -> Contract:
+    """With the order that sends the client what it gets of the deposit."""
+    if event.order_id is None or event.to_client is None:
+        return state
+    return with_order(
+        state, Order(event.order_id, OrderKind.REFUND, OrderState.STARTED, event.to_client, event.deposit_id)
+    )
 
 
 def _frozen(milestone: Milestone, at: datetime) -> Milestone:
@@ -39,11 +88,15 @@ def _frozen(milestone: Milestone, at: datetime) -> Milestone:
 
 
 def _reversal_resolved(state: Contract, event: events.DepositReversalResolved, at: datetime) -> Contract:
-    deposit = replace(state.deposits[event.deposit_id], reversal=ReversalState(event.outcome.value))
-    state = with_deposit(state, deposit)
-    if event.order_id is not None and event.to_client is not None:
-        order = Order(event.order_id, OrderKind.REFUND, OrderState.STARTED, event.to_client, deposit.id)
-        state = with_order(state, order)
+    deposit = state.deposits[event.deposit_id]
+    if event.outstanding is None:
+        deposit = replace(deposit, reversal=ReversalState(event.outcome.value))
+    else:
+        known = deposit.known_reversals
+        place = None if event.reversal_id is None else place_of(known, event.reversal_id)
+        ended = [one for one in known if one.outcome is None] if place is None else [known[place]]
+        deposit = _with(deposit, *(replace(one, outcome=event.outcome) for one in ended))
+    state = _ordered(with_deposit(state, deposit), event)
     for milestone in state.milestones:
         if milestone.is_frozen and not _holds_any(milestone, state.deposits.values()):
             state = _thawed(state, milestone, at)
@@ -80,5 +133,6 @@ def _thawed(state: Contract, milestone: Milestone, at: datetime) -> Contract:
 
 FOLDS: Final[Folds] = {
     events.DepositReversed: _reversed,
+    events.DepositReinstated: _reinstated,
     events.DepositReversalResolved: _reversal_resolved,
 }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from escrow.access import Side
 from escrow.agreement.state.change_requests import ChangeRequest
+from escrow.agreement.state.costs import Cost
 from escrow.agreement.state.deposits import Deposit
 from escrow.agreement.state.disputes import Dispute, Evidence
 from escrow.agreement.state.endings import Ending
+from escrow.agreement.state.holdings import Lot, split_off
 from escrow.agreement.state.milestones import Milestone
 from escrow.agreement.state.orders import Order
 from escrow.agreement.state.refunds import RefundRequest
@@ -55,7 +57,7 @@ class Contract:
     `milestones` are those of the current revision in order of position; `former` are milestones of earlier revisions (a
     store loads only one that a command names). `deposits` and `orders` hold at least the open ones, the one that a
     report names, and the deposits under reversal; `refunds`, `disputes` and `change_requests` at least the open ones and
-    the one that a command names; `submissions`, `evidence` and `updates` those that were made since the state was
+    the one that a command names; `submissions`, `evidence`, `updates` and `costs` those that were made since the state was
     loaded. `balances` are credits minus debits by ledger account and currency.
     """
 
@@ -88,6 +90,7 @@ class Contract:
     change_requests: Mapping[str, ChangeRequest] = field(default_factory=dict)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     updates: Mapping[str, Update] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
     ending: Ending | None = None
     all_deposited: bool = False
     """Whether a deposit for everything in this revision was confirmed: what `DepositTerm.ALL` waits for."""
@@ -129,6 +132,11 @@ class Contract:
         """The dispute that holds the milestone, if one does."""
         found = self.disputes.get(milestone.hold_id or "")
         return found if found is not None and found.state in UNDECIDED else None
+
+    def lost_and_kept(self, lots: Iterable[Lot]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
+        """What is lost if these leave a milestone now, since the provider took it back and it wasn't won; and what is not."""
+        taken_back = (deposit for deposit in self.deposits.values() if deposit.is_taken_back)
+        return split_off(lots, {deposit.id: deposit.at_risk_minor for deposit in taken_back})
 
     @property
     def open_change_requests(self) -> tuple[ChangeRequest, ...]:

@@ -6,7 +6,7 @@ that slicing changes nothing; and money leaves oldest deposit first, the amounts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from escrow.money import fee_held
@@ -71,11 +71,15 @@ def put(older: Iterable[Lot], newer: Iterable[Lot]) -> tuple[Lot, ...]:
     return tuple(lots.values())
 
 
-def split_off(lots: Iterable[Lot], reversed_ids: Iterable[str]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
-    """What is held of deposits under reversal, and what of the others."""
-    reversed_, all_ = set(reversed_ids), tuple(lots)
-    lost = tuple(lot for lot in all_ if lot.deposit_id in reversed_)
-    return lost, tuple(lot for lot in all_ if lot.deposit_id not in reversed_)
+def split_off(lots: Iterable[Lot], at_risk: Mapping[str, int]) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
+    """What is lost of deposits under reversal, each up to what is `at_risk` of it, the price before the fee; and what is not."""
+    lost, kept = [], []
+    for lot in lots:
+        amount = min(lot.amount_minor, at_risk.get(lot.deposit_id, 0))
+        fee = min(lot.fee_minor, at_risk.get(lot.deposit_id, 0) - amount)
+        lost.append(replace(lot, amount_minor=amount, fee_minor=fee))
+        kept.append(replace(lot, amount_minor=lot.amount_minor - amount, fee_minor=lot.fee_minor - fee))
+    return _something(lost), _something(kept)
 
 
 def totals(lots: Iterable[Lot]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Each takes a `Story` and gives it back, as the methods of `Story` do. `sound` ch
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 
 from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
@@ -14,10 +15,10 @@ from escrow.agreement.state import ChangeRequest, Deposit
 from escrow.agreement.state.holdings import totals
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.states import HELD, ReversalOutcome
+from escrow.states import HELD, ActionKind, OrderOutcome, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded
 
-WON, LOST = ReversalOutcome.WON, ReversalOutcome.LOST
+WON, WITHDRAWN, LOST = ReversalOutcome.WON, ReversalOutcome.WITHDRAWN, ReversalOutcome.LOST
 
 
 def fund_all(story: Story, *, revision: int | None = None) -> Story:
@@ -80,17 +81,73 @@ def withdraw(story: Story, *, by: Actor = FREELANCER) -> Story:
     return story
 
 
-def reverse(story: Story, deposit_id: str, amount: Money | None = None) -> Story:
-    """The provider takes back the deposit's charge, or another sum."""
+def reverse(
+    story: Story,
+    deposit_id: str,
+    amount: Money | None = None,
+    *,
+    reversal_id: str = "",
+    outcome: ReversalOutcome | None = None,
+    evidence_due_at: datetime | None = None,
+) -> Story:
+    """The provider says that it took back the deposit's charge, or another sum; and how that ended, if it did."""
     known = story.state.deposits.get(deposit_id)
     amount = amount or story.state.money(known.charge_minor if known is not None else 1)
-    command = c.ReverseDeposit(contract_id=story.id, deposit_id=deposit_id, amount=amount, reason="fraud, they say")
+    command = c.ReverseDeposit(
+        contract_id=story.id,
+        deposit_id=deposit_id,
+        amount=amount,
+        reason="fraud, they say",
+        reversal_id=reversal_id,
+        outcome=outcome,
+        evidence_due_at=evidence_due_at,
+    )
+    story.do(command, PROVIDER)
+    return story
+
+
+def book(
+    story: Story,
+    movement: str,
+    *,
+    fee: Money | None = None,
+    is_fee_returned: bool = False,
+    given: Money | None = None,
+    got: Money | None = None,
+) -> Story:
+    """The provider's books tell what a movement cost."""
+    command = c.BookCost(
+        contract_id=story.id, movement=movement, fee=fee, is_fee_returned=is_fee_returned, given=given, got=got
+    )
     story.do(command, PROVIDER)
     return story
 
 
 def resolve(story: Story, deposit_id: str, outcome: ReversalOutcome, *, by: Actor = OPERATOR) -> Story:
     story.do(c.ResolveReversal(deposit_id=deposit_id, outcome=outcome), by)
+    return story
+
+
+def must_act(story: Story, kind: ActionKind = ActionKind.REDIRECT, *, within: timedelta | None = None) -> Story:
+    """The provider waits for the payer of the deposit that was started last."""
+    until = None if within is None else story.now + within
+    command = c.RequireAction(contract_id=story.id, deposit_id=deposit(story).id, kind=kind, until=until)
+    story.do(command, PROVIDER)
+    return story
+
+
+def has_acted(story: Story) -> Story:
+    story.do(c.EndAction(contract_id=story.id, deposit_id=deposit(story).id), PROVIDER)
+    return story
+
+
+def get_stuck(story: Story, order_id: str) -> Story:
+    story.do(c.MarkStuck(contract_id=story.id, order_id=order_id, reason="who knows"), PROVIDER)
+    return story
+
+
+def find_out(story: Story, order_id: str, outcome: OrderOutcome, *, by: Actor = OPERATOR) -> Story:
+    story.do(c.ResolveOrder(order_id=order_id, outcome=outcome, message="I asked the bank"), by)
     return story
 
 

@@ -120,6 +120,16 @@ class Piece:
 
 
 @dataclass
+class Chargeback:
+    """What the provider took of a charge at one time, what of it came again, and how that ended."""
+
+    name: str
+    taken: int = 0
+    back: int = 0
+    end: str | None = None
+
+
+@dataclass
 class Charge:
     """A deposit, or a bonus."""
 
@@ -132,13 +142,30 @@ class Charge:
     bonus: bool = False
     state: str = "STARTED"
     returned: list[Money] = field(default_factory=list)
-    reversal: str | None = None
+    chargebacks: list[Chargeback] = field(default_factory=list)
     forfeited: int = 0
-    """What a milestone gave up of it while it was argued about."""
+    """What milestones gave up of it since it was taken back."""
+    restored: int = 0
+    """What of that the client has got from us after all."""
+    started: datetime | None = None
+    action: str | None = None
+    """What the payer has to do."""
 
     @property
     def sum(self) -> int:
         return sum(price + fee for _, price, fee in self.pieces)
+
+    @property
+    def out(self) -> int:
+        """What the provider has of it and shouldn't."""
+        return sum(one.taken - one.back for one in self.chargebacks)
+
+    @property
+    def reversal(self) -> str | None:
+        ends = {one.end for one in self.chargebacks}
+        if not ends:
+            return None
+        return next(state for state in ("LOST", None, "WON", "WITHDRAWN") if state in ends) or "OPEN"
 
 
 @dataclass
@@ -148,6 +175,8 @@ class Sending:
     kind: str
     amount: Money
     state: str = "STARTED"
+    stuck: bool = False
+    """Whether nobody knows what became of it."""
 
 
 @dataclass
@@ -194,6 +223,8 @@ class Facts:
     answered_wishes: dict[str, str] = field(default_factory=dict)
     """Refund requests that are over, and how."""
     updates: int = 0
+    costs: set[str] = field(default_factory=set)
+    """The movements at the provider whose cost is booked."""
     last: datetime | None = None
     """When something last happened."""
     told_of_silence: bool = False

@@ -12,7 +12,7 @@ from escrow.access import Actor, Side
 from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm, Surroundings
 from escrow.money import Money
-from escrow.states import ReversalOutcome
+from escrow.states import OrderOutcome
 from tests.escrow.agreement.facts import (
     REMINDERS,
     SILENCE,
@@ -132,7 +132,7 @@ class Model(Refusals):
         if rank == 0:
             self._die("EXPIRED")
         elif rank == 1:
-            self._give_up(subject, "ABANDONED")
+            self._give_up(subject, "FAILED" if self.charges[subject].action else "ABANDONED")
         elif rank == 2:
             self._close(piece, to_freelancer=piece.held)
         elif rank == 3:
@@ -221,19 +221,32 @@ class Model(Refusals):
             case c.FailDeposit():
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")
-            case c.ReverseDeposit():
-                self._take_back(self.charges[command.deposit_id], command.amount, now)
-            case c.ResolveReversal():
+            case c.RequireAction():
+                self._payer_has_to_act(self.charges[command.deposit_id], command.kind, command.until, now)
+            case c.EndAction():
                 charge = self.charges[command.deposit_id]
-                if command.outcome is ReversalOutcome.WON:
-                    self._won(charge, now)
-                else:
-                    self._lost(charge)
-                    self._proposals_go_back()
+                if charge.action is not None:
+                    charge.action, charge.clock = None, Clock(now, self._window_of(charge))
+            case c.ReverseDeposit():
+                self._take_back(self.charges[command.deposit_id], command, now)
+                self._proposals_go_back()
+            case c.ResolveReversal():
+                self._decided(self.charges[command.deposit_id], command.outcome, now)
+                self._proposals_go_back()
+            case c.BookCost():
+                self._cost(command)
             case c.ConfirmOrder():
                 self._sent(self.sendings[command.order_id])
             case c.FailOrder():
                 self._not_sent(self.sendings[command.order_id])
+            case c.MarkStuck():
+                self.sendings[command.order_id].stuck = True
+            case c.ResolveOrder():
+                sending = self.sendings[command.order_id]
+                if command.outcome is OrderOutcome.PAID:
+                    self._sent(sending)
+                else:
+                    self._not_sent(sending)
             case _:
                 self._disagree(command, side, now)
 
@@ -335,7 +348,7 @@ class Model(Refusals):
     def _start_charge(self, deposit_id: str, pieces: list[Piece], now: datetime, *, everything: bool = False) -> None:
         parts = [(piece.id, piece.amount, piece.amount * self.client_bps // 10_000) for piece in pieces]
         clock = Clock(now, now + self._window("deposit"))
-        self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, everything=everything)
+        self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, everything=everything, started=now)
         for piece in pieces:
             piece.state, piece.deposit = "FUNDING", deposit_id
 
@@ -350,7 +363,7 @@ class Model(Refusals):
             deposit_id = command.bonus_deposit_id or ""
             parts = [(piece.id, minor(command.bonus, self.currency) or 0, 0)]
             clock = Clock(now, now + self._window("deposit"))
-            self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, bonus=True)
+            self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, bonus=True, started=now)
             piece.bonus = deposit_id
 
     def _start_payout(self, command: c.RequestPayout) -> None:

@@ -14,7 +14,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
 from escrow.money import RawMoney
-from escrow.states import ReversalOutcome
+from escrow.states import OrderOutcome, ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.stage import CLIENT, DUE_ON, FREELANCER, MEDIATOR, NOWHERE, OPERATOR, Story, named, party
@@ -29,6 +29,7 @@ ON_CONTRACTS: Final = [
 ON_OBJECTS: Final = [
     "withdraw refund", "accept refund", "decline refund", "evidence", "accept claim", "reject claim", "offer", "withdraw offer",
     "accept offer", "withdraw dispute", "decide", "accept change", "decline change", "withdraw change", "resolve",
+    "resolve order",
 ]  # fmt: skip
 BY_THE_FREELANCER: Final = (
     "submit",
@@ -79,7 +80,7 @@ class Moves:
             return self.story.whose_turn()
         if what == "withdraw":
             return party(self.story.state.written_by)
-        if what in ("decide", "resolve"):
+        if what in ("decide", "resolve", "resolve order"):
             return MEDIATOR if what == "decide" else OPERATOR
         return FREELANCER if what in BY_THE_FREELANCER else CLIENT
 
@@ -266,6 +267,10 @@ class Moves:
         known = list(self.story.state.deposits)
         return known[-1 - which % len(known)] if known and which >= 0 else named(Kind.DEPOSIT, 7)
 
+    def order_id(self, which: int) -> str:
+        known = list(self.model.sendings)
+        return known[-1 - which % len(known)] if known and which >= 0 else named(Kind.ORDER, 7)
+
     def object_command(self, what: str, which: int, minor: int, odd: int) -> c.Command:
         said = " " if odd == 2 else "Because"
         match what:
@@ -287,8 +292,11 @@ class Moves:
             case "withdraw change":
                 return c.WithdrawChangeRequest(change_request_id=self.change_request_id(which))
             case "resolve":
-                outcome = ReversalOutcome.WON if minor % 2 else ReversalOutcome.LOST
+                outcome = tuple(ReversalOutcome)[minor % 3]
                 return c.ResolveReversal(deposit_id=self.deposit_id(which), outcome=outcome)
+            case "resolve order":
+                found = OrderOutcome.PAID if minor % 2 else OrderOutcome.NEVER_HAPPENED
+                return c.ResolveOrder(order_id=self.order_id(which), outcome=found)
             case _:
                 return self.argument(what, self.dispute_id(which), minor, odd, said)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from escrow.access import Side
+from escrow.agreement import commands as c
 from escrow.money import Money
-from tests.escrow.agreement.facts import Charge, Clock, Facts, Piece, Sending
+from escrow.states import ReversalOutcome
+from tests.escrow.agreement.facts import Charge, Chargeback, Clock, Facts, Piece, Sending
 
 
 class Purse(Facts):
@@ -117,7 +119,7 @@ class Purse(Facts):
     def _confirm(self, charge: Charge, amount: Money) -> None:
         right = amount == Money(charge.sum, self.currency)
         if charge.state == "STARTED" and right:
-            charge.state = "CONFIRMED"
+            charge.state, charge.action = "CONFIRMED", None
             self._put_in(charge)
             return
         if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
@@ -128,9 +130,24 @@ class Purse(Facts):
         self._book("clearing", self._payable(Side.CLIENT), amount.minor, amount.currency)
         self._send_back(amount.minor, amount.currency)
 
+    def _window_of(self, charge: Charge) -> datetime:
+        """When the deposit is given up if nobody says anything."""
+        assert charge.started is not None
+        return charge.started + self._window("deposit")
+
+    def _payer_has_to_act(self, charge: Charge, kind: str, until: datetime | None, now: datetime) -> None:
+        """The payer has until the provider gives up, and no longer than the window; it is told once."""
+        if charge.state != "STARTED":
+            return
+        due = self._window_of(charge)
+        if until is not None and until < due:
+            due = max(until, now)
+        if (charge.action, charge.clock.due) != (kind, due):
+            charge.action, charge.clock = kind, Clock(now, due)
+
     def _give_up(self, deposit_id: str, state: str) -> None:
         charge = self.charges[deposit_id]
-        charge.state = state
+        charge.state, charge.action = state, None
         for piece_id, _, _ in charge.pieces:
             piece = self._piece(piece_id)
             if charge.bonus:
@@ -146,27 +163,73 @@ class Purse(Facts):
             return Money(charge.sum, self.currency)
         return charge.returned[0] if charge.returned else None
 
-    def _take_back(self, charge: Charge, amount: Money, now: datetime) -> None:
-        """The provider reverses a deposit: whatever holds its money stands still, and nothing does if it was sent back."""
+    def _take_back(self, charge: Charge, said: c.ReverseDeposit, now: datetime) -> None:
+        """The provider tells of a chargeback. Nothing that is told twice, or of money that never came, does anything."""
         came = self._what_came(charge)
-        if came is None or charge.reversal is not None or (charge.state != "CONFIRMED" and amount != came):
+        if came is None or said.amount.minor < 1 or (charge.state != "CONFIRMED" and said.amount != came):
             return
-        charge.reversal = "OPEN"
-        self._book("chargeback", "clearing", came.minor, came.currency)
+        sum_said = came.minor
+        if said.amount.currency == came.currency and said.amount.minor < came.minor:
+            sum_said = said.amount.minor
+        one = self._chargeback(charge, said.reversal_id)
+        others = charge.out - (one.taken - one.back)
+        more = min(sum_said, one.back + came.minor - others) - one.taken
+        if more > 0:
+            if one not in charge.chargebacks:
+                charge.chargebacks.append(one)
+            one.taken += more
+            self._book("chargeback", "clearing", more, came.currency)
+            self._freeze(charge if one.end is None else None, now)
+        if not one.taken:
+            return
+        one.name = one.name or said.reversal_id
+        if said.outcome is ReversalOutcome.LOST:
+            self._came_again(charge, one, one.taken - sum_said, came.currency)
+            if one.end is None:
+                one.end = "LOST"
+                self._lost(charge)
+        elif said.outcome is not None:
+            self._came_again(charge, one, min(sum_said, one.taken), came.currency)
+            if one.end in (None, "LOST"):
+                one.end = said.outcome.value
+                self._thaw(now)
+
+    def _chargeback(self, charge: Charge, name: str) -> Chargeback:
+        """The one that is spoken of: by its name, the last one if nothing is named or if that has no name yet, or a new one."""
+        known = [one for one in charge.chargebacks if one.name == name]
+        if not known and charge.chargebacks and not (name and charge.chargebacks[-1].name):
+            known = charge.chargebacks[-1:]
+        return known[0] if known else Chargeback(name)
+
+    def _freeze(self, charge: Charge | None, now: datetime) -> None:
         for piece in self.pieces:
-            if charge.id in piece.parts and not piece.frozen:
+            if charge is not None and charge.id in piece.parts and not piece.frozen:
                 piece.frozen = True
                 for _, clock in piece.clocks:
                     clock.stop(now)
 
-    def _won(self, charge: Charge, now: datetime) -> None:
-        charge.reversal = "WON"
-        came = self._what_came(charge)
-        assert came is not None
-        self._book("clearing", "chargeback", came.minor, came.currency)
-        if charge.forfeited:
-            self._book("chargeback", self._payable(Side.CLIENT), charge.forfeited)
-            self._send_back(charge.forfeited)
+    def _came_again(self, charge: Charge, one: Chargeback, in_all: int, currency: str) -> None:
+        """Money is there again. The client keeps what the bank gave it and gets the rest of what milestones gave up from us."""
+        if in_all <= one.back:
+            return
+        self._book("clearing", "chargeback", in_all - one.back, currency)
+        one.back = in_all
+        due = charge.forfeited - charge.out - charge.restored
+        if due > 0:
+            charge.restored += due
+            self._book("chargeback", self._payable(Side.CLIENT), due)
+            self._send_back(due)
+
+    def _decided(self, charge: Charge, outcome: ReversalOutcome, now: datetime) -> None:
+        """The operator says how everything that goes on counts; no money comes or goes by that."""
+        for one in charge.chargebacks:
+            one.end = one.end or outcome.value
+        if outcome is ReversalOutcome.LOST:
+            self._lost(charge)
+        else:
+            self._thaw(now)
+
+    def _thaw(self, now: datetime) -> None:
         for piece in self.pieces:
             if piece.frozen and not self._reversed_in(piece):
                 piece.frozen = False
@@ -175,29 +238,32 @@ class Purse(Facts):
                         clock.go_on(now)
 
     def _reversed_in(self, piece: Piece) -> list[str]:
-        return [deposit for deposit in piece.parts if self.charges[deposit].reversal in ("OPEN", "FORFEITED")]
+        return [deposit for deposit in piece.parts if self.charges[deposit].reversal in ("OPEN", "LOST")]
 
     def _lost(self, charge: Charge) -> None:
-        charge.reversal = "LOST"
         for piece in self.pieces:
             if charge.id in piece.parts:
-                self._lose(piece, charge)
+                self._lose(piece)
 
-    def _lose(self, piece: Piece, charge: Charge | None = None) -> None:
-        """All money under reversal goes to the chargeback account, the rest to the client."""
-        for deposit in [*self._reversed_in(piece), *([charge.id] if charge is not None else [])]:
-            price, fee = piece.parts.pop(deposit)
+    def _lose(self, piece: Piece) -> None:
+        """Money under reversal goes to the chargeback account, as far as the provider has it; the rest to the client."""
+        for deposit in self._reversed_in(piece):
+            charge, part = self.charges[deposit], piece.parts[deposit]
+            open_sum = max(0, charge.out - (charge.forfeited - charge.restored))
+            price = min(part[0], open_sum)
+            fee = min(part[1], open_sum - price)
+            piece.parts[deposit] = [part[0] - price, part[1] - fee]
             self._book(f"escrow:{piece.id}", "chargeback", price)
             self._book(f"fee:{piece.id}", "chargeback", fee)
             piece.held, piece.fee = piece.held - price, piece.fee - fee
-            other = self.charges[deposit]
-            if other is not charge:
-                other.forfeited += price + fee
+            charge.forfeited += price + fee
         self._book(f"escrow:{piece.id}", self._payable(Side.CLIENT), piece.held)
         self._book(f"fee:{piece.id}", self._payable(Side.CLIENT), piece.fee)
         for price, fee in piece.parts.values():
-            self._send_back(price + fee)
-        if piece.parts:
+            if price or fee:
+                self._send_back(price + fee)
+        # Escrow money went to the client; a fee by itself is none.
+        if piece.held:
             self.went_back = self.went_back or self.ending
         piece.held = piece.fee = 0
         piece.parts = {}
@@ -211,6 +277,20 @@ class Purse(Facts):
             self._book(self._payable(Side.FREELANCER), self._transit, payable)
         self.was_paid = False
 
+    # -- what the provider takes for itself -----------------------------------------------------------------------
+
+    def _cost(self, said: c.BookCost) -> None:
+        """The fee of a movement, and what was changed by it, once; both are between the operator and the provider."""
+        if said.movement in self.costs or not (said.fee or said.given):
+            return
+        self.costs.add(said.movement)
+        if said.fee is not None:
+            fee = -said.fee.minor if said.is_fee_returned else said.fee.minor
+            self._book("provider_fees", "clearing", fee, said.fee.currency)
+        if said.given is not None and said.got is not None:
+            self._book("exchange", "clearing", said.given.minor, said.given.currency)
+            self._book("clearing", "exchange", said.got.minor, said.got.currency)
+
     # -- sendings -------------------------------------------------------------------------------------------------
 
     def _sent(self, sending: Sending) -> None:
@@ -222,10 +302,12 @@ class Purse(Facts):
             covered = min(amount.minor, self.books[payable, amount.currency])
             self._book(payable, "clearing", covered, amount.currency)
             self._book("chargeback", "clearing", amount.minor - covered, amount.currency)
-        sending.state = "PAID"
+        sending.state, sending.stuck = "PAID", False
 
     def _not_sent(self, sending: Sending) -> None:
-        if sending.state == "STARTED":
+        """Payable again: it never left, or it came back after it had."""
+        if sending.state != "FAILED":
             payable = self._payable(Side.CLIENT if sending.kind == "REFUND" else Side.FREELANCER)
-            self._book(self._transit, payable, sending.amount.minor, sending.amount.currency)
-            sending.state = "FAILED"
+            source = self._transit if sending.state == "STARTED" else "clearing"
+            self._book(source, payable, sending.amount.minor, sending.amount.currency)
+        sending.state, sending.stuck = "FAILED", False

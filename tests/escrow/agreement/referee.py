@@ -201,19 +201,26 @@ class Referee:
 
     def compare_money(self) -> None:
         state, model = self.story.state, self.model
-        assert {key: (one.state, one.returned) for key, one in state.deposits.items()} == {
-            key: (one.state, tuple(one.returned)) for key, one in model.charges.items()
+        assert {key: (one.state, one.action, one.returned) for key, one in state.deposits.items()} == {
+            key: (one.state, one.action, tuple(one.returned)) for key, one in model.charges.items()
         }
         for key, charge in model.charges.items():
             reversal = state.deposits[key].reversal
             assert (reversal or "") in {"": ("",), "OPEN": ("OPEN", "FORFEITED")}.get(
                 charge.reversal or "", (charge.reversal,)
             )
+            deposit = state.deposits[key]
+            sums = deposit.outstanding_minor, deposit.forfeited_minor, deposit.restored_minor
+            assert sums == (charge.out, charge.forfeited, charge.restored)
+            assert [
+                (one.reference, one.taken_minor, one.given_back_minor, one.outcome) for one in deposit.reversals
+            ] == [(one.name, one.taken, one.back, one.end) for one in charge.chargebacks]
+        assert set(state.costs) == model.costs
         assert {
-            one.id: (one.kind, one.state, one.amount)
+            one.id: (one.kind, one.state, one.amount, one.is_stuck)
             for one in state.orders.values()
             if one.kind is not OrderKind.DEPOSIT
-        } == {key: (one.kind, one.state, one.amount) for key, one in model.sendings.items()}
+        } == {key: (one.kind, one.state, one.amount, one.stuck) for key, one in model.sendings.items()}
         lawful = Counter(
             {
                 (account if ":" in account else f"{account}:{currency}", currency): minor

@@ -38,9 +38,18 @@ ON_A_QUARREL: Final = (
 ON_A_PETITION: Final = (c.AcceptChangeRequest, c.DeclineChangeRequest, c.WithdrawChangeRequest)
 ON_PROPOSALS: Final = (c.Revise, c.Accept, c.Decline, c.Withdraw)
 ON_EITHER: Final = (c.Fund, c.FundContract, c.CancelFunding, c.PostUpdate)
-ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal)
+ON_ANY: Final = (c.RequestPayout, c.SetPayouts, c.ResolveReversal, c.ResolveOrder)
 MOVES_ESCROW: Final = (c.Approve, c.GiveRefund, c.AcceptRefund, c.AcceptClaim, c.AcceptSettlement, c.DecideDispute)
-REPORTS: Final = (c.ConfirmDeposit, c.FailDeposit, c.ReverseDeposit, c.ConfirmOrder, c.FailOrder)
+ON_A_SENDING: Final = (c.ConfirmOrder, c.FailOrder, c.MarkStuck)
+REPORTS: Final = (
+    c.ConfirmDeposit,
+    c.FailDeposit,
+    c.RequireAction,
+    c.EndAction,
+    c.ReverseDeposit,
+    c.BookCost,
+    *ON_A_SENDING,
+)
 
 
 class Refusals(Quarrels, Petitions):
@@ -82,7 +91,7 @@ class Refusals(Quarrels, Petitions):
     def _not_by_the_table(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
         if isinstance(command, c.DecideDispute):
             return self._not_a_judge(actor, around)
-        if isinstance(command, c.ResolveReversal):
+        if isinstance(command, (c.ResolveReversal, c.ResolveOrder)):
             may = (
                 actor.kind is ActorKind.OPERATOR
                 and Scope.OPERATOR in actor.scopes
@@ -155,6 +164,8 @@ class Refusals(Quarrels, Petitions):
             return None if command.change_request_id in self.petitions else "NOT_FOUND"
         if isinstance(command, c.ResolveReversal):
             return None if command.deposit_id in self.charges else "NOT_FOUND"
+        if isinstance(command, c.ResolveOrder):
+            return None if command.order_id in self.sendings else "NOT_FOUND"
         return None
 
     # -- states ---------------------------------------------------------------------------------------------------
@@ -199,6 +210,8 @@ class Refusals(Quarrels, Petitions):
         if isinstance(command, c.ResolveReversal):
             undecided = self.charges[command.deposit_id].reversal in ("OPEN", "FORFEITED")
             return None if undecided else "INVALID_STATE"
+        if isinstance(command, c.ResolveOrder):
+            return None if self.sendings[command.order_id].stuck else "INVALID_STATE"
         return None
 
     def _wrong_milestone_state(self, command: c.Command, piece: Piece, actor: Actor) -> str | None:
@@ -460,9 +473,21 @@ class Refusals(Quarrels, Petitions):
             return "NOT_FOUND"
         if actor.kind is not ActorKind.PROVIDER:
             return "FORBIDDEN"
-        if isinstance(command, (c.ConfirmOrder, c.FailOrder)):
+        if isinstance(command, c.BookCost):
+            return self._of_a_cost(command)
+        if isinstance(command, ON_A_SENDING):
             return None if command.order_id in self.sendings else "NOT_FOUND"
         if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"
         nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0
         return "INVALID_INPUT" if nothing else None
+
+    def _of_a_cost(self, command: c.BookCost) -> str | None:
+        sums = [one for one in (command.fee, command.given, command.got) if one is not None]
+        is_exchange = command.given is not None and command.got is not None
+        is_whole = is_exchange or (command.given is None and command.got is None)
+        is_named = 1 <= len(command.movement) <= 255
+        good = is_named and is_whole and all(0 < one.minor <= 10**18 for one in sums)
+        if good and command.given is not None and command.got is not None:
+            good = command.given.currency != command.got.currency
+        return None if good else "INVALID_INPUT"

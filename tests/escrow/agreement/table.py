@@ -16,7 +16,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Ending
 from escrow.ids import Kind
 from escrow.rules import Action
-from escrow.states import ContractState, Hold, MilestoneState, ReversalOutcome
+from escrow.states import ContractState, Hold, MilestoneState, OrderOutcome, ReversalOutcome
 from tests.escrow.agreement.stage import (
     CLIENT,
     CLIENT_ID,
@@ -95,6 +95,7 @@ LAW: Final = {
         NEITHER, MANAGER, Scope.DISPUTES_DECIDE, "ACTIVE", dispute="MEDIATION", others="mediator operator"
     ),
     Action.RESOLVE_REVERSAL: Law(NEITHER, MANAGER, Scope.OPERATOR, others="operator"),
+    Action.RESOLVE_ORDER: Law(NEITHER, MANAGER, Scope.OPERATOR, others="operator"),
     Action.POST_UPDATE: Law(BOTH, MEMBER, WRITE, "PROPOSED ACTIVE"),
     Action.REQUEST_PAYOUT: Law("FREELANCER", OWNER, MONEY),
     Action.SET_PAYOUTS: Law("FREELANCER", OWNER, MONEY),
@@ -345,5 +346,7 @@ def _on_object(action: Action, story: Story, position: int) -> c.PartyCommand:
             return c.WithdrawChangeRequest(change_request_id=request.id)
         case Action.RESOLVE_REVERSAL:
             return c.ResolveReversal(deposit_id=next(iter(story.state.deposits)), outcome=ReversalOutcome.WON)
+        case Action.RESOLVE_ORDER:
+            return c.ResolveOrder(order_id=next(iter(story.state.orders)), outcome=OrderOutcome.PAID)
         case _:
             raise AssertionError(f"{action} makes a contract, it doesn't change one")

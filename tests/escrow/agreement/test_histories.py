@@ -22,6 +22,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
+from escrow.states import ActionKind, ReversalOutcome
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -63,12 +64,17 @@ REPORTED = [
     "right",
     "failed",
     "taken back",
+    "taken back",
+    "act",
+    "act soon",
+    "acted",
     "other amount",
     "other currency",
     "no money",
     "unknown",
     "stranger",
 ]
+REPORTED_OF_ORDERS = ["paid", "paid", "failed", "failed", "stuck"]
 WORLDS = ["client", "freelancer", "share", "mediators", "fees", "biased", "idle", "all well", "all well", "all well"]
 
 ODD_ACTORS = [
@@ -287,25 +293,60 @@ class Histories(Moves, RuleBasedStateMachine):
         actor = CLIENT if says == "stranger" else PROVIDER
         if says == "taken back":
             self.reverse(charge, which)
+        elif says in ("act", "act soon"):
+            until = self.story.now + timedelta(hours=which % 40 - 2) if says == "act soon" else None
+            kind = list(ActionKind)[which % 3]
+            self.play(c.RequireAction(contract_id=self.story.id, deposit_id=deposit_id, kind=kind, until=until), actor)
+        elif says == "acted":
+            self.play(c.EndAction(contract_id=self.story.id, deposit_id=deposit_id), actor)
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
             self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
 
     def reverse(self, charge: Charge, which: int) -> None:
-        """Mostly by the sum that came; now and then by another."""
+        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended."""
         came = self.model._what_came(charge) or Money(charge.sum, self.model.currency)
-        taken = replace(came, minor=came.minor + 1) if which % 5 == 4 else came
-        self.play(
-            c.ReverseDeposit(contract_id=self.story.id, deposit_id=charge.id, amount=taken, reason="not me"), PROVIDER
+        parts = (came.minor, came.minor, came.minor, -(-came.minor // 3), came.minor + 1, -(-came.minor * 2 // 3))
+        command = c.ReverseDeposit(
+            contract_id=self.story.id,
+            deposit_id=charge.id,
+            amount=replace(came, minor=parts[which % len(parts)]),
+            reason="not me",
+            reversal_id=("", "one", "two")[which // 6 % 3],
+            outcome=(None, None, *ReversalOutcome)[which // 18 % 5],
         )
+        self.play(command, PROVIDER)
+
+    @rule(which=INDEX, actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
+    def report_a_cost(self, which: int, actor: Actor) -> None:
+        """A fee, one that comes back, an exchange, both; now and then a known movement, no money, or half an exchange."""
+        currency = self.model.currency
+        fee = Money(which % 7, currency) if which % 3 else None
+        given = Money(which % 11, "EUR" if which % 13 else currency) if which % 4 > 1 else None
+        got = Money(which % 5 + 1, currency) if which % 4 else None
+        command = c.BookCost(
+            contract_id=self.story.id,
+            movement=f"txn_{which % 17}" if which % 19 else "",
+            fee=fee,
+            is_fee_returned=which % 2 == 0,
+            given=given,
+            got=got,
+        )
+        self.play(command, actor)
 
     @precondition(lambda self: self.model.sendings)
-    @rule(which=INDEX, paid=st.booleans(), actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, FREELANCER]))
-    def report_an_order(self, which: int, paid: bool, actor: Actor) -> None:
+    @rule(
+        which=INDEX,
+        says=st.sampled_from(REPORTED_OF_ORDERS),
+        actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, FREELANCER]),
+    )
+    def report_an_order(self, which: int, says: str, actor: Actor) -> None:
         order_id = list(self.model.sendings)[-1 - which % len(self.model.sendings)]
-        if paid:
+        if says == "paid":
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
+        elif says == "stuck":
+            self.play(c.MarkStuck(contract_id=self.story.id, order_id=order_id, reason="who knows"), actor)
         else:
             self.play(c.FailOrder(contract_id=self.story.id, order_id=order_id, reason="account closed"), actor)
 
@@ -398,10 +439,12 @@ def stroll(seed: int, steps: int) -> Histories:
             story.ask_something_of_the_contract(one(ON_CONTRACTS), anybody(), minor(), odd(), rng.randint(-1, 6))
         elif chance < 0.8:
             if story.model.charges:
-                story.report(one([0, 0, rng.randint(0, 9)]), one(REPORTED))
-        elif chance < 0.85:
+                story.report(one([0, rng.randint(0, 9), rng.randint(0, 999)]), one(REPORTED))
+        elif chance < 0.82:
+            story.report_a_cost(rng.randint(0, 9_999), one([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
+        elif chance < 0.86:
             if story.model.sendings:
-                story.report_an_order(rng.randint(0, 9), rng.random() < 0.5, one([PROVIDER, PROVIDER, CLIENT]))
+                story.report_an_order(rng.randint(0, 9), one(REPORTED_OF_ORDERS), one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
             if story.model.clocks():
                 off, swept = one([-TICK, timedelta(0), TICK]), rng.random() < 0.5

@@ -102,5 +102,9 @@ def test_what_rolls_on_is_older_and_one_deposit_stays_one_part() -> None:
 
 def test_deposits_under_reversal_are_told_from_the_others() -> None:
     first, second, third = (Lot(f"dep_{number}", 10, 1) for number in (1, 2, 3))
-    assert split_off((first, second, third), {"dep_2"}) == ((second,), (first, third))
-    assert split_off((first,), ()) == ((), (first,))
+    assert split_off((first, second, third), {"dep_2": 11}) == ((second,), (first, third))
+    assert split_off((first, second), {"dep_1": 0, "dep_2": 7}) == (
+        (Lot("dep_2", 7, 0),),
+        (first, Lot("dep_2", 3, 1)),
+    )
+    assert split_off((first,), {}) == ((), (first,))

@@ -14,8 +14,10 @@ from escrow.agreement.events import DepositReversed, MilestoneRefunded, Mileston
 from escrow.agreement.state import Fees
 from escrow.ids import Kind
 from escrow.money import Money
+from escrow.states import ReversalOutcome
 from tests.escrow.agreement.acts import (
     LOST,
+    WITHDRAWN,
     WON,
     accept,
     approve,
@@ -98,7 +100,8 @@ def test_a_chargeback_of_what_was_sent_back_is_the_platforms_loss_until_it_is_wo
         assert not any(milestone.is_frozen for milestone in story.state.milestones)
         assert reverse(story, one, came).happened() == []
         assert resolve(story, one, outcome, by=CLIENT).code() == "FORBIDDEN"
-        assert resolve(story, one, outcome).happened() == ["deposit.reversal_resolved"]
+        came_again = ["deposit.reinstated"] if outcome is WON else []
+        assert reverse(story, one, came, outcome=outcome).happened() == [*came_again, "deposit.reversal_resolved"]
         lost = 0 if outcome is WON else came.minor
         assert story.books()[f"chargeback:{came.currency}", came.currency] == -lost
         assert (refund_orders(story), story.states()) == (returns, states), "nothing goes to the client once more"
@@ -161,7 +164,8 @@ def test_clocks_stand_still_and_go_on_with_what_was_left_when_it_is_won() -> Non
     assert next_deadline(story.state, story.milestone().id) is None
     story.wait(100 * DAY).sweep()
     assert story.milestone().state == "SUBMITTED"
-    resolve(story, deposit(story).id, WON)
+    reverse(story, deposit(story).id, outcome=WON)
+    assert story.happened() == ["deposit.reinstated", "deposit.reversal_resolved"]
     assert story.milestone().review_due_at == story.now + 11 * DAY
     assert story.books()["chargeback:USD", "USD"] == 0
     story.wait(11 * DAY).sweep()
@@ -269,7 +273,9 @@ def test_all_deposits_under_reversal_go_to_the_chargeback_account_and_what_is_wo
     assert story.state.deposits[second].forfeited_minor == 51_50
     assert story.state.deposits[second].reversal == "FORFEITED"
     resolve(story, second, WON)
-    assert (story.code(), refund_orders(story)) == (None, [(second, 51_50, "STARTED")])
+    assert (story.code(), refund_orders(story)) == (None, [])
+    reverse(story, second, story.state.money(51_50), outcome=WON)
+    assert refund_orders(story) == [(second, 51_50, "STARTED")]
     assert story.books()["chargeback:USD", "USD"] == -103_00 + 41_20
     sound(story)
 
@@ -360,7 +366,7 @@ def test_revision_death_and_the_freelancers_end_treat_it_as_lost(end: str, outco
     assert (old.state, old.refunded_minor) == ("REFUNDED", 0)
     assert (refund_orders(story), story.books()["chargeback:USD", "USD"]) == ([], 0)
     sound(story)
-    resolve(story, first, WON if outcome is WON else LOST)
+    reverse(story, first, outcome=WON if outcome is WON else LOST)
     assert story.code() is None
     assert refund_orders(story) == ([(first, 103_00, "STARTED")] if outcome is WON else [])
     assert story.books()["chargeback:USD", "USD"] == 0
@@ -444,3 +450,169 @@ def test_odd_fees_are_lost_and_returned_to_the_last_minor_unit(bps: int) -> None
     assert story.code() is None
     assert [deposit_id for deposit_id, _, _ in refund_orders(story)] == [ids[0], ids[2]]
     sound(story)
+
+
+# -- what the provider tells later ------------------------------------------------------------------------------------
+
+
+def chargebacks(story: Story) -> tuple[int, int]:
+    """What the operator has lost to reversals so far, and what lies at the provider."""
+    books = story.books()
+    return books["chargeback:USD", "USD"], -books["clearing:USD", "USD"]
+
+
+def test_the_operators_word_moves_nothing_at_the_provider() -> None:
+    story, first = frozen()
+    before = chargebacks(story)
+    assert resolve(story, first, WON).happened() == ["deposit.reversal_resolved"]
+    assert (chargebacks(story), before) == ((-103_00, 0), (-103_00, 0))
+    story.approve()
+    assert story.states() == ["RELEASED", "PLANNED"]
+    assert reverse(story, first, outcome=LOST).happened() == [], "what was won stays won, at the operator's risk"
+    assert reverse(story, first, outcome=WON).happened() == ["deposit.reinstated"]
+    assert chargebacks(story) == (0, 103_00)
+    sound(story)
+
+
+def test_what_is_won_comes_back_to_where_it_was_taken_from() -> None:
+    held, first = frozen()
+    assert reverse(held, first, outcome=WON).happened() == ["deposit.reinstated", "deposit.reversal_resolved"]
+    assert (chargebacks(held), held.milestone().held_minor, refund_orders(held)) == ((0, 103_00), 100_00, [])
+    held.approve()
+    released = active("100.00", "50.00").pay(1).approve()
+    reverse(released, deposit(released).id)
+    payable = released.payable(Side.FREELANCER)
+    assert reverse(released, deposit(released).id, outcome=WON).happened()[0] == "deposit.reinstated"
+    assert (chargebacks(released), released.payable(Side.FREELANCER)) == ((0, 103_00), payable)
+    for story in (held, released):
+        assert refund_orders(story) == []
+        sound(story)
+
+
+@pytest.mark.parametrize("by_the_operator", [True, False])
+def test_what_was_lost_and_is_won_after_all_goes_to_the_client(by_the_operator: bool) -> None:
+    story, first = frozen()
+    resolve(story, first, LOST) if by_the_operator else reverse(story, first, outcome=LOST)
+    assert (story.states()[0], refund_orders(story)) == ("REFUNDED", [])
+    assert reverse(story, first).happened() == []
+    story.wait(200 * DAY)
+    assert reverse(story, first, outcome=WON).happened() == ["deposit.reinstated", "deposit.reversal_resolved"]
+    assert refund_orders(story) == [(first, 103_00, "STARTED")]
+    assert (chargebacks(story)[0], deposit(story).reversal, story.states()[0]) == (0, "WON", "REFUNDED")
+    assert reverse(story, first, outcome=WON).happened() == []
+    assert reverse(story, first, outcome=LOST).happened() == []
+    sound(story)
+
+
+def test_withdrawn_counts_as_won_and_is_called_so() -> None:
+    story, first = frozen()
+    reverse(story, first, outcome=WITHDRAWN)
+    assert (deposit(story).reversal, story.milestone().is_frozen, chargebacks(story)) == (
+        "WITHDRAWN",
+        False,
+        (0, 103_00),
+    )
+    assert reverse(story, first, outcome=WON).happened() == []
+    assert resolve(story, first, LOST).code() == "INVALID_STATE"
+    sound(story)
+
+
+@pytest.mark.parametrize("outcome", [WON, WITHDRAWN, LOST])
+def test_a_reversal_that_is_heard_of_when_it_is_over_is_booked_in_its_order(outcome: ReversalOutcome) -> None:
+    story = active("100.00", "50.00").pay(1)
+    reverse(story, deposit(story).id, outcome=outcome)
+    came_again = ["deposit.reinstated"] if outcome is not LOST else []
+    closed = ["milestone.refunded"] if outcome is LOST else []
+    assert story.happened() == ["deposit.reversed", *came_again, "deposit.reversal_resolved", *closed]
+    assert not story.milestone().is_frozen
+    assert reverse(story, deposit(story).id).happened() == [], "the opening comes late"
+    sound(story)
+
+
+def test_a_part_that_is_lost_is_all_that_is_lost_and_the_rest_goes_back_to_the_client() -> None:
+    story = active("100.00", "50.00").pay(1)
+    first = deposit(story).id
+    reverse(story, first, story.state.money(30_00))
+    assert (story.milestone().is_frozen, chargebacks(story)) == (True, (-30_00, 73_00))
+    reverse(story, first, story.state.money(30_00), outcome=LOST)
+    assert (story.milestone().state, story.milestone().lost_minor, story.milestone().refunded_minor) == (
+        "REFUNDED",
+        30_00,
+        70_00,
+    )
+    assert (refund_orders(story), chargebacks(story)) == ([(first, 73_00, "STARTED")], (0, 73_00))
+    sound(story)
+
+
+def test_more_may_be_taken_and_a_part_may_come_again() -> None:
+    story = active("100.00", "50.00").pay(1)
+    first = deposit(story).id
+    reverse(story, first, story.state.money(30_00))
+    assert reverse(story, first, story.state.money(20_00)).happened() == [], "less is what is known already"
+    assert reverse(story, first, story.state.money(80_00)).happened() == ["deposit.reversed"]
+    assert chargebacks(story) == (-80_00, 23_00)
+    reverse(story, first, story.state.money(60_00), outcome=LOST)
+    assert story.happened() == ["deposit.reinstated", "deposit.reversal_resolved", "milestone.refunded"]
+    assert (story.milestone().lost_minor, refund_orders(story)) == (60_00, [(first, 43_00, "STARTED")])
+    assert chargebacks(story) == (0, 43_00)
+    sound(story)
+
+
+def test_a_part_of_what_was_given_up_comes_again_and_the_client_gets_what_the_bank_has_not_paid_it() -> None:
+    story, first = frozen()
+    resolve(story, first, LOST)
+    reverse(story, first, story.state.money(40_00), outcome=WON)
+    assert (refund_orders(story), chargebacks(story)) == ([(first, 40_00, "STARTED")], (0, 40_00))
+    story = active("60.00", "40.00")
+    fund_all(story).confirm().approve(1)
+    every = deposit(story).id
+    reverse(story, every).end(by=FREELANCER, giving_up="40.00")
+    assert (deposit(story).reversal, deposit(story).forfeited_minor) == ("FORFEITED", 41_20)
+    reverse(story, every, story.state.money(61_80), outcome=WON)
+    assert (refund_orders(story), chargebacks(story)) == ([], (0, 61_80)), "the bank has paid the client its 41.20"
+    sound(story)
+
+
+def test_a_second_reversal_of_the_same_deposit_is_another_one() -> None:
+    story = active("100.00", "50.00").pay(1)
+    first = deposit(story).id
+    reverse(story, first, reversal_id="one")
+    reverse(story, first, reversal_id="one", outcome=WON)
+    assert reverse(story, first, reversal_id="one").happened() == []
+    assert reverse(story, first, reversal_id="two").happened() == ["deposit.reversed"]
+    assert (story.milestone().is_frozen, deposit(story).reversal) == (True, "OPEN")
+    assert reverse(story, first, reversal_id="one", outcome=WON).happened() == []
+    assert reverse(story, first, reversal_id="two", outcome=LOST).happened() == [
+        "deposit.reversal_resolved",
+        "milestone.refunded",
+    ]
+    assert (deposit(story).reversal, chargebacks(story)) == ("LOST", (0, 0))
+    sound(story)
+
+
+def test_of_two_at_once_no_more_is_taken_than_came_and_one_that_is_lost_decides() -> None:
+    story = active("100.00", "50.00").pay(1)
+    first = deposit(story).id
+    reverse(story, first, story.state.money(60_00), reversal_id="one")
+    reverse(story, first, story.state.money(60_00), reversal_id="two")
+    assert [(one.reference, one.taken_minor) for one in deposit(story).reversals] == [("one", 60_00), ("two", 43_00)]
+    reverse(story, first, story.state.money(60_00), reversal_id="one", outcome=WON)
+    assert story.milestone().is_frozen, "the other one goes on"
+    reverse(story, first, story.state.money(43_00), reversal_id="two", outcome=LOST)
+    assert (story.milestone().lost_minor, refund_orders(story)) == (43_00, [(first, 60_00, "STARTED")])
+    sound(story)
+
+
+def test_the_deadline_for_evidence_is_told_with_the_reversal() -> None:
+    story = active("100.00").pay(1)
+    until = story.now + 7 * DAY
+    reverse(story, deposit(story).id, evidence_due_at=until)
+    event = story.log[-1].event
+    assert isinstance(event, DepositReversed)
+    assert (event.evidence_due_at, deposit(story).evidence_due_at) == (until, until)
+
+
+def test_nothing_is_taken_back_by_a_report_of_no_money() -> None:
+    story = active("100.00").pay(1)
+    assert reverse(story, deposit(story).id, story.state.money(0)).happened() == []
+    assert not story.milestone().is_frozen

@@ -11,15 +11,22 @@ from typing import Final
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment, DepositTerm, Fees
 from escrow.money import Money
+from escrow.states import ActionKind, OrderOutcome
 from tests.escrow.agreement.acts import (
     LOST,
+    WITHDRAWN,
     WON,
     accept,
     approve,
+    book,
     decline,
     deposit,
     file,
+    find_out,
     fund_all,
+    get_stuck,
+    has_acted,
+    must_act,
     resolve,
     reverse,
     set_payouts,
@@ -95,13 +102,15 @@ def approved_with_less_and_more() -> Story:
 
 
 def taken_back_by_the_bank() -> Story:
-    """Three deposits under reversal: one is won, one is lost, and one is won after it was given up. Long silence between."""
+    """Four deposits under reversal: one is won, one is lost but for a part, one is won after it was given up, and one is let go
+    on by the operator, won, and reversed once more, until the client takes that back. Long silence between."""
     story = active("0.100", "0.200", "0.300", "0.400", currency="BHD", fees=Fees(client_bps=999, freelancer_bps=1))
     story.pay(1)
     first = deposit(story).id
-    reverse(story.submit().wait(timedelta(days=13)), first)
+    story.submit().wait(timedelta(days=13))
+    reverse(story, first, reversal_id="dp_1", evidence_due_at=story.now + timedelta(days=7))
     story.wait(timedelta(days=200)).sweep()
-    resolve(story, first, WON).wait(timedelta(days=1)).fund(2)
+    reverse(story, first, reversal_id="dp_1", outcome=WON).wait(timedelta(days=1)).fund(2)
     second = deposit(story).id
     story.confirm(2)
     approve(story, amount="0.033")
@@ -109,8 +118,13 @@ def taken_back_by_the_bank() -> Story:
     third = deposit(story).id
     approve(story.confirm(3), 2, amount="0.001").submit(3)
     reverse(reverse(story, second).wait(HOUR), third)
-    resolve(story.wait(HOUR), second, LOST)
-    return resolve(story.wait(HOUR), third, WON)
+    reverse(story.wait(HOUR), second, Money(150, "BHD"), outcome=LOST)
+    reverse(story.wait(HOUR), third, outcome=WON).wait(HOUR).pay(4)
+    fourth = deposit(story).id
+    resolve(reverse(story.wait(HOUR), fourth, reversal_id="dp_4"), fourth, WON)
+    reverse(story.wait(HOUR), fourth, reversal_id="dp_4", outcome=WON)
+    reverse(story.wait(HOUR), fourth, Money(99, "BHD"), reversal_id="dp_5")
+    return reverse(story.wait(HOUR), fourth, Money(99, "BHD"), reversal_id="dp_5", outcome=WITHDRAWN)
 
 
 def lost_on_a_proposal() -> Story:
@@ -131,15 +145,48 @@ def taken_back_after_it_was_sent_back() -> Story:
     came = Money(99_99, "EUR")
     story.wait(HOUR).confirm(amount=came).wait(HOUR)
     reverse(reverse(story, late).wait(HOUR), other, came).wait(HOUR)
-    resolve(story, late, WON).wait(HOUR)
+    reverse(story, late, outcome=WON).wait(HOUR)
     return resolve(story, other, LOST).pay(1)
+
+
+def what_it_cost() -> Story:
+    """A charge in another currency than the provider keeps, with its fee, a part of which comes back; and a refund of it."""
+    story = active("100.00", "50.00", currency="EUR").pay(1).wait(HOUR)
+    book(story, "txn_1", fee=Money(3_41, "USD"), given=Money(103_00, "EUR"), got=Money(111_24, "USD"))
+    story.wait(HOUR).give_refund(1, "40.00").wait(HOUR)
+    book(story, "txn_2", given=Money(44_90, "USD"), got=Money(41_20, "EUR")).approve(1).wait(HOUR)
+    return book(story, "txn_3", fee=Money(1_00, "USD"), is_fee_returned=True)
+
+
+def money_in_doubt() -> Story:
+    """A payer who acts in time and one who doesn't; what was paid and came back; orders that nobody knew about."""
+    story = active("100.00", "50.00", fees=Fees(client_bps=333, freelancer_bps=1000)).fund(1)
+    must_act(story.wait(HOUR), ActionKind.CONFIRM, within=HOUR).wait(HOUR).sweep()
+    must_act(story.wait(HOUR).fund(1), ActionKind.REDIRECT, within=HOUR).wait(HOUR / 2)
+    has_acted(story).confirm().wait(HOUR)
+    approve(story)
+    for outcome in (OrderOutcome.NEVER_HAPPENED, OrderOutcome.PAID):
+        payout = last_order(story.payout("20.00"))
+        find_out(get_stuck(story.wait(HOUR), payout).wait(HOUR), payout, outcome)
+    payout = last_order(story.wait(HOUR).payout())
+    story.order_paid(payout).wait(HOUR).order_failed(payout)
+    late = deposit(story.fund(2)).id
+    refund = last_order(story.cancel_funding(2).confirm(deposit_id=late))
+    story.order_paid(refund).wait(HOUR).order_failed(refund)
+    return get_stuck(story.wait(HOUR), refund)
+
+
+def last_order(story: Story) -> str:
+    return list(story.state.orders)[-1]
 
 
 MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "funded-proposals": funded_proposals,
     "changed-by-request": changed_by_request,
     "approved-with-less-and-released": approved_with_less_and_more,
-    "reversed-won-and-lost": taken_back_by_the_bank,
-    "unfunded-on-a-proposal": lost_on_a_proposal,
-    "taken-back-after-it-was-sent-back": taken_back_after_it_was_sent_back,
+    "reversed-to-the-end": taken_back_by_the_bank,
+    "unfunded-after-a-reversal": lost_on_a_proposal,
+    "what-it-cost": what_it_cost,
+    "sent-back-and-taken-back": taken_back_after_it_was_sent_back,
+    "money-in-doubt": money_in_doubt,
 }

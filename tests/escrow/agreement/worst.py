@@ -15,7 +15,7 @@ from typing import Final
 
 from escrow.access import CLOCK, PROVIDER, Actor, Side
 from escrow.agreement import commands as c
-from escrow.agreement.state import Contract, Milestone
+from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.agreement.step import step
 from escrow.ids import Kind
 from escrow.money import RawMoney
@@ -180,10 +180,16 @@ def paying(scene: Scene, *, reversals: bool) -> Iterator[Move]:
         if one.state is DepositState.STARTED:
             yield c.ConfirmDeposit(contract_id=contract.id, deposit_id=one.id, amount=charge), PROVIDER
         elif reversals and one.state is DepositState.CONFIRMED and one.reversal is None:
-            yield c.ReverseDeposit(contract_id=contract.id, deposit_id=one.id, amount=charge, reason="x"), PROVIDER
+            yield _taken_back(contract, one, None), PROVIDER
         elif one.is_argued_about:
             for outcome in ReversalOutcome:
                 yield c.ResolveReversal(deposit_id=one.id, outcome=outcome), OPERATOR
+                yield _taken_back(contract, one, outcome), PROVIDER
+
+
+def _taken_back(contract: Contract, deposit: Deposit, outcome: ReversalOutcome | None) -> c.ReverseDeposit:
+    charge = contract.money(deposit.charge_minor)
+    return c.ReverseDeposit(contract_id=contract.id, deposit_id=deposit.id, amount=charge, reason="x", outcome=outcome)
 
 
 def reachable(start: Scene, *, reversals: bool) -> dict[Shape, Scene]:

@@ -8,6 +8,11 @@ from escrow import ids
 from escrow.agreement import commands as c
 from escrow.database import Record, fetch, fetch_row, fetch_value
 from escrow.ids import Kind
+from escrow.payments import leases
+from escrow.payments.calls import ChargeRequest, Step, key_of
+from escrow.payments.leases import Claimed, Learned
+from escrow.payments.provider import Provider
+from escrow.payments.results import Prepared
 from escrow.pipeline import run
 from tests import factories
 from tests.factories import Deployment, usd
@@ -85,10 +90,38 @@ async def order(order_id: str) -> Record:
 
 
 async def charge(order_id: str) -> Record | None:
-    """What the sandbox's books say of an order."""
-    return await fetch_row("SELECT * FROM sandbox_charges WHERE idempotency_key = $1", order_id)
+    """What the sandbox's books say of an order: of its charge, its newest refund, or its payout."""
+    sql = """
+        SELECT * FROM sandbox_charges WHERE order_id = $1 AND kind IN ('DEPOSIT', 'REFUND', 'PAYOUT')
+        ORDER BY created_at DESC LIMIT 1
+    """
+    return await fetch_row(sql, order_id)
+
+
+async def take(claimed: Claimed, provider: Provider, *, token: str | None) -> None:
+    """As if a worker had charged the client and died before it heard anything of it."""
+    (call,) = claimed.calls
+    request = ChargeRequest(
+        key=key_of(claimed.id, call.attempt, Step.PREPARE),
+        order_id=claimed.id,
+        group=claimed.contract_id,
+        amount=claimed.amount,
+        token=token,
+        client_id=claimed.client_id,
+    )
+    prepared = await provider.prepare(request)
+    assert isinstance(prepared, Prepared)
+    await leases.go_on(claimed, learned=Learned(call=call, provider_id=prepared.provider_id))
+    await provider.confirm(prepared.provider_id, request)
 
 
 async def make_due(order_id: str) -> None:
     """As if the time had come, or the lease had ended."""
     await fetch("UPDATE payment_orders SET due_at = now() WHERE id = $1", order_id)
+
+
+async def age_calls(order_id: str, by: str) -> None:
+    """As if the calls of an order had been made that much longer ago."""
+    await fetch(
+        "UPDATE provider_calls SET called_at = called_at - $2::text::interval WHERE order_id = $1", order_id, by
+    )

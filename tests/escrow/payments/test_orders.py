@@ -11,13 +11,15 @@ from escrow.agreement import commands as c
 from escrow.database import counting, fetch, fetch_value
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.payments import orders
-from escrow.payments.orders import LEASE_SECONDS, Claimed
-from escrow.payments.provider import Answer, Found, Pending, Provider, ProviderError, Succeeded
+from escrow.payments import flow, orders
+from escrow.payments.calls import ChargeRequest, Sought
+from escrow.payments.leases import LEASE_SECONDS, Claimed
+from escrow.payments.provider import Provider
+from escrow.payments.results import Answer, Found, Hint, Pending, ProviderError, Succeeded
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.settings import LogFormat
-from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
+from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike, take
 from tests.factories import usd
 
 PATIENCE_SECONDS = 10.0
@@ -126,7 +128,9 @@ async def test_another_sum_than_was_asked_for_fails_the_deposit_and_goes_back(
     assert [await deal.balance(account) for account in ("escrow", "payable", "transit", "clearing")] == [0, 0, 0, 0]
     sent_back = await charge(return_id)
     assert sent_back is not None
-    assert sent_back["token"] == order_id, "the provider is told which charge it returns"
+    taken = await charge(order_id)
+    assert taken is not None
+    assert sent_back["token"] == taken["id"], "the provider is told which charge it returns"
 
 
 async def test_a_deposit_that_is_never_answered_is_looked_up_ever_less_often_and_charged_once(
@@ -172,11 +176,12 @@ async def test_a_deposit_that_was_cancelled_before_the_provider_was_called_is_ne
     await deal.cancel()
     assert await orders.claim(10) == []
     row = await order(order_id)
-    assert (row["due_at"], row["called_at"], row["lease_token"]) == (None, None, None)
+    assert (row["due_at"], row["lease_token"]) == (None, None)
+    assert await fetch("SELECT FROM provider_calls") == []
     assert await charge(order_id) is None
 
 
-async def test_a_cancelled_deposit_whose_call_was_lost_is_looked_up_but_not_called_again(
+async def test_a_cancelled_deposit_whose_call_was_lost_is_given_up_at_the_provider_and_never_taken(
     deal: Deal, sandbox: Sandbox
 ) -> None:
     order_id = await deal.fund("tok_outage")
@@ -186,16 +191,14 @@ async def test_a_cancelled_deposit_whose_call_was_lost_is_looked_up_but_not_call
     assert await orders.attend(await claim_one(), sandbox)
     lost = await charge(order_id)
     assert lost is not None
-    assert lost["calls"] == 1
-    assert (await order(order_id))["due_at"] is not None, "a call that is still on its way would be found"
+    assert (lost["calls"], lost["is_cancelled"], lost["confirmed_at"]) == (1, True, None)
+    assert (await order(order_id))["due_at"] is None, "a call that is still on its way takes nothing any more"
 
 
 # -- refunds and payouts ------------------------------------------------------------------------------------------
 
 
-async def test_a_failed_refund_is_reported_and_called_again_later_with_the_same_key(
-    deal: Deal, sandbox: Sandbox
-) -> None:
+async def test_a_failed_refund_is_reported_and_tried_again_later_with_another_key(deal: Deal, sandbox: Sandbox) -> None:
     await deal.fund()
     await work(sandbox, until=finished(*await open_orders(deal)))
     await deal.approve()
@@ -216,12 +219,13 @@ async def test_a_failed_refund_is_reported_and_called_again_later_with_the_same_
     tried = await charge(return_id)
     assert tried is not None
     assert tried["calls"] == 1, "not at once"
-    await fetch("UPDATE payment_orders SET called_at = now() - interval '1 hour' WHERE id = $1", return_id)
+    await age_calls(return_id, "1 hour")
     await work(sandbox, until=finished(return_id))
     assert (await order(return_id))["state"] == "PAID"
     assert await deal.events("refund.failed", "refund.paid") == ["refund.failed", "refund.paid"]
     assert await deal.balance("payable") == 100_00
-    assert await fetch_value("SELECT count(*) FROM sandbox_charges WHERE kind = 'REFUND'") == 1
+    keys = await fetch("SELECT key FROM sandbox_charges WHERE kind = 'REFUND' ORDER BY created_at")
+    assert [row["key"] for row in keys] == [f"{return_id}/1/refund", f"{return_id}/2/refund"]
 
 
 async def test_a_payout_is_paid_to_the_freelancer(deal: Deal, sandbox: Sandbox) -> None:
@@ -313,15 +317,15 @@ class Absent(Sandbox):
         super().__init__(settle_seconds=0.02)
         self.error: Exception | None = error
 
-    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
         if self.error:
             raise self.error
-        return await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
+        return await super().confirm(provider_id, request)
 
-    async def lookup(self, idempotency_key: str) -> Found:
+    async def look_up(self, sought: Sought) -> Found:
         if self.error:
             raise self.error
-        return await super().lookup(idempotency_key)
+        return await super().look_up(sought)
 
 
 @pytest.mark.parametrize(
@@ -354,14 +358,14 @@ async def test_whatever_a_provider_raises_the_order_is_looked_up_later_and_no_se
 class Hanging(Sandbox):
     """A provider that takes the call and never answers it."""
 
-    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        await super().deposit(idempotency_key=idempotency_key, amount=amount, token=token)
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        await super().confirm(provider_id, request)
         await asyncio.Event().wait()
         return Pending()
 
 
 async def test_a_call_that_hangs_is_cut_off_and_looked_up(deal: Deal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "CALL_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(flow, "CALL_SECONDS_MAX", 0.2)
     provider = Hanging(settle_seconds=0.02)
     order_id = await deal.fund()
     assert await orders.attend(await claim_one(), provider)
@@ -373,8 +377,8 @@ async def test_a_call_that_hangs_is_cut_off_and_looked_up(deal: Deal, monkeypatc
 class Generous(Sandbox):
     """A provider that pays out more than it was asked to."""
 
-    async def lookup(self, idempotency_key: str) -> Found:
-        found = await super().lookup(idempotency_key)
+    async def look_up(self, sought: Sought) -> Found:
+        found = await super().look_up(sought)
         if isinstance(found, Succeeded):
             return Succeeded(Money(found.amount.minor + 1, found.amount.currency))
         return found
@@ -391,14 +395,15 @@ async def test_a_payout_of_another_sum_is_left_to_a_person(deal: Deal, sandbox: 
     await make_due(order_id)
     assert await orders.attend(await claim_one(), provider)
     row = await order(order_id)
-    assert row["state"] == "STARTED"
+    assert (row["state"], row["is_stuck"], row["due_at"]) == ("STARTED", True, None)
     assert "instead of" in row["last_error"]
+    assert await deal.events("order.stuck", "payout.paid") == ["order.stuck"]
 
 
 # -- what it costs ------------------------------------------------------------------------------------------------
 
 
-async def test_an_order_costs_one_statement_to_claim_one_to_hand_back_and_two_to_report(
+async def test_an_order_costs_one_statement_to_claim_one_to_note_its_charge_one_to_hand_back_and_two_to_report(
     deal: Deal, sandbox: Sandbox
 ) -> None:
     order_id = await deal.fund()
@@ -407,7 +412,9 @@ async def test_an_order_costs_one_statement_to_claim_one_to_hand_back_and_two_to
     assert len(statements) == 1
     with counting() as statements:
         await orders.attend(claimed, sandbox)
-    assert len(statements) == 2, "the call, which is a statement with the sandbox, and handing the order back"
+    assert len(statements) == 4, (
+        "two calls, which are statements with the sandbox, the charge noted between, handing back"
+    )
     await asyncio.sleep(0.05)
     await make_due(order_id)
     claimed = await claim_one()
@@ -450,7 +457,7 @@ async def test_a_reversal_that_nobody_heard_of_in_time_is_booked_with_what_came_
 ) -> None:
     order_id = await deal.fund("tok_reverse")
     (claimed,) = await orders.claim(10)
-    await sandbox.deposit(idempotency_key=order_id, amount=claimed.amount, token="tok_reverse")
+    await take(claimed, sandbox, token="tok_reverse")
     await fetch("UPDATE sandbox_charges SET settles_at = now() - interval '3 seconds'")
     await fetch("UPDATE payment_orders SET lease_token = NULL")
     await work(sandbox, until=finished(order_id))
@@ -464,7 +471,7 @@ async def test_a_deposit_that_nobody_waited_for_and_that_was_taken_back_is_nobod
 ) -> None:
     order_id = await deal.fund("tok_reverse")
     (claimed,) = await orders.claim(10)
-    await sandbox.deposit(idempotency_key=order_id, amount=claimed.amount, token="tok_reverse")
+    await take(claimed, sandbox, token="tok_reverse")
     await deal.cancel()
     await fetch("UPDATE sandbox_charges SET settles_at = now() - interval '3 seconds'")
     await fetch("UPDATE payment_orders SET lease_token = NULL")
@@ -480,7 +487,7 @@ async def test_a_deposit_that_was_sent_back_and_taken_back_is_booked_once_as_a_l
     await send_back(deal, sandbox, order_id)
     await taken_back()
     for _ in range(2):
-        await orders.nudge([order_id])
+        await orders.nudge([Hint(order_id)])
         await work(sandbox, until=finished(order_id))
     assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned", "deposit.reversed"]
     assert await deal.balance("chargeback") == -100_00
@@ -494,7 +501,7 @@ async def test_of_a_deposit_that_was_sent_back_another_sum_is_left_to_a_person(d
     await send_back(deal, sandbox, order_id)
     await taken_back()
     await fetch("UPDATE sandbox_charges SET amount_minor = 1 WHERE kind = 'DEPOSIT'")
-    await orders.nudge([order_id])
+    await orders.nudge([Hint(order_id)])
     (claimed,) = await orders.claim(10)
     assert await orders.attend(claimed, sandbox)
     assert "100.00 USD came first" in (await order(order_id))["last_error"]
@@ -549,7 +556,9 @@ async def test_a_refund_goes_back_to_the_charge_that_it_came_from(deal: Deal, sa
     await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
     order_id = await returned(deal)
     claimed = await claim_one()
-    assert (claimed.id, claimed.charge_key) == (order_id, charged)
+    taken = await charge(charged)
+    assert taken is not None
+    assert (claimed.id, claimed.charge_id) == (order_id, taken["id"])
     assert await orders.attend(claimed, sandbox)
     await work(sandbox, until=finished(order_id))
     assert await deal.events("milestone.refunded", "refund.paid") == ["milestone.refunded", "refund.paid"]

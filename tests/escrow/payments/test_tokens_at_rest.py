@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
@@ -11,9 +10,10 @@ from escrow import database, log, vault
 from escrow.audit import audit
 from escrow.audit.contracts import audit_contracts
 from escrow.migrations import m0010_privilege
-from escrow.money import Money
 from escrow.payments import orders, tokens_at_rest
-from escrow.payments.provider import Answer, Found, Pending, Unknown
+from escrow.payments.calls import ChargeRequest
+from escrow.payments.results import Answer, Pending
+from escrow.payments.sandbox import Sandbox
 from escrow.payments.tokens_at_rest import Standing, seal, seal_what_is_open, survey, unseal
 from escrow.vault import Undecipherable
 from tests.escrow.payments.stage import Deal, make_due, order, strike
@@ -25,27 +25,16 @@ NEW = bytes(range(32, 64))
 pytestmark = pytest.mark.usefixtures("database")
 
 
-class Listening:
+class Listening(Sandbox):
     """A provider that remembers with which tokens it was asked for money, and says nothing yet."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tokens: list[str | None] = []
 
-    async def deposit(self, *, idempotency_key: str, amount: Money, token: str | None) -> Answer:
-        self.tokens.append(token)
-        return Pending()
-
-    async def refund(self, *, idempotency_key: str, amount: Money, charge_key: str | None) -> Answer:
-        raise AssertionError
-
-    async def payout(self, *, idempotency_key: str, amount: Money, payee: str) -> Answer:
-        raise AssertionError
-
-    async def lookup(self, idempotency_key: str) -> Found:
-        return Unknown()
-
-    async def notices(self) -> Sequence[str]:
-        return ()
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        self.tokens.append(request.token)
+        return Pending(provider_id)
 
 
 async def asked() -> list[str | None]:

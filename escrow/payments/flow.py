@@ -1,0 +1,285 @@
+"""Brings one order forward at the provider: which call comes next, and what has become of the ones before.
+
+What may have been called is looked up before anything else, and called again only with the same key, and only while the
+provider is sure to remember it. A new key comes after a definite failure alone. What can't be told by either way raises
+`Uncertain`: a person finds out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from escrow.payments import leases
+from escrow.payments.calls import (
+    ChargeRequest,
+    PayoutRequest,
+    RefundRequest,
+    Sought,
+    Step,
+    TakeBackRequest,
+    TransferRequest,
+    key_of,
+)
+from escrow.payments.leases import Call, Claimed, Learned, LeaseLost
+from escrow.payments.provider import Provider
+from escrow.payments.results import (
+    Answer,
+    Failed,
+    Found,
+    NeedsAction,
+    NotYet,
+    Prepared,
+    ProviderError,
+    StoredFault,
+    Succeeded,
+    Unknown,
+)
+from escrow.payments.tokens_at_rest import unseal
+from escrow.states import OrderKind, OrderState
+
+CALL_SECONDS_MAX: Final = 5.0
+"""One call to the provider; nothing is called with less than this left of the lease."""
+
+TRY_AGAIN_SECONDS: Final = 60.0
+"""A refund that failed gets another attempt after this long, doubled for each; never sooner than after half of it."""
+
+FORGETTING_MARGIN: Final = timedelta(hours=1)
+"""So long before a key may be forgotten it isn't used any more: our clock and the provider's differ, and calls take time."""
+
+
+class Uncertain(Exception):
+    """Nobody here can find out what became of the order, or set right what did: it takes a person. The message is for them."""
+
+    def __init__(self, call: Call | None, message: str) -> None:
+        super().__init__(message)
+        self.call = call
+        """What is over once the person said that nothing came of it."""
+
+
+@dataclass(slots=True)
+class Work:
+    """An order under way, with what was learned of its newest call and isn't noted yet."""
+
+    order: Claimed
+    provider: Provider
+    learned: Learned | None = None
+    moved: bool = False
+    """Whether a call was made that may have moved money."""
+    ids: dict[Step, str] = field(default_factory=dict)
+    """What the provider calls what this worker had it make."""
+
+    async def carry_out(self) -> Found | NotYet:
+        """As far as it goes now. Raises `Uncertain`, `LeaseLost`, and whatever a provider raises."""
+        match self.order.kind:
+            case OrderKind.DEPOSIT:
+                return await self._deposit()
+            case OrderKind.REFUND:
+                return await self._refund()
+            case OrderKind.PAYOUT:
+                return await self._payout()
+
+    # -- deposits: prepared, stored, confirmed ------------------------------------------------------------------------
+
+    async def _deposit(self) -> Found | NotYet:
+        order = self.order
+        call = order.last(Step.PREPARE)
+        if call is None or call.provider_id is None:
+            return (
+                await self._make_charge(call) if order.wanted else Failed("it was given up before anything was taken")
+            )
+        found = await self._look_up(call, Step.CONFIRM)
+        if order.wanted:
+            return await self._confirm(call.provider_id) if isinstance(found, Prepared) else found
+        if isinstance(found, Prepared | NeedsAction):
+            async with self._time_limit():
+                return await self.provider.cancel(call.provider_id, key=self._fresh_key(Step.CANCEL))
+        return found
+
+    async def _make_charge(self, call: Call | None) -> Found | NotYet:
+        """Preparing moves nothing, so it may be repeated; with another key once the first one is of no use."""
+        if call is None or call.is_over:
+            call = await self._begin(Step.PREPARE, call.attempt + 1 if call is not None else 1)
+        try:
+            async with self._time_limit():
+                prepared = await self.provider.prepare(self._charge_request(self.order.key(call)))
+        except StoredFault:
+            self.learned = Learned(call=call, is_over=True)
+            raise
+        if isinstance(prepared, Failed):
+            return prepared
+        await leases.go_on(self.order, learned=Learned(call=call, provider_id=prepared.provider_id))
+        return await self._confirm(prepared.provider_id)
+
+    async def _confirm(self, provider_id: str) -> Answer:
+        """With a key of its own each time, so that no stored fault is repeated: its identifier keeps it from moving twice."""
+        async with self._time_limit():
+            return await self.provider.confirm(provider_id, self._charge_request(self._fresh_key(Step.CONFIRM)))
+
+    def _charge_request(self, key: str) -> ChargeRequest:
+        order = self.order
+        return ChargeRequest(
+            key=key,
+            order_id=order.id,
+            group=order.contract_id,
+            amount=order.amount,
+            token=unseal(order.payment_token, order_id=order.id) if order.payment_token is not None else None,
+            client_id=order.client_id,
+        )
+
+    def _fresh_key(self, step: Step) -> str:
+        return key_of(self.order.id, self.order.attempts, step)
+
+    # -- refunds: one call, found by their charge ---------------------------------------------------------------------
+
+    async def _refund(self) -> Found | NotYet:
+        found = await self._obtain(Step.REFUND, may_call=self.order.wanted)
+        call = self.order.last(Step.REFUND)
+        if not isinstance(found, Failed) or call is None or call.is_fresh or not self.order.wanted or self.moved:
+            return found
+        if not found.again:
+            raise Uncertain(call, f"the provider doesn't refund it: {found.reason}")
+        if call.is_over and call.seconds_ago >= TRY_AGAIN_SECONDS / 2:
+            return await self._call(await self._begin(Step.REFUND, call.attempt + 1))
+        return found
+
+    # -- payouts: a transfer to the payee, then the payout from there ---------------------------------------------------
+
+    async def _payout(self) -> Found | NotYet:
+        order = self.order
+        # What a person looks into may turn up: then it goes on, but nothing that was called is called again.
+        goes_on = order.wanted or (order.is_stuck and order.state is OrderState.STARTED)
+        if order.last(Step.PAYOUT) is None:
+            brought = await self._obtain(Step.TRANSFER, may_call=order.wanted)
+            if not isinstance(brought, Succeeded):
+                return brought
+            if not goes_on:
+                return await self._take_back(Failed("it turned up after it was given up"))
+        paid = await self._obtain(Step.PAYOUT, may_call=order.wanted, may_begin=goes_on)
+        return await self._take_back(paid) if isinstance(paid, Failed) else paid
+
+    async def _take_back(self, failed: Failed) -> Found | NotYet:
+        """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        taken = await self._obtain(Step.TAKE_BACK, may_call=True)
+        if isinstance(taken, Failed):
+            raise Uncertain(
+                None, f"the payout failed ({failed.reason}) and its transfer doesn't come back: {taken.reason}"
+            )
+        return failed if isinstance(taken, Succeeded) else taken
+
+    # -- any call that moves money by itself --------------------------------------------------------------------------
+
+    async def _obtain(self, step: Step, *, may_call: bool, may_begin: bool = False) -> Found | NotYet:
+        """What came of a step; it is called if nobody has, and again if that is safe."""
+        call = self.order.last(step)
+        if call is None:
+            return await self._call(await self._begin(step, 1)) if may_call or may_begin else Unknown()
+        if call.is_fresh:
+            return await self._call(call)
+        found = await self._look_up(call, step)
+        if not isinstance(found, Unknown):
+            self._learn(call, found)
+            return found
+        if not may_call:
+            return found
+        if call.is_over:
+            return await self._call(await self._begin(step, call.attempt + 1))
+        if self._may_be_forgotten(call):
+            raise Uncertain(
+                call, "the provider knows nothing of it and may have forgotten the key: another call could pay twice"
+            )
+        return await self._call(call)
+
+    async def _call(self, call: Call) -> Answer:
+        self.moved = True
+        try:
+            async with self._time_limit():
+                answer = await self._send(call)
+        except StoredFault:
+            self.learned = Learned(call=call, is_over=True)
+            raise
+        self._learn(call, answer)
+        return answer
+
+    async def _send(self, call: Call) -> Answer:
+        order, provider = self.order, self.provider
+        key, group = order.key(call), order.contract_id
+        match call.step:
+            case Step.REFUND:
+                return await provider.refund(
+                    RefundRequest(
+                        key=key, order_id=order.id, group=group, amount=order.amount, charge_id=order.charge_id
+                    )
+                )
+            case Step.TRANSFER:
+                return await provider.transfer(
+                    TransferRequest(
+                        key=key,
+                        order_id=order.id,
+                        group=group,
+                        amount=order.amount,
+                        payee_id=order.payee,
+                        charge_ids=tuple(order.charge_ids),
+                    )
+                )
+            case _:
+                kind = PayoutRequest if call.step is Step.PAYOUT else TakeBackRequest
+                request = kind(
+                    key=key,
+                    order_id=order.id,
+                    group=group,
+                    amount=order.amount,
+                    payee_id=order.payee,
+                    transfer_id=self._transfer_id(),
+                )
+                if isinstance(request, PayoutRequest):
+                    return await provider.payout(request)
+                return await provider.take_back(request)
+
+    def _transfer_id(self) -> str:
+        brought = self.order.last(Step.TRANSFER)
+        known = self.ids.get(Step.TRANSFER) or (brought.provider_id if brought is not None else None)
+        if known is None:
+            raise ProviderError("what the provider calls the transfer is not known")
+        return known
+
+    async def _look_up(self, call: Call, step: Step) -> Found:
+        order = self.order
+        transfer = order.last(Step.TRANSFER)
+        sought = Sought(
+            step=step,
+            key=order.key(call),
+            order_id=order.id,
+            group=order.contract_id,
+            amount=order.amount,
+            provider_id=call.provider_id,
+            charge_id=order.charge_id,
+            payee_id=order.payee if order.kind is OrderKind.PAYOUT else None,
+            transfer_id=transfer.provider_id if transfer is not None else None,
+        )
+        async with self._time_limit():
+            return await self.provider.look_up(sought)
+
+    async def _begin(self, step: Step, attempt: int) -> Call:
+        begun = await leases.go_on(self.order, learned=self.learned, begin=(step, attempt))
+        assert begun is not None  # noqa: S101 - for the type checker: it was to begin
+        return begun
+
+    def _learn(self, call: Call, found: Found | NotYet) -> None:
+        provider_id = getattr(found, "provider_id", "") or None
+        over = isinstance(found, Failed | NotYet)
+        self.learned = Learned(call=call, provider_id=provider_id, is_over=over)
+        if provider_id is not None:
+            self.ids[call.step] = provider_id
+
+    def _may_be_forgotten(self, call: Call) -> bool:
+        lifetime = self.provider.terms.key_lifetime
+        return lifetime is not None and timedelta(seconds=call.seconds_ago) > lifetime - FORGETTING_MARGIN
+
+    def _time_limit(self) -> asyncio.Timeout:
+        if time.monotonic() + CALL_SECONDS_MAX > self.order.lease_ends:
+            raise LeaseLost(self.order.id)
+        return asyncio.timeout(CALL_SECONDS_MAX)

@@ -1,0 +1,218 @@
+"""Leases orders that are due to one worker at a time, and notes every call to the provider before it is made.
+
+An order is claimed under a lease with a token of its own. The row of a call is there before the call: the claim itself writes
+the first one. So a worker may die at any point, and the next one knows what may have been called and with which key.
+Everything here runs on real time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from escrow.database import fetch, filled
+from escrow.money import Money
+from escrow.payments.calls import Step, key_of
+from escrow.states import OrderKind, OrderState
+
+LEASE_SECONDS: Final = 20.0
+"""How long an order belongs to who claimed it; after that another worker looks it up."""
+
+FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
+
+
+class LeaseLost(Exception):
+    """This worker was held up for so long that its lease is about to end: the order is somebody else's now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an order, repeated with the same key if need be."""
+
+    step: Step
+    attempt: int
+    seconds_ago: float = 0.0
+    """Since its first time, by the database's clock."""
+    provider_id: str | None = None
+    """What the provider calls what it made of it, once that is known."""
+    is_over: bool = False
+    """Whether nothing comes of its key any more: what is still wanted gets another attempt."""
+    is_fresh: bool = False
+    """Whether nobody can have made it before this claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """An order under a lease of ours."""
+
+    id: str
+    contract_id: str
+    kind: OrderKind
+    state: OrderState
+    amount: Money
+    deposit_id: str | None
+    payment_token: str | None = field(repr=False)
+    """Sealed, as it is stored: it is opened for the call alone."""
+    next_action: str | None = field(repr=False)
+    """Sealed, what the payer was last told to do."""
+    charge_id: str | None
+    """For a refund: what the provider calls the charge that it returns."""
+    charge_ids: Sequence[str]
+    """For a payout: what the provider calls the contract's charges, newest first."""
+    client_id: str
+    payee: str
+    """For a payout: the freelancer's account."""
+    wanted: bool
+    """Whether money may still be moved for it; else it is only looked up."""
+    is_stuck: bool
+    """Whether it waits for a person."""
+    calls: Sequence[Call]
+    attempts: int
+    """How often it was claimed."""
+    lease_token: str
+    lease_ends: float
+    """By this process's monotonic clock, which no adjustment of the time moves."""
+
+    def last(self, step: Step) -> Call | None:
+        """The newest attempt at a step."""
+        return max((call for call in self.calls if call.step is step), key=lambda call: call.attempt, default=None)
+
+    def key(self, call: Call) -> str:
+        return key_of(self.id, call.attempt, call.step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What is noted of a call when the order goes on or is handed back."""
+
+    call: Call
+    provider_id: str | None = None
+    is_over: bool = False
+
+
+async def claim(limit: int) -> list[Claimed]:
+    """Take up to `limit` orders that are due, oldest first, and leave those that others hold alone. One statement.
+
+    A deposit that was given up before anybody called the provider is put aside for good instead.
+    """
+    token = secrets.token_hex(16)
+    lease_ends = time.monotonic() + LEASE_SECONDS
+    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS)
+    return [
+        filled(
+            Claimed,
+            row,
+            kind=OrderKind(row["kind"]),
+            state=OrderState(row["state"]),
+            amount=Money(row["amount_minor"], row["currency"]),
+            calls=_calls(OrderKind(row["kind"]), row["calls"], is_fresh=row["is_fresh"]),
+            lease_ends=lease_ends,
+        )
+        for row in rows
+        if row["lease_token"] is not None
+    ]
+
+
+def _calls(kind: OrderKind, known: Sequence[Sequence[object]], *, is_fresh: bool) -> list[Call]:
+    first = [Call(FIRST_STEPS[kind], 1, is_fresh=True)] if is_fresh else []
+    return [*first, *(Call(Step(str(one[0])), *one[1:]) for one in known)]  # type: ignore[arg-type]  # a record's columns
+
+
+async def go_on(
+    order: Claimed, *, learned: Learned | None = None, begin: tuple[Step, int] | None = None
+) -> Call | None:
+    """Note what the provider calls what it made, and that another call begins, before it is made. One statement.
+
+    Raises `LeaseLost` if the order is another worker's, or if another has begun this very call.
+    """
+    noted = learned or Learned(call=Call(Step.PREPARE, 0))
+    step, attempt = begin if begin is not None else (None, None)
+    of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
+    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, step.value if step else None, attempt)
+    if not rows or (begin is not None and not rows[0]["has_begun"]):
+        raise LeaseLost(order.id)
+    return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
+
+
+async def hand_back(
+    order: Claimed,
+    again_seconds: float | None,
+    *,
+    learned: Learned | None = None,
+    error: str | None = None,
+    keeps_action: bool = False,
+) -> bool:
+    """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
+
+    What the payer was told to do is forgotten unless the order `keeps_action`.
+    """
+    noted = learned or Learned(call=Call(Step.PREPARE, 0))
+    of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, again_seconds, error, keeps_action, *of))
+
+
+# `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
+# everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
+_CLAIM: Final = """
+    WITH due AS (
+        SELECT id, kind, is_stuck, EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
+            NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted
+        FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ), begun AS (
+        INSERT INTO provider_calls (order_id, step, attempt)
+        SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1
+        FROM due WHERE wanted AND NOT called
+        ON CONFLICT DO NOTHING RETURNING order_id
+    )
+    UPDATE payment_orders AS o SET
+        due_at = CASE WHEN due.wanted OR due.called THEN now() + $3::float8 * interval '1 second' END,
+        lease_token = CASE WHEN due.wanted OR due.called THEN $2 END,
+        attempts = o.attempts + 1
+    FROM due LEFT JOIN begun ON begun.order_id = due.id WHERE o.id = due.id
+    RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
+        o.attempts, o.lease_token, o.is_stuck, due.wanted, begun.order_id IS NOT NULL AS is_fresh,
+        ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
+            FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
+        CASE WHEN o.kind = 'REFUND' THEN (
+            SELECT one.provider_id FROM deposits AS d JOIN provider_calls AS one ON one.order_id = d.order_id
+            WHERE d.id = o.deposit_id AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
+            ORDER BY one.attempt DESC LIMIT 1) END AS charge_id,
+        CASE WHEN o.kind = 'PAYOUT' THEN ARRAY(
+            SELECT one.provider_id FROM payment_orders AS charge JOIN provider_calls AS one ON one.order_id = charge.id
+            WHERE charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
+            AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
+            ORDER BY one.called_at DESC LIMIT 100) ELSE '{}' END AS charge_ids,
+        (SELECT c.client_id FROM contracts c WHERE c.id = o.contract_id) AS client_id,
+        (SELECT c.freelancer_id FROM contracts c WHERE c.id = o.contract_id) AS payee
+"""
+
+_NOTE: Final = """
+    noted AS (
+        UPDATE provider_calls AS one SET
+            provider_id = coalesce({provider_id}, one.provider_id), is_over = one.is_over OR {is_over}
+        FROM mine WHERE one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
+    )"""
+
+_GO_ON: Final = f"""
+    WITH mine AS MATERIALIZED (
+        SELECT id FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
+    ), {_NOTE.format(step="$3", attempt="$4", provider_id="$5", is_over="$6")}, begun AS (
+        INSERT INTO provider_calls (order_id, step, attempt) SELECT id, $7, $8 FROM mine WHERE $7::text IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING order_id
+    )
+    SELECT id, EXISTS (SELECT FROM begun) AS has_begun FROM mine
+"""  # noqa: S608 - numbers of parameters
+
+_HAND_BACK: Final = f"""
+    WITH mine AS (
+        UPDATE payment_orders SET
+            due_at = now() + $3::float8 * interval '1 second', last_error = $4,
+            next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
+        WHERE id = $1 AND lease_token = $2
+        RETURNING id
+    ), {_NOTE.format(step="$6", attempt="$7", provider_id="$8", is_over="$9")}
+    SELECT id FROM mine
+"""  # noqa: S608 - numbers of parameters

@@ -1,0 +1,108 @@
+"""Calls Stripe: one place for its key, its time limit, the version of its API, and for what its errors mean.
+
+A definite refusal is `Refused`; everything else that goes wrong is a `ProviderError`, which says that the outcome is unknown.
+No message repeats what Stripe's error says in its own words beyond its code, unless it is meant for the payer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Final
+
+import aiohttp
+import stripe
+
+from escrow.payments.results import ProviderError, StoredFault
+from escrow.stripe_access import StripeAccess
+
+API_VERSION: Final = "2026-08-26.dahlia"
+"""The version of the API that this adapter is written for and checked against."""
+
+SECONDS_MAX: Final = 10.0
+"""One call, as a whole."""
+
+REFUSALS: Final = frozenset({400, 402, 404})
+"""Statuses that are about the call, and say that nothing was done. 401 and 403 are about our key: whoever runs the deployment
+mends it, and until then no order fails for it."""
+
+PAGE: Final = 100
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """Stripe said no, and nothing was done."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Client:
+    """Stripe's own client, asynchronous, with its retries off: orders are tried again by whoever keeps them."""
+
+    def __init__(self, access: StripeAccess) -> None:
+        # At lower levels the library logs whole requests, means of payment and client secrets among them.
+        logging.getLogger("stripe").setLevel(logging.WARNING)
+        stripe.enable_telemetry = False
+        self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=SECONDS_MAX))
+        client = stripe.StripeClient(
+            access.key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": access.base_url} if access.base_url else None,
+            max_network_retries=0,
+            http_client=self._http,
+        )
+        self.v1: Final = client.v1
+
+    async def asked(self, call: Awaitable[stripe.StripeObject]) -> Json:
+        """What Stripe answered, as plain JSON. Raises `Refused`, `ProviderError`."""
+        try:
+            return dict((await call).to_dict())
+        except stripe.StripeError as error:
+            raise _understood(error) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ProviderError(f"no answer from Stripe: {type(error).__name__}") from None
+
+    async def all(self, call: Awaitable[stripe.ListObject[Any]]) -> AsyncIterator[Json]:
+        """Every object of a list, page after page, the newest first."""
+        try:
+            found = await call
+            async for one in found.auto_paging_iter():
+                yield dict(one.to_dict())
+        except stripe.StripeError as error:
+            raise _understood(error) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ProviderError(f"no answer from Stripe: {type(error).__name__}") from None
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+
+def _understood(error: stripe.StripeError) -> Exception:
+    status = error.http_status
+    said = f"Stripe answered {status} {error.code or ''}".strip()
+    if isinstance(error, stripe.IdempotencyError):
+        return ProviderError(f"{said}: the key was used for another request")
+    if isinstance(error, stripe.RateLimitError) or status is None:
+        return ProviderError(said if status else "no answer from Stripe: APIConnectionError")
+    if status in REFUSALS:
+        return Refused(error.code or str(status), _reason(error))
+    if status >= 500 and _header(error, "idempotent-replayed") == "true":
+        return StoredFault(said)
+    return ProviderError(said)
+
+
+def _reason(error: stripe.StripeError) -> str:
+    """In words for people. A decline's own message is written for the payer; others are written for programmers."""
+    if isinstance(error, stripe.CardError):
+        return error.user_message or "The card was declined."
+    return f"Stripe refused: {error.code or error.http_status}"
+
+
+def _header(error: stripe.StripeError, name: str) -> str:
+    headers: dict[str, Any] = {str(key).lower(): value for key, value in dict(error.headers or {}).items()}
+    return str(headers.get(name, "")).lower()

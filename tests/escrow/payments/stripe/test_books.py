@@ -1,0 +1,70 @@
+"""Stripe's own books: every cent of the platform's balance is a movement, and each movement knows its order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from escrow.payments.calls import RefundRequest
+from escrow.payments.movements import MovementKind
+from escrow.payments.results import Succeeded
+from escrow.payments.stripe.adapter import Stripe
+from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, take_back_of, transfer_to, usd
+from tests.stand_ins.stripe import payees, reversals
+from tests.stand_ins.stripe.payments import SETTLE_SECONDS, fee_of
+from tests.stand_ins.stripe.serving import Playing
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def test_movements_add_up_to_the_balance_and_name_their_orders(stripe: Stripe, stand_in: Playing) -> None:
+    charge = charge_of(usd(9_000), "pm_card_refundFail")
+    charge_id = await prepared(stripe, charge)
+    await stripe.confirm(charge_id, charge)
+    refund: RefundRequest = refund_of(charge_id, usd(1_000))
+    made = await stripe.refund(refund)
+    stand_in.pass_time(SETTLE_SECONDS)
+    name = await stripe.open_payee("acc_1", key=order_id())
+    payees.told(stand_in.books, name)
+    transfer = transfer_to(name, usd(2_000), charge_id)
+    moved = await stripe.transfer(transfer)
+    assert isinstance(made, Succeeded)
+    assert isinstance(moved, Succeeded)
+    await stripe.take_back(take_back_of(transfer, moved.provider_id))
+    reversals.open_dispute(stand_in.books, stand_in.books.of("payment_intent")[charge_id]["latest_charge"])
+    reversals.close(stand_in.books, next(iter(stand_in.books.of("dispute").values())), "won")
+
+    found = [one async for one in stripe.movements(LONG_AGO)]
+    kinds = [(one.kind, one.net, one.order_id) for one in found]
+    assert kinds == [
+        (MovementKind.CHARGE, usd(9_000 - fee_of(9_000)), charge.order_id),
+        (MovementKind.REFUND, usd(-1_000), refund.order_id),
+        (MovementKind.REFUND_FAILED, usd(1_000), refund.order_id),
+        (MovementKind.TRANSFER, usd(-2_000), transfer.order_id),
+        (MovementKind.TRANSFER_RETURNED, usd(2_000), transfer.order_id),
+        (MovementKind.REVERSAL, usd(-9_000 - reversals.FEE), charge.order_id),
+        (MovementKind.REVERSAL_RETURNED, usd(9_000), charge.order_id),
+    ]
+    assert (found[0].source_id, found[1].source_id, found[3].source_id) == (
+        charge_id,
+        made.provider_id,
+        moved.provider_id,
+    )
+    assert (found[0].fee, found[5].fee) == (usd(fee_of(9_000)), usd(reversals.FEE))
+    assert await stripe.balance() == [usd(sum(one.net.minor for one in found))]
+
+
+async def test_movements_are_read_page_after_page_from_a_time_on_oldest_first(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    books = stand_in.books
+    for number in range(250):
+        books.move("", "topup", number + 1, "usd", source="tu_1")
+        books.clock.advance(1)
+    since = datetime.fromtimestamp(books.clock.now() - 240, UTC)
+    found = [one async for one in stripe.movements(since)]
+    assert [one.amount.minor for one in found] == list(range(11, 251))
+    assert {one.kind for one in found} == {MovementKind.WITHDRAWAL}
+
+
+async def test_a_balance_without_any_money_is_nothing(stripe: Stripe) -> None:
+    assert await stripe.balance() == [usd(0)]

@@ -1,0 +1,161 @@
+"""What goes wrong on the way to Stripe: lost and late answers, stored errors, forgotten keys, and nothing told to the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from escrow.payments.calls import Step
+from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
+from escrow.payments.stripe.adapter import Stripe
+from escrow.payments.stripe.client import Client
+from escrow.stripe_access import StripeAccess
+from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, sought, transfer_to, usd
+from tests.stand_ins.stripe import payees
+from tests.stand_ins.stripe.hostility import Hostility
+from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET, Playing, playing
+
+
+@asynccontextmanager
+async def wronged() -> AsyncIterator[tuple[Playing, Stripe]]:
+    """A stand-in whose hostility changes in the test, and the adapter."""
+    async with playing() as stand_in:
+        stripe = Stripe(stand_in.access())
+        yield stand_in, stripe
+        await stripe.close()
+        assert stand_in.violations == []
+
+
+LOST = (Hostility(lost_answers=1), Hostility(late_answers=1, late_seconds=0.05))
+NEVER_CAME = Hostility(lost_requests=1)
+
+
+@pytest.mark.parametrize("hostility", LOST)
+async def test_a_lost_answer_is_no_answer_and_what_was_done_is_found(hostility: Hostility) -> None:
+    async with wronged() as (stand_in, stripe):
+        request = charge_of(usd(5_000))
+        charge_id = await prepared(stripe, request)
+        stand_in.books.hostility = hostility
+        with pytest.raises(ProviderError):
+            await stripe.confirm(charge_id, request)
+        stand_in.books.hostility = Hostility()
+        assert isinstance(await stripe.look_up(sought(request, Step.CONFIRM, provider_id=charge_id)), Succeeded)
+
+        refund = refund_of(charge_id, usd(1_000))
+        stand_in.books.hostility = hostility
+        with pytest.raises(ProviderError):
+            await stripe.refund(refund)
+        stand_in.books.hostility = Hostility()
+        assert isinstance(await stripe.look_up(sought(refund, Step.REFUND, charge_id=charge_id)), Succeeded)
+        assert len(stand_in.books.of("refund")) == 1
+
+
+async def test_a_request_that_never_came_is_unknown_and_made_again_with_its_key() -> None:
+    async with wronged() as (stand_in, stripe):
+        request = charge_of(usd(5_000))
+        charge_id = await prepared(stripe, request)
+        stand_in.books.hostility = NEVER_CAME
+        with pytest.raises(ProviderError):
+            await stripe.confirm(charge_id, request)
+        stand_in.books.hostility = Hostility()
+        assert await stripe.look_up(sought(request, Step.CONFIRM, provider_id=charge_id)) == Prepared(charge_id)
+        assert isinstance(await stripe.confirm(charge_id, request), Succeeded)
+
+
+async def test_a_transfer_whose_answer_was_lost_is_found_by_its_group_and_key() -> None:
+    async with wronged() as (stand_in, stripe):
+        charge = charge_of(usd(5_000))
+        charge_id = await prepared(stripe, charge)
+        await stripe.confirm(charge_id, charge)
+        name = await stripe.open_payee("acc_1", key=order_id())
+        payees.told(stand_in.books, name)
+        request = transfer_to(name, usd(4_000), charge_id)
+        stand_in.books.hostility = Hostility(lost_answers=1)
+        with pytest.raises(ProviderError):
+            await stripe.transfer(request)
+        stand_in.books.hostility = Hostility()
+        assert isinstance(await stripe.look_up(sought(request, Step.TRANSFER)), Succeeded)
+        assert stand_in.books.balance(name, "usd") == (0, 4_000)
+
+
+async def test_a_stored_error_is_told_from_one_that_may_pass_when_it_is_repeated() -> None:
+    async with wronged() as (stand_in, stripe):
+        charge = charge_of(usd(5_000))
+        charge_id = await prepared(stripe, charge)
+        await stripe.confirm(charge_id, charge)
+        request = refund_of(charge_id, usd(1_000))
+        # Chance decides which half of stored errors it is: done or not done; the look-up tells.
+        stand_in.books.hostility = Hostility(stored_errors=1)
+        with pytest.raises(ProviderError) as first:
+            await stripe.refund(request)
+        stand_in.books.hostility = Hostility()
+        with pytest.raises(StoredFault):
+            await stripe.refund(request)
+        assert not isinstance(first.value, StoredFault)
+        found = await stripe.look_up(sought(request, Step.REFUND, charge_id=charge_id))
+        made = bool(stand_in.books.of("refund"))
+        assert isinstance(found, Succeeded) if made else found == Unknown()
+
+
+@pytest.mark.parametrize("hostility", [Hostility(conflicts=1), Hostility(too_many=1)])
+async def test_a_conflict_and_too_many_requests_are_no_answers(hostility: Hostility) -> None:
+    async with wronged() as (stand_in, stripe):
+        stand_in.books.hostility = hostility
+        with pytest.raises(ProviderError):
+            await stripe.prepare(charge_of(usd(5_000)))
+
+
+async def test_a_key_that_stripe_does_not_know_is_our_mistake_and_fails_no_order() -> None:
+    async with playing() as stand_in:
+        access = stand_in.access()
+        stripe = Stripe(
+            StripeAccess(
+                key="rk_test_another",
+                webhook_secrets=access.webhook_secrets,
+                return_url=access.return_url,
+                base_url=access.base_url,
+            )
+        )
+        with pytest.raises(ProviderError, match="401"):
+            await stripe.prepare(charge_of(usd(5_000)))
+        await stripe.close()
+
+
+async def test_nobody_there_is_no_answer() -> None:
+    stripe = Stripe(
+        StripeAccess(
+            key=KEY, webhook_secrets=("whsec_x",), return_url="https://a.example", base_url="http://127.0.0.1:9"
+        )
+    )
+    with pytest.raises(ProviderError):
+        await stripe.prepare(charge_of(usd(5_000)))
+    await stripe.close()
+
+
+async def test_no_log_at_any_level_tells_a_key_a_secret_or_a_means_of_payment(
+    stripe: Stripe, stand_in: Playing, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        good, bad = charge_of(usd(5_000), "pm_card_visa"), charge_of(usd(5_000), "pm_card_chargeDeclined")
+        await stripe.confirm(await prepared(stripe, good), good)
+        assert isinstance(await stripe.confirm(await prepared(stripe, bad), bad), Failed)
+        payer = charge_of(usd(5_000), None)
+        await stripe.confirm(await prepared(stripe, payer), payer)
+    said = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    secrets = [one["client_secret"] for one in stand_in.books.of("payment_intent").values()]
+    for secret in (KEY, WEBHOOK_SECRET, "pm_card_visa", "pm_card_chargeDeclined", *secrets):
+        assert secret not in said
+    assert KEY not in repr(stand_in.access())
+    assert WEBHOOK_SECRET not in repr(stand_in.access())
+    assert "pm_card_visa" not in repr(good)
+
+
+async def test_the_library_is_told_not_to_try_again_and_not_to_wait_for_long() -> None:
+    client = Client(StripeAccess(key=KEY, webhook_secrets=("whsec_x",), return_url="https://a.example"))
+    assert client.v1._requestor._options.max_network_retries == 0
+    assert client._http._timeout == aiohttp.ClientTimeout(total=10)
+    await client.close()

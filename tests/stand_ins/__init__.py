@@ -1,0 +1,1 @@
+"""Strangers that Earnest talks to, played by us: each answers as its original does, at its worst."""
