@@ -25,16 +25,22 @@ from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.origin import CrossOrigin
 from api.pages import start_page
+from api.providers import notices_of
 from api.rates.budgets import Rates
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
 from escrow import bell, clock, database, vault
+from escrow.payments import provider_of
+from escrow.payments.provider import Provider
 from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
-    """The application; `settings` from the environment unless given. It connects when it starts and lets go when it ends."""
+def create_app(settings: Settings | None = None, *, provider: Provider | None = None) -> Starlette:
+    """The application; `settings` from the environment, and the `provider` by them, unless given.
+
+    It connects when it starts and lets go when it ends.
+    """
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
     graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
@@ -48,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
             Route("/.well-known/webhook-keys", webhook_keys),
+            Route("/providers/{name}", notices_of(provider or provider_of(chosen.payment_provider)), methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),

@@ -2,7 +2,7 @@
 
 All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
 answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the
-page. A scrape costs four short statements, however many clocks run and whatever was ever delivered.
+page. A scrape costs five short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.payments import reconciliation
 from escrow.payments.reconciliation import Standing
+from escrow.queries import orders as order_queries
 from escrow.sweep import Backlog
 from schema.compiled.compiler import Counts
 from webhooks.owner import stats as deliveries
@@ -62,12 +63,15 @@ async def _figures(request: Request) -> Response:
             backlog, counts = await sweep.backlog(), await sweep.counts()
             waiting = await deliveries.backlog()
             books = await reconciliation.standing()
+            stuck = await order_queries.stuck_count()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     executions = _executions(request.app.state.door.runner.counts)
-    registry.register(_Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), *_books(books), executions))
+    registry.register(
+        _Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), *_books(books), executions)
+    )
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -90,6 +94,11 @@ def _executions(counts: Counts) -> Metric:
     metric.add_metric(["graphql_core"], counts.uncompiled)
     metric.add_metric(["fallback"], counts.fallbacks.total())
     return metric
+
+
+def _orders(stuck: int) -> Metric:
+    said = "Refunds and payouts of which nobody knows what became of them: they wait for a person, at most 10,000"
+    return GaugeMetricFamily("earnest_orders_stuck", said, value=stuck)
 
 
 def _deadlines(backlog: Backlog, counts: Mapping[str, int]) -> Iterator[Metric]:

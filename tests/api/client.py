@@ -15,6 +15,7 @@ from escrow.access import Actor, Scope
 from escrow.accounts import commands, tokens
 from escrow.accounts.known_keys import KnownKeys
 from escrow.ids import Kind
+from escrow.payments.provider import Provider
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY, Deployment
 
@@ -28,6 +29,7 @@ async def door(
     metrics_token: str | None = None,
     allowed_origins: frozenset[str] = frozenset(),
     keys: KnownKeys | None = None,
+    provider: Provider | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
 
@@ -42,7 +44,7 @@ async def door(
         metrics_token=metrics_token,
         allowed_origins=allowed_origins,
     )
-    app = create_app(settings)
+    app = create_app(settings, provider=provider)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:

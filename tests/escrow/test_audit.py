@@ -309,6 +309,7 @@ SPECIAL: Final = {
     "deposits.parts": "'[{}]'",
     "deposits.returned": "'[{}]'",
     "payment_orders.state": "'ABANDONED'",
+    "deposits.action": "'REDIRECT'",
     "payment_orders.kind": "CASE kind WHEN 'PAYOUT' THEN 'REFUND' ELSE kind END",
     "payment_orders.currency": "'EUR'",
     "submissions.attachments": "'[]'",

@@ -280,9 +280,9 @@ async def test_a_worker_keeps_its_columns_when_a_command_changes_an_order() -> N
     deal = await there.activate()
     deposit_id = await deal.fund()
     await database.execute(
-        "UPDATE payment_orders SET lease_token = 'mine', attempts = 3, called_at = now(), due_at = now()"
+        "UPDATE payment_orders SET lease_token = 'mine', attempts = 3, next_action = 'sealed', due_at = now()"
     )
-    columns = "lease_token, attempts, called_at, due_at, created_at"
+    columns = "lease_token, attempts, due_at, created_at"
     before = await database.fetch(f"SELECT {columns} FROM payment_orders")
     await deal.confirm(deposit_id)
     assert await database.fetch(f"SELECT {columns} FROM payment_orders") == before

@@ -196,7 +196,14 @@ FORBIDDEN: Final = {
     "sandbox_charges_pkey": "INSERT INTO sandbox_charges TABLE sandbox_charges",
     "sandbox_charges_kind": "UPDATE sandbox_charges SET kind = 'GIFT'",
     "sandbox_charges_amount": "UPDATE sandbox_charges SET amount_minor = 0",
-    "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = 0",
+    "sandbox_charges_by_key": "INSERT INTO sandbox_charges (id, key, order_id, group_id, kind, amount_minor, currency, outcome, "
+    "notices, received) SELECT id || 'x', key, order_id, '', kind, 1, 'USD', 'x', '{}', false FROM sandbox_charges",
+    "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = -1",
+    "provider_calls_pkey": "INSERT INTO provider_calls TABLE provider_calls",
+    "provider_calls_order": "UPDATE provider_calls SET order_id = 'pay_0'",
+    "provider_calls_step": "UPDATE provider_calls SET step = 'PRAY'",
+    "provider_calls_attempt": "UPDATE provider_calls SET attempt = 0",
+    "deposits_action": "UPDATE deposits SET action = 'DANCE'",
     "events_pkey": "INSERT INTO events TABLE events",
     "events_sequence_is_taken_once": "INSERT INTO events SELECT 'evt_0', stream_id, sequence, type, 1, now(), '', hash, "
     "previous_hash FROM events LIMIT 1",
@@ -277,16 +284,18 @@ CHANGES: Final = {
 KEEPERS: Final = {
     "contracts_title_is_kept", "contracts_title_is_kept_up", "milestones_title_is_kept", "milestones_title_is_kept_up",
     "texts_withheld_are_never_kept", "payment_orders_forget_their_token",
+    "payment_orders_are_looked_at_when_they_turn",
 }  # fmt: skip
-"""Triggers that refuse nothing: they keep the words by which titles are found, and let go of payment tokens."""
+"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, and wake workers."""
 
 FILLED: Final = (
     """
 INSERT INTO external_references SELECT client_id, id, 'jira', 'EA-1', NULL, id FROM contracts LIMIT 1;
 INSERT INTO calendar_tokens SELECT account_id, account_id, NULL, sha256('x') FROM members LIMIT 1;
 INSERT INTO documents VALUES (encode(sha256('{ viewer { role } }'), 'hex'), 'x', '{ viewer { role } }', now());
-INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
-    SELECT id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
+INSERT INTO sandbox_charges (id, key, order_id, group_id, kind, amount_minor, currency, outcome, notices, received)
+    SELECT id, id, id, contract_id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
+INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 1 FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
 INSERT INTO endpoints (id, account_id, url, description, event_types, api_version, version, created_at)
@@ -367,6 +376,7 @@ INDEXES: Final = {
     "endpoint_secrets_public",
     "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
+    "provider_calls_by_provider_id", "payment_orders_stuck", "sandbox_charges_by_order",
     "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
     "transfers_by_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_by_contract",
     "refund_requests_by_milestone", "refund_requests_open", "disputes_by_contract", "disputes_by_milestone",

@@ -58,8 +58,9 @@ def _action_taken(state: Contract, event: events.DepositActionTaken, at: datetim
 def _announced_anew(state: Contract, deposit: Deposit, at: datetime) -> Contract:
     """The milestones that wait for the deposit wait for another end now."""
     for part in () if deposit.is_bonus else deposit.parts:
-        milestone = replace(milestone_of(state, part.milestone_id), reminded_hours=None, updated_at=at)
-        state = with_milestone(state, milestone)
+        milestone = milestone_of(state, part.milestone_id)
+        if (milestone.reminded_hours, milestone.updated_at) != (None, at):
+            state = with_milestone(state, replace(milestone, reminded_hours=None, updated_at=at))
     return state
 
 

@@ -6,7 +6,7 @@ Each takes a `Story` and gives it back, as the methods of `Story` do. `sound` ch
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from escrow.access import PROVIDER, Actor
 from escrow.agreement import commands as c
@@ -15,7 +15,7 @@ from escrow.agreement.state import ChangeRequest, Deposit
 from escrow.agreement.state.holdings import totals
 from escrow.ids import Kind
 from escrow.money import Money
-from escrow.states import HELD, ReversalOutcome
+from escrow.states import HELD, ActionKind, OrderOutcome, ReversalOutcome
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, OPERATOR, Story, folded
 
 WON, WITHDRAWN, LOST = ReversalOutcome.WON, ReversalOutcome.WITHDRAWN, ReversalOutcome.LOST
@@ -125,6 +125,29 @@ def book(
 
 def resolve(story: Story, deposit_id: str, outcome: ReversalOutcome, *, by: Actor = OPERATOR) -> Story:
     story.do(c.ResolveReversal(deposit_id=deposit_id, outcome=outcome), by)
+    return story
+
+
+def must_act(story: Story, kind: ActionKind = ActionKind.REDIRECT, *, within: timedelta | None = None) -> Story:
+    """The provider waits for the payer of the deposit that was started last."""
+    until = None if within is None else story.now + within
+    command = c.RequireAction(contract_id=story.id, deposit_id=deposit(story).id, kind=kind, until=until)
+    story.do(command, PROVIDER)
+    return story
+
+
+def has_acted(story: Story) -> Story:
+    story.do(c.EndAction(contract_id=story.id, deposit_id=deposit(story).id), PROVIDER)
+    return story
+
+
+def get_stuck(story: Story, order_id: str) -> Story:
+    story.do(c.MarkStuck(contract_id=story.id, order_id=order_id, reason="who knows"), PROVIDER)
+    return story
+
+
+def find_out(story: Story, order_id: str, outcome: OrderOutcome, *, by: Actor = OPERATOR) -> Story:
+    story.do(c.ResolveOrder(order_id=order_id, outcome=outcome, message="I asked the bank"), by)
     return story
 
 

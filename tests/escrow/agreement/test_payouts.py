@@ -114,7 +114,6 @@ def test_a_paid_payout_leaves_through_clearing_once() -> None:
         ("fees:USD", "USD"): 13_00,
     }
     assert story.order_paid(order_id).happened() == []
-    assert story.order_failed(order_id).happened() == []
     assert story.state.orders[order_id].state is OrderState.PAID
 
 

@@ -81,8 +81,8 @@ def _of_the_object(action: Action, cell: Cell, side: Side | None) -> str | None:
         return "INVALID_STATE"
     if law.dispute and (cell.kind_of_hold != "DISPUTE" or DISPUTES[cell.hold][0] not in law.dispute.split()):
         return "INVALID_STATE"
-    # None of the deposits here was ever reversed.
-    return "INVALID_STATE" if action is Action.RESOLVE_REVERSAL else None
+    # None of the deposits here was ever reversed, and what became of each order is known.
+    return "INVALID_STATE" if action in (Action.RESOLVE_REVERSAL, Action.RESOLVE_ORDER) else None
 
 
 def _of_the_turn(action: Action, cell: Cell, side: Side | None) -> str | None:

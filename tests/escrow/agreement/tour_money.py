@@ -11,6 +11,7 @@ from typing import Final
 from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment, DepositTerm, Fees
 from escrow.money import Money
+from escrow.states import ActionKind, OrderOutcome
 from tests.escrow.agreement.acts import (
     LOST,
     WITHDRAWN,
@@ -21,7 +22,11 @@ from tests.escrow.agreement.acts import (
     decline,
     deposit,
     file,
+    find_out,
     fund_all,
+    get_stuck,
+    has_acted,
+    must_act,
     resolve,
     reverse,
     set_payouts,
@@ -153,6 +158,28 @@ def what_it_cost() -> Story:
     return book(story, "txn_3", fee=Money(1_00, "USD"), is_fee_returned=True)
 
 
+def money_in_doubt() -> Story:
+    """A payer who acts in time and one who doesn't; what was paid and came back; orders that nobody knew about."""
+    story = active("100.00", "50.00", fees=Fees(client_bps=333, freelancer_bps=1000)).fund(1)
+    must_act(story.wait(HOUR), ActionKind.CONFIRM, within=HOUR).wait(HOUR).sweep()
+    must_act(story.wait(HOUR).fund(1), ActionKind.REDIRECT, within=HOUR).wait(HOUR / 2)
+    has_acted(story).confirm().wait(HOUR)
+    approve(story)
+    for outcome in (OrderOutcome.NEVER_HAPPENED, OrderOutcome.PAID):
+        payout = last_order(story.payout("20.00"))
+        find_out(get_stuck(story.wait(HOUR), payout).wait(HOUR), payout, outcome)
+    payout = last_order(story.wait(HOUR).payout())
+    story.order_paid(payout).wait(HOUR).order_failed(payout)
+    late = deposit(story.fund(2)).id
+    refund = last_order(story.cancel_funding(2).confirm(deposit_id=late))
+    story.order_paid(refund).wait(HOUR).order_failed(refund)
+    return get_stuck(story.wait(HOUR), refund)
+
+
+def last_order(story: Story) -> str:
+    return list(story.state.orders)[-1]
+
+
 MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "funded-proposals": funded_proposals,
     "changed-by-request": changed_by_request,
@@ -161,4 +188,5 @@ MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "unfunded-after-a-reversal": lost_on_a_proposal,
     "what-it-cost": what_it_cost,
     "sent-back-and-taken-back": taken_back_after_it_was_sent_back,
+    "money-in-doubt": money_in_doubt,
 }
