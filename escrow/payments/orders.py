@@ -211,12 +211,13 @@ def _result(order: Claimed, result: Succeeded | Failed) -> Report:
 
 
 async def _report_reversal(order: Claimed, found: Reversed) -> None:
-    """What was taken back had come before: if the books still wait for it they hear of both, in that order."""
+    """What was taken back had come before: if the books still wait for it they hear of both, in that order. Of what nobody waits
+    for they hear once it is there to stay; what came and went before that is nobody's money."""
     if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
-    if order.wanted:
-        await pipeline.run(_result(order, found.charge), by=PROVIDER)
     told = found.reversal
+    if order.wanted or told.stage in (ReversalStage.WON, ReversalStage.WITHDRAWN):
+        await pipeline.run(_result(order, found.charge), by=PROVIDER)
     reversal = ReverseDeposit(
         contract_id=order.contract_id,
         deposit_id=order.deposit_id,
