@@ -187,8 +187,10 @@ class Query:
         "The refunds and payouts that wait for a person, of all contracts that the viewer may see, oldest first: what the "
         "operator resolves with `resolveOrder`."
     )
-    async def stuck_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
-        return await stuck_orders_list(info.context, first, after)
+    async def stuck_orders(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[PaymentOrder]:
+        return await stuck_orders_list(info.context, window(first, after, last, before))
 
     @resolved(
         "Where the payment provider's books and the ledger differed when they were last compared, the oldest first; for the "

@@ -11,6 +11,8 @@ from escrow.access import Actor
 from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
+from escrow.queries import counts
+from escrow.queries.counts import Counted
 from escrow.queries.views import Objects
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import OrderKind, OrderState
@@ -49,17 +51,35 @@ ORDERS: Final = Objects(
 )
 
 
-async def stuck_page(actor: Actor, *, limit: int, after: str | None) -> list[OrderView]:
+async def stuck_page(actor: Actor, *, limit: int, after: str | None, backwards: bool = False) -> list[OrderView]:
     """At most `limit` orders of all contracts whose money the actor may see that wait for a person, oldest first, those after
-    the id `after`."""
-    bound = _STUCK.bind(limit=limit, after=after or "", **viewer(actor, money=True))
-    return [_order(row) for row in await database.fetch(*bound)]
+    the id `after`.
+
+    `backwards` turns the order round: the newest first, those before the id.
+    """
+    return [_order(row) for row in await database.fetch(*_stuck(actor, limit=limit, after=after, backwards=backwards))]
 
 
-_STUCK: Final = database.Statement(f"""
-    SELECT found.* FROM ({ORDERS.select} WHERE one.is_stuck AND one.id > :after) found
-    LEFT JOIN contracts c ON c.id = found.contract_id WHERE {SEEN} ORDER BY found.id LIMIT :limit
-    """)  # noqa: S608 - our own columns
+async def stuck_counted(actor: Actor) -> Counted:
+    """How many orders such a list has; one statement."""
+    return await counts.counted(*_stuck(actor, limit=counts.COUNTED_MAX + 1, after=None, backwards=False))
+
+
+def _stuck(actor: Actor, *, limit: int, after: str | None, backwards: bool) -> tuple[str, *tuple[object, ...]]:
+    """The statement of a list of stuck orders, and its arguments."""
+    statement, first = (_STUCK_BACKWARDS, "~") if backwards else (_STUCK, "")
+    return statement.bind(limit=limit, after=after or first, **viewer(actor, money=True))
+
+
+def _stuck_statement(further: str, direction: str) -> database.Statement:
+    return database.Statement(f"""
+        SELECT found.* FROM ({ORDERS.select} WHERE one.is_stuck AND one.id {further} :after) found
+        LEFT JOIN contracts c ON c.id = found.contract_id WHERE {SEEN} ORDER BY found.id {direction} LIMIT :limit
+        """)  # noqa: S608 - our own columns
+
+
+_STUCK: Final = _stuck_statement(">", "ASC")
+_STUCK_BACKWARDS: Final = _stuck_statement("<", "DESC")
 
 
 async def stuck_count() -> int:

@@ -12,11 +12,11 @@ from escrow.agreement import state as domain
 from escrow.queries import orders
 from escrow.rules import Subject
 from escrow.states import OrderKind, OrderState
-from schema.connections import Connection, Window, connection, page_size
+from schema.connections import Connection, Window, once, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
-from schema.scalars import Cursor, print_cursor
+from schema.scalars import print_cursor
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.paging import pages_of, place_of
 from schema.types.standing import AllowedAction, standing_of
@@ -74,10 +74,11 @@ async def orders_of(contract_ids: Sequence[str], _: Context, window: Window) -> 
     )
 
 
-async def stuck_orders_list(context: Context, first: int | None, after: Cursor | None) -> Connection[PaymentOrder]:
+async def stuck_orders_list(context: Context, window: Window) -> Connection[PaymentOrder]:
     """A page of the orders that wait for a person, of all contracts that the viewer may see."""
     actor = context.reader(Scope.CONTRACTS_READ)
-    size = page_size(first)
-    found = await orders.stuck_page(actor, limit=size + 1, after=place_of(after, "stuck_orders"))
+    found = await orders.stuck_page(
+        actor, limit=window.size + 1, after=place_of(window.place, "stuck_orders"), backwards=window.backwards
+    )
     shown = [(PaymentOrder.of(view), print_cursor("stuck_orders", view.id)) for view in found]
-    return connection(shown, first=size, after=after)
+    return windowed(shown, window, once(lambda: orders.stuck_counted(actor)))
