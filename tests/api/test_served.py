@@ -20,7 +20,7 @@ import pytest_asyncio
 from tests.engines import TestServer
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 ATTEMPTS = 600
 
 

@@ -15,7 +15,7 @@ from earnest.engines.processes import start_time
 TESTS = Path(__file__).parent
 WEB = f"web: python '{TESTS / 'web.py'}'"
 READY = "Ctrl-C stops everything"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 class Up:

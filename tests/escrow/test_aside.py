@@ -11,10 +11,12 @@ import pytest
 
 from escrow.aside import Aside, aside
 
+PATIENCE_SECONDS = 60.0
+
 
 def _until(event: threading.Event, seen: list[str], name: str) -> Callable[[], str]:
     def work() -> str:
-        assert event.wait(30)
+        assert event.wait(PATIENCE_SECONDS)
         seen.append(name)
         return name
 
@@ -23,7 +25,7 @@ def _until(event: threading.Event, seen: list[str], name: str) -> Callable[[], s
 
 async def test_the_loop_goes_on_meanwhile() -> None:
     go, turns = threading.Event(), 0
-    work = asyncio.ensure_future(aside(lambda: go.wait(30)))
+    work = asyncio.ensure_future(aside(lambda: go.wait(PATIENCE_SECONDS)))
     for _ in range(100):
         await asyncio.sleep(0)
         turns += 1
@@ -44,7 +46,7 @@ async def test_the_loop_gets_its_turn_while_the_thread_computes() -> None:
         return rounds
 
     work = asyncio.ensure_future(aside(compute))
-    assert await asyncio.to_thread(began.wait, 30)
+    assert await asyncio.to_thread(began.wait, PATIENCE_SECONDS)
     for _ in range(50):
         await asyncio.sleep(0)
     assert not work.done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from tortoise.context import TortoiseContext
 
 from escrow import database
 from escrow.models import Deployment
+from tests.workers.process import until
 
 POOL_SIZE = 4
 CANCELLED_AT_LEAST = 400
@@ -34,8 +36,14 @@ async def notes() -> set[str]:
 
 
 async def in_use() -> int:
-    await asyncio.sleep(0.2)  # what was cut off is tidied up behind the scenes
+    """Connections that nobody gives back, though what was cut off is tidied up behind the scenes."""
+    with contextlib.suppress(AssertionError):
+        await until(_none_in_use)
     return database.pool_use()[0]
+
+
+async def _none_in_use() -> bool:
+    return database.pool_use()[0] == 0
 
 
 async def _in_transaction(name: str) -> None:
@@ -120,7 +128,11 @@ async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: 
     await asyncio.gather(*(database.fetch("SELECT pg_sleep(0.01)") for _ in range(POOL_SIZE)))
     other = await asyncpg.connect(small_pool)
     under_way = asyncio.create_task(_under_way())
-    await asyncio.sleep(0.05)
+
+    async def sleeps() -> bool:
+        return bool(await other.fetchval(_SLEEPS))
+
+    await until(sleeps)
     await other.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -135,9 +147,15 @@ async def test_pool_recovers_when_the_server_closes_its_connections(small_pool: 
     assert await in_use() == 0
 
 
+_SLEEPS = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(600)')
+"""
+
+
 async def _under_way() -> None:
     async with database.transaction():
-        await database.fetch("SELECT pg_sleep(5)")
+        await database.fetch("SELECT pg_sleep(600)")
 
 
 async def test_counting_sees_all_statements_of_a_task_and_its_children_only(small_pool: str) -> None:
@@ -242,17 +260,21 @@ async def test_a_transaction_that_a_statement_left_open_ends_with_the_loan(small
 
 
 async def test_work_that_must_end_ends_although_the_caller_is_gone(small_pool: str) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
     async def work() -> None:
-        await database.fetch("SELECT pg_sleep(0.05)")
+        began.set()
+        await may_end.wait()
         await database.execute("INSERT INTO notes VALUES ('done')")
 
     task = asyncio.create_task(database.uncancelled(work()))
-    await asyncio.sleep(0.01)
+    await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await notes() == set()
-    await asyncio.sleep(0.2)
+    may_end.set()
+    await asyncio.wait(database._kept)
     assert await notes() == {"done"}
 
 

@@ -23,7 +23,7 @@ from escrow.live.hub import Hub
 from escrow.settings import PaymentProvider, Settings
 from tests.api.client import People
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

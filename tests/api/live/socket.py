@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from tests.api.live.serving import Served
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from tests.api.live.serving import Served
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ SUBSCRIBE = {"id": "1", "type": "subscribe", "payload": {"query": EVENTS}}
 async def hasty(database: str, redis_url: str) -> AsyncIterator[Served]:
     """The application with little patience."""
     patience = Patience(
-        init_seconds=0.2, ping_seconds=0.2, pong_seconds=0.3, look_seconds=0.05, operations_max=2, per_key_max=2
+        init_seconds=1.0, ping_seconds=0.2, pong_seconds=1.0, look_seconds=0.05, operations_max=2, per_key_max=2
     )
     async with serve(redis_url, patience=patience) as one:
         yield one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from escrow.accounts.authentication import authenticate
 from escrow.accounts.usage import KeyUsage
 from escrow.pipeline import run
 from tests.escrow.accounts.world import World
+from tests.workers.process import until
 from tests.written import written
 
 
@@ -133,11 +133,11 @@ async def test_the_flusher_writes_by_itself_and_once_more_at_its_end(world: Worl
     usage.start()
     usage.start()
     usage.note(first)
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        if await last_use(first) is not None:
-            break
-    assert await last_use(first) is not None
+
+    async def is_noted() -> bool:
+        return await last_use(first) is not None
+
+    await until(is_noted)
     usage.note(second)
     await usage.stop()
     await usage.stop()

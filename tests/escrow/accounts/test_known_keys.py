@@ -25,7 +25,7 @@ LONG_SECONDS = 3_600.0
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110 - there is nothing that tells
             await asyncio.sleep(0.005)
 

@@ -22,7 +22,7 @@ from escrow.settings import LogFormat
 from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike, take
 from tests.factories import usd
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -14,6 +14,7 @@ from yarl import URL
 
 from escrow.settings import Reach
 from tests.webhooks.receivers import Heard, Names, Receiver, answers, receiver
+from tests.workers.process import until
 from webhooks.request import ssrf
 from webhooks.request.answers import Answer, ErrorClass
 from webhooks.request.sender import Sender
@@ -36,8 +37,11 @@ async def test_the_denied_address_of_these_tests_does_lead_to_the_receiver() -> 
     async with receiver() as seen:
         _, writer = await asyncio.open_connection(DENIED, seen.port)
         writer.close()
-        await asyncio.sleep(0.05)
-        assert seen.connections == 1
+
+        async def arrived() -> bool:
+            return seen.connections == 1
+
+        await until(arrived)
 
 
 @pytest.mark.parametrize("denied", DENIED_SPELLINGS)

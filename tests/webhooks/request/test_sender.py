@@ -416,17 +416,18 @@ async def test_the_systems_resolver_asks_once_for_all_who_wait_and_remembers_not
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
-    go_on = threading.Event()
+    began, go_on = threading.Event(), threading.Event()
 
     def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
         asked.append(host)
-        go_on.wait(5)
+        began.set()
+        go_on.wait(60)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     resolver = SystemResolver()
     waiting = [asyncio.create_task(resolver.addresses("hooks.test")) for _ in range(50)]
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(began.wait, 60)
     waiting[0].cancel()
     go_on.set()
     assert [await task for task in waiting[1:]] == [["192.0.2.1"]] * 49
@@ -440,14 +441,14 @@ async def test_names_that_hang_do_not_hold_up_others(monkeypatch: pytest.MonkeyP
 
     def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
         if host.startswith("slow"):
-            go_on.wait(10)
+            go_on.wait(120)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     resolver = SystemResolver()
     slow = [asyncio.create_task(resolver.addresses(f"slow{number}.test")) for number in range(40)]
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await resolver.addresses("quick.test") == ["192.0.2.1"]
         assert not any(task.done() for task in slow)
     finally:
