@@ -34,6 +34,9 @@ CLOSE_SECONDS: Final = 10.0
 _TEXT: Final = 0x81
 """The first byte of a text message in one frame."""
 
+_MEDIUM: Final = struct.Struct(">BBH").pack
+_LONG: Final = struct.Struct(">BBQ").pack
+
 _log = logging.getLogger(__name__)
 
 
@@ -315,11 +318,10 @@ class Wire(asyncio.Protocol):
 
 def text_frame(parts: Sequence[bytes]) -> bytes:
     """A text message in one frame, as a server sends it."""
-    length = sum(map(len, parts))
+    text = b"".join(parts)
+    length = len(text)
     if length < 126:
-        head = struct.pack(">BB", _TEXT, length)
-    elif length < 1 << 16:
-        head = struct.pack(">BBH", _TEXT, 126, length)
-    else:
-        head = struct.pack(">BBQ", _TEXT, 127, length)
-    return b"".join((head, *parts))
+        return bytes((_TEXT, length)) + text
+    if length < 1 << 16:
+        return _MEDIUM(_TEXT, 126, length) + text
+    return _LONG(_TEXT, 127, length) + text

@@ -83,9 +83,7 @@ class Reader:
         """The next event, if it is there by now. Raises `Ended` like `next`."""
         if self._page:
             return self._take(self._page)
-        if not self.go_live():
-            return None
-        if self._behind:
+        if self._behind or (self.go_live() and self._behind):
             return self._take(self._behind)
         if self.is_too_slow:
             raise Ended(Ending.TOO_SLOW)

@@ -37,7 +37,8 @@ class Source(ABC):
 
     @property
     def is_flowing(self) -> bool:
-        """Whether source events can be taken as they happen, by `take` and `tell`; if not, only `__anext__` waits for them."""
+        """Whether source events can be taken as they happen, by `take` and `tell`, as they can from then on; if not, only
+        `__anext__` waits for them."""
         return False
 
     def take(self) -> SourceEvent | None:

@@ -169,14 +169,15 @@ class Stream:
 
         It returns when the next answer is to be had from `next`, and raises what that raises.
         """
-        over = asyncio.get_running_loop().create_future()
-        self._pour(outlet, over)
-        await over
+        if self._source.is_flowing:
+            over = asyncio.get_running_loop().create_future()
+            self._pour(outlet, over)
+            await over
 
     def _pour(self, outlet: Outlet, over: asyncio.Future[None]) -> None:
         """Give the outlet what is there, and come back when there is more."""
         try:
-            while not over.done() and self._source.is_flowing:
+            while not over.done():
                 source_event = self._source.take()
                 if source_event is None:
                     self._source.tell(partial(self._pour, outlet, over))
@@ -188,8 +189,6 @@ class Stream:
                 self._give(outlet, over, answer, source_event.cursor)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
             _end(over, error)
-        else:
-            _end(over)
 
     def _go_on(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
         try:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
+from typing import cast
 
 import pytest
 
+from earnest.engines import Engines
+from tests.benchmarks import __main__ as bench
 from tests.benchmarks.__main__ import PARTS
+from tests.benchmarks.options import Options
 from tests.benchmarks.peers import sides
 from tests.benchmarks.peers.operations import OPERATIONS
 from tests.benchmarks.tables import PAGE, Table, put
 from tests.earnest.running import clean_environment
+from tests.engines import TestServer
 from tests.workers.process import ROOT
 
 NAMES = (
-    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "peers", "peers-cpu", "prices", "reading",
-    "webhooks",
+    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "parts", "peers", "peers-cpu",
+    "prices", "reading", "webhooks",
 )  # fmt: skip
 
 
@@ -36,6 +42,35 @@ def test_a_table_is_put_where_the_one_before_was() -> None:
     assert "old" not in text
     with pytest.raises(LookupError):
         put([Table("three", "", [], [])], page)
+
+
+async def test_a_part_that_fails_or_takes_too_long_is_said_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned = []
+
+    async def good(*_: object) -> list[Table]:
+        return [Table("one", "Said", ["what"], [["this"]])]
+
+    async def bad(*_: object) -> list[Table]:
+        raise TimeoutError("of its own")
+
+    async def endless(*_: object) -> list[Table]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append("endless")
+        return []
+
+    parts = {"endless": bench.Part(endless, minutes_max=0.001), "bad": bench.Part(bad), "good": bench.Part(good)}
+    monkeypatch.setattr(bench, "PARTS", parts)
+    server = TestServer(cast("Engines", None))
+    found = [await bench._measured(name, server, "", Options(), write=False) for name in parts]
+    assert [one.failure for one in found] == ["not ended within 0.001 minutes", "failed: TimeoutError", None]
+    assert cleaned == ["endless"]
+    said = capsys.readouterr().out
+    assert said.count("| this |") == 1
+    assert [row[2] for row in bench._summary(found).rows] == [*(one.failure or "measured" for one in found), " "]
 
 
 def run(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ LANES: Final = 50
 BACKLOG_ENDPOINTS: Final = (1, 20)
 BACKLOG: Final = 20_000
 HANGING: Final = 2
+ROUNDS: Final = 3
 HEALTHY: Final = 18
 FINISHED: Final = 1_000_000
 IDLE_LANES: Final = 100_000
@@ -193,19 +194,22 @@ def latency_of(committed: dict[str, float], arrived: dict[str, float]) -> Latenc
     return Latency(*(late[min(len(late) - 1, int(len(late) * part))] for part in (0.5, 0.95, 0.99)))
 
 
-async def latency(server: TestServer, redis_url: str, rate: float, is_filled: bool = False) -> Latency:
+async def latency(server: TestServer, redis_url: str, rate: float) -> Latency:
     """At a rate, to one endpoint."""
     async with stage(server, redis_url) as (url, there, receiver):
         contracts = await deals(there, LANES)
         await make_endpoint(there.client, receiver.url("/e"))
         await fan_out_only()
-        if is_filled:
-            await fill()
-        async with working(url, redis_url):
-            await at_rate(contracts, rate, 1.0)  # warms up; not counted
-            committed = await at_rate(contracts, rate, SECONDS)
-            await until(settled)
-            return latency_of(committed, await receiver.arrivals())
+        return await late(url, redis_url, contracts, receiver, rate)
+
+
+async def late(url: str, redis_url: str, contracts: Sequence[Deal], receiver: Sink, rate: float) -> Latency:
+    """How late a worker's deliveries come."""
+    async with working(url, redis_url):
+        await at_rate(contracts, rate, 1.0)  # warms up; not counted
+        committed = await at_rate(contracts, rate, SECONDS)
+        await until(settled)
+        return latency_of(committed, await receiver.arrivals())
 
 
 async def settled() -> bool:
@@ -224,8 +228,8 @@ async def hanging(server: TestServer, redis_url: str, *, with_hanging: bool) -> 
                 await make_endpoint(there.freelancer, receiver.url(f"/hang/{number}"))
         await fan_out_only()
         async with working(url, redis_url):
-            await at_rate(contracts, RATES[0], 2.0)
-            committed = await at_rate(contracts, RATES[0], 2 * SECONDS)
+            await at_rate(contracts, RATES[0], 1.0)
+            committed = await at_rate(contracts, RATES[0], SECONDS)
 
             async def healthy_came() -> bool:
                 return committed.keys() <= (await receiver.arrivals()).keys()
@@ -234,37 +238,52 @@ async def hanging(server: TestServer, redis_url: str, *, with_hanging: bool) -> 
             return latency_of(committed, await receiver.arrivals())
 
 
-async def backlog(server: TestServer, redis_url: str, endpoints: int, *, is_filled: bool = False) -> Backlog:
-    """What waited when the worker came: `BACKLOG` deliveries, written as the fan-out would have."""
+async def backlog(server: TestServer, redis_url: str, endpoints: int) -> Backlog:
+    """What waited when the worker came."""
+    async with stage(server, redis_url) as (url, there, receiver):
+        await deals(there, LANES)
+        await endpoints_of(there, receiver, endpoints)
+        return await worked_off(url, redis_url, receiver, endpoints)
+
+
+async def filled(server: TestServer, redis_url: str, rate: float, endpoints: int) -> tuple[Latency, Backlog]:
+    """The same two where `FINISHED` deliveries lie beside, at one endpoint and then at as many as without."""
     async with stage(server, redis_url) as (url, there, receiver):
         contracts = await deals(there, LANES)
-        if is_filled:
-            await fill()
-        rounds = BACKLOG // (2 * LANES * endpoints)
-        ends = [await make_endpoint(there.client, receiver.url(f"/e/{n}")) for n in range(endpoints)]
-        assert ends
-        for deal in contracts:
-            for _ in range(rounds):
-                await deal.submit()
-                await deal.request_changes()
+        await make_endpoint(there.client, receiver.url("/e"))
         await fan_out_only()
-        total = await pending()
-        await database.execute("VACUUM ANALYZE lanes")
-        await database.execute("SELECT pg_stat_force_next_flush()")
-        before = await statements()
-        async with working(url, redis_url) as pid:
-            first, started = await until_came(receiver, 1)
-            worker_seconds, before_postgres = cpu_seconds([pid]), await postgres_seconds()
-            count, ended = await until_came(receiver, total)
-            await until(settled)
-            worker_seconds = cpu_seconds([pid]) - worker_seconds
-            postgres_taken = await postgres_seconds_since(before_postgres)
-        return Backlog(
-            per_second=(count - first) / (ended - started),
-            statements=(await statements() - before) / total,
-            worker_milliseconds=1000 * worker_seconds / (count - first),
-            postgres_milliseconds=1000 * postgres_taken / (count - first),
-        )
+        await fill()
+        found = await late(url, redis_url, contracts, receiver, rate)
+        await endpoints_of(there, receiver, endpoints - 1)
+        return found, await worked_off(url, redis_url, receiver, endpoints)
+
+
+async def endpoints_of(there: Deployment, receiver: Sink, count: int) -> None:
+    for number in range(count):
+        await make_endpoint(there.client, receiver.url(f"/e/{number}"))
+    await fan_out_only()
+
+
+async def worked_off(url: str, redis_url: str, receiver: Sink, endpoints: int) -> Backlog:
+    """How a worker works off `BACKLOG` deliveries."""
+    await wait(BACKLOG // endpoints)
+    came, total = await receiver.came(), await pending()
+    await database.execute("VACUUM ANALYZE lanes")
+    await database.execute("SELECT pg_stat_force_next_flush()")
+    before = await statements()
+    async with working(url, redis_url) as pid:
+        first, started = await until_came(receiver, came + 1)
+        worker_seconds, before_postgres = cpu_seconds([pid]), await postgres_seconds()
+        count, ended = await until_came(receiver, came + total)
+        await until(settled)
+        worker_seconds = cpu_seconds([pid]) - worker_seconds
+        postgres_taken = await postgres_seconds_since(before_postgres)
+    return Backlog(
+        per_second=(count - first) / (ended - started),
+        statements=(await statements() - before) / total,
+        worker_milliseconds=1000 * worker_seconds / (count - first),
+        postgres_milliseconds=1000 * postgres_taken / (count - first),
+    )
 
 
 async def until_came(receiver: Sink, count: int) -> tuple[int, float]:
@@ -288,6 +307,34 @@ async def statements() -> int:
     return count
 
 
+async def wait(count: int) -> None:
+    """So many deliveries at each endpoint, as the fan-out would have written them: of the events that there are, in turns."""
+    async with database.transaction() as connection:
+        await connection.execute(_WAITING, count)
+        await connection.execute(_WAITING_LANES)
+    await database.execute("ANALYZE deliveries")
+
+
+_WAITING: Final = """
+WITH happened AS (
+    SELECT event_id, stream_id, (SELECT max(position) FROM log_positions) AS last,
+        row_number() OVER (ORDER BY position) AS number, count(*) OVER () AS all_of_them
+    FROM log_positions WHERE stream_id LIKE 'ctr\\_%'
+)
+INSERT INTO deliveries (id, endpoint_id, lane, stream_id, position, event_id, event_type)
+SELECT 'dlv_' || substr(md5(endpoint.id || n), 1, 26), endpoint.id, happened.stream_id, happened.stream_id, happened.last + n,
+    event.id, event.type
+FROM generate_series(1, $1::int) AS n JOIN happened ON happened.number = 1 + n % happened.all_of_them
+JOIN events AS event ON event.id = happened.event_id CROSS JOIN endpoints AS endpoint
+"""
+_WAITING_LANES: Final = """
+INSERT INTO lanes (endpoint_id, lane, done, tail, due_at)
+SELECT endpoint_id, lane, min(position) - 1, max(position), clock_timestamp() FROM deliveries
+WHERE state = 'PENDING' GROUP BY endpoint_id, lane
+ON CONFLICT (endpoint_id, lane) DO UPDATE SET tail = excluded.tail, due_at = excluded.due_at
+"""
+
+
 async def fill() -> None:
     """What a deployment has after a while: a million deliveries that are finished, in lanes that are idle."""
     async with database.transaction() as connection:
@@ -295,6 +342,7 @@ async def fill() -> None:
         await connection.execute(_LANES, IDLE_LANES, FINISHED // IDLE_LANES)
         await connection.execute(_FINISHED, IDLE_LANES, FINISHED // IDLE_LANES)
     await database.execute("VACUUM ANALYZE deliveries, lanes")
+    await database.execute("CHECKPOINT")  # else it is written to disk while something else is measured
 
 
 _LANES: Final = """
@@ -310,34 +358,44 @@ FROM generate_series(1, $1::int) AS n, generate_series(1, $2::int) AS p, (SELECT
 """
 
 
-async def tables(server: TestServer, redis_url: str, _: Options) -> list[Table]:
+async def tables(server: TestServer, redis_url: str, __: Options) -> list[Table]:
     """How late deliveries come, and how many are made a second."""
-    return [await _latencies(server, redis_url), await _backlogs(server, redis_url)]
+    plain = {rate: await latency(server, redis_url, rate) for rate in RATES}
+    backlogs = {endpoints: await backlog(server, redis_url, endpoints) for endpoints in BACKLOG_ENDPOINTS}
+    beside = await filled(server, redis_url, RATES[0], BACKLOG_ENDPOINTS[-1])
+    quiet, disturbed = [], []
+    for _ in range(ROUNDS):
+        quiet.append(await hanging(server, redis_url, with_hanging=False))
+        disturbed.append(await hanging(server, redis_url, with_hanging=True))
+    return [
+        _latencies(
+            {f"{rate} events/s, one endpoint": found for rate, found in plain.items()}, beside[0], quiet, disturbed
+        ),
+        _backlogs(
+            {f"{endpoints} endpoints, {LANES} lanes each": one for endpoints, one in backlogs.items()}, beside[1]
+        ),
+    ]
 
 
-async def _latencies(server: TestServer, redis_url: str) -> Table:
-    plain = [(rate, await latency(server, redis_url, rate)) for rate in RATES]
-    rows = [[f"{rate} events/s, one endpoint", *late.shown] for rate, late in plain]
-    filled = await latency(server, redis_url, RATES[0], is_filled=True)
-    rows.append([f"{RATES[0]} events/s, {FINISHED:,} finished beside", *filled.shown])
-    without = [await hanging(server, redis_url, with_hanging=False) for _ in range(3)]
-    beside = [await hanging(server, redis_url, with_hanging=True) for _ in range(3)]
-    rows.append([f"{RATES[0]} events/s, {HEALTHY} endpoints", *without[0].shown])
-    rows.append([f"the same, {HANGING} more that hang for ever", *beside[0].shown])
-    ratio = statistics.median(one.p99 for one in beside) / statistics.median(one.p99 for one in without)
-    rows.append(["p99 with hanging ones / without, medians of 3", "", "", f"{ratio:.2f}"])
+def _latencies(
+    plain: Mapping[str, Latency], beside: Latency, quiet: Sequence[Latency], disturbed: Sequence[Latency]
+) -> Table:
+    rows = [[what, *found.shown] for what, found in plain.items()]
+    rows.append([f"{RATES[0]} events/s, {FINISHED:,} finished beside", *beside.shown])
+    rows.append([f"{RATES[0]} events/s, {HEALTHY} endpoints", *_median(quiet).shown])
+    rows.append([f"the same, {HANGING} more that hang for ever", *_median(disturbed).shown])
+    ratio = _median(disturbed).p99 / _median(quiet).p99
+    rows.append([f"p99 with hanging ones / without, medians of {ROUNDS}", "", "", f"{ratio:.2f}"])
     caption = "Webhooks, milliseconds from the commit to the first byte, one worker"
     return Table("webhooks", caption, ["", "p50", "p95", "p99"], rows)
 
 
-async def _backlogs(server: TestServer, redis_url: str) -> Table:
-    found = {
-        f"{endpoints} endpoints, {LANES} lanes each": await backlog(server, redis_url, endpoints)
-        for endpoints in BACKLOG_ENDPOINTS
-    }
-    found[f"the same, {FINISHED:,} finished beside"] = await backlog(
-        server, redis_url, BACKLOG_ENDPOINTS[-1], is_filled=True
-    )
+def _median(found: Sequence[Latency]) -> Latency:
+    return Latency(*(statistics.median(getattr(one, part) for one in found) for part in ("p50", "p95", "p99")))
+
+
+def _backlogs(plain: Mapping[str, Backlog], beside: Backlog) -> Table:
+    found = {**plain, f"the same, {FINISHED:,} finished beside": beside}
     rows = [
         [
             what,

@@ -76,6 +76,7 @@ async def fill(contracts: int, *, events: int = EVENTS, is_searched: bool = True
         for one in reversed(laid_aside):
             await connection.execute(one["put_back"])
     await database.execute("VACUUM ANALYZE")
+    await database.execute("CHECKPOINT")  # else it is written to disk while something is measured
     return Filled(contracts, events, client, freelancer)
 
 
