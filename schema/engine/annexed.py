@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import orjson
 
 from escrow.annex import Annex, Crowded, at_home
 from schema.engine.budget import Budget, OverBudget
 from schema.engine.context import Context
+from schema.engine.told import Answer
 
-if TYPE_CHECKING:
-    from schema.engine.execution import Operation, Runner
-    from schema.engine.told import Answer
+Asked = TypeVar("Asked", contravariant=True)
 
 DEAR: Final = 1_000
 """Points from which an operation is run in the annex: about 10 ms of a process, which the home loop is never held for."""
+
+
+class Runs(Protocol[Asked]):
+    """A runner of operations, as `schema.engine.execution` has it."""
+
+    async def run(self, operation: Asked, context: Context, *, only_queries: bool = False) -> Answer:
+        """Run it; the answer says everything."""
 
 
 class AtHome:
@@ -44,13 +50,13 @@ class AtHome:
         return told
 
 
-class Annexed:
+class Annexed(Generic[Asked]):
     """The runner in the annex."""
 
-    def __init__(self, annex: Annex, runner: Runner) -> None:
+    def __init__(self, annex: Annex, runner: Runs[Asked]) -> None:
         self._annex, self._runner = annex, runner
 
-    async def run(self, operation: Operation, context: Context, *, only_queries: bool) -> Answer:
+    async def run(self, operation: Asked, context: Context, *, only_queries: bool) -> Answer:
         """What `Runner.run` answers or raises, printed. Raises `OverBudget` if whoever asks has too much waiting."""
         budget = AtHome(context.budget) if context.budget is not None else None
         try:
@@ -63,9 +69,7 @@ class Annexed:
             if budget is not None and context.budget is not None:
                 context.budget.charge(budget.charged)
 
-    async def _printed(
-        self, operation: Operation, context: Context, budget: AtHome | None, only_queries: bool
-    ) -> Answer:
+    async def _printed(self, operation: Asked, context: Context, budget: AtHome | None, only_queries: bool) -> Answer:
         # Made here, so that what it holds is let go of here: freeing thousands of objects takes milliseconds, too.
         there = Context(actor=context.actor, sandbox=context.sandbox, reach=context.reach, budget=budget)
         answer = await self._runner.run(operation, there, only_queries=only_queries)

@@ -145,7 +145,7 @@ class Runner:
         self._schema_answers = SchemaAnswers()
         self._groups = Groups()
         self._in_annex = in_annex or (lambda: Runner(schema))
-        self._annexed: Annexed | None = None
+        self._annexed: Annexed[Operation] | None = None
 
     def open(self, annex: Annex) -> None:
         """Run in this annex what is dear or long."""
@@ -210,7 +210,7 @@ class Runner:
 
     async def _run_annexed(self, operation: Operation, context: Context, *, only_queries: bool) -> Answer:
         try:
-            return await cast("Annexed", self._annexed).run(operation, context, only_queries=only_queries)
+            return await cast("Annexed[Operation]", self._annexed).run(operation, context, only_queries=only_queries)
         except OverBudget as error:
             return over_budget(error, context)
 
