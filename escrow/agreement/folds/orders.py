@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from escrow.agreement.state import Contract, Order
 from escrow.states import OrderState
+from escrow.values import replace
 
 
 def with_order(state: Contract, order: Order) -> Contract:
