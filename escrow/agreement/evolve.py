@@ -6,13 +6,13 @@ Every version of every event is folded for ever; what an event leaves open (text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from escrow.agreement import events
 from escrow.agreement.folds import FOLDS
 from escrow.agreement.folds.contracts import proposed
 from escrow.agreement.postings import is_stored, postings
 from escrow.agreement.state import Contract, Ending
+from escrow.values import replace
 
 
 def evolve(state: Contract | None, contract_id: str, recorded: events.Recorded) -> Contract:

@@ -7,7 +7,7 @@ step with no command behind it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +23,7 @@ from escrow.agreement.permit import first_refusal
 from escrow.agreement.state import Contract, Surroundings
 from escrow.errors import DomainError, ErrorCode, Forbidden, StaleChangeRequest
 from escrow.ids import Fresh
+from escrow.values import replace
 
 UNTOUCHED_BY: Final = frozenset({ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN})
 """Refusals after which not even due deadlines are written: whoever may not act here changes nothing here."""

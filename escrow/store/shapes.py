@@ -17,6 +17,7 @@ import orjson
 from tortoise.fields import Field, JSONField
 
 from escrow.money import Money
+from escrow.values import maker
 
 Row = dict[str, Any]
 _Code = Callable[[Any], Any]
@@ -59,6 +60,11 @@ class Shape:
     fields: Mapping[str, _Column | Shape]
     is_optional: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all fields of the class lie in the columns, so that nothing is left for its own `__init__` to fill in."""
+        return list(self.fields) == list(hints_of(self.kind))
+
     def columns(self) -> tuple[str, ...]:
         return tuple(column for field in self.fields.values() for column in field.columns())
 
@@ -68,13 +74,17 @@ class Shape:
         return {column: f"{unless}{value}" for values in inner for column, value in values.items()}
 
     def made(self, place: Mapping[str, str], *further: str) -> str:
-        arguments = [f"{name}={field.made(place)}" for name, field in self.fields.items()]
-        made = f"{self.kind.__name__}({', '.join([*arguments, *further])})"
+        values = {name: field.made(place) for name, field in self.fields.items()}
+        if self.is_whole:
+            made = f"make_{self.kind.__name__}({', '.join(values.values())})"
+        else:
+            arguments = [*(f"{name}={value}" for name, value in values.items()), *further]
+            made = f"{self.kind.__name__}({', '.join(arguments)})"
         # A part is missing where the first of its columns is empty.
         return f"None if {place[self.columns()[0]]} is None else {made}" if self.is_optional else made
 
     def names(self) -> dict[str, Any]:
-        found: dict[str, Any] = {self.kind.__name__: self.kind}
+        found: dict[str, Any] = {self.kind.__name__: self.kind, f"make_{self.kind.__name__}": maker(self.kind)}
         for field in self.fields.values():
             found |= field.names()
         return found
@@ -164,7 +174,8 @@ _WIRE: Final[Mapping[type, _Codes]] = {
 
 def reader(shape: Shape, columns: Sequence[str]) -> Callable[..., Any]:
     place = {name: f"values[{index}]" for index, name in enumerate(columns)}
-    return _compiled(f"lambda values, **beside: {shape.made(place, '**beside')}", shape)
+    beside = "" if shape.is_whole else ", **beside"
+    return _compiled(f"lambda values{beside}: {shape.made(place, '**beside')}", shape)
 
 
 def writer(shape: Shape, values: Mapping[str, str]) -> Callable[..., Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, DepositPart, Order
 from escrow.states import DepositState, OrderKind, OrderState
+from escrow.values import replace
 
 
 def _bonus_started(state: Contract, event: events.BonusStarted, at: datetime) -> Contract:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import ChangeRequest, Contract
 from escrow.states import ChangeRequestState
+from escrow.values import replace
 
 
 def _filed(state: Contract, event: events.ChangeRequestFiled, at: datetime) -> Contract:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds, as_it_was
 from escrow.agreement.state import Contract
 from escrow.states import ContractState
+from escrow.values import replace
 
 
 def _offer(event: events.ContractProposed | events.ContractRevised, at: datetime) -> dict[str, Any]:

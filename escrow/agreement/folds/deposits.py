@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +12,7 @@ from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, DepositPart, Order
 from escrow.money import fee
 from escrow.states import DepositState, MilestoneState, OrderKind, OrderState
+from escrow.values import replace
 
 
 def _started(state: Contract, event: events.DepositStarted, at: datetime) -> Contract:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +12,7 @@ from escrow.agreement.folds.holds import hold_ended, on_hold
 from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone
 from escrow.agreement.state import Contract, Dispute, Evidence
 from escrow.states import DisputeState, Hold
+from escrow.values import replace
 
 
 def _dispute_opened(state: Contract, event: events.DisputeOpened, at: datetime) -> Contract:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +9,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import Contract, Ending
 from escrow.states import ContractState
+from escrow.values import replace
 
 
 def _end_requested(state: Contract, event: events.ContractEndRequested, at: datetime) -> Contract:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Deposit, Milestone, Order
 from escrow.agreement.state.holdings import Lot, put, take
 from escrow.states import MilestoneState, OrderKind, OrderState, RefundState, ReversalState
+from escrow.values import replace
 
 
 def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Contract:

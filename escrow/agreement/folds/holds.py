@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from escrow.access import Side
 from escrow.agreement.folds.lookups import milestone_of, with_milestone, with_refund
 from escrow.agreement.state import Contract, Milestone
 from escrow.states import Hold, RefundState
+from escrow.values import replace
 
 
 def closing(state: Contract, milestone_id: str, *, answered: RefundState = RefundState.OVERTAKEN) -> Contract:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from escrow.agreement.state import Contract, Dispute, Milestone, RefundRequest
+from escrow.values import replace
 
 
 def milestone_of(state: Contract, milestone_id: str) -> Milestone:

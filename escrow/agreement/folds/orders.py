@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import Contract, Order
 from escrow.states import OrderState
+from escrow.values import replace
 
 
 def with_order(state: Contract, order: Order) -> Contract:

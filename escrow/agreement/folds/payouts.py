@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +10,7 @@ from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.orders import order_becomes, with_order
 from escrow.agreement.state import Contract, Order
 from escrow.states import OrderKind, OrderState
+from escrow.values import replace
 
 
 def _payout_started(state: Contract, event: events.PayoutStarted, at: datetime) -> Contract:

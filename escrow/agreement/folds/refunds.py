@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from escrow.agreement.folds.lookups import milestone_of, with_milestone, with_re
 from escrow.agreement.folds.orders import order_becomes
 from escrow.agreement.state import Contract, RefundRequest
 from escrow.states import Hold, OrderState, RefundState
+from escrow.values import replace
 
 
 def _refund_requested(state: Contract, event: events.RefundRequested, at: datetime) -> Contract:

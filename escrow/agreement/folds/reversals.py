@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +14,7 @@ from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_mile
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, Milestone, Order, Reversal, place_of, with_reversal
 from escrow.states import Hold, OrderKind, OrderState, ReversalOutcome, ReversalState
+from escrow.values import replace
 
 
 def _reversed(state: Contract, event: events.DepositReversed, at: datetime) -> Contract:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.state import Contract, Update
+from escrow.values import replace
 
 
 def _update_posted(state: Contract, event: events.UpdatePosted, at: datetime) -> Contract:

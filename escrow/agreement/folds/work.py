@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +10,7 @@ from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.lookups import milestone_of, with_milestone
 from escrow.agreement.state import Contract, Submission
 from escrow.states import MilestoneState
+from escrow.values import replace
 
 
 def _activated(state: Contract, event: events.MilestoneActivated, at: datetime) -> Contract:
