@@ -7,7 +7,6 @@ follows from it is their business.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -17,16 +16,12 @@ import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    VariableNode,
-    Visitor,
     create_source_event_stream,
     execute,
-    visit,
 )
 from graphql.pyutils import AwaitableOrValue
 from strawberry.execution import optimized_is_awaitable
@@ -36,13 +31,12 @@ from escrow.aside import aside
 from escrow.errors import DomainError
 from escrow.process_log import trace_id
 from schema.compiled.compiler import Compiler, Counts
-from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
-from schema.engine.parsing import Document, Documents, NotRegistered
+from schema.engine.parsing import Document, Documents, NotRegistered, Prepared
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
@@ -91,40 +85,6 @@ class Answer:
 
 class NotAQuery(Exception):
     """A transport that only reads was handed a mutation or a subscription; nothing was run."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The operation of a valid document that is meant."""
-
-    document: DocumentNode
-    node: OperationDefinitionNode
-    compiled: CompiledOperation | None
-    cost: int
-
-    @property
-    def name(self) -> str | None:
-        return self.node.name.value if self.node.name else None
-
-    @property
-    def begins_at(self) -> frozenset[str]:
-        """The variables that only say where a subscription begins: `after` of its field, and nothing else."""
-        used: Counter[str] = Counter()
-
-        class Count(Visitor):
-            def enter_variable(self, node: VariableNode, *_: object) -> None:
-                used[node.name.value] += 1
-
-        visit(self.document, Count())
-        fields = [one for one in self.node.selection_set.selections if isinstance(one, FieldNode)]
-        return frozenset(
-            given.value.name.value
-            for one in fields
-            for given in one.arguments or ()
-            if given.name.value == "after"
-            and isinstance(given.value, VariableNode)
-            and used[given.value.name.value] == 2
-        )
 
 
 class Runner:
@@ -183,7 +143,7 @@ class Runner:
         """What became of the executions so far; nothing is counted if nothing is compiled."""
         return self._compiler.counts if self._compiler is not None else Counts()
 
-    async def _choose(self, operation: Operation, context: Context) -> _Chosen | Answer:
+    async def _choose(self, operation: Operation, context: Context) -> Prepared | Answer:
         """The operation that is meant, valid, within the limits and paid for; or why not."""
         try:
             return await self._chosen(operation, context)
@@ -200,32 +160,31 @@ class Runner:
             body = _told({"errors": [_formatted(refusal)]}, context)
             return Answer(body, ran=False, retry_after_seconds=error.retry_after_seconds)
 
-    async def _chosen(self, operation: Operation, context: Context) -> _Chosen | Answer:
+    async def _chosen(self, operation: Operation, context: Context) -> Prepared | Answer:
         document = await self._documents.find(operation.query, operation.document_id, context)
-        if document.node is None or document.errors:
-            return _refusal(document.errors)
-        node, errors = _pick(document.node, operation.name)
-        errors = errors or unstorable(operation.variables)
-        if node is None or errors:
+        prepared = document.prepared.get(operation.name) or self._prepared(document, operation.name)
+        errors = prepared if isinstance(prepared, list) else unstorable(operation.variables)
+        if isinstance(prepared, list) or errors:
             return _refusal(errors)
-        cost = self._meter(document, node).check(operation.variables)
-        chosen = _Chosen(document.node, node, self._compiled(document, node), cost)
-        if chosen.compiled is not None and cost > COMPILED_AT_ONCE:
-            chosen.compiled.compile_at_once()
-        if is_about_the_schema(node):
-            return await self._answer_about_the_schema(chosen, operation, context)
+        cost = prepared.meter.check(operation.variables)
+        if prepared.compiled is not None and cost > COMPILED_AT_ONCE:
+            prepared.compiled.compile_at_once()
+        if prepared.is_about_the_schema:
+            return await self._answer_about_the_schema(prepared, cost, operation, context)
         if context.budget is not None:
             await context.budget.spend(cost)
-        return chosen
+        return prepared
 
-    async def _answer_about_the_schema(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer:
+    async def _answer_about_the_schema(
+        self, chosen: Prepared, cost: int, operation: Operation, context: Context
+    ) -> Answer:
         """The same answer for everybody, made once, beside the loop."""
         question = self._schema_answers.question(
             operation.query or operation.document_id or "", chosen.name, operation.variables
         )
         known = self._schema_answers.get(question)
         if context.budget is not None:
-            await context.budget.spend(costs.OPERATION if known is not None else chosen.cost)
+            await context.budget.spend(costs.OPERATION if known is not None else cost)
         if known is not None:
             return Answer(_told({"data": orjson.Fragment(known)}, context), ran=True)
         result = await aside(lambda: self._begin(chosen, operation.variables, context, None), owner=context.owner)
@@ -236,7 +195,7 @@ class Runner:
             return Answer(answer.body | {"data": orjson.Fragment(printed)}, ran=True)
         return answer
 
-    async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
+    async def _subscribe(self, chosen: Prepared, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
             self._schema,
             chosen.document,
@@ -259,7 +218,7 @@ class Runner:
         return self._groups.open(_asked(chosen, operation, context), source, answer)
 
     async def _answer_source_event(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
     ) -> bytes | None:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         try:
@@ -272,25 +231,20 @@ class Runner:
             answer = Answer({"data": None, "errors": [_public(failed)]}, ran=True)
         return answer.json()
 
-    def _meter(self, document: Document, node: OperationDefinitionNode) -> Meter:
-        name = node.name.value if node.name else ""
-        meter = document.meters.get(name)
-        if meter is None:
-            document.meters[name] = meter = Meter(self._schema, cast("DocumentNode", document.node), node)
-        return meter
-
-    def _compiled(self, document: Document, node: OperationDefinitionNode) -> CompiledOperation | None:
-        if self._compiler is None:
-            return None
-        name = node.name.value if node.name else ""
-        operation = document.operations.get(name)
-        if operation is None:
-            operation = self._compiler.operation(cast("DocumentNode", document.node), node)
-            document.operations[name] = operation
-        return operation
+    def _prepared(self, document: Document, name: str | None) -> Prepared | list[GraphQLError]:
+        """The operation of that name, kept beside its document; or why there is none."""
+        if document.node is None or document.errors:
+            return document.errors
+        node, errors = _pick(document.node, name)
+        if node is None:
+            return errors
+        compiled = self._compiler.operation(document.node, node) if self._compiler is not None else None
+        meter = Meter(self._schema, document.node, node)
+        document.prepared[name] = prepared = Prepared(document.node, node, meter, compiled, is_about_the_schema(node))
+        return prepared
 
     async def _execute(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object = None
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object = None
     ) -> ExecutionResult:
         if chosen.compiled is not None:
             return await chosen.compiled.run(root, context, variables)
@@ -298,7 +252,7 @@ class Runner:
         return await result if isawaitable(result) else result
 
     def _begin(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object
     ) -> AwaitableOrValue[ExecutionResult]:
         return execute(
             self._schema,
@@ -312,7 +266,7 @@ class Runner:
         )
 
 
-def _asked(chosen: _Chosen, operation: Operation, context: Context) -> Hashable:
+def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:
     """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
     variables = {name: value for name, value in operation.variables.items() if name not in chosen.begins_at}
     return (
