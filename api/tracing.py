@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from api.arrivals import first_headers
 from api.responses import masked
@@ -45,7 +44,7 @@ class Tracing:
                 message["headers"] = [*message.get("headers", ()), *said]
             await send(message)
 
-        bound = bind_contextvars(trace_id=trace)
+        before = process_log.enter_trace(trace)
         try:
             await self._app(scope, receive, named if kind == "http" else send)
         except Exception:
@@ -54,7 +53,7 @@ class Tracing:
                 raise
             await masked(trace)(scope, receive, named)
         finally:
-            reset_contextvars(**bound)
+            process_log.leave_trace(before)
 
 
 def names(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import sys
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, TextIO
@@ -27,6 +28,9 @@ OURS: Final = ("api", "earnest", "escrow", "schema", "webhooks", "workers")
 """Packages that are heard from INFO on; what a library says must be a WARNING to be worth a person's time."""
 
 PROCESS_TRACE: Final = secrets.token_hex(16)
+
+_trace: Final[ContextVar[str | None]] = ContextVar("trace", default=None)
+"""Of the request or the piece of work; a variable of its own, since each request sets it."""
 
 
 def configure(form: LogFormat) -> None:
@@ -47,6 +51,7 @@ def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
     """What turns a record of any logger into its line."""
     chain: list[Processor] = [
         stdlib.ExtraAdder(),
+        _trace_of_task,
         contextvars.merge_contextvars,
         _moment_and_trace,
         stdlib.add_logger_name,
@@ -72,18 +77,28 @@ def is_coloured(stream: TextIO) -> bool:
 
 def trace_id() -> str:
     """The trace that the current request or piece of work belongs to, or else that of the process."""
-    found: str = contextvars.get_contextvars().get("trace_id", PROCESS_TRACE)
-    return found
+    return _trace.get() or PROCESS_TRACE
 
 
 def begin(**said: str) -> None:
     """Put a new trace id, and what else is `said`, in each line that the current task logs from here on."""
-    contextvars.bind_contextvars(trace_id=new_trace(), **said)
+    _trace.set(new_trace())
+    contextvars.bind_contextvars(**said)
+
+
+def enter_trace(trace: str) -> Token[str | None]:
+    """Put this trace id in each line that the current task logs until `leave_trace` is told what this answers."""
+    return _trace.set(trace)
+
+
+def leave_trace(entered: Token[str | None]) -> None:
+    """Go on under the trace id of before."""
+    _trace.reset(entered)
 
 
 def new_trace() -> str:
     """A trace id as W3C's Trace Context has it: 16 random bytes in hexadecimal."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def said(error: BaseException) -> str:
@@ -110,6 +125,13 @@ def forget_values(error: BaseException) -> None:
 
 def _last_words(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     logging.getLogger().critical("the process ends by an error", exc_info=(kind, error, traceback))
+
+
+def _trace_of_task(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    trace = _trace.get()
+    if trace is not None:
+        entry.setdefault("trace_id", trace)
+    return entry
 
 
 def _moment_and_trace(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:

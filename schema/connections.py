@@ -139,6 +139,24 @@ def _beyond(window: Window, *, is_further: bool) -> tuple[bool, bool]:
     return (is_behind, is_further) if window.backwards else (is_further, is_behind)
 
 
+class _PageInfo:
+    """Where a page ends, written when somebody asks for it."""
+
+    def __init__(
+        self, order: range, place: Callable[[int], Cursor], has_next_page: bool, has_previous_page: bool
+    ) -> None:
+        self._order, self._place = order, place
+        self.has_next_page, self.has_previous_page = has_next_page, has_previous_page
+
+    @property
+    def start_cursor(self) -> Cursor | None:
+        return self._place(self._order[0]) if self._order else None
+
+    @property
+    def end_cursor(self) -> Cursor | None:
+        return self._place(self._order[-1]) if self._order else None
+
+
 class _Page:
     """A page whose places are written when somebody asks for them: most ask for the last one, if for any."""
 
@@ -153,12 +171,7 @@ class _Page:
 
     @property
     def page_info(self) -> PageInfo:
-        return PageInfo(
-            has_next_page=self._beyond[0],
-            has_previous_page=self._beyond[1],
-            start_cursor=self._place(self._order[0]) if self._order else None,
-            end_cursor=self._place(self._order[-1]) if self._order else None,
-        )
+        return cast("PageInfo", _PageInfo(self._order, self._place, *self._beyond))
 
 
 def page(nodes: Sequence[Any], place: Callable[[int], Cursor], window: Window, total: Total) -> Connection[Any]:

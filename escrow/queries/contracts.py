@@ -160,9 +160,9 @@ async def contracts_page(
     """
     by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
     by = by.turned(backwards=backwards)
-    listed = replace(_LISTED, columns=reading.sql("c", *by.keys, beside=changes.BESIDE))
-    sql, arguments = statement(listed, actor, wanted, by, limit=limit, after=after)
-    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+    sql, arguments = statement(_listed(reading, by), actor, wanted, by, limit=limit, after=after)
+    rows = await database.fetch(sql, *arguments)
+    return rows if reading.make is itself else list(map(reading.make, rows))
 
 
 async def contracts_counted(
@@ -178,7 +178,12 @@ async def contracts_counted(
 ) -> Counted:
     """How many contracts such a list has; one statement."""
     by, wanted = ORDERS[order].since(updated), _wanted(states, party, currency, title, updated, deadline)
-    return await counted(replace(_LISTED, columns=_KEYS.sql("c", *by.keys, beside=changes.BESIDE)), actor, wanted, by)
+    return await counted(_listed(_KEYS, by), actor, wanted, by)
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _listed(reading: Reading[Any], by: Order) -> Listed:
+    return replace(_LISTED, columns=reading.sql("c", *by.keys, beside=changes.BESIDE))
 
 
 _KEYS: Final = Reading(("id",), itself)

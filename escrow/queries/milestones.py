@@ -9,18 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
-from escrow import database, ids, titles
-from escrow.access import Actor, ActorKind
+from escrow import database, ids
+from escrow.access import Actor
 from escrow.agreement.state import Milestone
 from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
-from escrow.queries import changes, counts
+from escrow.queries import changes, counts, scans
 from escrow.queries.counts import Counted
 from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
-from escrow.queries.scans import EVERYTHING, ROLES, Arguments, Filter, Listed, Order, Place, Span, statement
+from escrow.queries.scans import EVERYTHING, ROLES, Filter, Listed, Order, Place, Span, Viewed
 from escrow.queries.visibility import SEEN, viewer
 from escrow.states import MilestoneState
 from escrow.store.tables import MILESTONES
@@ -66,10 +68,10 @@ def _of_contracts(reading: Reading[Any]) -> str:
 
 
 def _by_contract(rows: Sequence[Record], reading: Reading[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row["contract_id"], []).append(reading.make(row))
-    return found
+    plans = groupby(rows, itemgetter("contract_id"))  # they come in this order
+    if reading.make is itself:
+        return {contract_id: list(plan) for contract_id, plan in plans}
+    return {contract_id: list(map(reading.make, plan)) for contract_id, plan in plans}
 
 
 async def milestones_by_id(actor: Actor, identifiers: Collection[str], reading: Reading[Any] = VIEWS) -> dict[str, Any]:
@@ -149,7 +151,8 @@ async def milestones_page(
         return []
     wanted = _wanted(contract_id, states, party, currency, title, due, deadline, updated)
     sql, arguments = _statement(actor, wanted, order, reading, limit=limit, after=after, backwards=backwards)
-    return [reading.make(row) for row in await database.fetch(sql, *arguments)]
+    rows = await database.fetch(sql, *arguments)
+    return rows if reading.make is itself else list(map(reading.make, rows))
 
 
 async def milestones_counted(
@@ -207,22 +210,25 @@ def _statement(
     backwards: bool = False,
 ) -> tuple[str, list[object]]:
     if order is MilestoneOrder.PLAN:
-        columns = reading.sql("m", "contract_id", "position", beside=CONTRACT_BESIDE)
-        return _in_plans(actor, wanted, columns, limit=limit, after=after, backwards=backwards)
+        given = scans.values(actor, wanted, _LISTED.kind, limit=limit, after=after)
+        made = _in_plans(reading, scans.viewed(actor), frozenset(given), backwards=backwards)
+        return made.sql, [given[name] for name in made.names]
     by = ORDERS[order].since(wanted.spans["updated_at"]).turned(backwards=backwards)
-    listed = replace(_LISTED, columns=reading.sql("m", *by.keys, beside=CONTRACT_BESIDE | changes.BESIDE))
-    return statement(listed, actor, wanted, by, limit=limit, after=after)
+    return scans.statement(_listed(reading, by), actor, wanted, by, limit=limit, after=after)
 
 
-def _in_plans(
-    actor: Actor, wanted: Filter, columns: str, *, limit: int, after: Place | None, backwards: bool
-) -> tuple[str, list[object]]:
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _listed(reading: Reading[Any], by: Order) -> Listed:
+    return replace(_LISTED, columns=reading.sql("m", *by.keys, beside=CONTRACT_BESIDE | changes.BESIDE))
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _in_plans(reading: Reading[Any], who: Viewed, given: frozenset[str], *, backwards: bool) -> Statement:
     """The page in the order of plans: contracts are walked from the newest, and the milestones of each by position."""
-    arguments = Arguments()
-    count = arguments.add(limit, "int")
-    conditions = _conditions(actor, wanted, arguments)
-    if after is not None:
-        position, contract = arguments.add(after[0], "int"), arguments.add(after[1], "text")
+    columns = reading.sql("m", "contract_id", "position", beside=CONTRACT_BESIDE)
+    conditions = _conditions(given)
+    if "after_id" in given:
+        position, contract = ":after_key::int", scans.AFTER_ID
         further, behind = ("<", ">") if backwards else (">", "<")
         # The first half lets the scan of contracts start at the right place.
         conditions.append(
@@ -230,55 +236,47 @@ def _in_plans(
         )
     newest, first = ("ASC", "DESC") if backwards else ("DESC", "ASC")
     source = "contracts AS c JOIN milestones AS m ON m.contract_id = c.id AND m.revision = c.revision"
-    if wanted.title is not None:
-        owner = "" if actor.kind is ActorKind.OPERATOR else actor.account_id or ""
-        said = f"{arguments.add(titles.tsquery('mil', owner, wanted.title), 'text')}::tsquery"
-        source = f"""(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title
+    if "words" in given:
+        source = f"""(SELECT subject_id FROM titles WHERE words @@ {scans.WORDS} OFFSET 0) AS title
             CROSS JOIN LATERAL (SELECT * FROM milestones WHERE id = title.subject_id OFFSET 0) AS m
             CROSS JOIN LATERAL (
                 SELECT * FROM contracts WHERE id = m.contract_id AND revision = m.revision OFFSET 0) AS c"""
-    if (since := wanted.spans["updated_at"].start) is not None:
+    if "updated_at_from" in given:
         source = f"{source} {changes.last('m', 'm.contract_id')}"
-        conditions.append(f"{changes.COLUMN} >= {changes.first_since(arguments.add(since, 'timestamptz'))}")
-    scans = " UNION ALL ".join(
+        conditions.append(f"{changes.COLUMN} >= {changes.first_since(':updated_at_from::timestamptz')}")
+    found = " UNION ALL ".join(
         f"""(SELECT {columns} FROM {source}
-            WHERE {" AND ".join([*conditions, *role]) or "true"} ORDER BY c.id {newest}, m.position {first} LIMIT {count})"""
-        for role in _roles(actor, wanted.party, arguments)
+            WHERE {" AND ".join([*conditions, *role]) or "true"}
+            ORDER BY c.id {newest}, m.position {first} LIMIT {scans.LIMIT})"""
+        for role in _roles(who, given)
     )
     ordered = f"contract_id {newest}, position {first}"
-    return f"SELECT * FROM ({scans}) AS found ORDER BY {ordered} LIMIT {count}", arguments.values
+    return Statement(f"SELECT * FROM ({found}) AS found ORDER BY {ordered} LIMIT {scans.LIMIT}")
 
 
-def _roles(actor: Actor, party: str | None, arguments: Arguments) -> list[list[str]]:
+def _roles(who: Viewed, given: frozenset[str]) -> list[list[str]]:
     """The parties of each scan, as conditions."""
-    if actor.kind is ActorKind.OPERATOR:
-        return [[f"c.{role} = {arguments.add(party, 'text')}"] for role in ROLES] if party is not None else [[]]
-    me = arguments.add(actor.account_id, "text")
-    other = [arguments.add(party, "text")] if party is not None else []
+    if who.is_operator:
+        return [[f"c.{role} = {scans.PARTY}"] for role in ROLES] if "party" in given else [[]]
+    other = [scans.PARTY] if "party" in given else []
     own = [
-        [f"c.{role} = {me}", *(f"c.{the_other} = {one}" for one in other)]
+        [f"c.{role} = {scans.ME}", *(f"c.{the_other} = {one}" for one in other)]
         for role, the_other in zip(ROLES, reversed(ROLES), strict=True)
     ]
-    if not actor.is_mediator:
+    if not who.is_mediator:
         return own
     parties = "(c.client_id, c.freelancer_id)"
-    return [*own, ["c.was_disputed", f"{me} NOT IN {parties}", *(f"{one} IN {parties}" for one in other)]]
+    return [*own, ["c.was_disputed", f"{scans.ME} NOT IN {parties}", *(f"{one} IN {parties}" for one in other)]]
 
 
-def _conditions(actor: Actor, wanted: Filter, arguments: Arguments) -> list[str]:
+def _conditions(given: frozenset[str]) -> list[str]:
     found = []
-    if wanted.contract_id is not None:
-        found.append(f"c.id = {arguments.add(wanted.contract_id, 'text')}")
-    if actor.contract_ids is not None:
-        found.append(f"c.id = ANY ({arguments.add(sorted(actor.contract_ids), 'text[]')})")
-    if wanted.states is not None:
-        found.append(f"m.state = ANY ({arguments.add(sorted(wanted.states), 'text[]')})")
-    if wanted.currency is not None:
-        found.append(f"c.currency = {arguments.add(wanted.currency, 'text')}")
-    for column, span in wanted.spans.items():
-        of_type = "date" if column == "due_on" else "timestamptz"
-        start = span.start if column != "updated_at" else None  # the log tells
-        for bound, sign in ((start, ">="), (span.before, "<")):
-            if bound is not None:
-                found.append(f"m.{column} {sign} {arguments.add(bound, of_type)}")
-    return found
+    if "contract_id" in given:
+        found.append(f"c.id = {scans.CONTRACT}")
+    if "within" in given:
+        found.append(f"c.id = ANY ({scans.WITHIN})")
+    if "states" in given:
+        found.append(f"m.state = ANY ({scans.STATES})")
+    if "currency" in given:
+        found.append(f"c.currency = {scans.CURRENCY}")
+    return [*found, *scans.within("m", scans.bounds(given))]

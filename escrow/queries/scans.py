@@ -10,16 +10,19 @@ words, is found by these and sorted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from escrow import titles
 from escrow.access import Actor, ActorKind
+from escrow.database import Statement
 from escrow.errors import InvalidInput
 from escrow.queries import changes, counts
 from escrow.queries.counts import Counted
+from escrow.queries.reading import STATEMENTS_MAX
 
 Place = tuple[object, str]
 """Where a page begins: the value of the order's key and the identifier of the last row before it."""
@@ -66,6 +69,21 @@ class Order:
         return replace(self, key=changes.PLACE, type="bigint") if by_change else self
 
 
+LIMIT: Final = ":row_count::int"
+ME: Final = ":me::text"
+PARTY: Final = ":party::text"
+CURRENCY: Final = ":currency::text"
+CONTRACT: Final = ":contract_id::text"
+WITHIN: Final = ":within::text[]"
+STATES: Final = ":states::text[]"
+WORDS: Final = ":words::text::tsquery"
+AFTER_ID: Final = ":after_id::text"
+"""The parameters of statements, named as `values` gives them."""
+
+_Bounds = tuple[str | None, str | None]
+"""The parameters of a span: from, and before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which rows a list has; `None` doesn't narrow. `spans` are by column, that of `updated_at` from a moment of the log on."""
@@ -76,22 +94,6 @@ class Filter:
     currency: str | None = None
     title: str | None = None
     spans: dict[str, Span] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Arguments:
-    """The arguments of a statement as it grows."""
-
-    values: list[object] = field(default_factory=list)
-    _known: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def add(self, value: object, of_type: str) -> str:
-        """The parameter for a value; the same for the same value again."""
-        known = (of_type, repr(value))
-        if known not in self._known:
-            self.values.append(value)
-            self._known[known] = f"${len(self.values)}::{of_type}"
-        return self._known[known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,74 @@ def statement(
     The order is the one that `Order.since` gives. Refuses with `InvalidInput` an operator's list over all accounts in an order
     that has no index for it.
     """
-    arguments = Arguments()
-    build = _Page(listed, actor, wanted, order, arguments, arguments.add(limit, "int"), after)
-    return build.statement(), arguments.values
+    given = values(actor, wanted, listed.kind, limit=limit, after=after)
+    made = _made(listed, order, viewed(actor), frozenset(given))
+    return made.sql, [given[name] for name in made.names]
+
+
+class Viewed(NamedTuple):
+    """As what somebody looks at a list, as far as its statement depends on it."""
+
+    is_operator: bool
+    is_mediator: bool
+
+
+def viewed(actor: Actor) -> Viewed:
+    return Viewed(actor.kind is ActorKind.OPERATOR, actor.is_mediator)
+
+
+def values(actor: Actor, wanted: Filter, kind: str, *, limit: int, after: Place | None) -> dict[str, object]:
+    """All that statements of lists name, by their parameters. Which are there decides what the statement is."""
+    is_operator = actor.kind is ActorKind.OPERATOR
+    named = {"party": wanted.party, "currency": wanted.currency, "contract_id": wanted.contract_id}
+    found: dict[str, object] = {"row_count": limit, "me": actor.account_id}
+    found |= {name: value for name, value in named.items() if value is not None}
+    if wanted.title is not None:
+        found["words"] = titles.tsquery(kind, "" if is_operator else actor.account_id or "", wanted.title)
+    if actor.contract_ids is not None:
+        found["within"] = sorted(actor.contract_ids)
+    if wanted.states is not None:
+        states = sorted(set(wanted.states))
+        found |= {"states": states} | {f"state_{number}": one for number, one in enumerate(states)}
+    for column, span in wanted.spans.items():
+        if span.start is not None:
+            found[f"{column}_from"] = span.start
+        if span.before is not None:
+            found[f"{column}_before"] = span.before
+    if after is not None:
+        found["after_key"], found["after_id"] = after
+    return found
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _made(listed: Listed, order: Order, who: Viewed, given: frozenset[str]) -> Statement:
+    """The statement of all pages that are asked for so."""
+    return Statement(_Page(listed, order, who, given).statement())
+
+
+def bounds(given: Collection[str]) -> dict[str, _Bounds]:
+    """The parameters of the spans of columns; since when something changed is told by the log."""
+    found: dict[str, _Bounds] = {}
+    for column, of_type in _SPANS.items():
+        start, before = f"{column}_from", f"{column}_before"
+        found[column] = (
+            f":{start}::{of_type}" if start in given and column != "updated_at" else None,
+            f":{before}::{of_type}" if before in given else None,
+        )
+    return found
+
+
+_SPANS: Final = {"due_on": "date", "updated_at": "timestamptz", "deadline_at": "timestamptz"}
+
+
+def within(alias: str, spans: Mapping[str, _Bounds]) -> list[str]:
+    """The conditions that a row lies in these spans."""
+    return [
+        f"{alias}.{column} {sign} {bound}"
+        for column, span in spans.items()
+        for bound, sign in zip(span, (">=", "<"), strict=True)
+        if bound is not None
+    ]
 
 
 async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) -> Counted:
@@ -129,40 +196,32 @@ async def counted(listed: Listed, actor: Actor, wanted: Filter, order: Order) ->
 @dataclass(slots=True)
 class _Page:
     listed: Listed
-    actor: Actor
-    wanted: Filter
     order: Order
-    arguments: Arguments
-    limit: str
-    after: Place | None
+    who: Viewed
+    given: frozenset[str]
 
     def statement(self) -> str:
-        if self.wanted.title is not None or self.wanted.contract_id is not None or self.actor.contract_ids is not None:
-            scans = [self._narrow()]
-        else:
-            scans = self._wide()
+        is_narrow = not self.given.isdisjoint(("words", "contract_id", "within"))
+        scans = [self._narrow()] if is_narrow else self._wide()
         merged = " UNION ALL ".join(f"({scan})" for scan in scans)
-        return f"SELECT * FROM ({merged}) AS found ORDER BY {self._ordered(self.order.keys)} LIMIT {self.limit}"
+        return f"SELECT * FROM ({merged}) AS found ORDER BY {self._ordered(self.order.keys)} LIMIT {LIMIT}"
 
     # -- narrow: found by title or contract, then sorted ----------------------------------------------------------
 
     def _narrow(self) -> str:
-        listed, wanted = self.listed, self.wanted
+        listed, given = self.listed, self.given
         conditions = [*self._filters(), *self._seen()]
         source = f"{listed.table} AS {listed.alias}"
-        if wanted.title is not None:
-            owner = "" if self.actor.kind is ActorKind.OPERATOR else self.actor.account_id or ""
-            said = f"{self._add(titles.tsquery(listed.kind, owner, wanted.title))}::tsquery"
+        if "words" in given:
             source = (
-                f"(SELECT subject_id FROM titles WHERE words @@ {said} OFFSET 0) AS title CROSS JOIN LATERAL "
+                f"(SELECT subject_id FROM titles WHERE words @@ {WORDS} OFFSET 0) AS title CROSS JOIN LATERAL "
                 f"(SELECT * FROM {listed.table} WHERE id = title.subject_id OFFSET 0) AS {listed.alias}"
             )
-        if wanted.contract_id is not None:
-            conditions.append(f"{listed.contract_id} = {self._add(wanted.contract_id)}")
-        if self.actor.contract_ids is not None:
-            within = self.arguments.add(sorted(self.actor.contract_ids), "text[]")
-            conditions.append(f"{listed.contract_id} = ANY ({within})")
-        if wanted.states is not None:
+        if "contract_id" in given:
+            conditions.append(f"{listed.contract_id} = {CONTRACT}")
+        if "within" in given:
+            conditions.append(f"{listed.contract_id} = ANY ({WITHIN})")
+        if "states" in given:
             conditions.append(self._state_is_any())
         conditions += self._further_on()
         conditions += self._spans(self._other_spans())
@@ -171,9 +230,9 @@ class _Page:
     def _seen(self) -> list[str]:
         """Which parties a row must have, where it was not found by them; a mediator sees what was disputed, too."""
         parties = f"{self.listed.alias}.client_id, {self.listed.alias}.freelancer_id"
-        me = self._add(self.actor.account_id) if self.actor.kind is not ActorKind.OPERATOR else None
-        party = self._add(self.wanted.party) if self.wanted.party is not None else None
-        if self.actor.is_mediator and me is not None:
+        me = ME if not self.who.is_operator else None
+        party = PARTY if "party" in self.given else None
+        if self.who.is_mediator and me is not None:
             disputed = f"EXISTS (SELECT FROM contracts WHERE id = {self.listed.contract_id} AND was_disputed)"
             return [f"({me} IN ({parties}) OR {disputed})", *([f"{party} IN ({parties})"] if party else [])]
         if me is not None and party is not None:
@@ -184,11 +243,11 @@ class _Page:
 
     def _wide(self) -> list[str]:
         states: Sequence[str | None] = [None]
-        if self.wanted.states is not None and self.order.by_state:
-            states = sorted(set(self.wanted.states))
+        if "states" in self.given and self.order.by_state:
+            states = sorted(f":{name}::text" for name in self.given if name.startswith("state_"))
             if not states:
                 return [self._nothing()]
-        if self.actor.kind is ActorKind.OPERATOR and self.wanted.party is None:
+        if self.who.is_operator and "party" not in self.given:
             if not self.order.for_everything:
                 raise InvalidInput(
                     "Over all accounts there is no such order: narrow the list by `party`, `contractId` or `title`.",
@@ -199,16 +258,16 @@ class _Page:
             own = [self._walk_log(*role) for role in self._roles()]
         else:
             own = [self._walk(*role, state) for role in self._roles() for state in states]
-        return [*own, self._disputed()] if self.actor.is_mediator else own
+        return [*own, self._disputed()] if self.who.is_mediator else own
 
     def _disputed(self) -> str:
         """What only a mediator sees: the contracts that are or were disputed are few, so they are found first and sorted."""
         parties = f"{self.listed.alias}.client_id, {self.listed.alias}.freelancer_id"
-        conditions = [*self._filters(), f"{self._add(self.actor.account_id)} NOT IN ({parties})"]
+        conditions = [*self._filters(), f"{ME} NOT IN ({parties})"]
         conditions.append(f"{self.listed.contract_id} = ANY (ARRAY(SELECT id FROM contracts WHERE was_disputed))")
-        if self.wanted.party is not None:
-            conditions.append(f"{self._add(self.wanted.party)} IN ({parties})")
-        if self.wanted.states is not None:
+        if "party" in self.given:
+            conditions.append(f"{PARTY} IN ({parties})")
+        if "states" in self.given:
             conditions.append(self._state_is_any())
         conditions += self._further_on()
         conditions += self._spans(self._other_spans())
@@ -216,9 +275,9 @@ class _Page:
 
     def _roles(self) -> list[tuple[str, str, str | None]]:
         """For each scan the role's column, who has it, and who has the other, if that was asked for."""
-        me = self.actor.account_id if self.actor.kind is not ActorKind.OPERATOR else None
-        owner, other = (me, self.wanted.party) if me is not None else (self.wanted.party, None)
-        return [(role, owner or "", other) for role in ROLES]
+        party = PARTY if "party" in self.given else None
+        owner, other = (PARTY, None) if self.who.is_operator else (ME, party)
+        return [(role, owner, other) for role in ROLES]
 
     def _nothing(self) -> str:
         source = f"{self.listed.table} AS {self.listed.alias}"
@@ -231,59 +290,59 @@ class _Page:
         conditions = self._filters()
         first: list[tuple[str, str]] = []
         roughly: list[str] = []
-        if role is not None:
-            mine = self._add(owner)
-            first.append((f"{alias}.{role}", mine))
-            roughly = [f"{alias}.{role} >= {mine}", f"{alias}.{role} <= {mine}"]
+        if role is not None and owner is not None:
+            first.append((f"{alias}.{role}", owner))
+            roughly = [f"{alias}.{role} >= {owner}", f"{alias}.{role} <= {owner}"]
             if other is not None:
                 the_other = ROLES[1 - ROLES.index(role)]
-                conditions.append(f"{alias}.{the_other} = {self._add(other)}")
+                conditions.append(f"{alias}.{the_other} = {other}")
         if state is not None:
-            first.append((f"{alias}.state", self._add(state)))
-        elif self.wanted.states is not None:
+            first.append((f"{alias}.state", state))
+        elif "states" in self.given:
             conditions.append(self._state_is_any())
         spans = self._other_spans()
         # The bounds stand first, where the scan begins by them; the same said roughly lets PostgreSQL expect enough rows.
-        bounds = self._bounds(first, spans.pop(order.key, EVERYTHING))
+        bounds = self._bounds(first, spans.pop(order.key, (None, None)))
         conditions = [*bounds, *roughly, *conditions, *self._spans(spans)]
         leading = [column.partition(".")[2] for column, _ in first]
         return self._scan(f"{self.listed.table} AS {alias}", conditions, (*leading, *order.keys))
 
     def _walk_log(self, role: str, owner: str, other: str | None) -> str:
         """A scan in the order of the log: positions name the parties, and each row is met at the event that changed it last."""
-        alias, mine = self.listed.alias, self._add(owner)
-        conditions = [f"changed.{role} <= {mine}"]
-        if self.after is None or self.order.descending:
-            conditions.append(f"(changed.{role}, changed.position) >= ({mine}, {self._since()})")
+        alias = self.listed.alias
+        conditions = [f"changed.{role} <= {owner}"]
+        if not self._goes_on or self.order.descending:
+            conditions.append(f"(changed.{role}, changed.position) >= ({owner}, {self._since()})")
         else:  # said so that the scan begins at the place of the page before, which lies behind
             conditions.append(f"changed.position + 0 >= {self._since()}")
-        if self.after is not None:
+        if self._goes_on:
             bound = "<=" if self.order.descending else ">="
-            conditions.append(f"(changed.{role}, changed.position) {bound} ({mine}, {self._place()[0]})")
+            conditions.append(f"(changed.{role}, changed.position) {bound} ({owner}, {self._place()[0]})")
         conditions += [changes.IS_LAST, *self._filters(), *self._further_on(), *self._spans(self._other_spans())]
         if other is not None:
-            conditions.append(f"{alias}.{ROLES[1 - ROLES.index(role)]} = {self._add(other)}")
-        if self.wanted.states is not None:
+            conditions.append(f"{alias}.{ROLES[1 - ROLES.index(role)]} = {other}")
+        if "states" in self.given:
             conditions.append(self._state_is_any())
         source = changes.walk(self.listed.table, alias, self.listed.contract_id)
         return self._scan(source, conditions, (f"changed.{role}", *self.order.keys), joined=True)
 
-    def _bounds(self, first: list[tuple[str, str]], span: Span) -> list[str]:
+    def _bounds(self, first: list[tuple[str, str]], span: _Bounds) -> list[str]:
         """Where the scan begins and where it ends, one condition each: of two PostgreSQL begins at either.
 
         The place of the page before lies within the span, so it is the tighter bound.
         """
         key = f"{self.listed.alias}.{self.order.key}"
         place = None
-        if self.after is not None:
+        if self._goes_on:
             columns = [f"{self.listed.alias}.{one}" for one in self.order.keys]
             place = _compare([*first, *zip(columns, self._place(), strict=True)], self._further)
         low = None if self.order.descending else place
         high = place if self.order.descending else None
-        if low is None and span.start is not None:
-            low = _compare([*first, (key, self._key(span.start))], ">=")
-        if high is None and span.before is not None:
-            high = _compare([*first, (key, self._key(span.before))], "<")
+        start, before = span
+        if low is None and start is not None:
+            low = _compare([*first, (key, start)], ">=")
+        if high is None and before is not None:
+            high = _compare([*first, (key, before)], "<")
         if first:
             low = low or _compare(first, ">=")
             high = high or _compare(first, "<=")
@@ -294,13 +353,13 @@ class _Page:
     def _scan(self, source: str, conditions: Sequence[str], keys: Sequence[str], *, joined: bool = False) -> str:
         """`joined` tells that the source tells by itself where in the log a row changed."""
         ordered = self._ordered([self._column(key) for key in keys])
-        if self._changed_since is not None and not joined:
+        if "updated_at_from" in self.given and not joined:
             source = f"{source} {changes.last(self.listed.alias, self.listed.contract_id)}"
             conditions = [*conditions, f"{changes.COLUMN} >= {self._since()}"]
         where = " AND ".join(conditions) or "true"
         return (
             f"SELECT {self.listed.columns} FROM {source} {self.listed.beside} WHERE {where} "
-            f"ORDER BY {ordered} LIMIT {self.limit}"
+            f"ORDER BY {ordered} LIMIT {LIMIT}"
         )
 
     def _column(self, key: str) -> str:
@@ -310,46 +369,38 @@ class _Page:
 
     def _further_on(self) -> list[str]:
         """The condition of what comes after the place of the page before, where no index begins by it."""
-        if self.after is None:
+        if not self._goes_on:
             return []
         keys = ", ".join(map(self._column, self.order.keys))
         return [f"({keys}) {self._further} ({', '.join(self._place())})"]
 
     @property
-    def _changed_since(self) -> date | datetime | None:
-        return self.wanted.spans.get("updated_at", EVERYTHING).start
+    def _goes_on(self) -> bool:
+        """Whether it is the page after a place."""
+        return "after_id" in self.given
 
     def _since(self) -> str:
         """The position from which on something counts as changed."""
-        return changes.first_since(self.arguments.add(self._changed_since, "timestamptz"))
+        return changes.first_since(":updated_at_from::timestamptz")
 
-    def _other_spans(self) -> dict[str, Span]:
+    def _other_spans(self) -> dict[str, _Bounds]:
         """The spans of columns; since when something changed is told by the log."""
-        spans = dict(self.wanted.spans)
-        if self._changed_since is not None:
-            spans["updated_at"] = Span(None, spans["updated_at"].before)
-        return spans
+        return bounds(self.given)
 
     def _filters(self) -> list[str]:
         """What no scan is found by."""
         found = []
-        if self.wanted.currency is not None:
-            found.append(f"c.currency = {self._add(self.wanted.currency)}")
+        if "currency" in self.given:
+            found.append(f"c.currency = {CURRENCY}")
         if self.order.key == "deadline_at":
             found.append(f"{self.listed.alias}.deadline_at IS NOT NULL")
         return found
 
-    def _spans(self, spans: dict[str, Span]) -> list[str]:
-        found = []
-        for column, span in spans.items():
-            of_type = "date" if column == "due_on" else "timestamptz"
-            for bound, sign in ((span.start, ">="), (span.before, "<")):
-                if bound is not None:
-                    found.append(f"{self.listed.alias}.{column} {sign} {self.arguments.add(bound, of_type)}")
-        return found
+    def _spans(self, spans: Mapping[str, _Bounds]) -> list[str]:
+        return within(self.listed.alias, spans)
 
     def _state_is_any(self) -> str:
-        return f"{self.listed.alias}.state = ANY ({self.arguments.add(sorted(self.wanted.states or ()), 'text[]')})"
+        return f"{self.listed.alias}.state = ANY ({STATES})"
 
     def _ordered(self, keys: Sequence[str]) -> str:
         return ", ".join(f"{key} DESC" if self.order.descending else key for key in keys)
@@ -359,16 +410,7 @@ class _Page:
         return "<" if self.order.descending else ">"
 
     def _place(self) -> list[str]:
-        if self.after is None:
-            raise ValueError("a first page begins nowhere in particular")
-        value, identifier = self.after
-        return [self._add(identifier)] if self.order.key == "id" else [self._key(value), self._add(identifier)]
-
-    def _key(self, value: object) -> str:
-        return self.arguments.add(value, self.order.type)
-
-    def _add(self, text: str | None) -> str:
-        return self.arguments.add(text, "text")
+        return [AFTER_ID] if self.order.key == "id" else [f":after_key::{self.order.type}", AFTER_ID]
 
 
 def _compare(pairs: Sequence[tuple[str, str]], sign: str) -> str:

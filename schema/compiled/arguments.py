@@ -29,11 +29,13 @@ IMMUTABLE: Final = (
 class Arguments:
     """The arguments of one field."""
 
-    __slots__ = ("_definition", "_fixed", "_node", "_variables", "is_constant")
+    __slots__ = ("_definition", "_fixed", "_nested", "_node", "_variables", "is_constant")
 
     def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
         self._definition, self._node = definition, node
         self._fixed: dict[str, Any] | None = None
+        self._nested: tuple[str, ...] = ()
+        """Those of the fixed ones that are lists or input objects: each resolver gets its own."""
         self._variables: tuple[tuple[str, str, bool, Any], ...] | None = None
         """Where each argument is a variable of its own or fixed: name, variable, whether null is refused, default."""
         self.is_constant = False
@@ -59,9 +61,10 @@ class Arguments:
             fixed = get_argument_values(rest, bare, VariableValues({}, {}))
         except Exception:  # noqa: BLE001 - it is raised again, with its place, whenever the operation runs
             return
-        if not all(isinstance(value, IMMUTABLE) for value in fixed.values()):
+        if not all(map(_can_be_copied, fixed.values())):
             return
         self._fixed = fixed
+        self._nested = tuple(name for name, value in fixed.items() if not isinstance(value, IMMUTABLE))
         self._variables = tuple(
             (definitions[name].out_name or name, variable, isinstance(definitions[name].type, GraphQLNonNull),
              fixed.get(definitions[name].out_name or name, Undefined))
@@ -73,9 +76,9 @@ class Arguments:
         """The arguments by the names that the resolver knows. Raises whatever graphql-core raises, without its details."""
         if self._fixed is None or self._variables is None:
             return get_argument_values(self._definition, self._node, variables)
-        if not self._variables:
-            return self._fixed.copy()
         found, coerced = self._fixed.copy(), variables.coerced
+        for name in self._nested:
+            found[name] = _copy(found[name])
         for name, variable, refuses_null, default in self._variables:
             value = coerced.get(variable, default)
             if value is Undefined:
@@ -86,6 +89,19 @@ class Arguments:
             else:
                 found[name] = value
         return found
+
+
+def _can_be_copied(value: Any) -> bool:
+    if value.__class__ is dict:
+        return all(map(_can_be_copied, value.values()))
+    return all(map(_can_be_copied, value)) if value.__class__ is list else isinstance(value, IMMUTABLE)
+
+
+def _copy(value: Any) -> Any:
+    """The same lists and input objects, which their resolver may change; what they hold in the end can't be changed."""
+    if value.__class__ is dict:
+        return {name: _copy(one) for name, one in value.items()}
+    return [_copy(one) for one in value] if value.__class__ is list else value
 
 
 def arguments_of(definition: GraphQLField, node: FieldNode) -> Arguments:

@@ -206,6 +206,8 @@ class Run:
         """The selection of an object whose class doesn't tell its type; `None` if graphql-core has to say."""
         if isinstance(value, Exception) or self._adapter.is_awaitable(value):
             return None
+        if place.only is not None and place.type.is_type_of is None:
+            return place.only
         info = self._info(field, path_at(where))
         try:
             type_ = place.type if place.only is not None else self._type_of(place, value, info)

@@ -120,6 +120,8 @@ def variables_in(node: ArgumentNode | ValueNode) -> list[str]:
 
 def of_variables(variables: Mapping[str, Any], inputs: Inputs) -> int:
     """What the lists in the variables cost."""
+    if not inputs:
+        return 0
     return sum(uses * _of_value(variables[name], entry) for (name, entry), uses in inputs.items() if name in variables)
 
 

@@ -6,7 +6,6 @@ follows from it is their business.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -16,17 +15,13 @@ import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    VariableNode,
-    Visitor,
     assert_valid_schema,
     create_source_event_stream,
     execute,
-    visit,
 )
 from graphql.pyutils import AwaitableOrValue
 from strawberry.execution import optimized_is_awaitable
@@ -35,14 +30,13 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
 from schema.compiled.compiler import Compiler, Counts
-from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
 from schema.engine.annexed import DEAR, Annexed
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
-from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered
+from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered, Prepared
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
@@ -92,40 +86,6 @@ class NotAQuery(Exception):
 
 class _Dear(Exception):
     """The operation belongs into the annex; nothing was paid yet but reading the document."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The operation of a valid document that is meant."""
-
-    document: DocumentNode
-    node: OperationDefinitionNode
-    compiled: CompiledOperation | None
-    cost: int
-
-    @property
-    def name(self) -> str | None:
-        return self.node.name.value if self.node.name else None
-
-    @property
-    def begins_at(self) -> frozenset[str]:
-        """The variables that only say where a subscription begins: `after` of its field, and nothing else."""
-        used: Counter[str] = Counter()
-
-        class Count(Visitor):
-            def enter_variable(self, node: VariableNode, *_: object) -> None:
-                used[node.name.value] += 1
-
-        visit(self.document, Count())
-        fields = [one for one in self.node.selection_set.selections if isinstance(one, FieldNode)]
-        return frozenset(
-            given.value.name.value
-            for one in fields
-            for given in one.arguments or ()
-            if given.name.value == "after"
-            and isinstance(given.value, VariableNode)
-            and used[given.value.name.value] == 2
-        )
 
 
 class Runner:
@@ -214,7 +174,7 @@ class Runner:
         except OverBudget as error:
             return over_budget(error, context)
 
-    async def _choose(self, operation: Operation, context: Context, *, goes_on: bool = False) -> _Chosen | Answer:
+    async def _choose(self, operation: Operation, context: Context, *, goes_on: bool = False) -> Prepared | Answer:
         """The operation that is meant, valid, within the limits and paid for; or why not. Raises `_Dear`.
 
         What `goes_on` stays in the home loop.
@@ -234,40 +194,36 @@ class Runner:
         except OverBudget as error:
             return over_budget(error, context)
 
-    async def _chosen(self, operation: Operation, context: Context) -> _Chosen | Answer:
+    async def _chosen(self, operation: Operation, context: Context) -> Prepared | Answer:
         document = await self._documents.find(operation.query, operation.document_id, context)
-        if document.node is None or document.errors:
-            return refusal(document.errors)
-        node, errors = _pick(document.node, operation.name)
-        errors = errors or (unstorable(operation.variables) if operation.has_escapes else [])
-        if node is None or errors:
+        prepared = document.prepared.get(operation.name) or await self._prepared(document, operation.name, context)
+        if isinstance(prepared, list):
+            return refusal(prepared)
+        errors = unstorable(operation.variables) if operation.has_escapes else []
+        if errors:
             return refusal(errors)
-        cost = await self._cost(document, node, operation, context)
-        chosen = _Chosen(document.node, node, self._compiled(document, node), cost)
-        if chosen.compiled is not None and cost > COMPILED_AT_ONCE:
-            chosen.compiled.compile_at_once()
-        if self._belongs_elsewhere(chosen, operation):
+        cost = await self._cost(prepared, operation.variables, context)
+        if prepared.compiled is not None and cost > COMPILED_AT_ONCE:
+            prepared.compiled.compile_at_once()
+        if self._annexed is not None and cost > DEAR and prepared.node.operation is not OperationType.SUBSCRIPTION:
             raise _Dear
-        if is_about_the_schema(node):
-            return await self._answer_about_the_schema(chosen, operation, context)
-        context.listed_price = document.meters[chosen.name or ""].listed(operation.variables)
+        if prepared.is_about_the_schema:
+            return await self._answer_about_the_schema(prepared, cost, operation, context)
+        context.listed_price = prepared.meter.listed(operation.variables)
         if context.budget is not None:
             await context.budget.spend(cost)
-        return chosen
+        return prepared
 
-    def _belongs_elsewhere(self, chosen: _Chosen, operation: Operation) -> bool:
-        return (
-            self._annexed is not None and chosen.cost > DEAR and chosen.node.operation is not OperationType.SUBSCRIPTION
-        )
-
-    async def _answer_about_the_schema(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer:
+    async def _answer_about_the_schema(
+        self, chosen: Prepared, cost: int, operation: Operation, context: Context
+    ) -> Answer:
         """The same answer for everybody, made once, beside the loop."""
         question = self._schema_answers.question(
             operation.query or operation.document_id or "", chosen.name, operation.variables
         )
         known = self._schema_answers.get(question)
         if context.budget is not None:
-            await context.budget.spend(costs.OPERATION if known is not None else chosen.cost)
+            await context.budget.spend(costs.OPERATION if known is not None else cost)
         if known is not None:
             return Answer(told({"data": orjson.Fragment(known)}, context), ran=True)
         result = await aside(lambda: self._begin(chosen, operation.variables, context, None), owner=context.owner)
@@ -278,7 +234,7 @@ class Runner:
             return Answer(answer.body | {"data": orjson.Fragment(printed)}, ran=True)
         return answer
 
-    async def _subscribe(self, chosen: _Chosen, operation: Operation, context: Context) -> Answer | Stream:
+    async def _subscribe(self, chosen: Prepared, operation: Operation, context: Context) -> Answer | Stream:
         executor = StrawberryGraphQLCoreExecutionContext.build(
             self._schema,
             chosen.document,
@@ -301,7 +257,7 @@ class Runner:
         return self._groups.open(_asked(chosen, operation, context), source, answer)
 
     async def _answer_source_event(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
     ) -> bytes | None:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
         try:
@@ -314,38 +270,31 @@ class Runner:
             answer = Answer({"data": None, "errors": [public(failed)]}, ran=True)
         return answer.json()
 
-    async def _cost(
-        self, document: Document, node: OperationDefinitionNode, operation: Operation, context: Context
-    ) -> int:
+    async def _cost(self, prepared: Prepared, variables: Mapping[str, Any], context: Context) -> int:
         """What it costs; of a long document that is found out beside the loop, unless it is known already."""
-        meter = document.meters.get(node.name.value if node.name else "")
-        is_new = meter is None or not meter.knows(operation.variables)
+        meter = prepared.meter
+        if not prepared.is_long or meter.knows(variables):
+            return meter.check(variables)
+        return await aside(lambda: meter.check(variables), owner=context.owner)
+
+    async def _prepared(self, document: Document, name: str | None, context: Context) -> Prepared | list[GraphQLError]:
+        """The operation of that name, kept beside its document; or why there is none."""
+        parsed = document.node
+        if parsed is None or document.errors:
+            return document.errors
+        node, errors = _pick(parsed, name)
+        if node is None:
+            return errors
         is_long = node.loc is not None and len(node.loc.source.body) > READ_AT_ONCE_CHARACTERS
-        return await aside_if(
-            is_new and is_long,
-            lambda: self._meter(document, node).check(operation.variables),
-            owner=context.owner,
+        meter = await aside_if(is_long, lambda: Meter(self._schema, parsed, node), owner=context.owner)
+        compiled = self._compiler.operation(parsed, node) if self._compiler is not None else None
+        document.prepared[name] = prepared = Prepared(
+            parsed, node, meter, compiled, is_long=is_long, is_about_the_schema=is_about_the_schema(node)
         )
-
-    def _meter(self, document: Document, node: OperationDefinitionNode) -> Meter:
-        name = node.name.value if node.name else ""
-        meter = document.meters.get(name)
-        if meter is None:
-            document.meters[name] = meter = Meter(self._schema, cast("DocumentNode", document.node), node)
-        return meter
-
-    def _compiled(self, document: Document, node: OperationDefinitionNode) -> CompiledOperation | None:
-        if self._compiler is None:
-            return None
-        name = node.name.value if node.name else ""
-        operation = document.operations.get(name)
-        if operation is None:
-            operation = self._compiler.operation(cast("DocumentNode", document.node), node)
-            document.operations[name] = operation
-        return operation
+        return prepared
 
     async def _execute(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object = None
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object = None
     ) -> ExecutionResult:
         if chosen.compiled is not None:
             return await chosen.compiled.run(root, context, variables)
@@ -353,7 +302,7 @@ class Runner:
         return await result if isawaitable(result) else result
 
     def _begin(
-        self, chosen: _Chosen, variables: Mapping[str, Any], context: Context, root: object
+        self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object
     ) -> AwaitableOrValue[ExecutionResult]:
         return execute(
             self._schema,
@@ -367,7 +316,7 @@ class Runner:
         )
 
 
-def _asked(chosen: _Chosen, operation: Operation, context: Context) -> Hashable:
+def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:
     """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
     variables = {name: value for name, value in operation.variables.items() if name not in chosen.begins_at}
     return (

@@ -113,13 +113,8 @@ class Size:
 
     def check(self) -> None:
         """Raise `TooComplex` for the first limit that is exceeded."""
-        for what, found, most in (
-            ("levels deep", self.depth, DEPTH_MAX),
-            ("aliases", self.aliases, ALIASES_MAX),
-            ("directives", self.directives, DIRECTIVES_MAX),
-        ):
-            if found > most:
-                raise TooComplex(f"This operation has {found} {what}; at most {most} are allowed.")
+        if self.depth > DEPTH_MAX or self.aliases > ALIASES_MAX or self.directives > DIRECTIVES_MAX:
+            self._refuse()
         if self.schemas > 1:
             raise TooComplex(f"This operation asks for `__schema` {self.schemas} times; once is enough.")
         if self.objects > OBJECTS_MAX:
@@ -132,6 +127,15 @@ class Size:
                 f"This operation would cost {self.cost:.0f} points; at most {COST_MAX} are allowed. "
                 "Ask for smaller pages, or for less at once."
             )
+
+    def _refuse(self) -> None:
+        for what, found, most in (
+            ("levels deep", self.depth, DEPTH_MAX),
+            ("aliases", self.aliases, ALIASES_MAX),
+            ("directives", self.directives, DIRECTIVES_MAX),
+        ):
+            if found > most:
+                raise TooComplex(f"This operation has {found} {what}; at most {most} are allowed.")
 
 
 class Meter:
@@ -163,13 +167,14 @@ class Meter:
             size = self._measure(dict(zip(self._page_variables, pages, strict=True)))
             if len(self._known) < SIZES_KEPT_MAX:
                 self._known[pages] = size
-        if self._inputs:
-            size = replace(size, cost=size.cost + costs.of_variables(variables, self._inputs))
+        entries = costs.of_variables(variables, self._inputs)
+        if entries:
+            size = replace(size, cost=size.cost + entries)
         size.check()
         return math.ceil(size.cost)
 
     def _pages(self, variables: Mapping[str, Any]) -> tuple[int, ...]:
-        return tuple(_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables)
+        return tuple([_given(variables.get(name, self._defaults.get(name))) for name in self._page_variables])
 
     def _measure(self, pages: Mapping[str, int]) -> Size:
         root = {

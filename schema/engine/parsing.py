@@ -6,11 +6,22 @@ What nobody has sent before is paid for before it is read, and what is long is r
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
 
 from escrow import documents as registered
 from escrow.aside import aside
@@ -55,8 +66,45 @@ class Document:
 
     node: DocumentNode | None
     errors: list[GraphQLError]
-    meters: dict[str, Meter] = field(default_factory=dict)
-    operations: dict[str, CompiledOperation] = field(default_factory=dict)
+    prepared: dict[str | None, Prepared] = field(default_factory=dict)
+    """Its operations by the name that they were asked for with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An operation of a valid document, with all that depends neither on who asks nor on the variables."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    meter: Meter
+    compiled: CompiledOperation | None
+    is_long: bool
+    """Whether what has to be found out about it is found out beside the event loop."""
+    is_about_the_schema: bool
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+    @property
+    def begins_at(self) -> frozenset[str]:
+        """The variables that only say where a subscription begins: `after` of its field, and nothing else."""
+        used: Counter[str] = Counter()
+
+        class Count(Visitor):
+            def enter_variable(self, node: VariableNode, *_: object) -> None:
+                used[node.name.value] += 1
+
+        visit(self.document, Count())
+        fields = [one for one in self.node.selection_set.selections if isinstance(one, FieldNode)]
+        return frozenset(
+            given.value.name.value
+            for one in fields
+            for given in one.arguments or ()
+            if given.name.value == "after"
+            and isinstance(given.value, VariableNode)
+            and used[given.value.name.value] == 2
+        )
 
 
 class NotRegistered(Exception):

@@ -19,6 +19,8 @@ _MAYBE_IN_DOCUMENT: Final = re.compile(r"\0|\\u")
 
 def unstorable(variables: Mapping[str, Any]) -> list[GraphQLError]:
     """A refusal of the first variable with something in it that can't be stored; none if all is well."""
+    if not variables:
+        return []
     if any(_UNSTORABLE.search(name) for name in variables):
         return [_refusal("The name of a variable", None)]
     try:
