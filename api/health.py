@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.responses import json_answer
 from escrow import bell, database, ids, migrate, sweep
+from escrow.payments import reconciliation
 from webhooks.owner.stats import backlog as delivery_backlog
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
@@ -47,6 +48,8 @@ class Readiness:
     """Contracts whose deadlines fail for a fault of ours."""
     deliveries_late_seconds: float = 0.0
     """How long the oldest webhook has been due whose receiver would take it."""
+    differences: int = 0
+    """Sums that are others at the payment provider than in the ledger."""
 
     @property
     def status(self) -> str:
@@ -55,7 +58,7 @@ class Readiness:
         if self.failing > FAILING_MAX:
             return "not ready"
         in_time = self.lag_seconds <= LAG_SECONDS_MAX and self.deliveries_late_seconds <= DELIVERIES_LATE_SECONDS_MAX
-        well = self.redis and in_time and not self.failing
+        well = self.redis and in_time and not self.failing and not self.differences
         return "ready" if well else "degraded"
 
 
@@ -78,6 +81,7 @@ async def readyz(_: Request) -> Response:
         "oldestOverdueDeadlineSeconds": round(found.overdue_seconds, 3),
         "contractsWithFailingDeadlines": found.failing,
         "oldestDueDeliverySeconds": round(found.deliveries_late_seconds, 3),
+        "reconciliationDifferences": found.differences,
     }
     body = {"status": found.status, "checks": checks}
     return json_answer(body, status=503 if found.status == "not ready" else 200)
@@ -93,6 +97,7 @@ async def readiness() -> Readiness:
             oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
             backlog = await sweep.backlog()
             deliveries = await delivery_backlog()
+            books = await reconciliation.standing()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering, we are not ready
         _log.warning("not ready, the database does not answer", extra={"error": error})
         return Readiness(database=False, migrations=False, redis=redis, lag_seconds=0.0)
@@ -105,4 +110,5 @@ async def readiness() -> Readiness:
         overdue_seconds=backlog.oldest_waiting_seconds,
         failing=backlog.failing,
         deliveries_late_seconds=deliveries.oldest_due_seconds,
+        differences=books.differences,
     )

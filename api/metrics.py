@@ -22,6 +22,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
+from escrow.payments import reconciliation
+from escrow.payments.reconciliation import Standing
 from escrow.queries import orders as order_queries
 from escrow.sweep import Backlog
 from schema.compiled.compiler import Counts
@@ -61,12 +63,15 @@ async def _figures(request: Request) -> Response:
             backlog, counts = await sweep.backlog(), await sweep.counts()
             waiting = await deliveries.backlog()
             stuck = await order_queries.stuck_count()
+            books = await reconciliation.standing()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     executions = _executions(request.app.state.door.runner.counts)
-    registry.register(_Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), executions))
+    registry.register(
+        _Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), *_books(books), executions)
+    )
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -147,3 +152,17 @@ def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
         ("endpoints_breakers_open", "Webhook endpoints that rest after many failures", backlog.breakers_open),
     ):
         yield GaugeMetricFamily(f"earnest_{name}", said, value=value)
+
+
+def _books(standing: Standing) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "earnest_reconciliation_differences",
+        "Sums that were others at the payment provider than in the ledger when they were last compared",
+        value=standing.differences,
+    )
+    if standing.age_seconds is not None:
+        yield GaugeMetricFamily(
+            "earnest_reconciliation_age_seconds",
+            "How long ago the payment provider's books were last compared with the ledger",
+            value=standing.age_seconds,
+        )

@@ -24,6 +24,7 @@ COMMANDS = (
     "fees",
     "documents",
     "audit",
+    "reconcile",
     "erase",
 )
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""

@@ -15,6 +15,7 @@ from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointS
 from escrow.agreement.advice import HintCode
 from escrow.agreement.state import ChangeKind, DepositTerm
 from escrow.errors import ErrorCode
+from escrow.payments.reconciliation import DifferenceKind
 from escrow.queries.contracts import ContractOrder
 from escrow.queries.milestones import MilestoneOrder
 from escrow.rules import RULES, Action
@@ -327,6 +328,14 @@ _describe(
     "What a person found out about a refund or a payout.",
     PAID="The money arrived, or is on its way.",
     NEVER_HAPPENED="Nothing was paid, and nothing will be by what was asked of the provider so far.",
+)
+
+_describe(
+    DifferenceKind,
+    "What differs between the payment provider's books and the ledger.",
+    CONTRACT="What moved of a contract's money, and what crossed clearing for it.",
+    MOVEMENT="A movement that belongs to no contract and is no withdrawal or fee of the operator's.",
+    BALANCE="The provider's balance in a currency, and clearing with what is the operator's own.",
 )
 
 _describe(

@@ -39,6 +39,7 @@ from schema.types.feed import ChangePage, changes_listed
 from schema.types.milestones import Milestone, milestone_shown
 from schema.types.orders import PaymentOrder, stuck_orders_list
 from schema.types.previews import Preview
+from schema.types.reconciliation import ReconciliationDifference, reconciliation_list
 
 NODES_MAX: Final = 100
 
@@ -183,6 +184,13 @@ class Query:
     )
     async def stuck_orders(self, info: Info, first: First = 50, after: After = None) -> Connection[PaymentOrder]:
         return await stuck_orders_list(info.context, first, after)
+
+    @resolved(
+        "Where the payment provider's books and the ledger differed when they were last compared, the oldest first; for the "
+        "operator alone, with a key for it. `earnest reconcile` compares them at once."
+    )
+    async def reconciliation_differences(self, info: Info) -> list[ReconciliationDifference]:
+        return await reconciliation_list(info.context)
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(self, info: Info, first: First = 50, after: After = None) -> Connection[Account]:

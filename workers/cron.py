@@ -6,6 +6,7 @@ returns. Jobs are JSON in Redis, not pickle: whoever writes to Redis must not be
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -18,13 +19,19 @@ from arq.worker import Worker
 from redis.asyncio import ConnectionPool
 
 from escrow import idempotency, process_log
-from escrow.payments import orders
+from escrow.payments import orders, reconciliation
+from escrow.payments.provider import Provider
 from webhooks.delivery import retention
 
 QUEUE: Final = "earnest:cron"
 POLL_SECONDS: Final = 1.0
 FORGETTING_SECONDS_MAX: Final = 3600
 """What isn't done by then is done the next night."""
+
+RECONCILING_SECONDS_MAX: Final = 3600
+"""The same for reading the provider's books."""
+
+_log = logging.getLogger(__name__)
 
 
 async def forget_idempotency_keys(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
@@ -40,6 +47,14 @@ async def reconcile_orders(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
 async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
     """Every night: the deposits whose money is held, too, in case a reversal went unheard. Answers how many."""
     return await orders.reconcile(held=True)
+
+
+async def reconcile_books(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
+    """Every night: the provider's books are compared with the ledger, and their fees booked. Answers how much differs."""
+    differences = await reconciliation.reconcile(ctx["provider"])
+    for difference in differences:
+        _log.error("the provider's books differ", extra={"difference": str(difference)})
+    return len(differences)
 
 
 async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
@@ -62,7 +77,7 @@ async def connection(redis_url: str) -> AsyncIterator[ArqRedis]:
         await redis.aclose(close_connection_pool=True)
 
 
-async def loop(redis_url: str) -> None:
+async def loop(redis_url: str, provider: Provider) -> None:
     """Run the sweeps while Redis is there; raises when it isn't."""
     async with connection(redis_url) as redis:
         worker = Worker(
@@ -70,9 +85,11 @@ async def loop(redis_url: str) -> None:
                 cron(forget_idempotency_keys, hour=3, minute=17, second=0),
                 cron(reconcile_orders, minute=41, second=0),
                 cron(reconcile_deposits, hour=2, minute=11, second=0),
+                cron(reconcile_books, hour=4, minute=23, second=0, timeout=RECONCILING_SECONDS_MAX),
                 cron(forget_deliveries, hour=3, minute=47, second=0, timeout=FORGETTING_SECONDS_MAX),
             ],
             queue_name=QUEUE,
+            ctx={"provider": provider},
             redis_pool=redis,
             handle_signals=False,
             poll_delay=POLL_SECONDS,

@@ -69,7 +69,7 @@ def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dic
         **deliveries.pumps(dispatcher),
         "deadlines": deadlines.pump,
         "payments": partial(payments.pump, provider),
-        "cron": partial(cron.loop, settings.redis_url),
+        "cron": partial(cron.loop, settings.redis_url, provider),
     }
 
 

@@ -1,4 +1,4 @@
-"""Keeps every reversal of a deposit as the provider tells of it, and what came of it again; and what movements there cost."""
+"""Keeps reversals as the provider tells of them, its movements with what they cost, and where its books differ from ours."""
 
 from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL
@@ -43,7 +43,45 @@ COMMENT ON COLUMN costs.id IS 'What the provider calls the movement that it is a
 CREATE INDEX costs_by_contract ON costs (contract_id);
 """
 
+RECONCILIATION = """
+CREATE TABLE provider_movements (
+    id               TEXT COLLATE "C" NOT NULL,
+    kind             TEXT NOT NULL,
+    at               TIMESTAMPTZ NOT NULL,
+    amount_minor     BIGINT NOT NULL,
+    fee_minor        BIGINT NOT NULL,
+    net_minor        BIGINT NOT NULL,
+    currency         TEXT COLLATE "C" NOT NULL,
+    changed_minor    BIGINT,
+    changed_currency TEXT COLLATE "C",
+    order_id         TEXT COLLATE "C",
+    contract_id      TEXT COLLATE "C",
+    CONSTRAINT provider_movements_pkey PRIMARY KEY (id),
+    CONSTRAINT provider_movements_add_up CHECK (net_minor = amount_minor - fee_minor),
+    CONSTRAINT provider_movements_changed CHECK ((changed_minor IS NULL) = (changed_currency IS NULL))
+);
+COMMENT ON COLUMN provider_movements.at IS 'Real time, as the provider says';
+COMMENT ON COLUMN provider_movements.contract_id IS 'As the provider keeps it; NULL for what belongs to no contract';
+CREATE INDEX provider_movements_by_contract ON provider_movements (contract_id);
+CREATE INDEX provider_movements_by_order ON provider_movements (order_id);
+CREATE INDEX provider_movements_by_time ON provider_movements (at);
+
+CREATE TABLE reconciliation_differences (
+    kind           TEXT NOT NULL,
+    subject        TEXT COLLATE "C" NOT NULL,
+    currency       TEXT COLLATE "C" NOT NULL,
+    provider_minor BIGINT NOT NULL,
+    ledger_minor   BIGINT NOT NULL,
+    found_at       TIMESTAMPTZ NOT NULL,
+    CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (kind, subject, currency),
+    CONSTRAINT reconciliation_differences_kind CHECK (kind IN ('CONTRACT', 'MOVEMENT', 'BALANCE')),
+    CONSTRAINT reconciliation_differences_differ CHECK (provider_minor <> ledger_minor)
+);
+ALTER TABLE deployment ADD COLUMN reconciled_at TIMESTAMPTZ;
+COMMENT ON COLUMN deployment.reconciled_at IS 'Real time: when the provider''s books were last compared with ours';
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("escrow", "m0013_payments")]
-    operations: list[Operation] = [RunSQL(REVERSALS), RunSQL(COSTS)]
+    operations: list[Operation] = [RunSQL(REVERSALS), RunSQL(COSTS), RunSQL(RECONCILIATION)]

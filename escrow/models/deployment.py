@@ -12,6 +12,7 @@ class Deployment(Model):
     client_fee_bps = fields.IntField()
     freelancer_fee_bps = fields.IntField()
     vocabulary = fields.TextField()
+    reconciled_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "deployment"

@@ -75,6 +75,13 @@ class Context:
         actor = self.known()
         return actor if is_operator(actor) else self.reader(Scope.WEBHOOKS_MANAGE)
 
+    def operator(self) -> Actor:
+        """Whoever asks, if it is the operator with a key for all contracts; else `FORBIDDEN`."""
+        actor = self.reader(Scope.OPERATOR)
+        if not is_operator(actor):
+            raise GraphQLError("Only the operator may ask for this.", extensions={"code": "FORBIDDEN"})
+        return actor
+
     async def afford(self, listed: int) -> None:
         """Count the objects of a list without a page size, before anything is asked of them; more than was assumed is charged.
 

@@ -44,6 +44,35 @@ async def test_a_sequencer_far_behind_is_degraded(
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
 
 
+async def test_books_that_differ_from_the_providers_are_degraded_and_told_to_the_operator_alone(
+    people: People, redis_url: str
+) -> None:
+    await database.execute("INSERT INTO reconciliation_differences VALUES ('CONTRACT', 'ctr_1', 'USD', -1, 102, now())")
+    await database.execute("UPDATE deployment SET reconciled_at = now() - interval '1 hour'")
+    await bell.connect(redis_url)
+    try:
+        answer = await people.nobody.http.get("/readyz")
+    finally:
+        await bell.disconnect()
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["reconciliationDifferences"] == 1
+    figures = (await people.nobody.http.get("/metrics")).text
+    assert "earnest_reconciliation_differences 1.0" in figures
+    assert "earnest_reconciliation_age_seconds 36" in figures
+    query = "{ reconciliationDifferences { kind subject atProvider { amount } inLedger { amount currency } } }"
+    assert (await people.operator.ask(query))["reconciliationDifferences"] == [
+        {
+            "kind": "CONTRACT",
+            "subject": "ctr_1",
+            "atProvider": {"amount": "-0.01"},
+            "inLedger": {"amount": "1.02", "currency": "USD"},
+        }
+    ]
+    for stranger in (people.client, people.freelancer):
+        refused = await stranger.errors(query)
+        assert [error["extensions"]["code"] for error in refused] == ["FORBIDDEN"]
+
+
 async def test_a_missing_migration_is_not_ready(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     async def missing() -> list[str]:
         return ["m9999_later"]

@@ -55,6 +55,23 @@ async def test_audit_exits_with_zero_on_whole_books_and_with_one_naming_what_dif
     assert said.splitlines()[-1] == "3 differences."
 
 
+async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_provider(
+    database: str, redis_url: str
+) -> None:
+    there = await Deployment.make()
+    code, said, complaints = await earnest(database, redis_url, "reconcile")
+    assert (code, complaints) == (0, "")
+    assert said.startswith("No differences")
+    deal = await there.fund()
+    code, said, complaints = await earnest(database, redis_url, "reconcile", "--since", "2026-01-01")
+    assert (code, complaints) == (1, "")
+    assert said.splitlines() == [
+        "balance in USD: 0.00 USD at the provider, 256.25 USD in the ledger",
+        f"contract {deal.id}: 0.00 USD at the provider, 256.25 USD in the ledger",
+        "2 differences.",
+    ]
+
+
 async def test_erase_says_how_many_texts_went_and_refuses_what_is_not_there(database: str, redis_url: str) -> None:
     there = await Deployment.make()
     deal = await there.propose("1.00")

@@ -81,6 +81,10 @@ async def _quarrel(there: Deployment) -> None:
         contract_id=reversed_.id, movement="txn_1", fee=Money(3, "EUR"), given=Money(9, "USD"), got=Money(8, "EUR")
     )
     await run(cost, by=PROVIDER)
+    await database.execute(
+        "INSERT INTO provider_movements VALUES ('txn_1', 'CHARGE', now(), 9, 3, 6, 'EUR', 9, 'USD', NULL, NULL)"
+    )
+    await database.execute("INSERT INTO reconciliation_differences VALUES ('BALANCE', 'EUR', 'EUR', 1, 2, now())")
     praised = await there.fund("70.00")
     bonus = c.Approve(
         milestone_id=praised.milestone(),

@@ -95,6 +95,7 @@ async def test_the_sweep_forgets_only_old_keys_of_commands_without_a_contract() 
     await fetch(put, account, "of a contract", deal.id, 400)
     assert await cron.forget_idempotency_keys({}) == 1
     assert (await cron.reconcile_orders({}), await cron.reconcile_deposits({})) == (0, 0)
+    assert await cron.reconcile_books({"provider": Sandbox()}) == 0
     rows = await fetch("SELECT key FROM idempotency_keys WHERE key IN ('old', 'fresh', 'of a contract') ORDER BY key")
     assert [row["key"] for row in rows] == ["fresh", "of a contract"]
 

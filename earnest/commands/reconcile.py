@@ -1,0 +1,54 @@
+"""Compare the payment provider's books with the ledger, both ways; exit with 1 if anything differs."""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+
+DIFFERENT = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since",
+        type=_moment,
+        metavar="WHEN",
+        help="read the provider's books from this date or time on (2026-11-29, 2026-11-29T08:00:00Z); by default from two days "
+        "before the newest movement that is known",
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A date or a time of ISO 8601; without a zone it is UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each difference on a line of its own; it may run beside a working deployment."""
+    differences = asyncio.run(count(args.since))
+    if differences:
+        print(f"{differences} differences.")
+        return DIFFERENT
+    print("No differences: what moved at the provider is what crossed clearing, fees and exchanges included.")
+    return 0
+
+
+async def count(since: datetime | None) -> int:
+    """Reconcile the deployment, printing what is found; gives how much that was."""
+    from earnest.run.embedded import deployment
+    from escrow import database
+    from escrow.payments import provider_of, reconciliation
+
+    async with deployment() as settings:
+        await database.connect(settings.database_url)
+        try:
+            provider = provider_of(settings)
+            try:
+                found = await reconciliation.reconcile(provider, since=since)
+            finally:
+                await provider.close()
+        finally:
+            await database.disconnect()
+    for difference in found:
+        print(difference, flush=True)
+    return len(found)
