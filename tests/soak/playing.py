@@ -248,7 +248,9 @@ async def _door() -> AsyncIterator[Door]:
 
 
 _UNANSWERED: Final = """
-    SELECT EXISTS (SELECT FROM provider_calls WHERE provider_id IS NULL AND NOT is_over)
+    SELECT EXISTS (
+        SELECT FROM provider_calls JOIN payment_orders ON payment_orders.id = order_id
+        WHERE provider_id IS NULL AND NOT is_over AND state IN ('STARTED', 'FAILED'))
 """
 
 # A refund of a charge that the bank has taken back is refused for ever: the client has the money already.
