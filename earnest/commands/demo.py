@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-STORY_NAMES: Final = ("website", "counter-offer", "change-request", "refund", "dispute")
-"""What can be played; the same as `earnest.demo.people` tells."""
+STORY_NAMES: Final = ("website", "counter-offer", "change-request", "refund", "dispute", "stripe")
+"""What can be played; the same as `earnest.demo.people` tells. The last needs the stand-in for Stripe as provider."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
 async def tell(url: str | None, keys: Path | None, *, bodies: bool, story: str) -> None:
     """Find the stage, or set one up, and play."""
     from earnest.demo import stage
-    from earnest.demo.people import play
+    from earnest.demo.people import STRIPE, play
+    from earnest.run.stand_in import STRIPE_STAND_IN
 
-    async with stage.found(url, keys) as people:
+    provider = STRIPE_STAND_IN if story == STRIPE else None
+    async with stage.found(url, keys, provider=provider) as people:
         await play(people, lambda line: print(line, flush=True), bodies=bodies, story=story)

@@ -42,7 +42,11 @@ async def count(since: datetime | None) -> int:
     async with deployment() as settings:
         await database.connect(settings.database_url)
         try:
-            found = await reconciliation.reconcile(provider_of(settings), since=since)
+            provider = provider_of(settings)
+            try:
+                found = await reconciliation.reconcile(provider, since=since)
+            finally:
+                await provider.close()
         finally:
             await database.disconnect()
     for difference in found:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from earnest.api_client import Api, Refused
 from earnest.demo import books
+from earnest.demo.card_payments import CardPayments
 from earnest.demo.mailbox import open_mailbox
 from earnest.demo.stories import STORIES
 from earnest.demo.story import Say, Story
@@ -134,7 +135,9 @@ async def _open_account(operator: Api, name: str, kind: str, scopes: tuple[Scope
 
 
 WEBSITE: Final = "website"
-STORY_NAMES: Final = (WEBSITE, *STORIES)
+STRIPE: Final = "stripe"
+"""The story that is told on the stand-in for Stripe, and nowhere else."""
+STORY_NAMES: Final = (WEBSITE, *STORIES, STRIPE)
 
 
 async def play(people: People, out: Callable[[str], None], *, bodies: bool = False, story: str = WEBSITE) -> str:
@@ -181,4 +184,4 @@ def cast_of(
     }
     if story == WEBSITE:
         return Website(review_days=REVIEW_DAYS, **who)
-    return STORIES[story](**who)
+    return CardPayments(**who) if story == STRIPE else STORIES[story](**who)

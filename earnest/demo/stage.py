@@ -26,7 +26,7 @@ PROCFILE: Final = "web: earnest web\nworker: earnest worker\n"
 
 
 @asynccontextmanager
-async def found(url: str | None, keys: Path | None) -> AsyncIterator[People]:
+async def found(url: str | None, keys: Path | None, *, provider: str | None = None) -> AsyncIterator[People]:
     """The people of the deployment that was named, of the one that runs here, or of a new one.
 
     Refuses with `CannotStart` when one was named and there are no keys for it.
@@ -43,20 +43,21 @@ async def found(url: str | None, keys: Path | None) -> AsyncIterator[People]:
         yield people
         return
     print("Nothing runs here, so the demo starts a deployment of its own ...", file=sys.stderr, flush=True)
-    async with own() as people:
+    async with own(provider) as people:
         yield people
 
 
 @asynccontextmanager
-async def own() -> AsyncIterator[People]:
+async def own(provider: str | None = None) -> AsyncIterator[People]:
     """A whole deployment in a temporary folder: `earnest up`, as anybody would start it, ended afterwards."""
+    options = ("--provider", provider) if provider is not None else ()
     with tempfile.TemporaryDirectory(prefix="earnest-demo-") as folder:
         root = Path(folder)
         _furnish(root)
         log = root / "up.log"
         with log.open("wb") as output:
             up = await launch(
-                *(sys.executable, "-m", "earnest", "up"),
+                *(sys.executable, "-m", "earnest", "up", *options),
                 death_signal=signal.SIGTERM,
                 output=output,
                 environ=_environment(),
@@ -77,10 +78,12 @@ def _furnish(root: Path) -> None:
 def _environment() -> dict[str, str]:
     """This process' environment without the servers that it may name, and a port that is free."""
     foreign = {"DATABASE_URL", "REDIS_URL", "EARNEST_HOST"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    return {name: value for name, value in os.environ.items() if name not in foreign} | {"PORT": port}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    with socket.socket() as probe, socket.socket() as another:
+        for one in (probe, another):
+            one.bind(("127.0.0.1", 0))
+        stand_in = f"http://127.0.0.1:{another.getsockname()[1]}"
+        return kept | {"PORT": str(probe.getsockname()[1]), "EARNEST_STRIPE_URL": stand_in}
 
 
 async def _ready(keys: Path, log: Path, up: asyncio.subprocess.Process) -> People:

@@ -220,8 +220,14 @@ class Stripe:
         try:
             made = await self._client.asked(self._v1.payouts.create_async(_params(params), _params(options)))
         except Refused as refusal:
-            return _refused(refusal)
+            answer = _refused(refusal)
+            return answer if isinstance(answer, Failed) else NotYet(answer.reason, await self._arrival_of(request))
         return objects.payout_state(made)
+
+    async def _arrival_of(self, request: PayoutRequest) -> datetime | None:
+        """When what the transfer brought can be paid out, if that is to come."""
+        transfer = await self._client.asked(self._v1.transfers.retrieve_async(request.transfer_id))
+        return (await self._moved(transfer)).available_at
 
     async def take_back(self, request: TakeBackRequest) -> Answer:
         """As far as the payee's balance covers it."""

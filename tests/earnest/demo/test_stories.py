@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from earnest.commands.demo import STORY_NAMES as OFFERED
-from earnest.demo.people import STORY_NAMES, WEBSITE, People, cast_of, make_people, play
+from earnest.demo.people import STORY_NAMES, STRIPE, WEBSITE, People, cast_of, make_people, play
 from earnest.demo.stories import STORIES
 from earnest.demo.timeline import Event
 from escrow.audit import audit
@@ -21,7 +21,7 @@ PAGES = Path(__file__).parents[3] / "docs" / "stories"
 
 
 def test_every_story_is_offered_and_has_a_page() -> None:
-    assert OFFERED == STORY_NAMES == (WEBSITE, *STORIES)
+    assert OFFERED == STORY_NAMES == (WEBSITE, *STORIES, STRIPE)
     assert {page.stem for page in PAGES.glob("*.md")} == {*STORIES, "README"}
 
 

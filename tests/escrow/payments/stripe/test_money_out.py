@@ -168,7 +168,9 @@ async def test_a_payout_of_what_is_not_available_yet_comes_later(stripe: Stripe,
     transfer = transfer_to(await payee(stripe, stand_in), usd(4_000), charge_id)
     moved = await stripe.transfer(transfer)
     assert isinstance(moved, Succeeded)
-    assert isinstance(await stripe.payout(payout_after(transfer, moved.provider_id)), NotYet)
+    later = await stripe.payout(payout_after(transfer, moved.provider_id))
+    assert isinstance(later, NotYet)
+    assert later.again_at == moved.available_at
 
 
 async def test_a_transfer_comes_back_as_far_as_the_payee_has_it(stripe: Stripe, stand_in: Playing) -> None:
