@@ -1,7 +1,7 @@
 """Takes what the payment provider says by itself, at `POST /providers/{name}`: hints that wake a look-up, and never an answer.
 
-The body is read as it came, since its signature is over its bytes. Who can't sign is told 401, what can't be read 400; what is taken is
-answered at once, before anybody looks anything up.
+The body is read as it came, since its signature is over its bytes. Who can't sign is told 401, what can't be read 400; what is
+taken is answered at once, before anybody looks anything up.
 """
 
 from __future__ import annotations
