@@ -46,6 +46,7 @@ from escrow.payments.results import (
     ProviderError,
     ReversalStage,
     Reversed,
+    StoredFault,
     Succeeded,
     Unknown,
 )
@@ -57,6 +58,9 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 """The first wait for a result; each next one is twice as long, up to `LOOK_AGAIN_SECONDS_MAX`."""
 
 LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
+
+AFTER_FAULT_SECONDS: Final = 10.0
+"""A fault of the provider's own is left alone for so long: only then a look-up that finds nothing is believed."""
 
 ACTION_SECONDS_MAX: Final = 300.0
 """How long a payer who has done their part waits at most, if no notice of it comes."""
@@ -136,6 +140,8 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
             return await _wait_for(work, found)
         case NotYet(reason, again_at):
             return Verdict(_seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts), error=reason)
+        case NeedsAction() if not order.wanted:
+            return await _wait_for(work, found)
         case NeedsAction():
             return await _ask_the_payer(order, found)
         case Succeeded(amount) if order.kind is not OrderKind.DEPOSIT and amount != order.amount:
@@ -247,7 +253,8 @@ def _after_error(order: Claimed, error: Exception) -> Verdict:
             "where": " > ".join(places[-PLACES_MAX:]),
         },
     )
-    return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
+    least = AFTER_FAULT_SECONDS if isinstance(error, StoredFault) else 0.0
+    return Verdict(max(_wait(LOOK_AGAIN_SECONDS, order.attempts), least), error=said)
 
 
 def _seconds_until(at: datetime | None) -> float | None:
@@ -266,7 +273,8 @@ _NUDGE: Final = """
         SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """
 
-# A refund that is about to be tried again keeps its time: looking sooner would call sooner.
+# A refund that is about to be tried again keeps its time: looking sooner would call sooner. What was paid lately may come back
+# unheard.
 _RECONCILE: Final = """
     UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
     WHERE lease_token IS NULL AND (
@@ -274,6 +282,7 @@ _RECONCILE: Final = """
         OR (state = 'ABANDONED' AND due_at > now() + $2::float8 * interval '1 second'
             AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = payment_orders.id))
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
+        OR ($1 AND kind <> 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND created_at > now() - interval '14 days')
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
             SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
             AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id))))

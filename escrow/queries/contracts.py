@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from escrow import database, ids
+from escrow import database, ids, terms
 from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
@@ -257,6 +257,7 @@ def _standing(row: Record) -> Standing:
         share_member=row["share_member"],
         disputes_can_be_decided=row["disputes_can_be_decided"],
         mediator=mediator_of(row["mediator"]),
+        terms=terms.in_force(),
     )
     return Standing(state, advance(state, around=around, fresh=ids.new), around)
 
