@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-from escrow import bell, clock, database, vault
+from escrow import bell, clock, database, terms, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
@@ -40,7 +40,7 @@ async def run(
 ) -> None:
     """Work until SIGTERM or SIGINT; settings from the environment and what they name, unless given."""
     settings = settings or Settings.from_environment()
-    provider = provider or provider_of(settings.payment_provider)
+    provider = provider or provider_of(settings)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -55,6 +55,7 @@ async def run(
         await asyncio.wait({work}, timeout=STOP_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LET_GO_SECONDS):
+                await provider.close()
                 await bell.disconnect()
                 await database.disconnect()
     if work.done() and not work.cancelled():
@@ -74,6 +75,7 @@ def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dic
 
 async def _work(settings: Settings, provider: Provider, sending: Sending) -> None:
     vault.use(settings.secret_keys)
+    terms.use(provider.terms)
     await bell.connect(settings.redis_url)
     async with sending(settings) as dispatcher, asyncio.TaskGroup() as group:
         connected = asyncio.Event()

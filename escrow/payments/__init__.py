@@ -3,13 +3,13 @@
 The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
 """
 
-from escrow.payments.provider import Provider
+from escrow.payments.provider import Provider as Provider
 from escrow.payments.sandbox import Sandbox
-from escrow.settings import PaymentProvider
+from escrow.settings import PaymentProvider, Settings
 
 
-def provider_of(name: PaymentProvider) -> Provider:
+def provider_of(settings: Settings) -> Provider:
     """The provider that a deployment chose."""
-    match name:
+    match settings.payment_provider:
         case PaymentProvider.SANDBOX:
             return Sandbox()

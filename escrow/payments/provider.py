@@ -45,6 +45,10 @@ class Provider(Protocol):
         """What this provider allows; constant."""
         ...
 
+    async def close(self) -> None:
+        """Let connections go: nobody calls it any more."""
+        ...
+
     # Charges: prepare, store the identifier, confirm.
 
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:

@@ -105,6 +105,9 @@ class Sandbox:
         """As the port says."""
         return self._terms
 
+    async def close(self) -> None:
+        """As the port says: it has none of its own."""
+
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         """As the port says; the token chooses among `TOKENS`."""
         row = await self._take(request, "DEPOSIT", request.token, by_token(request.token))
