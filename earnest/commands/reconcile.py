@@ -42,7 +42,7 @@ async def count(since: datetime | None) -> int:
     async with deployment() as settings:
         await database.connect(settings.database_url)
         try:
-            found = await reconciliation.reconcile(provider_of(settings.payment_provider), since=since)
+            found = await reconciliation.reconcile(provider_of(settings), since=since)
         finally:
             await database.disconnect()
     for difference in found:
