@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.providers import notices_of
+from api.providers import ProviderNotices
 from escrow import database
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
@@ -99,7 +99,7 @@ class Soak:
         began = time.monotonic()
         async with _door() as door, playing(self._hostility, notify=door.url) as stand_in:
             provider = Stripe(stand_in.access())
-            door.take = notices_of(provider)
+            door.take = ProviderNotices(provider).take
             await database.execute("SELECT 1")
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
             await self._onboard(crowd, stand_in)
