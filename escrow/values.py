@@ -62,7 +62,10 @@ else:
 
 @cache
 def _copied(kind: Any) -> Callable[[Any], Any]:
-    values, make = attrgetter(*_keepers(kind)), maker(kind)
+    names, make = tuple(_keepers(kind)), maker(kind)
+    values: Callable[[Any], Any] = attrgetter(*names)
+    if len(names) == 1:  # of one name the getter gives the value itself
+        return lambda one: make(values(one))
     return lambda one: make(*values(one))
 
 

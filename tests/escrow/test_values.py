@@ -18,6 +18,11 @@ class Point:
     y: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Single:
+    pair: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Loose:
     x: int
@@ -51,6 +56,11 @@ def test_only_the_named_fields_differ() -> None:
     one = Point(1, 2)
     assert replace(one, y=3) == Point(1, 3)
     assert one == Point(1, 2)
+
+
+def test_the_only_field_of_a_value_is_replaced() -> None:
+    assert replace(Single((1, 2)), pair=(3, 4)) == Single((3, 4))
+    assert replace(Single((1, 2))) == Single((1, 2))
 
 
 def test_a_field_that_is_none_is_refused() -> None:
