@@ -1,7 +1,7 @@
 """How long one client's request holds the event loop that all of them share: by processor time of each of its turns, never by
 the clock, so that other work on the machine matters little.
 
-A turn that takes `HELD_MAX_MS` would be felt; what is done here in one turn took 15 to 850 ms before it was done elsewhere.
+What is asked here took 15 to 850 ms of one turn before it was done elsewhere.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from schema.engine.told import ERRORS_TOLD_MAX
 from tests.api.client import People
 from tests.factories import SECRET_KEY
 
-HELD_MAX_MS: Final = 25.0
-"""Most take 1 to 5 ms; an even more crowded machine makes it twice as much."""
+HELD_MAX_MS: Final = 10.0
+"""Most take less than 1 ms, also on a crowded machine; without the annex some take 25."""
 
 PLAN: Final = 200
 
