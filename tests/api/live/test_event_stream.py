@@ -123,7 +123,7 @@ async def test_without_asking_for_a_stream_a_subscription_is_refused(served: Ser
 
 async def test_a_stream_in_which_nothing_happens_carries_comments(hasty: Served) -> None:
     async with opened(hasty, EVENTS, token=hasty.people.client.token) as stream:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             comments = 0
             async for line in stream._lines:
                 comments += line == ":"

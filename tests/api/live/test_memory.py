@@ -15,17 +15,19 @@ BYTES_MAX = 27_000
 
 async def test_a_subscriber_takes_little_memory(served: Served) -> None:
     token = served.people.client.token or ""
+    await served.begun()
     async with listeners() as those:
-        await those.subscribe(served.port, [token], [None])  # makes what all of them share
-        await served.readers(1)
+        # As many make what all of them share: how many connections to the database they open at once is chance.
+        await those.subscribe(served.port, [token], [None] * SUBSCRIBERS)
+        await served.readers(SUBSCRIBERS)
         gc.collect()
         tracemalloc.start()
         try:
             await those.subscribe(served.port, [token], [None] * SUBSCRIBERS)
-            await served.readers(1 + SUBSCRIBERS)
+            await served.readers(2 * SUBSCRIBERS)
             gc.collect()
             taken, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     await served.nobody()
-    assert taken / SUBSCRIBERS < BYTES_MAX
+    assert taken / SUBSCRIBERS < BYTES_MAX, f"{taken / SUBSCRIBERS:.0f} bytes"

@@ -172,7 +172,8 @@ async def test_an_event_is_read_from_the_database_once_however_many_viewers_read
             caller = await with_key(people.client.http, whose, people.deployment.operator)
             sockets.append(await _listening(stack, served, caller.token))
         await served.readers(SOCKETS)
-        await _quiet(sockets[0])
+        last = await settled()
+        await until(lambda: served.door.hub.position == last)
         statements.clear()
         read.clear()
         await deal.accept()
@@ -183,15 +184,6 @@ async def test_an_event_is_read_from_the_database_once_however_many_viewers_read
         others = [one for one in statements if one != occurrences._FOLLOWING]
         assert [one for one in others if "log_positions" in one and "INSERT" not in one] == []
         assert len(others) < SOCKETS  # the command's, the sequencer's, a look at the keys: none of a reader's
-
-
-async def _quiet(socket: Socket) -> None:
-    try:
-        while True:
-            async with asyncio.timeout(0.5):
-                await socket.event()
-    except TimeoutError:
-        return
 
 
 async def test_one_subscription_to_redis_serves_the_whole_process(served: Served) -> None:

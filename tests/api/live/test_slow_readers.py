@@ -134,7 +134,7 @@ async def test_an_event_stream_that_is_not_read_ends_with_its_code(database: str
         await _fall_behind(served)
         await served.readers(0)
         said = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"event: complete" not in said:
                 said += await read.read(65_536)
         assert b'"closeCode":4429' in said

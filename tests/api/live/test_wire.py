@@ -71,7 +71,7 @@ class Client:
     frames: list[Frame] = field(default_factory=list)
 
     async def _read(self) -> bool:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             data = await self.reader.read(65_536)
         if not data:
             return False

@@ -130,4 +130,4 @@ async def test_a_stranger_holds_nobody_up() -> None:
     async with database.transaction() as connection:
         await connection.execute("SELECT FROM contracts WHERE id = $1 FOR UPDATE", deal.id)
         with pytest.raises(NotFound):
-            await asyncio.wait_for(run(c.End(contract_id=deal.id), by=outsider), 5)
+            await asyncio.wait_for(run(c.End(contract_id=deal.id), by=outsider), 60)
