@@ -153,7 +153,7 @@ class Query:
         ] = None,
     ) -> ChangePage:
         info.context.reader(Scope.CONTRACTS_READ)
-        return await changes_listed(info.context, after, first)
+        return await changes_listed(info.context, after, first, selected_of(info))
 
     @resolved(
         "The deliveries to the viewer's own endpoints, newest first. Where few fit among many, a page may hold fewer than asked "

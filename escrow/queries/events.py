@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from escrow.agreement.events import WITHHELD
 from escrow.database import Record, filled
 from escrow.ids import Kind
-from escrow.queries.views import Objects
+from escrow.queries.reading import Reading, Selections
+from escrow.queries.views import Objects, Pages
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +45,27 @@ class EventView:
     texts: tuple[EventText, ...]
 
 
-TEXTS_SQL: Final = """ARRAY(
-    SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = e.id ORDER BY x.field) AS texts"""
-"""The texts beside the event `e`, as `event_view` reads them."""
+def texts_sql(alias: str) -> str:
+    """The texts beside the event called so, as `texts_of` reads them."""
+    return f"""ARRAY(
+    SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = {alias}.id ORDER BY x.field) AS texts"""  # noqa: S608 - our own text
+
+
+TEXTS_SQL: Final = texts_sql("e")
 
 
 def event_view(row: Record) -> EventView:
-    """A row of `events` with its `texts` as an array of field, body, salt and time of erasure."""
-    texts = tuple(
+    """A row of `events` with its `texts`."""
+    return filled(EventView, row, texts=texts_of(row["texts"]))
+
+
+def texts_of(rows: Iterable[Sequence[Any]]) -> tuple[EventText, ...]:
+    """Those that readers are shown, of an array of field, body, salt and time of erasure."""
+    return tuple(
         EventText(field, orjson.loads(body) if body is not None else None, salt, erased_at)
-        for field, body, salt, erased_at in row["texts"]
+        for field, body, salt, erased_at in rows
         if field not in WITHHELD
     )
-    return filled(EventView, row, texts=texts)
 
 
 EVENTS: Final = Objects(
@@ -61,3 +74,14 @@ EVENTS: Final = Objects(
     kind=Kind.EVENT,
     owner="stream_id",
 )
+
+COLUMNS: Final = tuple(one.name for one in fields(EventView))
+WHOLE: Final = Reading(COLUMNS, event_view)
+ROWS: Final = Selections(frozenset(COLUMNS))
+
+
+@cache
+def pages(reading: Reading[T]) -> Pages[T]:
+    """Events of a stream, with what is read of each."""
+    columns = reading.sql("one", "sequence", beside={"texts": texts_sql("one")})
+    return Pages(select=f"SELECT {columns} FROM events one", read=reading.make)  # noqa: S608 - our own columns

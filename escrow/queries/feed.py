@@ -7,12 +7,16 @@ from the cursor on, and the scans are merged. Who may see is asked anew for each
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Generic, TypeVar, overload
 
 from escrow import cursors, database
 from escrow.access import Actor, ActorKind
 from escrow.database import unseen
-from escrow.queries.events import TEXTS_SQL, EventView, event_view
+from escrow.queries import events
+from escrow.queries.events import EventView
+from escrow.queries.reading import Reading
+
+T = TypeVar("T")
 
 # Whoever asks, and from where on: a page is best read by the same scans.
 _ACCOUNT: Final = unseen("$1::text")
@@ -43,31 +47,40 @@ class BeyondTheEnd(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeView:
-    """An event at its position, and the milestones that are not as they were before it."""
+class ChangeView(Generic[T]):
+    """An event at its position, as it is read, and the milestones that are not as they were before it."""
 
     position: int
-    event: EventView
+    stream_id: str
+    event: T
     milestone_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ChangesPage:
+class ChangesPage(Generic[T]):
     """Some events in the order of the log, the position from which to go on, and whether more is there already."""
 
-    changes: list[ChangeView]
+    changes: list[ChangeView[T]]
     position: int
     has_more: bool
 
 
-async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage:
+@overload
+async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage[EventView]: ...
+@overload
+async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading[T]) -> ChangesPage[T]: ...
+async def changes_page(
+    actor: Actor, *, after: int, limit: int, reading: Reading[Any] = events.WHOLE
+) -> ChangesPage[Any]:
     """At most `limit` events after a position that the actor may see; one statement. `after=0` is the beginning.
 
     A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
     have.
     """
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    rows = await database.fetch(_PAGE.format(scans=_scans(actor)), actor.account_id, after, limit + 1, within)
+    columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
+    statement = _PAGE.format(scans=_scans(actor), columns=columns)
+    rows = await database.fetch(statement, actor.account_id, after, limit + 1, within)
     last: int = rows[0]["last_position"]
     if after > last:
         raise BeyondTheEnd(
@@ -75,7 +88,7 @@ async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage:
             "was restored from a backup: begin anew without `after`."
         )
     found = [
-        ChangeView(row["position"], event_view(row), tuple(row["touched"]))
+        ChangeView(row["position"], row["stream_id"], reading.make(row), tuple(row["touched"]))
         for row in rows
         if row["position"] is not None
     ]
@@ -83,7 +96,7 @@ async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage:
     return ChangesPage(shown, shown[-1].position if shown else after, len(found) > len(shown))
 
 
-def _fitting(found: list[ChangeView]) -> int:
+def _fitting(found: list[ChangeView[Any]]) -> int:
     """How many of the events from the first on touch no more milestones than a page may; at least one."""
     touched = 0
     for index, change in enumerate(found):
@@ -161,7 +174,7 @@ _PAGE: Final = f"""
 SELECT last.position AS last_position, page.*
 FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
 LEFT JOIN LATERAL (
-    SELECT placed.position, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS touched
+    SELECT placed.position, {{columns}}, {TOUCHED_SQL} AS touched
     FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT {_LIMIT}) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
     CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said

@@ -10,6 +10,7 @@ import strawberry
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
+from schema.compiled.declare import selected_of
 from schema.connections import After, Before, Connection, First, Last, Window, once, window, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -73,7 +74,7 @@ class Account(Node):
         page = window(first, after, last, before)
         if not sees_whole(self.id, info.context):
             return None
-        return await timeline_of(self.id, info.context, page)
+        return await timeline_of(self.id, info.context, page, selected_of(info))
 
     @classmethod
     def of(cls, view: queries.AccountView) -> Account:

@@ -25,7 +25,7 @@ from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
-from schema.scalars import CurrencyCode
+from schema.scalars import CurrencyCode, Cursor
 from schema.types.accounts import Account, account_of
 from schema.types.books import Escrow, escrow_of
 from schema.types.change_requests import ChangeRequest, change_requests_of
@@ -143,6 +143,21 @@ def _party(name: Literal["client_id", "freelancer_id"]) -> Load:
         return [_known(one) for one in await asyncio.gather(*(account_of(one, context) for one in ids))]
 
     return load
+
+
+async def _timelines(
+    parents: Sequence[Contract | Row],
+    context: Context,
+    *,
+    selected: Selected | None,
+    first: int | None = None,
+    after: Cursor | None = None,
+    last: int | None = None,
+    before: Cursor | None = None,
+) -> Sequence[Connection[Event]]:
+    """A page of the events of each of these contracts; rows, if what is selected may be answered by rows."""
+    ids = [one["id"] if isinstance(one, _ROWS) else one.id for one in parents]
+    return await timeline_of.all(ids, context, window(first, after, last, before), selected)
 
 
 async def _shown_plan(contract: Contract | Row, context: Context) -> list[Milestone]:
@@ -287,10 +302,11 @@ class Contract(Node):
         return await updates_of(self.id, info.context, window(first, after, last, before))
 
     @read("What happened, in order: its events.")
+    @batched(_timelines, selects=True)
     async def timeline(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Event]:
-        return await timeline_of(self.id, info.context, window(first, after, last, before))
+        return await timeline_of(self.id, info.context, window(first, after, last, before), selected_of(info))
 
     @read("What happens by itself next if nobody acts; null if no clock runs.")
     async def next_deadline(self, info: Info) -> Deadline | None:
@@ -339,7 +355,7 @@ _STORED: Final = Stored(
     CONTRACTS,
     contracts.ROWS,
     beside={"version": int},
-    batches={"milestones": ("currency",), "client": ("client_id",), "freelancer": ("freelancer_id",)},
+    batches={"milestones": ("currency",), "client": ("client_id",), "freelancer": ("freelancer_id",), "timeline": ()},
     row_classes=_ROWS,
 )
 
@@ -399,3 +415,14 @@ async def contracts_of(contract_ids: Sequence[str], context: Context, selected: 
     if None in found:
         raise LookupError("the contract of something visible is not visible")
     return list(found)
+
+
+async def contracts_found(
+    contract_ids: Sequence[str], context: Context, selected: Selected | None
+) -> dict[str, Contract | Record]:
+    """Those of the contracts that the viewer may see, by identifier; rows, if those have all that is selected."""
+    ids = tuple(dict.fromkeys(contract_ids))
+    found: Sequence[Any] = (
+        await contract_found.all(ids, context) if selected is None else await _rows.all(ids, context, selected)
+    )
+    return {identifier: one for identifier, one in zip(ids, found, strict=True) if one is not None}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import orjson
 import strawberry
@@ -13,7 +15,11 @@ from strawberry.scalars import JSON
 
 from escrow import cursors, log
 from escrow.access import Scope
+from escrow.codec import print_time
+from escrow.database import Record
 from escrow.queries import events
+from escrow.queries.reading import Reading, itself
+from schema.compiled.declare import Projection, Ready, Selected, project
 from schema.connections import After, Before, Connection, First, Last, Window, window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -93,22 +99,87 @@ class Event(Node):
             hash=view.hash,
             previous_hash=view.previous_hash,
             data=content["data"],
-            texts=[_text(text) for text in view.texts],
+            texts=_texts(view.texts),
             body=view.body,
         )
 
 
-def _text(text: events.EventText) -> EventText:
-    salt = b64encode(text.salt).decode() if text.salt is not None else None
-    return EventText(field=text.field, value=text.value, salt=salt, erased_at=text.erased_at)
+def _texts(found: Iterable[events.EventText]) -> list[EventText]:
+    return [
+        EventText(
+            field=text.field,
+            value=text.value,
+            salt=b64encode(text.salt).decode() if text.salt is not None else None,
+            erased_at=text.erased_at,
+        )
+        for text in found
+    ]
+
+
+# Of one row `actor` and `data` are asked for one right after the other.
+_content = lru_cache(maxsize=1)(orjson.loads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Of which column a row answers a field, and by which expression."""
+
+    column: str
+    expression: str | Ready
+
+
+_ANSWERS: Final = {
+    "id": _Answer("id", Ready('row["id"]')),
+    "type": _Answer("type", Ready('row["type"]')),
+    "schemaVersion": _Answer("schema_version", Ready('row["schema_version"]')),
+    "occurredAt": _Answer("occurred_at", Ready('print_time(row["occurred_at"])')),
+    "actor": _Answer("body", 'actor_of(content(row["body"])["actor"])'),
+    "stream": _Answer("stream_id", Ready('row["stream_id"]')),
+    "sequence": _Answer("sequence", 'row["sequence"]'),
+    "hash": _Answer("hash", Ready('row["hash"]')),
+    "previousHash": _Answer("previous_hash", Ready('row["previous_hash"]')),
+    "data": _Answer("body", 'content(row["body"])["data"]'),
+    "texts": _Answer("texts", 'texts(texts_of(row["texts"]))'),
+    "body": _Answer("body", Ready('row["body"]')),
+}
+project(
+    Event,
+    Projection(
+        rows=(Record,),
+        fields={name: answer.expression for name, answer in _ANSWERS.items()},
+        names={
+            "print_time": print_time,
+            "actor_of": Actor.of,
+            "content": _content,
+            "texts": _texts,
+            "texts_of": events.texts_of,
+        },
+    ),
+)
+
+
+def event_rows(selected: Selected | None) -> Reading[Record] | None:
+    """How rows are read that may stand for events; `None` if whole events are wanted."""
+    if selected is None:
+        return None
+    return events.ROWS.reading(frozenset(_ANSWERS[name].column for name in selected.fields))
 
 
 @data_loader
-async def timeline_of(stream_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Event]]:
-    """A page of the events of each stream: one statement for all that are asked for."""
-    return await pages_of(
-        events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", window=window
+async def timeline_of(
+    stream_ids: Sequence[str], _: Context, window: Window, selected: Selected | None
+) -> list[Connection[Event]]:
+    """A page of the events of each stream: one statement for all that are asked for. They are rows, if those have all that is
+    selected of them."""
+    reading = event_rows(selected)
+    if reading is None:
+        return await pages_of(
+            events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", window=window
+        )
+    found = await pages_of(
+        events.pages(reading), itself, stream_ids, "stream_id", order="events", by="sequence", window=window
     )
+    return cast("list[Connection[Event]]", found)
 
 
 @data_loader

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -11,14 +11,15 @@ from graphql import GraphQLError
 from escrow import cursors, log
 from escrow.database import Record
 from escrow.ids import Kind, is_a
-from escrow.queries import feed
+from escrow.queries import events, feed
+from escrow.queries.reading import Reading
 from schema.compiled.declare import Selected, batched
 from schema.connections import page_size
 from schema.engine.context import Context, Info
 from schema.engine.fields import read
 from schema.scalars import Cursor
-from schema.types.contracts import Contract, contract_shown
-from schema.types.events import Event
+from schema.types.contracts import Contract, contract_shown, contracts_found
+from schema.types.events import Event, event_rows
 from schema.types.milestones import Milestone, milestone_shown, milestones_shown
 
 LATEST: Final = "latest"
@@ -33,17 +34,30 @@ async def _touched(
     return [[found[one] for one in change.milestone_ids if one in found] for change in changes]
 
 
+async def _contracts(
+    changes: Sequence[Change], context: Context, *, selected: Selected | None
+) -> list[Contract | Record | None]:
+    """The contracts that these changes happened to, as they are now."""
+    found = await contracts_found([one.stream_id for one in changes if one.is_of_contract], context, selected)
+    return [found.get(one.stream_id) for one in changes]
+
+
 @strawberry.type(description="Something that happened, and what it touched, as that is now.")
 class Change:
+    stream_id: strawberry.Private[str]
     milestone_ids: strawberry.Private[tuple[str, ...]]
 
     cursor: Cursor = strawberry.field(description="Its place in the log: `after` for what follows it.")
     event: Event = strawberry.field(description="What happened.")
 
+    @property
+    def is_of_contract(self) -> bool:
+        return is_a(Kind.CONTRACT, self.stream_id)
+
     @read("The contract that it happened to, as it is now; null for an event of the account itself.")
+    @batched(_contracts, selects=True)
     async def contract(self, info: Info) -> Contract | None:
-        stream = self.event.stream
-        return await contract_shown(stream, info) if is_a(Kind.CONTRACT, stream) else None
+        return await contract_shown(self.stream_id, info) if self.is_of_contract else None
 
     @read(
         "The milestones that are not as they were before it, as they are now; also those that moved up or down. One that was "
@@ -55,11 +69,14 @@ class Change:
         return [milestone for milestone in [await one for one in found] if milestone is not None]
 
     @classmethod
-    def of(cls, view: feed.ChangeView) -> Change:
+    def of(cls, view: feed.ChangeView[events.EventView | Record]) -> Change:
+        """The change; of an event that was read as a row it has the row."""
+        event = view.event
         return cls(
+            stream_id=view.stream_id,
             milestone_ids=view.milestone_ids,
             cursor=Cursor(cursors.print_cursor(view.position)),
-            event=Event.of(view.event, position=view.position),
+            event=cast("Event", event) if isinstance(event, Record) else Event.of(event, position=view.position),
         )
 
 
@@ -74,8 +91,11 @@ class ChangePage:
     has_more: bool = strawberry.field(description="Whether more is there already: then ask again at once.")
 
 
-async def changes_listed(context: Context, after: Cursor | None, first: int | None) -> ChangePage:
-    """A page of the feed; `latest` answers with the cursor from which to go on alone.
+async def changes_listed(
+    context: Context, after: Cursor | None, first: int | None, selected: Selected | None
+) -> ChangePage:
+    """A page of the feed, with rows for events if those have all that is selected of them; `latest` answers with the cursor
+    from which to go on alone.
 
     Raises `GraphQLError` for what is no cursor, and for one that this log doesn't reach.
     """
@@ -85,7 +105,8 @@ async def changes_listed(context: Context, after: Cursor | None, first: int | No
         return ChangePage(nodes=[], cursor=Cursor(cursors.print_cursor(now)), has_more=False)
     try:
         start = cursors.read_cursor(after) if after is not None else cursors.BEGINNING
-        page = await feed.changes_page(context.known(), after=start, limit=size)
+        reading: Reading[Any] = event_rows(selected) or events.WHOLE
+        page = await feed.changes_page(context.known(), after=start, limit=size, reading=reading)
     except (cursors.NotACursor, feed.BeyondTheEnd) as wrong:
         raise GraphQLError(f"{wrong}", extensions={"code": "BAD_REQUEST"}) from None
     return ChangePage(

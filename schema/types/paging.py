@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from escrow.database import Record
 from escrow.queries.counts import Counted
 from escrow.queries.views import Order, Pages, Parent
-from schema.connections import Connection, Total, Window, windowed
+from schema.connections import Connection, Total, Window, page
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
 from schema.scalars import Cursor, print_cursor, read_cursor, read_number
 from schema.types.common import Node
 
-T = TypeVar("T", bound=Node)
+T = TypeVar("T", bound=Node | Record)
 V = TypeVar("V")
 
 
@@ -44,13 +45,19 @@ async def pages_of(
         backwards=window.backwards,
     )
     return [
-        windowed(
-            [(node, print_cursor(order, getattr(node, by))) for node in map(show, found.get(one, ()))],
-            window,
-            total_of(rows, one, parent),
-        )
-        for one in parents
+        _page([show(one) for one in found.get(parent_id, ())], order, by, window, total_of(rows, parent_id, parent))
+        for parent_id in parents
     ]
+
+
+def _page(nodes: list[Any], order: str, by: Order, window: Window, total: Total) -> Connection[Any]:
+    """The page of objects or rows, whose cursors are written if somebody asks for them."""
+
+    def place(index: int) -> Cursor:
+        node = nodes[index]
+        return print_cursor(order, node[by] if isinstance(node, Record) else getattr(node, by))
+
+    return page(nodes, place, window, total)
 
 
 def total_of(rows: Pages[V], one: str, parent: Parent) -> Total:

@@ -50,7 +50,7 @@ FROM generate_series(1, $1::int) AS n
 async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list[int], set[str]]:
     """How many blocks of the log the page reads, the positions that it shows, and the indexes of the log that it uses."""
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
-    sql = feed._PAGE.format(scans=feed._scans(actor))
+    sql = feed._PAGE.format(scans=feed._scans(actor), columns="e.*")
     row = await db.fetch_value(
         f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", actor.account_id, after, limit + 1, within
     )
