@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asyncio import Future, ensure_future, gather
 from collections.abc import Awaitable, Callable, Iterable
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 from graphql import GraphQLList, GraphQLObjectType, GraphQLResolveInfoHelpers, Undefined
@@ -140,7 +141,7 @@ class Run:
             try:
                 info = self._info(field, path_of(occurrence[WHERE], field))
                 value = call(occurrence[OBJECT], info, call.convert(field.arguments.values(self.variables), info))
-                if is_awaitable(value):
+                if value.__class__ is CoroutineType or is_awaitable(value):  # nearly always, and told without asking
                     waiting.append(len(values))
             except Exception as error:  # noqa: BLE001 - it is what the resolver answered
                 value = error
@@ -194,9 +195,18 @@ class Run:
             self.odd = True
             return value
         shaped: list[Any] = []
+        place: Any = field.place
+        known = {} if isinstance(nullable(item_type), GraphQLList) else place.by_class
         try:
             for index, item in enumerate(value):
-                shaped.append(self._shape(field, item_type, item, below, (where, index, None)))
+                selection = known.get(item.__class__)
+                if selection is None:
+                    shaped.append(self._shape(field, item_type, item, below, (where, index, None)))
+                    continue
+                # What `_shape` would come to, for the many objects of a list: a third of what the call takes.
+                occurrence = [item, selection, (where, index, None), *selection.blank]
+                below.setdefault(selection, []).append(occurrence)
+                shaped.append(occurrence)
         except Exception as error:  # noqa: BLE001 - the iterable's own
             self.odd = True
             return Interrupted(shaped, error)

@@ -29,6 +29,12 @@ WHO = (party(BUSY), party(RARE), Actor(ActorKind.OPERATOR, "acc_op"))
 
 READS: dict[str, Callable[[Actor, list[str]], Awaitable[Any]]] = {
     "contracts": contracts.contracts_by_id,
+    "contracts with their plans": lambda who, ids: contracts.contracts_with_plans(
+        who,
+        ids,
+        contracts.ROWS.reading(frozenset({"id", "title"})),
+        milestones.ROWS.reading(frozenset({"id", "title"})),
+    ),
     "plans": lambda _, ids: milestones.milestones_of(ids),
     "milestones": lambda who, ids: milestones.milestones_by_id(who, [one.replace("ctr_", "mil_") for one in ids]),
     "standings": contracts.standings,

@@ -237,6 +237,22 @@ def _statement(
     return scans.statement(kind, actor, Filter(**wanted), chosen, limit=51, after=after)
 
 
+@pytest.mark.parametrize("listed", ["contracts", "milestones"])
+def test_pages_that_are_asked_for_alike_share_their_statement(listed: str) -> None:
+    orders: Any = ContractOrder if listed == "contracts" else MilestoneOrder
+    first, other = party(BUSY), party(RARE)
+    asked = _statement(listed, first, orders.DEADLINE, (1, "a"), {"states": ["ACTIVE"], "currency": "USD"})
+    alike = _statement(listed, other, orders.DEADLINE, (2, "b"), {"states": ["CANCELLED"], "currency": "EUR"})
+    assert alike[0] is asked[0]
+    assert alike[1] != asked[1]
+    # Whoever is the other side of what they ask for has two parameters of one value.
+    mine = _statement(listed, first, orders.DEADLINE, (1, "a"), {"states": ["ACTIVE"], "party": BUSY})
+    theirs = _statement(listed, first, orders.DEADLINE, (1, "a"), {"states": ["ACTIVE"], "party": RARE})
+    assert mine[0] is theirs[0]
+    assert len(mine[1]) == len(theirs[1])
+    assert mine[0] != asked[0]
+
+
 async def plan(
     listed: str, actor: Actor, order: Any, *, after: Place | None = None, **wanted: Any
 ) -> tuple[int, set[str]]:
