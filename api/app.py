@@ -25,13 +25,12 @@ from api.live.websocket import WebSocketEndpoint
 from api.metrics import metrics
 from api.origin import CrossOrigin
 from api.pages import start_page
-from api.providers import notices_of
+from api.providers import ProviderNotices
 from api.rates.budgets import Rates
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
-from escrow import bell, clock, database, vault
-from escrow.payments import provider_of
-from escrow.payments.provider import Provider
+from escrow import bell, clock, database, terms, vault
+from escrow.payments import Provider, provider_of
 from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
 
@@ -46,6 +45,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
     _decided(chosen, door)
     provider = provider or provider_of(chosen)
+    terms.use(provider.terms)
     app = Starlette(
         routes=[
             Route("/", start_page),
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
             Route("/.well-known/webhook-keys", webhook_keys),
-            Route("/providers/{name}", notices_of(provider), methods=["POST"]),
+            Route("/providers/{name}", ProviderNotices(provider).take, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),

@@ -2,7 +2,7 @@
 
 All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
 answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the
-page. A scrape costs four short statements, however many clocks run and whatever was ever delivered.
+page. A scrape costs five short statements, however many clocks run and whatever was ever delivered.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ async def _figures(request: Request) -> Response:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             backlog, counts = await sweep.backlog(), await sweep.counts()
             waiting = await deliveries.backlog()
-            stuck = await order_queries.stuck_count()
             books = await reconciliation.standing()
+            stuck = await order_queries.stuck_count()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)

@@ -1,13 +1,12 @@
-"""Takes what the payment provider says by itself, at `POST /providers/{name}`: a hint about what to look up, never an answer.
+"""Takes what the payment provider says by itself, at `POST /providers/{name}`: hints that wake a look-up, and never an answer.
 
-The adapter sees the body as it came, byte for byte, since the signature is over it. A stranger, an old notice played once
-more and what can't be read are refused, and nothing of them is remembered. Whoever is let in may wake a look-up, and no more.
+The body is read as it came, since its signature is over its bytes. Who can't sign is told 401, what can't be read 400; what is
+taken is answered at once, before anybody looks anything up.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -19,47 +18,50 @@ from escrow.payments import orders
 from escrow.payments.provider import Provider
 from escrow.payments.results import NoticeMalformed, NoticeRefused
 
-NOTICE_BYTES_MAX: Final = 1_000_000
-"""Several times the largest notice of a real provider."""
+BYTES_MAX: Final = 1_000_000
+"""No provider sends as much: the largest object of Stripe's is a tenth of it."""
 
 _log = logging.getLogger(__name__)
 
 
-def notices_of(provider: Provider) -> Callable[[Request], Awaitable[Response]]:
-    """The handler of `POST /providers/{name}`: 204 for what was taken, also when it says nothing new."""
+class ProviderNotices:
+    """The door for notices of the provider that the deployment has; any other name is nobody's."""
 
-    async def take(request: Request) -> Response:
-        """A notice of the deployment's own provider; another one's path is not found."""
-        if request.path_params["name"] != provider.terms.provider:
-            return PlainTextResponse("There is no such provider.\n", status_code=404)
-        body = await _body(request)
-        if body is None:
-            return PlainTextResponse(f"A notice has at most {NOTICE_BYTES_MAX} bytes.\n", status_code=413)
-        headers = {name.lower(): value for name, value in request.headers.items()}
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    async def take(self, request: Request) -> Response:
+        """One notice."""
+        if request.path_params["name"] != self._provider.terms.provider:
+            return _said(404, "no such provider")
         try:
-            hints = provider.notice(body, headers)
-        except NoticeRefused as refused:
-            _log.warning("notice of the provider refused", extra={"reason": str(refused)})
-            return PlainTextResponse("This is not signed as the provider signs, or it is too old.\n", status_code=401)
-        except NoticeMalformed as malformed:
-            _log.warning("notice of the provider not understood", extra={"reason": str(malformed)})
-            return PlainTextResponse("This can't be read as a notice.\n", status_code=400)
+            body = await _body(request)
+        except ClientDisconnect:
+            return _said(400, "cut off")
+        if body is None:
+            return _said(413, "too large")
+        try:
+            hints = self._provider.notice(body, {name.lower(): value for name, value in request.headers.items()})
+        except NoticeRefused:
+            _log.warning("a notice was refused: it isn't signed by the provider, or is too old")
+            return _said(401, "not signed by the provider, or too old")
+        except NoticeMalformed:
+            return _said(400, "can't be read")
         await orders.nudge(hints)
         await bell.ring(Topic.ORDERS)
-        return Response(status_code=204)
-
-    return take
+        return _said(200, "taken")
 
 
 async def _body(request: Request) -> bytes | None:
-    """The whole body; nothing if it is larger than a notice, or if the sender hung up."""
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > NOTICE_BYTES_MAX:
-                return None
-            parts.append(part)
-    except ClientDisconnect:
-        return None
+    """All of it, untouched; `None` if there is more than anybody needs."""
+    parts, length = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        length += len(part)
+        if length > BYTES_MAX:
+            return None
     return b"".join(parts)
+
+
+def _said(status: int, words: str) -> Response:
+    return PlainTextResponse(words, status_code=status, headers={"x-content-type-options": "nosniff"})

@@ -54,3 +54,17 @@ class Terms:
         """
         where = country or self.country
         return self.hold_limit_by_country.get(where, self.usual_hold_limit) if where else self.usual_hold_limit
+
+
+_terms = Terms()
+
+
+def use(terms: Terms) -> None:
+    """Decide by these terms in this process from now on: those of the deployment's provider."""
+    global _terms
+    _terms = terms
+
+
+def in_force() -> Terms:
+    """The terms that decisions of this process go by; without a provider nothing is limited."""
+    return _terms

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-from escrow import bell, clock, database, vault
+from escrow import bell, clock, database, terms, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
@@ -75,6 +75,7 @@ def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dic
 
 async def _work(settings: Settings, provider: Provider, sending: Sending) -> None:
     vault.use(settings.secret_keys)
+    terms.use(provider.terms)
     await bell.connect(settings.redis_url)
     async with sending(settings) as dispatcher, asyncio.TaskGroup() as group:
         connected = asyncio.Event()

@@ -211,12 +211,13 @@ def _result(order: Claimed, result: Succeeded | Failed) -> Report:
 
 
 async def _report_reversal(order: Claimed, found: Reversed) -> None:
-    """What was taken back had come before: if the books still wait for it they hear of both, in that order."""
+    """What was taken back had come before: if the books still wait for it they hear of both, in that order. Of what nobody waits
+    for they hear once it is there to stay; what came and went before that is nobody's money."""
     if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
-    if order.wanted:
-        await pipeline.run(_result(order, found.charge), by=PROVIDER)
     told = found.reversal
+    if order.wanted or told.stage in (ReversalStage.WON, ReversalStage.WITHDRAWN):
+        await pipeline.run(_result(order, found.charge), by=PROVIDER)
     reversal = ReverseDeposit(
         contract_id=order.contract_id,
         deposit_id=order.deposit_id,
@@ -265,7 +266,8 @@ _NUDGE: Final = """
         SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """
 
-# A refund that is about to be tried again keeps its time: looking sooner would call sooner.
+# A refund that is about to be tried again keeps its time: looking sooner would call sooner. What was paid lately may come back
+# unheard.
 _RECONCILE: Final = """
     UPDATE payment_orders SET due_at = now() + random() * $2::float8 * interval '1 second'
     WHERE lease_token IS NULL AND (
@@ -273,6 +275,7 @@ _RECONCILE: Final = """
         OR (state = 'ABANDONED' AND due_at > now() + $2::float8 * interval '1 second'
             AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = payment_orders.id))
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
+        OR ($1 AND kind <> 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND created_at > now() - interval '14 days')
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (
             SELECT FROM milestones m WHERE m.contract_id = payment_orders.contract_id AND m.held_minor > 0
             AND m.lots @> jsonb_build_array(jsonb_build_object('deposit_id', payment_orders.deposit_id))))

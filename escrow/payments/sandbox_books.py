@@ -59,7 +59,7 @@ def found(row: Record) -> Found | NotYet:
         case (Result.FAILS | Result.FAILS_ONCE, _) | (Result.FAILS_THEN_SUCCEEDS, 1):
             known = row["kind"] != "DEPOSIT" or row["token"] in TOKENS
             return Failed("declined" if known else UNKNOWN_TOKEN, row["id"])
-        case Result.SUCCEEDS_THEN_FAILS, 2:
+        case Result.SUCCEEDS_THEN_FAILS, 2 | 3:
             return Failed("it was sent back", row["id"])
         case result, phase if result in _REVERSED and phase > 1:
             return Reversed(_succeeded(row), _reversal(row, result))

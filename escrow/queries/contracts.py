@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from escrow import database, ids
+from escrow import database, ids, terms
 from escrow.access import AccountType, Actor, Side
 from escrow.agreement.postings import in_transit, payable_to
 from escrow.agreement.state import Contract, Fees, Party, Surroundings
@@ -205,6 +205,7 @@ def _standing(row: Record) -> Standing:
         share_member=row["share_member"],
         disputes_can_be_decided=row["disputes_can_be_decided"],
         mediator=mediator_of(row["mediator"]),
+        terms=terms.in_force(),
     )
     return Standing(state, advance(state, around=around, fresh=ids.new), around)
 

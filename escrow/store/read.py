@@ -14,7 +14,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from escrow import database, log
+from escrow import database, log, terms
 from escrow.access import AccountType
 from escrow.agreement.state import Contract, Fees, Mediator, Party, Surroundings
 from escrow.idempotency import COLUMNS_SQL, join_sql, stored
@@ -146,6 +146,7 @@ def _surroundings(row: database.Record) -> Surroundings:
         share_member=row["share_member"],
         disputes_can_be_decided=row["disputes_can_be_decided"],
         mediator=mediator_of(row["mediator"]),
+        terms=terms.in_force(),
     )
 
 

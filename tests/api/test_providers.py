@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.providers import NOTICE_BYTES_MAX
+from api.providers import BYTES_MAX
 from escrow.database import fetch_value
 from escrow.payments.results import Hint, NoticeMalformed, NoticeRefused
 from escrow.payments.sandbox import Sandbox
@@ -63,7 +63,7 @@ async def put_off() -> tuple[str, str]:
 async def test_a_notice_has_its_order_looked_at_now_also_when_it_comes_twice(http: httpx.AsyncClient) -> None:
     order_id, _ = await put_off()
     for _ in range(2):
-        assert await send(http, order_id.encode()) == 204
+        assert await send(http, order_id.encode()) == 200
         assert await fetch_value("SELECT due_at <= now() FROM payment_orders")
     assert await fetch_value("SELECT state FROM payment_orders") == "STARTED", "it says nothing of how it went"
 
@@ -74,25 +74,25 @@ async def test_a_stranger_and_an_old_notice_are_refused_and_wake_nobody(
 ) -> None:
     order_id, due_at = await put_off()
     if signature is None:
-        assert await send(http, b"pay_0", at=2) == 204
+        assert await send(http, b"pay_0", at=2) == 200
     assert await send(http, order_id.encode(), signature=signature) == 401
     assert str((await order(order_id))["due_at"]) == due_at
 
 
 async def test_what_cannot_be_read_or_is_too_large_or_for_another_provider_is_refused(http: httpx.AsyncClient) -> None:
     assert await send(http, b"nonsense") == 400
-    assert await send(http, b"x" * (NOTICE_BYTES_MAX + 1)) == 413
+    assert await send(http, b"x" * (BYTES_MAX + 1)) == 413
     assert (await http.post("/providers/another", content=b"")).status_code == 404
     assert (await http.get("/providers/sandbox")).status_code == 405
 
 
 async def test_a_notice_about_an_order_that_is_not_ours_is_taken_and_does_nothing(http: httpx.AsyncClient) -> None:
-    assert await send(http, b"pay_nobodys") == 204
+    assert await send(http, b"pay_nobodys") == 200
 
 
 async def test_the_sandbox_takes_an_order_id_from_anybody(database: str) -> None:
     order_id, _ = await put_off()
     async with door() as http:
-        assert (await http.post("/providers/sandbox", json={"orderId": order_id})).status_code == 204
+        assert (await http.post("/providers/sandbox", json={"orderId": order_id})).status_code == 200
         assert (await http.post("/providers/sandbox", json=[])).status_code == 400
     assert await fetch_value("SELECT due_at <= now() FROM payment_orders")

@@ -200,7 +200,7 @@ FORBIDDEN: Final = {
     "notices, received) SELECT id || 'x', key, order_id, '', kind, 1, 'USD', 'x', '{}', false FROM sandbox_charges",
     "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = -1",
     "provider_calls_pkey": "INSERT INTO provider_calls TABLE provider_calls",
-    "provider_calls_order": "UPDATE provider_calls SET order_id = 'pay_0'",
+    "provider_calls_order": "INSERT INTO provider_calls (order_id, step, attempt) VALUES ('pay_0', 'REFUND', 1)",
     "provider_calls_step": "UPDATE provider_calls SET step = 'PRAY'",
     "provider_calls_attempt": "UPDATE provider_calls SET attempt = 0",
     "deposits_action": "UPDATE deposits SET action = 'DANCE'",

@@ -25,6 +25,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "change_requests": "changes of the plan that one side asks the other to accept",
     "endings": "the end of a contract before everything is done",
     "updates": "what a party says about its progress",
+    "reconciliation": "the payment provider's books beside ours",
     "costs": "what the payment provider takes for itself, and money that it changes",
     "attachments": "files that lie elsewhere, by name and digest",
     "accounts": "parties, mediators and the operator",

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.providers import notices_of
+from api.providers import ProviderNotices
 from escrow import database
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
@@ -99,7 +99,7 @@ class Soak:
         began = time.monotonic()
         async with _door() as door, playing(self._hostility, notify=door.url) as stand_in:
             provider = Stripe(stand_in.access())
-            door.take = notices_of(provider)
+            door.take = ProviderNotices(provider).take
             await database.execute("SELECT 1")
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
             await self._onboard(crowd, stand_in)
@@ -257,7 +257,8 @@ _UNANSWERED: Final = """
 _UNDER_WAY: Final = """
     SELECT id, kind, state FROM payment_orders
     WHERE lease_token IS NOT NULL OR state = 'STARTED' OR (state = 'ABANDONED' AND due_at IS NOT NULL)
-    OR (state = 'FAILED' AND kind = 'REFUND' AND coalesce(last_error, '') NOT LIKE '%charge_disputed%')
+    OR (state = 'FAILED' AND kind = 'REFUND' AND NOT EXISTS (
+        SELECT FROM deposits WHERE deposits.id = deposit_id AND reversal IS NOT NULL))
 """
 
 _CLEARING: Final = """

@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 from escrow.agreement.commands import Approve
-from escrow.agreement.decisions.deposits import payment_token
+from escrow.agreement.decisions.deposits import check_limits, payment_token
 from escrow.agreement.events import BonusStarted
 from escrow.agreement.history import History
-from escrow.agreement.state import Contract
 from escrow.money import Money, exact
 
 
-def checked(state: Contract, command: Approve) -> Money | None:
-    """The bonus of an approval, if it has one; refuses with `InvalidInput` what is no sum of the contract's money."""
+def checked(history: History, command: Approve) -> Money | None:
+    """The bonus of an approval, if it has one; refuses with `InvalidInput` what is no sum of the contract's money, and what
+    the payment provider would never take."""
     payment_token(command.payment_token)
-    return None if command.bonus is None else exact(command.bonus, currency=state.currency, field="bonus")
+    if command.bonus is None:
+        return None
+    bonus = exact(command.bonus, currency=history.state.currency, field="bonus")
+    check_limits(history, bonus, field="bonus")
+    return bonus
 
 
 def start(history: History, command: Approve, bonus: Money) -> None:

@@ -24,7 +24,7 @@ from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind
-from escrow.money import check_currency, fee
+from escrow.money import Money, check_currency, fee
 from escrow.states import ContractState, DepositState, MilestoneState
 
 REPORT_MINOR_MAX: Final = 10**18
@@ -38,6 +38,7 @@ def fund(history: History, command: Fund) -> None:
     """
     state, milestone = history.state, history.milestone(command.milestone_id)
     _check_input(state, command)
+    check_limits(history, _charge(state, (milestone,)))
     if refusal := last_refusal(state, command.action, milestone.id):
         raise refusal
     _start(history, command, (milestone,))
@@ -48,6 +49,7 @@ def fund_contract(history: History, command: FundContract) -> None:
     state = history.state
     _check_input(state, command)
     planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
+    check_limits(history, _charge(state, planned_ones))
     _start(history, command, planned_ones, is_for_everything=True)
 
 
@@ -73,18 +75,35 @@ def _start(
     is_for_everything: bool | None = None,
 ) -> None:
     state = history.state
-    charge = sum(one.amount_minor + fee(one.amount_minor, state.fees.client_bps) for one in milestones)
     event = events.DepositStarted(
         deposit_id=command.deposit_id,
         order_id=command.order_id,
         revision=state.revision,
-        charge=state.money(charge),
+        charge=_charge(state, milestones),
         milestone_ids=tuple(one.id for one in milestones),
         due_at=history.now + timedelta(hours=state.windows.deposit_hours),
         is_for_everything=is_for_everything,
         payment_token=command.payment_token,
     )
     history.add(event)
+
+
+def _charge(state: Contract, milestones: tuple[Milestone, ...]) -> Money:
+    return state.money(sum(one.amount_minor + fee(one.amount_minor, state.fees.client_bps) for one in milestones))
+
+
+def check_limits(history: History, charge: Money, *, field: str | None = None) -> None:
+    """Refuses with `InvalidInput` a charge that the payment provider would never take."""
+    limits = history.around.terms.limits(charge.currency)
+    if limits is None:
+        raise InvalidInput(f"The payment provider takes no {charge.currency}.", field=field)
+    least, most = Money(limits.minimum_minor, charge.currency), Money(limits.maximum_minor, charge.currency)
+    if not least.minor <= charge.minor <= most.minor:
+        raise InvalidInput(
+            f"The payment provider takes from {least} to {most} at once, not {charge}.",
+            field=field,
+            details={"minimum": least.wire(), "maximum": most.wire(), "charge": charge.wire()},
+        )
 
 
 def cancel_funding(history: History, command: CancelFunding) -> None:

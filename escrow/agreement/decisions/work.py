@@ -51,7 +51,7 @@ def approve(history: History, command: Approve) -> None:
     amount = None
     if command.amount is not None:
         amount = exact(command.amount, currency=history.state.currency, field="amount")
-    bonus = bonuses.checked(history.state, command)
+    bonus = bonuses.checked(history, command)
     if not is_released_again(command.action, milestone):
         if amount is None or amount.minor == milestone.held_minor:
             disputes.concede(history, milestone, milestone.held_minor, events.DisputeOutcome.APPROVED)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from escrow.access import AccountType
 from escrow.agreement.state.contracts import Fees
+from escrow.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,5 @@ class Surroundings:
     """Whether an enabled mediator or an operator key with `disputes:decide` exists; without one no deposit is taken."""
     mediator: Mediator | None = None
     """The acting account, if it is a mediator."""
+    terms: Terms = field(default_factory=Terms)
+    """What the payment provider allows."""

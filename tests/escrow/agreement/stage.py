@@ -24,6 +24,7 @@ from escrow.agreement.step import Step, step
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
 from escrow.states import MilestoneState
+from escrow.terms import Terms
 
 START: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 TICK: Final = timedelta(microseconds=1)
@@ -84,6 +85,8 @@ class Story:
     mediator: Mediator = field(default_factory=lambda: Mediator(MEDIATOR_ID))
     """What the world knows of the mediator, when that is who acts."""
     currency: str = "USD"
+    terms: Terms = field(default_factory=Terms)
+    """What the payment provider allows."""
     fresh: Callable[[Kind], str] = field(default_factory=counted)
     contract: Contract | None = None
     log: list[Recorded] = field(default_factory=list)
@@ -111,6 +114,7 @@ class Story:
             freelancer=self.freelancer,
             share_member=self.share_member,
             disputes_can_be_decided=self.disputes_can_be_decided,
+            terms=self.terms,
         )
 
     def milestone(self, position: int = 1) -> Milestone:

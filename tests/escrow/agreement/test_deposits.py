@@ -15,6 +15,8 @@ from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import DepositState, MilestoneState, OrderKind, OrderState
+from escrow.terms import Limits, Terms
+from tests.escrow.agreement.acts import approve, fund_all
 from tests.escrow.agreement.stage import CLIENT, HOUR, Story, active, named, reaching
 
 PRICE, FEE = 100_00, 3_00
@@ -269,3 +271,40 @@ def assert_only_in_transit(story: Story, amount: Money) -> None:
     (order,) = [order for order in story.state.orders.values() if order.kind is OrderKind.REFUND]
     assert (order.state, order.amount) == (OrderState.STARTED, amount)
     assert story.payable(Side.CLIENT) == 0
+
+
+# -- what the payment provider takes at once --------------------------------------------------------------------------
+
+STRICT = Terms(
+    currencies=frozenset({"USD"}),
+    limits_by_currency={"USD": Limits(minimum_minor=50_00, maximum_minor=200_00)},
+)
+
+
+@pytest.mark.parametrize(
+    ("amount", "code"),
+    [("48.55", None), ("48.54", "INVALID_INPUT"), ("194.18", None), ("194.19", "INVALID_INPUT")],
+)
+def test_a_charge_is_within_what_the_provider_takes_at_once_fee_included(amount: str, code: str | None) -> None:
+    story = active(amount, terms=STRICT)
+    assert story.fund().code() == code
+    assert story.happened() == ([] if code else ["deposit.started"])
+
+
+def test_all_deposits_together_and_a_bonus_are_charges_too() -> None:
+    story = active("100.00", "150.00", terms=STRICT)
+    assert (fund_all(story).code(), story.happened()) == ("INVALID_INPUT", [])
+    approve(story.pay(1), bonus="0.50")
+    assert (story.code(), story.happened(), story.milestone().state) == ("INVALID_INPUT", [], "ACTIVE")
+    approve(story, bonus="50.00")
+    assert story.happened()[-1] == "bonus.started"
+
+
+def test_a_currency_that_the_provider_does_not_take_is_no_deposit() -> None:
+    story = active("1000", currency="JPY", terms=STRICT)
+    assert (story.fund().code(), story.happened(), story.milestone().state) == ("INVALID_INPUT", [], "PLANNED")
+
+
+def test_what_is_out_of_turn_and_too_little_is_too_little_first() -> None:
+    story = active("100.00", "1.00", terms=STRICT)
+    assert story.fund(2).code() == "INVALID_INPUT"

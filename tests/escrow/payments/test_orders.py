@@ -593,6 +593,11 @@ async def test_reconciling_has_every_unsettled_order_looked_up_and_no_other(deal
     assert await other.events("deposit.confirmed", "deposit.reversed") == before
     await other.approve()
     assert await orders.reconcile(held=True) == 0
+    # A payout that was paid may have come back unheard.
+    payout = await other.request_payout()
+    await work(sandbox, until=finished(payout))
+    assert await orders.reconcile(held=True) == 1
+    assert await fetch_value(soon, payout)
 
 
 async def test_reconciling_finds_an_order_that_lost_its_turn_and_leaves_leases_alone(

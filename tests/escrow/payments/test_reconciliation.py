@@ -12,12 +12,15 @@ import pytest
 
 from escrow import database, ledger
 from escrow.access import PROVIDER
+from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.money import Money
-from escrow.payments import reconciliation
+from escrow.payments import flow, orders, reconciliation
 from escrow.payments.movements import Movement, MovementKind
 from escrow.payments.reconciliation import DifferenceKind, OpenDifference, book_costs, open_differences, pull, reconcile
 from escrow.payments.results import Exchange
+from escrow.payments.sandbox import Sandbox
+from escrow.payments.sandbox_behaviours import AMOUNTS, TOKENS
 from escrow.pipeline import run
 from tests.escrow.payments.stage import Deal, strike
 
@@ -213,3 +216,44 @@ async def test_a_look_that_fails_changes_nothing_that_was_known() -> None:
         await look(Away())
     assert await open_differences() == before
     assert (await reconciliation.standing()).differences == 2
+
+
+async def settle(sandbox: Sandbox) -> None:
+    """A minute later at the provider, and whatever the workers then do, finished orders looked up again, too."""
+    await database.fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '1 minute'")
+    for _ in range(3):
+        await database.fetch("UPDATE payment_orders SET due_at = now() WHERE lease_token IS NULL")
+        for claimed in await orders.claim(200):
+            assert await orders.attend(claimed, sandbox)
+
+
+async def played(sandbox: Sandbox) -> Deal:
+    """A contract for everything that the sandbox can be told to do: with a deposit, with a payout, and with a refund."""
+    first = await strike("100.00")
+    for token in TOKENS:
+        deal = await first.another("100.00")
+        await deal.fund(token)
+    sums = [f"{int(amount) // 100}.{amount[2:]}" for amount in AMOUNTS for _ in range(2)]
+    held = [await first.another(one) for one in sums]
+    for deal in held:
+        await deal.fund()
+    await settle(sandbox)
+    for paid, back in zip(held[::2], held[1::2], strict=True):
+        await paid.approve()
+        await paid.request_payout()
+        await run(c.GiveRefund(milestone_id=back.contract.milestone()), by=back.contract.freelancer)
+    await settle(sandbox)
+    return first
+
+
+async def test_the_sandboxs_books_and_ours_agree_whatever_it_is_told_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing that failed is tried again while it is looked at: that would move money anew.
+    monkeypatch.setattr(flow, "TRY_AGAIN_SECONDS", 1e6)
+    sandbox = Sandbox(settle_seconds=0.0, slow_seconds=0.0)
+    await played(sandbox)
+    # Whatever the provider changes its mind about, it has.
+    await settle(sandbox)
+    assert [str(one) for one in await reconcile(sandbox, settling=AT_ONCE)] == []
+    states = await database.fetch("SELECT DISTINCT reversal FROM deposits WHERE reversal IS NOT NULL ORDER BY reversal")
+    assert [row["reversal"] for row in states] == ["LOST", "OPEN", "WITHDRAWN", "WON"]
+    assert [difference async for difference in audit()] == []
