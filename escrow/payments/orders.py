@@ -46,6 +46,7 @@ from escrow.payments.results import (
     ProviderError,
     ReversalStage,
     Reversed,
+    StoredFault,
     Succeeded,
     Unknown,
 )
@@ -57,6 +58,9 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 """The first wait for a result; each next one is twice as long, up to `LOOK_AGAIN_SECONDS_MAX`."""
 
 LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
+
+AFTER_FAULT_SECONDS: Final = 10.0
+"""A fault of the provider's own is left alone for so long: only then a look-up that finds nothing is believed."""
 
 ACTION_SECONDS_MAX: Final = 300.0
 """How long a payer who has done their part waits at most, if no notice of it comes."""
@@ -136,6 +140,8 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
             return await _wait_for(work, found)
         case NotYet(reason, again_at):
             return Verdict(_seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts), error=reason)
+        case NeedsAction() if not order.wanted:
+            return await _wait_for(work, found)
         case NeedsAction():
             return await _ask_the_payer(order, found)
         case Succeeded(amount) if order.kind is not OrderKind.DEPOSIT and amount != order.amount:
@@ -247,7 +253,8 @@ def _after_error(order: Claimed, error: Exception) -> Verdict:
             "where": " > ".join(places[-PLACES_MAX:]),
         },
     )
-    return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=said)
+    least = AFTER_FAULT_SECONDS if isinstance(error, StoredFault) else 0.0
+    return Verdict(max(_wait(LOOK_AGAIN_SECONDS, order.attempts), least), error=said)
 
 
 def _seconds_until(at: datetime | None) -> float | None:

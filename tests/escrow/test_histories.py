@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from datetime import datetime, timedelta
 
 import pytest
 
-from escrow import database, ids, log
+from escrow import clock, database, ids, log
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.agreement import commands as c
 from escrow.audit import audit
@@ -17,6 +18,7 @@ from escrow.errors import DomainError
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import ContractOutcome, run
+from escrow.states import ActionKind, OrderOutcome
 from tests.factories import Deal, Deployment, advance_clock, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -37,13 +39,14 @@ class Dice:
         deposits = await self._rows("SELECT id, charge_minor, currency FROM deposits WHERE contract_id = $1")
         orders = await self._rows("SELECT id FROM payment_orders WHERE contract_id = $1 AND kind <> 'DEPOSIT'")
         count = self.chance.choice((1, 1, 1, 2, 3))
-        return [self._command(milestones, deposits, [row["id"] for row in orders]) for _ in range(count)]
+        now = await clock.now()
+        return [self._command(milestones, deposits, [row["id"] for row in orders], now) for _ in range(count)]
 
     async def _rows(self, sql: str) -> list[database.Record]:
         return await database.fetch(f"{sql} ORDER BY id", self.deal.id)
 
     def _command(
-        self, milestones: list[str], deposits: list[database.Record], orders: list[str]
+        self, milestones: list[str], deposits: list[database.Record], orders: list[str], now: datetime
     ) -> tuple[c.Command, Actor]:
         contract_id, chance = self.deal.id, self.chance
         milestone_id = chance.choice(milestones)
@@ -67,10 +70,20 @@ class Dice:
             taken = Money(chance.choice((deposit["charge_minor"],) * 4 + (1,)), chance.choice(("USD",) * 9 + ("EUR",)))
             confirm = c.ConfirmDeposit(contract_id=contract_id, deposit_id=deposit["id"], amount=taken)
             fail = c.FailDeposit(contract_id=contract_id, deposit_id=deposit["id"], reason="declined")
-            options += [(confirm, PROVIDER), (confirm, PROVIDER), (fail, PROVIDER)]
+            act = c.RequireAction(
+                contract_id=contract_id,
+                deposit_id=deposit["id"],
+                kind=chance.choice(list(ActionKind)),
+                until=chance.choice((None, now + timedelta(hours=chance.randint(0, 90)))),
+            )
+            acted = c.EndAction(contract_id=contract_id, deposit_id=deposit["id"])
+            options += [(confirm, PROVIDER), (confirm, PROVIDER), (fail, PROVIDER), (act, PROVIDER), (acted, PROVIDER)]
         for order_id in orders[-3:]:
             options.append((c.ConfirmOrder(contract_id=contract_id, order_id=order_id), PROVIDER))
             options.append((c.FailOrder(contract_id=contract_id, order_id=order_id, reason="closed"), PROVIDER))
+            options.append((c.MarkStuck(contract_id=contract_id, order_id=order_id, reason="who knows"), PROVIDER))
+            found_out = c.ResolveOrder(order_id=order_id, outcome=chance.choice(list(OrderOutcome)))
+            options.append((found_out, self.there.operator))
         return chance.choice(options)
 
 

@@ -1,0 +1,231 @@
+"""Orders brought forward step by step with the sandbox: faults, attempts, payouts that come back, and what a person decides."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from escrow.agreement import commands as c
+from escrow.audit import audit
+from escrow.database import fetch, fetch_value
+from escrow.payments import orders
+from escrow.payments.results import Hint
+from escrow.payments.sandbox import Sandbox
+from escrow.pipeline import run
+from escrow.states import OrderOutcome
+from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike
+
+PATIENCE_SECONDS = 20.0
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(settle_seconds=0.02, slow_seconds=0.3, act_seconds=0.05)
+
+
+async def work(provider: Sandbox, *, until: Callable[[], Awaitable[bool]]) -> None:
+    """What a worker does, without its patience."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await until():
+        assert time.monotonic() < deadline, "the worker never got there"
+        await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
+        await orders.nudge(await provider.notices())
+        for claimed in await orders.claim(10):
+            assert await orders.attend(claimed, provider)
+        await asyncio.sleep(0.02)
+
+
+def becomes(order_id: str, state: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        row = await order(order_id)
+        return bool(row["state"] == state and row["due_at"] is None)
+
+    return check
+
+
+async def keys(kind: str) -> list[str]:
+    """The keys of the calls of a kind that the sandbox knows, in their order, without the order."""
+    rows = await fetch("SELECT key FROM sandbox_charges WHERE kind = $1 ORDER BY created_at", kind)
+    return [row["key"].partition("/")[2] for row in rows]
+
+
+async def payout_of(amount: str, sandbox: Sandbox) -> tuple[Deal, str]:
+    """A payout that is asked for, of a milestone that was paid and approved."""
+    deal = await strike("100.00", "50.00")
+    await work(sandbox, until=becomes(await deal.fund(), "PAID"))
+    await deal.approve()
+    return deal, await deal.request_payout(amount)
+
+
+async def refund_of(amount: str, sandbox: Sandbox) -> tuple[Deal, str]:
+    """A refund that is asked for, of all that a milestone holds."""
+    deal = await strike(amount)
+    await work(sandbox, until=becomes(await deal.fund(), "PAID"))
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    found = await fetch_value("SELECT id FROM payment_orders WHERE contract_id = $1 AND kind = 'REFUND'", deal.id)
+    assert isinstance(found, str)
+    return deal, found
+
+
+async def sound() -> bool:
+    return [difference async for difference in audit()] == []
+
+
+@pytest.mark.parametrize("token", ["tok_fault", "tok_action", "tok_action_confirm", "tok_action_bank"])
+async def test_a_deposit_gets_there_by_another_attempt_or_by_its_payer(sandbox: Sandbox, token: str) -> None:
+    deal = await strike("100.00")
+    order_id = await deal.fund(token)
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    assert await deal.balance("escrow") == 100_00
+    assert await deal.events("deposit.action_required") == ["deposit.action_required"] * ("action" in token)
+    assert await keys("DEPOSIT") == ["1/prepare", "2/prepare"][: 1 + (token == "tok_fault")]
+    assert await sound()
+
+
+@pytest.mark.parametrize(
+    ("token", "event"), [("tok_action_abandoned", "deposit.failed"), ("tok_action_expires", "deposit.failed")]
+)
+async def test_a_payer_who_declines_or_does_nothing_has_the_deposit_fail(
+    sandbox: Sandbox, token: str, event: str
+) -> None:
+    deal = await strike("100.00")
+    order_id = await deal.fund(token)
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert await deal.events("deposit.action_required", event) == ["deposit.action_required", event]
+    assert await deal.milestone_state() == "PLANNED"
+    assert await sandbox.balance() == []
+    assert await sound()
+
+
+async def test_a_deposit_that_the_law_gave_up_while_its_payer_was_waited_for_cannot_be_paid_any_more(
+    sandbox: Sandbox,
+) -> None:
+    deal = await strike("100.00")
+    order_id = await deal.fund("tok_action_expires")
+    for claimed in await orders.claim(10):
+        assert await orders.attend(claimed, sandbox)
+    await deal.cancel()
+    assert (await order(order_id))["due_at"] is not None, "somebody looks at it soon"
+    await work(sandbox, until=becomes(order_id, "ABANDONED"))
+    made = await charge(order_id)
+    assert made is not None
+    assert made["is_cancelled"]
+    assert await sandbox.balance() == []
+
+
+@pytest.mark.parametrize(("amount", "attempts"), [("40.07", 1), ("40.08", 2), ("40.10", 2), ("40.11", 1), ("41.00", 1)])
+async def test_a_payout_is_transferred_once_whatever_becomes_of_its_first_call(
+    sandbox: Sandbox, amount: str, attempts: int
+) -> None:
+    deal, order_id = await payout_of(amount, sandbox)
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    assert await keys("TRANSFER") == ["1/transfer", "2/transfer"][:attempts]
+    assert await keys("PAYOUT") == ["1/payout"]
+    assert await deal.events("payout.paid", "payout.failed", "order.stuck") == ["payout.paid"]
+    (money,) = await sandbox.balance()
+    assert money.minor == await deal.balance("clearing") * -1
+    assert await sound()
+
+
+@pytest.mark.parametrize(("amount", "attempts"), [("40.07", 1), ("40.08", 2), ("40.10", 2), ("40.11", 1)])
+async def test_a_refund_is_made_once_whatever_becomes_of_its_first_call(
+    sandbox: Sandbox, amount: str, attempts: int
+) -> None:
+    deal, order_id = await refund_of(amount, sandbox)
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    assert await keys("REFUND") == ["1/refund", "2/refund"][:attempts]
+    assert await deal.balance("clearing") == 0
+    assert [money.minor for money in await sandbox.balance()] == [0]
+    assert await sound()
+
+
+async def test_a_payout_that_bounces_after_it_was_paid_is_payable_again_once_its_transfer_came_back(
+    sandbox: Sandbox,
+) -> None:
+    deal, order_id = await payout_of("40.09", sandbox)
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    assert await deal.balance("payable") == 59_91
+    await fetch("UPDATE sandbox_charges SET settles_at = settles_at - interval '2 seconds', notices = ARRAY[now()]"
+                " WHERE kind = 'PAYOUT'")  # fmt: skip
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert await deal.events("payout.paid", "payout.failed") == ["payout.paid", "payout.failed"]
+    assert await deal.balance("payable") == 100_00
+    assert await keys("TAKE_BACK") == ["1/take_back"]
+    (money,) = await sandbox.balance()
+    assert money.minor == -await deal.balance("clearing") == 100_00
+    assert await sound()
+
+
+async def lost_for_a_day(order_id: str, sandbox: Sandbox) -> None:
+    """The first call is lost, and nobody looks again before the key may be forgotten."""
+    for claimed in await orders.claim(10):
+        assert await orders.attend(claimed, sandbox)
+    await age_calls(order_id, "23 hours 30 minutes")
+    await make_due(order_id)
+    for claimed in await orders.claim(10):
+        assert await orders.attend(claimed, sandbox)
+
+
+async def test_what_was_lost_for_a_day_waits_for_a_person_and_is_called_no_more(sandbox: Sandbox) -> None:
+    deal, order_id = await refund_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    row = await order(order_id)
+    assert (row["state"], row["is_stuck"], row["due_at"]) == ("STARTED", True, None)
+    assert "may have forgotten the key" in row["last_error"]
+    assert await deal.events("order.stuck") == ["order.stuck"]
+    for _ in range(3):
+        await orders.nudge([Hint(order_id)])
+        for claimed in await orders.claim(10):
+            assert not claimed.wanted
+            assert await orders.attend(claimed, sandbox)
+    assert await deal.events("order.stuck", "refund.paid") == ["order.stuck"]
+    assert await fetch_value("SELECT sum(calls) FROM sandbox_charges WHERE kind = 'REFUND'") == 1
+    assert await sound()
+
+
+async def test_a_person_who_says_that_it_never_happened_has_it_made_under_another_key(sandbox: Sandbox) -> None:
+    deal, order_id = await refund_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+    assert (await order(order_id))["due_at"] is not None, "it is looked at soon"
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    told = ("order.stuck", "order.resolved", "refund.failed", "refund.paid")
+    assert await deal.events(*told) == list(told)
+    assert [money.minor for money in await sandbox.balance()] == [0]
+    assert await sound()
+
+
+async def test_a_person_who_says_that_it_was_paid_has_nothing_called(sandbox: Sandbox) -> None:
+    deal, order_id = await refund_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.PAID), by=deal.deployment.operator)
+    assert await orders.claim(10) == []
+    assert await deal.events("order.resolved", "refund.paid") == ["order.resolved", "refund.paid"]
+    assert await sound()
+
+
+async def test_what_turns_up_at_the_provider_after_all_needs_no_person(sandbox: Sandbox) -> None:
+    deal, order_id = await refund_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    await fetch("UPDATE sandbox_charges SET received = true WHERE kind = 'REFUND'")
+    provider_id = await fetch_value("SELECT id FROM sandbox_charges WHERE kind = 'REFUND'")
+    await fetch("UPDATE provider_calls SET provider_id = $2 WHERE order_id = $1", order_id, provider_id)
+    await orders.nudge([Hint(provider_id=provider_id)])
+    await work(sandbox, until=becomes(order_id, "PAID"))
+    assert not (await order(order_id))["is_stuck"]
+    assert await deal.events("order.stuck", "order.resolved", "refund.paid") == ["order.stuck", "refund.paid"]
+    assert await sound()
+
+
+async def test_a_fault_of_the_providers_is_left_alone_for_ten_seconds(sandbox: Sandbox) -> None:
+    _, order_id = await refund_of("40.08", sandbox)
+    for claimed in await orders.claim(10):
+        assert await orders.attend(claimed, sandbox)
+    row = await order(order_id)
+    assert row["last_error"].startswith("StoredFault")
+    assert await fetch_value("SELECT due_at > now() + interval '8 seconds' FROM payment_orders WHERE id = $1", order_id)
