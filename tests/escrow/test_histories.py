@@ -18,7 +18,7 @@ from escrow.errors import DomainError
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import ContractOutcome, run
-from escrow.states import ActionKind, OrderOutcome
+from escrow.states import ActionKind, OrderOutcome, ReversalOutcome
 from tests.factories import Deal, Deployment, advance_clock, draft, usd
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -78,6 +78,9 @@ class Dice:
             )
             acted = c.EndAction(contract_id=contract_id, deposit_id=deposit["id"])
             options += [(confirm, PROVIDER), (confirm, PROVIDER), (fail, PROVIDER), (act, PROVIDER), (acted, PROVIDER)]
+            options += [(self._reversal(deposit), PROVIDER), (self._cost(), PROVIDER)]
+            resolved = c.ResolveReversal(deposit_id=deposit["id"], outcome=chance.choice(list(ReversalOutcome)))
+            options.append((resolved, self.there.operator))
         for order_id in orders[-3:]:
             options.append((c.ConfirmOrder(contract_id=contract_id, order_id=order_id), PROVIDER))
             options.append((c.FailOrder(contract_id=contract_id, order_id=order_id, reason="closed"), PROVIDER))
@@ -85,6 +88,21 @@ class Dice:
             found_out = c.ResolveOrder(order_id=order_id, outcome=chance.choice(list(OrderOutcome)))
             options.append((found_out, self.there.operator))
         return chance.choice(options)
+
+    def _reversal(self, deposit: database.Record) -> c.ReverseDeposit:
+        charge, chance = deposit["charge_minor"], self.chance
+        return c.ReverseDeposit(
+            contract_id=self.deal.id,
+            deposit_id=deposit["id"],
+            amount=Money(chance.choice((charge, charge, -(-charge // 3))), "USD"),
+            reason="not me",
+            reversal_id=chance.choice(("one", "one", "two")),
+            outcome=chance.choice((None, None, *ReversalOutcome)),
+        )
+
+    def _cost(self) -> c.BookCost:
+        movement = ids.new(Kind.TRANSFER)
+        return c.BookCost(contract_id=self.deal.id, movement=movement, fee=Money(self.chance.randint(1, 99), "EUR"))
 
 
 async def attempt(command: c.Command, by: Actor) -> ContractOutcome | DomainError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -153,6 +154,16 @@ async def test_fees_and_exchanges_are_booked_once_and_then_clearing_is_the_balan
     assert await look(books) == []
     assert await clearing() == {money.currency: money.minor for money in await books.balance()} == {"EUR": -2_96}
     assert [difference async for difference in audit()] == []
+
+
+async def test_several_workers_book_a_cost_once() -> None:
+    deal, books = await charged()
+    books.told.clear()
+    books.moved(MovementKind.CHARGE, 100_00, deal, fee=2_96)
+    await pull(books, None)  # type: ignore[arg-type]
+    assert sum(await asyncio.gather(*(book_costs() for _ in range(4)))) == 1
+    assert await deal.events("cost.booked") == ["cost.booked"]
+    assert await clearing() == {"USD": 97_04}
 
 
 async def test_what_is_the_operators_own_is_no_difference_and_what_is_nobodys_is_one() -> None:
