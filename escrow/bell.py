@@ -88,6 +88,11 @@ class _Bell:
     redis: Redis
     muted_until: float = 0.0
     ear: asyncio.Task[None] | None = None
+    asked: set[Topic] = field(default_factory=set)
+    """What the next round rings for."""
+    next_round: asyncio.Task[None] | None = None
+    rope: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the round that is under way."""
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +134,7 @@ async def disconnect() -> None:
 async def ring(*topics: Topic) -> None:
     """Wake everybody who listens to one of `topics`, in any process, if Redis is there.
 
-    Best effort: it never raises and takes at most `RING_TIMEOUT_SECONDS`. Without a connection it does nothing.
+    Best effort: it never raises and takes at most twice `RING_TIMEOUT_SECONDS`. Without a connection it does nothing.
     """
     bell = _room.bell
     if bell is not None and topics and time.monotonic() >= bell.muted_until:
@@ -137,15 +142,28 @@ async def ring(*topics: Topic) -> None:
 
 
 async def _ring(bell: _Bell, topics: Sequence[Topic]) -> None:
-    try:
-        async with asyncio.timeout(RING_TIMEOUT_SECONDS), bell.redis.pipeline(transaction=False) as pipeline:
-            for topic in topics:
-                pipeline.publish(_PREFIX + topic, b"")
-            await pipeline.execute()
-    except TimeoutError:
-        bell.muted_until = time.monotonic() + MUTE_SECONDS
-    except (RedisError, OSError) as error:
-        _log.debug("bell not rung", extra={"error": error})
+    """Have it rung by the next round, which rings for all who ask until it begins: a round takes as long as a short command."""
+    bell.asked.update(topics)
+    if bell.next_round is None:
+        bell.next_round = asyncio.get_running_loop().create_task(_round(bell))
+    # Who is cancelled while waiting takes the ring from nobody else.
+    await asyncio.shield(bell.next_round)
+
+
+async def _round(bell: _Bell) -> None:
+    async with bell.rope:
+        topics, bell.asked, bell.next_round = sorted(bell.asked), set(), None
+        if time.monotonic() < bell.muted_until:  # the round before found it mute
+            return
+        try:
+            async with asyncio.timeout(RING_TIMEOUT_SECONDS), bell.redis.pipeline(transaction=False) as pipeline:
+                for topic in topics:
+                    pipeline.publish(_PREFIX + topic, b"")
+                await pipeline.execute()
+        except TimeoutError:
+            bell.muted_until = time.monotonic() + MUTE_SECONDS
+        except (RedisError, OSError) as error:
+            _log.debug("bell not rung", extra={"error": error})
 
 
 async def reachable() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from earnest.engines.processes import Record
 from earnest.engines.redis import EmbeddedRedis
@@ -36,6 +37,12 @@ async def redis(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     yield engine
     await bell.disconnect()
     await engine.stop()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, no ring is given up."""
+    monkeypatch.setattr(bell, "RING_TIMEOUT_SECONDS", LONG_SECONDS)
 
 
 async def until_heard(wakeups: bell.Wakeups, topic: Topic) -> float:
@@ -88,6 +95,54 @@ async def test_a_ring_while_the_listener_is_busy_is_kept_and_many_are_one(redis:
         assert await last.wait(LONG_SECONDS)  # rings come in order, so the others are there
         assert await wakeups.wait(0)
         assert not await wakeups.wait(0.1)
+
+
+async def _published(engine: EmbeddedRedis) -> int:
+    redis = Redis.from_url(engine.url)
+    try:
+        found = (await redis.info("commandstats")).get("cmdstat_publish", {"calls": 0})
+    finally:
+        await redis.aclose()
+    return int(found["calls"])
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_rings_at_the_same_time_is_rung_for_together(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.ORDERS) as orders, bell.listen(Topic.DEADLINES) as deadlines:
+        await settled(orders)
+        await settled(deadlines)
+        before = await _published(redis)
+        topics = (Topic.ORDERS, Topic.DEADLINES)
+        await asyncio.gather(*(bell.ring(topics[number % 2]) for number in range(100)))
+        assert await orders.wait(LONG_SECONDS)
+        assert await deadlines.wait(LONG_SECONDS)
+        assert await _published(redis) - before == len(topics)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_ring_that_comes_while_a_round_is_under_way_is_rung_by_the_next(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.ORDERS) as orders, bell.listen(Topic.DEADLINES) as deadlines:
+        await settled(orders)
+        await settled(deadlines)
+        first = asyncio.ensure_future(bell.ring(Topic.ORDERS))
+        for _ in range(3):  # until the round has taken what it rings for
+            await asyncio.sleep(0)
+        await asyncio.gather(first, bell.ring(Topic.DEADLINES))
+        assert await orders.wait(LONG_SECONDS)
+        assert await deadlines.wait(LONG_SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_is_cancelled_takes_the_ring_from_nobody(redis: EmbeddedRedis) -> None:
+    with bell.listen(Topic.ORDERS) as orders:
+        await settled(orders)
+        gone = asyncio.ensure_future(bell.ring(Topic.ORDERS))
+        await asyncio.sleep(0)
+        other = asyncio.ensure_future(bell.ring(Topic.ORDERS))
+        gone.cancel()
+        await other
+        assert gone.cancelled()
+        assert await orders.wait(LONG_SECONDS)
 
 
 async def test_waiting_ends_after_the_polling_interval_without_a_ring() -> None:
