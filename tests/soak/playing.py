@@ -257,7 +257,8 @@ _UNANSWERED: Final = """
 _UNDER_WAY: Final = """
     SELECT id, kind, state FROM payment_orders
     WHERE lease_token IS NOT NULL OR state = 'STARTED' OR (state = 'ABANDONED' AND due_at IS NOT NULL)
-    OR (state = 'FAILED' AND kind = 'REFUND' AND coalesce(last_error, '') NOT LIKE '%charge_disputed%')
+    OR (state = 'FAILED' AND kind = 'REFUND' AND NOT EXISTS (
+        SELECT FROM deposits WHERE deposits.id = deposit_id AND reversal IS NOT NULL))
 """
 
 _CLEARING: Final = """
