@@ -171,7 +171,7 @@ class Purse(Facts):
         sum_said = came.minor
         if said.amount.currency == came.currency and said.amount.minor < came.minor:
             sum_said = said.amount.minor
-        one = self._chargeback(charge, said.reversal_id)
+        one = self._chargeback(charge, said.reference)
         others = charge.out - (one.taken - one.back)
         more = min(sum_said, one.back + came.minor - others) - one.taken
         if more > 0:
@@ -182,7 +182,7 @@ class Purse(Facts):
             self._freeze(charge if one.end is None else None, now)
         if not one.taken:
             return
-        one.name = one.name or said.reversal_id
+        one.name = one.name or said.reference
         if said.outcome is ReversalOutcome.LOST:
             self._came_again(charge, one, one.taken - sum_said, came.currency)
             if one.end is None:
