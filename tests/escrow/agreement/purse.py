@@ -178,11 +178,12 @@ class Purse(Facts):
             if one not in charge.chargebacks:
                 charge.chargebacks.append(one)
             one.taken += more
+            one.name = one.name or said.reference
             self._book("chargeback", "clearing", more, came.currency)
             self._freeze(charge if one.end is None else None, now)
         if not one.taken:
             return
-        one.name = one.name or said.reference
+        before = (one.back, one.end)
         if said.outcome is ReversalOutcome.LOST:
             self._came_again(charge, one, one.taken - sum_said, came.currency)
             if one.end is None:
@@ -193,6 +194,9 @@ class Purse(Facts):
             if one.end in (None, "LOST"):
                 one.end = said.outcome.value
                 self._thaw(now)
+        if (one.back, one.end) != before:
+            # A name is known once something is told of it.
+            one.name = one.name or said.reference
 
     def _chargeback(self, charge: Charge, name: str) -> Chargeback:
         """The one that is spoken of: by its name, the last one if nothing is named or if that has no name yet, or a new one."""
