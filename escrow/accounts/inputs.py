@@ -111,7 +111,7 @@ def identifier(kind: ids.Kind, value: str, *, field: str) -> str:
 
 DESCRIPTION_MAX: Final = 1_000
 URL_MAX: Final = 2_048
-EVENT_TYPES_MAX: Final = 100
+EVENT_TYPES_MAX: Final = 150
 """Keeps the event below 16 KiB; whoever wants more wants families, or all."""
 
 _FAMILY_END: Final = ".*"

@@ -229,7 +229,7 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
         deposit_id=order.deposit_id,
         amount=told.amount,
         reason=told.reason,
-        reversal_id=told.provider_id,
+        reference=told.provider_id,
         outcome=ReversalOutcome(told.stage) if told.stage is not ReversalStage.OPEN else None,
         evidence_due_at=told.evidence_until,
     )

@@ -96,7 +96,7 @@ class Dice:
             deposit_id=deposit["id"],
             amount=Money(chance.choice((charge, charge, -(-charge // 3))), "USD"),
             reason="not me",
-            reversal_id=chance.choice(("one", "one", "two")),
+            reference=chance.choice(("one", "one", "two")),
             outcome=chance.choice((None, None, *ReversalOutcome)),
         )
 

@@ -28,7 +28,7 @@ class ReverseDeposit(Report):
     amount: Money
     """While it goes on: what was taken. `WON` or `WITHDRAWN`: what came again. `LOST`: what stays away."""
     reason: str
-    reversal_id: str = ""
+    reference: str = ""
     """The provider's name for it, which tells a second one of the same deposit from the first; empty if it gives none."""
     outcome: ReversalOutcome | None = None
     """`None` while it goes on."""

@@ -63,7 +63,7 @@ def _came(state: Contract, deposit: Deposit) -> Money | None:
 
 def _told(deposit: Deposit, command: ReverseDeposit, came: Money) -> Told:
     """The report beside what is known: sums only grow, and together no more is out than ever came."""
-    known = _known(deposit, command.reversal_id)
+    known = _known(deposit, command.reference)
     others_minor = deposit.outstanding_minor - known.outstanding_minor
     # More than came, or money of another kind, is all that came.
     said_minor = min(command.amount.minor, came.minor) if command.amount.currency == came.currency else came.minor
@@ -85,7 +85,7 @@ def _known(deposit: Deposit, reference: str) -> Reversal:
 def _take(history: History, command: ReverseDeposit, told: Told) -> None:
     """What is argued about freezes what holds it; more of what is decided already is the operator's loss or risk."""
     deposit = deposit_of(history, command.deposit_id)
-    known, came = _known(deposit, command.reversal_id), _came(history.state, deposit)
+    known, came = _known(deposit, command.reference), _came(history.state, deposit)
     more_minor = told.taken_minor - known.taken_minor
     if more_minor <= 0 or came is None:
         return
@@ -94,7 +94,7 @@ def _take(history: History, command: ReverseDeposit, told: Told) -> None:
         deposit_id=deposit.id,
         amount=Money(more_minor, came.currency),
         milestone_ids=tuple(one.id for one in frozen),
-        reversal_id=command.reversal_id,
+        reversal_id=command.reference,
         evidence_due_at=command.evidence_due_at,
         explanation=inputs.explanation(command.reason),
     )
@@ -104,7 +104,7 @@ def _take(history: History, command: ReverseDeposit, told: Told) -> None:
 def _give_back(history: History, command: ReverseDeposit, told: Told) -> None:
     """What milestones gave up of it goes to the client, as far as more came again than the client has from the bank."""
     deposit = deposit_of(history, command.deposit_id)
-    more_minor = told.given_back_minor - _known(deposit, command.reversal_id).given_back_minor
+    more_minor = told.given_back_minor - _known(deposit, command.reference).given_back_minor
     came = _came(history.state, deposit)
     if more_minor <= 0 or came is None:
         return
@@ -112,7 +112,7 @@ def _give_back(history: History, command: ReverseDeposit, told: Told) -> None:
     to_client = max(0, deposit.forfeited_minor - out_minor - deposit.restored_minor)
     event = DepositReinstated(
         deposit_id=deposit.id,
-        reversal_id=command.reversal_id,
+        reversal_id=command.reference,
         amount=Money(more_minor, came.currency),
         to_client=Money(to_client, came.currency) if to_client else None,
         order_id=history.fresh(Kind.ORDER) if to_client else None,
@@ -122,11 +122,11 @@ def _give_back(history: History, command: ReverseDeposit, told: Told) -> None:
 
 def _end(history: History, command: ReverseDeposit, told: Told) -> None:
     """What was won stays won; what was lost may be won after all."""
-    known = _known(deposit_of(history, command.deposit_id), command.reversal_id)
+    known = _known(deposit_of(history, command.deposit_id), command.reference)
     if told.outcome is None or not known.taken_minor:
         return
     if known.outcome is None or (known.outcome is ReversalOutcome.LOST and told.outcome is not ReversalOutcome.LOST):
-        _resolve(history, command.deposit_id, told.outcome, known.taken_minor, reversal_id=command.reversal_id)
+        _resolve(history, command.deposit_id, told.outcome, known.taken_minor, reversal_id=command.reference)
 
 
 def resolve_reversal(history: History, command: ResolveReversal) -> None:

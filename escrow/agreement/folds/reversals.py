@@ -24,7 +24,8 @@ def _reversed(state: Contract, event: events.DepositReversed, at: datetime) -> C
         deposit = replace(deposit, reversal=ReversalState.OPEN, reversed_at=at)
     else:
         known = _known(deposit, event.reversal_id)
-        taken = replace(known, reference=event.reversal_id, taken_minor=known.taken_minor + event.amount.minor)
+        reference = event.reversal_id or known.reference
+        taken = replace(known, reference=reference, taken_minor=known.taken_minor + event.amount.minor)
         deposit = replace(_with(deposit, taken), reversed_at=deposit.reversed_at or at)
         deposit = replace(deposit, evidence_due_at=event.evidence_due_at or deposit.evidence_due_at)
     state = with_deposit(state, deposit)
@@ -59,7 +60,12 @@ def _together(outcomes: Sequence[ReversalOutcome | None], deposit: Deposit) -> R
 def _reinstated(state: Contract, event: events.DepositReinstated, at: datetime) -> Contract:
     deposit = state.deposits[event.deposit_id]
     known = _known(deposit, event.reversal_id)
-    deposit = _with(deposit, replace(known, given_back_minor=known.given_back_minor + event.amount.minor))
+    given_back = replace(
+        known,
+        reference=event.reversal_id or known.reference,
+        given_back_minor=known.given_back_minor + event.amount.minor,
+    )
+    deposit = _with(deposit, given_back)
     if event.to_client is not None:
         deposit = replace(deposit, restored_minor=deposit.restored_minor + event.to_client.minor)
     return _ordered(with_deposit(state, deposit), event)
@@ -95,7 +101,10 @@ def _reversal_resolved(state: Contract, event: events.DepositReversalResolved, a
         known = deposit.known_reversals
         place = None if event.reversal_id is None else place_of(known, event.reversal_id)
         ended = [one for one in known if one.outcome is None] if place is None else [known[place]]
-        deposit = _with(deposit, *(replace(one, outcome=event.outcome) for one in ended))
+        deposit = _with(
+            deposit,
+            *(replace(one, reference=event.reversal_id or one.reference, outcome=event.outcome) for one in ended),
+        )
     state = _ordered(with_deposit(state, deposit), event)
     for milestone in state.milestones:
         if milestone.is_frozen and not _holds_any(milestone, state.deposits.values()):

@@ -98,7 +98,7 @@ def reverse(
         deposit_id=deposit_id,
         amount=amount,
         reason="fraud, they say",
-        reversal_id=reversal_id,
+        reference=reversal_id,
         outcome=outcome,
         evidence_due_at=evidence_due_at,
     )

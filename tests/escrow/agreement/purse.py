@@ -171,18 +171,19 @@ class Purse(Facts):
         sum_said = came.minor
         if said.amount.currency == came.currency and said.amount.minor < came.minor:
             sum_said = said.amount.minor
-        one = self._chargeback(charge, said.reversal_id)
+        one = self._chargeback(charge, said.reference)
         others = charge.out - (one.taken - one.back)
         more = min(sum_said, one.back + came.minor - others) - one.taken
         if more > 0:
             if one not in charge.chargebacks:
                 charge.chargebacks.append(one)
             one.taken += more
+            one.name = one.name or said.reference
             self._book("chargeback", "clearing", more, came.currency)
             self._freeze(charge if one.end is None else None, now)
         if not one.taken:
             return
-        one.name = one.name or said.reversal_id
+        before = (one.back, one.end)
         if said.outcome is ReversalOutcome.LOST:
             self._came_again(charge, one, one.taken - sum_said, came.currency)
             if one.end is None:
@@ -193,6 +194,9 @@ class Purse(Facts):
             if one.end in (None, "LOST"):
                 one.end = said.outcome.value
                 self._thaw(now)
+        if (one.back, one.end) != before:
+            # A name is known once something is told of it.
+            one.name = one.name or said.reference
 
     def _chargeback(self, charge: Charge, name: str) -> Chargeback:
         """The one that is spoken of: by its name, the last one if nothing is named or if that has no name yet, or a new one."""

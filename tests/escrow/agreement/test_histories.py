@@ -313,7 +313,7 @@ class Histories(Moves, RuleBasedStateMachine):
             deposit_id=charge.id,
             amount=replace(came, minor=parts[which % len(parts)]),
             reason="not me",
-            reversal_id=("", "one", "two")[which // 6 % 3],
+            reference=("", "one", "two")[which // 6 % 3],
             outcome=(None, None, *ReversalOutcome)[which // 18 % 5],
         )
         self.play(command, PROVIDER)
