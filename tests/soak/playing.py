@@ -112,6 +112,7 @@ class Soak:
                     deals -= a_round
                     await self._until_quiet(crowd, stand_in)
                     await self._compare(stand_in, provider)
+            await provider.close()
             await self._count(stand_in)
             self.figures.stuck = len(crowd.stuck)
         self.figures.seconds = time.monotonic() - began
