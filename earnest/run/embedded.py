@@ -20,6 +20,9 @@ from escrow.settings import SECRET_KEY_BYTES, Settings
 
 DIRECTORY = ".earnest"
 
+PROVIDER_PREFIXES = ("EARNEST_PAYMENT_", "EARNEST_STRIPE_")
+"""The variables that say who moves the money."""
+
 
 def names_servers(environ: Mapping[str, str]) -> bool:
     """Whether the environment names real servers; refuses when it names only one of the two."""
@@ -38,19 +41,27 @@ def lock(directory: Path) -> DirectoryLock:
 
 @asynccontextmanager
 async def running_engines(directory: Path) -> AsyncIterator[Engines]:
-    """The engines, alive inside the context, with their URLs written down for other commands. Needs the lock."""
+    """The engines, alive inside the context, with their URLs and the provider written down for other commands. Needs the lock."""
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
     async with Engines(directory) as engines:
         try:
-            write_private(urls, json.dumps({"database_url": engines.database_url, "redis_url": engines.redis_url}))
+            reached = {"database_url": engines.database_url, "redis_url": engines.redis_url, "provider": _provider()}
+            write_private(urls, json.dumps(reached))
             yield engines
         finally:
             urls.unlink(missing_ok=True)
 
 
-def environment(directory: Path, *, database_url: str, redis_url: str) -> dict[str, str]:
-    """The variables of the embedded mode: those of the environment win, the rest is a sandbox."""
+def _provider() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(PROVIDER_PREFIXES) and value.strip()}
+
+
+def environment(
+    directory: Path, *, database_url: str, redis_url: str, provider: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The variables of the embedded mode: those of the environment win, then those that say who moves the money in what
+    runs, and the rest is a sandbox."""
     sandbox = {
         "EARNEST_SECRET_KEYS": secret_key(directory / "secret-key"),
         "EARNEST_SANDBOX": "on",
@@ -58,7 +69,7 @@ def environment(directory: Path, *, database_url: str, redis_url: str) -> dict[s
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
     }
     given = {name: value for name, value in os.environ.items() if value.strip()}
-    return sandbox | given | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    return sandbox | dict(provider or {}) | given | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
 
 def secret_key(path: Path) -> str:
@@ -104,9 +115,9 @@ async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
 
 def _of_running(directory: Path) -> dict[str, str]:
     try:
-        urls = json.loads((directory / "engines.json").read_text())
+        reached = json.loads((directory / "engines.json").read_text())
     except FileNotFoundError:
         raise CannotStart(
             f"Earnest is just starting or stopping in {directory.parent}: try again in a moment"
         ) from None
-    return environment(directory, database_url=urls["database_url"], redis_url=urls["redis_url"])
+    return environment(directory, **reached)

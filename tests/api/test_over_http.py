@@ -203,6 +203,9 @@ async def test_the_page_the_schema_and_an_unknown_path() -> None:
         schema = await http.get("/schema.graphql")
         unknown = await http.get("/nothing")
     assert "ADDRESS/graphql" in page.text
+    # Else a browser asks for /favicon.ico, and complains that there is none.
+    assert 'rel="icon" href="data:,"' in page.text
+    assert "img-src data:" in page.headers["content-security-policy"]
     assert "type Contract implements Node" in schema.text
     assert unknown.status_code == 404
 

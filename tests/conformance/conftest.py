@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,13 @@ HERE = Path(__file__).parent
 PATIENCE_SECONDS = 180.0
 
 Node = Callable[..., str]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+CHROMIUM = os.environ.get("EARNEST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: install it, or name it in EARNEST_CHROMIUM"
+)
 
 
 class Deployment:
@@ -102,18 +110,13 @@ def environ(deployment: Deployment) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def node(environ: dict[str, str]) -> Node:
     """Runs one of the scripts of this folder against the deployment, and gives what it printed; it must succeed."""
+    return lambda script, **beside: run_script(script, environ | beside)
 
-    def run(script: str, **beside: str) -> str:
-        done = subprocess.run(
-            ["node", script],
-            cwd=HERE,
-            env=environ | beside,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
 
-    return run
+def run_script(script: str, environ: dict[str, str]) -> str:
+    """What a script of this folder printed, which must succeed."""
+    done = subprocess.run(
+        ["node", script], cwd=HERE, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout

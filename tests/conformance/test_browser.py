@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
-import pytest
-
-from tests.conformance.conftest import Node
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-CHROMIUM = os.environ.get("EARNEST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+from tests.conformance.conftest import CHROMIUM, Node, needs_chromium
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: install it, or name it in EARNEST_CHROMIUM")
+@needs_chromium
 def test_a_page_of_an_allowed_origin_uses_the_api_and_one_of_another_origin_cannot(node: Node) -> None:
     said = node("browser.mjs", EARNEST_CHROMIUM=str(CHROMIUM))
     assert "and opens a socket" in said

@@ -21,8 +21,8 @@ PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
-def started(root: Path, *, port: int | None = None, **environ: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The product with its demo contract, started in that folder: its port, and the keys by role.
+def started(root: Path, *options: str, port: int | None = None, **environ: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The product with its demo contract, started in that folder with these options: its port, and the keys by role.
 
     In a folder where it ran before it finds its data again.
     """
@@ -30,7 +30,7 @@ def started(root: Path, *, port: int | None = None, **environ: str) -> Iterator[
     port = port or free_port()
     with (root / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "earnest", "up"],
+            [sys.executable, "-m", "earnest", "up", *options],
             cwd=root,
             env=clean_environment() | environ | {"PORT": str(port)},
             stdout=log,

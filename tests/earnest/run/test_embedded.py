@@ -32,6 +32,31 @@ async def answer_of(settings: Settings) -> object:
         await connection.close()
 
 
+async def test_a_command_asks_the_provider_that_moves_the_money_of_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / embedded.DIRECTORY
+    told = {
+        "EARNEST_PAYMENT_PROVIDER": "stripe",
+        "EARNEST_STRIPE_KEY": "rk_test_1",
+        "EARNEST_STRIPE_WEBHOOK_SECRET": "whsec_1",
+        "EARNEST_STRIPE_RETURN_URL": "http://127.0.0.1:8/",
+        "EARNEST_STRIPE_URL": "http://127.0.0.1:9",
+    }
+    with embedded.lock(directory), monkeypatch.context() as started:
+        for name, value in told.items():
+            started.setenv(name, value)
+        async with embedded.running_engines(directory):
+            started.undo()
+            async with embedded.deployment(tmp_path) as beside:
+                assert beside.payment_provider == "stripe"
+                assert beside.stripe is not None
+                assert beside.stripe.base_url == "http://127.0.0.1:9"
+            monkeypatch.setenv("EARNEST_PAYMENT_PROVIDER", "sandbox")
+            async with embedded.deployment(tmp_path) as chosen:
+                assert chosen.payment_provider == "sandbox"
+
+
 async def test_a_command_finds_the_running_engines_and_after_the_end_starts_them_for_itself(tmp_path: Path) -> None:
     directory = tmp_path / embedded.DIRECTORY
     with embedded.lock(directory):

@@ -18,7 +18,7 @@ from tests.stand_ins.stripe.forms import parsed
 Page = Callable[[Request], Coroutine[Any, Any, Response]]
 
 PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<h1>{title}</h1><p>{text}</p><form method="post">{buttons}</form></html>"""
+<link rel="icon" href="data:,"><h1>{title}</h1><p>{text}</p><form method="post">{buttons}</form></html>"""
 
 
 def routes(books: Books) -> list[Route]:
