@@ -36,7 +36,7 @@ TOUCHES_NO_MILESTONE: Final = frozenset(
         "contract.expired", "contract.completed", "contract.end_requested", "contract.end_withdrawn", "contract.ended",
         "contract.dormant", "change_request.filed", "change_request.accepted", "change_request.declined",
         "change_request.withdrawn", "change_request.stale", "refund.paid", "refund.failed", "payout.started", "payout.paid",
-        "payout.failed", "payouts.changed",
+        "payout.failed", "payouts.changed", "order.stuck", "order.resolved", "cost.booked",
     }
 )  # fmt: skip
 """Events of contracts that name no milestone because they change none; what goes with them has events of its own."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 from graphql import GraphQLList, GraphQLNonNull, Undefined
@@ -56,7 +57,7 @@ class _Writer:
     def _functions(self) -> Iterator[str]:
         """The lines of each function that was written."""
         begins = [number for number, line in enumerate(self._lines) if not line.startswith(INDENT)]
-        for begin, end in zip(begins, [*begins[1:], len(self._lines)], strict=True):
+        for begin, end in pairwise([*begins, len(self._lines)]):
             yield "\n".join(self._lines[begin:end])
 
     def _constant(self, value: Any, prefix: str) -> str:

@@ -10,6 +10,7 @@ from escrow.access import Scope
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.api.test_disputes import usd
 from tests.api.test_journey import proposal
+from tests.api.test_orders import stuck
 from tests.api.test_references import row
 
 Given = tuple[Caller, dict[str, Any]]
@@ -107,6 +108,10 @@ async def resolve_reversal(people: People) -> Given:
     (deposit_id,) = deal.deposits
     await deal.reverse(deposit_id)
     return people.operator, {"depositId": deposit_id, "outcome": "WON"}
+
+
+async def resolve_order(people: People) -> Given:
+    return people.operator, {"orderId": await stuck(people), "outcome": "NEVER_HAPPENED", "message": "I asked the bank"}
 
 
 async def post_update(people: People) -> Given:
@@ -326,6 +331,7 @@ CASES: Final[dict[str, Case]] = {
     "fundContract": fund_contract,
     "setPayouts": set_payouts,
     "resolveReversal": resolve_reversal,
+    "resolveOrder": resolve_order,
     "postUpdate": post_update,
     "fileChangeRequest": file_changes,
     "acceptChangeRequest": answer_changes,
@@ -389,6 +395,7 @@ async def changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
         "rotateWebhookSecret": {"overlap": "PT1H"},
         "sendTestEvent": {"eventType": "contract.accepted"},
         "replayEvents": {"after": cursors.print_cursor(1)},
+        "resolveOrder": {"message": "The bank called back"},
     }
     if mutation in special:
         return special[mutation]

@@ -13,7 +13,7 @@ import orjson
 import pytest_asyncio
 
 from escrow import database
-from escrow.access import Scope
+from escrow.access import PROVIDER, Scope
 from escrow.agreement import commands as c
 from escrow.pipeline import run
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
@@ -80,6 +80,8 @@ async def story(people: People) -> Story:
     await fan_out_only()
     deal, other = [await _eventful(await there.activate("90.00", "90.00", "90.00")) for _ in range(2)]
     await there.propose()
+    for one in (deal, other):
+        await _with_a_stuck_order(one)
     await fan_out_only()
     await database.execute(
         "INSERT INTO delivery_attempts (id, delivery_id, token, started_at, status) "
@@ -126,6 +128,16 @@ async def _eventful(deal: Deal) -> Deal:
         await run(c.WithdrawDispute(dispute_id=dispute_id), by=deal.client)
         await advance_clock(hours=49)
     return deal
+
+
+async def _with_a_stuck_order(deal: Deal) -> None:
+    """A refund of which nobody knows what became."""
+    refund_id = await deal.request_refund(amount="1.00")
+    await run(c.AcceptRefund(refund_id=refund_id), by=deal.freelancer)
+    order_id = await database.fetch_value(
+        "SELECT id FROM payment_orders WHERE contract_id = $1 AND kind = 'REFUND' ORDER BY id DESC LIMIT 1", deal.id
+    )
+    await run(c.MarkStuck(contract_id=deal.id, order_id=order_id, reason="nobody knows"), by=PROVIDER)
 
 
 async def test_a_page_is_a_part_of_the_list_from_either_end(story: Story) -> None:
