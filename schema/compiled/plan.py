@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
-from graphql import FieldNode, GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
+from graphql import FieldNode, GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetails
 
 from schema.compiled.declare import Projection, Selected
@@ -79,6 +79,10 @@ class Field:
     def is_pure(self) -> bool:
         return self.kind not in (Kind.CALL, Kind.BATCH, Kind.FOREIGN) and (self.place is None or self.place.pure)
 
+    @property
+    def is_list(self) -> bool:
+        return isinstance(nullable(self.type), GraphQLList)
+
     def __repr__(self) -> str:
         return f"<Field {self.parent}.{self.name} as {self.key}: {self.kind.name}>"
 
@@ -121,6 +125,7 @@ class Selection:
 
     def give_slots(self) -> None:
         """Decide where in an occurrence each field's values are recorded."""
+        self._hold_alike()
         for field in self.fields:
             if field.kind in (Kind.CALL, Kind.BATCH):
                 field.slot, self.size = self.size, self.size + 1
@@ -129,6 +134,24 @@ class Selection:
             if field.slot or field.shape_slot:
                 self.work.append(field)
         self.blank = (None,) * (self.size - FIRST_SLOT)
+
+    def _hold_alike(self) -> None:
+        """Hold the objects of one attribute by occurrences under all of its keys, or under none.
+
+        Some iterables can be read only once: whatever reads them has to come in the order of the keys.
+        """
+        lists = [one for one in self.fields if one.kind is Kind.ATTRIBUTE and one.place is not None and one.is_list]
+        held = {one.name for one in lists if not one.is_pure}
+        for field in lists:
+            if field.name in held and field.place is not None:
+                field.place.hold()
+
+    def hold(self) -> None:
+        """As its place does."""
+        self.pure = False
+        for field in self.fields:
+            if field.place is not None:
+                field.place.hold()
 
     def occurrence(self, value: Any, where: Where) -> Occurrence:
         """A new occurrence of an object, with nothing recorded yet."""
@@ -151,6 +174,12 @@ class Place:
             self.by_class[selection.exact] = selection
         if selection.projection is not None:
             self.by_class.update(dict.fromkeys(selection.projection.rows, selection))
+
+    def hold(self) -> None:
+        """Have its objects held by occurrences, and all below them, though nothing there calls a resolver."""
+        self.pure = False
+        if self.only is not None:
+            self.only.hold()
 
     def selection(self, type_: GraphQLObjectType) -> Selection | None:
         """The selection of objects of a type; `None` if that is not planned."""

@@ -270,6 +270,23 @@ async def test_an_iterator_is_read_once() -> None:
         await both(made, text, root=lambda make=make: {"node": {"loose_list": make(), "list": make()}})  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ node { list { value } again: list { value loose { value } } } }",
+        "{ node { again: list { value loose { value } } list { value } } }",
+        "{ node { loose_list { list { value } } again: loose_list { list { loose { value } } } } }",
+    ],
+)
+async def test_an_iterator_that_is_asked_for_by_two_names_is_read_by_the_first(text: str) -> None:
+    def items() -> Iterator[Any]:
+        yield {"value": 1}
+        raise ValueError("no more of it")
+
+    made = schema(Node__loose=lambda *_: {"value": 9})
+    await both(made, text, root=lambda: {"node": {"list": items(), "loose_list": [{"list": items()}]}})
+
+
 async def test_mutations_are_carried_out_one_after_the_other() -> None:
     sums: list[int] = []
 
