@@ -229,3 +229,21 @@ async def test_a_fault_of_the_providers_is_left_alone_for_ten_seconds(sandbox: S
     row = await order(order_id)
     assert row["last_error"].startswith("StoredFault")
     assert await fetch_value("SELECT due_at > now() + interval '8 seconds' FROM payment_orders WHERE id = $1", order_id)
+
+
+async def test_what_a_person_resolved_under_a_workers_lease_has_nothing_new_called(sandbox: Sandbox) -> None:
+    deal, order_id = await payout_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    await fetch("UPDATE sandbox_charges SET received = true WHERE kind = 'TRANSFER'")
+    provider_id = await fetch_value("SELECT id FROM sandbox_charges WHERE kind = 'TRANSFER'")
+    await fetch("UPDATE provider_calls SET provider_id = $2 WHERE order_id = $1", order_id, provider_id)
+    await make_due(order_id)
+    (claimed,) = await orders.claim(10)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+    assert not await orders.attend(claimed, sandbox)
+    assert await keys("PAYOUT") == [], "its sum is payable again: it would be paid out twice"
+    await fetch("UPDATE payment_orders SET lease_token = NULL")
+    await make_due(order_id)
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
+    assert await sound()
