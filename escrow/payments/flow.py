@@ -159,6 +159,9 @@ class Work:
             if not goes_on:
                 return await self._take_back(Failed("it turned up after it was given up"))
         paid = await self._obtain(Step.PAYOUT, may_call=order.wanted, may_begin=goes_on)
+        call = order.last(Step.PAYOUT)
+        if isinstance(paid, Unknown) and order.state is OrderState.FAILED and call is not None and call.is_over:
+            return await self._take_back(Failed("a person said that it never happened"))
         return await self._take_back(paid) if isinstance(paid, Failed) else paid
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:

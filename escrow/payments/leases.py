@@ -149,11 +149,13 @@ async def hand_back(
 ) -> bool:
     """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
 
-    What the payer was told to do is forgotten unless the order `keeps_action`.
+    What a person resolved meanwhile is looked at again at once. What the payer was told to do is forgotten unless the order
+    `keeps_action`.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
-    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, again_seconds, error, keeps_action, *of))
+    so = (again_seconds, error, keeps_action)
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck))
 
 
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
@@ -213,7 +215,7 @@ _GO_ON: Final = f"""
 _HAND_BACK: Final = f"""
     WITH mine AS (
         UPDATE payment_orders SET
-            due_at = now() + $3::float8 * interval '1 second', last_error = $4,
+            due_at = now() + CASE WHEN $10 AND NOT is_stuck THEN 0 ELSE $3::float8 END * interval '1 second', last_error = $4,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
         WHERE id = $1 AND lease_token = $2
         RETURNING id

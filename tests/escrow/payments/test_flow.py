@@ -12,7 +12,8 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders
-from escrow.payments.results import Hint
+from escrow.payments.calls import PayoutRequest, Sought
+from escrow.payments.results import Answer, Found, Hint, ProviderError
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
@@ -246,4 +247,48 @@ async def test_what_a_person_resolved_under_a_workers_lease_has_nothing_new_call
     await make_due(order_id)
     await work(sandbox, until=becomes(order_id, "FAILED"))
     assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
+    assert await sound()
+
+
+class Losing(Sandbox):
+    """No payout ever reaches it."""
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        raise ProviderError("lost on its way")
+
+
+class Resolving(Sandbox):
+    """While it is asked, a person says what became of the order."""
+
+    def __init__(self, word: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._word = word
+
+    async def look_up(self, sought: Sought) -> Found:
+        found = await super().look_up(sought)
+        await self._word()
+        return found
+
+
+@pytest.mark.parametrize("is_leased", [False, True])
+async def test_the_transfer_of_a_payout_that_never_happened_by_a_persons_word_comes_back(
+    sandbox: Sandbox, is_leased: bool
+) -> None:
+    deal, order_id = await payout_of("40.00", sandbox)
+    await lost_for_a_day(order_id, Losing())
+    assert (await order(order_id))["is_stuck"]
+    assert [money.minor for money in await sandbox.balance()] == [60_00]
+
+    async def say() -> None:
+        await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+
+    if is_leased:
+        await make_due(order_id)
+        (claimed,) = await orders.claim(10)
+        assert await orders.attend(claimed, Resolving(say))
+    else:
+        await say()
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
+    assert [money.minor for money in await sandbox.balance()] == [100_00], "all of it is payable again"
     assert await sound()
