@@ -166,8 +166,11 @@ class Work:
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
         """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        before = self.order.last(Step.TAKE_BACK)
         taken = await self._obtain(Step.TAKE_BACK, may_call=True)
         if isinstance(taken, Failed):
+            if self.order.state is OrderState.FAILED and before is not None and before.is_over:
+                return failed  # a person was told already, and said so
             raise Uncertain(
                 None, f"the payout failed ({failed.reason}) and its transfer doesn't come back: {taken.reason}"
             )

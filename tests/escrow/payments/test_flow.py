@@ -12,8 +12,8 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders
-from escrow.payments.calls import PayoutRequest, Sought
-from escrow.payments.results import Answer, Found, Hint, ProviderError
+from escrow.payments.calls import PayoutRequest, Sought, TakeBackRequest
+from escrow.payments.results import Answer, Failed, Found, Hint, ProviderError
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
@@ -291,4 +291,26 @@ async def test_the_transfer_of_a_payout_that_never_happened_by_a_persons_word_co
     await work(sandbox, until=becomes(order_id, "FAILED"))
     assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
     assert [money.minor for money in await sandbox.balance()] == [100_00], "all of it is payable again"
+    assert await sound()
+
+
+class Spent(Sandbox):
+    """No transfer ever comes back from its payee."""
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        return Failed("the payee has spent it")
+
+
+async def test_what_a_person_said_of_a_transfer_that_never_comes_back_holds(sandbox: Sandbox) -> None:
+    provider = Spent(settle_seconds=0.0)
+    deal, order_id = await payout_of("40.01", sandbox)
+
+    async def is_left_to_a_person() -> bool:
+        return bool((await order(order_id))["is_stuck"])
+
+    await work(provider, until=is_left_to_a_person)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+    await work(provider, until=becomes(order_id, "FAILED"))
+    assert not await is_left_to_a_person()
+    assert await deal.events("order.stuck", "order.resolved") == ["order.stuck", "order.resolved"]
     assert await sound()
