@@ -1,13 +1,17 @@
 """Notes each call to the payment provider with what it made there, what a payer has to do, and what waits for a person.
 
 Every order's calls stand in a table of their own: the number of the attempt is in the key of the call, and what the provider
-made of it is stored before money moves. Calls of before keep the order's id for a key, by which the sandbox still finds them.
+made of it is stored before money moves. Calls of before keep the order's id for a key, by which the sandbox still finds them;
+those that it never received are called anew. Workers of before stand still meanwhile: what the sandbox received of one between
+the reading of its books and the end of the step would be called a second time.
 """
 
 from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL
 
 CALLS = """
+LOCK TABLE deposits, payment_orders, sandbox_charges IN ACCESS EXCLUSIVE MODE;
+
 CREATE TABLE provider_calls (
     order_id    TEXT COLLATE "C" NOT NULL,
     step        TEXT NOT NULL,
@@ -26,9 +30,14 @@ COMMENT ON COLUMN provider_calls.is_over IS 'Nothing comes of this key any more;
 CREATE INDEX provider_calls_by_provider_id ON provider_calls (provider_id) WHERE provider_id IS NOT NULL;
 
 INSERT INTO provider_calls (order_id, step, attempt, called_at, provider_id)
-    SELECT id, step, 1, called_at, id FROM payment_orders CROSS JOIN LATERAL (VALUES
-        ('DEPOSIT', 'PREPARE'), ('REFUND', 'REFUND'), ('PAYOUT', 'TRANSFER'), ('PAYOUT', 'PAYOUT')) AS of (kind, step)
-    WHERE of.kind = payment_orders.kind AND called_at IS NOT NULL;
+    SELECT one.id, step, 1, called_at, charge.idempotency_key || suffix
+    FROM payment_orders AS one CROSS JOIN LATERAL (VALUES
+        ('DEPOSIT', 'PREPARE', ''), ('REFUND', 'REFUND', ''),
+        ('PAYOUT', 'TRANSFER', '/transfer'), ('PAYOUT', 'PAYOUT', ''), ('PAYOUT', 'TAKE_BACK', '/take-back')
+    ) AS of (kind, step, suffix)
+    LEFT JOIN sandbox_charges AS charge ON charge.idempotency_key = one.id AND charge.received
+    WHERE of.kind = one.kind AND called_at IS NOT NULL
+        AND (step <> 'PAYOUT' OR charge.received) AND (step <> 'TAKE_BACK' OR (charge.received AND one.state = 'FAILED'));
 
 ALTER TABLE payment_orders
     DROP COLUMN called_at,
@@ -90,13 +99,13 @@ ALTER TABLE sandbox_charges
     ADD CONSTRAINT sandbox_charges_pkey PRIMARY KEY (id);
 INSERT INTO sandbox_charges
     (id, key, order_id, group_id, kind, amount_minor, currency, token, outcome, settles_at, notices, received, created_at, calls)
-    SELECT id || '/transfer', key || '/transfer', order_id, group_id, 'TRANSFER', amount_minor, currency, token, 'SUCCEEDS',
+    SELECT id || suffix, key || suffix, order_id, group_id, step, amount_minor, currency, token, 'SUCCEEDS',
         created_at, '{}', received, created_at, calls
-    FROM sandbox_charges WHERE kind = 'PAYOUT';
+    FROM sandbox_charges CROSS JOIN LATERAL (VALUES ('TRANSFER', '/transfer'), ('TAKE_BACK', '/take-back')) AS of (step, suffix)
+    WHERE kind = 'PAYOUT' AND received AND (step = 'TRANSFER' OR EXISTS (
+        SELECT FROM payment_orders AS one WHERE one.id = sandbox_charges.order_id AND one.state = 'FAILED'));
 CREATE UNIQUE INDEX sandbox_charges_by_key ON sandbox_charges (key) WHERE NOT is_forgotten;
 CREATE INDEX sandbox_charges_by_order ON sandbox_charges (order_id);
-
-UPDATE provider_calls SET provider_id = provider_id || '/transfer' WHERE step = 'TRANSFER';
 """
 
 

@@ -159,12 +159,18 @@ class Work:
             if not goes_on:
                 return await self._take_back(Failed("it turned up after it was given up"))
         paid = await self._obtain(Step.PAYOUT, may_call=order.wanted, may_begin=goes_on)
+        call = order.last(Step.PAYOUT)
+        if isinstance(paid, Unknown) and order.state is OrderState.FAILED and call is not None and call.is_over:
+            return await self._take_back(Failed("a person said that it never happened"))
         return await self._take_back(paid) if isinstance(paid, Failed) else paid
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
         """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        before = self.order.last(Step.TAKE_BACK)
         taken = await self._obtain(Step.TAKE_BACK, may_call=True)
         if isinstance(taken, Failed):
+            if self.order.state is OrderState.FAILED and before is not None and before.is_over:
+                return failed  # a person was told already, and said so
             raise Uncertain(
                 None, f"the payout failed ({failed.reason}) and its transfer doesn't come back: {taken.reason}"
             )

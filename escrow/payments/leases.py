@@ -126,12 +126,14 @@ async def go_on(
 ) -> Call | None:
     """Note what the provider calls what it made, and that another call begins, before it is made. One statement.
 
-    Raises `LeaseLost` if the order is another worker's, or if another has begun this very call.
+    Raises `LeaseLost` if the order is another worker's, or if another has begun this very call. No call begins either once the
+    order has turned under the lease (the operator resolved it, it was given up): what is wanted now is for the next claim.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     step, attempt = begin if begin is not None else (None, None)
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
-    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, step.value if step else None, attempt)
+    to_begin = (step.value if step else None, attempt, order.state.value, order.is_stuck)
+    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin)
     if not rows or (begin is not None and not rows[0]["has_begun"]):
         raise LeaseLost(order.id)
     return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
@@ -147,11 +149,13 @@ async def hand_back(
 ) -> bool:
     """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
 
-    What the payer was told to do is forgotten unless the order `keeps_action`.
+    What a person resolved meanwhile is looked at again at once. What the payer was told to do is forgotten unless the order
+    `keeps_action`.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
-    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, again_seconds, error, keeps_action, *of))
+    so = (again_seconds, error, keeps_action)
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck))
 
 
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
@@ -198,9 +202,11 @@ _NOTE: Final = """
 
 _GO_ON: Final = f"""
     WITH mine AS MATERIALIZED (
-        SELECT id FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
+        SELECT id, (state, is_stuck) = ($9, $10) AS is_as_claimed
+        FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
     ), {_NOTE.format(step="$3", attempt="$4", provider_id="$5", is_over="$6")}, begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt) SELECT id, $7, $8 FROM mine WHERE $7::text IS NOT NULL
+        INSERT INTO provider_calls (order_id, step, attempt) SELECT id, $7, $8 FROM mine
+        WHERE $7::text IS NOT NULL AND is_as_claimed
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     SELECT id, EXISTS (SELECT FROM begun) AS has_begun FROM mine
@@ -209,7 +215,7 @@ _GO_ON: Final = f"""
 _HAND_BACK: Final = f"""
     WITH mine AS (
         UPDATE payment_orders SET
-            due_at = now() + $3::float8 * interval '1 second', last_error = $4,
+            due_at = now() + CASE WHEN $10 AND NOT is_stuck THEN 0 ELSE $3::float8 END * interval '1 second', last_error = $4,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
         WHERE id = $1 AND lease_token = $2
         RETURNING id

@@ -221,22 +221,23 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
     for they hear once it is there to stay; what came and went before that is nobody's money."""
     if order.kind is not OrderKind.DEPOSIT or order.deposit_id is None:
         raise ProviderError(f"a {order.kind.value.lower()} was reversed")
-    told = found.reversal
-    if order.wanted or told.stage in (ReversalStage.WON, ReversalStage.WITHDRAWN):
+    every = (*found.others, found.reversal)
+    if order.wanted or any(one.stage in (ReversalStage.WON, ReversalStage.WITHDRAWN) for one in every):
         await pipeline.run(_result(order, found.charge), by=PROVIDER)
-    reversal = ReverseDeposit(
-        contract_id=order.contract_id,
-        deposit_id=order.deposit_id,
-        amount=told.amount,
-        reason=told.reason,
-        reference=told.provider_id,
-        outcome=ReversalOutcome(told.stage) if told.stage is not ReversalStage.OPEN else None,
-        evidence_due_at=told.evidence_until,
-    )
-    deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
-    if deposit.reversal is None and deposit.returned:
-        # More than one sum came, and was sent back: which of them the provider means takes a person.
-        raise ProviderError(f"{told.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
+    for told in every:
+        reversal = ReverseDeposit(
+            contract_id=order.contract_id,
+            deposit_id=order.deposit_id,
+            amount=told.amount,
+            reason=told.reason,
+            reference=told.provider_id,
+            outcome=ReversalOutcome(told.stage) if told.stage is not ReversalStage.OPEN else None,
+            evidence_due_at=told.evidence_until,
+        )
+        deposit = (await pipeline.run(reversal, by=PROVIDER)).contract.deposits[order.deposit_id]
+        if deposit.reversal is None and deposit.returned:
+            # More than one sum came, and was sent back: which of them the provider means takes a person.
+            raise ProviderError(f"{told.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
 def _after_error(order: Claimed, error: Exception) -> Verdict:

@@ -94,7 +94,7 @@ async def reconcile(
         if not found:
             break
     listed = sorted(found or (), key=lambda one: (one.kind, one.subject, one.currency))
-    await _keep(listed)
+    await _keep(listed, settling)
     return listed
 
 
@@ -203,9 +203,10 @@ async def _balances(provider: Provider, settling: timedelta) -> list[BookDiffere
     ]
 
 
-async def _keep(found: Sequence[BookDifference]) -> None:
+async def _keep(found: Sequence[BookDifference], settling: timedelta) -> None:
+    """What was found, and of what was known before that which can't be judged now."""
     rows = [{name: getattr(one, name) for name in BookDifference.__dataclass_fields__} for one in found]
-    await database.fetch(_KEEP_DIFFERENCES, orjson.dumps(rows).decode())
+    await database.fetch(_KEEP_DIFFERENCES, settling, orjson.dumps(rows).decode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,13 +292,16 @@ _OUR_BALANCE: Final = """
     ) AS moved GROUP BY currency
 """
 
-_KEEP_DIFFERENCES: Final = """
+_KEEP_DIFFERENCES: Final = f"""
     WITH found AS (
-        SELECT * FROM json_to_recordset($1::json) AS given (
+        SELECT * FROM json_to_recordset($2::json) AS given (
             kind text, subject text, currency text, provider_minor bigint, ledger_minor bigint)
+    ), on_its_way AS ({_ON_ITS_WAY}
     ), gone AS (
         DELETE FROM reconciliation_differences AS old WHERE NOT EXISTS (
             SELECT FROM found WHERE (found.kind, found.subject, found.currency) = (old.kind, old.subject, old.currency))
+        AND NOT (old.kind = 'BALANCE' AND EXISTS (SELECT FROM on_its_way))
+        AND NOT (old.kind = 'CONTRACT' AND old.subject IN (SELECT contract_id FROM on_its_way))
     ), kept AS (
         INSERT INTO reconciliation_differences (kind, subject, currency, provider_minor, ledger_minor, found_at)
         SELECT kind, subject, currency, provider_minor, ledger_minor, now() FROM found
@@ -305,7 +309,7 @@ _KEEP_DIFFERENCES: Final = """
             provider_minor = EXCLUDED.provider_minor, ledger_minor = EXCLUDED.ledger_minor
     )
     UPDATE deployment SET reconciled_at = now()
-"""
+"""  # noqa: S608 - a constant of this module
 
 _STANDING: Final = """
     SELECT (SELECT count(*) FROM reconciliation_differences) AS differences,

@@ -132,6 +132,8 @@ class Reversed:
 
     charge: Succeeded
     reversal: Reversal
+    others: tuple[Reversal, ...] = ()
+    """Earlier reversals of the same charge."""
 
 
 Answer = Pending | NeedsAction | Succeeded | Failed | NotYet

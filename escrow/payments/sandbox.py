@@ -15,6 +15,7 @@ from uuid import uuid4
 import orjson
 
 from escrow.database import Record, fetch, fetch_row
+from escrow.ids import Kind, is_a
 from escrow.money import Money
 from escrow.payments.calls import (
     ChargeRequest,
@@ -194,10 +195,12 @@ class Sandbox:
     def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
         """As the port says: an object with `orderId`, from anybody, since a sandbox's hints cost nothing."""
         try:
-            order_id = orjson.loads(body)["orderId"]
+            order_id = str(orjson.loads(body)["orderId"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise NoticeMalformed("a notice of the sandbox is an object with an orderId") from None
-        return [Hint(order_id=str(order_id))]
+        if not is_a(Kind.ORDER, order_id):
+            raise NoticeMalformed("an orderId names an order")
+        return [Hint(order_id=order_id)]
 
     async def notices(self) -> Sequence[Hint]:
         """As the port says: each notice is taken out of the books, and is lost with whoever took it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import secrets
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from escrow.accounts.authentication import authenticate
 from escrow.agreement import commands as c
 from escrow.agreement import deadlines
 from escrow.audit import audit
-from escrow.migrations import m0003_reminders, m0006_disagreement, m0010_privilege
+from escrow.migrations import m0003_reminders, m0006_disagreement, m0010_privilege, m0013_payments
 from escrow.pipeline import run
 from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
@@ -210,3 +211,81 @@ async def test_a_step_of_any_package_that_is_not_applied_is_pending() -> None:
         await database.execute(
             "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, now())", app, name
         )
+
+
+async def before_payments(url: str, *orders: tuple[str, str, str]) -> asyncpg.Connection:
+    """A database of the release before calls were noted, with orders (id, kind, state) alone: nothing else is asked for."""
+    connection = await asyncpg.connect(url)
+    for step in STEPS[: STEPS.index("escrow.m0013_payments")]:
+        for operation in importlib.import_module(f"escrow.migrations.{step.partition('.')[2]}").Migration.operations:
+            await connection.execute(operation.sql)
+    await connection.execute("SET session_replication_role = replica")
+    await connection.executemany(
+        "INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, deposit_id) "
+        "VALUES ($1, 'ctr_1', $2, $3, 100, 'USD', 'dep_1')",
+        orders,
+    )
+    return connection
+
+
+RECEIVED = """
+INSERT INTO sandbox_charges (idempotency_key, kind, amount_minor, currency, outcome, notices, received)
+    SELECT id, kind, 100, 'USD', 'SUCCEEDS', '{}', id <> 'r_lost' FROM payment_orders WHERE id NOT IN ('n', 'd_lost', 'p_lost')
+"""
+"""What the sandbox of before made of these orders: one call was lost on its way, some never came so far."""
+
+
+async def note_calls(connection: asyncpg.Connection) -> dict[str, str | None]:
+    """Migrates; gives what the provider calls what it made, by order and step."""
+    async with connection.transaction():
+        for part in (m0013_payments.CALLS, m0013_payments.ACTIONS, m0013_payments.SANDBOX):
+            await connection.execute(part)
+    rows = await connection.fetch("SELECT order_id || ' ' || step AS call, provider_id FROM provider_calls")
+    return {row["call"]: row["provider_id"] for row in rows}
+
+
+async def test_calls_of_before_are_noted_as_far_as_the_provider_received_them(server: TestServer) -> None:
+    url = await empty(server)
+    kinds = {
+        "d": ("DEPOSIT", "PAID"),
+        "r": ("REFUND", "STARTED"),
+        "p": ("PAYOUT", "STARTED"),
+        "f": ("PAYOUT", "FAILED"),
+    }
+    lost = [(f"{name}_lost", *kinds[name]) for name in "drp"]
+    connection = await before_payments(
+        url, *((name, *of) for name, of in kinds.items()), *lost, ("n", "REFUND", "STARTED")
+    )
+    await connection.execute("UPDATE payment_orders SET called_at = now() WHERE id <> 'n'")
+    await connection.execute(RECEIVED)
+    assert sorted((await note_calls(connection)).items()) == [
+        ("d PREPARE", "d"),
+        ("d_lost PREPARE", None),
+        ("f PAYOUT", "f"),
+        ("f TAKE_BACK", "f/take-back"),
+        ("f TRANSFER", "f/transfer"),
+        ("p PAYOUT", "p"),
+        ("p TRANSFER", "p/transfer"),
+        ("p_lost TRANSFER", None),
+        ("r REFUND", "r"),
+        ("r_lost REFUND", None),
+    ]
+    made = await connection.fetch("SELECT id FROM sandbox_charges WHERE kind IN ('TRANSFER', 'TAKE_BACK') ORDER BY id")
+    assert [row["id"] for row in made] == ["f/take-back", "f/transfer", "p/transfer"]
+    await connection.close()
+    await server.drop(url)
+
+
+async def test_what_a_worker_of_before_calls_while_calls_are_noted_is_noted_too(server: TestServer) -> None:
+    url = await empty(server)
+    connection, worker = await before_payments(url, ("r", "REFUND", "STARTED")), await asyncpg.connect(url)
+    await worker.execute("UPDATE payment_orders SET called_at = now() WHERE id = 'r'")
+    async with worker.transaction():
+        await worker.execute(RECEIVED)
+        noting = asyncio.create_task(note_calls(connection))
+        waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1)"
+        while not await worker.fetchval(waiting, connection.get_server_pid()):  # noqa: ASYNC110 - nothing rings for a lock
+            await asyncio.sleep(0)
+    assert await noting == {"r REFUND": "r"}
+    await asyncio.gather(connection.close(), worker.close())
+    await server.drop(url)

@@ -2,8 +2,9 @@
 
 Three things keep money safe beside the port's own rules. A decline is definite only when the PaymentIntent is canceled, since
 the payer's page could still pay it. A transfer asks charge after charge, newest first, and at last the balance, each under a
-key of its own: whoever repeats it meets its own success first. And everything that we make bears its key, order and contract
-as metadata, by which it is found again when its answer was lost.
+key of its own, numbered: whoever repeats it meets its own success first, and if another charge has come in between, a key that
+was used for something else, which is no answer. And everything that we make bears its key, order and contract as metadata, by
+which it is found again when its answer was lost.
 """
 
 from __future__ import annotations
@@ -185,22 +186,24 @@ class Stripe:
             "transfer_group": request.group,
             "metadata": _metadata(request),
         }
+        number = 0
         async for charge in self._charges(request):
             source: Json = {**params, "source_transaction": charge["id"]}
+            number += 1
             try:
-                call = self._v1.transfers.create_async(_params(source), _key(f"{request.key}/{charge['id']}"))
+                call = self._v1.transfers.create_async(_params(source), _key(f"{request.key}/{number}"))
                 return objects.moved(await self._client.asked(call), available_at=_available_at(charge))
             except Refused as refusal:
                 if refusal.code in PAYEE_CODES:
                     return _refused(refusal)
         try:
-            call = self._v1.transfers.create_async(_params(params), _key(request.key))
+            call = self._v1.transfers.create_async(_params(params), _key(f"{request.key}/{number + 1}"))
             return objects.moved(await self._client.asked(call))
         except Refused as refusal:
             return _refused(refusal)
 
     async def _charges(self, request: TransferRequest) -> AsyncIterator[Json]:
-        """The charges that could pay for it by themselves, newest first; which they are never changes."""
+        """The charges that could pay for it by themselves, newest first; a deposit that comes may be one more."""
         for provider_id in request.charge_ids[:CHARGES_MAX]:
             intent = await self._intent(provider_id)
             charge = (intent or {}).get("latest_charge")

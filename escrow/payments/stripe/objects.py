@@ -133,12 +133,9 @@ def _by_script(intent: Json) -> PayerAction:
 
 
 def reversed_by(charge: Succeeded, disputes: list[Json]) -> Succeeded | Reversed:
-    """The charge after its disputes, newest first: one that goes on before one that is closed."""
-    counted = [one for one in disputes if one["status"] in STAGES]
-    if not counted:
-        return charge
-    open_ones = [one for one in counted if STAGES[one["status"]] is ReversalStage.OPEN]
-    return Reversed(charge, reversal(next(iter(open_ones), counted[0])))
+    """The charge after its disputes, the newest first: each of them may have ended since it was last looked at."""
+    told = [reversal(one) for one in reversed(disputes) if one["status"] in STAGES]
+    return Reversed(charge, told[-1], tuple(told[:-1])) if told else charge
 
 
 def reversal(dispute: Json) -> Reversal:

@@ -12,7 +12,8 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders
-from escrow.payments.results import Hint
+from escrow.payments.calls import PayoutRequest, Sought, TakeBackRequest
+from escrow.payments.results import Answer, Failed, Found, Hint, ProviderError
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
@@ -229,3 +230,87 @@ async def test_a_fault_of_the_providers_is_left_alone_for_ten_seconds(sandbox: S
     row = await order(order_id)
     assert row["last_error"].startswith("StoredFault")
     assert await fetch_value("SELECT due_at > now() + interval '8 seconds' FROM payment_orders WHERE id = $1", order_id)
+
+
+async def test_what_a_person_resolved_under_a_workers_lease_has_nothing_new_called(sandbox: Sandbox) -> None:
+    deal, order_id = await payout_of("40.11", sandbox)
+    await lost_for_a_day(order_id, sandbox)
+    await fetch("UPDATE sandbox_charges SET received = true WHERE kind = 'TRANSFER'")
+    provider_id = await fetch_value("SELECT id FROM sandbox_charges WHERE kind = 'TRANSFER'")
+    await fetch("UPDATE provider_calls SET provider_id = $2 WHERE order_id = $1", order_id, provider_id)
+    await make_due(order_id)
+    (claimed,) = await orders.claim(10)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+    assert not await orders.attend(claimed, sandbox)
+    assert await keys("PAYOUT") == [], "its sum is payable again: it would be paid out twice"
+    await fetch("UPDATE payment_orders SET lease_token = NULL")
+    await make_due(order_id)
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
+    assert await sound()
+
+
+class Losing(Sandbox):
+    """No payout ever reaches it."""
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        raise ProviderError("lost on its way")
+
+
+class Resolving(Sandbox):
+    """While it is asked, a person says what became of the order."""
+
+    def __init__(self, word: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._word = word
+
+    async def look_up(self, sought: Sought) -> Found:
+        found = await super().look_up(sought)
+        await self._word()
+        return found
+
+
+@pytest.mark.parametrize("is_leased", [False, True])
+async def test_the_transfer_of_a_payout_that_never_happened_by_a_persons_word_comes_back(
+    sandbox: Sandbox, is_leased: bool
+) -> None:
+    deal, order_id = await payout_of("40.00", sandbox)
+    await lost_for_a_day(order_id, Losing())
+    assert (await order(order_id))["is_stuck"]
+    assert [money.minor for money in await sandbox.balance()] == [60_00]
+
+    async def say() -> None:
+        await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+
+    if is_leased:
+        await make_due(order_id)
+        (claimed,) = await orders.claim(10)
+        assert await orders.attend(claimed, Resolving(say))
+    else:
+        await say()
+    await work(sandbox, until=becomes(order_id, "FAILED"))
+    assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
+    assert [money.minor for money in await sandbox.balance()] == [100_00], "all of it is payable again"
+    assert await sound()
+
+
+class Spent(Sandbox):
+    """No transfer ever comes back from its payee."""
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        return Failed("the payee has spent it")
+
+
+async def test_what_a_person_said_of_a_transfer_that_never_comes_back_holds(sandbox: Sandbox) -> None:
+    provider = Spent(settle_seconds=0.0)
+    deal, order_id = await payout_of("40.01", sandbox)
+
+    async def is_left_to_a_person() -> bool:
+        return bool((await order(order_id))["is_stuck"])
+
+    await work(provider, until=is_left_to_a_person)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.NEVER_HAPPENED), by=deal.deployment.operator)
+    await work(provider, until=becomes(order_id, "FAILED"))
+    assert not await is_left_to_a_person()
+    assert await deal.events("order.stuck", "order.resolved") == ["order.stuck", "order.resolved"]
+    assert await sound()

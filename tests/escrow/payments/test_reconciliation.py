@@ -205,6 +205,19 @@ async def test_what_just_moved_is_not_judged() -> None:
     assert await deal.milestone_state() == "ACTIVE"
 
 
+async def test_what_differed_stays_listed_while_it_cannot_be_judged() -> None:
+    deal, books = await charged()
+    books.moved(MovementKind.REFUND, -1, deal)
+    assert len(await look(books)) == 2
+    before = await open_differences()
+    await deal.approve()
+    payout = await deal.request_payout()
+    assert (await look(books), await open_differences()) == ([], before), "a payout on its way makes nothing agree"
+    books.moved(MovementKind.TRANSFER, -99_99, deal)
+    await deal.contract.confirm_order(payout)
+    assert (await look(books), await open_differences()) == ([], [])
+
+
 async def test_the_books_are_read_on_from_before_where_they_ended_and_kept_once() -> None:
     deal, books = await charged()
     assert [await pull(books, None), await pull(books, None)] == [1, 1]  # type: ignore[arg-type]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from escrow import ids
 from escrow.database import fetch, fetch_value
+from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments.calls import (
     ChargeRequest,
@@ -416,7 +418,8 @@ async def test_the_books_tell_each_movement_once_and_add_up_to_the_balance(sandb
 
 
 def test_a_notice_names_an_order_and_anything_else_is_refused(sandbox: Sandbox) -> None:
-    assert sandbox.notice(b'{"orderId": "pay_1"}', {}) == [Hint(order_id="pay_1")]
-    for body in (b"", b"[]", b"{}", b"no"):
+    order_id = ids.new(Kind.ORDER)
+    assert sandbox.notice(f'{{"orderId": "{order_id}"}}'.encode(), {}) == [Hint(order_id=order_id)]
+    for body in (b"", b"[]", b"{}", b"no", b'{"orderId": 1}', b'{"orderId": "pay_\\u0000"}'):
         with pytest.raises(NoticeMalformed):
             sandbox.notice(body, {})

@@ -8,7 +8,7 @@ import pytest
 
 from escrow.money import Money
 from escrow.payments.calls import RefundRequest, Step, TransferRequest, key_of
-from escrow.payments.results import Failed, NotYet, Pending, Succeeded, Unknown
+from escrow.payments.results import Failed, NotYet, Pending, ProviderError, Succeeded, Unknown
 from escrow.payments.stripe.adapter import Stripe
 from escrow.stripe_access import PayoutsBy
 from tests.escrow.payments.stripe.asking import (
@@ -137,6 +137,21 @@ async def test_whoever_repeats_a_transfer_meets_its_own_success_first(stripe: St
     answers = [await stripe.transfer(request) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert stand_in.books.balance(request.payee_id, "usd") == (0, 4_000)
+
+
+@pytest.mark.parametrize("covered_by", ["a charge", "the balance"])
+async def test_a_charge_that_comes_between_a_transfer_and_its_repetition_makes_no_second_one(
+    stripe: Stripe, stand_in: Playing, covered_by: str
+) -> None:
+    first = await charged(stripe, usd(5_000))
+    stand_in.pass_time(2 * DAY_SECONDS)
+    known = [first] if covered_by == "a charge" else []
+    request = transfer_to(await payee(stripe, stand_in), usd(4_000), *known)
+    assert isinstance(await stripe.transfer(request), Succeeded)
+    newer = await charged(stripe, usd(5_000))
+    with pytest.raises(ProviderError, match="key was used"):
+        await stripe.transfer(replace(request, charge_ids=(newer, *known)))
+    assert len(stand_in.books.of("transfer")) == 1
 
 
 async def test_a_payee_that_told_nothing_is_sent_nothing(stripe: Stripe, stand_in: Playing) -> None:

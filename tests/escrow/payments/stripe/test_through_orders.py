@@ -136,6 +136,32 @@ async def test_a_dispute_freezes_the_milestone_and_winning_it_lets_it_go_on(
     assert await deal.milestone_state() == "RELEASED"
 
 
+async def test_the_end_of_a_dispute_is_heard_of_while_a_later_one_of_the_same_charge_goes_on(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    deposit = await deal.fund("pm_card_visa")
+    await until(stripe, is_in(deposit, "PAID"))
+    charge = next(iter(stand_in.books.of("charge").values()))
+    for part in ("3000", "2000"):
+        charge["disputed"] = False
+        reversals.open_dispute(stand_in.books, charge["id"], part)
+    told = ("deposit.reversed", "deposit.reinstated", "deposit.reversal_resolved")
+
+    async def heard(*types: str) -> bool:
+        await orders.nudge([Hint(order_id=deposit)])
+        return await deal.events(*told) == list(types)
+
+    await until(stripe, lambda: heard(*told[:1] * 2))
+    first, second = stand_in.books.of("dispute").values()
+    reversals.close(stand_in.books, first, "won")
+    await until(stripe, lambda: heard(*told[:1] * 2, *told[1:]))
+    reversals.close(stand_in.books, second, "won")
+    await until(stripe, lambda: heard(*told[:1] * 2, *told[1:] * 2))
+    await deal.approve()
+    assert await deal.milestone_state() == "RELEASED"
+
+
 @pytest.fixture
 def stripes_terms(stripe: Stripe) -> Iterator[None]:
     """Decisions of this process go by what Stripe allows."""
