@@ -150,7 +150,7 @@ def test_the_names_that_the_outside_relies_on_are_there() -> None:
         "proposeContract", "reviseContract", "acceptContract", "declineContract", "withdrawContract", "addMilestone",
         "editMilestone", "moveMilestone", "removeMilestone", "fundMilestone", "cancelFunding", "submitMilestone",
         "approveMilestone", "requestChanges", "requestPayout", "createAccount", "disableAccount", "enableAccount",
-        "appointMediator", "dismissMediator", "setRate", "addMember", "removeMember", "createApiKey", "revokeApiKey",
+        "appointMediator", "dismissMediator", "setRate", "connectPayee", "addMember", "removeMember", "createApiKey", "revokeApiKey",
         "endContract",
         "withdrawEnd", "fundContract", "fileChangeRequest", "acceptChangeRequest", "declineChangeRequest",
         "withdrawChangeRequest", "requestRefund", "withdrawRefund", "acceptRefund", "declineRefund", "giveRefund",
