@@ -18,7 +18,8 @@ from escrow import pipeline
 from escrow.access import PROVIDER
 from escrow.accounts.commands import NotePayee
 from escrow.accounts.state import Account
-from escrow.database import execute, fetch, filled
+from escrow.annex import at_home
+from escrow.database import execute, fetch, fetch_value, filled
 from escrow.payments.flow import CALL_SECONDS_MAX
 from escrow.payments.provider import Provider
 from escrow.payments.results import Hint, OnboardingLink, ProviderError
@@ -64,10 +65,13 @@ async def link(account_id: str, *, return_url: str | None) -> OnboardingLink | N
 
     Then the worker has the payee made, and whoever asks again gets the link.
     """
+    return await at_home(lambda: _link(account_id, return_url))
+
+
+async def _link(account_id: str, return_url: str | None) -> OnboardingLink | None:
     try:
         async with asyncio.timeout(CALL_SECONDS_MAX):
-            row = await fetch("SELECT payee_id FROM payees WHERE account_id = $1", account_id)
-            payee_id = await _look(_provider, account_id, row[0]["payee_id"])
+            payee_id = await _look(_provider, account_id, await fetch_value(_NAME, account_id, provider_name()))
             return await _provider.onboarding_link(payee_id, return_url=return_url)
     except (ProviderError, TimeoutError) as error:
         _log.warning("no link for a payee", extra={"account": account_id, "error": _said(error)})
@@ -124,6 +128,8 @@ def _said(error: Exception) -> str:
     # Only our own errors are known to hold no secret.
     return f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
 
+
+_NAME: Final = "SELECT payee_id FROM payees WHERE account_id = $1 AND provider = $2"
 
 _CLAIM: Final = """
     UPDATE payees SET due_at = now() + $3::float8 * interval '1 second'

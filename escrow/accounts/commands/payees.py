@@ -12,7 +12,6 @@ from escrow.accounts.rules import AccountAction
 class PayeeCommand(AccountCommand):
     """Something about an account as a payee of a provider."""
 
-    action: ClassVar = AccountAction.CONNECT_PAYEE
     account_id: str
     provider: str
 
@@ -20,6 +19,7 @@ class PayeeCommand(AccountCommand):
 class ConnectPayee(PayeeCommand):
     """Has the account taken on by the provider; one that is known to it already stays as it is."""
 
+    action: ClassVar = AccountAction.CONNECT_PAYEE
     return_url: str | None = None
     """Where the provider's page leads back to."""
 
@@ -27,6 +27,7 @@ class ConnectPayee(PayeeCommand):
 class NotePayee(PayeeCommand):
     """What the provider says of the account now; for the provider alone."""
 
+    action: ClassVar = AccountAction.CONNECT_PAYEE
     payee_id: str
     can_be_paid: bool
     missing: tuple[str, ...] = ()
