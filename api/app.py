@@ -30,7 +30,7 @@ from api.rates.budgets import Rates
 from api.receivers import event_schemas, webhook_keys
 from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
-from escrow.payments import Provider, provider_of
+from escrow.payments import Provider, payees, provider_of
 from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
 
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     _decided(chosen, door)
     provider = provider or provider_of(chosen)
     terms.use(provider.terms)
+    payees.use(provider)
     app = Starlette(
         routes=[
             Route("/", start_page),

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from escrow import bell
 from escrow.bell import Topic
-from escrow.payments import orders
+from escrow.payments import orders, payees
 from escrow.payments.provider import Provider
 from escrow.payments.results import NoticeMalformed, NoticeRefused
 
@@ -48,6 +48,7 @@ class ProviderNotices:
         except NoticeMalformed:
             return _said(400, "can't be read")
         await orders.nudge(hints)
+        await payees.nudge(hints)
         await bell.ring(Topic.ORDERS)
         return _said(200, "taken")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from escrow import bell, process_log
 from escrow.bell import Topic
-from escrow.payments import orders, tokens_at_rest
+from escrow.payments import orders, payees, tokens_at_rest
 from escrow.payments.orders import Claimed
 from escrow.payments.provider import Provider
 
@@ -17,6 +17,8 @@ POLL_SECONDS: Final = 0.25
 
 ORDERS_AT_ONCE: Final = 16
 """Orders under way in one process: enough that some slow answers hold up nobody, few enough for the pool."""
+
+PAYEES_AT_ONCE: Final = 4
 
 STOP_SECONDS: Final = 3.0
 """What is under way may end for so long when the pump stops; what is cut off is looked up by the next one."""
@@ -36,8 +38,14 @@ async def pump(provider: Provider) -> None:
 
         try:
             while True:
-                await orders.nudge(await provider.notices())
-                claimed = await orders.claim(ORDERS_AT_ONCE - len(under_way))
+                hints = await provider.notices()
+                await orders.nudge(hints)
+                await payees.nudge(hints)
+                await payees.look(provider, limit=PAYEES_AT_ONCE)
+                claimed = await orders.claim(
+                    ORDERS_AT_ONCE - len(under_way),
+                    payees_of=provider.terms.provider if provider.terms.needs_payees else None,
+                )
                 for order in claimed:
                     task = asyncio.create_task(_attend(order, provider), name=order.id)
                     under_way.add(task)

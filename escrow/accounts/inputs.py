@@ -24,6 +24,8 @@ NAME_MAX: Final = 200
 PERSON_MAX: Final = 320
 """The longest e-mail address: 64 characters, the sign, 255 characters."""
 
+RETURN_URL_MAX: Final = 2_000
+
 POINTS_MIN: Final = 100
 POINTS_MAX: Final = 100_000_000
 """A point is a hundred-thousandth of a second of a process: the largest rate is a thousand processes."""
@@ -82,6 +84,15 @@ def expiry(value: datetime | None, *, real_now: datetime) -> datetime | None:
     if value.year > 9998:
         raise InvalidInput("A key expires before the year 9999, or never.", field="expiresAt")
     return value
+
+
+def return_url(value: str | None) -> None:
+    """Where a browser is led back to: it begins with https, and is of one line."""
+    if value is None:
+        return
+    inputs.line(value, field="returnUrl", characters_max=RETURN_URL_MAX)
+    if not value.startswith("https://"):
+        raise InvalidInput("A page to return to begins with https://.", field="returnUrl")
 
 
 def points_per_second(value: int | None) -> int | None:

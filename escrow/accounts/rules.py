@@ -35,6 +35,7 @@ class AccountAction(StrEnum):
     ENABLE_ENDPOINT = "ENABLE_ENDPOINT"
     DISABLE_ENDPOINT = "DISABLE_ENDPOINT"
     DELETE_ENDPOINT = "DELETE_ENDPOINT"
+    CONNECT_PAYEE = "CONNECT_PAYEE"
     ROTATE_SECRET = "ROTATE_SECRET"  # noqa: S105 - the name of an action
 
 
@@ -86,6 +87,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.ROTATE_SECRET: AccountPermission(
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
     ),
+    AccountAction.CONNECT_PAYEE: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),
 }
 """docs/law.md, section 1, as data. Members need `money:write`, because whoever adds an owner can move money; a new key
 never exceeds its creator's, so `contracts:write` is enough for it. An endpoint outlives whoever made it, as a key does, so it

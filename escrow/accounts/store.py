@@ -18,7 +18,7 @@ from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key
 from escrow.accounts.state.endpoints import SealedSecret
-from escrow.accounts.tables import MEMBERS
+from escrow.accounts.tables import MEMBERS, PAYEES
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
 from escrow.stream import Loaded as LoadedStream
@@ -122,6 +122,7 @@ def _account(row: database.Record) -> Account:
         keys={key.id: key for key in map(_key, row["keys"])},
         endpoints=store_endpoints.read(row["endpoints"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
+        payee=PAYEES.read(row["payee"]) if row["payee"] is not None else None,
     )
 
 
@@ -160,6 +161,7 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
             created_at, expires_at, revoked_at, created_by)
         FROM api_keys WHERE account_id = account.id AND {_INSIDE} AND :with_keys::boolean
         AND (revoked_at IS NULL OR id = :key_id OR :with_descendants::boolean AND id IN ({line_sql(":key_id")}))) AS keys,
+    (SELECT ROW({PAYEES.select("payee")}) FROM payees AS payee WHERE payee.account_id = account.id) AS payee,
     {store_endpoints.load_sql(account="account", wanted=_ENDPOINTS, named=":endpoint_id")} AS endpoints,
     (
         SELECT member.account_id FROM members AS member
@@ -226,6 +228,7 @@ async def write(
         orjson.dumps(log.event_rows(sealed)).decode(),
         orjson.dumps(log.text_rows(sealed)).decode(),
         after.points_per_second,
+        orjson.dumps(_payee_rows(was, after)).decode(),
     ]
     if was is None:
         arguments += [after.name, after.type.value, after.is_operator, after.created_at]
@@ -235,6 +238,12 @@ async def write(
 def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> list[T]:
     """What is not the same value as before."""
     return [one for name, one in after.items() if before.get(name) != one]
+
+
+def _payee_rows(before: Account | None, after: Account) -> list[dict[str, Any]]:
+    if after.payee is None or (before is not None and before.payee == after.payee):
+        return []
+    return [PAYEES.row(after.payee, after, {})]
 
 
 def _key_columns(keys: Sequence[Key], digest: bytes | None) -> list[object]:
@@ -257,11 +266,11 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
 _KEY_FIRST: Final = 23
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
 _APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
-_events, _words, _rate, *_new = (f"${_APPEND_FIRST + number}" for number in range(7))
+_events, _words, _rate, _payee, *_new = (f"${_APPEND_FIRST + number}" for number in range(8))
 _name, _type, _is_operator, _created_at = _new
 
 _ROWS: Final = f"""
-{MEMBERS.upsert("moved", "$8")}, ended AS (
+{MEMBERS.upsert("moved", "$8")}, {PAYEES.upsert("moved", _payee)}, ended AS (
     UPDATE api_keys SET revoked_at = gone.at FROM moved, unnest($9::text[], $10::timestamptz[]) AS gone (id, at)
     WHERE api_keys.id = gone.id
 ), keyed AS (

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from escrow import models
-from escrow.accounts.state import Account, Endpoint, Member, Secret
+from escrow.accounts.state import Account, Endpoint, Member, Payee, Secret
 from escrow.store.mapping import Mapper
 
 MEMBERS: Final = Mapper(Member, models.Member, owner=Account)
+PAYEES: Final = Mapper(Payee, models.Payee, owner=Account)
 ENDPOINTS: Final = Mapper(Endpoint, models.Endpoint, owner=Account)
 SECRETS: Final = Mapper(Secret, models.EndpointSecret, owner=Endpoint)
 """What may be told of secrets; their ciphertexts are written and never read."""

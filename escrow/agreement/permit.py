@@ -59,6 +59,7 @@ def first_refusal(
         or _turn(case)
         or _same_party(case, around)
         or _barred(case, around)
+        or _unpayable(case, around)
     )
 
 
@@ -192,6 +193,20 @@ def _barred(case: Case, around: Surroundings) -> DomainError | None:
     return InvalidState(
         f"You took back a hold on this money; you may start another from {until:%Y-%m-%d %H:%M:%S} UTC on.",
         details={"barredUntil": until.isoformat()},
+    )
+
+
+def _unpayable(case: Case, around: Surroundings) -> DomainError | None:
+    """Where the provider pays only those that it has taken on, nobody else asks for a payout."""
+    if case.rule.action is not Action.REQUEST_PAYOUT or not around.terms.needs_payees:
+        return None
+    payee = around.freelancer
+    if payee is None or payee.can_be_paid:
+        return None
+    waits = f" It waits for {', '.join(payee.missing)}." if payee.missing else ""
+    return InvalidState(
+        f"The payment provider can't pay the freelancer yet: an owner connects the account (connectPayee).{waits}",
+        details={"missing": list(payee.missing)},
     )
 
 

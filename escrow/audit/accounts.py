@@ -9,7 +9,7 @@ from typing import Final
 from escrow import database
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, Key
-from escrow.accounts.tables import ENDPOINTS, MEMBERS, SECRETS
+from escrow.accounts.tables import ENDPOINTS, MEMBERS, PAYEES, SECRETS
 from escrow.audit.differences import Difference, Row, compare, compare_row
 from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 
@@ -38,6 +38,7 @@ FROM accounts LEFT JOIN deployment ON true WHERE accounts.id = ANY ($1)
 _PARTS: Final = {
     "members": "SELECT * FROM members WHERE account_id = ANY ($1)",
     "api_keys": "SELECT *, encode(sha256(secret_sha256), 'hex') AS fingerprint FROM api_keys WHERE account_id = ANY ($1)",
+    "payees": "SELECT * FROM payees WHERE account_id = ANY ($1)",
     "endpoints": "SELECT * FROM endpoints WHERE account_id = ANY ($1)",
     "endpoint_secrets": """
         SELECT secret.*, endpoints.account_id FROM endpoint_secrets AS secret
@@ -71,6 +72,7 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
     for table, key, expected in (
         ("members", ["id"], [MEMBERS.row(one, account, {}) for one in account.members.values()]),
         ("api_keys", ["id"], [_key_row(account.id, one) for one in account.keys.values()]),
+        ("payees", ["account_id"], [PAYEES.row(account.payee, account, {})] if account.payee is not None else []),
         ("endpoints", ["id"], [ENDPOINTS.row(one, account, {}) for one in endpoints]),
         (
             "endpoint_secrets",

@@ -26,6 +26,7 @@ from escrow.models.log import *
 from escrow.models.members import *
 from escrow.models.milestones import *
 from escrow.models.orders import *
+from escrow.models.payees import *
 from escrow.models.reconciliation import *
 from escrow.models.references import *
 from escrow.models.refunds import *

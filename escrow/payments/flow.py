@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from escrow.payments import leases
@@ -49,6 +49,9 @@ TRY_AGAIN_SECONDS: Final = 60.0
 
 FORGETTING_MARGIN: Final = timedelta(hours=1)
 """So long before a key may be forgotten it isn't used any more: our clock and the provider's differ, and calls take time."""
+
+PAYEE_PATIENCE: Final = timedelta(minutes=15)
+"""How long a payout whose payee can't be paid yet is left alone at most."""
 
 
 class Uncertain(Exception):
@@ -150,6 +153,8 @@ class Work:
 
     async def _payout(self) -> Found | NotYet:
         order = self.order
+        if self.provider.terms.needs_payees and not order.payee_can_be_paid and not order.calls:
+            return _waits_for_the_payee(order)
         # What a person looks into may turn up: then it goes on, but nothing that was called is called again.
         goes_on = order.wanted or (order.is_stuck and order.state is OrderState.STARTED)
         if order.last(Step.PAYOUT) is None:
@@ -289,3 +294,9 @@ class Work:
         if time.monotonic() + CALL_SECONDS_MAX > self.order.lease_ends:
             raise LeaseLost(self.order.id)
         return asyncio.timeout(CALL_SECONDS_MAX)
+
+
+def _waits_for_the_payee(order: Claimed) -> NotYet:
+    """Nothing was called; whoever notes that the payee can be paid wakes the order sooner."""
+    waits = f", it waits for {', '.join(order.payee_misses)}" if order.payee_misses else ""
+    return NotYet(f"the provider can't pay the payee yet{waits}", datetime.now(UTC) + PAYEE_PATIENCE)

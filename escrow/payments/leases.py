@@ -64,7 +64,11 @@ class Claimed:
     """For a payout: what the provider calls the contract's charges, newest first."""
     client_id: str
     payee: str
-    """For a payout: the freelancer's account."""
+    """For a payout: what the provider calls the freelancer; their account with us where it has no name for them."""
+    payee_can_be_paid: bool
+    """Whether the provider said that it pays the freelancer."""
+    payee_misses: Sequence[str]
+    """What the provider waits for before it does."""
     wanted: bool
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
@@ -93,14 +97,15 @@ class Learned:
     is_over: bool = False
 
 
-async def claim(limit: int) -> list[Claimed]:
+async def claim(limit: int, *, payees_of: str | None = None) -> list[Claimed]:
     """Take up to `limit` orders that are due, oldest first, and leave those that others hold alone. One statement.
 
-    A deposit that was given up before anybody called the provider is put aside for good instead.
+    A deposit that was given up before anybody called the provider is put aside for good instead. `payees_of` names the
+    provider where payees are onboarded: then no call is begun for a payout to somebody whom it can't pay.
     """
     token = secrets.token_hex(16)
     lease_ends = time.monotonic() + LEASE_SECONDS
-    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS)
+    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS, payees_of)
     return [
         filled(
             Claimed,
@@ -162,20 +167,29 @@ async def hand_back(
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
 _CLAIM: Final = """
     WITH due AS (
-        SELECT id, kind, is_stuck, EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
+        SELECT id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
+                SELECT FROM contracts JOIN payees ON payees.account_id = contracts.freelancer_id
+                WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
+            EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted
         FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
         INSERT INTO provider_calls (order_id, step, attempt)
         SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1
-        FROM due WHERE wanted AND NOT called
+        FROM due WHERE wanted AND may_begin AND NOT called
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     UPDATE payment_orders AS o SET
         due_at = CASE WHEN due.wanted OR due.called THEN now() + $3::float8 * interval '1 second' END,
         lease_token = CASE WHEN due.wanted OR due.called THEN $2 END,
         attempts = o.attempts + 1
-    FROM due LEFT JOIN begun ON begun.order_id = due.id WHERE o.id = due.id
+    FROM due LEFT JOIN begun ON begun.order_id = due.id CROSS JOIN LATERAL (
+        SELECT coalesce(payees.payee_id, c.freelancer_id) AS payee, coalesce(payees.can_be_paid, false) AS payee_can_be_paid,
+            coalesce(payees.missing, '{}') AS payee_misses
+        FROM payment_orders AS own JOIN contracts AS c ON c.id = own.contract_id
+        LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = $4
+        WHERE own.id = due.id) AS paid
+    WHERE o.id = due.id
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.is_stuck, due.wanted, begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
@@ -190,7 +204,7 @@ _CLAIM: Final = """
             AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
             ORDER BY one.called_at DESC LIMIT 100) ELSE '{}' END AS charge_ids,
         (SELECT c.client_id FROM contracts c WHERE c.id = o.contract_id) AS client_id,
-        (SELECT c.freelancer_id FROM contracts c WHERE c.id = o.contract_id) AS payee
+        paid.payee, paid.payee_can_be_paid, paid.payee_misses
 """
 
 _NOTE: Final = """

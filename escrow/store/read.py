@@ -154,8 +154,10 @@ def party_of(values: Sequence[Any] | None) -> Party | None:
     """The account of what `_party` selects, if it is there."""
     if values is None or values[0] is None:
         return None
-    account_id, kind, is_operator, disabled = values
-    return Party(account_id, AccountType(kind), is_operator, disabled)
+    account_id, kind, is_operator, disabled, payee = values
+    provider, can_be_paid, missing = payee or ("", False, ())
+    is_known = provider == terms.in_force().provider
+    return Party(account_id, AccountType(kind), is_operator, disabled, is_known and can_be_paid, tuple(missing))
 
 
 def mediator_of(values: Sequence[Any] | None) -> Mediator | None:
@@ -178,7 +180,10 @@ def nested_sql(part: Part[Any], *, either: Sequence[str], named: str | None = No
 
 
 def _party(account_id: str) -> str:
-    return f"(SELECT ROW(id, type, is_operator, disabled_at IS NOT NULL) FROM accounts WHERE id = {account_id})"
+    return f"""(
+        SELECT ROW(id, type, is_operator, disabled_at IS NOT NULL,
+            (SELECT ROW(provider, can_be_paid, missing) FROM payees WHERE account_id = accounts.id))
+        FROM accounts WHERE id = {account_id})"""
 
 
 _SUBJECT: Final = """

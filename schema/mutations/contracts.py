@@ -8,11 +8,13 @@ from escrow import ids
 from escrow.agreement import commands
 from escrow.agreement.state import DepositTerm
 from escrow.ids import Kind
-from schema.engine.fields import optional
+from escrow.pipeline import ContractOutcome
+from schema.engine.fields import after_conflicts, optional
 from schema.inputs import MilestoneInput, MoneyInput, WindowsInput, draft, hours, raw_money_or_none
 from schema.mutations.payloads import contract_answer
-from schema.mutations.running import on_contract
+from schema.mutations.running import Call, Payload, contract_after, on_contract
 from schema.scalars import CurrencyCode
+from schema.types.contracts import Contract
 
 
 @strawberry.input(description="A proposal: the terms and the plan. Either party may write it.")
@@ -102,9 +104,28 @@ class AcceptContractInput:
     message: str | None = optional("Words to the other side, at most 5,000 characters.")
 
 
+@strawberry.type(description="The contract after it was accepted, and what to think of next.")
+class AcceptContractPayload(Payload):
+    contract: Contract | None = after_conflicts("The contract")
+    payee_hint: str | None = optional(
+        "For the freelancer: that the payment provider can't pay their account yet (`connectPayee`). It keeps nothing from "
+        "happening. Null if there is nothing to think of, and for everybody else."
+    )
+
+
+async def _accepted(call: Call, outcome: ContractOutcome) -> AcceptContractPayload:
+    freelancer = outcome.around.freelancer
+    is_unpayable = outcome.around.terms.needs_payees and freelancer is not None and not freelancer.can_be_paid
+    is_theirs = call.actor.account_id == outcome.contract.freelancer_id
+    hint = "The payment provider can't pay your account yet: have an owner connect it (connectPayee)."
+    return AcceptContractPayload(
+        contract=contract_after(outcome), payee_hint=hint if is_unpayable and is_theirs else None
+    )
+
+
 @on_contract(
     "Agrees to the revision that is on the table. The contract is ACTIVE then, and its terms are frozen.",
-    contract_answer,
+    _accepted,
 )
 def accept_contract(given: AcceptContractInput) -> commands.Accept:
     return commands.Accept(contract_id=given.contract_id, revision=given.revision, message=given.message)

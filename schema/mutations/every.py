@@ -23,6 +23,7 @@ from schema.mutations import (
     members,
     milestones,
     orders,
+    payees,
     payouts,
     references,
     refunds,
@@ -56,7 +57,7 @@ ON_CONTRACTS: Final = fields_of(
 
 OF_REAL_MONEY: Final = [
     *ON_CONTRACTS,
-    *fields_of(references, accounts, members, keys, fees, calendars, endpoints, deliveries),
+    *fields_of(references, accounts, members, keys, fees, payees, calendars, endpoints, deliveries),
 ]
 """What there is where money is real."""
 

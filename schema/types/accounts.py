@@ -22,6 +22,7 @@ from schema.types.events import Event, timeline_of
 from schema.types.keys import ApiKey, keys_of
 from schema.types.members import Member, members_of
 from schema.types.paging import place_of
+from schema.types.payees import Payee, payee_of
 
 
 @strawberry.type(description="A party: an individual, a company or an agency.")
@@ -66,6 +67,13 @@ class Account(Node):
         endpoints = await endpoints_of(self.id, info.context)
         await info.context.afford(len(endpoints or ()))
         return endpoints
+
+    @resolved(
+        "How the payment provider knows it: whether it can be paid, and what is missing. Null until somebody asked for it "
+        "(`connectPayee`), and unless it is the viewer's own, or for the operator."
+    )
+    async def payee(self, info: Info) -> Payee | None:
+        return await payee_of(self.id, info.context)
 
     @resolved("What happened to the account itself, in order. Null unless it is the viewer's own, or for the operator.")
     async def timeline(

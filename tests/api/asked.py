@@ -360,6 +360,7 @@ CASES: Final[dict[str, Case]] = {
     "enableAccount": whole_account,
     "appointMediator": whole_account,
     "setRate": whole_account,
+    "connectPayee": whole_account,
     "dismissMediator": dismiss_mediator,
     "addMember": add_member,
     "removeMember": remove_member,

@@ -44,6 +44,9 @@ FORBIDDEN: Final = {
     "scopes, NULL, now() FROM api_keys",
     "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
     "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "payees_pkey": "INSERT INTO payees TABLE payees",
+    "payees_account": "UPDATE payees SET account_id = 'acc_0'",
+    "payees_are_known_to_be_paid": "UPDATE payees SET payee_id = NULL, can_be_paid = true",
     "endpoints_pkey": "INSERT INTO endpoints TABLE endpoints",
     "endpoints_account": "UPDATE endpoints SET account_id = 'acc_0'",
     "endpoints_event_types": "UPDATE endpoints SET event_types = '{}'",
@@ -298,6 +301,8 @@ INSERT INTO sandbox_charges (id, key, order_id, group_id, kind, amount_minor, cu
 INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 1 FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
+INSERT INTO payees (account_id, provider, can_be_paid, missing, since)
+    SELECT id, 'sandbox', false, '{}', now() FROM accounts WHERE is_operator;
 INSERT INTO endpoints (id, account_id, url, description, event_types, api_version, version, created_at)
     SELECT 'whe_1', id, 'https://example.com', '', '{*}', 'x', 1, now() FROM accounts WHERE is_operator;
 INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, created_at)

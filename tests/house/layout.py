@@ -29,6 +29,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "costs": "what the payment provider takes for itself, and money that it changes",
     "attachments": "files that lie elsewhere, by name and digest",
     "accounts": "parties, mediators and the operator",
+    "payees": "accounts as the payment provider knows them",
     "members": "people who act for an account",
     "keys": "programs that act for an account",
     "fees": "what the operator takes",

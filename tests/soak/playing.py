@@ -28,14 +28,16 @@ from starlette.routing import Route
 
 from api.providers import ProviderNotices
 from escrow import database
+from escrow.accounts.commands import ConnectPayee
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
-from escrow.payments import orders, reconciliation
+from escrow.payments import orders, payees, reconciliation
 from escrow.payments.results import Hint, ProviderError
 from escrow.payments.stripe.adapter import Stripe
+from escrow.pipeline import run
 from tests.factories import Deployment
 from tests.soak.people import Crowd
-from tests.stand_ins.stripe import payees
+from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.hostility import WORST, Hostility
 from tests.stand_ins.stripe.serving import Playing, Quiet, playing
 from tests.workers.process import ROOT, worker_environment
@@ -105,7 +107,7 @@ class Soak:
             door.take = ProviderNotices(provider).take
             await database.execute("SELECT 1")
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
-            await self._onboard(crowd, stand_in)
+            await self._onboard(crowd, stand_in, provider)
             async with self._workers(stand_in):
                 while deals > 0:
                     await crowd.begin(min(deals, a_round))
@@ -118,12 +120,16 @@ class Soak:
         self.figures.seconds = time.monotonic() - began
         return self.figures
 
-    async def _onboard(self, crowd: Crowd, stand_in: Playing) -> None:
-        """The freelancer has told everything, by our own name for them."""
-        name = str(crowd.deployment.freelancer.account_id)
-        account = payees.create_account(stand_in.books, {"capabilities": {"transfers": {"requested": True}}})
-        stand_in.books.put("account", account | {"id": name})
-        payees.told(stand_in.books, name)
+    async def _onboard(self, crowd: Crowd, stand_in: Playing, provider: Stripe) -> None:
+        """The freelancer asks to be paid, tells the provider everything, and is looked at until nothing of it is lost."""
+        freelancer = crowd.deployment.freelancer
+        await run(ConnectPayee(account_id=str(freelancer.account_id), provider="stripe"), by=freelancer)
+        while not await fetch_value("SELECT can_be_paid FROM payees"):
+            name = await fetch_value("SELECT payee_id FROM payees")
+            if name is not None:
+                told_stripe.told(stand_in.books, name)
+            await database.execute("UPDATE payees SET due_at = now()")
+            await payees.look(provider, limit=1)
 
     @asynccontextmanager
     async def _workers(self, stand_in: Playing) -> AsyncIterator[None]:

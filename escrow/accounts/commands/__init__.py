@@ -10,3 +10,4 @@ from escrow.accounts.commands.endpoints import *
 from escrow.accounts.commands.fees import *
 from escrow.accounts.commands.keys import *
 from escrow.accounts.commands.members import *
+from escrow.accounts.commands.payees import *

@@ -11,6 +11,7 @@ from escrow.accounts.events.endpoints import *
 from escrow.accounts.events.fees import *
 from escrow.accounts.events.keys import *
 from escrow.accounts.events.members import *
+from escrow.accounts.events.payees import *
 from escrow.agreement.events.base import Event
 
 CATALOGUE: Final[dict[tuple[str, int], type[Event]]] = {

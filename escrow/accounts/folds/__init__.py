@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.accounts.folds import accounts, endpoints, fees, keys, members
+from escrow.accounts.folds import accounts, endpoints, fees, keys, members, payees
 from escrow.accounts.folds.base import Folds
 
-FOLDS: Final[Folds] = {**accounts.FOLDS, **members.FOLDS, **keys.FOLDS, **fees.FOLDS, **endpoints.FOLDS}
+FOLDS: Final[Folds] = {
+    **accounts.FOLDS,
+    **members.FOLDS,
+    **keys.FOLDS,
+    **fees.FOLDS,
+    **endpoints.FOLDS,
+    **payees.FOLDS,
+}
 """The fold of each event but `account.created`, which starts from nothing."""

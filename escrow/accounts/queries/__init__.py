@@ -4,3 +4,4 @@ from escrow.accounts.queries.accounts import *
 from escrow.accounts.queries.fees import *
 from escrow.accounts.queries.keys import *
 from escrow.accounts.queries.members import *
+from escrow.accounts.queries.payees import *

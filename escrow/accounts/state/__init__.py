@@ -4,3 +4,4 @@ from escrow.accounts.state.accounts import *
 from escrow.accounts.state.endpoints import *
 from escrow.accounts.state.keys import *
 from escrow.accounts.state.members import *
+from escrow.accounts.state.payees import *

@@ -11,6 +11,7 @@ from escrow.access import AccountType
 from escrow.accounts.state.endpoints import Endpoint
 from escrow.accounts.state.keys import Key
 from escrow.accounts.state.members import Member
+from escrow.accounts.state.payees import Payee
 from escrow.agreement.state import Fees
 
 NO_FEES: Final = Fees()
@@ -39,6 +40,8 @@ class Account:
     keys: Mapping[str, Key] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     fees: Fees = NO_FEES
+    payee: Payee | None = None
+    """How the payment provider knows it, once that was asked for."""
 
     @property
     def present_members(self) -> tuple[Member, ...]:

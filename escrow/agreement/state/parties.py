@@ -18,6 +18,10 @@ class Party:
     type: AccountType
     is_operator: bool = False
     disabled: bool = False
+    can_be_paid: bool = False
+    """Whether the payment provider said so; it matters where `Terms.needs_payees`."""
+    missing: tuple[str, ...] = ()
+    """What the provider waits for before."""
 
 
 @dataclass(frozen=True, slots=True)

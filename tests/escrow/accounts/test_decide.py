@@ -417,6 +417,9 @@ def examples() -> Sequence[Event]:
         *outcome(STUDIO, making_key())[0],
         events.KeyRevoked(key_id=NEW_KEY_ID, reason=events.RevocationReason.REVOKED),
         events.FeesChanged(fees=Fees(1, 2)),
+        events.PayeeChanged(
+            provider="stripe", payee_id="acct_1", can_be_paid=False, missing=("external_account",), until=in_days(1)
+        ),
         *endpoint_examples(),
     )
 

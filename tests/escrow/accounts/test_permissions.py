@@ -64,6 +64,7 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
             account_id=STUDIO_ID, member_id=NEW_MEMBER_ID, person="eve@studio.example", name="Eve", role=Role.MEMBER
         ),
     ),
+    AccountAction.CONNECT_PAYEE: (STUDIO, commands.ConnectPayee(account_id=STUDIO_ID, provider="sandbox")),
     AccountAction.REMOVE_MEMBER: (STUDIO, commands.RemoveMember(member_id=BEN.id)),
     AccountAction.CREATE_API_KEY: (
         STUDIO,
@@ -148,6 +149,12 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.SET_RATE: OPERATORS_OWN,
     AccountAction.SET_FEES: {"the operator"},
     AccountAction.ADD_MEMBER: {
+        "the operator",
+        "an owner",
+        "an owner's key without webhooks:manage",
+        "an owner's key without contracts:read",
+    },
+    AccountAction.CONNECT_PAYEE: {
         "the operator",
         "an owner",
         "an owner's key without webhooks:manage",
