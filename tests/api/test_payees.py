@@ -17,7 +17,6 @@ PAYEE = "account { payee { canBePaid missing since until } } url"
 @pytest.fixture
 def needs_payees(people: People) -> Iterator[None]:
     """The terms of a provider that pays only whom it has taken on, for the deployment of these people."""
-    assert people
     before = terms.in_force()
     terms.use(terms.Terms(needs_payees=True))
     yield

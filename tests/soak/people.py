@@ -103,7 +103,7 @@ class Crowd:
 
     @property
     def _out(self) -> list[tuple[str, str]]:
-        return [("refund", ""), ("payout", str(self.deployment.freelancer.account_id))]
+        return [("refund", ""), *(("payout", payee) for payee in self._books.of("account"))]
 
     def _made(self, kind: str, order_id: str, account: str) -> list[Json]:
         return [one for one in self._books.of(kind, account).values() if one["metadata"].get("order") == order_id]
