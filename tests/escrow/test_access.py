@@ -66,6 +66,7 @@ def test_what_moves_money_needs_the_scope_for_money_what_decides_its_own_and_the
     moves_money |= {Action.FUND, Action.FUND_CONTRACT, Action.CANCEL_FUNDING, Action.REQUEST_PAYOUT, Action.SET_PAYOUTS}
     moves_money |= {Action.END, Action.WITHDRAW_END}
     own = {Action.DECIDE_DISPUTE: Scope.DISPUTES_DECIDE, Action.RESOLVE_REVERSAL: Scope.OPERATOR}
+    own |= {Action.RESOLVE_ORDER: Scope.OPERATOR}
     for action, rule in RULES.items():
         usual = Scope.MONEY_WRITE if action in moves_money else Scope.CONTRACTS_WRITE
         assert rule.scope is own.get(action, usual), action

@@ -71,7 +71,7 @@ def _alone(contract: Contract) -> Contract:
     return replace(
         contract,
         former={}, deposits={}, orders={}, balances={}, submissions={}, refunds={}, disputes={}, change_requests={},
-        evidence={}, updates={},
+        evidence={}, updates={}, costs={},
     )  # fmt: skip
 
 

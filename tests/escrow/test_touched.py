@@ -72,7 +72,7 @@ CHANGES_NO_MILESTONE = {
     "file a change request", "decline a change request", "withdraw a change request", "have payouts made", "post an update",
     "add evidence", "reject a claim", "mediation takes long", "offer a settlement", "withdraw an offer", "agree to withdraw",
     "nothing happens for long", "reverse a bonus", "what was sent back is reversed",
-    "a reversal of what was sent back is won",
+    "a reversal of what was sent back is won", "the provider's books tell of a fee and an exchange",
 }  # fmt: skip
 
 

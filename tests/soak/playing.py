@@ -246,7 +246,7 @@ async def _door() -> AsyncIterator[Door]:
             return await door.take(request)
 
         app = Starlette(routes=[Route("/providers/{name}", take, methods=["POST"])])
-        server = Quiet(uvicorn.Config(app, log_level="critical", access_log=False))
+        server = Quiet(uvicorn.Config(app, log_config=None, access_log=False))
         work = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)

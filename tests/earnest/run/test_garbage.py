@@ -13,9 +13,9 @@ garbage.look_rarely()
 assert gc.get_freeze_count() > before / 2
 assert len(gc.get_objects()) < before / 2
 looks = gc.get_stats()[0]["collections"]
-kept = [[] for _ in range(20_000)]
+kept = [[] for _ in range(garbage.YOUNG_OBJECTS - 1_000)]
 assert gc.get_stats()[0]["collections"] == looks
-kept += [[] for _ in range(20_000)]
+kept += [[] for _ in range(2_000)]
 assert gc.get_stats()[0]["collections"] > looks
 """
 
