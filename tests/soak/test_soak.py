@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.soak.playing import Soak
 
-DEALS = 6
+DEALS = 3
 
 
 async def test_nothing_is_lost_nothing_doubled_and_both_books_say_the_same_when_it_is_quiet(
