@@ -18,7 +18,7 @@ CITATION: Final = re.compile(r"docs/law\.md,\s+section \d+(?:(?:,|\s+and)\s+sect
 def sources() -> Iterator[tuple[str, str]]:
     """Each source file's name and its text, comments' and lines' beginnings taken out."""
     for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        for path in sorted(one for one in (ROOT / folder).rglob("*.py") if ".venv" not in one.parts):
             if path != Path(__file__):
                 yield str(path.relative_to(ROOT)), re.sub(r"\n\s*#? *", " ", path.read_text(encoding="utf-8"))
 
