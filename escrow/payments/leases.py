@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from escrow.database import fetch, filled
@@ -77,6 +78,8 @@ class Claimed:
     attempts: int
     """How often it was claimed."""
     lease_token: str
+    due_at: datetime
+    """When others may take it, unless it is handed back before; a notice that comes meanwhile moves it."""
     lease_ends: float
     """By this process's monotonic clock, which no adjustment of the time moves."""
 
@@ -154,13 +157,13 @@ async def hand_back(
 ) -> bool:
     """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
 
-    What a person resolved meanwhile is looked at again at once. What the payer was told to do is forgotten unless the order
-    `keeps_action`.
+    What a person resolved meanwhile, or a notice came for, is looked at again at once. What the payer was told to do is
+    forgotten unless the order `keeps_action`.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     so = (again_seconds, error, keeps_action)
-    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck))
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck, order.due_at))
 
 
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
@@ -191,7 +194,7 @@ _CLAIM: Final = """
         WHERE own.id = due.id) AS paid
     WHERE o.id = due.id
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.is_stuck, due.wanted, begun.order_id IS NOT NULL AS is_fresh,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
@@ -229,7 +232,8 @@ _GO_ON: Final = f"""
 _HAND_BACK: Final = f"""
     WITH mine AS (
         UPDATE payment_orders SET
-            due_at = now() + CASE WHEN $10 AND NOT is_stuck THEN 0 ELSE $3::float8 END * interval '1 second', last_error = $4,
+            due_at = now() + CASE WHEN $10 AND NOT is_stuck OR due_at <> $11 THEN 0 ELSE $3::float8 END * interval '1 second',
+            last_error = $4,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
         WHERE id = $1 AND lease_token = $2
         RETURNING id

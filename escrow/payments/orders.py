@@ -109,7 +109,8 @@ async def attend(order: Claimed, provider: Provider) -> bool:
 
 
 async def nudge(hints: Sequence[Hint]) -> None:
-    """Have these orders looked up now, finished ones too, unless somebody holds them: the provider has news of them."""
+    """Have these orders looked up now, finished ones too, or once who holds them hands them back: the provider has news of
+    them."""
     order_ids = [hint.order_id for hint in hints if hint.order_id is not None]
     provider_ids = [hint.provider_id for hint in hints if hint.order_id is None and hint.provider_id is not None]
     if order_ids or provider_ids:
@@ -269,7 +270,8 @@ def _wait(first_seconds: float, attempts: int) -> float:
 
 
 _NUDGE: Final = """
-    UPDATE payment_orders SET due_at = now() WHERE lease_token IS NULL AND id IN (
+    UPDATE payment_orders SET due_at = CASE WHEN lease_token IS NULL THEN now() ELSE due_at + interval '1 microsecond' END
+    WHERE id IN (
         SELECT unnest($1::text[]) UNION
         SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """

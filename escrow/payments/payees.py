@@ -146,8 +146,8 @@ _DONE: Final = """
 """
 
 _WAKE: Final = """
-    UPDATE payment_orders SET due_at = now()
-    WHERE kind = 'PAYOUT' AND state = 'STARTED' AND lease_token IS NULL AND NOT is_stuck AND due_at > now()
+    UPDATE payment_orders SET due_at = CASE WHEN lease_token IS NULL THEN now() ELSE due_at + interval '1 microsecond' END
+    WHERE kind = 'PAYOUT' AND state = 'STARTED' AND NOT is_stuck AND due_at > now()
     AND contract_id IN (SELECT id FROM contracts WHERE freelancer_id = $1)
     AND NOT EXISTS (SELECT FROM provider_calls WHERE order_id = payment_orders.id)
 """

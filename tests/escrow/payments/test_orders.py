@@ -509,6 +509,19 @@ async def test_of_a_deposit_that_was_sent_back_another_sum_is_left_to_a_person(d
     assert await deal.events("deposit.returned", "deposit.reversed") == ["deposit.returned"]
 
 
+async def test_a_notice_that_comes_while_the_order_is_held_has_it_looked_at_again_at_once(
+    deal: Deal, sandbox: Sandbox
+) -> None:
+    order_id = await deal.fund("tok_never")
+    (claimed,) = await orders.claim(10)
+    await orders.nudge([Hint(order_id)])
+    assert await orders.claim(10) == [], "it stays with who holds it"
+    assert await orders.attend(claimed, sandbox)
+    (again,) = await orders.claim(10)
+    assert await orders.attend(again, sandbox)
+    assert await orders.claim(10) == [], "one notice is one look"
+
+
 async def send_back(deal: Deal, sandbox: Sandbox, order_id: str) -> None:
     """The deposit is cancelled, comes all the same, and what came is paid back to the client."""
     (claimed,) = await orders.claim(10)
