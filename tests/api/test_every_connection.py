@@ -235,10 +235,12 @@ async def test_no_page_and_no_count_reads_a_table_whole(story: Story) -> None:
 
 
 LARGE = """
-    UPDATE pg_class SET relpages = 1, reltuples = 1000000 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r';
+    UPDATE pg_class SET reltuples = 1000000,
+        relpages = greatest(pg_relation_size(oid) / current_setting('block_size')::int, 1)
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r';
     DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
 """
-"""A million rows on each page, and nothing known of what is in them: whether somebody looked already is chance."""
+"""A million rows in each, on however many pages others left behind, and nothing known of what is in them."""
 
 PARTIAL = "SELECT array_agg(indexrelid::regclass::text) FROM pg_index WHERE indpred IS NOT NULL"
 """Indexes of some of the rows alone."""
@@ -248,8 +250,9 @@ async def _entered(sql: str) -> dict[str, bool]:
     """The tables of a statement, and whether each is entered by conditions on an index, or by an index of some rows alone."""
     nulls = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", sql))))
     async with database.transaction() as connection:
-        # How a small table is read is chance, so PostgreSQL takes them all for large ones.
-        await connection.execute(f"SAVEPOINT small; {LARGE}; SET LOCAL plan_cache_mode = force_generic_plan")
+        # How a small table is read is chance, so PostgreSQL takes them all for large ones and reads none whole if it can.
+        await connection.execute(f"SAVEPOINT small; {LARGE}; SET LOCAL enable_seqscan = off")
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         await connection.execute(f"PREPARE asked AS {sql}")
         plan = orjson.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({nulls})"))[0]["Plan"]
         await connection.execute("DEALLOCATE asked; ROLLBACK TO SAVEPOINT small")
