@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from earnest.engines import Engines
 
@@ -140,7 +141,9 @@ DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relna
 """What is known of the tables and of what is in them."""
 
 
-async def table_names(connection: asyncpg.Connection, *, schema: str = "public") -> list[str]:
+async def table_names(
+    connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]", *, schema: str = "public"
+) -> list[str]:
     """The tables of a schema, partitions through their parents, without Tortoise's own record of migrations."""
     rows = await connection.fetch(
         """
@@ -153,7 +156,7 @@ async def table_names(connection: asyncpg.Connection, *, schema: str = "public")
     return [row["relname"] for row in rows]
 
 
-async def stored_columns(connection: asyncpg.Connection, table: str) -> str:
+async def stored_columns(connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]", table: str) -> str:
     """The columns that can be written: all but the generated ones."""
     rows = await connection.fetch(
         """

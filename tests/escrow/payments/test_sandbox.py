@@ -115,8 +115,9 @@ def bare(found: Answered) -> Answered:
 
 async def settled(sandbox: Sandbox, key: str = KEY, *, order_id: str | None = None) -> Answered:
     """What a look-up finds once it has had the time to settle."""
+    found = await look(sandbox, key, order_id=order_id)
     for seconds in (SETTLE, SLOW):
-        if isinstance(found := await look(sandbox, key, order_id=order_id), Pending):
+        if isinstance(found, Pending):
             await later(seconds)
             found = await look(sandbox, key, order_id=order_id)
     assert not isinstance(found, Pending)
