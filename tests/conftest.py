@@ -3,6 +3,7 @@
 | fixture | gives | costs |
 |---|---|---|
 | `database` | the URL of a clean, migrated database; Tortoise is initialised on it | a few ms |
+| `untouched_database` | the same, without even the pages that other tests left in it, for tests of plans | 20 ms |
 | `database_clone` | the URL of a new migrated database of the test's own, for other processes | 0.1 s |
 | `redis_url` | the URL of an empty Redis | 1 ms |
 | `server` | the engines themselves | once a session |
@@ -12,6 +13,7 @@ Random histories are short by default; `HYPOTHESIS_PROFILE=deep make test` plays
 
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,7 +28,7 @@ from escrow import vault
 from escrow.database import configuration
 from tests.engines import Cleaner, TestServer
 from tests.factories import SECRET_KEY
-from tests.scheduling import LongFirst, is_long
+from tests.scheduling import LongFirst, is_long, shuffled
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -35,8 +37,17 @@ settings.register_profile("deep", _PATIENT, max_examples=5_000, stateful_step_co
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The order of the tests."""
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="take files and tests in an order that the number gives"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long tests come first, so that what is left at the end is quick."""
+    if (seed := config.getoption("shuffle")) is not None:
+        items[:] = shuffled(items, seed)
     items.sort(key=lambda item: not is_long(item.nodeid))
 
 
@@ -61,6 +72,7 @@ async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
     directory = tmp_path_factory.mktemp("engines")
     async with Engines(directory) as engines:
         yield engines
+        engines.processes()["PostgreSQL"].send_signal(signal.SIGQUIT)  # there is nothing that it should write down yet
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -92,6 +104,14 @@ async def database(shared_database: tuple[str, Cleaner]) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def untouched_database(shared_database: tuple[str, Cleaner]) -> str:
+    """The same without empty pages, so that what is planned and read depends on the test alone."""
+    url, cleaner = shared_database
+    await cleaner.clean(to_the_last_page=True)
+    return url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def database_clone(server: TestServer) -> AsyncIterator[str]:
     """A migrated database of the test's own, without Tortoise; gives its URL."""
     url = await server.clone()
@@ -100,8 +120,10 @@ async def database_clone(server: TestServer) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def redis_url(engines: Engines) -> str:
-    """The session's Redis, emptied."""
+async def redis_url(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The session's Redis, emptied. This process waits for its answers: on a busy machine it is slow, and not away."""
+    for waits in ("escrow.bell.RING_TIMEOUT_SECONDS", "api.rates.shared_buckets.ANSWER_SECONDS"):
+        monkeypatch.setattr(waits, 60.0)
     redis = Redis.from_url(engines.redis_url)
     await redis.flushall()
     await redis.aclose()

@@ -2,6 +2,9 @@
 
 Cleaning deletes rows without firing triggers and puts back what the migrations had put in, so every COMMIT of a test
 is a real one; a clone costs a hundred times more and is for tests that start other processes.
+
+No plan depends on chance: nothing is vacuumed or analysed behind a test's back, and neither the pages nor the statistics of
+a test are there in the next one.
 """
 
 import secrets
@@ -9,13 +12,26 @@ from dataclasses import dataclass
 from typing import Self
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from earnest.engines import Engines
 
 TEMPLATE = "earnest_template"
 KEPT_SCHEMA = "pristine"
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT = "30s"
 """A test that left a transaction open fails the next one by name instead of hanging the run."""
+
+PAGES_MAX = 128
+"""Of a table that is cleaned by deleting its rows: their pages stay, as nobody vacuums. Larger ones are cut off."""
+
+SETTINGS = {
+    "autovacuum": "off",  # it would analyse and vacuum at moments of its own, and plans would depend on which
+    "synchronous_commit": "off",  # no test has the machine lose its power
+    "full_page_writes": "off",  # likewise
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "1h",
+}
+"""How the server of the tests differs from that of a deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +47,12 @@ class TestServer:
         return self.engines.database_url.replace("/earnest?", f"/{database}?")
 
     async def make_template(self) -> None:
-        """Migrate the template once; the pristine rows are kept beside its tables."""
+        """Set the server up and migrate the template once; the pristine rows are kept beside its tables."""
         from escrow.migrate import migrate
 
+        for name, value in SETTINGS.items():
+            await self._execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        await self._execute("SELECT pg_reload_conf()")
         await self._execute(f"CREATE DATABASE {TEMPLATE}")
         await migrate(self.url(TEMPLATE))
         connection = await asyncpg.connect(self.url(TEMPLATE))
@@ -73,30 +92,58 @@ class Cleaner:
     """One connection that makes a database as the migrations left it, in a millisecond or so."""
 
     connection: asyncpg.Connection
-    statements: str
+    deleting: str
+    cutting_off: str
+    restoring: str
 
     @classmethod
     async def connect(cls, url: str) -> Self:
         """Connect and prepare the statements for all tables that there are now."""
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": LOCK_TIMEOUT})
-        kept = await table_names(connection, schema=KEPT_SCHEMA)
-        statements = [f'DELETE FROM "{table}"' for table in await table_names(connection)]
-        for table in kept:
+        tables = [f'"{table}"' for table in await table_names(connection)]
+        restoring = []
+        for table in await table_names(connection, schema=KEPT_SCHEMA):
             columns = await stored_columns(connection, table)
-            statements.append(
+            restoring.append(
                 f'INSERT INTO "{table}" ({columns}) OVERRIDING SYSTEM VALUE '
                 f'SELECT {columns} FROM {KEPT_SCHEMA}."{table}"'
             )
-        return cls(connection, ";\n".join(statements))
+        return cls(
+            connection,
+            deleting=";\n".join(f"DELETE FROM {table}" for table in tables),
+            cutting_off=f"TRUNCATE {', '.join(tables)}; {FORGETTING}",
+            restoring=";\n".join(restoring),
+        )
 
-    async def clean(self) -> None:
-        """Delete and put back, in one transaction, without firing the triggers that refuse just that."""
+    async def clean(self, *, to_the_last_page: bool = False) -> None:
+        """Delete and put back, in one transaction, without firing the triggers that refuse just that.
+
+        What was analysed or has grown large is cut off and forgotten; everything is, `to_the_last_page`, for a test of plans.
+        """
         async with self.connection.transaction():
             await self.connection.execute("SET LOCAL session_replication_role = replica")
-            await self.connection.execute(self.statements)
+            cuts = to_the_last_page or await self.connection.fetchval(TRACES, PAGES_MAX)
+            await self.connection.execute(self.cutting_off if cuts else self.deleting)
+            await self.connection.execute(self.restoring)
 
 
-async def table_names(connection: asyncpg.Connection, *, schema: str = "public") -> list[str]:
+TRACES = """
+SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+    AND (reltuples >= 0 OR pg_relation_size(oid) > $1::int * current_setting('block_size')::int))
+"""
+"""Whether a table was analysed or has more pages than that."""
+
+FORGETTING = """
+SELECT pg_clear_relation_stats('public', relname) FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'i', 'I') AND reltuples >= 0;
+DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+"""
+"""What is known of the tables and of what is in them."""
+
+
+async def table_names(
+    connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]", *, schema: str = "public"
+) -> list[str]:
     """The tables of a schema, partitions through their parents, without Tortoise's own record of migrations."""
     rows = await connection.fetch(
         """
@@ -109,7 +156,7 @@ async def table_names(connection: asyncpg.Connection, *, schema: str = "public")
     return [row["relname"] for row in rows]
 
 
-async def stored_columns(connection: asyncpg.Connection, table: str) -> str:
+async def stored_columns(connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]", table: str) -> str:
     """The columns that can be written: all but the generated ones."""
     rows = await connection.fetch(
         """

@@ -20,6 +20,7 @@ from escrow.agreement.state import Attachment
 from escrow.ids import Kind
 from escrow.money import Money, RawMoney
 from escrow.pipeline import ContractOutcome, run
+from tests.prepared import prepared
 from webhooks.request import secrets
 
 DUE_ON: Final = date(2100, 1, 1)
@@ -61,6 +62,10 @@ class Deployment:
     @classmethod
     async def make(cls, *, client_bps: int = 250, freelancer_bps: int = 1000) -> Deployment:
         """A deployment with fees (in basis points), where disputes can be decided."""
+        return await prepared((client_bps, freelancer_bps), lambda: cls._made(client_bps, freelancer_bps))
+
+    @classmethod
+    async def _made(cls, client_bps: int, freelancer_bps: int) -> Deployment:
         operator_id, mediator_id, client_id, freelancer_id = (ids.new(Kind.ACCOUNT) for _ in range(4))
         founder = Actor(ActorKind.OPERATOR)
         await pipeline.run(account_commands.CreateOperator(account_id=operator_id, name="Earnest"), by=founder)

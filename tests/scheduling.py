@@ -1,12 +1,16 @@
 """Which process runs which tests: a file stays together, but for files of long tests, which are handed out first and one by one.
 
-So the processes end together, and nothing long is left for one of them alone at the end.
+So the processes end together, and nothing long is left for one of them alone at the end. In which order is no test's business:
+`--shuffle 7` takes another for each number.
 """
 
 from __future__ import annotations
 
+import random
+from itertools import groupby
 from typing import Final
 
+import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG: Final = (
@@ -25,6 +29,16 @@ LONG: Final = (
 def is_long(nodeid: str) -> bool:
     """Whether a test is handed out by itself."""
     return nodeid.startswith(LONG)
+
+
+def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """The files in another order, and the tests of each of them; all processes of a run shuffle alike."""
+    chance = random.Random(seed)
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    chance.shuffle(files)
+    for tests in files:
+        chance.shuffle(tests)
+    return [test for tests in files for test in tests]
 
 
 class LongFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ from escrow.ids import Kind
 from escrow.payments.provider import Provider
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY, Deployment
+from tests.prepared import prepared
 
 PARTY_SCOPES = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
 
@@ -110,6 +111,12 @@ class People:
 
     @classmethod
     async def meet(cls, http: httpx.AsyncClient) -> People:
+        met = await prepared(cls, lambda: cls._met(http))
+        callers = {name: replace(getattr(met, name), http=http) for name in cls.__slots__ if name != "deployment"}
+        return replace(met, **callers)
+
+    @classmethod
+    async def _met(cls, http: httpx.AsyncClient) -> People:
         deployment = await Deployment.make()
         operator_scopes = (Scope.OPERATOR, *PARTY_SCOPES, Scope.DISPUTES_DECIDE)
         return cls(

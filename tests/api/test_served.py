@@ -6,29 +6,23 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from tests.earnest.running import free_port
 from tests.engines import TestServer
+from tests.workers.process import until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
-ATTEMPTS = 600
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +34,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def served(server: TestServer, log: Path) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
     """A client of a running `earnest web`, and the environment that it runs in."""
-    port, database_url = _free_port(), await server.clone()
+    port, database_url = free_port(), await server.clone()
     environ = os.environ | {
         "DATABASE_URL": database_url,
         "REDIS_URL": server.engines.redis_url,
@@ -56,11 +50,8 @@ async def served(server: TestServer, log: Path) -> AsyncIterator[tuple[httpx.Asy
             *(sys.executable, "-m", "earnest", "web"), cwd=ROOT, env=environ, stderr=errors
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            for _ in range(ATTEMPTS):
-                if await _answers(http):
-                    break
-                await asyncio.sleep(0.05)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            await until(partial(_answers, http), otherwise=log.read_text)
             yield http, environ
         process.terminate()
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -67,7 +67,7 @@ class Deployment:
         """The account of one of the demo's people."""
         query = {"query": "{ viewer { accountId } }"}
         headers = {"authorization": f"Bearer {self.keys[role]}"}
-        answer = httpx.post(f"{self.url}/graphql", json=query, headers=headers).json()
+        answer = httpx.post(f"{self.url}/graphql", json=query, headers=headers, timeout=60).json()
         account_id: str = answer["data"]["viewer"]["accountId"]
         return account_id
 

@@ -23,7 +23,7 @@ target_package_name = "client"
 def test_the_client_that_it_makes_works_across_a_restart(
     deployment: Deployment, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "schema.graphql").write_text(httpx.get(f"{deployment.url}/schema.graphql").text)
+    (tmp_path / "schema.graphql").write_text(httpx.get(f"{deployment.url}/schema.graphql", timeout=60).text)
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
     for name in ("documents.graphql", "talk.py"):
         shutil.copy(HERE / "ariadne" / name, tmp_path)

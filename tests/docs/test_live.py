@@ -33,7 +33,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dic
 def _timeline(port: int, key: str) -> list[dict[str, object]]:
     query = "{ contracts { nodes { timeline(first: 100) { nodes { cursor type stream sequence } } } } }"
     headers = {"authorization": f"Bearer {key}"}
-    answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers).json()
+    answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers, timeout=60).json()
     (contract,) = answer["data"]["contracts"]["nodes"]
     found: list[dict[str, object]] = contract["timeline"]["nodes"]
     return found

@@ -1,12 +1,14 @@
 """Starts a supervisor as a person would and looks at what it leaves behind."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +18,8 @@ TESTS = Path(__file__).parent
 WEB = f"web: python '{TESTS / 'web.py'}'"
 READY = "Ctrl-C stops everything"
 PATIENCE_SECONDS = 90.0
+PORTS_FROM, CONNECTIONS_FROM = 20_000, 32_768
+"""Where systems begin to take the ports of outgoing connections: on Linux there, elsewhere higher."""
 
 
 class Up:
@@ -101,10 +105,12 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no connection is given meanwhile: those come from further up."""
+    while True:
+        port = PORTS_FROM + secrets.randbelow(CONNECTIONS_FROM - PORTS_FROM)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def engine_pids(root: Path) -> list[int]:

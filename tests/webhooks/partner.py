@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -60,6 +61,8 @@ class Partners:
     """Requests that nobody answers, as long as they are waited for."""
     hanging_most: int = 0
     delay_seconds: float = 0.0
+    held: list[Callable[[], None]] | None = None
+    """The answers that wait, while they do."""
 
     def url(self, path: str = "/hook") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -71,6 +74,16 @@ class Partners:
     def accepted(self, path: str = "/hook") -> list[str]:
         """The ids that were answered with 2xx, in order."""
         return [arrival.event_id for arrival, status in self.answered if arrival.path == path and status // 100 == 2]
+
+    def hold(self) -> None:
+        """From now on answers wait until `let_go`."""
+        self.held = []
+
+    def let_go(self) -> None:
+        """Give all answers that wait, in the order of their requests, and later ones at once."""
+        held, self.held = self.held or [], None
+        for answer in held:
+            answer()
 
     def reply(self, arrival: Arrival) -> int:
         reply = self.replies.get(arrival.path, 200)
@@ -123,6 +136,8 @@ class _Connection(asyncio.Protocol):
             self._hangs = True
             self._partners.hanging += 1
             self._partners.hanging_most = max(self._partners.hanging_most, self._partners.hanging)
+        elif self._partners.held is not None:
+            self._partners.held.append(partial(self._answer, arrival, status))
         elif self._partners.delay_seconds:
             asyncio.get_running_loop().call_later(self._partners.delay_seconds, self._answer, arrival, status)
         else:

@@ -1,19 +1,19 @@
-"""Worker processes as an operator starts them: real ones, ended by real signals."""
+"""Worker processes as an operator starts them: real ones, ended by real signals. Only their imports were done before."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from signal import Signals
 from typing import Final
 
 from tests.earnest.running import clean_environment
+from tests.workers.forking import Forked
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a test waits for what comes at once on a quiet machine: a busy one is no fault of the code."""
@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 class WorkerProcess:
     """One worker; `log` is what it wrote so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: Forked, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -31,7 +31,7 @@ class WorkerProcess:
     def log(self) -> str:
         return self._log.read_text()
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
 
     async def exit_code(self, *, within_seconds: float = PATIENCE_SECONDS) -> int:
@@ -73,14 +73,10 @@ async def worker(
 
     Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`.
     """
-    environ = worker_environment(database_url, redis_url)
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
     if delivering is not None:
         program = ("tests.workers.delivering", json.dumps(delivering))
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *program), env=environ, cwd=ROOT, stdout=output, stderr=output
-        )
+    process = Forked(*program, environ=worker_environment(database_url, redis_url), log=log)
     try:
         yield WorkerProcess(process, log)
     finally:

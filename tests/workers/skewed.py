@@ -13,19 +13,21 @@ from escrow import process_log
 from escrow.settings import LogFormat
 from workers.main import run
 
-SKEW_SECONDS = int(sys.argv[1]) * 86400 if len(sys.argv) > 1 else 0
+_skew_seconds = 0
 _time, _time_ns = time.time, time.time_ns
 
 
 class _Skewed(dt.datetime):
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> Any:
-        return dt.datetime.now(tz) + dt.timedelta(seconds=SKEW_SECONDS)
+        return dt.datetime.now(tz) + dt.timedelta(seconds=_skew_seconds)
 
 
-def main() -> None:
-    time.time = lambda: _time() + SKEW_SECONDS
-    time.time_ns = lambda: _time_ns() + SKEW_SECONDS * 10**9
+def main(days: str) -> None:
+    global _skew_seconds
+    _skew_seconds = int(days) * 86_400
+    time.time = lambda: _time() + _skew_seconds
+    time.time_ns = lambda: _time_ns() + _skew_seconds * 10**9
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("escrow", "webhooks", "workers") and getattr(module, "datetime", None):
             module.datetime = _Skewed  # type: ignore[attr-defined]
@@ -34,4 +36,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     process_log.configure(LogFormat.TEXT)
-    main()
+    main(sys.argv[1])

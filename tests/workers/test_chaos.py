@@ -62,8 +62,10 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
     rng = random.Random(2)
     first = await strike("100.00", "50.00")
     deals = [first, *[await first.another("100.00", "50.00") for _ in range(DEALS - 1)]]
-    # One refund for sure, whatever the rng say on a busy machine.
+    # One refund and one payout for sure, whatever the rng say on a busy machine.
     await (await first.another("30.00")).fund("tok_wrong_amount")
+    paid = await first.another("30.00")
+    await paid.fund("tok_ok")
     async with worker(database, redis_url, tmp_path / "steady.log") as steady:
         await steady.says("worker works")  # a busy machine takes long to start one
         lives = [asyncio.create_task(live(deal, random.Random(n))) for n, deal in enumerate(deals)]
@@ -73,6 +75,13 @@ async def test_the_providers_books_and_ours_agree_after_workers_were_killed_all_
                 await asyncio.sleep(rng.random() * 0.4)
                 doomed.process.kill()
         await asyncio.gather(*lives)
+
+        async def is_active() -> bool:
+            return await paid.milestone_state() == "ACTIVE"
+
+        await until(is_active)
+        await paid.approve()
+        await paid.request_payout()
         await fetch("UPDATE payment_orders SET due_at = least(due_at, now()) WHERE due_at IS NOT NULL")
 
         async def settled() -> bool:

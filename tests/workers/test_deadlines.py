@@ -405,6 +405,7 @@ async def test_what_was_left_behind_is_forgotten_once_nothing_is_due_any_more() 
 # -- the plan -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("untouched_database")
 async def test_claiming_reads_the_index_up_to_its_limit_and_never_the_table() -> None:
     there = await Deployment.make()
     await submitted(there)

@@ -100,7 +100,7 @@ async def test_an_answer_that_comes_after_the_lease_completes_nothing(
     async with partners() as partner:
         await make_endpoint(there.client, partner.url())
         await fan_out_only()
-        partner.delay_seconds = 1.5
+        partner.hold()
         async with (
             worker(database, redis_url, tmp_path / "slow.log") as slow,
             worker(database, redis_url, tmp_path / "other.log") as other,
@@ -111,6 +111,7 @@ async def test_an_answer_that_comes_after_the_lease_completes_nothing(
             await until(lambda: came(partner, 1))
             await expire_leases()
             await until(lambda: came(partner, 2))
+            partner.let_go()
             await caught_up()
 
             async def all_noted() -> bool:

@@ -202,7 +202,7 @@ async def test_a_body_that_was_not_read_leaves_the_connection_of_use(database: s
         served.door.rates = Rates(1.0)
         _emptied(served.door.rates, "127.0.0.1")
         body = orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 60_000}})
-        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as http:
+        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=1)) as http:
             for _ in range(3):
                 answer = await http.post(served.url, content=body, headers={"content-type": "application/json"})
                 assert answer.status_code == 429

@@ -19,7 +19,7 @@ EVENT = {"id": "evt_1", "type": "milestone.released", "sequence": 7, "body": '{"
 
 async def answers(*requests: tuple[bytes, dict[str, str]], mailbox: Mailbox) -> list[int]:
     """What the mailbox says to these."""
-    async with served(mailbox.receive, 0) as port, httpx.AsyncClient() as http:
+    async with served(mailbox.receive, 0) as port, httpx.AsyncClient(timeout=60) as http:
         url = f"http://127.0.0.1:{port}{PATH}"
         return [(await http.post(url, content=body, headers=headers)).status_code for body, headers in requests]
 

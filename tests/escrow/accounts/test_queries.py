@@ -111,7 +111,10 @@ async def test_the_operators_account_is_found(world: World) -> None:
     assert await queries.operator_id() == world.operator_account
 
 
-async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts_there_are(world: World) -> None:
+async def test_seeing_the_other_parties_is_a_look_up_each_however_many_contracts_there_are(
+    untouched_database: str,
+) -> None:
+    world = await World.make()
     await world.many_counterparties(3_000)
     await database.execute("ANALYZE contracts, accounts")
     wanted = [f"acc_{number:026}" for number in range(1, 3_000, 100)]

@@ -10,6 +10,7 @@ from escrow import database, ids
 from escrow.access import AccountType, Actor, ActorKind, Role, Scope
 from escrow.accounts import commands, tokens
 from escrow.pipeline import run
+from tests.prepared import prepared
 
 OWN_SCOPES = frozenset(Scope) - {Scope.OPERATOR}
 
@@ -25,6 +26,10 @@ class World:
 
     @classmethod
     async def make(cls) -> Self:
+        return await prepared(cls, cls._made)
+
+    @classmethod
+    async def _made(cls) -> Self:
         operator_account, studio, shop = (ids.new(ids.Kind.ACCOUNT) for _ in range(3))
         founder = Actor(ActorKind.OPERATOR)
         await run(commands.CreateOperator(account_id=operator_account, name="Earnest"), by=founder)

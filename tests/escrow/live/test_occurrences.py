@@ -88,7 +88,7 @@ async def test_an_event_says_which_milestones_are_not_as_they_were(database: str
 
 
 @pytest.mark.parametrize("role", ["client", "freelancer"])
-async def test_a_replay_is_found_by_the_actors_own_index(database: str, role: str) -> None:
+async def test_a_replay_is_found_by_the_actors_own_index(untouched_database: str, role: str) -> None:
     there = await _history()
     actor: Actor = getattr(there, role)
     sql, whose = occurrences._scan(actor, None)

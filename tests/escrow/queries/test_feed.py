@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.agreement.events import CATALOGUE
 from escrow.queries import feed
+from tests import plans
 from tests.factories import Deployment, party
 
 EVENTS = 60_000
@@ -51,28 +51,14 @@ async def _read(actor: Actor, *, after: int, limit: int = 50) -> tuple[int, list
     """How many blocks of the log the page reads, the positions that it shows, and the indexes of the log that it uses."""
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     sql = feed._PAGE.format(scans=feed._scans(actor), columns="e.*")
-    row = await db.fetch_value(
-        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", actor.account_id, after, limit + 1, within
-    )
-    plan = json.loads(row)[0]["Plan"]
-    indexes = {node["Index Name"] for node in _nodes(plan) if node.get("Index Name", "").startswith("log_positions")}
+    plan = await plans.explain(sql, actor.account_id, after, limit + 1, within)
+    assert not plan.read_whole & {"log_positions", "events"}
     page = await feed.changes_page(actor, after=after, limit=limit)
-    scanned = {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
-    assert not scanned & {"log_positions", "events"}
-    # The other tables are empty here, but for the pages that tests before this one left in them.
-    blocks = sum(
-        node["Shared Hit Blocks"] + node["Shared Read Blocks"]
-        for node in _nodes(plan)
-        if node.get("Relation Name") in ("log_positions", "events")
-    )
-    return blocks, [one.position for one in page.changes], indexes
+    indexes = {name for name in plan.indexes if name.startswith("log_positions")}
+    return plan.blocks("log_positions", "events"), [one.position for one in page.changes], indexes
 
 
-def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for inner in plan.get("Plans", ()) for node in _nodes(inner))]
-
-
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("untouched_database")
 async def test_a_page_reads_what_it_shows_however_long_the_log_is_and_however_rare_its_reader() -> None:
     await Deployment.make()
     await _fill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -22,8 +21,10 @@ from escrow.queries.milestones import MilestoneOrder, milestones_page
 from escrow.queries.reading import Reading, itself
 from escrow.queries.scans import EVERYTHING, Filter, Place, Span
 from escrow.states import ContractState, MilestoneState
+from tests import plans
 from tests.bulk import BUSY, PLAN, RARE, fill, fill_log
 from tests.factories import party
+from tests.plans import Plan
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -258,9 +259,8 @@ async def plan(
 ) -> tuple[int, set[str]]:
     """How many blocks a page of 50 reads, and the indexes by which it does."""
     sql, arguments = _statement(listed, actor, order, after, wanted)
-    row = await db.fetch_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *arguments)
-    root = json.loads(row)[0]["Plan"]
-    return root["Shared Hit Blocks"] + root["Shared Read Blocks"], _indexes(root)
+    found = await plans.explain(sql, *arguments)
+    return found.blocks(), _indexes(found)
 
 
 async def generic_plan(listed: str, actor: Actor, order: Any, **wanted: Any) -> set[str]:
@@ -270,7 +270,7 @@ async def generic_plan(listed: str, actor: Actor, order: Any, **wanted: Any) -> 
         await connection.execute(_PLANNED)
         row = await connection.fetchval("SELECT pg_temp.planned($1)", sql)
         await connection.execute("DROP FUNCTION pg_temp.planned")
-    return _indexes(json.loads(row)[0]["Plan"])
+    return _indexes(plans.read(row))
 
 
 _PLANNED = """
@@ -283,16 +283,9 @@ END $$
 """
 
 
-def _indexes(root: dict[str, Any]) -> set[str]:
-    nodes = list(_nodes(root))
-    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"], nodes
-    return {node["Index Name"] for node in nodes if "Index Name" in node}
-
-
-def _nodes(node: dict[str, Any]) -> Any:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
+def _indexes(found: Plan) -> set[str]:
+    assert not found.read_whole, found.root
+    return found.indexes
 
 
 BLOCKS_MAX = 600
@@ -328,6 +321,7 @@ COMMON: list[tuple[str, Any, dict[str, Any], set[str]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("untouched_database")
 async def test_common_lists_are_one_scan_of_their_index_for_each_role_whoever_asks() -> None:
     await fill(LARGE)
     total = await db.fetch_value("SELECT count(*) FROM milestones")

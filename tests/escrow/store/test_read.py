@@ -26,7 +26,7 @@ MILESTONES = 60
 ROOM = 20
 """Rows more than for what isn't there: the one that leads to the contract, and those that the look at it makes of it."""
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("untouched_database")
 
 
 @asynccontextmanager

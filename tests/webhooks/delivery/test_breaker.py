@@ -188,12 +188,13 @@ async def test_an_endpoint_that_was_changed_while_it_answered_gone_gets_its_chan
         end = await make_endpoint(there.client, partner.url())
         await worker.fan_out()
         partner.replies["/hook"] = 410
-        partner.delay_seconds = 0.3
+        partner.hold()
         await there.propose()
         await worker.fan_out()
         await until(lambda: came(partner.arrivals))
         moved = UpdateEndpoint(endpoint_id=end.id, address=Address(partner.url("/new")))
         await pipeline.run(moved, by=there.client)
+        partner.let_go()
         await worker.fan_out()
         await until_settled_with_dues()
     assert await disabled_reason(end.id) is None

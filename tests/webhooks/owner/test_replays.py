@@ -295,6 +295,12 @@ async def test_an_endpoint_has_a_few_replays_under_way_and_no_more() -> None:
     await replays.replay(end.id, after=0)
 
 
+async def somebody_waits() -> bool:
+    """Whether a session waits for another's lock."""
+    found: bool = await database.fetch_value("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return found
+
+
 async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() -> None:
     there = await Deployment.make()
     end = await make_endpoint(there.client)
@@ -313,7 +319,7 @@ async def test_what_is_asked_for_while_the_endpoint_is_deleted_ends_with_it() ->
         await replays.enqueue_test(end.id, event_id=ids.new(Kind.EVENT), **test)
         await replays.replay(end.id, after=0)
         asked.set()
-        await asyncio.sleep(0.5)
+        await until(somebody_waits)
     await deleting
     assert await states() == {"CANCELLED": 1}
     assert await database.fetch_value("SELECT count(*) FROM replays WHERE due_at IS NOT NULL") == 0

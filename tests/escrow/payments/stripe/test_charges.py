@@ -97,7 +97,7 @@ async def test_three_d_secure_is_finished_at_the_page_of_the_bank_alone(stripe: 
     assert asked.action.kind is ActionKind.REDIRECT
     assert asked.action.url is not None
     assert stand_in.platform_has() == 0
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         assert "Complete authentication" in (await browser.get(asked.action.url)).text
         back = await browser.post(asked.action.url, data={"answer": "complete"})
     assert back.headers["location"].startswith(RETURN_URL)
@@ -112,7 +112,7 @@ async def test_a_payer_whom_the_bank_does_not_believe_fails_the_deposit_for_good
     charge_id = await prepared(stripe, request)
     asked = await stripe.confirm(charge_id, request)
     assert isinstance(asked, NeedsAction)
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(str(asked.action.url), data={"answer": "fail"})
     assert isinstance(await stripe.look_up(sought(request, Step.CONFIRM, provider_id=charge_id)), Failed)
     assert stand_in.books.of("payment_intent")[charge_id]["status"] == "canceled"
@@ -122,7 +122,7 @@ async def test_a_stranger_without_the_secret_sees_no_page_of_the_bank(stripe: St
     request = charge_of(usd(4_200), "pm_card_authenticationRequired")
     charge_id = await prepared(stripe, request)
     await stripe.confirm(charge_id, request)
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(f"{stand_in.url}/3d-secure/{charge_id}?secret=guessed", data={"answer": "complete"})
     assert stand_in.platform_has() == 0
 
@@ -143,7 +143,7 @@ async def test_a_charge_that_nobody_waits_for_can_be_paid_by_nobody(stripe: Stri
     asked = await stripe.confirm(charge_id, request)
     assert isinstance(await stripe.cancel(charge_id, key=f"{request.order_id}/1/cancel"), Failed)
     assert isinstance(asked, NeedsAction)
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(str(asked.action.url), data={"answer": "complete"})
     assert stand_in.platform_has() == 0
 

@@ -30,7 +30,7 @@ async def test_who_has_told_everything_at_the_link_can_be_paid(stripe: Stripe, s
     assert link.until is not None
     assert link.until.timestamp() > stand_in.books.clock.now()
     assert link.url not in repr(link)
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         await browser.post(link.url, data={"answer": "good"})
     state = await stripe.payee(name)
     assert state.can_be_paid

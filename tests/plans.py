@@ -1,0 +1,58 @@
+"""What a statement reads and by which way, as PostgreSQL plans it.
+
+For tests that use `untouched_database`: what a plan is like then depends on what the test put there, and on nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from escrow import database
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan with all its steps; what was read is known if the statement was run."""
+
+    root: dict[str, Any]
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """All steps, those that were never run too."""
+        return list(_steps(self.root))
+
+    @property
+    def indexes(self) -> set[str]:
+        """The indexes that it uses."""
+        return {step["Index Name"] for step in self.steps if "Index Name" in step}
+
+    @property
+    def read_whole(self) -> set[str]:
+        """The tables that it reads from one end to the other."""
+        return {step["Relation Name"] for step in self.steps if step["Node Type"] == "Seq Scan"}
+
+    def blocks(self, *tables: str) -> int:
+        """How many blocks were read, in all or of these tables."""
+        read = [step for step in self.steps if step.get("Relation Name") in tables] if tables else [self.root]
+        return sum(step["Shared Hit Blocks"] + step["Shared Read Blocks"] for step in read)
+
+
+def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield step
+    for inner in step.get("Plans", ()):
+        yield from _steps(inner)
+
+
+async def explain(sql: str, *arguments: object, run: bool = True) -> Plan:
+    """The plan for these arguments; the statement is run for it, unless told otherwise."""
+    how = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
+    return read(await database.fetch_value(f"EXPLAIN ({how}) {sql}", *arguments))
+
+
+def read(explained: str) -> Plan:
+    """What `EXPLAIN (FORMAT JSON)` said."""
+    return Plan(orjson.loads(explained)[0]["Plan"])

@@ -1,0 +1,75 @@
+"""Processes that begin where their imports are done: forked by one that has imported what they need and does nothing else.
+
+Each is a process of its own, with an environment, a log and an end of its own; it takes a fifth of the time to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, Signals
+from typing import Final
+
+from escrow import process_log
+from escrow.settings import LogFormat
+
+PROGRAMS: Final = ("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering")
+
+_forking = multiprocessing.get_context("forkserver")
+_forking.set_forkserver_preload(list(PROGRAMS))
+
+
+class Forked:
+    """A process that runs one of `PROGRAMS` with one argument; what it says is added to a file."""
+
+    def __init__(self, program: str, argument: str, *, environ: Mapping[str, str], log: Path) -> None:
+        log.touch(mode=0o600)
+        self._process = _forking.Process(target=_run, args=(program, argument, dict(environ), log), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, or the signal that ended it as a negative number; `None` while it lives."""
+        return self._process.exitcode
+
+    def send_signal(self, number: Signals) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(SIGKILL)
+
+    async def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        if self.returncode is None:
+            loop.add_reader(self._process.sentinel, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        assert self.returncode is not None
+        return self.returncode
+
+
+def _run(program: str, argument: str, environ: Mapping[str, str], log: Path) -> None:
+    """In the new process: become the program, as `python -m` would."""
+    os.environ.clear()
+    os.environ.update(environ)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for standard in (sys.stdout, sys.stderr):
+        os.dup2(output, standard.fileno())
+    process_log.configure(LogFormat.TEXT)
+    importlib.import_module(program).main(argument)
