@@ -48,8 +48,8 @@ class Field:
     """One response key of a selection."""
 
     __slots__ = (
-        "arguments", "attribute", "call", "definition", "details", "is_alone", "key", "kind", "name", "nodes", "parent", "path",
-        "place", "read", "selected", "shape_slot", "slot", "type",
+        "arguments", "attribute", "batches_below", "beside", "call", "definition", "details", "is_alone", "key", "kind", "name",
+        "nodes", "parent", "path", "place", "read", "selected", "shape_slot", "slot", "type",
     )  # fmt: skip
 
     kind: Kind
@@ -60,6 +60,10 @@ class Field:
     call: Any
     arguments: Any
     selected: Selected | None
+    beside: Selected | None
+    """What is selected of its parents, for a batch that wants to know."""
+    batches_below: dict[str, Field]
+    """The batches that are selected just once of what it answers with, by name; for fields that are called."""
     place: Place | None
     """Where the objects below it stand; `None` for leaves."""
 
@@ -73,7 +77,8 @@ class Field:
         self.slot = self.shape_slot = 0
         self.is_alone = False
         """Whether nothing else is resolved at the same time."""
-        self.place = self.attribute = self.selected = self.call = self.arguments = None
+        self.batches_below = {}
+        self.place = self.beside = self.attribute = self.selected = self.call = self.arguments = None
 
     @property
     def is_pure(self) -> bool:
