@@ -100,7 +100,6 @@ def _shown(placed: str) -> str:
         EXISTS (SELECT FROM contracts WHERE id = placed.stream_id AND was_disputed OFFSET 0) AS was_disputed
     FROM ({placed}) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
-    CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
     ORDER BY placed.position"""  # noqa: S608 - our own text
 
 

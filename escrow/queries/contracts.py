@@ -19,8 +19,9 @@ from escrow.agreement.step import advance
 from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record, Statement, unseen
 from escrow.ids import Kind
-from escrow.queries import changes
+from escrow.queries import changes, events
 from escrow.queries.counts import Counted
+from escrow.queries.events import Stretch
 from escrow.queries.reading import CONTRACT_BESIDE, STATEMENTS_MAX, Reading, Selections, itself
 from escrow.queries.scans import EVERYTHING, Filter, Listed, Order, Place, Span, counted, statement
 from escrow.queries.visibility import SEEN, viewer
@@ -72,20 +73,23 @@ def _by_id(reading: Reading[Any]) -> Statement:
     return Statement(f"SELECT {columns} FROM contracts c WHERE c.id = ANY ({unseen(':ids::text[]')}) AND {SEEN}")  # noqa: S608 - our own text
 
 
-class PlannedRow(dict[str, Any]):
-    """A contract's row by its columns, together with the rows of its current plan."""
+class JoinedRow(dict[str, Any]):
+    """A contract's row by its columns, together with rows of one kind that belong to it, in their order."""
 
-    __slots__ = ("plan",)
+    __slots__ = ("joined", "place")
 
-    def __init__(self, columns: Iterable[tuple[str, Any]], plan: list[Record]) -> None:
+    def __init__(self, columns: Iterable[tuple[str, Any]], joined: list[Record], place: object) -> None:
         super().__init__(columns)
-        self.plan = plan
-        """In order of position."""
+        self.joined, self.place = joined, place
+        """Which of its rows they are: `PLAN`, or the stretch of its events that was asked for."""
+
+
+PLAN: Final = "plan"
 
 
 async def contracts_with_plans(
     actor: Actor, identifiers: Collection[str], reading: Reading[Record], plan: Reading[Record]
-) -> dict[str, PlannedRow]:
+) -> dict[str, JoinedRow]:
     """The same with their current plans, both as rows, by one statement: for few contracts, whose rows come again with each
     milestone.
     """
@@ -93,26 +97,59 @@ async def contracts_with_plans(
     if not wanted:
         return {}
     rows = await database.fetch(*_with_plans(reading, plan).bind(ids=wanted, **viewer(actor)))
+    return _joined(rows, reading, PLAN)
+
+
+async def contracts_with_events(
+    actor: Actor, identifiers: Collection[str], reading: Reading[Record], read: Reading[Record], stretch: Stretch
+) -> dict[str, JoinedRow]:
+    """The same with a stretch of their events, in the order in which it is read."""
+    wanted = [identifier for identifier in set(identifiers) if ids.is_a(Kind.CONTRACT, identifier)]
+    if not wanted:
+        return {}
+    statement = _with_events(reading, read, backwards=stretch.backwards)
+    given = viewer(actor) | {"start": stretch.start, "limit": stretch.limit}
+    return _joined(await database.fetch(*statement.bind(ids=wanted, **given)), reading, stretch)
+
+
+def _joined(rows: list[Record], reading: Reading[Record], place: object) -> dict[str, JoinedRow]:
+    """The contracts of rows that have a contract's columns, and before them those of another row, if there is one."""
     names = [(name, _OF_CONTRACT + name) for name in reading.columns]
-    plans = {one: list(those) for one, those in groupby(rows, itemgetter(f"{_OF_CONTRACT}id"))}
+    found = {one: list(those) for one, those in groupby(rows, itemgetter(f"{_OF_CONTRACT}id"))}
     return {
-        one: PlannedRow([(name, those[0][column]) for name, column in names], those if those[0]["id"] else [])
-        for one, those in plans.items()
+        one: JoinedRow(
+            [(name, those[0][column]) for name, column in names], those if those[0][0] is not None else [], place
+        )
+        for one, those in found.items()
     }
 
 
 _OF_CONTRACT: Final = "contract."
-"""What the columns of a contract's row are called by, beside those of a milestone's."""
+"""What the columns of a contract's row are called by, beside those of the other row."""
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
 def _with_plans(reading: Reading[Record], plan: Reading[Record]) -> Statement:
-    own = ", ".join(f'c.{name} AS "{_OF_CONTRACT}{name}"' for name in reading.columns)
     return Statement(f"""
-        SELECT {plan.sql("m", beside=CONTRACT_BESIDE)}, {own}
+        SELECT m.id AS joined, {plan.sql("m", beside=CONTRACT_BESIDE)}, {_own(reading)}
         FROM contracts c LEFT JOIN milestones m ON m.contract_id = c.id AND m.revision = c.revision
         WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN} ORDER BY c.id, m.position
         """)  # noqa: S608 - our own text
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _with_events(reading: Reading[Record], read: Reading[Record], *, backwards: bool) -> Statement:
+    return Statement(f"""
+        SELECT event.*, {_own(reading)} FROM contracts c LEFT JOIN LATERAL (
+            {events.stretch_sql(read, "c.id", backwards=backwards)}) AS event ON true
+        WHERE c.id = ANY ({unseen(":ids::text[]")}) AND {SEEN}
+        ORDER BY c.id, event.sequence {"DESC" if backwards else "ASC"}
+        """)  # noqa: S608 - our own text
+
+
+def _own(reading: Reading[Record]) -> str:
+    """The columns of a contract beside those of another row."""
+    return ", ".join(f'c.{name} AS "{_OF_CONTRACT}{name}"' for name in reading.columns)
 
 
 class ContractOrder(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from escrow.agreement.events import WITHHELD
-from escrow.database import Record, filled
+from escrow.database import Record, filled, unseen
 from escrow.ids import Kind
 from escrow.queries.reading import Reading, Selections
 from escrow.queries.views import Objects, Pages
@@ -78,6 +78,34 @@ EVENTS: Final = Objects(
 COLUMNS: Final = tuple(one.name for one in fields(EventView))
 WHOLE: Final = Reading(COLUMNS, event_view)
 ROWS: Final = Selections(frozenset(COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which events of a stream are read: at most so many behind a place in it, or before it if it is read backwards."""
+
+    limit: int
+    place: int | None
+    backwards: bool = False
+
+    @property
+    def start(self) -> int:
+        """The sequence from which it begins: without a place before the first event, or behind the last."""
+        if self.place is not None:
+            return self.place
+        return _END if self.backwards else 0
+
+
+_END: Final = 2**63 - 1
+
+
+def stretch_sql(reading: Reading[Any], of: str, *, backwards: bool) -> str:
+    """The events of a stream, which is given as SQL, from `:start`, at most `:limit`; the first column is the identifier."""
+    further, direction = ("<", "DESC") if backwards else (">", "ASC")
+    columns = reading.sql("one", "sequence", beside={"texts": texts_sql("one")})
+    return f"""SELECT one.id AS joined, {columns} FROM events one
+        WHERE one.stream_id = {of} AND one.sequence {further} {unseen(":start::bigint")}
+        ORDER BY one.sequence {direction} LIMIT {unseen(":limit::int")}"""  # noqa: S608 - our own columns
 
 
 @cache

@@ -6,12 +6,13 @@ from the cursor on, and the scans are merged. Who may see is asked anew for each
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, TypeVar, overload
 
 from escrow import cursors, database
 from escrow.access import Actor, ActorKind
-from escrow.database import unseen
+from escrow.agreement.events import CATALOGUE
+from escrow.database import Record, unseen
 from escrow.queries import events
 from escrow.queries.events import EventView
 from escrow.queries.reading import Reading
@@ -41,40 +42,50 @@ TOUCHES_NO_MILESTONE: Final = frozenset(
 )  # fmt: skip
 """Events of contracts that name no milestone because they change none; what goes with them has events of its own."""
 
+MOVES_OTHERS: Final = frozenset({"milestone.moved", "milestone.added"})
+"""Events after which other milestones than the one that they name stand in another place."""
+
 
 class BeyondTheEnd(ValueError):
     """A cursor of a position that the log doesn't have yet: another deployment's, or from before a restore."""
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeView(Generic[T]):
-    """An event at its position, as it is read, and the milestones that are not as they were before it."""
+class ChangeView:
+    """An event at its position, and the milestones that are not as they were before it."""
 
     position: int
     stream_id: str
-    event: T
+    event: EventView
     milestone_ids: tuple[str, ...]
+
+
+def _view(row: Record) -> ChangeView:
+    return ChangeView(row["position"], row["stream_id"], events.event_view(row), tuple(row["touched"]))
+
+
+WHOLE: Final = Reading(events.COLUMNS, _view)
+"""The whole event of each change."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage(Generic[T]):
     """Some events in the order of the log, the position from which to go on, and whether more is there already."""
 
-    changes: list[ChangeView[T]]
+    changes: list[T]
     position: int
     has_more: bool
 
 
 @overload
-async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage[EventView]: ...
+async def changes_page(actor: Actor, *, after: int, limit: int) -> ChangesPage[ChangeView]: ...
 @overload
 async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading[T]) -> ChangesPage[T]: ...
-async def changes_page(
-    actor: Actor, *, after: int, limit: int, reading: Reading[Any] = events.WHOLE
-) -> ChangesPage[Any]:
+async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading[Any] = WHOLE) -> ChangesPage[Any]:
     """At most `limit` events after a position that the actor may see; one statement. `after=0` is the beginning.
 
-    A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
+    `reading` has the columns of the event; beside them a row has its `position`, the `stream_id`, and the milestones as
+    `touched`. A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
     have.
     """
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
@@ -87,20 +98,17 @@ async def changes_page(
             f"The cursor {cursors.print_cursor(after)} lies beyond the end of this log. Another deployment gave it, or the log "
             "was restored from a backup: begin anew without `after`."
         )
-    found = [
-        ChangeView(row["position"], row["stream_id"], reading.make(row), tuple(row["touched"]))
-        for row in rows
-        if row["position"] is not None
-    ]
+    found = rows if rows[0]["position"] is not None else []
     shown = found[: min(limit, _fitting(found))]
-    return ChangesPage(shown, shown[-1].position if shown else after, len(found) > len(shown))
+    position = shown[-1]["position"] if shown else after
+    return ChangesPage([reading.make(row) for row in shown], position, len(found) > len(shown))
 
 
-def _fitting(found: list[ChangeView[Any]]) -> int:
+def _fitting(found: list[Record]) -> int:
     """How many of the events from the first on touch no more milestones than a page may; at least one."""
     touched = 0
     for index, change in enumerate(found):
-        touched += len(change.milestone_ids)
+        touched += len(change["touched"])
         if touched > TOUCHED_MAX and index > 0:
             return index
     return len(found)
@@ -147,8 +155,20 @@ _MEDIATED: Final = f"""(
     WHERE disputed.was_disputed AND {_ACCOUNT} NOT IN (disputed.client_id, disputed.freelancer_id) AND {_WITHIN} IS NULL
     ORDER BY found.position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
 
-TOUCHED_SQL: Final = """ARRAY(
-    SELECT said.data->>'milestoneId' WHERE said.data->>'milestoneId' IS NOT NULL
+
+def _naming_one() -> list[str]:
+    """The types of events that in each of their versions touch no other milestone than the one that they name."""
+    named: dict[str, set[str]] = {}
+    for event in CATALOGUE.values():
+        named.setdefault(event.type, set()).update(NAMES_ITS_MILESTONES.intersection(one.name for one in fields(event)))
+    return sorted(kind for kind, names in named.items() if names == {"milestone_id"} and kind not in MOVES_OTHERS)
+
+
+# Most events name the one milestone that they touch, which takes a tenth of looking in all the places.
+TOUCHED_SQL: Final = f"""CASE WHEN e.type = ANY (ARRAY{_naming_one()})
+THEN array_remove(ARRAY[e.body::json #>> ARRAY['data', 'milestoneId']], NULL) ELSE ARRAY(
+    SELECT touched.id FROM (SELECT e.body::json->'data' AS data OFFSET 0) AS said CROSS JOIN LATERAL (
+    SELECT said.data->>'milestoneId' AS id WHERE said.data->>'milestoneId' IS NOT NULL
     UNION SELECT said.data->>'toMilestoneId' WHERE said.data->>'toMilestoneId' IS NOT NULL
     UNION SELECT json_array_elements_text(said.data->'milestoneIds')
     UNION SELECT part->>'milestone_id' FROM deposits, jsonb_array_elements(deposits.parts) AS part
@@ -165,8 +185,9 @@ TOUCHED_SQL: Final = """ARRAY(
             AND before.occurred_at = e.occurred_at
             AND (before.type IN ('contract.proposed', 'contract.revised') OR before.type = 'milestone.added'
                 AND (before.body::json->'data'->>'position')::int < (said.data->>'position')::int))
-)"""
-"""The milestones that the event `e` touched, from its payload `said.data`: those that it names, the whole plan of one that
+    ) AS touched
+) END"""  # noqa: S608 - our own text
+"""The milestones that the event `e` touched: those that it names, the whole plan of one that
 was moved, and those behind one that was added among them. One that a plan was laid out with has none behind, and what is
 behind one that was added right after another, and behind it, the other touched."""
 
@@ -177,7 +198,6 @@ LEFT JOIN LATERAL (
     SELECT placed.position, {{columns}}, {TOUCHED_SQL} AS touched
     FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT {_LIMIT}) AS placed
     CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
-    CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
 ) AS page ON true
 ORDER BY page.position
 """  # noqa: S608 - our own text

@@ -34,7 +34,8 @@ class Selected:
     fields: frozenset[str]
     """Its selected fields by their GraphQL names: those that the projection reads, and those whose batches take rows."""
     below: frozenset[tuple[str, Selected]] = frozenset()
-    """By those names, what is selected below batches that may answer with rows, so that they can be read together."""
+    """By those names, what is selected below batches, and attributes, that rows may answer, so that they can be read
+    together."""
 
     def below_field(self, name: str) -> Selected | None:
         """What is selected below a field of this name; `None` if rows can't answer it, or if it comes with two selections."""
@@ -48,6 +49,8 @@ class Batch:
     load: Load
     selects: bool = False
     """Whether `load` takes the keyword `selected`: a `Selected` if it may answer with rows, else `None`."""
+    beside: bool = False
+    """Whether `load` takes the keyword `beside`: what is selected of the parents, so that batches can read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Projection:
     """GraphQL fields with a `Batch` whose `load` takes rows among its parents."""
 
 
-def batched(load: Load, *, selects: bool = False) -> Callable[[Resolver], Resolver]:
+def batched(load: Load, *, selects: bool = False, beside: bool = False) -> Callable[[Resolver], Resolver]:
     """Give a resolver a batch: compiled operations call `load` once per level of the operation instead of the resolver.
 
     The resolver below it stays what graphql-core calls; both must give the same values. What wraps the resolver must wrap
@@ -85,7 +88,7 @@ def batched(load: Load, *, selects: bool = False) -> Callable[[Resolver], Resolv
     """
 
     def declare(resolver: Resolver) -> Resolver:
-        setattr(resolver, BATCH, Batch(load, selects))
+        setattr(resolver, BATCH, Batch(load, selects, beside))
         return resolver
 
     return declare
@@ -102,6 +105,14 @@ def is_alone(info: Any) -> bool:
     Known when the operation is compiled, and never said when graphql-core runs it.
     """
     return getattr(getattr(info, "_raw_info", info), "is_alone", False)
+
+
+def arguments_below(info: Any, name: str) -> dict[str, Any] | None:
+    """The arguments with which the batch of the field called so will be called for what the resolver answers with, among what
+    is selected of that; `None` if it is not selected just once, if its arguments are wrong, or if graphql-core runs it.
+    """
+    asked = getattr(getattr(info, "_raw_info", info), "arguments_below", None)
+    return asked(name) if asked is not None else None
 
 
 def selected_of(info: Any) -> Selected | None:

@@ -7,11 +7,12 @@ are recorded, so that completing can be done again without calling anything twic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
-from graphql import FieldNode, GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
+from graphql import FieldNode, GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetails
 
 from schema.compiled.declare import Projection, Selected
@@ -48,8 +49,8 @@ class Field:
     """One response key of a selection."""
 
     __slots__ = (
-        "arguments", "attribute", "call", "definition", "details", "is_alone", "key", "kind", "name", "nodes", "parent", "path",
-        "place", "read", "selected", "shape_slot", "slot", "type",
+        "arguments", "attribute", "batches_below", "beside", "call", "definition", "details", "is_alone", "key", "kind", "name",
+        "nodes", "parent", "path", "place", "read", "selected", "shape_slot", "slot", "type",
     )  # fmt: skip
 
     kind: Kind
@@ -60,6 +61,10 @@ class Field:
     call: Any
     arguments: Any
     selected: Selected | None
+    beside: Selected | None
+    """What is selected of its parents, for a batch that wants to know."""
+    batches_below: dict[str, Field]
+    """The batches that are selected just once of what it answers with, by name; for fields that are called."""
     place: Place | None
     """Where the objects below it stand; `None` for leaves."""
 
@@ -73,15 +78,12 @@ class Field:
         self.slot = self.shape_slot = 0
         self.is_alone = False
         """Whether nothing else is resolved at the same time."""
-        self.place = self.attribute = self.selected = self.call = self.arguments = None
+        self.batches_below = {}
+        self.place = self.beside = self.attribute = self.selected = self.call = self.arguments = None
 
     @property
     def is_pure(self) -> bool:
         return self.kind not in (Kind.CALL, Kind.BATCH, Kind.FOREIGN) and (self.place is None or self.place.pure)
-
-    @property
-    def is_list(self) -> bool:
-        return isinstance(nullable(self.type), GraphQLList)
 
     def __repr__(self) -> str:
         return f"<Field {self.parent}.{self.name} as {self.key}: {self.kind.name}>"
@@ -136,13 +138,14 @@ class Selection:
         self.blank = (None,) * (self.size - FIRST_SLOT)
 
     def _hold_alike(self) -> None:
-        """Hold the objects of one attribute by occurrences under all of its keys, or under none.
+        """Hold the objects of an attribute with several keys by occurrences under all of them, or under none.
 
         Some iterables can be read only once: whatever reads them has to come in the order of the keys.
         """
-        lists = [one for one in self.fields if one.kind is Kind.ATTRIBUTE and one.place is not None and one.is_list]
-        held = {one.name for one in lists if not one.is_pure}
-        for field in lists:
+        keys = Counter(one.name for one in self.fields)
+        again = [one for one in self.fields if keys[one.name] > 1 and one.kind is Kind.ATTRIBUTE and one.place]
+        held = {one.name for one in again if not one.is_pure}
+        for field in again:
             if field.name in held and field.place is not None:
                 field.place.hold()
 

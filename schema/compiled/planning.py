@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from keyword import iskeyword
 from typing import Any, Final
@@ -95,6 +96,9 @@ class Planner:
         for key, details in groups.items():
             selection.add(self._field(type_, key, details, Path(path, key, type_.name)))
         self._project(selection)
+        for field in selection.fields:
+            if field.kind is Kind.BATCH and field.call.beside:
+                field.beside = _selected_at(type_.name, selection.fields)
         return selection
 
     def _field(self, parent: GraphQLObjectType, key: str, details: list[FieldDetails], path: Path) -> Field:
@@ -110,6 +114,7 @@ class Planner:
             field.place = self._place(field)
         if field.kind in (Kind.CALL, Kind.BATCH):
             field.selected = _selected_below(field)
+            field.batches_below = _batches_below(field) if field.selected is not None else {}
         return field
 
     def _decide(self, field: Field) -> None:
@@ -216,16 +221,31 @@ def _selected_below(field: Field) -> Selected | None:
     types = {one.type.name for one in places}
     if None in found or len(types) != 1:
         return None
-    fields = [one for place in places for one in place.fields if one.kind is not Kind.TYPENAME]
-    return Selected(types.pop(), frozenset(one.name for one in fields), _below(fields))
+    return _selected_at(types.pop(), [one for place in places for one in place.fields])
+
+
+def _selected_at(type_name: str, fields: list[Field]) -> Selected:
+    fields = [one for one in fields if one.kind is not Kind.TYPENAME]
+    return Selected(type_name, frozenset(one.name for one in fields), _below(fields))
+
+
+def _batches_below(field: Field) -> dict[str, Field]:
+    """The batches of the objects that rows may stand for, of those whose name comes once."""
+    found: list[Selection | None] = []
+    _look(field, found)
+    batches = [one for place in found if place is not None for one in place.fields if one.kind is Kind.BATCH]
+    names = Counter(one.name for one in batches)
+    return {one.name: one for one in batches if names[one.name] == 1}
 
 
 def _below(fields: list[Field]) -> frozenset[tuple[str, Selected]]:
-    """What is selected below batches, of those whose name comes with one selection."""
+    """What is selected below batches and attributes, of those whose name comes with one selection."""
     found: dict[str, set[Selected | None]] = {}
     for one in fields:
         if one.kind is Kind.BATCH:
             found.setdefault(one.name, set()).add(one.selected)
+        elif one.kind is Kind.ATTRIBUTE:
+            found.setdefault(one.name, set()).add(_selected_below(one))
     single = [(name, next(iter(those))) for name, those in found.items() if len(those) == 1]
     return frozenset((name, selected) for name, selected in single if selected is not None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asyncio import Future, ensure_future, gather
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from types import CoroutineType
 from typing import Any, TypeAlias
 
@@ -126,6 +127,8 @@ class Run:
             arguments = batch.convert(field.arguments.values(self.variables), self._info(field, field.path))
             if batch.selects:
                 arguments["selected"] = field.selected
+            if batch.beside:
+                arguments["beside"] = field.beside
         except Exception as error:  # noqa: BLE001 - as above
             return [error] * len(occurrences)
         self.late.add(field)
@@ -161,7 +164,22 @@ class Run:
             field.name, field.nodes, field.type, field.parent, path, self._schema, self._fragments, self.root,
             self._operation, self.context, self._adapter.is_awaitable, None, _HELPERS,
         )  # fmt: skip
-        return self._adapter.info(values, self.variables, field.selected, is_alone=field.is_alone)
+        info = self._adapter.info(values, self.variables, field.selected, is_alone=field.is_alone)
+        if field.batches_below:
+            info.arguments_below = partial(self._arguments_below, field)
+        return info
+
+    def _arguments_below(self, field: Field, name: str) -> dict[str, Any] | None:
+        """The arguments that a batch will be called with below this field."""
+        below = field.batches_below.get(name)
+        if below is None:
+            return None
+        try:
+            info = self._info(below, below.path)
+            found: dict[str, Any] = below.call.convert(below.arguments.values(self.variables), info)
+        except Exception:  # noqa: BLE001 - it is raised again where the batch is called
+            return None
+        return found
 
     # Shaping
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, cast
 
 import strawberry
+from graphql import GraphQLError
 
 from escrow.access import ActorKind, Scope, Side
 from escrow.agreement import state as domain
 from escrow.agreement.state import DepositTerm
-from escrow.aside import LONG_MILESTONES, aside_if
 from escrow.database import Record
 from escrow.queries import contracts
-from escrow.queries.contracts import PlannedRow
+from escrow.queries.events import Stretch
 from escrow.queries.reading import Reading
-from escrow.states import ContractState, MilestoneState
+from escrow.states import ContractState
 from escrow.store.tables import CONTRACTS
-from schema.compiled.declare import Load, Selected, batched, is_alone, selected_of
+from schema.compiled.declare import Load, Selected, arguments_below, batched, is_alone, selected_of
 from schema.connections import After, Before, Connection, First, Last, nothing, window
 from schema.engine.columns import Stored, column
 from schema.engine.context import Context, Info
@@ -34,19 +34,27 @@ from schema.types.deadlines import Deadline
 from schema.types.deposits import Deposit, deposits_of
 from schema.types.disputes import Dispute, disputes_of
 from schema.types.endings import Ending
-from schema.types.events import Event, timeline_of
-from schema.types.milestones import Milestone, plan_of, plan_reading, plan_rows_of
+from schema.types.events import Event, event_rows, stretch_of, timeline_of, timeline_shown
+from schema.types.milestones import Milestone, plan_of, plan_reading
 from schema.types.orders import PaymentOrder, orders_of
+from schema.types.plans import (
+    ROWS,
+    Progress,
+    Row,
+    current_milestones,
+    current_of,
+    joined,
+    milestones_made,
+    plan_selected,
+    plans_listed,
+    progress_made,
+)
 from schema.types.references import ExternalReference, references_listed
 from schema.types.refunds import RefundRequest, refund_requests_of
 from schema.types.standing import AllowedAction, standing_of
 from schema.types.transfers import Transfer, transfers_of
 from schema.types.updates import Update, updates_of
 from schema.types.work import Submission, contract_submissions_of
-
-Row: TypeAlias = Record | PlannedRow
-_ROWS: Final = (Record, PlannedRow)
-"""What may stand for a contract."""
 
 
 @strawberry.type(description="How long silence may last, in hours, before it has its effect.")
@@ -88,28 +96,6 @@ class Fees:
         return cls(client_basis_points=fees.client_bps, freelancer_basis_points=fees.freelancer_bps)
 
 
-@strawberry.type(description="How far a contract has come. Cancelled milestones are not counted as part of it.")
-class Progress:
-    total: int = strawberry.field(description="Milestones of the current plan, cancelled ones left out.")
-    closed: int = strawberry.field(description="Of these, how many are closed.")
-    released: int = strawberry.field(description="Of these, how many were released to the freelancer.")
-    cancelled: int = strawberry.field(description="Milestones that were cancelled or removed.")
-    amount: Money = strawberry.field(description="The sum of the prices of the plan, cancelled milestones left out.")
-    amount_released: Money = strawberry.field(description="What of it was released to the freelancer, fees included.")
-
-    @classmethod
-    def of(cls, plan: Sequence[domain.Milestone], currency: str) -> Progress:
-        counted = [milestone for milestone in plan if milestone.state is not MilestoneState.CANCELLED]
-        return cls(
-            total=len(counted),
-            closed=sum(milestone.is_closed for milestone in counted),
-            released=sum(milestone.state is MilestoneState.RELEASED for milestone in counted),
-            cancelled=len(plan) - len(counted),
-            amount=money_of(sum(milestone.amount_minor for milestone in counted), currency),
-            amount_released=money_of(sum(milestone.released_minor for milestone in counted), currency),
-        )
-
-
 def _budget(minor: int | None, currency: str) -> Money | None:
     return money_of(minor, currency) if minor is not None else None
 
@@ -122,24 +108,9 @@ def _ending(ending: domain.Ending | None) -> Ending | None:
     return Ending.of(ending) if ending is not None else None
 
 
-async def _plans(parents: Sequence[Contract | Row], context: Context, *, selected: Selected | None) -> Sequence[Any]:
-    """The plans of these contracts, which count together. They are rows where nothing of the contracts needs whole ones."""
-    rows = [one for one in parents if isinstance(one, _ROWS)]
-    planned = [one.plan for one in rows if isinstance(one, PlannedRow)]
-    if selected is not None and len(rows) == len(parents):
-        context.reader(Scope.CONTRACTS_READ)
-        of_all = len(planned) == len(rows)
-        found: Sequence[Any] = (
-            planned if of_all else await plan_rows_of.all([row["id"] for row in rows], context, selected)
-        )
-    else:
-        found = await asyncio.gather(*(_shown_plan(one, context) for one in parents))
-    return await context.afford_all(found)
-
-
 def _party(name: Literal["client_id", "freelancer_id"]) -> Load:
     async def load(parents: Sequence[Contract | Row], context: Context) -> Sequence[Account]:
-        ids = [one[name] if isinstance(one, _ROWS) else getattr(one, name) for one in parents]
+        ids = [one[name] if isinstance(one, ROWS) else getattr(one, name) for one in parents]
         return [_known(one) for one in await asyncio.gather(*(account_of(one, context) for one in ids))]
 
     return load
@@ -156,26 +127,12 @@ async def _timelines(
     before: Cursor | None = None,
 ) -> Sequence[Connection[Event]]:
     """A page of the events of each of these contracts; rows, if what is selected may be answered by rows."""
-    ids = [one["id"] if isinstance(one, _ROWS) else one.id for one in parents]
-    return await timeline_of.all(ids, context, window(first, after, last, before), selected)
-
-
-async def _shown_plan(contract: Contract | Row, context: Context) -> list[Milestone]:
-    if isinstance(contract, _ROWS):
-        context.reader(Scope.CONTRACTS_READ)
-        plan = await plan_of(contract["id"], context)
-        return await _shown(plan, contract["id"], contract["currency"], context)
-    return await contract.shown_plan(context)
-
-
-async def _shown(
-    plan: Sequence[domain.Milestone], contract_id: str, currency: str, context: Context
-) -> list[Milestone]:
-    return await aside_if(
-        len(plan) > LONG_MILESTONES,
-        lambda: [Milestone.of(one, contract_id=contract_id, currency=currency) for one in plan],
-        owner=context.owner,
-    )
+    asked = window(first, after, last, before)
+    ids = [one["id"] if isinstance(one, ROWS) else one.id for one in parents]
+    came = joined(parents, stretch_of(asked)) if selected is not None else []
+    if came and len(came) == len(parents):
+        return [timeline_shown(one, rows, asked) for one, rows in zip(ids, came, strict=True)]
+    return await timeline_of.all(ids, context, asked, selected)
 
 
 @strawberry.type(
@@ -226,22 +183,21 @@ class Contract(Node):
         return _known(await account_of(self.freelancer_id, info.context))
 
     @resolved("The plan: the milestones of the current revision in order, at most 200.")
-    @batched(_plans, selects=True)
+    @batched(plans_listed, selects=True, beside=True)
     async def milestones(self, info: Info) -> list[Milestone]:
         plan = await self.shown_plan(info.context)
         await info.context.afford(len(plan))
         return plan
 
     @resolved("The first milestone that is not closed: the only one whose turn it can be.")
+    @batched(current_milestones, selects=True, beside=True)
     async def current_milestone(self, info: Info) -> Milestone | None:
-        for one in await self._plan(info.context):
-            if not one.is_closed:
-                return Milestone.of(one, contract_id=self.id, currency=self.currency)
-        return None
+        return current_of(self, await self.whole_plan(info.context))
 
     @resolved("How far it has come.")
+    @batched(progress_made, beside=True)
     async def progress(self, info: Info) -> Progress:
-        return Progress.of(await self._plan(info.context), self.currency)
+        return Progress.of(await self.whole_plan(info.context), self.currency)
 
     @read("Where its money is.")
     async def escrow(self, info: Info) -> Escrow:
@@ -327,9 +283,10 @@ class Contract(Node):
 
     async def shown_plan(self, context: Context) -> list[Milestone]:
         """Its milestones, ready to read."""
-        return await _shown(await self._plan(context), self.id, self.currency, context)
+        return await milestones_made(await self.whole_plan(context), self.id, self.currency, context)
 
-    async def _plan(self, context: Context) -> tuple[domain.Milestone, ...]:
+    async def whole_plan(self, context: Context) -> tuple[domain.Milestone, ...]:
+        """The same as the domain has them."""
         if self.plan is not None:
             return self.plan
         context.reader(Scope.CONTRACTS_READ)
@@ -355,8 +312,13 @@ _STORED: Final = Stored(
     CONTRACTS,
     contracts.ROWS,
     beside={"version": int},
-    batches={"milestones": ("currency",), "client": ("client_id",), "freelancer": ("freelancer_id",), "timeline": ()},
-    row_classes=_ROWS,
+    batches={
+        **dict.fromkeys(("milestones", "currentMilestone", "progress"), ("currency",)),
+        "client": ("client_id",),
+        "freelancer": ("freelancer_id",),
+        "timeline": (),
+    },
+    row_classes=ROWS,
 )
 
 
@@ -386,15 +348,29 @@ async def _rows(contract_ids: Sequence[str], context: Context, selected: Selecte
 
 
 @data_loader
-async def _shown_rows(contract_ids: Sequence[str], context: Context, selected: Selected) -> list[Row | None]:
-    """The same, with their plans if these are selected, too: still one statement."""
-    actor, reading, plan = context.known(), _STORED.reading(selected), selected.below_field("milestones")
+async def _shown_rows(
+    contract_ids: Sequence[str], context: Context, selected: Selected, stretch: Stretch | None
+) -> list[Row | None]:
+    """The same, with their plans if these are selected, or else with a stretch of their events: still one statement."""
+    actor, reading, plan = context.known(), _STORED.reading(selected), plan_selected(selected)
+    events = event_rows(selected.below_field("timeline")) if stretch is not None else None
     found: Mapping[str, Row]
-    if plan is None:
-        found = await contracts.contracts_by_id(actor, contract_ids, reading)
-    else:
+    if plan is not None:
         found = await contracts.contracts_with_plans(actor, contract_ids, reading, plan_reading(plan))
+    elif stretch is not None and events is not None:
+        found = await contracts.contracts_with_events(actor, contract_ids, reading, events, stretch)
+    else:
+        found = await contracts.contracts_by_id(actor, contract_ids, reading)
     return [found.get(one) for one in contract_ids]
+
+
+def _stretch(info: Info) -> Stretch | None:
+    """The events that are asked for below a contract, if that is one stretch of them."""
+    asked = arguments_below(info, "timeline")
+    try:
+        return stretch_of(window(**asked)) if asked is not None else None
+    except GraphQLError:  # which the field says itself
+        return None
 
 
 async def contract_shown(contract_id: str, info: Info) -> Contract | None:
@@ -403,7 +379,7 @@ async def contract_shown(contract_id: str, info: Info) -> Contract | None:
     if selected is None:
         return await contract_found(contract_id, info.context)
     load = _shown_rows.at_once if is_alone(info) else _shown_rows
-    return cast("Contract | None", await load(contract_id, info.context, selected))
+    return cast("Contract | None", await load(contract_id, info.context, selected, _stretch(info)))
 
 
 async def contracts_of(contract_ids: Sequence[str], context: Context, selected: Selected | None) -> list[Contract]:

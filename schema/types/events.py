@@ -24,9 +24,9 @@ from schema.connections import After, Before, Connection, First, Last, Window, w
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read, resolved
-from schema.scalars import Cursor
+from schema.scalars import Cursor, read_number
 from schema.types.common import Actor, Node
-from schema.types.paging import pages_of
+from schema.types.paging import page_of, pages_of
 
 if TYPE_CHECKING:
     from schema.types.deliveries import Delivery
@@ -116,6 +116,9 @@ def _texts(found: Iterable[events.EventText]) -> list[EventText]:
     ]
 
 
+_ORDER: Final = "events"
+"""What cursors call the order of a timeline."""
+
 # Of one row `actor` and `data` are asked for one right after the other.
 _content = lru_cache(maxsize=1)(orjson.loads)
 
@@ -165,6 +168,17 @@ def event_rows(selected: Selected | None) -> Reading[Record] | None:
     return events.ROWS.reading(frozenset(_ANSWERS[name].column for name in selected.fields))
 
 
+def stretch_of(window: Window) -> events.Stretch:
+    """Which events a page of a timeline is made of; a `GraphQLError` for a cursor of another list."""
+    place = read_number(window.place, _ORDER) if window.place is not None else None
+    return events.Stretch(window.size + 1, place, window.backwards)
+
+
+def timeline_shown(stream_id: str, rows: Sequence[Record], window: Window) -> Connection[Event]:
+    """A page of the events of a stream, of rows that were read for it."""
+    return page_of(events.EVENTS, rows, stream_id, "stream_id", order=_ORDER, by="sequence", window=window)
+
+
 @data_loader
 async def timeline_of(
     stream_ids: Sequence[str], _: Context, window: Window, selected: Selected | None
@@ -174,10 +188,10 @@ async def timeline_of(
     reading = event_rows(selected)
     if reading is None:
         return await pages_of(
-            events.EVENTS, Event.of, stream_ids, "stream_id", order="events", by="sequence", window=window
+            events.EVENTS, Event.of, stream_ids, "stream_id", order=_ORDER, by="sequence", window=window
         )
     found = await pages_of(
-        events.pages(reading), itself, stream_ids, "stream_id", order="events", by="sequence", window=window
+        events.pages(reading), itself, stream_ids, "stream_id", order=_ORDER, by="sequence", window=window
     )
     return cast("list[Connection[Event]]", found)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import strawberry
 from graphql import GraphQLError
 
 from escrow import cursors, log
+from escrow.access import Actor
 from escrow.database import Record
 from escrow.ids import Kind, is_a
-from escrow.queries import events, feed
+from escrow.queries import feed
 from escrow.queries.reading import Reading
-from schema.compiled.declare import Selected, batched
+from schema.compiled.declare import Projection, Ready, Selected, batched, project
 from schema.connections import page_size
 from schema.engine.context import Context, Info
 from schema.engine.fields import read
@@ -27,19 +28,21 @@ LATEST: Final = "latest"
 
 
 async def _touched(
-    changes: Sequence[Change], context: Context, *, selected: Selected | None
+    changes: Sequence[Change | Record], context: Context, *, selected: Selected | None
 ) -> list[list[Milestone | Record]]:
     """The milestones that each of these changes touched, as they are now."""
-    found = await milestones_shown([one for change in changes for one in change.milestone_ids], context, selected)
-    return [[found[one] for one in change.milestone_ids if one in found] for change in changes]
+    touched = [one["touched"] if isinstance(one, Record) else one.milestone_ids for one in changes]
+    found = await milestones_shown([one for ids in touched for one in ids], context, selected)
+    return [[found[one] for one in ids if one in found] for ids in touched]
 
 
 async def _contracts(
-    changes: Sequence[Change], context: Context, *, selected: Selected | None
+    changes: Sequence[Change | Record], context: Context, *, selected: Selected | None
 ) -> list[Contract | Record | None]:
     """The contracts that these changes happened to, as they are now."""
-    found = await contracts_found([one.stream_id for one in changes if one.is_of_contract], context, selected)
-    return [found.get(one.stream_id) for one in changes]
+    streams = [one["stream_id"] if isinstance(one, Record) else one.stream_id for one in changes]
+    found = await contracts_found([one for one in streams if is_a(Kind.CONTRACT, one)], context, selected)
+    return [found.get(one) for one in streams]
 
 
 @strawberry.type(description="Something that happened, and what it touched, as that is now.")
@@ -69,15 +72,36 @@ class Change:
         return [milestone for milestone in [await one for one in found] if milestone is not None]
 
     @classmethod
-    def of(cls, view: feed.ChangeView[events.EventView | Record]) -> Change:
-        """The change; of an event that was read as a row it has the row."""
-        event = view.event
+    def of(cls, view: feed.ChangeView) -> Change:
+        """The change ready to read."""
         return cls(
             stream_id=view.stream_id,
             milestone_ids=view.milestone_ids,
             cursor=Cursor(cursors.print_cursor(view.position)),
-            event=cast("Event", event) if isinstance(event, Record) else Event.of(event, position=view.position),
+            event=Event.of(view.event, position=view.position),
         )
+
+
+project(
+    Change,
+    Projection(
+        rows=(Record,),
+        fields={"cursor": Ready('print_cursor(row["position"])'), "event": "row"},
+        names={"print_cursor": cursors.print_cursor},
+        batches=frozenset({"contract", "milestones"}),
+    ),
+)
+
+
+def _rows(selected: Selected | None) -> Reading[Record] | None:
+    """How rows are read that may stand for changes, and each for its event, too; `None` if whole ones are wanted."""
+    if selected is None:
+        return None
+    return event_rows(selected.below_field("event") if "event" in selected.fields else NOTHING)
+
+
+NOTHING: Final = Selected("Event", frozenset())
+"""Of changes nobody may want to know the event."""
 
 
 @strawberry.type(description="Some of the log, in its order.")
@@ -94,8 +118,8 @@ class ChangePage:
 async def changes_listed(
     context: Context, after: Cursor | None, first: int | None, selected: Selected | None
 ) -> ChangePage:
-    """A page of the feed, with rows for events if those have all that is selected of them; `latest` answers with the cursor
-    from which to go on alone.
+    """A page of the feed, of rows if those have all that is selected; `latest` answers with the cursor from which to go on
+    alone.
 
     Raises `GraphQLError` for what is no cursor, and for one that this log doesn't reach.
     """
@@ -105,12 +129,19 @@ async def changes_listed(
         return ChangePage(nodes=[], cursor=Cursor(cursors.print_cursor(now)), has_more=False)
     try:
         start = cursors.read_cursor(after) if after is not None else cursors.BEGINNING
-        reading: Reading[Any] = event_rows(selected) or events.WHOLE
-        page = await feed.changes_page(context.known(), after=start, limit=size, reading=reading)
+        page = await _page(context.known(), start, size, _rows(selected))
     except (cursors.NotACursor, feed.BeyondTheEnd) as wrong:
         raise GraphQLError(f"{wrong}", extensions={"code": "BAD_REQUEST"}) from None
     return ChangePage(
-        nodes=[Change.of(view) for view in page.changes],
+        nodes=page.changes,
         cursor=Cursor(cursors.print_cursor(page.position)),
         has_more=page.has_more,
     )
+
+
+async def _page(actor: Actor, after: int, limit: int, rows: Reading[Record] | None) -> feed.ChangesPage[Change]:
+    if rows is not None:
+        found = await feed.changes_page(actor, after=after, limit=limit, reading=rows)
+        return cast("feed.ChangesPage[Change]", found)
+    whole = await feed.changes_page(actor, after=after, limit=limit)
+    return feed.ChangesPage([Change.of(view) for view in whole.changes], whole.position, whole.has_more)

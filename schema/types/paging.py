@@ -45,19 +45,21 @@ async def pages_of(
         backwards=window.backwards,
     )
     return [
-        _page([show(one) for one in found.get(parent_id, ())], order, by, window, total_of(rows, parent_id, parent))
-        for parent_id in parents
+        page_of(rows, [show(one) for one in found.get(one_id, ())], one_id, parent, order=order, by=by, window=window)
+        for one_id in parents
     ]
 
 
-def _page(nodes: list[Any], order: str, by: Order, window: Window, total: Total) -> Connection[Any]:
-    """The page of objects or rows, whose cursors are written if somebody asks for them."""
+def page_of(
+    rows: Pages[Any], nodes: Sequence[Any], one: str, parent: Parent, *, order: str, by: Order, window: Window
+) -> Connection[Any]:
+    """The page of objects or rows of one parent, whose cursors are written if somebody asks for them."""
 
     def place(index: int) -> Cursor:
         node = nodes[index]
         return print_cursor(order, node[by] if isinstance(node, Record) else getattr(node, by))
 
-    return page(nodes, place, window, total)
+    return page(nodes, place, window, total_of(rows, one, parent))
 
 
 def total_of(rows: Pages[V], one: str, parent: Parent) -> Total:

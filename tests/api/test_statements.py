@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from escrow import database
+from escrow import database, log
 from escrow.accounts.known_keys import KnownKeys
 from escrow.agreement.commands import AddChange, OfferSettlement
 from escrow.pipeline import run
@@ -110,9 +110,41 @@ async def test_one_contract_costs_one_statement_and_the_key(people: People) -> N
     two = f'{{ one: contract(id: "{deal.id}") {{ id {plan} }} other: contract(id: "{other.id}") {{ id {plan} }} }}'
     assert [len(await _statements(people, two)) for _ in range(2)] == [3, 2]
     ambiguous = f'{{ contract(id: "{deal.id}") {{ id a: milestones {{ id }} b: milestones {{ title }} }} }}'
-    assert [len(await _statements(people, ambiguous)) for _ in range(2)] == [3, 4]
+    assert [len(await _statements(people, ambiguous)) for _ in range(2)] == [3, 3]
+    told = f'{{ contract(id: "{deal.id}") {{ id {plan} {KINDS["progress"]} {KINDS["currentMilestone"]} }} }}'
+    assert [len(await _statements(people, told)) for _ in range(2)] == [3, 2]
     several = f'{{ nodes(ids: ["{deal.id}", "{deal.milestone(1)}", "{deal.milestone(2)}"]) {{ id }} }}'
     assert len(await _statements(people, several)) == 3
+
+
+async def test_one_contract_with_a_page_of_its_events_costs_one_statement_and_the_key(people: People) -> None:
+    deal = await people.deployment.propose()
+    pages = {
+        "timeline(first: 10) { nodes { id type texts { value } } pageInfo { hasNextPage endCursor } }": [3, 2],
+        "timeline(last: 1) { edges { cursor node { sequence data } } }": [3, 2],
+        "timeline(first: 1) { totalCount nodes { id } }": [4, 3],
+        "a: timeline(first: 1) { nodes { id } } b: timeline(first: 2) { nodes { id } }": [4, 4],
+        "timeline(first: 1) { nodes { id cursor } }": [4, 4],
+        f"timeline(first: 1) {{ nodes {{ id }} }} {KINDS['milestones']}": [4, 3],
+    }
+    for page, expected in pages.items():
+        query = f'{{ contract(id: "{deal.id}") {{ title {page} }} }}'
+        assert [len(await _statements(people, query)) for _ in range(2)] == expected, page
+
+
+async def test_a_page_of_changes_costs_itself_and_one_statement_for_what_they_touched(people: People) -> None:
+    await people.deployment.fund("10.00", "20.00")
+    await log.sequence()
+    pages = {
+        "cursor event { id type actor { kind } data }": [2, 2],
+        "event { type } milestones { state }": [3, 3],
+        "cursor milestones { state } contract { title }": [4, 4],
+        "event { id cursor }": [2, 2],
+        "a: event { id } b: event { type }": [2, 2],
+    }
+    for page, expected in pages.items():
+        query = f"{{ changes(first: 10) {{ nodes {{ {page} }} hasMore }} }}"
+        assert [len(await _statements(people, query)) for _ in range(2)] == expected, page
 
 
 async def test_a_mutation_costs_the_key_and_its_two_round_trips_and_reads_nothing_again(people: People) -> None:

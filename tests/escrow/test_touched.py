@@ -12,7 +12,7 @@ from escrow.agreement import commands as c
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.pipeline import run
-from escrow.queries.feed import changes_page
+from escrow.queries.feed import TOUCHED_SQL, changes_page
 from tests.escrow.cases import CASES, Asked
 from tests.factories import Deployment, draft, usd
 
@@ -90,6 +90,20 @@ async def test_whatever_a_command_changes_is_touched_by_one_of_its_events(
     assert bool(changed) != (name in CHANGES_NO_MILESTONE)
     for reader in (there.client, there.freelancer, there.operator):
         assert changed <= await _touched(reader, cursor)
+    await _check_the_short_way()
+
+
+async def _check_the_short_way() -> None:
+    """Of no event the short way to the milestones that it touched finds others than a look in all the places does."""
+    in_all_places = TOUCHED_SQL.replace("e.type = ANY", "false AND e.type = ANY")
+    assert in_all_places != TOUCHED_SQL
+    rows = await database.fetch(
+        f"SELECT e.type, {TOUCHED_SQL} AS touched, {in_all_places} AS everywhere FROM events AS e"
+    )
+    assert rows
+    for row in rows:
+        assert set(row["touched"]) == set(row["everywhere"]), row["type"]
+        assert len(row["touched"]) == len(set(row["touched"]))
 
 
 async def _end() -> int:

@@ -159,10 +159,16 @@ class Selector:
         if name == "Contract" and depth == 0 and self._chance.random() < 0.2:
             asked.append(self._list("timeline", "Event"))
         if name == "Contract" and self._chance.random() < 0.2:
+            asked.append(f"progress {{ total closed released cancelled amount {{ amount }} }} {self._current()}")
+        if name == "Contract" and self._chance.random() < 0.2:
             asked.append("client { name } freelancer { id type createdAt }")
         if name in ("Contract", "Milestone") and self._chance.random() < 0.15:
             asked.append("nextDeadline { at } allowedActions { action allowed }")
         return "{ " + " ".join(asked) + " }"
+
+    def _current(self) -> str:
+        more = self._chance.choice(("", "", "allowedActions { action }", "contract { title }"))
+        return f"currentMilestone {{ {more} id title state amount {{ amount }} }}"
 
 
 async def _answer(runner: Runner, document: str, actor: Actor) -> tuple[bytes, Sequence[str]]:
@@ -203,6 +209,8 @@ async def test_rows_give_the_answers_that_objects_give(world: World) -> None:
         ("{ changes { nodes { contract { state } milestones { dueOn } } } }", "due_on", "purpose"),
         ("{ changes { nodes { event { type actor { kind } } } } }", "type", "previous_hash"),
         ("{ contracts { nodes { timeline { nodes { hash } } } } }", "hash", "previous_hash"),
+        ("{ contracts { nodes { currentMilestone { title } progress { closed } } } }", "title", "purpose"),
+        ("{ contracts { nodes { milestones { dueOn } progress { closed } } } }", "amount_minor", "purpose"),
     ],
 )
 @pytest.mark.usefixtures("new_process")

@@ -17,6 +17,7 @@ class CompiledInfo(GraphQLResolveInfo[Any]):
 
     selected: Selected | None = None
     is_alone: bool = False
+    arguments_below: Callable[[str], dict[str, Any] | None] | None = None
 
 
 class DirectCall:
@@ -39,10 +40,10 @@ class DirectCall:
 class BatchCall:
     """A batch, and what converts its arguments as `DirectCall.convert` does."""
 
-    __slots__ = ("convert", "load", "selects")
+    __slots__ = ("beside", "convert", "load", "selects")
 
     def __init__(self, batch: Batch, convert: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
-        self.load, self.selects, self.convert = batch.load, batch.selects, convert
+        self.load, self.selects, self.beside, self.convert = batch.load, batch.selects, batch.beside, convert
 
 
 class Adapter:

@@ -23,6 +23,7 @@ class CompiledInfo(_OperationContextAwareGraphQLResolveInfo):
 
     selected: Selected | None = None
     is_alone: bool = False
+    arguments_below: Callable[[str], dict[str, Any] | None] | None = None
 
 
 class PlainCall:

@@ -213,7 +213,6 @@ _CHANGES: Final = f"""
 SELECT placed.position, e.id, e.type, e.occurred_at, e.sequence, e.stream_id, {TOUCHED_SQL} AS touched
 FROM (SELECT * FROM ({_SCANS}) AS scanned ORDER BY position LIMIT $3) AS placed
 CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
-CROSS JOIN LATERAL (SELECT e.body::json->'data' AS data OFFSET 0) AS said
 ORDER BY placed.position
 """
 _TOUCHED: Final = """

@@ -12,9 +12,8 @@ from tortoise.context import TortoiseContext
 from escrow import database, log, references
 from escrow.access import Actor, ActorKind
 from escrow.accounts import queries as accounts
-from escrow.queries import contracts, feed, milestones
+from escrow.queries import contracts, events, feed, milestones
 from escrow.queries.disputes import EVIDENCE
-from escrow.queries.events import EVENTS
 from escrow.queries.updates import UPDATES
 from tests.bulk import BUSY, RARE, fill
 from tests.factories import party
@@ -35,11 +34,18 @@ READS: dict[str, Callable[[Actor, list[str]], Awaitable[Any]]] = {
         contracts.ROWS.reading(frozenset({"id", "title"})),
         milestones.ROWS.reading(frozenset({"id", "title"})),
     ),
+    "contracts with their events": lambda who, ids: contracts.contracts_with_events(
+        who,
+        ids,
+        contracts.ROWS.reading(frozenset({"id", "title"})),
+        events.ROWS.reading(frozenset({"id", "hash"})),
+        events.Stretch(51, None),
+    ),
     "plans": lambda _, ids: milestones.milestones_of(ids),
     "milestones": lambda who, ids: milestones.milestones_by_id(who, [one.replace("ctr_", "mil_") for one in ids]),
     "standings": contracts.standings,
     "books": lambda _, ids: contracts.books(ids),
-    "timelines": lambda _, ids: EVENTS.pages(ids, "stream_id", order="sequence", limit=51, after=None),
+    "timelines": lambda _, ids: events.EVENTS.pages(ids, "stream_id", order="sequence", limit=51, after=None),
     "updates": lambda _, ids: UPDATES.pages(ids, "contract_id", order="number", limit=51, after=None),
     "evidence": lambda _, ids: EVIDENCE.pages(ids, "dispute_id", order="added", limit=51, after=None),
     "attempts": lambda _, ids: ATTEMPTS.pages(ids, "delivery_id", limit=51, after=None),
