@@ -168,29 +168,28 @@ def _shapes(diagram: Diagram) -> tuple[float, float, list[str]]:
 
 
 def _fan(diagram: Diagram, fan: Sequence[Arrow], left: float, right: float, top: float) -> tuple[list[str], float]:
-    source = fan[0].source
-    middle = top + _height(diagram.boxes[source]) / 2
-    trunk = left + GAP / 2
-    shapes = [_box(diagram, source, left - _width(diagram.boxes[source]), top)]
-    y = top
+    """The box that these arrows come from, the arrows and where they lead to; and where the next fan may begin."""
+    own = diagram.boxes[fan[0].source]
+    middle = top + _height(own) / 2
+    shapes, y = [_box(diagram, fan[0].source, left - _width(own), top)], top
     for arrow in fan:
-        words, target = diagram.boxes[arrow.target], arrow.target
-        row = max(_height(words), LINE * len(arrow.labels) * 2 - LINE + PADDING)
-        at = y + max(row / 2, LINE * len(arrow.labels) + 4 if arrow.labels else 0)
-        if not shapes[1:]:
-            at = max(at, middle)
-        classes = "line dashed" if arrow.is_dashed else "line"
-        begin = f"M{left:.0f} {middle:.0f}H{trunk:.0f}V{at:.0f}H{right - 8:.0f}"
-        shapes.append(f'<path class="{classes}" d="{begin}"/>{_head(right, at)}')
-        if arrow.is_double:
-            shapes.append(_head(left, middle, back=True))
-        shapes += [
-            _label(label, trunk + 8, at - 6 - LINE * (len(arrow.labels) - 1 - index))
-            for index, label in enumerate(arrow.labels)
-        ]
-        shapes.append(_box(diagram, target, right, at - _height(words) / 2))
-        y = at + _height(words) / 2 + PADDING
-    return shapes, max(y, top + _height(diagram.boxes[source]) + PADDING) + PADDING
+        half = _height(diagram.boxes[arrow.target]) / 2
+        at = max(y + max(half, LINE * len(arrow.labels) + 4), middle)
+        shapes += _way(arrow, left, middle, right, at)
+        shapes.append(_box(diagram, arrow.target, right, at - half))
+        y = at + half + PADDING
+    return shapes, max(y, top + _height(own) + PADDING) + PADDING
+
+
+def _way(arrow: Arrow, left: float, middle: float, right: float, at: float) -> Iterator[str]:
+    """One arrow, from the middle of its box to the height at which its target stands, with its labels above it."""
+    classes = "line dashed" if arrow.is_dashed else "line"
+    trunk = left + GAP / 2
+    yield f'<path class="{classes}" d="M{left:.0f} {middle:.0f}H{trunk:.0f}V{at:.0f}H{right - 8:.0f}"/>{_head(right, at)}'
+    if arrow.is_double:
+        yield _head(left, middle, back=True)
+    for line, label in enumerate(reversed(arrow.labels)):
+        yield _label(label, trunk + 8, at - 6 - LINE * line)
 
 
 def _box(diagram: Diagram, name: str, x: float, y: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from api.manual.articles import HOME, Article
-from schema.error_codes import OF_OPERATIONS, OF_REFUSALS, PATH, Explained, coded
+from schema.error_codes import OF_OPERATIONS, OF_REFUSALS, PATH, Explained, coded, page_of
 
 INDEX: Final = f"{HOME}/errors"
 
@@ -69,7 +69,7 @@ def _user_error(code: str, explained: Explained) -> Mapping[str, Any]:
         "message": explained.message,
         "field": explained.field,
         "details": dict(explained.details) or None,
-        "documentation": coded(code)["documentation"],
+        "documentation": page_of(code),
     }
     return {"userErrors": [error]}
 
