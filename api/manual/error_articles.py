@@ -26,7 +26,7 @@ A mutation that can't be done answers with `userErrors`; nothing of it was done.
 What isn't about the domain, or no mutation, is a top-level error with `extensions.code`.
 
 {operations}
-"""
+"""  # noqa: E501 - lines of Markdown
 
 _ARTICLE: Final = """# {code}
 

@@ -146,7 +146,7 @@ Variables go beside it: `{{"query": "…", "variables": {{"id": "ctr_…"}}}}`. 
 [the page about the API](/docs/graphql) what holds everywhere, [live streams](/docs/integrating/live) how to subscribe.
 
 {operations}
-"""
+"""  # noqa: E501 - lines of Markdown
 
 
 def article() -> Article:

@@ -97,4 +97,6 @@ def _pictures(root: Path) -> Iterator[Path]:
 def _own(root: Path, paths: Iterable[Path]) -> Iterator[Path]:
     """Those that lie where they seem to: a link may point anywhere. Without the documents' folder there are none."""
     home = root.resolve()
-    return (path for path in sorted(paths) if (root / "docs").is_dir() and path.resolve() == home / path.relative_to(root))
+    return (
+        path for path in sorted(paths) if (root / "docs").is_dir() and path.resolve() == home / path.relative_to(root)
+    )

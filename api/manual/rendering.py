@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -98,7 +99,7 @@ def rendered(article: Article, address: Addresses) -> Rendered:
 def _headings(tokens: Sequence[Token]) -> Iterator[Heading]:
     """Every heading, which gets its anchor."""
     anchors = Anchors()
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type != "heading_open":
             continue
         text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))

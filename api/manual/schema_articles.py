@@ -30,6 +30,11 @@ from api.manual.articles import HOME, Article
 
 INDEX: Final = f"{HOME}/schema"
 
+_ABOUT: Final = (
+    "Every type, field and argument. The same in GraphQL's own language is at [/schema.graphql](/schema.graphql); "
+    f"conventions that hold everywhere are on [the page about the API]({HOME}/graphql)."
+)
+
 KINDS: Final[Mapping[type[GraphQLNamedType], str]] = {
     GraphQLObjectType: "Objects",
     GraphQLInterfaceType: "Interfaces",
@@ -56,13 +61,12 @@ def articles(schema: GraphQLSchema) -> Iterator[Article]:
 
 def _index(schema: GraphQLSchema, types: list[GraphQLNamedType]) -> str:
     roots = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
-    parts = [
-        "# The schema",
-        "Every type, field and argument. The same in GraphQL's own language is at [/schema.graphql](/schema.graphql); conventions that "
-        f"hold everywhere are on [the page about the API]({HOME}/graphql).",
-    ]
+    parts = ["# The schema", _ABOUT]
     for root in roots:
-        links = [f"- [`{name}`]({INDEX}/{root.name}#{name.lower()}): {_first(one.description)}" for name, one in root.fields.items()]
+        links = (
+            f"- [`{name}`]({INDEX}/{root.name}#{name.lower()}): {_first(one.description)}"
+            for name, one in root.fields.items()
+        )
         parts += [f"## {root.name}", "\n".join(links)]
     for kind, heading in KINDS.items():
         found = [one for one in types if isinstance(one, kind) and one not in roots]
@@ -92,7 +96,12 @@ def _type(schema: GraphQLSchema, one: GraphQLNamedType) -> Iterator[str]:
 
 
 def _kind(one: GraphQLNamedType) -> str:
-    words = {GraphQLObjectType: "object", GraphQLInputObjectType: "input", GraphQLEnumType: "enum", GraphQLScalarType: "scalar"}
+    words = {
+        GraphQLObjectType: "object",
+        GraphQLInputObjectType: "input",
+        GraphQLEnumType: "enum",
+        GraphQLScalarType: "scalar",
+    }
     return words.get(type(one), "union" if isinstance(one, GraphQLUnionType) else "interface")
 
 

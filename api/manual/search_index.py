@@ -99,9 +99,9 @@ def words(text: str) -> Iterator[str]:
     """The words of a text, and the parts of names such as `allowedActions`."""
     for word in _WORD.findall(text):
         yield word.casefold()
-        parts = [*_HUMP.findall(word)] if not word.islower() else word.split("_") if "_" in word else []
+        parts = _HUMP.findall(word) if word.isascii() else []
         if len(parts) > 1:
-            yield from (part.casefold() for part in parts if part)
+            yield from (part.casefold() for part in parts)
 
 
 def sections(article: Article) -> Iterator[Section]:

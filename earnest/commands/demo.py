@@ -56,6 +56,9 @@ def agreed_to(url: str) -> bool:
     """Whether whoever sits there lets the story move the clock of a deployment; where nobody sits, nobody agrees."""
     if not sys.stdin.isatty():
         return False
-    print(f"Earnest runs at {url}. The story moves its test clock some days on, for every contract there.", file=sys.stderr)
+    print(
+        f"Earnest runs at {url}. The story moves its test clock some days on, for every contract there.",
+        file=sys.stderr,
+    )
     print("Play it there? Else it plays in a deployment of its own. [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -141,10 +141,10 @@ STORY_NAMES: Final = (WEBSITE, *STORIES, STRIPE)
 
 
 async def play(people: People, out: Callable[[str], None], *, bodies: bool = False, story: str = WEBSITE) -> str:
-    """One of `STORY_NAMES` on a contract of its own, told line by line to `out`, with each new day; answers with the contract's id.
+    """One of `STORY_NAMES` on a contract of its own, told line by line to `out`; answers with the contract's id.
 
-    Where the deployment sends webhooks to this machine, each event is shown when it came as one, and was checked.
-    With `bodies` each event is shown as it was sealed, too.
+    The day is told where it changes. Where the deployment sends webhooks to this machine, each event is shown when it came
+    as one, and was checked. With `bodies` each event is shown as it was sealed, too.
     """
     names = {person.account: role for role, person in people.by_role().items()}
     today = ""

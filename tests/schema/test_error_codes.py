@@ -25,23 +25,24 @@ CODE = re.compile(r"[A-Z][A-Z_]{3,}")
 def _codes_in(path: Path) -> Iterator[str]:
     """Texts that stand as a code: `code="…"`, `{"code": "…"}`, or what `_failure` and `coded` are given."""
     for node in ast.walk(measures.tree_of(path)):
-        values: list[ast.expr | None] = []
-        if isinstance(node, ast.Dict):
-            values = [value for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant) and key.value == "code"]
-        elif isinstance(node, ast.Call):
-            values = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
-            if isinstance(node.func, ast.Name) and node.func.id in ("_failure", "coded"):
-                values += node.args
-        elif isinstance(node, ast.FunctionDef):
-            values = [
-                default
-                for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-                if argument.arg == "code"
-            ]
-        for value in values:
-            for one in ast.walk(value) if value is not None else ():
+        for value in _given(node):
+            for one in ast.walk(value):
                 if isinstance(one, ast.Constant) and isinstance(one.value, str) and CODE.fullmatch(one.value):
                     yield one.value
+
+
+def _given(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "code":
+                yield value
+    elif isinstance(node, ast.Call):
+        yield from (keyword.value for keyword in node.keywords if keyword.arg == "code")
+        if isinstance(node.func, ast.Name) and node.func.id in ("_failure", "coded"):
+            yield from node.args
+    elif isinstance(node, ast.FunctionDef):
+        named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        yield from (default for argument, default in named if argument.arg == "code" and default is not None)
 
 
 def test_every_code_that_stands_in_the_source_is_explained() -> None:

@@ -67,7 +67,9 @@ class Page(HTMLParser):
 
 def obeyed(page: Page) -> list[Any]:
     """What a browser would run, load or be styled by, which is nothing but our own style sheet."""
-    found: list[Any] = [one for one in page.elements if one[0] in ("script", "iframe", "object", "embed", "style", "base")]
+    found: list[Any] = [
+        one for one in page.elements if one[0] in ("script", "iframe", "object", "embed", "style", "base")
+    ]
     for tag, attributes in page.elements:
         found += [(tag, name) for name in attributes if name.startswith("on") or name == "style"]
         for name in ("src", "action", "data", "xlink:href"):

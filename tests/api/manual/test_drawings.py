@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from api.manual.drawings import Arrow, drawn, read
+from api.manual import sequences
+from api.manual.drawings import drawn
+from api.manual.fans import Arrow, read
 from api.manual.library import Library
 from earnest.generate import pictures
 from tests.api.manual.pages import Page
@@ -66,7 +68,16 @@ def test_parts_have_words_and_arrows_of_three_kinds() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["sequenceDiagram\n A->>B: hello", "stateDiagram-v2\n A --> B\n note left of A", "flowchart LR", "flowchart LR\n a", "x"],
+    [
+        "",
+        "sequenceDiagram",
+        "sequenceDiagram\n A->>B: hello\n loop forever",
+        "sequenceDiagram\n A->>A: hello",
+        "stateDiagram-v2\n A --> B\n note left of A",
+        "flowchart LR",
+        "flowchart LR\n a",
+        "x",
+    ],
 )
 def test_what_is_not_understood_is_not_drawn(text: str) -> None:
     assert drawn(text) is None
@@ -89,7 +100,9 @@ def test_every_picture_of_the_documents_is_drawn_inside_its_bounds(books: Librar
 def test_boxes_stand_beside_each_other_and_never_on_each_other(books: Library) -> None:
     for article in books.articles.values():
         for text in FENCE.findall(article.text):
-            boxes = [{k: float(v) for k, v in one.items() if k != "class"} for one in Page.of(drawn(text) or "").all("rect")]
+            boxes = [
+                {k: float(v) for k, v in one.items() if k != "class"} for one in Page.of(drawn(text) or "").all("rect")
+            ]
             for index, one in enumerate(boxes):
                 for other in boxes[index + 1 :]:
                     apart = (
@@ -99,3 +112,19 @@ def test_boxes_stand_beside_each_other_and_never_on_each_other(books: Library) -
                         or other["y"] + other["height"] <= one["y"]
                     )
                     assert apart, (article.address, one, other)
+
+
+def test_a_sequence_has_lines_messages_and_notes() -> None:
+    text = "sequenceDiagram\n participant A as the one\n A->>B: hello<br>there\n B-->>A: yes\n Note over A,B: after<br>that"
+    found = sequences.read(text)
+    assert found is not None
+    assert found.names == {"A": "the one", "B": "B"}
+    assert found.messages == [
+        sequences.Message("A", "B", ("hello", "there")),
+        sequences.Message("B", "A", ("yes",), is_dashed=True),
+        sequences.Message("A", "B", ("after", "that"), is_note=True),
+    ]
+    page = Page.of(drawn(text) or "")
+    assert page.faults == []
+    assert "the one → B: hello there" in page.text
+    assert "B → the one: yes" in page.text

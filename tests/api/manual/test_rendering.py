@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from api.manual.articles import Article
 from api.manual.library import Library
-from api.manual.rendering import rendered
+from api.manual.rendering import Rendered, rendered
 from tests.api.manual.pages import Page, obeyed
 
 
 def _html(text: str) -> str:
     known = {"law.md": "/docs/law", "pictures/money.png": "/docs/pictures/money.png"}
     return rendered(Article("/docs/x", "X", text), known.get).html
+
+
+def _shown(article: Article, books: Library) -> Rendered:
+    return rendered(article, lambda link: books.address(link, article.source))
 
 
 @pytest.mark.parametrize(
@@ -33,9 +39,9 @@ def _html(text: str) -> str:
         "![words](//evil.example/x.png)",
         "![words](data:image/svg+xml,<svg onload=alert(1)>)",
         '[words](law.md "a title\\" onmouseover=\\"alert(1)")',
-        "<https://evil.example/\"onmouseover=alert(1)>",
+        '<https://evil.example/"onmouseover=alert(1)>',
         "```html\n</code></pre><script>alert(1)</script>\n```",
-        "``` \"onload=alert(1)\nx\n```",
+        '``` "onload=alert(1)\nx\n```',
         "    </code></pre><script>alert(1)</script>",
         "# <script>alert(1)</script>",
         "| <script> |\n|---|\n| <script>alert(1)</script> |",
@@ -71,7 +77,9 @@ def test_a_picture_is_shown_if_it_is_ours_and_else_told() -> None:
 
 
 def test_headings_have_names_each_its_own_and_a_link_to_themselves() -> None:
-    found = rendered(Article("/docs/x", "X", "# A `title`, of sorts\n\n## More\n\n## More\n\n## Ünïcode_x-y!"), lambda _: None)
+    found = rendered(
+        Article("/docs/x", "X", "# A `title`, of sorts\n\n## More\n\n## More\n\n## Ünïcode_x-y!"), lambda _: None
+    )
     assert [one.anchor for one in found.headings] == ["a-title-of-sorts", "more", "more-1", "ünïcode_x-y"]
     assert [one.level for one in found.headings] == [1, 2, 2, 2]
     assert '<h2 id="more-1">More <a class="anchor" href="#more-1"' in found.html
@@ -90,23 +98,18 @@ def test_code_is_shown_to_the_letter() -> None:
 
 def test_every_article_is_well_formed_obeys_nothing_and_names_each_heading_once(books: Library) -> None:
     for article in books.articles.values():
-        found = rendered(article, lambda link, source=article.source: books.address(link, source))
+        found = _shown(article, books)
         page = Page.of(found.html)
         assert (page.faults, obeyed(page)) == ([], []), article.address
         assert len(set(page.ids)) == len(page.ids), article.address
         levels = [one.level for one in found.headings]
         assert levels[:1] == [1], article.address
         assert levels.count(1) == 1, article.address
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), article.address
+        assert all(after <= before + 1 for before, after in pairwise(levels)), article.address
 
 
 def test_every_link_leads_to_a_page_and_a_heading_that_are_there(books: Library) -> None:
-    pages = {
-        article.address: Page.of(
-            rendered(article, lambda link, source=article.source: books.address(link, source)).html
-        )
-        for article in books.articles.values()
-    }
+    pages = {article.address: Page.of(_shown(article, books).html) for article in books.articles.values()}
     broken = []
     for address, page in pages.items():
         for link in page.links:

@@ -58,16 +58,18 @@ def test_where_money_is_real_there_is_no_test_clock_in_it() -> None:
 
 
 def test_a_page_spells_types_defaults_deprecations_and_uses() -> None:
-    schema = build_schema('''
+    schema = build_schema("""
         "Asked."
         type Query {
           "A thing."
-          thing("How many." first: Int! = 5, old: [Kind!] = [A] @deprecated(reason: "gone")): [Thing!]! @deprecated(reason: "use | less")
+          thing(
+            "How many." first: Int! = 5, old: [Kind!] = [A] @deprecated(reason: "gone")
+          ): [Thing!]! @deprecated(reason: "use | less")
         }
         type Thing { kind: Kind }
         "Kinds."
         enum Kind { A, B @deprecated(reason: "no") }
-    ''')
+    """)
     texts = {one.address: one.text for one in schema_articles.articles(schema)}
     query = texts["/docs/schema/Query"]
     assert "`[`[`Thing`](/docs/schema/Thing)`!]!`" in query
