@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from api.live.open_streams import Patience
+from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.sse import Said, opened
 
@@ -148,7 +149,7 @@ async def test_a_server_that_stops_ends_its_streams_with_a_word(served: Served) 
         await served.readers(1)
         served.server.should_exit = True
         said: dict[str, Any] = (await stream.hear()).data
-        assert said["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}
+        assert said["errors"][0]["extensions"] == coded("GOING_AWAY", closeCode=1001)
         assert (await stream.hear()).event == "complete"
         await stream.ended()
     assert json.dumps(said)
