@@ -126,8 +126,11 @@ def complete(operation_id: str) -> bytes:
 
 
 def pong(payload: dict[str, Any] | None) -> bytes:
-    """The answer to a ping, with what came along."""
-    return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {}))
+    """The answer to a ping, with what came along. Raises `Closing` for what is nested too deeply to be printed again."""
+    try:
+        return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {}))
+    except TypeError:
+        raise invalid("its payload is nested too deeply.") from None
 
 
 def _object(parent: dict[str, Any], name: str) -> dict[str, Any] | None:

@@ -80,6 +80,13 @@ class Rates:
         spending = self.budget(None, address)
         return spending is not None and spending.lacks(WRONG_KEY)
 
+    async def use(self, spending: Spending | None, points: float) -> None:
+        """Let a client use what can't be refused: whoever has nothing left waits, at the pace of refusals."""
+        if spending is not None:
+            spending.charge(points)
+            if spending.lacks(0):
+                await self.pause(spending.client)
+
     async def pause(self, client: str) -> None:
         """Return when this client may be told no once more: at once, unless it is told so again and again."""
         await self._pacing.pause(client)
@@ -102,6 +109,10 @@ class Spending:
         self._paid = costs.OPERATION
         if length > costs.BYTES_FREE:
             await self.spend(costs.of_bytes(length))
+
+    async def pay_bytes(self, length: int) -> None:
+        """Pay for so many bytes more that are to be read."""
+        await self.spend(costs.of_bytes(length))
 
     def lacks(self, points: float) -> bool:
         """Whether it is known that so much isn't there."""

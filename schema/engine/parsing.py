@@ -144,6 +144,8 @@ class Documents:
         raise NotRegistered("Only registered documents are answered here: send the `documentId` of one.")
 
     async def _text_of(self, identifier: str, context: Context) -> str | None:
+        if not registered.is_id(identifier):
+            return None  # of any length: nobody remembers it
         found = self._texts.get(identifier)
         if found is None or found[0] < time.monotonic():
             if context.budget is not None:
@@ -188,6 +190,18 @@ class Documents:
             return Document(None, [error])
         except RecursionError:
             raise TooComplex("The query is nested too deeply.") from None
+        _forget_tokens(node)
         if any(error.message == "Validation aborted." for error in errors):
             raise TooComplex("The query repeats the same fields too often.")
         return Document(node, errors or unstorable_literals(text, node))
+
+
+def _forget_tokens(document: DocumentNode) -> None:
+    """Let go of what the parser read, but for the tokens where something begins or ends.
+
+    They know their neighbours in both directions, circles that would have to be looked for once the document goes.
+    """
+    token = document.loc.start_token if document.loc is not None else None
+    while token is not None:
+        following, token.prev, token.next = token.next, None, None
+        token = following
