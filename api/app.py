@@ -33,6 +33,7 @@ from api.receivers import event_schemas, webhook_keys
 from api.tolls import Tolls
 from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
+from escrow.aside import aside
 from escrow.payments import Provider, payees, provider_of
 from escrow.settings import Settings, compilation
 from schema.build import runner, sdl
@@ -83,7 +84,7 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
 
     async def schema_text(_: Request) -> Response:
         """The schema in GraphQL's own language; printed once."""
-        return PlainTextResponse(text(), headers={"x-content-type-options": "nosniff"})
+        return PlainTextResponse(await aside(text), headers={"x-content-type-options": "nosniff"})
 
     return schema_text
 

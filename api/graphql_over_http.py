@@ -78,7 +78,7 @@ class GraphQLEndpoint:
         budget = self._door.rates.budget(actor, request.address)
         if budget is not None:
             try:
-                await budget.admit(request.announced_bytes)
+                await budget.admit(max(request.announced_bytes, request.query_bytes))
             except OverBudget as over:
                 await self._door.rates.pause(budget.client)
                 return _over_budget(over, accepted, budget)

@@ -49,11 +49,14 @@ class Tolls:
         return self._app
 
 
-async def refused(request: Request, refusal: Response) -> Response:
-    """A refusal of whoever shows what gives no right here, once it was paid for like a wrong key, at the pace of refusals."""
+async def refused(request: Request, refusal: Response, *, length: int = 0) -> Response:
+    """A refusal of whoever shows what gives no right here, once it was paid for like a wrong key, at the pace of refusals.
+
+    `length` bytes had to be read to find out.
+    """
     rates, address = request.app.state.door.rates, address_of(request.scope)
     try:
-        await rates.wrong_key(address)
+        await rates.wrong_key(address, length)
     except OverBudget as over:
         refusal = told_to_wait(over)
     await rates.pause(client_of(address))

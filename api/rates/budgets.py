@@ -69,11 +69,11 @@ class Rates:
         rate = self._of_accounts if actor.points_per_second is None else rate_of_accounts(actor.points_per_second)
         return Spending(self._allowances, actor.account_id or actor.credentials or "", rate)
 
-    async def wrong_key(self, address: str) -> None:
-        """Let an address pay for a key that is none. Raises `OverBudget` if it has tried too often."""
+    async def wrong_key(self, address: str, length: int = 0) -> None:
+        """Let an address pay for a key that is none, and for what was read of it. Raises `OverBudget` if it has tried too often."""
         spending = self.budget(None, address)
         if spending is not None:
-            await spending.spend(WRONG_KEY)
+            await spending.spend(WRONG_KEY + costs.of_bytes(length))
 
     def is_barred(self, address: str) -> bool:
         """Whether an address has tried so many wrong keys, or asked so much without one, that it can't pay for another."""
