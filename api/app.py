@@ -1,12 +1,14 @@
 """Puts the web application together: `create_app` makes what `earnest web` serves under uvicorn.
 
-One function per path; what stands around all of them (trace ids, masked failures, pages of other origins) is middleware.
+One function per path; what stands around all of them (trace ids, masked failures, pages of other origins, what pages cost) is
+middleware.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Final
 
 from starlette.applications import Starlette
@@ -30,8 +32,10 @@ from api.pages import start_page
 from api.providers import ProviderNotices
 from api.rates.budgets import Rates
 from api.receivers import event_schemas, webhook_keys
+from api.tolls import Tolls
 from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
+from escrow.aside import aside
 from escrow.payments import Provider, payees, provider_of
 from escrow.settings import Settings, compilation
 from schema import error_codes
@@ -71,6 +75,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Middleware(CrossOrigin, door),
             Middleware(Tracing),
             Middleware(Straight, path="/graphql", http=graphql, websocket=socket),
+            Middleware(Tolls, door),
         ],
         lifespan=_connected(chosen, door, provider),
     )
@@ -79,9 +84,13 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
 
 
 def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
+    @cache
+    def text() -> bytes:
+        return sdl(sandbox=sandbox).encode()
+
     async def schema_text(_: Request) -> Response:
-        """The schema in GraphQL's own language."""
-        return PlainTextResponse(sdl(sandbox=sandbox), headers={"x-content-type-options": "nosniff"})
+        """The schema in GraphQL's own language; printed once."""
+        return PlainTextResponse(await aside(text), headers={"x-content-type-options": "nosniff"})
 
     return schema_text
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
+
+UNANNOUNCED_BYTES: Final = 64_000
+"""How much of a body comes for nothing whose length wasn't announced, and how much is paid for at a time then."""
 
 
 def first_headers(scope: Scope) -> dict[bytes, bytes]:
@@ -47,6 +50,12 @@ class Arrival:
         return QueryParams(self._scope["query_string"]).multi_items()
 
     @property
+    def count_of_parameters(self) -> int:
+        """How many parameters stand behind the path, at most; to find that out costs next to nothing."""
+        said: bytes = self._scope["query_string"]
+        return said.count(b"&") + said.count(b";") + 1
+
+    @property
     def query_bytes(self) -> int:
         """How long that is."""
         return len(self._scope["query_string"])
@@ -62,9 +71,13 @@ class Arrival:
         length = self.header(b"content-length") or ""
         return int(length) if length.isdecimal() else 0
 
-    async def body(self, bytes_max: int) -> bytes | None:
-        """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way."""
+    async def body(self, bytes_max: int, pay: Callable[[int], Awaitable[None]] | None = None) -> bytes | None:
+        """The whole body; `None` if it is longer: then no more of it than that is read. Raises `Gone` if it stops half way.
+
+        What was not announced is paid for by `pay`, `UNANNOUNCED_BYTES` at a time; what that raises goes on.
+        """
         chunks, size, more = [], 0, True
+        paid = max(self.announced_bytes, UNANNOUNCED_BYTES)
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -73,6 +86,9 @@ class Arrival:
             size += len(chunk)
             if size > bytes_max:
                 return None
+            while size > paid and pay is not None:
+                paid += UNANNOUNCED_BYTES
+                await pay(UNANNOUNCED_BYTES)
             chunks.append(chunk)
             more = message.get("more_body", False)
         return b"".join(chunks)

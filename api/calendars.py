@@ -1,5 +1,8 @@
 """Serves `GET /calendar/{token}.ics`: an account's due dates and deadlines, for calendar programs that subscribe to them.
 
+Whoever has the address of a calendar pays for it like for any other request: its account does. One that is none is paid for by
+where it came from. What is in it may be long, so it is read and printed in the annex.
+
 A due date is a whole day; as the parties agreed on it, in the time zone of its contract. A deadline is a moment. Each has
 an identifier of its own for ever, so that a program moves what moved and drops what is over.
 """
@@ -7,6 +10,7 @@ an identifier of its own for ever, so that a program moves what moved and drops 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,10 +18,17 @@ from icalendar import Alarm, Calendar, Event, vDuration
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from api.arrivals import address_of
 from api.etags import is_known, tag_of
+from api.live.door import Door
+from api.rates.budgets import client_of
+from api.tolls import told_to_wait
 from escrow import calendars
+from escrow.access import Actor
+from escrow.annex import Crowded
 from escrow.calendars import Clock, DueDate
 from escrow.writing import one_line
+from schema.engine.budget import OverBudget
 
 FRESH_SECONDS: Final = 300
 """How long a program may keep what it got without asking again."""
@@ -38,13 +49,84 @@ _HAPPENS: Final = {
 """What a deadline's event means to a person; another one is called by its own name."""
 
 
+ASKED: Final = 150
+"""What a calendar costs before it is known how much is in it: an operation of three statements."""
+
+ENTRY: Final = 15
+"""What each of its entries costs, which are printed line by line."""
+
+MILESTONE: Final = 3
+"""What each milestone costs that was read to find the clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """A calendar as it is sent, and what it cost beyond `ASKED`."""
+
+    body: bytes
+    points: int
+
+
 async def calendar_feed(request: Request) -> Response:
-    """The calendar of whoever the token was made for; 404 for one that was revoked, replaced, or never made."""
-    reader = await calendars.reader_of(request.path_params["token"])
+    """The calendar of whoever the token was made for; 404 for one that was revoked, replaced, or never made.
+
+    429 where nothing is left to pay it from.
+    """
+    door: Door = request.app.state.door
+    address = address_of(request.scope)
+    try:
+        reader = await _reader(door, request.path_params["token"], address)
+        if reader is None:
+            return PlainTextResponse("There is no such calendar.\n", 404, headers={"cache-control": "no-store"})
+        printed = await _paid(door, reader, address)
+    except OverBudget as over:
+        return told_to_wait(over)
+    return _answer(printed, request.headers.get("if-none-match", ""))
+
+
+async def _reader(door: Door, token: str, address: str) -> Actor | None:
+    """Whose calendar it is; a token that is none is paid for by the address that shows it, and told at its pace."""
+    client = client_of(address)
+    if door.rates.is_barred(address):
+        await door.rates.pause(client)
+    reader = await calendars.reader_of(token)
     if reader is None:
-        return PlainTextResponse("There is no such calendar.\n", 404, headers={"cache-control": "no-store"})
-    pattern = request.app.state.door.milestone_url
-    body = calendar_of(await calendars.due_dates(reader), await calendars.clocks(reader), pattern)
+        await door.rates.wrong_key(address)
+        await door.rates.pause(client)
+    return reader
+
+
+async def _paid(door: Door, reader: Actor, address: str) -> bytes:
+    """The calendar, paid from what its account has left. Raises `OverBudget`, at the account's pace."""
+    budget = door.rates.budget(reader, address)
+    try:
+        if budget is not None:
+            await budget.spend(ASKED)
+        printed = await _printed(door, reader)
+    except OverBudget:
+        await door.rates.pause(budget.client if budget is not None else "")
+        raise
+    if budget is not None:
+        budget.charge(printed.points)
+    return printed.body
+
+
+async def _printed(door: Door, reader: Actor) -> _Printed:
+    async def there() -> _Printed:
+        due_dates, running = await calendars.due_dates(reader), await calendars.clocks(reader)
+        entries = len(due_dates) + len(running.clocks)
+        body = calendar_of(due_dates, running.clocks, door.milestone_url)
+        return _Printed(body, ENTRY * entries + MILESTONE * running.milestones)
+
+    if door.annex is None:
+        return await there()
+    try:
+        return await door.annex.run(there, owner=reader.account_id)
+    except Crowded:
+        raise OverBudget.crowded() from None
+
+
+def _answer(body: bytes, known: str) -> Response:
     tag = tag_of(body)
     headers = {
         "etag": tag,
@@ -52,7 +134,7 @@ async def calendar_feed(request: Request) -> Response:
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }
-    if is_known(request.headers.get("if-none-match", ""), tag):
+    if is_known(known, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
 

@@ -14,7 +14,14 @@ from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose, prefers_a_page
 from api.rates.budgets import Spending, client_of
-from api.requests import BODY_BYTES_MAX, BODY_BYTES_MAX_UNKNOWN, BadRequest, read_operation
+from api.requests import (
+    BODY_BYTES_MAX,
+    BODY_BYTES_MAX_UNKNOWN,
+    HEADER_CHARACTERS_MAX,
+    BadRequest,
+    Pay,
+    read_operation,
+)
 from api.responses import Json, refusal
 from escrow.access import Actor
 from escrow.annex import Crowded
@@ -49,7 +56,10 @@ class GraphQLEndpoint:
         await answer(scope, receive, send)
 
     async def _answer(self, request: Arrival) -> ASGIApp:
-        accepted = _choose(request.header(b"accept"))
+        accept = request.header(b"accept")
+        if accept is not None and len(accept) > HEADER_CHARACTERS_MAX:
+            return refusal("The accept header is too long.", status=406)
+        accepted = _choose(accept)
         if accepted is None:
             said = f"Answers come as {GRAPHQL}, {JSON} or {EVENT_STREAM}; the accept header allows none of them."
             return refusal(said, status=406)
@@ -77,11 +87,11 @@ class GraphQLEndpoint:
         budget = self._door.rates.budget(actor, request.address)
         if budget is not None:
             try:
-                await budget.admit(request.announced_bytes)
+                await budget.admit(max(request.announced_bytes, request.query_bytes))
             except OverBudget as over:
                 await self._door.rates.pause(budget.client)
                 return _over_budget(over, accepted, budget)
-        operation = await self._operation(request, actor)
+        operation = await self._operation(request, actor, budget.pay_bytes if budget is not None else None)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, budget=budget)
         goes_on = accepted.streams and await self._door.runner.goes_on(operation, context)
         media_type = accepted.media_type(goes_on=goes_on)
@@ -97,12 +107,12 @@ class GraphQLEndpoint:
         headers = budget.headers(answer.retry_after_seconds) if budget is not None else None
         return Json(answer.json(), status=status, media_type=media_type, headers=headers)
 
-    async def _operation(self, request: Arrival, actor: Actor | None) -> Operation:
+    async def _operation(self, request: Arrival, actor: Actor | None, pay: Pay | None) -> Operation:
         annex, owner = self._door.annex, actor.account_id if actor is not None else None
         bytes_max = BODY_BYTES_MAX if actor is not None else BODY_BYTES_MAX_UNKNOWN
         elsewhere = annex.reading(owner) if annex is not None else None
         try:
-            return await read_operation(request, bytes_max=bytes_max, elsewhere=elsewhere)
+            return await read_operation(request, bytes_max=bytes_max, elsewhere=elsewhere, pay=pay)
         except Crowded:
             raise OverBudget.crowded() from None
 

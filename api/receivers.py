@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from escrow import ids
+from escrow.aside import aside
 from escrow.codec import print_time
 from webhooks.events import catalogue
 from webhooks.request.public_keys import public_keys
@@ -23,7 +24,7 @@ _HEADERS: Final = {"x-content-type-options": "nosniff", "access-control-allow-or
 
 async def event_schemas(_: Request) -> Response:
     """The JSON Schemas of everything that is sent, by type."""
-    return Response(_schema_text(), media_type="application/schema+json", headers=_HEADERS)
+    return Response(await aside(_schema_text), media_type="application/schema+json", headers=_HEADERS)
 
 
 @cache

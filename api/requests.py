@@ -24,8 +24,17 @@ VALUES_MAX: Final = 250_000
 """Values in the JSON of one body, or commas and brackets in its texts. The largest plan has a tenth of it; reading as many takes
 the JSON parser 15 ms, in which no other thread runs."""
 
+PARAMETERS_MAX: Final = 20
+"""Parameters behind the path of a `GET`; five mean something."""
+
+HEADER_CHARACTERS_MAX: Final = 2_000
+"""The longest header that says something about media types: browsers send a tenth of it."""
+
 PARAMETERS: Final = frozenset({"query", "documentId", "variables", "operationName", "extensions"})
 
+
+Pay: TypeAlias = Callable[[int], Awaitable[None]]
+"""Pays for so many bytes more."""
 
 Elsewhere: TypeAlias = Callable[[Callable[[], Operation]], Awaitable[Operation]]
 """Does work where it holds nobody up."""
@@ -42,9 +51,9 @@ class BadRequest(Exception):
 
 
 async def read_operation(
-    request: Arrival, *, bytes_max: int = BODY_BYTES_MAX, elsewhere: Elsewhere | None = None
+    request: Arrival, *, bytes_max: int = BODY_BYTES_MAX, elsewhere: Elsewhere | None = None, pay: Pay | None = None
 ) -> Operation:
-    """The operation of a `GET` or `POST`; a long one is read `elsewhere`.
+    """The operation of a `GET` or `POST`; a long one is read `elsewhere`, and what was not announced is paid for as it comes.
 
     Refuses with `BadRequest`: another method, media type, encoding, size or shape.
     """
@@ -57,7 +66,7 @@ async def read_operation(
             headers={"allow": "GET, POST"},
         )
     _check_content_type(request)
-    body = await _body(request, bytes_max)
+    body = await _body(request, bytes_max, pay)
     if elsewhere is not None and len(body) > LONG_BYTES:
         return await elsewhere(lambda: _of_body(body))
     return _of_body(body)
@@ -75,7 +84,10 @@ def values_in(text: bytes) -> int:
 
 
 def _check_content_type(request: Arrival) -> None:
-    problem = _problem(request.header(b"content-type") or "")
+    content_type = request.header(b"content-type") or ""
+    if len(content_type) > HEADER_CHARACTERS_MAX:
+        raise BadRequest(f"The content-type must be {JSON}.", status=415)
+    problem = _problem(content_type)
     if problem is not None:
         raise BadRequest(problem, status=415)
     if (request.header(b"content-encoding") or "identity").lower() != "identity":
@@ -91,9 +103,9 @@ def _problem(content_type: str) -> str | None:
     return f"The charset must be utf-8, not “{charset}”." if charset not in (None, "utf-8", "utf8") else None
 
 
-async def _body(request: Arrival, bytes_max: int) -> bytes:
+async def _body(request: Arrival, bytes_max: int, pay: Pay | None) -> bytes:
     """The whole body, unless it is too large: then no more of it than the limit is read."""
-    body = await request.body(bytes_max) if request.announced_bytes <= bytes_max else None
+    body = await request.body(bytes_max, pay) if request.announced_bytes <= bytes_max else None
     if body is None:
         with_a_key = f", with a key {BODY_BYTES_MAX}" if bytes_max < BODY_BYTES_MAX else ""
         raise BadRequest(f"The body may have at most {bytes_max} bytes{with_a_key}.", status=413)
@@ -102,6 +114,8 @@ async def _body(request: Arrival, bytes_max: int) -> bytes:
 
 def _query_parameters(request: Arrival) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    if request.count_of_parameters > PARAMETERS_MAX:
+        raise BadRequest(f"There may be at most {PARAMETERS_MAX} parameters.")
     for name, value in request.query_parameters:
         if name in PARAMETERS:
             if name in found:
@@ -164,7 +178,10 @@ def _document(parameters: dict[str, Any]) -> tuple[str | None, str | None]:
 def hashed(extensions: object) -> str | None:
     """The identifier of the document that a request names by its hash alone, as clients of automatic persisted queries do."""
     found = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
-    return f"{PREFIX}{found.get('sha256Hash')}" if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    said = found.get("sha256Hash")
+    return PREFIX + said if isinstance(said, str) else PREFIX
 
 
 def _kind(value: object) -> str:

@@ -108,6 +108,7 @@ async def reader_of(token: str) -> Actor | None:
         member_id=row["member_id"],
         scopes=frozenset({Scope.CONTRACTS_READ}),
         contract_ids=frozenset(row["contract_ids"]) if row["contract_ids"] is not None else None,
+        points_per_second=row["points_per_second"],
     )
 
 
@@ -136,7 +137,8 @@ DELETE FROM calendar_tokens WHERE account_id = $1 AND ($2::text IS NULL OR owner
 """
 
 _READER: Final = """
-SELECT token.account_id, token.member_id, token.contract_ids FROM calendar_tokens AS token
+SELECT token.account_id, token.member_id, token.contract_ids, account.points_per_second FROM calendar_tokens AS token
+JOIN accounts AS account ON account.id = token.account_id
 LEFT JOIN members AS member ON member.id = token.member_id
 LEFT JOIN api_keys AS key ON key.id = token.key_id
 WHERE token.token_sha256 = $1 AND member.removed_at IS NULL AND key.revoked_at IS NULL
@@ -175,6 +177,14 @@ class Clock:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The clocks that run, and how many milestones were read to find them."""
+
+    clocks: list[Clock]
+    milestones: int
+
+
 async def due_dates(reader: Actor) -> list[DueDate]:
     """What is due in the contracts of the reader's account, the earliest first; one statement."""
     within = sorted(reader.contract_ids) if reader.contract_ids is not None else None
@@ -182,13 +192,14 @@ async def due_dates(reader: Actor) -> list[DueDate]:
     return [database.filled(DueDate, row, state=MilestoneState(row["state"])) for row in rows]
 
 
-async def clocks(reader: Actor) -> list[Clock]:
+async def clocks(reader: Actor) -> Running:
     """What happens by itself in the contracts of the reader's account, the earliest first; two statements."""
     within = sorted(reader.contract_ids) if reader.contract_ids is not None else None
     rows = await database.fetch(_WAITING, reader.account_id, within, CONTRACTS_MAX)
     found = await standings(reader, [row["id"] for row in rows]) if rows else {}
     running = [clock for standing in found.values() for clock in _running(standing)]
-    return sorted(running, key=lambda clock: (clock.at, clock.uid))
+    read = sum(len(standing.stored.milestones) for standing in found.values())
+    return Running(sorted(running, key=lambda clock: (clock.at, clock.uid)), read)
 
 
 def _running(standing: Standing) -> Iterator[Clock]:

@@ -37,6 +37,11 @@ def id_of(text: str) -> str:
     return PREFIX + sha256(text.encode()).hexdigest()
 
 
+def is_id(identifier: str) -> bool:
+    """Whether it looks like the identifier of a document."""
+    return _IDENTIFIER.fullmatch(identifier) is not None
+
+
 async def add(name: str, text: str) -> str:
     """Register a document, and answer its identifier; one that is registered already stays as it is."""
     identifier = id_of(text)
@@ -52,7 +57,7 @@ async def remove(identifier: str) -> bool:
 
 async def text_of(identifier: str) -> str | None:
     """The text of a registered document, or `None`."""
-    if not _IDENTIFIER.fullmatch(identifier):
+    if not is_id(identifier):
         return None
     text: str | None = await database.fetch_value(
         "SELECT text FROM documents WHERE sha256 = $1", identifier.removeprefix(PREFIX)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from api.credentials import Authentication, BadCredentials
+from api.lately import Lately
 from api.live.open_streams import Connections
 from api.rates.budgets import Rates, client_of
 from escrow.access import Actor
@@ -15,6 +17,9 @@ from escrow.live.hub import Hub
 from escrow.settings import Reach
 from schema.engine.execution import Runner
 from webhooks.owner.live import Watching
+
+KEPT_SECONDS: Final = 0.25
+"""How long it is believed what was found out about the deployment: whoever asks more often gets what was found last."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +40,10 @@ class Door:
     """How far webhooks may reach beyond the internet."""
     milestone_url: str | None = None
     """Where people see a milestone, with `{milestoneId}` in it."""
+    readiness: Lately[Any] = field(default_factory=lambda: Lately(KEPT_SECONDS))
+    """Whether this process can serve."""
+    figures: Lately[Any] = field(default_factory=lambda: Lately(KEPT_SECONDS))
+    """What `/metrics` says."""
     annex: Annex | None = None
     """Where long requests are read and dear operations run; here, if there is none."""
 

@@ -122,6 +122,9 @@ class EventStream:
                     budget=self._budget,
                 )
                 started = await self._door.runner.start(self._operation, context, only_reading=self._only_reading)
+                if isinstance(started, Stream):
+                    stack.callback(started.close)
+                    stack.enter_context(self._door.connections.following(context.account_id))
             except NotAQuery:
                 said = "GET only runs queries and subscriptions; send mutations with POST."
                 await refusal(said, status=405, headers={"allow": "POST"})(scope, receive, self._asgi_send)

@@ -17,6 +17,9 @@ PROTOCOL: Final = "graphql-transport-ws"
 MESSAGE_BYTES_MAX: Final = 1_000_000
 """The longest message. The largest document takes a tenth of it; larger inputs go by POST."""
 
+INIT_BYTES_MAX: Final = 16_000
+"""The longest `connection_init`: credentials and a few words besides."""
+
 ID_CHARACTERS_MAX: Final = 200
 
 ACKNOWLEDGED: Final = b'{"type":"connection_ack"}'
@@ -93,6 +96,8 @@ def read(text: str | None) -> Message:
         raise invalid("it must be a JSON object.")
     match message.get("type"):
         case "connection_init":
+            if len(encoded) > INIT_BYTES_MAX:
+                raise invalid(f"connection_init may have at most {INIT_BYTES_MAX} bytes.")
             return ConnectionInit(_object(message, "payload") or {})
         case "ping":
             return Ping(_object(message, "payload"))
@@ -126,8 +131,11 @@ def complete(operation_id: str) -> bytes:
 
 
 def pong(payload: dict[str, Any] | None) -> bytes:
-    """The answer to a ping, with what came along."""
-    return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {}))
+    """The answer to a ping, with what came along. Raises `Closing` for what is nested too deeply to be printed again."""
+    try:
+        return orjson.dumps({"type": "pong"} | ({"payload": payload} if payload is not None else {}))
+    except TypeError:
+        raise invalid("its payload is nested too deeply.") from None
 
 
 def _object(parent: dict[str, Any], name: str) -> dict[str, Any] | None:

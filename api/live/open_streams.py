@@ -27,6 +27,9 @@ PER_KEY_MAX: Final = 200
 OPERATIONS_MAX: Final = 100
 """Operations under way on one WebSocket."""
 
+STREAMS_MAX: Final = 5_000
+"""Streams of one account in one process, however many keys and connections it has: of each event all of them are told at once."""
+
 INIT_SECONDS: Final = 10.0
 """How long a WebSocket may wait with `connection_init`."""
 
@@ -64,10 +67,11 @@ class Patience:
     look_seconds: float = LOOK_SECONDS
     per_key_max: int = PER_KEY_MAX
     operations_max: int = OPERATIONS_MAX
+    streams_max: int = STREAMS_MAX
 
 
 class TooManyConnections(Exception):
-    """The key has as many connections as it may have."""
+    """The key has as many connections as it may have, or the account as many streams."""
 
 
 class Connection(Protocol):
@@ -87,6 +91,7 @@ class Connections:
     patience: Patience = field(default_factory=Patience)
     _open: set[Connection] = field(default_factory=set)
     _per_key: Counter[str | None] = field(default_factory=Counter)
+    _streams: Counter[str | None] = field(default_factory=Counter)
     _watch: asyncio.Task[None] | None = None
     _all_ended: asyncio.Event | None = None
 
@@ -114,17 +119,16 @@ class Connections:
     @contextmanager
     def counted(self, key_id: str | None) -> Iterator[None]:
         """Count a connection for its key while the block lasts. Raises `TooManyConnections`."""
-        if self._per_key[key_id] >= self.patience.per_key_max:
-            raise TooManyConnections(
-                f"This key has {self.patience.per_key_max} open connections here; no more are allowed."
-            )
-        self._per_key[key_id] += 1
-        try:
+        most = self.patience.per_key_max
+        with _one_of(self._per_key, key_id, most, f"This key has {most} open connections here; no more are allowed."):
             yield
-        finally:
-            self._per_key[key_id] -= 1
-            if not self._per_key[key_id]:
-                del self._per_key[key_id]
+
+    @contextmanager
+    def following(self, account_id: str | None) -> Iterator[None]:
+        """Count a stream for its account while the block lasts. Raises `TooManyConnections`."""
+        most = self.patience.streams_max
+        with _one_of(self._streams, account_id, most, f"This account has {most} streams here; no more are allowed."):
+            yield
 
     async def end_all(self) -> None:
         """This process stops: tell everybody to connect to another one, and wait a moment until they were told."""
@@ -154,3 +158,16 @@ class Connections:
                     connection.look(now)
                 except Exception:  # noqa: BLE001 - one connection must not keep the others from being looked at
                     _log.exception("a connection could not be looked at")
+
+
+@contextmanager
+def _one_of(counted: Counter[str | None], owner: str | None, most: int, refusal: str) -> Iterator[None]:
+    if counted[owner] >= most:
+        raise TooManyConnections(refusal)
+    counted[owner] += 1
+    try:
+        yield
+    finally:
+        counted[owner] -= 1
+        if not counted[owner]:
+            del counted[owner]

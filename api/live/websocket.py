@@ -29,6 +29,7 @@ from api.tracing import names
 from escrow.annex import Crowded
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.process_log import trace_id
+from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context, Live
 from schema.engine.execution import LONG_BYTES, Operation
@@ -55,6 +56,8 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         headers = Headers(scope=scope)
+        address = address_of(scope)
+        await self._door.rates.use(self._door.rates.budget(None, address), costs.OPERATION)
         if is_foreign(headers, self._door.allowed_origins):
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
@@ -75,7 +78,7 @@ class WebSocketEndpoint:
             send if wire is not None else _decoded(send),
             wire["at_once"] if wire is not None else _never,
             headers.get("authorization"),
-            address_of(scope),
+            address,
         )
         with self._door.connections.opened(socket):
             await socket.run()
@@ -95,6 +98,7 @@ class _Socket:
     ) -> None:
         self._door = door
         self._address = address
+        self._payer = door.rates.budget(None, address)
         self._patience = door.connections.patience
         self._receive = receive
         self._asgi_send = send
@@ -173,6 +177,7 @@ class _Socket:
                 return
             self._heard_at = time.monotonic()
             self._pinged_at = None
+            await self._door.rates.use(self._payer, costs.MESSAGE)
             match await self._read(received.get("text")):
                 case messages.ConnectionInit() as init:
                     await self._initialise(init, stack)
@@ -205,6 +210,7 @@ class _Socket:
         try:
             actor = await self._door.actor(self._authorization, self._address, fresh=True)
             self._owner = actor.account_id if actor is not None else None
+            self._payer = self._door.rates.budget(actor, self._address)
             stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
@@ -264,7 +270,7 @@ class _Socket:
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
         started = await self._started(operation, context, budget)
         if isinstance(started, Stream):
-            await self._stream(operation_id, started)
+            await self._follow(operation_id, started)
         elif started.ran:
             await self._say(messages.next_start(operation_id), started.json(), messages.NEXT_END)
             self._operations.pop(operation_id, None)
@@ -285,6 +291,14 @@ class _Socket:
         if isinstance(started, Answer) and started.retry_after_seconds is not None:
             await self._door.rates.pause(budget.client)
         return started
+
+    async def _follow(self, operation_id: str, stream: Stream) -> None:
+        try:
+            with self._door.connections.following(self._owner):
+                await self._stream(operation_id, stream)
+        except TooManyConnections as error:
+            stream.close()
+            await self._say(messages.error(operation_id, [_failure(str(error), "RATE_LIMITED")]))
 
     async def _stream(self, operation_id: str, stream: Stream) -> None:
         self._streams[operation_id] = stream

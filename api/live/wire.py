@@ -3,6 +3,9 @@
 The library `websockets` reads handshake and frames, checks them and answers pings; messages of the application are framed here,
 in one piece and from bytes that are there already. A connection keeps no more than it needs to go on: a server that is
 subscribed to by thousands is made of these.
+
+What has come is read a slice in each turn of the event loop, and no further than to a message that the application hasn't taken
+yet: what comes at once has room for ten thousand frames.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
@@ -30,6 +34,16 @@ takes the same, and sends it if nothing has to be waited for; it answers whether
 
 CLOSE_SECONDS: Final = 10.0
 """How long the other side may take to answer a close frame."""
+
+SLICE_BYTES: Final = 1_024
+"""What is read in one turn of the event loop: frames of nothing take 6 bytes, and 10 µs each."""
+
+IDLE_AT_ONCE_MAX: Final = 100
+IDLE_PER_SECOND: Final = 10.0
+"""Frames in which nothing is said: pings and pongs of the protocol, and small fragments. Whoever sends more is hung up on."""
+
+FRAGMENT_BYTES: Final = 1_024
+"""A fragment that isn't the last counts as nothing if it holds less."""
 
 _TEXT: Final = 0x81
 """The first byte of a text message in one frame."""
@@ -52,14 +66,17 @@ class Wire(asyncio.Protocol):
         "_config",
         "_fragments",
         "_handshake",
+        "_idle_until",
         "_is_gone",
         "_is_held",
+        "_is_paused",
         "_is_text",
         "_received",
         "_receiver",
         "_response",
         "_server",
         "_state",
+        "_unread",
         "_wire",
         "_writable",
         "transport",
@@ -76,9 +93,12 @@ class Wire(asyncio.Protocol):
         self._received: list[Message] = []
         self._receiver: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
+        self._unread = b""
+        self._idle_until = 0.0
         self._fragments: list[bytes] = []
         self._is_text = False
         self._is_held = False
+        self._is_paused = False
         self._is_gone = False
         self._close_timer: asyncio.TimerHandle | None = None
 
@@ -91,11 +111,29 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._is_gone = True
+        self._unread = b""
         self._put({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         self.resume_writing()
         self._forget_timer()
 
     def data_received(self, data: bytes) -> None:
+        is_reading = bool(self._unread)
+        self._unread += data
+        if not is_reading:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read a slice of what has come, unless the application has to take something first; the rest in turns to come."""
+        if self._is_held or not self._unread:
+            return
+        size = SLICE_BYTES if self._handshake is None else len(self._unread)
+        now, self._unread = self._unread[:size], self._unread[size:]
+        self._read(now)
+        self._pause_or_resume()
+        if self._unread and not self._is_held:
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read(self, data: bytes) -> None:
         self._wire.receive_data(data)
         for event in self._wire.events_received():
             if isinstance(event, Request):
@@ -211,7 +249,9 @@ class Wire(asyncio.Protocol):
         task.add_done_callback(self._server.tasks.discard)
 
     def _take(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
+        if self._says_nothing(frame) and not self._may_idle():
+            self._fail(CloseCode.POLICY_VIOLATION, "Too many frames that say nothing.")
+        elif frame.opcode is Opcode.CLOSE:
             self._take_leave()
         elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) and self._close_timer is None:
             if frame.opcode is not Opcode.CONT:
@@ -225,13 +265,31 @@ class Wire(asyncio.Protocol):
         try:
             said = {"text": data.decode()} if self._is_text else {"bytes": data}
         except UnicodeDecodeError:
-            self._wire.fail(CloseCode.INVALID_DATA)
-            self._put({"type": "websocket.disconnect", "code": CloseCode.INVALID_DATA})
-            self._flush()
-            self.transport.close()
+            self._fail(CloseCode.INVALID_DATA)
             return
         self._put({"type": "websocket.receive", **said})
         self._hold(on=True)
+
+    def _says_nothing(self, frame: Frame) -> bool:
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            return True
+        return frame.opcode is not Opcode.CLOSE and not frame.fin and len(frame.data) < FRAGMENT_BYTES
+
+    def _may_idle(self) -> bool:
+        """Whether one more such frame may come."""
+        now = time.monotonic()
+        self._idle_until = max(self._idle_until, now - IDLE_AT_ONCE_MAX / IDLE_PER_SECOND) + 1 / IDLE_PER_SECOND
+        return self._idle_until <= now
+
+    def _fail(self, code: CloseCode, reason: str = "") -> None:
+        """End the connection for a fault of the client's."""
+        if self._is_gone or self.transport.is_closing():
+            return
+        self._wire.fail(code, reason)
+        self._put({"type": "websocket.disconnect", "code": code})
+        self._unread = b""
+        self._flush()
+        self.transport.close()
 
     def _take_leave(self) -> None:
         """The client closes, or answers that we did."""
@@ -299,7 +357,17 @@ class Wire(asyncio.Protocol):
         if on is self._is_held or self.transport.is_closing():
             return
         self._is_held = on
-        if on:
+        if not on and self._unread:
+            asyncio.get_running_loop().call_soon(self._read_on)
+        self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
+        """Take more off the network once all that has come was read."""
+        is_full = self._is_held or bool(self._unread)
+        if is_full is self._is_paused or self.transport.is_closing():
+            return
+        self._is_paused = is_full
+        if is_full:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()

@@ -19,7 +19,10 @@ CLIENTS_KEPT_MAX: Final = 20_000
 """Clients that a process remembers; whoever was silent for the longest time is forgotten, which costs one question."""
 
 ADVANCE: Final = 1 / 50
-"""The share of a bucket that is taken at once: that much may lie unused in each process."""
+"""The share of a bucket that is taken at once: that much may lie unused in each process. So large a debt is paid by itself."""
+
+SETTLE_SECONDS: Final = 0.5
+"""How long a client's debt rests between two payments, however often it grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class _Client:
     at: float
     is_alone: bool = False
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    settles_at: float = 0.0
+    """When a debt may be paid out of the shared bucket next."""
 
 
 class Allowances:
@@ -55,12 +60,14 @@ class Allowances:
         self._shared = shared
         self._clock = clock
         self._clients: OrderedDict[str, _Client] = OrderedDict()
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def spend(self, client: str, points: float, rate: Rate) -> Balance:
         """Let a client use `points`, all or none. More than the bucket holds at its fullest is never granted."""
         known = self._known(client, rate)
         missing = self.missing(client, points, rate)
         if missing > 0:  # whatever the other processes know: nobody needs to be asked
+            self._pay_debt(client, known, rate)
             return Balance(self._available(known), rate, missing / rate.restored)
         if known.points < points or known.is_alone:
             async with known.asking:
@@ -83,7 +90,29 @@ class Allowances:
 
     def charge(self, client: str, points: float, rate: Rate) -> None:
         """Count what turned out to be used beyond what was spent; what is missing then is made up for by waiting."""
-        self._known(client, rate).points -= points
+        known = self._known(client, rate)
+        known.points -= points
+        self._pay_debt(client, known, rate)
+
+    def _pay_debt(self, client: str, known: _Client, rate: Rate) -> None:
+        """Pay a large debt out of what was restored since: it may be more than a bucket ever holds at a time."""
+        now = self._clock()
+        if known.points < -rate.capacity * ADVANCE and now >= known.settles_at:
+            known.settles_at = now + SETTLE_SECONDS
+            task = asyncio.get_running_loop().create_task(self._settle(client, known, rate))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, client: str, known: _Client, rate: Rate) -> None:
+        async with known.asking:
+            taken = await self._taken(client, rate, least=0.0, most=-known.points) if known.points < 0 else None
+            if taken is not None:
+                got, known.left = taken
+                known.points += got
+                known.is_alone = False
+                known.at = self._clock()
+            elif known.points < 0:
+                self._fill_alone(known, rate)
 
     def _known(self, client: str, rate: Rate) -> _Client:
         known = self._clients.get(client)

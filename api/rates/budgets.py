@@ -69,16 +69,23 @@ class Rates:
         rate = self._of_accounts if actor.points_per_second is None else rate_of_accounts(actor.points_per_second)
         return Spending(self._allowances, actor.account_id or actor.credentials or "", rate)
 
-    async def wrong_key(self, address: str) -> None:
-        """Let an address pay for a key that is none. Raises `OverBudget` if it has tried too often."""
+    async def wrong_key(self, address: str, length: int = 0) -> None:
+        """Let an address pay for a key that is none, and for what was read of it. Raises `OverBudget` if it has tried too often."""
         spending = self.budget(None, address)
         if spending is not None:
-            await spending.spend(WRONG_KEY)
+            await spending.spend(WRONG_KEY + costs.of_bytes(length))
 
     def is_barred(self, address: str) -> bool:
         """Whether an address has tried so many wrong keys, or asked so much without one, that it can't pay for another."""
         spending = self.budget(None, address)
         return spending is not None and spending.lacks(WRONG_KEY)
+
+    async def use(self, spending: Spending | None, points: float) -> None:
+        """Let a client use what can't be refused: whoever has nothing left waits, at the pace of refusals."""
+        if spending is not None:
+            spending.charge(points)
+            if spending.lacks(0):
+                await self.pause(spending.client)
 
     async def pause(self, client: str) -> None:
         """Return when this client may be told no once more: at once, unless it is told so again and again."""
@@ -102,6 +109,10 @@ class Spending:
         self._paid = costs.OPERATION
         if length > costs.BYTES_FREE:
             await self.spend(costs.of_bytes(length))
+
+    async def pay_bytes(self, length: int) -> None:
+        """Pay for so many bytes more that are to be read."""
+        await self.spend(costs.of_bytes(length))
 
     def lacks(self, points: float) -> bool:
         """Whether it is known that so much isn't there."""

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     limits = Limits(connections_max=settings.connections_max, per_address_max=settings.connections_per_address_max)
     server = Server(create_app(settings), host=settings.host, port=settings.port, limits=limits)
-    garbage.look_rarely()
+    server.garbage = garbage.look_rarely()
     aside.let_the_loop_interrupt()
     server.run(sockets=[server.bind()])
     return 0

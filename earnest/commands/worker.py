@@ -14,6 +14,11 @@ def run(args: argparse.Namespace) -> int:
     from earnest.run import garbage
     from workers.main import run as work
 
-    garbage.look_rarely()
-    uvloop.run(work())
+    looking = garbage.look_rarely()
+
+    async def working() -> None:
+        async with looking.considering():
+            await work()
+
+    uvloop.run(working())
     return 0

@@ -1,4 +1,4 @@
-"""Guards the connections of a web process: how many there may be, and how long one may take to say what it wants.
+"""Guards the connections of a web process: how many there may be, and how long and in how many words one may say what it wants.
 
 A connection is one of a few kinds at any moment: its request's head comes, its body comes, it is answered, or it rests. Only an
 answer may take its time. One look a second at all of them is cheaper than a timer for each. WebSockets stay counted, by what
@@ -31,6 +31,19 @@ REST_SECONDS: Final = 65.0
 
 CLOSING_SECONDS: Final = 10.0
 """How long the last word may wait for a peer that doesn't read."""
+
+HEAD_BYTES_MAX: Final = 64_000
+"""A request's address and headers: proxies of the field let 8 to 64 kB through."""
+
+HEADERS_MAX: Final = 200
+
+PIPELINED_MAX: Final = 32
+"""Requests that wait on one connection for the answer of the one before; hardly any client sends even two."""
+
+PIECES_FREE: Final = 1_000
+PIECE_BYTES_MEAN: Final = 64
+"""A body may come in so many pieces of any size; more have to hold so much each, on the average: to read a piece takes as long,
+however small it is."""
 
 IPV6_NETWORK_BITS: Final = 64
 """Whoever has one IPv6 address has that many: the network counts as one."""
@@ -130,6 +143,10 @@ class Upgraded:
             self.guard.release(self)
 
 
+class _TooMuch(Exception):
+    """The request is said in more words than anybody needs; raised into the parser, which then reads no further."""
+
+
 class GuardedConnection(HttpToolsProtocol):
     """uvicorn's connection, which is counted and doesn't wait for ever."""
 
@@ -141,9 +158,21 @@ class GuardedConnection(HttpToolsProtocol):
     _since = 0.0
     _is_whole = True
     """Whether all of the request that came last has come."""
+    _is_in_head = False
+    """Whether a request's head has begun to come and hasn't ended yet."""
+    _unfinished_bytes = 0
+    _head_bytes = 0
+    _headers = 0
+    _pieces: list[bytes]
+    """Of the body, read and not yet handed on."""
+    _piece_count = 0
+    _body_bytes = 0
+    _refusal: bytes | None = None
+    """What to answer instead of what the parser says; empty where an answer would stand in the middle of another."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        self._pieces = []
         self.address = _network(transport.get_extra_info("peername"))
         self._turn(Phase.HEAD)
         if self.guard.admit(self):
@@ -162,17 +191,55 @@ class GuardedConnection(HttpToolsProtocol):
         if self._phase is Phase.REST:
             self._turn(Phase.HEAD)
         super().data_received(data)
+        self._hand_on()
+        if self._is_in_head and not self.transport.is_closing():
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > HEAD_BYTES_MAX:  # one header without an end, of which nobody has heard yet
+                self._refusal = self._answer_to_head()
+                self.send_400_response("")
+
+    def send_400_response(self, msg: str) -> None:
+        refusal, self._refusal = self._refusal, None
+        if refusal is None:
+            super().send_400_response(msg)
+            return
+        self.transport.write(refusal)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._refuse(b"")
         self._is_whole = False
+        self._is_in_head = True
+        self._unfinished_bytes = self._head_bytes = self._headers = self._piece_count = self._body_bytes = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers += 1
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._piece_count += 1
+        self._body_bytes += len(body)
+        if self._piece_count > PIECES_FREE + self._body_bytes // PIECE_BYTES_MEAN:
+            cycle = self._last()
+            is_answered = bool(self.pipeline) or (cycle is not None and cycle.response_started)
+            self._refuse(b"" if is_answered else _TOO_SMALL)
+        self._pieces.append(body)
+
     def on_headers_complete(self) -> None:
+        self._is_in_head = False
         if self._phase is Phase.HEAD:
             self._turn(Phase.BODY)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        self._hand_on()
         self._is_whole = True
         if self._phase in (Phase.HEAD, Phase.BODY):
             self._turn(Phase.ANSWER)
@@ -223,6 +290,27 @@ class GuardedConnection(HttpToolsProtocol):
         if self._is_whole and self._phase is Phase.ANSWER and cycle is not None and cycle.response_complete:
             self._turn(Phase.REST)
 
+    def _hand_on(self) -> None:
+        """Hand on what came of the body, at once: uvicorn would copy all of it for each piece."""
+        if self._pieces:
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces = []
+            super().on_body(body)
+
+    def _count(self, length: int) -> None:
+        self._head_bytes += length
+        if self._head_bytes > HEAD_BYTES_MAX or self._headers > HEADERS_MAX:
+            self._refuse(self._answer_to_head())
+
+    def _refuse(self, answer: bytes) -> None:
+        self._refusal = answer
+        raise _TooMuch
+
+    def _answer_to_head(self) -> bytes:
+        """What a head is told that is too long; nothing while another answer is under way."""
+        cycle = self._last()
+        return _TOO_LONG if cycle is None or cycle.response_complete else b""
+
     def _last(self) -> RequestResponseCycle | None:
         """The request that came last, with its answer; uvicorn has none before the first."""
         return cast("RequestResponseCycle | None", self.cycle)
@@ -258,3 +346,10 @@ def _answer(status: bytes, said: bytes, headers: bytes = b"") -> bytes:
         length,
         said,
     )
+
+
+_TOO_LONG: Final = _answer(
+    b"431 Request Header Fields Too Large",
+    b"The address and the headers may have %d bytes, and %d headers.\n" % (HEAD_BYTES_MAX, HEADERS_MAX),
+)
+_TOO_SMALL: Final = _answer(b"400 Bad Request", b"The body came in too many small pieces.\n")

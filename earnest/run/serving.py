@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.wire import Wire
+from earnest.run.garbage import Garbage
 from earnest.run.guard import Guard, Limits, guarded
 
 GRACE_SECONDS: Final = 8
@@ -57,6 +58,16 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self.garbage: Garbage | None = None
+        """What considers now and then to look for garbage, in a process that does nothing else."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal."""
+        if self.garbage is None:
+            await super().serve(sockets)
+            return
+        async with self.garbage.considering():
+            await super().serve(sockets)
 
     def bind(self) -> socket.socket:
         """The socket to serve on; those that it accepts inherit what is set here."""

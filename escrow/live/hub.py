@@ -36,6 +36,9 @@ LOOK_SECONDS: Final = 5.0
 
 BATCH_EVENTS: Final = 200
 
+TOLD_AT_ONCE: Final = 1_000
+"""Readers that are told of events before everything else that the process does has its turn: about a millisecond."""
+
 WINDOW_EVENTS_MAX: Final = 1_000
 WINDOW_BYTES_MAX: Final = 16_000_000
 WINDOW_SECONDS: Final = 10.0
@@ -155,12 +158,17 @@ class Hub:
             await self.keys.look()
             self._look_at_keys_at = time.monotonic() + self._look_seconds
         found = await occurrences.following(after=self.position, limit=BATCH_EVENTS)
+        told = 0
         for occurrence in found:
-            self._take(occurrence)
+            told += self._take(occurrence)
+            if told > TOLD_AT_ONCE:
+                told = 0
+                await asyncio.sleep(0)
         self._trim()
         return len(found)
 
-    def _take(self, occurrence: Occurrence) -> None:
+    def _take(self, occurrence: Occurrence) -> int:
+        """The next event; how many readers were told of it."""
         self.position = occurrence.position
         self._window.append((time.monotonic(), occurrence))
         self._window_bytes += occurrence.size
@@ -169,9 +177,13 @@ class Hub:
         if occurrence.event.type in (MediatorAppointed.type, MediatorDismissed.type):
             is_mediator = occurrence.event.type == MediatorAppointed.type
             self.keys.set_mediation(occurrence.event.stream_id, is_mediator=is_mediator)
+        told = 0
         for audience in {occurrence.client_id or occurrence.event.stream_id, occurrence.freelancer_id, None}:
-            for reader in self._readers.get(audience, ()):
+            readers = self._readers.get(audience, ())
+            told += len(readers)
+            for reader in readers:
                 reader.offer(occurrence)
+        return told
 
     def _trim(self) -> None:
         oldest = time.monotonic() - WINDOW_SECONDS

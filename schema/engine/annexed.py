@@ -6,6 +6,7 @@ two threads would change.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -13,8 +14,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import orjson
 
 from escrow.annex import Annex, Crowded, at_home
-from schema.engine.budget import Budget, OverBudget
+from schema.engine.budget import CROWDED_SECONDS, Budget, OverBudget
 from schema.engine.context import Context
+from schema.engine.sources import SourceEvent
 from schema.engine.told import Answer
 
 Asked = TypeVar("Asked", contravariant=True)
@@ -28,6 +30,11 @@ class Runs(Protocol[Asked]):
 
     async def run(self, operation: Asked, context: Context, *, only_queries: bool = False) -> Answer:
         """Run it; the answer says everything."""
+
+    async def answered(
+        self, operation: Asked, context: Context, source_event: SourceEvent
+    ) -> tuple[bytes | None, float]:
+        """The answer of a subscription to a source event, printed, and what it cost beyond its price."""
 
 
 class AtHome:
@@ -68,6 +75,19 @@ class Annexed(Generic[Asked]):
         finally:
             if budget is not None and context.budget is not None:
                 context.budget.charge(budget.charged)
+
+    async def answered(
+        self, operation: Asked, context: Context, source_event: SourceEvent
+    ) -> tuple[bytes | None, float]:
+        """What `Runner.answered` answers; whoever has too much waiting waits until there is room."""
+        there = Context(actor=context.actor, sandbox=context.sandbox, reach=context.reach)
+        while True:
+            try:
+                return await self._annex.run(
+                    lambda: self._runner.answered(operation, there, source_event), owner=context.owner
+                )
+            except Crowded:
+                await asyncio.sleep(CROWDED_SECONDS)
 
     async def _printed(self, operation: Asked, context: Context, budget: AtHome | None, only_queries: bool) -> Answer:
         # Made here, so that what it holds is let go of here: freeing thousands of objects takes milliseconds, too.

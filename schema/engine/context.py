@@ -56,9 +56,14 @@ class Context:
     """What each of them costs, by the dearest of these lists."""
 
     @property
+    def account_id(self) -> str | None:
+        """Whose operation it is; `None` for somebody who brought no credentials."""
+        return self.actor.account_id if self.actor is not None else None
+
+    @property
     def owner(self) -> Hashable:
         """For whom long work is done: an account's work takes turns with that of others."""
-        return self.actor.account_id if self.actor is not None else None
+        return self.account_id
 
     def reader(self, scope: Scope) -> Actor:
         """Whoever asks, if they may ask with this scope.

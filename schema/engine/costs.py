@@ -6,12 +6,15 @@ What PostgreSQL does for a command is guessed. `make bench ARGS=hostile` shows w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from inspect import iscoroutinefunction, unwrap
 from typing import Any, Final
 
 from graphql import (
     ArgumentNode,
     FieldNode,
+    GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     ListValueNode,
@@ -19,9 +22,28 @@ from graphql import (
     ValueNode,
     VariableNode,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 OPERATION: Final = 40
 """Every request: reading it, finding out who asks, answering."""
+
+MESSAGE: Final = 5
+"""A message over a WebSocket, whatever it says: reading it, and doing what it says besides running an operation."""
+
+SUBSCRIBED: Final = 60
+"""Beginning to follow something: it is looked up, and whether it may be seen."""
+
+ANSWER: Final = 10
+"""An answer of a stream, beyond the objects in it: finding out what it is about, executing, printing."""
+
+FRAME: Final = 3
+"""Sending an answer of a stream to one of those who get it."""
+
+STATEMENT: Final = 30
+"""A statement that a field asks PostgreSQL, once for all objects of its level."""
+
+COUNT: Final = 100
+"""Counting up to ten thousand rows."""
 
 OBJECT: Final = 1
 """An object of the answer with its plain fields."""
@@ -48,8 +70,15 @@ DEAR: Final[Mapping[str, int]] = {
     "Query.reviewPlan": 50,
     "Query.__schema": 100,
     "Query.__type": 20,
+    "Subscription.events": SUBSCRIBED,
+    "Subscription.contractUpdated": SUBSCRIBED,
+    "Subscription.milestoneUpdated": SUBSCRIBED,
+    "Subscription.deliveryUpdated": SUBSCRIBED,
 }
 """Fields for which more is done than an object is worth."""
+
+COUNTED: Final = frozenset({"totalCount", "hasMoreThanTotalCount"})
+"""Fields of each connection that count the whole list."""
 
 WHOLE: Final = frozenset({"Contract.allowedActions", "Milestone.allowedActions"})
 """Those of them whose price is that of all that is in them."""
@@ -87,7 +116,26 @@ def of_bytes(length: int) -> int:
 
 def of_field(parent: GraphQLObjectType | GraphQLInterfaceType, name: str, *, is_mutation: bool) -> int:
     """What a field costs each time, without the objects that it answers with."""
+    if is_beside(parent, name):
+        return COUNT
     return DEAR.get(f"{parent.name}.{name}", MUTATION if is_mutation else 0)
+
+
+def is_beside(parent: GraphQLObjectType | GraphQLInterfaceType, name: str) -> bool:
+    """Whether a field of a connection is about its list, and not about an entry of the page."""
+    return name in COUNTED and parent.name.endswith("Connection")
+
+
+def asks(field: GraphQLField) -> bool:
+    """Whether a field is answered by waiting for somebody else, which is PostgreSQL: its function is a coroutine's."""
+    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    resolver = getattr(definition, "base_resolver", None)
+    return resolver is not None and _waits(resolver.wrapped_func)
+
+
+@lru_cache(maxsize=1_000)
+def _waits(resolver: Callable[..., Any]) -> bool:
+    return iscoroutinefunction(unwrap(resolver))
 
 
 def of_object(type_name: str) -> int:

@@ -37,10 +37,12 @@ from schema.engine.context import Context
 from schema.engine.introspection import SchemaAnswers, is_about_the_schema
 from schema.engine.limits import Meter, TooComplex
 from schema.engine.parsing import READ_AT_ONCE_CHARACTERS, Document, Documents, NotRegistered, Prepared
+from schema.engine.paying import Paying, beyond
 from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
 from schema.engine.told import Answer, answer_of, over_budget, public, refusal, told, too_complex
+from schema.engine.turns import Turns
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "
@@ -104,6 +106,7 @@ class Runner:
         self._documents = Documents(schema, only_registered=only_registered)
         self._schema_answers = SchemaAnswers()
         self._groups = Groups()
+        self._turns = Turns()
         self._in_annex = in_annex or (lambda: Runner(schema))
         self._annexed: Annexed[Operation] | None = None
 
@@ -143,7 +146,7 @@ class Runner:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
             return refusal([GraphQLError(NOT_STREAMED)])
-        return answer_of(await self._execute(chosen, operation.variables, context), context)
+        return await self._answered(chosen, operation, context)
 
     async def start(self, operation: Operation, context: Context, *, only_reading: bool = False) -> Answer | Stream:
         """Like `run`, for a transport with room for more than one answer: a subscription becomes a stream of them.
@@ -160,8 +163,21 @@ class Runner:
         if only_reading and chosen.node.operation is OperationType.MUTATION:
             raise NotAQuery
         if chosen.node.operation is OperationType.SUBSCRIPTION:
-            return await self._subscribe(chosen, operation, context)
-        return answer_of(await self._execute(chosen, operation.variables, context), context)
+            async with self._turns.of(context.owner):
+                return await self._subscribe(chosen, operation, context)
+        return await self._answered(chosen, operation, context)
+
+    async def answered(
+        self, operation: Operation, context: Context, source_event: SourceEvent
+    ) -> tuple[bytes | None, float]:
+        """The answer of a subscription, which is valid and paid for, to one source event: printed, `None` if there is nothing to
+        say any more, and what it cost beyond its price.
+        """
+        document = await self._documents.find(operation.query, operation.document_id, context)
+        chosen = document.prepared.get(operation.name) or await self._prepared(document, operation.name, context)
+        chosen = cast("Prepared", chosen)
+        chosen.meter.check(operation.variables)
+        return await self._answer_source_event(chosen, operation.variables, context, source_event)
 
     @property
     def counts(self) -> Counts:
@@ -251,24 +267,36 @@ class Runner:
             errors = source.errors or [] if isinstance(source, ExecutionResult) else []
             return Answer({"errors": [public(error) for error in errors]}, ran=False)
 
-        async def answer(source_event: SourceEvent) -> bytes | None:
-            return await self._answer_source_event(chosen, operation.variables, context, source_event)
+        paying = Paying(context.budget, chosen.meter.check(operation.variables))
 
-        return self._groups.open(_asked(chosen, operation, context), source, answer)
+        async def answer(source_event: SourceEvent) -> bytes | None:
+            await paying.next()
+            if paying.is_dear and self._annexed is not None:
+                json, beyond_it = await self._annexed.answered(operation, context, source_event)
+            else:
+                async with self._turns.of(context.owner):
+                    json, beyond_it = await self._answer_source_event(
+                        chosen, operation.variables, context, source_event
+                    )
+            paying.made(beyond_it)
+            return json
+
+        return self._groups.open(_asked(chosen, operation, context), source, answer, paying.sent)
 
     async def _answer_source_event(
         self, chosen: Prepared, variables: Mapping[str, Any], context: Context, source_event: SourceEvent
-    ) -> bytes | None:
+    ) -> tuple[bytes | None, float]:
         fresh = Context(actor=context.actor, sandbox=context.sandbox, live=context.live)
+        fresh.listed_price = chosen.meter.listed(variables)
         try:
             found = await source_event.load(fresh)
             if found is None:
-                return None
+                return None, 0
             answer = answer_of(await self._execute(chosen, variables, fresh, found), fresh)
         except Exception as error:  # noqa: BLE001 - as for a field: the client gets the trace, the log has the rest
             failed = GraphQLError("The object could not be loaded.", original_error=error)
             answer = Answer({"data": None, "errors": [public(failed)]}, ran=True)
-        return answer.json()
+        return answer.json(), beyond(fresh)
 
     async def _cost(self, prepared: Prepared, variables: Mapping[str, Any], context: Context) -> int:
         """What it costs; of a long document that is found out beside the loop, unless it is known already."""
@@ -292,6 +320,11 @@ class Runner:
             parsed, node, meter, compiled, is_long=is_long, is_about_the_schema=is_about_the_schema(node)
         )
         return prepared
+
+    async def _answered(self, chosen: Prepared, operation: Operation, context: Context) -> Answer:
+        """The answer of a query or a mutation, when it is its owner's turn."""
+        async with self._turns.of(context.owner):
+            return answer_of(await self._execute(chosen, operation.variables, context), context)
 
     async def _execute(
         self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object = None
@@ -318,7 +351,9 @@ class Runner:
 
 def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:
     """What is the same for all who ask the same thing: who asks, and what, wherever in the log they began."""
-    variables = {name: value for name, value in operation.variables.items() if name not in chosen.begins_at}
+    # Others than those that the operation declares mean nothing, and may be nested deeper than can be printed.
+    declared = {one.variable.name.value for one in chosen.node.variable_definitions or ()} - chosen.begins_at
+    variables = {name: value for name, value in operation.variables.items() if name in declared}
     return (
         operation.query or operation.document_id,
         chosen.name,

@@ -64,6 +64,8 @@ COST_MAX: Final = 100_000
 IDS_MAX: Final = 100
 """What a list of ids counts at most: a longer one is refused."""
 
+_DIGITS_MAX: Final = 10
+
 PAGE_SIZES: Final = ("first", "last")
 """The arguments that say how large a page is."""
 
@@ -97,6 +99,11 @@ def _given(first: object) -> int:
     return first if isinstance(first, int) and 0 <= first <= PAGE_MAX else PAGE_MAX
 
 
+def _number(literal: IntValueNode) -> int:
+    """A page size that is written out; Python reads no number of thousands of digits, nor is any such a page size."""
+    return int(literal.value) if len(literal.value) < _DIGITS_MAX else PAGE_MAX + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """What one operation, or a part of it, was measured to be; `objects` is how many it could answer with."""
@@ -106,6 +113,10 @@ class Size:
     directives: int = 0
     objects: int = 0
     cost: float = 0
+    beside: float = 0
+    """What it costs beside its entries, if it stands in a connection: the count of a list is none of them."""
+    statements: int = 0
+    """How many fields ask PostgreSQL, each once for all objects of its level."""
     schemas: int = 0
     """How often it asks for the whole schema."""
     listed: float = 0
@@ -185,7 +196,7 @@ class Meter:
         walk = _Measure(self._schema, self._document, pages)
         size = walk.selection(self._operation.selection_set, root)
         self._inputs = walk.inputs
-        return replace(size, cost=math.ceil(size.cost) + costs.OPERATION)
+        return replace(size, cost=math.ceil(size.cost) + costs.OPERATION + costs.STATEMENT * size.statements)
 
 
 @lru_cache(maxsize=4)
@@ -225,7 +236,7 @@ def _page_variables(document: DocumentNode) -> tuple[str, ...]:
 def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
     """The whole numbers that variables of the operation are if the request doesn't say."""
     return {
-        definition.variable.name.value: int(definition.default_value.value)
+        definition.variable.name.value: _number(definition.default_value)
         for definition in operation.variable_definitions or ()
         if isinstance(definition.default_value, IntValueNode)
     }
@@ -257,6 +268,8 @@ class _Measure:
             sum(size.directives for size in sizes),
             sum(size.objects for size in sizes),
             sum(size.cost for size in sizes),
+            sum(size.beside for size in sizes),
+            sum(size.statements for size in sizes),
             sum(size.schemas for size in sizes),
             max((size.listed for size in sizes), default=0),
         )
@@ -287,9 +300,14 @@ class _Measure:
         if definition is None:
             return Size(aliases=aliases)
         own = self._own_cost(node, parent)
+        # What a subscription looks up is in its own price, since it asks when it begins and not for each answer.
+        statements = int(costs.asks(definition) and parent is not self._schema.subscription_type)
         type_ = get_named_type(definition.type)
         if is_leaf_type(type_):
-            return Size(aliases=aliases, cost=(own or costs.OBJECT) if definition.args else 0)
+            if costs.is_beside(parent, node.name.value):
+                return Size(aliases=aliases, beside=own, statements=statements)
+            own = own or (costs.OBJECT if definition.args else 0)
+            return Size(aliases=aliases, cost=own, statements=statements)
         inner = self.selection(node.selection_set, type_)
         is_whole, times = f"{parent.name}.{node.name.value}" in costs.WHOLE, self._times(node, parent, definition)
         entry = inner.cost if _is_wrapped(node, definition) else inner.cost + costs.of_object(type_.name)
@@ -300,7 +318,8 @@ class _Measure:
             aliases=inner.aliases + aliases,
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
-            cost=own if is_whole else own + times * entry,
+            cost=own if is_whole else own + inner.beside + times * entry,
+            statements=inner.statements + statements,
             schemas=inner.schemas + (node.name.value == "__schema"),
             listed=max(inner.listed, entry if is_listed else 0),
         )
@@ -355,7 +374,7 @@ class _Measure:
     def _size(self, value: object) -> int:
         if isinstance(value, VariableNode):
             return self._pages[value.name.value]
-        return _given(int(value.value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
+        return _given(_number(value)) if isinstance(value, IntValueNode) else PAGE_DEFAULT
 
     def _ids(self, node: FieldNode) -> int:
         value = next((given.value for given in node.arguments or () if given.name.value == "ids"), None)

@@ -30,6 +30,9 @@ Execute = Callable[[SourceEvent], Awaitable[bytes | None]]
 """Executes the operation for a source event: the JSON of the answer, or `None` if there is nothing to say any more."""
 
 
+Sent = Callable[[], None]
+"""Counts that an answer was handed over to one of those who get it."""
+
 Outlet = Callable[[bytes], bool]
 """Takes the JSON of an answer if it can be sent at once, and says whether it did."""
 
@@ -66,6 +69,10 @@ class _Answer:
         """The answer, which is there; raises what went wrong with it."""
         return self._work.result()
 
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        self._work.cancel()
+
     def tell(self, on_arrival: Callable[[], None]) -> None:
         """Call it once the answer is there; it must not raise."""
         self._waiting.append(on_arrival)
@@ -95,6 +102,8 @@ class _Group:
     """What they ask for; kept here alone, for it is as long as the question."""
     members: int = 0
     answers: OrderedDict[Hashable, _Answer] = field(default_factory=OrderedDict)
+    begun_last: _Answer | None = None
+    """The answer that was begun last, which may be kept nowhere else."""
 
     async def answer(self, source_event: SourceEvent, execute: Execute) -> bytes | None:
         if self.members == 1 and source_event.key not in self.answers:  # nobody to share with: no task of its own
@@ -105,12 +114,18 @@ class _Group:
         """The answer to the source event, which somebody of the group has waited for, or waits for, or will."""
         answer = self.answers.get(source_event.key)
         if answer is None or not answer.is_fresh:
-            answer = _Answer(execute(source_event))
+            self.begun_last = answer = _Answer(execute(source_event))
             if self.members > 1:  # else there is nobody to keep it for
                 self.answers[source_event.key] = answer
                 if len(self.answers) > ANSWERS_KEPT_MAX:
                     self.answers.popitem(last=False)
         return answer
+
+    def give_up(self) -> None:
+        """Nobody is there any more who would wait for an answer."""
+        for answer in (*self.answers.values(), self.begun_last):
+            if answer is not None:
+                answer.give_up()
 
 
 class Groups:
@@ -122,24 +137,28 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def open(self, key: Hashable, source: Source, execute: Execute) -> Stream:
+    def open(self, key: Hashable, source: Source, execute: Execute, sent: Sent = lambda: None) -> Stream:
         """A stream of the answers to this source's events; `key` is the same for those who share them."""
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group(key)
         group.members += 1
-        return Stream(source, execute, group, self._leave)
+        return Stream(source, execute, group, self._leave, sent)
 
     def _leave(self, group: _Group) -> None:
         group.members -= 1
         if not group.members:
             del self._groups[group.key]
+            group.give_up()
 
 
 class Stream:
     """The answers of one subscription. Close it when done."""
 
-    def __init__(self, source: Source, execute: Execute, group: _Group, leave: Callable[[_Group], None]) -> None:
+    def __init__(
+        self, source: Source, execute: Execute, group: _Group, leave: Callable[[_Group], None], sent: Sent
+    ) -> None:
+        self._sent = sent
         self._source = source
         self._execute = execute
         self._group = group
@@ -162,6 +181,7 @@ class Stream:
             source_event = await self._source.__anext__()
             json = await self._group.answer(source_event, self._execute)
             if json is not None:
+                self._sent()
                 return Payload(json, source_event.cursor)
 
     async def pour(self, outlet: Outlet) -> None:
@@ -200,7 +220,10 @@ class Stream:
 
     def _give(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
         json = answer.json
-        if json is not None and not over.done() and not outlet(json):
+        if json is None or over.done():
+            return
+        self._sent()
+        if not outlet(json):
             self._held = Payload(json, cursor)
             _end(over)
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from api.app import create_app
+from api.lately import Lately
 from escrow import ids, pipeline
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, tokens
@@ -34,7 +35,8 @@ async def door(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
 
-    Unless `keys` are given it remembers none, so that statements can be counted: each request asks for its own.
+    Unless `keys` are given it remembers none, so that statements can be counted: each request asks for its own. Nor does it
+    remember whether it is ready.
     """
     settings = Settings(
         database_url="",  # it never starts, so it never connects: the test has
@@ -47,6 +49,7 @@ async def door(
     )
     app = create_app(settings, provider=provider)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)
+    app.state.door.readiness = app.state.door.figures = Lately(0.0)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://earnest.test") as client:
         yield client

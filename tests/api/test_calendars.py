@@ -150,7 +150,7 @@ async def test_an_entry_links_to_its_milestone(people: People) -> None:
     reader = await calendars.reader_of((await made(people.client)).split("/")[2].removesuffix(".ics"))
     assert reader is not None
     pattern = "https://app.example/milestones/{milestoneId}"
-    body = calendar_of(await calendars.due_dates(reader), await calendars.clocks(reader), pattern)
+    body = calendar_of(await calendars.due_dates(reader), (await calendars.clocks(reader)).clocks, pattern)
     (calendar,) = Calendar.from_ical(body, multiple=True)
     page = "https://app.example/milestones/"
     assert links({str(event["UID"]): event for event in calendar.walk("VEVENT")}) == {

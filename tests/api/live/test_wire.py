@@ -19,7 +19,7 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from api.app import create_app
-from api.live.wire import ENCODED, Wire, text_frame
+from api.live.wire import ENCODED, SLICE_BYTES, Wire, text_frame
 from escrow.settings import PaymentProvider, Settings
 from tests.api.live.serving import until
 from tests.api.live.socket import PROTOCOL, Socket
@@ -198,6 +198,50 @@ async def test_nothing_is_read_from_a_client_that_the_application_does_not_hear(
         app.may_hear.set()
         for number in range(3_000):
             assert await one.text() == f"<{number:0500d}>"
+
+
+async def test_ten_thousand_frames_in_one_packet_are_read_a_few_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, taken = Echo(), []
+    read = Wire._read
+
+    def reading(self: Wire, data: bytes) -> None:
+        before = len(self._received)
+        read(self, data)
+        taken.append(len(self._received) - before)
+
+    monkeypatch.setattr(Wire, "_read", reading)
+    async with serving(app) as (_, port), client(port) as one:
+        for _ in range(10_000):
+            one.protocol.send_text(b"1")
+        one.flush()
+        for _ in range(10_000):
+            assert await one.text() == "<1>"
+    assert max(taken) <= SLICE_BYTES // 6
+
+
+IDLE = {
+    "pings": Frame(Opcode.PING, b"").serialize(mask=True),
+    "pongs": Frame(Opcode.PONG, b"").serialize(mask=True),
+    "fragments of nothing": Frame(Opcode.CONT, b"", fin=False).serialize(mask=True),
+    "fragments of a letter": Frame(Opcode.CONT, b"x", fin=False).serialize(mask=True),
+}
+
+BEGUN = Frame(Opcode.TEXT, b"", fin=False).serialize(mask=True)
+
+
+@pytest.mark.parametrize("idle", IDLE.values(), ids=IDLE)
+async def test_whoever_says_nothing_again_and_again_is_hung_up_on(idle: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.live.wire.IDLE_PER_SECOND", 0.01)
+    monkeypatch.setattr("api.live.wire.IDLE_AT_ONCE_MAX", 20)
+    app = Echo()
+    async with serving(app) as (_, port), client(port) as one:
+        one.writer.write(BEGUN + 18 * idle + Frame(Opcode.CONT, b"!").serialize(mask=True))
+        while (frame := await one.hear()).opcode is Opcode.PONG:
+            pass
+        assert bytes(frame.data).endswith(b"!>")
+        one.writer.write(BEGUN + 18 * idle)
+        assert await one.closed() == 1008
+        await until(lambda: app.heard[-1]["type"] == "websocket.disconnect")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,38 @@ async def test_a_redis_that_goes_away_grants_nothing_twice_in_a_process(redis_ur
     await buckets.close()
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_debt_of_more_than_a_bucket_holds_is_paid_off_in_time(
+    shared: Counted, is_shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without that whoever owes more than a full bucket would be refused for ever."""
+    now = 100.0
+    process, rate = Allowances(shared if is_shared else None, clock=lambda: now), Rate(capacity=100, restored=1e6)
+    await process.spend("key_1", 1, rate)
+    process.charge("key_1", 1_000, rate)
+    tries = 0
+    while (await process.spend("key_1", 1, rate)).is_refused:
+        tries += 1
+        assert tries < 100
+        now += allowances.SETTLE_SECONDS
+        if process._settling:
+            await asyncio.gather(*process._settling)
+    assert tries >= (5 if is_shared else 1)  # a bucket at a time
+
+
+async def test_a_debtor_who_asks_again_and_again_makes_nobody_ask_redis(shared: Counted) -> None:
+    now = 100.0
+    process = Allowances(shared, clock=lambda: now)
+    await process.spend("key_1", 1, STINGY)
+    process.charge("key_1", 5_000, STINGY)
+    await asyncio.gather(*process._settling)
+    asked = shared.asked
+    for _ in range(50):
+        assert (await process.spend("key_1", 1, STINGY)).is_refused
+        process.charge("key_1", 1, STINGY)
+    assert shared.asked == asked
+
+
 async def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allowances, "CLIENTS_KEPT_MAX", 10)
     process = Allowances(None)

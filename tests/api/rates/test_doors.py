@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -9,11 +10,18 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
+from api import calendars
 from api.app import create_app
+from api.lately import Lately
 from api.live.closing import Code
 from api.live.door import Door
 from api.rates.budgets import WRONG_KEY, Rates
+from api.tolls import FREE
+from escrow import calendars as calendar_tokens
+from escrow import database
 from escrow.accounts import authentication, tokens
+from escrow.payments.results import NoticeRefused
+from escrow.payments.sandbox import Sandbox
 from escrow.settings import PaymentProvider, Settings
 from schema.engine import costs
 from schema.engine.limits import COST_MAX
@@ -26,7 +34,7 @@ ADDRESS = "192.0.2.7"
 SMALL = orjson.dumps({"query": "{ viewer { role } }"})
 
 
-def _app(points_per_second: float = 1.0) -> Any:
+def _app(points_per_second: float = 1.0, *, metrics_token: str | None = None) -> Any:
     """The application with a rate that restores next to nothing while a test lasts."""
     settings = Settings(
         database_url="",
@@ -35,6 +43,7 @@ def _app(points_per_second: float = 1.0) -> Any:
         sandbox=True,
         payment_provider=PaymentProvider.SANDBOX,
         points_per_second=points_per_second,
+        metrics_token=metrics_token,
     )
     return create_app(settings)
 
@@ -178,7 +187,7 @@ async def test_a_wrong_key_over_a_socket_is_paid_for_like_one_over_http(database
         assert not budget.lacks(COST_MAX - WRONG_KEY)
         assert (await _wrong(served))[0] == Code.FORBIDDEN
         assert budget.lacks(COST_MAX - WRONG_KEY)
-        await budget.spend(COST_MAX - 2 * WRONG_KEY)
+        await budget.spend(COST_MAX - 3 * WRONG_KEY)
         code, said = await _wrong(served)
         assert code == Code.TOO_MANY
         assert "wrong keys" in said
@@ -210,3 +219,180 @@ async def test_a_body_that_was_not_read_leaves_the_connection_of_use(database: s
             assert (
                 await http.post(served.url, content=body, headers={"content-type": "application/json"})
             ).status_code == 200
+
+
+class Page:
+    """A request for a page beside GraphQL."""
+
+    def __init__(
+        self, app: Any, path: str, *, method: str = "GET", headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        self._app, self._scope = app, {
+            "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": list(headers), "client": (ADDRESS, 4711), "server": ("earnest.test", 80), "scheme": "http",
+            "http_version": "1.1", "root_path": "",
+        }  # fmt: skip
+        self.said: list[Any] = []
+
+    async def status(self) -> int:
+        await self._app(dict(self._scope), self._receive, self._send)
+        status: int = self.said[0]["status"]
+        return status
+
+    async def _receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        self.said.append(message)
+
+
+def _left(app: Any, address: str = ADDRESS) -> int:
+    """What the address has at least."""
+    budget = app.state.door.rates.budget(None, address)
+    assert budget is not None
+    return COST_MAX - round(budget._allowances.missing(budget.client, COST_MAX, budget._rate))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/schema.graphql", "/events.schema.json", "/.well-known/webhook-keys", "/nothing", "/graphql/x"]
+)
+async def test_each_page_is_paid_for_by_the_address_and_refused_where_nothing_is_left(
+    people: People, path: str
+) -> None:
+    app = _app(0.001)
+    assert await Page(app, path).status() in (200, 404)
+    assert _left(app) == COST_MAX - costs.OPERATION
+    _emptied(app.state.door.rates)
+    refused = Page(app, path)
+    assert await refused.status() == 429
+    assert int(dict(refused.said[0]["headers"])[b"retry-after"]) >= 1
+
+
+async def test_every_route_is_paid_for_or_known_to_be_free() -> None:
+    app = _app(0.001)
+    free = {path for path in (one.path for one in app.routes) if path.startswith(FREE)}
+    assert free == {"/healthz", "/readyz", "/metrics", "/providers/{name}", "/calendar/{token}.ics"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_what_says_whether_the_process_lives_is_answered_whoever_asks(people: People, path: str) -> None:
+    app = _app(0.001)
+    _emptied(app.state.door.rates)
+    for _ in range(50):
+        assert await Page(app, path).status() == 200
+
+
+async def test_whether_it_is_ready_is_found_out_once_for_all_who_ask_at_once(people: People) -> None:
+    app = _app(0.001)
+    with database.counting() as statements:
+        assert await Page(app, "/readyz").status() == 200
+    once = len(statements)
+    assert once > 0
+    app.state.door.readiness = Lately(60.0)
+    with database.counting() as statements:
+        pages = [Page(app, "/readyz") for _ in range(50)]
+        assert set(await asyncio.gather(*(page.status() for page in pages))) == {200}
+    assert len(statements) == once
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/providers/nobody"), ("POST", "/providers/sandbox"), ("GET", "/metrics")]
+)
+async def test_whoever_shows_nothing_that_is_right_pays_as_for_a_wrong_key_and_at_its_pace(
+    people: People, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    app = _app(0.001, metrics_token="what-a-scraper-shows")
+    paused: list[str] = []
+
+    async def pause(client: str) -> None:
+        paused.append(client)
+
+    def refused(*_: Any) -> Any:
+        raise NoticeRefused
+
+    monkeypatch.setattr(app.state.door.rates, "pause", pause)
+    monkeypatch.setattr(Sandbox, "notice", refused)
+    assert await Page(app, path, method=method).status() in (401, 404)
+    assert _left(app) == COST_MAX - WRONG_KEY
+    assert paused == [ADDRESS]
+    _emptied(app.state.door.rates)
+    assert await Page(app, path, method=method).status() == 429
+
+
+async def test_a_calendar_is_paid_for_by_its_account_and_a_token_that_is_none_by_the_address(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = await people.deployment.fund("10.00", "20.00")
+    await deal.submit()
+    path = (await people.client.done("createCalendarToken", {}, "path"))["path"]
+    app = _app(0.001)
+    paused: list[str] = []
+
+    async def pause(client: str) -> None:
+        paused.append(client)
+
+    monkeypatch.setattr(app.state.door.rates, "pause", pause)
+    account = await app.state.door.actor(f"Bearer {people.client.token}", ADDRESS)
+    budget = app.state.door.rates.budget(account, ADDRESS)
+    assert await Page(app, path).status() == 200
+    assert budget.lacks(budget._rate.capacity - calendars.ASKED)
+    assert not budget.lacks(budget._rate.capacity - calendars.ASKED - 3 * calendars.ENTRY - 2 * calendars.MILESTONE)
+    assert _left(app) == COST_MAX
+    assert await Page(app, "/calendar/cal_nobodys.ics").status() == 404
+    assert (_left(app), paused) == (COST_MAX - WRONG_KEY, [ADDRESS])
+    budget.charge(budget._rate.capacity)
+    assert await Page(app, path).status() == 429
+    assert paused == [ADDRESS, people.client.account_id]
+    _emptied(app.state.door.rates)
+    assert await Page(app, "/calendar/cal_nobodys.ics").status() == 429
+    assert await Page(app, (await people.freelancer.done("createCalendarToken", {}, "path"))["path"]).status() == 200
+
+
+async def test_an_accounts_own_rate_holds_for_its_calendar_too(people: People) -> None:
+    await people.operator.done("setRate", {"accountId": people.client.account_id, "pointsPerSecond": 777}, "__typename")
+    path = (await people.client.done("createCalendarToken", {}, "token"))["token"]
+    reader = await calendar_tokens.reader_of(path)
+    assert reader is not None
+    assert reader.points_per_second == 777
+
+
+async def test_a_message_over_a_socket_costs_whatever_it_says_and_a_handshake_too(
+    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = rates = Rates(0.001)
+        budget = rates.budget(None, "127.0.0.1")
+        assert budget is not None
+        async with connect(served.socket_url, subprotocols=[PROTOCOL], ping_interval=None) as connection:
+            socket = Socket(connection)
+            await socket.init(None)
+            for _ in range(10):
+                await socket.say(type="ping")
+                assert (await socket.hear())["type"] == "pong"
+            used = costs.OPERATION + 11 * costs.MESSAGE
+            assert budget.lacks(COST_MAX - used + 1)
+            assert not budget.lacks(COST_MAX - used - 1)
+            paused: list[str] = []
+
+            async def pause(client: str) -> None:
+                paused.append(client)
+
+            monkeypatch.setattr(rates, "pause", pause)
+            _emptied(rates, "127.0.0.1")
+            await socket.say(type="ping")
+            assert (await socket.hear())["type"] == "pong"
+            assert paused == ["127.0.0.1"]
+
+
+async def test_of_a_body_whose_length_nobody_announced_more_is_paid_for_as_it_comes(people: People) -> None:
+    app = _app(0.001)
+    body = orjson.dumps({"query": "{ viewer { role } }", "variables": {"x": "y" * 300_000}})
+    told = []
+    for announced in (True, False):
+        request = Request(app, people.client.token, body)
+        if not announced:
+            request._headers = [one for one in request._headers if one[0] != b"content-length"]
+        assert await request.status() == 200
+        told.append(orjson.loads(request.said[1]["body"])["extensions"]["cost"]["requested"])
+    assert told[1] > len(body) // costs.BYTES_A_POINT * 3 // 4
+    assert told[1] < 1.5 * told[0]

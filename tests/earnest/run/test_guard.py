@@ -19,7 +19,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.app import create_app
-from earnest.run.guard import Limits, _network
+from earnest.run.guard import (
+    HEAD_BYTES_MAX,
+    HEADERS_MAX,
+    PIECE_BYTES_MEAN,
+    PIECES_FREE,
+    PIPELINED_MAX,
+    GuardedConnection,
+    Limits,
+    _network,
+)
 from earnest.run.serving import Server
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY
@@ -185,6 +194,70 @@ async def test_requests_one_behind_the_other_are_all_answered() -> None:
         line = await there.line()
         await line.say(GET * 5)
         assert [(await line.answer())[:12] for _ in range(5)] == [b"HTTP/1.1 200"] * 5
+
+
+ONE_LONG = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"y" * HEAD_BYTES_MAX
+LONG_HEADS = {
+    "many headers": b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * HEADERS_MAX + b"\r\n",
+    "one long header": ONE_LONG + b"\r\n\r\n",
+    "one without an end": ONE_LONG,
+    "a long address": b"GET /" + b"y" * HEAD_BYTES_MAX + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+    "many trailers": POST.replace(b"content-length: 1000", b"transfer-encoding: chunked")
+    + b"0\r\n" + b"x: y\r\n" * HEADERS_MAX + b"\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", LONG_HEADS.values(), ids=LONG_HEADS)
+async def test_a_head_of_more_than_anybody_needs_is_refused(said: bytes) -> None:
+    async with served(LONG) as there:
+        line = await there.line()
+        await line.say(said)
+        answer = await line.end()  # what is still under way may cost it the last word
+        assert not answer or answer.startswith(b"HTTP/1.1 431") or said.startswith(b"POST"), answer
+        await there.until_there_are(0)
+        line = await there.line()
+        await line.say(GET.replace(b"host: x", b"host: x\r\n" + b"\r\n".join(b"x: y" for _ in range(50))))
+        assert (await line.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_only_so_many_requests_wait_one_behind_the_other() -> None:
+    async with served(LONG) as there:
+        line = await there.line()
+        await line.say(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n" + GET * (PIPELINED_MAX - 1))
+        assert (await line.answer()).endswith(b"at last")
+        assert [(await line.answer())[:12] for _ in range(PIPELINED_MAX - 1)] == [b"HTTP/1.1 200"] * (PIPELINED_MAX - 1)
+        greedy = await there.line()
+        await greedy.say(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n" + GET * 1_000)
+        assert (await greedy.end()).count(b"HTTP/1.1") <= 1
+
+
+CHUNKED = POST.replace(b"content-length: 1000", b"transfer-encoding: chunked")
+
+
+async def test_a_body_in_pieces_is_read_whole_and_one_in_tiny_pieces_without_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handed: list[int] = []
+    hand_on = GuardedConnection._hand_on
+
+    def handing(self: GuardedConnection) -> None:
+        if self._pieces:
+            handed.append(len(self._pieces))
+        hand_on(self)
+
+    monkeypatch.setattr(GuardedConnection, "_hand_on", handing)
+    body = b'{"query": "{ __typename }"}'
+    async with served(LONG) as there:
+        line = await there.line()
+        await line.say(CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+        assert b'"Query"' in await line.answer()
+        assert sum(handed) == len(body)
+        handed.clear()
+        greedy = await there.line()
+        await greedy.say(CHUNKED + b"1\r\n \r\n" * 20_000)
+        await greedy.end()
+        await there.until_there_are(1)
+        assert sum(handed) <= PIECES_FREE + 20_000 // PIECE_BYTES_MEAN
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,44 @@ async def test_the_window_is_bounded_and_whoever_comes_from_before_it_replays(da
     assert hub.readers == 0
 
 
+async def test_of_many_events_for_many_readers_the_hub_tells_some_at_a_time(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With thousands of readers all in one turn of the loop would keep everybody waiting for seconds."""
+    monkeypatch.setattr(hubs, "TOLD_AT_ONCE", 50)
+    there, deal = await _deal()
+    hub = Hub(poll_seconds=0.02)
+    turns = [0]
+    take = Hub._take
+
+    def taking(self: Hub, occurrence: occurrences.Occurrence) -> int:
+        told = take(self, occurrence)
+        turns[-1] += told
+        return told
+
+    async def turning() -> None:
+        while True:
+            turns.append(0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Hub, "_take", taking)
+    async with _connected(hub, there.client) as viewer:
+        readers = [Reader(hub, viewer, after=hub.position) for _ in range(40)]
+        for reader in readers:
+            assert reader.go_live()
+        counting = asyncio.ensure_future(turning())
+        await deal.accept()
+        await deal.confirm(await deal.fund())
+        last = await _log_all()
+        await until(lambda: hub.position == last)
+        await until(lambda: all(reader.behind == readers[0].behind > 3 for reader in readers))
+        counting.cancel()
+        for reader in readers:
+            reader.close()
+    assert sum(turns) > 3 * 40
+    assert max(turns) <= 50 + 40
+
+
 async def test_the_window_forgets_after_seconds_since_words_may_be_erased(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

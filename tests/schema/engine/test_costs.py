@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction, unwrap
 from typing import Any
 
 import pytest
-from graphql import parse
+from graphql import GraphQLObjectType, get_named_type, get_nullable_type, is_leaf_type, is_list_type, parse
 
 from schema.build import executable
+from schema.compiled.declare import BATCH
 from schema.engine import costs
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
-from schema.engine.limits import COST_MAX, Meter, TooComplex
+from schema.engine.limits import COST_MAX, Meter, TooComplex, _Measure
 
 
 def _cost(query: str, **variables: Any) -> int:
@@ -71,7 +73,9 @@ def test_ids_in_a_variable_count_as_those_that_are_written_out() -> None:
     written = _cost('{ nodes(ids: ["a", "b"]) { id ... on Contract { timeline { nodes { id } } } } }')
     asked = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Contract { timeline { nodes { id } } } } }"
     assert _cost(asked, ids=["a", "b"]) == written
-    assert _cost(asked, ids=["a"] * 90) > 40 * (written - costs.OPERATION) > 0
+    each = written - _cost(asked, ids=["a"])
+    assert each > 0
+    assert _cost(asked, ids=["a"] * 90) == written + 88 * each
 
 
 def test_the_same_variable_costs_wherever_it_is_used() -> None:
@@ -121,3 +125,81 @@ def test_every_field_with_a_price_of_its_own_is_in_the_schema() -> None:
         parent, field = name.split(".")
         fields = executable().type_map[parent].fields  # type: ignore[attr-defined]
         assert field in fields or field.startswith("__")
+
+
+def _fields() -> list[tuple[str, str, Any]]:
+    """Every field of every object type, with what the schema says of it."""
+    return [
+        (kind.name, name, field)
+        for kind in executable().type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__")
+        for name, field in kind.fields.items()
+    ]
+
+
+def _price(parent: str, name: str, field: Any) -> int:
+    """What a field costs beside the object that it hangs on, as the meter has it."""
+    schema = executable()
+    inside = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+    node = parse(f"{{ {name}{inside} }}").definitions[0].selection_set.selections[0]  # type: ignore[attr-defined]
+    walk = _Measure(schema, parse("{ __typename }"), {})
+    size = walk._field(node, schema.type_map[parent])
+    return int(size.cost + size.beside + costs.STATEMENT * size.statements)
+
+
+def _waits(field: Any) -> bool:
+    """Whether what answers a field awaits something: PostgreSQL, for there is nothing else to wait for."""
+    definition = field.extensions["strawberry-definition"]
+    resolver = definition.base_resolver
+    return resolver is not None and (
+        iscoroutinefunction(unwrap(resolver.wrapped_func)) or hasattr(resolver.wrapped_func, BATCH)
+    )
+
+
+def test_no_field_that_waits_for_the_database_is_without_a_price() -> None:
+    waiting = [one for one in _fields() if _waits(one[2])]
+    assert len(waiting) > 100
+    free = [f"{parent}.{name}" for parent, name, field in waiting if _price(parent, name, field) < costs.STATEMENT]
+    assert free == []
+
+
+def test_no_list_without_a_page_size_is_counted_as_one_object() -> None:
+    lists = [
+        (parent, name, field)
+        for parent, name, field in _fields()
+        if is_list_type(get_nullable_type(field.type))
+        and not is_leaf_type(get_named_type(field.type))
+        and name not in ("nodes", "edges")
+        and f"{parent}.{name}" not in costs.WHOLE
+    ]
+    assert len(lists) > 20
+    cheap = [f"{parent}.{name}" for parent, name, field in lists if _price(parent, name, field) < 2 and not field.args]
+    assert cheap == []
+
+
+@pytest.mark.parametrize("count", ["totalCount", "hasMoreThanTotalCount"])
+def test_counting_costs_for_each_list_that_is_counted(count: str) -> None:
+    page = "{ contracts(first: 20) { nodes { timeline(first: 1) { %s } } } }"
+    plain = _cost(page % "pageInfo { endCursor }")
+    assert _cost(page % count) - plain >= 20 * costs.COUNT
+    assert _cost(page % count) - plain < 40 * costs.COUNT  # once for each list, not for each entry of its page
+    assert _cost(f"{{ contracts {{ {count} }} }}") >= costs.COUNT
+
+
+def test_the_same_list_asked_for_under_fifty_names_costs_fifty_statements() -> None:
+    often = "{ " + " ".join(f"a{n}: contracts(first: 1) {{ nodes {{ id }} }}" for n in range(50)) + " }"
+    assert _cost(often) >= 50 * costs.STATEMENT
+    nested = (
+        "{ contracts(first: 1) { nodes { "
+        + " ".join(f"a{n}: timeline(first: {n + 1}) {{ nodes {{ id }} }}" for n in range(20))
+        + " } } }"
+    )
+    assert _cost(nested) >= 20 * costs.STATEMENT
+
+
+@pytest.mark.parametrize("digits", [5, 5_000])
+def test_a_page_size_of_any_length_counts_as_the_most_that_there_is(digits: int) -> None:
+    most = _cost("{ contracts(first: 100) { nodes { id milestones { id } } } }")
+    assert _cost(f"{{ contracts(first: {'9' * digits}) {{ nodes {{ id milestones {{ id }} }} }} }}") == most
+    asked = f"query ($n: Int = {'9' * digits}) {{ contracts(first: $n) {{ nodes {{ id milestones {{ id }} }} }} }}"
+    assert _cost(asked) == most

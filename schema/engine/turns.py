@@ -1,0 +1,61 @@
+"""Lets only so many operations of one account be under way at once in the loop that everybody shares; its others wait in line.
+
+One account may have thousands of connections and hundreds of operations on each: without this, whoever comes after them waits for
+all of them, however cheap each is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from typing import Final
+
+UNDER_WAY_MAX: Final = 16
+"""So many keep a process and PostgreSQL busy; and they are what others may have to wait for, about a millisecond each."""
+
+
+class Turns:
+    """Who is under way, and who waits."""
+
+    def __init__(self, under_way_max: int = UNDER_WAY_MAX) -> None:
+        self._under_way_max = under_way_max
+        self._under_way: Counter[Hashable] = Counter()
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, owner: Hashable) -> AsyncIterator[None]:
+        """Be under way for this owner while the block lasts, as soon as it is the block's turn."""
+        if self._under_way[owner] < self._under_way_max:
+            self._under_way[owner] += 1
+        else:
+            await self._turn(owner)
+        try:
+            yield
+        finally:
+            self._end(owner)
+
+    async def _turn(self, owner: Hashable) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._end(owner)  # it was just its turn
+            raise
+
+    def _end(self, owner: Hashable) -> None:
+        """Hand the place on to whoever waits longest and is still there."""
+        waiting = self._waiting.get(owner)
+        while waiting:
+            turn = waiting.popleft()
+            if not waiting:
+                del self._waiting[owner]
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._under_way[owner] -= 1
+        if not self._under_way[owner]:
+            del self._under_way[owner]
