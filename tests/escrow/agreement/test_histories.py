@@ -23,6 +23,7 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
+from escrow.terms import Terms
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -51,6 +52,9 @@ MINORS = st.one_of(st.integers(1, 50), st.integers(1, 10**15), st.just(10**15))
 BAD_MINORS = st.sampled_from([0, -1, 10**15 + 1])
 ANY_MINOR = st.one_of(MINORS, MINORS, MINORS, BAD_MINORS)
 INDEX = st.integers(0, 1_000)
+HOLD_DAYS = [None, None, 23, 30]
+"""For how long the provider may hold money: what review, answer and mediation take at most, and a week more."""
+LIMITS = st.sampled_from(HOLD_DAYS)
 
 LIVELY = ["afcfcs", "aFcs", "aFcsd", "aFcw", "afcfcd", "aFcwd", "aFcse"]
 """Openings after which the parties have something to argue about."""
@@ -144,6 +148,7 @@ class Histories(Moves, RuleBasedStateMachine):
         author=st.sampled_from([CLIENT, FREELANCER]),
         review_hours=st.sampled_from([48, 72, 336]),
         opening=st.sampled_from(OPENINGS),
+        limit_days=LIMITS,
     )
     def propose(
         self,
@@ -154,10 +159,15 @@ class Histories(Moves, RuleBasedStateMachine):
         author: Actor,
         review_hours: int,
         opening: str,
+        limit_days: int | None = None,
     ) -> None:
         self.story.currency = currency
         self.story.fees = Fees(client_bps, freelancer_bps)
-        terms = c.Terms(title="A website", currency=currency, windows={"review_hours": review_hours})
+        windows = {"review_hours": review_hours}
+        if limit_days is not None:
+            self.story.terms = Terms(usual_hold_limit=timedelta(days=limit_days))
+            windows["mediation_hours"] = 48
+        terms = c.Terms(title="A website", currency=currency, windows=windows)
         self.play(self.proposal(terms, minors), author)
         for letter in opening:
             self.open_with(letter)
@@ -302,7 +312,10 @@ class Histories(Moves, RuleBasedStateMachine):
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
-            self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
+            # Now and then the provider says itself for how long it holds what came, now less than its terms do.
+            left = timedelta(days=which % 9) if which % 7 == 3 and self.story.terms.usual_hold_limit else None
+            command = c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said, hold_left=left)
+            self.play(command, actor)
 
     def reverse(self, charge: Charge, which: int) -> None:
         """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended."""
@@ -422,6 +435,7 @@ def stroll(seed: int, steps: int) -> Histories:
         author=one([CLIENT, FREELANCER]),
         review_hours=one([48, 72, 336]),
         opening=one([*OPENINGS, *LIVELY, *LIVELY, *LIVELY]),
+        limit_days=one(HOLD_DAYS),
     )
     for _ in range(steps):
         chance = rng.random()
@@ -450,7 +464,9 @@ def stroll(seed: int, steps: int) -> Histories:
                 off, swept = one([-TICK, timedelta(0), TICK]), rng.random() < 0.5
                 story.come_to_the_next_deadline(off, swept, rng.random() < 0.5)
         elif chance < 0.97:
-            story.let_time_pass(one([TICK, timedelta(hours=1), timedelta(days=1), timedelta(days=2)]))
+            story.let_time_pass(
+                one([TICK, timedelta(hours=1), timedelta(days=1), timedelta(days=2), timedelta(days=6)])
+            )
         else:
             story.change_the_world(one(WORLDS))
     story.teardown()
