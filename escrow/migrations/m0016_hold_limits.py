@@ -11,9 +11,19 @@ HOLD_LIMITS = """
 ALTER TABLE deposits ADD COLUMN hold_until TIMESTAMPTZ;
 COMMENT ON COLUMN deposits.hold_until IS 'Until when its money may be held, in domain time; NULL for ever';
 
-ALTER TABLE milestones ADD COLUMN hold_until TIMESTAMPTZ, ADD COLUMN hold_told_hours INT;
+ALTER TABLE milestones
+    ADD COLUMN hold_until TIMESTAMPTZ,
+    ADD COLUMN hold_told_hours INT,
+    ADD CONSTRAINT milestones_only_money_is_held_until CHECK (hold_until IS NULL OR held_minor > 0),
+    ADD CONSTRAINT milestones_only_a_limit_is_told CHECK (hold_told_hours IS NULL OR hold_until IS NOT NULL);
 COMMENT ON COLUMN milestones.hold_until IS 'The first end of the limits of what it holds, in domain time; NULL without one';
 COMMENT ON COLUMN milestones.hold_told_hours IS 'How many hours before that it was last announced';
+
+ALTER TABLE deadlines
+    DROP CONSTRAINT deadlines_kind,
+    ADD CONSTRAINT deadlines_kind CHECK (
+        kind IN ('OFFER', 'DEPOSIT', 'REVIEW', 'REFUND', 'DISPUTE', 'MEDIATION', 'REMINDER', 'DORMANCY', 'HOLD_NOTICE', 'HOLD_LIMIT')
+    );
 
 ALTER TABLE disputes ADD COLUMN by_hold_limit BOOLEAN NOT NULL DEFAULT false;
 COMMENT ON COLUMN disputes.by_hold_limit IS 'Nobody opened it but the law, since the money may be held no longer';

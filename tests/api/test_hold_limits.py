@@ -81,7 +81,7 @@ async def test_what_was_handed_in_goes_to_a_mediator_and_nobody_takes_that_back(
         refused = await who.do("withdrawDispute", {"disputeId": dispute["id"]}, "dispute { id }")
         assert [one["code"] for one in refused["userErrors"]] == ["INVALID_STATE"]
     given = {"disputeId": dispute["id"], "toFreelancer": {"amount": "200.00", "currency": "USD"}, "reason": "Nearly"}
-    await people.mediator.done("decideDispute", given, "dispute { state }")
+    await people.operator.done("decideDispute", given, "dispute { state }")
     assert (await milestone(people.client, deal.milestone()))["state"] == "SETTLED"
     await sound()
 

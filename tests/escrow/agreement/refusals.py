@@ -332,7 +332,7 @@ class Refusals(Quarrels, Petitions):
         match command:
             case c.Revise():
                 ok = self._good_terms(command.terms, self.currency) and self._good_plan(command.plan, self.currency)
-                ok = ok and self._fits(self.windows | command.terms.windows, around)
+                ok = ok and self._fits({**self.windows, **command.terms.windows}, around)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone():
                 ok = not self._bad_edit(command)
             case c.ImportMilestones():
@@ -485,7 +485,7 @@ class Refusals(Quarrels, Petitions):
         good = currency in DECIMALS and bool((command.terms.title or "").strip())
         good = good and self._good_terms(command.terms, currency) and self._good_plan(command.plan, currency)
         usual = {name: default for name, (default, _, _) in WINDOWS.items()}
-        good = good and self._fits(usual | command.terms.windows, around)
+        good = good and self._fits({**usual, **command.terms.windows}, around)
         return None if good else "INVALID_INPUT"
 
     def _refusal_of_report(self, command: c.Report, actor: Actor) -> str | None:

@@ -63,6 +63,7 @@ def test_without_a_limit_nothing_is_different() -> None:
 
 
 def test_the_providers_own_word_counts_more_than_its_terms() -> None:
+    story = limited("100.00")
     for left in (timedelta(days=9), timedelta(days=3)):
         story = limited("100.00").fund()
         charge = story.state.money(deposit(story).charge_minor)

@@ -187,7 +187,7 @@ def held_too_long() -> Story:
     windows = {"mediation_hours": 10 * 24}
     fund_all(story.propose("30.01", "20.02", "10.03", by=CLIENT, windows=windows)).wait(HOUR).confirm()
     story.accept().wait(timedelta(days=51)).sweep()
-    story.pay(1).wait(timedelta(days=1)).pay(2).wait(timedelta(days=50)).sweep()
+    story.pay(1).wait(timedelta(days=2)).pay(2).wait(timedelta(days=48)).sweep()
     story.request_refund(2, amount="5.00").wait(timedelta(days=2)).sweep()
     story.offer("12.00", 2).wait(HOUR).accept_offer("12.00", 2).wait(HOUR)
     story.pay(3).wait(HOUR).submit(3).request_changes(3).wait(timedelta(days=51)).sweep()
