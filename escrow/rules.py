@@ -332,6 +332,11 @@ AUTOMATIC: Final = (
     ),
     Automatic("the proposal was revised or died", "milestone", _M.FUNDED, _M.REFUNDED, "milestone.refunded"),
     Automatic("a reversal was lost on a proposal", "milestone", _M.FUNDED, _M.PLANNED, "milestone.unfunded"),
+    *(
+        Automatic("it may be held no longer, nobody was asked", "milestone", state, to, f"milestone.{word}")
+        for to, word in ((_M.PLANNED, "unfunded"), (_M.REFUNDED, "refunded"))
+        for state in (_M.FUNDED, _M.ACTIVE)
+    ),
     Automatic("the proposal was revised or died", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the contract ended", "milestone", _M.PLANNED, _M.CANCELLED, "milestone.cancelled"),
     Automatic("the offer window passed", "contract", _C.PROPOSED, _C.EXPIRED, "contract.expired"),
@@ -339,11 +344,13 @@ AUTOMATIC: Final = (
     Automatic("it is being ended and holds nothing", "contract", _C.ACTIVE, _C.ENDED, "contract.ended"),
     Automatic("nobody answered in time", "refund request", _R.OPEN, _R.UNANSWERED, "milestone.refunded"),
     Automatic("its money went otherwise", "refund request", _R.OPEN, _R.OVERTAKEN, "milestone.released"),
+    Automatic("it may be held no longer", "refund request", _R.OPEN, _R.OVERTAKEN, "dispute.opened"),
     Automatic(
         "the ending that made it is withdrawn", "refund request", _R.OPEN, _R.WITHDRAWN, "refund.request_withdrawn"
     ),
     Automatic("silence carries the claim out", "dispute", _D.OPEN, _D.RESOLVED, "dispute.resolved"),
     Automatic("silence leads to mediation", "dispute", _D.OPEN, _D.MEDIATION, "dispute.mediation_started"),
+    Automatic("it may be held no longer", "dispute", _D.OPEN, _D.MEDIATION, "dispute.mediation_started"),
     *(
         Automatic("its money went otherwise", "dispute", state, _D.RESOLVED, "dispute.resolved")
         for state in sorted(UNDECIDED)

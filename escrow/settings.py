@@ -131,6 +131,9 @@ class Settings:
     payment_provider: PaymentProvider
     """`EARNEST_PAYMENT_PROVIDER`, required: nobody should pay with the sandbox because of a forgotten variable."""
 
+    sandbox_hold_days: int | None = None
+    """`EARNEST_SANDBOX_HOLD_DAYS`, none: for how many days the sandbox provider may hold money, as real ones may only so long."""
+
     stripe: StripeAccess | None = field(default=None, repr=False)
     """`EARNEST_STRIPE_KEY` and the variables beside it: required with the provider `stripe`, read for no other."""
 
@@ -192,6 +195,7 @@ class Settings:
             secret_keys=_secret_keys(read),
             sandbox=sandbox,
             payment_provider=provider,
+            sandbox_hold_days=read.count("EARNEST_SANDBOX_HOLD_DAYS", default=0) or None,
             stripe=stripe_access(read) if provider is PaymentProvider.STRIPE else None,
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),

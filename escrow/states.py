@@ -80,7 +80,8 @@ class Hold(StrEnum):
 
 
 class RefundState(StrEnum):
-    """Where a refund request stands. `OVERTAKEN`: its money went before anybody answered it, by a concession or an end."""
+    """Where a refund request stands. `OVERTAKEN`: its money went before anybody answered it, by a concession or an end, or could
+    be held no longer and went to mediation."""
 
     OPEN = "OPEN"
     ACCEPTED = "ACCEPTED"

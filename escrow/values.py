@@ -13,9 +13,13 @@ from dataclasses import Field, dataclass
 from functools import cache
 from operator import attrgetter
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
+
+UNLESS_NONE: Final = {"unless_none": True}
+"""Marks a field that came later, in the declaration of a dataclass: where objects are kept as JSON it is left out if it is
+`None`, so that what was written before it came is what would be written now."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state import Contract, Deposit, Dispute, Milestone, RefundRequest
-from escrow.states import ContractState, DepositState, DisputeState, MilestoneState
+from escrow.states import ContractState, DepositState, DisputeState, Hold, MilestoneState
 
 
 class DeadlineKind(StrEnum):
@@ -24,9 +24,11 @@ class DeadlineKind(StrEnum):
     MEDIATION = "MEDIATION"
     REMINDER = "REMINDER"
     DORMANCY = "DORMANCY"
+    HOLD_NOTICE = "HOLD_NOTICE"
+    HOLD_LIMIT = "HOLD_LIMIT"
 
 
-UNSEEN: Final = frozenset({DeadlineKind.REMINDER, DeadlineKind.DORMANCY})
+UNSEEN: Final = frozenset({DeadlineKind.REMINDER, DeadlineKind.DORMANCY, DeadlineKind.HOLD_NOTICE})
 """What nobody waits for: it is no `nextDeadline`."""
 
 DORMANT_AFTER: Final = timedelta(days=180)
@@ -45,12 +47,17 @@ ACTIONS: Final = (
     "dispute.overdue",
     "milestone.deadline_approaching",
     "contract.dormant",
+    "deposit.hold_ending",
+    "milestone.unfunded",
 )
 """The events that clocks are about, in the order of the clocks."""
 
 REMINDER_HOURS: Final = (7 * 24, 2 * 24, 12)
 """How long before the end of a milestone's window it is announced; what lies at or before its start is left out."""
 
+HOLD_NOTICE_HOURS: Final = (30 * 24, 7 * 24, 24)
+"""How long before the end of the time for which the provider may hold money that is announced; what lies at or before the moment
+from which on it is held, or held for another time, is left out."""
 
 RESUMED_AT_LEAST: Final = timedelta(hours=48)
 """What a clock that stood still has left at least when it goes on."""
@@ -102,7 +109,14 @@ def deadlines(state: Contract) -> tuple[Deadline, ...]:
     """Every running clock of the contract in the order in which they will be applied; of reminders each milestone's next."""
     plan = {**state.former, **{milestone.id: milestone for milestone in state.milestones}}
     running = tuple(_running(state, plan))
-    clocks = (*running, *_reminders(state, plan, running), *(() if running else _dormancy(state)))
+    limits = hold_limits(state)
+    clocks = (
+        *running,
+        *_reminders(state, plan, running),
+        *(() if running else _dormancy(state)),
+        *limits,
+        *_notices(state, limits),
+    )
     return tuple(sorted(clocks, key=lambda clock: (clock.due_at, _RANK[clock.kind], clock.position)))
 
 
@@ -216,6 +230,77 @@ def _outcome(milestone: Milestone, to_freelancer_minor: int) -> str:
     if to_freelancer_minor == milestone.held_minor:
         return "milestone.released"
     return "milestone.settled" if to_freelancer_minor else "milestone.refunded"
+
+
+def limit_runs(state: Contract, milestone: Milestone) -> bool:
+    """Whether something happens when what the milestone holds may be held no longer: nothing does while a reversal freezes it,
+    or once a mediator has to decide."""
+    if milestone.hold_until is None or milestone.is_frozen:
+        return False
+    dispute = state.open_dispute(milestone)
+    return dispute is None or dispute.state is not DisputeState.MEDIATION
+
+
+def hold_limits(state: Contract) -> list[Deadline]:
+    """The clocks of what may be held only so long, in the order of the plan: where somebody was asked about the money it goes to
+    mediation, else back to the client."""
+    if all(milestone.hold_until is None for milestone in state.milestones):
+        return []
+    limits: list[Deadline] = []
+    others: set[datetime | None] = set()
+    """When the open milestones behind give their money back; `None` for those that don't by such a clock."""
+    for milestone in reversed(state.milestones):
+        runs = limit_runs(state, milestone)
+        goes_back = runs and not _was_asked(milestone)
+        if runs:
+            # Nothing may be planned before what is not: what is behind has to be planned again as well.
+            is_last = state.state is ContractState.PROPOSED or others <= {milestone.hold_until}
+            limits.append(_of_limit(milestone, is_last=is_last, goes_back=goes_back))
+        if not milestone.is_closed and milestone.state is not MilestoneState.PLANNED:
+            others.add(milestone.hold_until if goes_back else None)
+    return limits[::-1]
+
+
+def _was_asked(milestone: Milestone) -> bool:
+    """Whether the other side has something before it to which its answer moves the money: work, a request, a claim."""
+    return milestone.hold is not Hold.NONE or milestone.submissions > 0
+
+
+def _of_limit(milestone: Milestone, *, is_last: bool, goes_back: bool) -> Deadline:
+    if milestone.hold_until is None:
+        raise ValueError(f"what {milestone.id} holds may be held for ever")
+    action = "dispute.mediation_started"
+    if goes_back:
+        action = "milestone.unfunded" if is_last else "milestone.refunded"
+    favoured = Side.CLIENT if goes_back else None
+    kind, names = DeadlineKind.HOLD_LIMIT, (milestone.id,)
+    return Deadline(kind, milestone.id, milestone.hold_until, milestone.position, action, favoured, names)
+
+
+def told_before(hold_until: datetime, at: datetime) -> int | None:
+    """How many hours before the end of a limit that is known from `at` on it would have been announced last before then."""
+    return min((hours for hours in HOLD_NOTICE_HOURS if hold_until - timedelta(hours=hours) <= at), default=None)
+
+
+def _notices(state: Contract, limits: Iterable[Deadline]) -> Iterator[Deadline]:
+    """The next announcement of each limit's end, if one still lies ahead of what the log has seen."""
+    told = {milestone.id: milestone.hold_told_hours for milestone in state.milestones}
+    for clock in limits:
+        before = told[clock.subject_id]
+        for hours in HOLD_NOTICE_HOURS:
+            due_at = clock.due_at - timedelta(hours=hours)
+            if (before is None or hours < before) and state.updated_at <= due_at:
+                yield Deadline(
+                    kind=DeadlineKind.HOLD_NOTICE,
+                    subject_id=clock.subject_id,
+                    due_at=due_at,
+                    position=clock.position,
+                    action="deposit.hold_ending",
+                    in_favour_of=clock.in_favour_of,
+                    milestone_ids=clock.milestone_ids,
+                    announces=clock,
+                )
+                break
 
 
 def _dormancy(state: Contract) -> Iterator[Deadline]:

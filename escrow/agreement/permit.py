@@ -59,6 +59,7 @@ def first_refusal(
         or _turn(case)
         or _same_party(case, around)
         or _barred(case, around)
+        or _held_too_long(case, around)
         or _unpayable(case, around)
     )
 
@@ -193,6 +194,17 @@ def _barred(case: Case, around: Surroundings) -> DomainError | None:
     return InvalidState(
         f"You took back a hold on this money; you may start another from {until:%Y-%m-%d %H:%M:%S} UTC on.",
         details={"barredUntil": until.isoformat()},
+    )
+
+
+def _held_too_long(case: Case, around: Surroundings) -> DomainError | None:
+    """What may be held no longer is decided or settled: taking the dispute back would leave it where it is."""
+    until = case.milestone.hold_until if case.milestone is not None else None
+    if case.rule.action is not Action.WITHDRAW_DISPUTE or until is None or until > around.now:
+        return None
+    return InvalidState(
+        "The payment provider may hold this money no longer: settle, or let a mediator decide.",
+        details={"holdUntil": until.isoformat()},
     )
 
 

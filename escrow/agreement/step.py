@@ -96,6 +96,8 @@ _RINGS: Final[dict[DeadlineKind, Callable[[History, Deadline], None]]] = {
     DeadlineKind.MEDIATION: decisions.disputes.tell_overdue,
     DeadlineKind.REMINDER: decisions.work.remind,
     DeadlineKind.DORMANCY: decisions.updates.tell_of_silence,
+    DeadlineKind.HOLD_NOTICE: decisions.deposits.tell_of_limit,
+    DeadlineKind.HOLD_LIMIT: decisions.deposits.end_holding,
 }
 """What each clock does when it rings, by the decision of its noun."""
 

@@ -32,6 +32,7 @@ class Deposit(Model):
     evidence_due_at = fields.DatetimeField(null=True)
     action = fields.TextField(null=True)
     clock_started_at = fields.DatetimeField(null=True)
+    hold_until = fields.DatetimeField(null=True)
 
     class Meta(Facts):
         table = "deposits"

@@ -33,10 +33,19 @@ class Dispute(Model):
     to_freelancer_minor = fields.BigIntField(null=True)
     reason = fields.TextField()
     explanation = fields.TextField()
+    by_hold_limit = fields.BooleanField()
 
     class Meta(Facts):
         table = "disputes"
-        fixed = ("milestone_id", "opened_by", "claim_minor", "opened_at", "answers_refund_id", "reason")
+        fixed = (
+            "milestone_id",
+            "opened_by",
+            "claim_minor",
+            "opened_at",
+            "answers_refund_id",
+            "reason",
+            "by_hold_limit",
+        )
         words = ("reason", "explanation")
 
 

@@ -47,6 +47,8 @@ class Milestone(Model):
     bonus_minor = fields.BigIntField()
     rolled_minor = fields.BigIntField()
     lost_minor = fields.BigIntField()
+    hold_until = fields.DatetimeField(null=True)
+    hold_told_hours = fields.IntField(null=True)
     client_id = fields.TextField()
     freelancer_id = fields.TextField()
     deadline_at = fields.DatetimeField(null=True)

@@ -3,6 +3,8 @@
 The domain only writes orders and hears reports; nothing here decides what an answer means for a contract.
 """
 
+from datetime import timedelta
+
 from escrow.payments.provider import Provider as Provider
 from escrow.payments.sandbox import Sandbox
 from escrow.settings import PaymentProvider, Settings
@@ -12,7 +14,8 @@ def provider_of(settings: Settings) -> Provider:
     """The provider that a deployment chose; the library of another one is not even imported."""
     match settings.payment_provider:
         case PaymentProvider.SANDBOX:
-            return Sandbox()
+            days = settings.sandbox_hold_days
+            return Sandbox(hold_limit=timedelta(days=days) if days is not None else None)
         case PaymentProvider.STRIPE:
             from escrow.payments.stripe.adapter import Stripe
 

@@ -95,11 +95,12 @@ class Sandbox:
         settle_seconds: float = SETTLE_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
         act_seconds: float = ACT_SECONDS,
+        hold_limit: timedelta | None = None,
         terms: Terms | None = None,
     ) -> None:
         self._seconds = {Pace.AT_ONCE: 0.0, Pace.SOON: settle_seconds, Pace.SLOW: slow_seconds}
         self._act_seconds = act_seconds
-        self._terms = terms or Terms(provider="sandbox", key_lifetime=KEY_LIFETIME)
+        self._terms = terms or Terms(provider="sandbox", key_lifetime=KEY_LIFETIME, usual_hold_limit=hold_limit)
 
     @property
     def terms(self) -> Terms:

@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Union, cast
 
@@ -17,7 +17,7 @@ import orjson
 from tortoise.fields import Field, JSONField
 
 from escrow.money import Money
-from escrow.values import maker
+from escrow.values import UNLESS_NONE, maker
 
 Row = dict[str, Any]
 _Code = Callable[[Any], Any]
@@ -160,12 +160,24 @@ def _item_codes(kind: type) -> tuple[_Code, _Code]:
 
     shape = Shape(kind, columns)
     encode = _compiled(f"lambda one: {_dict(shape.values('one'))}", shape)
-    return encode, decode if decoded else lambda item: kind(**item)
+    late = [one.name for one in fields(cast("Any", kind)) if UNLESS_NONE.items() <= one.metadata.items()]
+    return _without(late, encode) if late else encode, decode if decoded else lambda item: kind(**item)
+
+
+def _without(late: Sequence[str], encode: _Code) -> _Code:
+    """The same, but for those of the fields that came later and are `None`."""
+
+    def written(one: Any) -> Row:
+        row: Row = encode(one)
+        return {name: value for name, value in row.items() if value is not None or name not in late}
+
+    return written
 
 
 _WIRE: Final[Mapping[type, _Codes]] = {
     Money: (Money.wire, Money.from_wire),
     date: (date.isoformat, date.fromisoformat),
+    datetime: (datetime.isoformat, datetime.fromisoformat),
 }
 
 

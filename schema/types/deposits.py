@@ -55,6 +55,12 @@ class Deposit(Node):
     action_required: ActionKind | None = strawberry.field(
         description="What the provider waits for the client to do; null if it waits for nothing."
     )
+    hold_until: datetime | None = strawberry.field(
+        description=(
+            "Until when its money may be held, as it was when it came: so early before the payment provider's own limit that "
+            "mediation has its window. Null until it is confirmed, and where the provider holds money for ever."
+        )
+    )
     reversal: Reversal | None = strawberry.field(
         description="That the provider took it back after it was confirmed (a chargeback); null if it didn't."
     )
@@ -103,6 +109,7 @@ class Deposit(Node):
             is_bonus=deposit.is_bonus,
             is_for_everything=deposit.is_for_everything,
             action_required=deposit.action,
+            hold_until=deposit.hold_until,
             reversal=Reversal.of(deposit, currency),
         )
 

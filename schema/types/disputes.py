@@ -71,6 +71,12 @@ class Dispute(Node):
     milestone_id: strawberry.ID = strawberry.field(description="The milestone that it is about.")
     state: DisputeState = strawberry.field(description="Where it stands.")
     opened_by: Side = strawberry.field(description="The side that opened it and made the claim.")
+    by_hold_limit: bool = strawberry.field(
+        description=(
+            "Whether nobody opened it but the law, since the payment provider may hold the money no longer; it stands in the "
+            "freelancer's name then, claims everything and began in MEDIATION."
+        )
+    )
     claim: Money = strawberry.field(
         description="How much of what is held should go to the freelancer, as the opener claims."
     )
@@ -148,6 +154,7 @@ class Dispute(Node):
             milestone_id=strawberry.ID(dispute.milestone_id),
             state=dispute.state,
             opened_by=dispute.opened_by,
+            by_hold_limit=dispute.by_hold_limit,
             claim=money_of(dispute.claim_minor, currency),
             reason=dispute.reason,
             answers_refund_id=as_id(dispute.answers_refund_id),

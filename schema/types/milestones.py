@@ -92,6 +92,12 @@ class Milestone(Node):
             "frozen the clock stands still: what was left of it runs on afterwards, at least 48 hours."
         )
     )
+    hold_until: datetime | None = strawberry.field(
+        description=(
+            "Until when what it holds may be held, for the payment provider's sake; then a mediator decides about it, or it goes "
+            "back to the client. Null without such a limit, and while it holds nothing."
+        )
+    )
     deposit_id: strawberry.ID | None = strawberry.field(
         description="The deposit that is on its way to it, or that funded it."
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from escrow import clock, database, ids, log
+from escrow import clock, database, ids, log, terms
 from escrow.access import CLOCK, PROVIDER, Actor
 from escrow.agreement import commands as c
 from escrow.audit import audit
@@ -113,7 +113,9 @@ async def attempt(command: c.Command, by: Actor) -> ContractOutcome | DomainErro
 
 
 @pytest.mark.parametrize("seed", HISTORIES)
-async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int) -> None:
+async def test_after_any_history_the_tables_are_what_the_log_gives(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = timedelta(days=55) if seed % 2 else None
+    monkeypatch.setattr(terms, "_terms", terms.Terms(usual_hold_limit=limit))
     there = await Deployment.make()
     begin = there.activate if seed % 4 else there.propose
     rng = Dice(there, await begin("250.00", "500.00", "100.00"), seed)

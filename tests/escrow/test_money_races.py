@@ -23,9 +23,11 @@ from escrow.agreement.state import Contract
 from escrow.agreement.step import step
 from escrow.audit import audit
 from escrow.errors import DomainError
+from escrow.ids import Kind
 from escrow.pipeline import ContractOutcome, run
 from escrow.states import ReversalOutcome
 from escrow.store import write as store_write
+from escrow.terms import Terms
 from tests.escrow.agreement.acts import deposit, fund_all, reverse
 from tests.escrow.agreement.stage import CLIENT, FREELANCER, MEDIATOR, OPERATOR, Story
 from tests.escrow.laying import begin, lay_down, make_accounts
@@ -90,6 +92,13 @@ def _proposed_and_taken_back(now: datetime) -> Story:
     return reverse(story, deposit(story).id)
 
 
+def _limited(now: datetime) -> Story:
+    """Everything was deposited thirty-one days ago, of which it could be held for thirty."""
+    story = begin(now, ago=31 * DAY)
+    story.terms = Terms(usual_hold_limit=60 * DAY)
+    return fund_all(story.propose("100.01", "50.03", "7.07").accept()).confirm()
+
+
 SITUATIONS: Final = {
     "submitted": Situation(_submitted, ("approve", "approve less", "give refund", "give part", "end")),
     "review over": Situation(
@@ -123,6 +132,24 @@ SITUATIONS: Final = {
             "give refund",
             "end",
         ),
+    ),
+    "held too long": Situation(
+        lambda now: _limited(now).wait(29 * DAY).submit(1),
+        ("silence",),
+        ("approve", "approve less", "give refund", "give part", "ask back", "dispute", "end"),
+    ),
+    "held too long, nobody asked": Situation(
+        _limited, ("silence",), ("approve", "give refund", "ask back", "dispute", "submit", "fund", "end")
+    ),
+    "held too long, asked back": Situation(
+        lambda now: _limited(now).wait(28 * DAY).request_refund(),
+        ("silence",),
+        ("accept refund", "decline refund", "approve", "give refund", "end"),
+    ),
+    "held too long, disputed": Situation(
+        lambda now: _limited(now).wait(28 * DAY).open_dispute(claim="33.34").offer("20.00", by=CLIENT),
+        ("silence",),
+        ("accept claim", "reject claim", "withdraw dispute", "accept the client's offer", "decide", "approve", "end"),
     ),
     "taken back": Situation(_taken_back, ("lose", "win"), ("end",)),
     "proposed": Situation(_proposed, ("revise", "decline", "withdraw"), ("accept",)),
@@ -182,6 +209,33 @@ RACERS: Final[dict[str, Racer]] = {
     "accept the freelancer's offer": _settle("70.00", CLIENT),
     "decide": _decide("12.34", MEDIATOR),
     "decide as the operator": _decide("43.21", replace(OPERATOR, scopes=frozenset(Scope))),
+    "ask back": lambda story: (
+        c.RequestRefund(milestone_id=story.milestone().id, refund_id=ids.new(Kind.REFUND_REQUEST)),
+        CLIENT,
+    ),
+    "dispute": lambda story: (
+        c.OpenDispute(
+            milestone_id=story.milestone().id,
+            dispute_id=ids.new(Kind.DISPUTE),
+            claim=story.money("1.00"),
+            reason="So",
+        ),
+        CLIENT,
+    ),
+    "decline refund": lambda story: (
+        c.DeclineRefund(refund_id=story.refund().id, dispute_id=ids.new(Kind.DISPUTE), reason="So"),
+        FREELANCER,
+    ),
+    "reject claim": lambda story: (c.RejectClaim(dispute_id=story.dispute().id), FREELANCER),
+    "withdraw dispute": lambda story: (c.WithdrawDispute(dispute_id=story.dispute().id), CLIENT),
+    "submit": lambda story: (
+        c.Submit(milestone_id=story.milestone().id, submission_id=ids.new(Kind.SUBMISSION), message="Here"),
+        FREELANCER,
+    ),
+    "fund": lambda story: (
+        c.Fund(milestone_id=story.milestone().id, deposit_id=ids.new(Kind.DEPOSIT), order_id=ids.new(Kind.ORDER)),
+        CLIENT,
+    ),
     "lose": _resolve(ReversalOutcome.LOST),
     "win": _resolve(ReversalOutcome.WON),
     "revise": lambda story: (c.Revise(contract_id=story.id, terms=c.Terms(), plan=story.plan("9.99")), FREELANCER),

@@ -1,9 +1,11 @@
 """Settings: what is read, what is the default, and that every wrong value is refused by name."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
+from escrow.payments import provider_of
 from escrow.settings import (
     POOL_CONNECTIONS_MAX,
     Compilation,
@@ -82,6 +84,8 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_SANDBOX", "maybe", "must be on or off"),
         ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
+        ("EARNEST_SANDBOX_HOLD_DAYS", "0", "from 1 to"),
+        ("EARNEST_SANDBOX_HOLD_DAYS", "ten", "from 1 to"),
         ("EARNEST_MILESTONE_URL", "https://app.example.com/milestones", "{milestoneId}"),
         ("EARNEST_RATE", "fast", "from 100 to 100000000, or off"),
         ("EARNEST_RATE", "99", "from 100 to 100000000, or off"),
@@ -120,6 +124,13 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, right: str)
     assert str(refused.value).startswith(variable)
     assert right in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_sandbox_holds_money_for_ever_unless_it_is_told_for_how_many_days() -> None:
+    usual = Settings.from_environment(MINIMAL)
+    assert (usual.sandbox_hold_days, provider_of(usual).terms.hold_limit("USD")) == (None, None)
+    told = Settings.from_environment(MINIMAL | {"EARNEST_SANDBOX_HOLD_DAYS": "60"})
+    assert provider_of(told).terms.hold_limit("USD") == timedelta(days=60)
 
 
 IDENTITY = {

@@ -109,6 +109,8 @@ FORBIDDEN: Final = {
     "milestones_hold_is_named": "UPDATE milestones SET hold_id = 'dsp_0' WHERE hold = 'NONE'",
     "milestones_only_money_is_on_hold": "UPDATE milestones SET hold = 'DISPUTE', hold_id = 'dsp_0' WHERE state = 'PLANNED'",
     "milestones_only_money_is_frozen": "UPDATE milestones SET frozen_at = now() WHERE state = 'PLANNED'",
+    "milestones_only_money_is_held_until": "UPDATE milestones SET hold_until = now() WHERE held_minor = 0",
+    "milestones_only_a_limit_is_told": "UPDATE milestones SET hold_told_hours = 24",
     "milestones_only_a_review_stands_still": "UPDATE milestones SET review_frozen_at = now() WHERE state = 'ACTIVE'",
     "milestones_lots_are_what_is_held": "UPDATE milestones SET lots = '[]' WHERE held_minor > 0",
     "milestones_what_left_is_not_negative": "UPDATE milestones SET lost_minor = -1",

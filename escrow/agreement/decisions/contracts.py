@@ -45,6 +45,7 @@ def propose(history: History, command: Propose) -> None:
         description=description,
         message=inputs.message(command.message),
     )
+    deposits.check_windows(history, proposed.windows, currency, field="windows")
     drafts = inputs.plan(command.plan, currency=currency)
     history.add(proposed)
     _lay_out(history, drafts)
@@ -103,6 +104,7 @@ def revise(history: History, command: Revise) -> None:
     )
     if terms.currency is not None and terms.currency != state.currency:
         raise InvalidInput(f"A contract keeps its currency, {state.currency}.", field="currency")
+    deposits.check_windows(history, revised.windows, state.currency, field="windows")
     drafts = inputs.plan(command.plan, currency=state.currency)
     _drop_plan(history, events.AbandonReason.REVISED, events.RefundReason.PROPOSAL_REVISED)
     history.add(revised)

@@ -18,10 +18,11 @@ from escrow.agreement.commands import (
     FundContract,
     RequireAction,
 )
-from escrow.agreement.deadlines import Deadline
+from escrow.agreement.deadlines import Deadline, hold_limits
+from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
-from escrow.agreement.state import Contract, Deposit, Milestone
+from escrow.agreement.state import Contract, Deposit, Milestone, Windows
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind
 from escrow.money import Money, check_currency, fee
@@ -37,7 +38,7 @@ def fund(history: History, command: Fund) -> None:
     On a proposal it must name the revision that it is for.
     """
     state, milestone = history.state, history.milestone(command.milestone_id)
-    _check_input(state, command)
+    _check_input(history, command)
     check_limits(history, _charge(state, (milestone,)))
     if refusal := last_refusal(state, command.action, milestone.id):
         raise refusal
@@ -47,15 +48,17 @@ def fund(history: History, command: Fund) -> None:
 def fund_contract(history: History, command: FundContract) -> None:
     """`deposit.started` for every planned milestone: one charge, which is confirmed or fails as a whole."""
     state = history.state
-    _check_input(state, command)
+    _check_input(history, command)
     planned_ones = tuple(one for one in state.milestones if one.state is MilestoneState.PLANNED)
     check_limits(history, _charge(state, planned_ones))
     _start(history, command, planned_ones, is_for_everything=True)
 
 
-def _check_input(state: Contract, command: Fund | FundContract) -> None:
+def _check_input(history: History, command: Fund | FundContract) -> None:
+    state = history.state
     if command.payment_token is not None:
         payment_token(command.payment_token)
+    check_windows(history, state.windows, state.currency)
     if state.state is ContractState.PROPOSED and command.revision is None:
         raise InvalidInput("Name the revision that the deposit is for; the proposal may change.", field="revision")
 
@@ -86,6 +89,23 @@ def _start(
         payment_token=command.payment_token,
     )
     history.add(event)
+
+
+def check_windows(history: History, windows: Windows, currency: str, *, field: str | None = None) -> None:
+    """Refuses with `InvalidInput` windows of which a review, an answer and mediation don't follow each other within the time for
+    which the payment provider may hold money."""
+    limit = history.around.terms.hold_limit(currency)
+    if limit is None:
+        return
+    answer_hours = max(windows.refund_answer_hours, windows.dispute_answer_hours)
+    hours, hours_max = windows.review_hours + answer_hours + windows.mediation_hours, limit // timedelta(hours=1)
+    if hours > hours_max:
+        raise InvalidInput(
+            f"The payment provider may hold money for {hours_max} hours. Review ({windows.review_hours}), the longer answer "
+            f"({answer_hours}) and mediation ({windows.mediation_hours}) take {hours} together: agree on at most {hours_max}.",
+            field=field,
+            details={"hours": hours, "hoursMax": hours_max},
+        )
 
 
 def _charge(state: Contract, milestones: tuple[Milestone, ...]) -> Money:
@@ -151,7 +171,7 @@ def confirm_deposit(history: History, command: ConfirmDeposit) -> None:
         )
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:
-        _confirm(history, deposit)
+        _confirm(history, deposit, command.hold_left)
     elif not _is_repeated(deposit, command, expected=expected):
         _send_back(history, deposit, command)
 
@@ -160,12 +180,13 @@ def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -
     return (expected and deposit.state is DepositState.CONFIRMED) or command.amount in deposit.returned
 
 
-def _confirm(history: History, deposit: Deposit) -> None:
+def _confirm(history: History, deposit: Deposit, hold_left: timedelta | None) -> None:
     charge = history.money(deposit.charge_minor)
     if deposit.is_bonus:
         history.add(events.BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge))
         return
-    history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge))
+    hold_until = _may_be_held_until(history, hold_left)
+    history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge, hold_until=hold_until))
     for part in deposit.parts:
         event = events.MilestoneFunded(
             milestone_id=part.milestone_id,
@@ -174,6 +195,47 @@ def _confirm(history: History, deposit: Deposit) -> None:
             fee=history.money(part.fee_minor),
         )
         history.add(event)
+
+
+def _may_be_held_until(history: History, hold_left: timedelta | None) -> datetime | None:
+    """So early before the provider's own limit that mediation still has its window; `None` if there is no limit."""
+    state = history.state
+    limit = history.around.terms.hold_limit(state.currency) if hold_left is None else hold_left
+    if limit is None:
+        return None
+    return history.now + max(limit - timedelta(hours=state.windows.mediation_hours), timedelta(0))
+
+
+def tell_of_limit(history: History, clock: Deadline) -> None:
+    """`deposit.hold_ending`: whoever listens is told, and nothing else changes."""
+    if clock.announces is None:
+        raise ValueError(f"{clock.kind} of {clock.subject_id} announces nothing")
+    milestone = history.milestone(clock.subject_id)
+    until = clock.announces.due_at
+    event = events.DepositHoldEnding(
+        deposit_id=next(lot.deposit_id for lot in milestone.lots if lot.hold_until == until),
+        milestone_id=milestone.id,
+        hold_until=until,
+        action=clock.announces.action,
+        in_favour_of=clock.announces.in_favour_of,
+        hours_left=clock.hours_left,
+    )
+    history.add(event)
+
+
+def end_holding(history: History, clock: Deadline) -> None:
+    """Everything whose time ends now goes to mediation or back to the client, the last of the plan first: what is planned again
+    has nothing behind it that isn't."""
+    for one in reversed(hold_limits(history.state)):
+        if one.due_at > clock.due_at:
+            continue
+        milestone = history.milestone(one.subject_id)
+        if one.action == "milestone.unfunded":
+            holdings.unfund(history, milestone, by_hold_limit=True)
+        elif one.action == "milestone.refunded":
+            holdings.refund(history, milestone, events.RefundReason.HOLD_ENDED)
+        else:
+            disputes.begin_by_limit(history, milestone)
 
 
 def _send_back(history: History, deposit: Deposit, command: ConfirmDeposit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from escrow import writing
@@ -14,10 +14,16 @@ from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
 from escrow.errors import InvalidInput
+from escrow.ids import Kind
 from escrow.states import DisputeState
 
 OVERDUE_AGAIN: Final = timedelta(days=1)
 """How long after a notice the operator is told again that a dispute waits for a decision."""
+
+NO_LONGER_HELD: Final = (
+    "The payment provider may hold this money no longer. Agree on a settlement, or a mediator decides."
+)
+"""The reason of a dispute that nobody opened but the law."""
 
 
 def open_dispute(history: History, command: commands.OpenDispute) -> None:
@@ -61,7 +67,6 @@ def answer(
         refund_id=refund.id, milestone_id=milestone.id, dispute_id=dispute_id, reason=reason
     )
     history.add(declined)
-    overdue_at = history.now + timedelta(hours=history.state.windows.mediation_hours)
     opened = events.DisputeOpened(
         dispute_id=dispute_id,
         milestone_id=milestone.id,
@@ -69,13 +74,37 @@ def answer(
         claim=history.money(claim_minor),
         held=history.money(milestone.held_minor),
         state=DisputeState.MEDIATION,
-        due_at=overdue_at,
+        due_at=_overdue_at(history),
         silence_pays=False,
         answers_refund_id=refund.id,
         reason=reason,
     )
     history.add(opened)
     _start_mediation(history, history.state.disputes[dispute_id])
+
+
+def begin_by_limit(history: History, milestone: Milestone) -> None:
+    """What the milestone holds may be held no longer, and somebody was asked about it: a mediator decides. A dispute that is
+    open goes to mediation; else one begins that nobody opened but the law, in the freelancer's name, for all that is held."""
+    dispute = history.state.open_dispute(milestone)
+    if dispute is None:
+        refund = history.state.open_refund(milestone)
+        event = events.DisputeOpened(
+            dispute_id=history.fresh(Kind.DISPUTE),
+            milestone_id=milestone.id,
+            opened_by=Side.FREELANCER,
+            claim=history.money(milestone.held_minor),
+            held=history.money(milestone.held_minor),
+            state=DisputeState.MEDIATION,
+            due_at=_overdue_at(history),
+            silence_pays=False,
+            answers_refund_id=refund.id if refund is not None else None,
+            by_hold_limit=True,
+            reason=NO_LONGER_HELD,
+        )
+        history.add(event)
+        dispute = history.state.disputes[event.dispute_id]
+    _start_mediation(history, dispute)
 
 
 def add_evidence(history: History, command: commands.AddEvidence) -> None:
@@ -260,9 +289,14 @@ def _start_mediation(history: History, dispute: Dispute) -> None:
     event = events.DisputeMediationStarted(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,
-        overdue_at=history.now + timedelta(hours=history.state.windows.mediation_hours),
+        overdue_at=_overdue_at(history),
     )
     history.add(event)
+
+
+def _overdue_at(history: History) -> datetime:
+    """When the operator is told that mediation which begins now takes too long."""
+    return history.now + timedelta(hours=history.state.windows.mediation_hours)
 
 
 DECISIONS: Final[Decisions] = {

@@ -79,8 +79,9 @@ def refund(
     history.add(event)
 
 
-def unfund(history: History, milestone: Milestone) -> None:
-    """`milestone.unfunded`: on a proposal a reversal was lost, and the milestone is planned again, holding nothing."""
+def unfund(history: History, milestone: Milestone, *, by_hold_limit: bool | None = None) -> None:
+    """`milestone.unfunded`: on a proposal a reversal was lost, or the money could be held no longer; the milestone is planned
+    again, holding nothing."""
     lost, back = history.state.lost_and_kept(milestone.lots)
     (lost_minor, lost_fee_minor), (amount_minor, fee_minor) = totals(lost), totals(back)
     event = events.MilestoneUnfunded(
@@ -90,6 +91,7 @@ def unfund(history: History, milestone: Milestone) -> None:
         amount=history.money(amount_minor),
         client_fee=history.money(fee_minor),
         returns=_returns(history, back),
+        by_hold_limit=by_hold_limit,
     )
     history.add(event)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from escrow.access import Side
 from escrow.agreement.events.base import Event, OptionalText
 from escrow.money import Money
 from escrow.states import ActionKind
@@ -49,11 +50,26 @@ class DepositStarted(Event):
 
 
 class DepositConfirmed(Event):
-    """The provider took the whole charge."""
+    """The provider took the whole charge. It may be held until `hold_until`, if not for ever."""
 
     type: ClassVar = "deposit.confirmed"
     deposit_id: str
     charge: Money
+    hold_until: datetime | None = None
+    """Absent if the payment provider holds money for ever."""
+
+
+class DepositHoldEnding(Event):
+    """What a milestone holds of the deposit may be held for `hours_left` hours more: `action` is the event that then happens.
+    Nothing else changed."""
+
+    type: ClassVar = "deposit.hold_ending"
+    deposit_id: str
+    milestone_id: str
+    hold_until: datetime
+    action: str
+    in_favour_of: Side | None
+    hours_left: int
 
 
 class DepositActionRequired(Event):

@@ -42,6 +42,9 @@ class DisputeOpened(Event):
     due_at: datetime
     silence_pays: bool
     answers_refund_id: str | None = None
+    by_hold_limit: bool | None = None
+    """Whether nobody opened it but the law, since the money may be held no longer: in the freelancer's name, for all that is
+    held; absent if not."""
     reason: Text
 
 

@@ -36,6 +36,7 @@ class RefundReason(StrEnum):
     PROPOSAL_REVISED = "PROPOSAL_REVISED"
     PROPOSAL_DIED = "PROPOSAL_DIED"
     REVERSAL_LOST = "REVERSAL_LOST"
+    HOLD_ENDED = "HOLD_ENDED"
 
 
 class SplitReason(StrEnum):
@@ -124,7 +125,8 @@ class MilestoneRefunded(Event):
 
 
 class MilestoneUnfunded(Event):
-    """A reversal was lost on a proposal: the milestone holds nothing any more and is planned again.
+    """A reversal was lost on a proposal, or the money could be held no longer and nobody had been asked for it: the milestone
+    holds nothing any more and is planned again.
 
     `lost` of what was held and `lost_fee` of the fee beside it went to the chargeback account; what it held of other deposits,
     `amount` and `client_fee`, went to the client, by one order for each.
@@ -137,6 +139,8 @@ class MilestoneUnfunded(Event):
     amount: Money
     client_fee: Money
     returns: tuple[Return, ...] = ()
+    by_hold_limit: bool | None = None
+    """Whether the money could be held no longer; absent if a reversal was lost."""
 
 
 class MilestonePartlyRefunded(Event):

@@ -67,7 +67,14 @@ def _announced_anew(state: Contract, deposit: Deposit, at: datetime) -> Contract
 def _confirmed(state: Contract, event: events.DepositConfirmed, at: datetime) -> Contract:
     closed = close(state, event.deposit_id, DepositState.CONFIRMED, OrderState.PAID)
     deposit = closed.deposits[event.deposit_id]
+    if event.hold_until is not None:
+        closed = with_deposit(closed, replace(deposit, hold_until=event.hold_until))
     return replace(closed, all_deposited=True) if deposit.is_for_everything else closed
+
+
+def _hold_ending(state: Contract, event: events.DepositHoldEnding, at: datetime) -> Contract:
+    """Remembers that it was told, and how long before the end; the milestone has not changed."""
+    return with_milestone(state, replace(milestone_of(state, event.milestone_id), hold_told_hours=event.hours_left))
 
 
 def _failed(state: Contract, event: events.DepositFailed, at: datetime) -> Contract:
@@ -109,6 +116,7 @@ FOLDS: Final[Folds] = {
     events.DepositActionRequired: _action_required,
     events.DepositActionTaken: _action_taken,
     events.DepositConfirmed: _confirmed,
+    events.DepositHoldEnding: _hold_ending,
     events.DepositFailed: _failed,
     events.DepositAbandoned: _abandoned,
     events.DepositReturned: _returned,

@@ -9,9 +9,9 @@ from escrow.access import Side
 from escrow.agreement import events
 from escrow.agreement.folds.base import Folds, as_it_was
 from escrow.agreement.folds.holds import hold_ended, on_hold
-from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone
+from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
 from escrow.agreement.state import Contract, Dispute, Evidence
-from escrow.states import DisputeState, Hold
+from escrow.states import DisputeState, Hold, RefundState
 from escrow.values import replace
 
 
@@ -28,8 +28,12 @@ def _dispute_opened(state: Contract, event: events.DisputeOpened, at: datetime) 
         silence_pays=event.silence_pays,
         answers_refund_id=event.answers_refund_id,
         reason=event.reason,
+        by_hold_limit=bool(event.by_hold_limit),
     )
     milestone = milestone_of(state, event.milestone_id)
+    if (refund := state.open_refund(milestone)) is not None:
+        # Nobody answered it: the law took what it is about to mediation.
+        state = with_refund(state, replace(refund, state=RefundState.OVERTAKEN))
     held = with_milestone(state, on_hold(milestone, Hold.DISPUTE, dispute.id, at))
     return replace(with_dispute(held, dispute), was_disputed=True)
 

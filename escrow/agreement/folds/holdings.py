@@ -8,6 +8,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement import events
+from escrow.agreement.deadlines import told_before
 from escrow.agreement.events import RefundReason
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.holds import closing, hold_ended
@@ -20,9 +21,11 @@ from escrow.values import replace
 
 def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Contract:
     milestone = milestone_of(state, event.milestone_id)
-    came = Lot(event.deposit_id, event.amount.minor, event.fee.minor)
+    deposit = state.deposits.get(event.deposit_id)
+    hold_until = deposit.hold_until if deposit is not None else None
+    came = Lot(event.deposit_id, event.amount.minor, event.fee.minor, hold_until)
     changed = replace(
-        _filled(milestone, put(milestone.lots, (came,))),
+        _filled(milestone, put(milestone.lots, (came,)), at),
         state=MilestoneState.FUNDED,
         reminded_hours=None,
         deposit_id=event.deposit_id,
@@ -31,18 +34,28 @@ def _funded(state: Contract, event: events.MilestoneFunded, at: datetime) -> Con
     return with_milestone(state, changed)
 
 
-def _filled(milestone: Milestone, lots: tuple[Lot, ...]) -> Milestone:
+def _filled(milestone: Milestone, lots: tuple[Lot, ...], at: datetime) -> Milestone:
     """The milestone right after money was put in: what it holds now is what fees are reckoned from."""
     held, fee = sum(lot.amount_minor for lot in lots), sum(lot.fee_minor for lot in lots)
-    return replace(milestone, lots=lots, held_minor=held, held_fee_minor=fee, base_minor=held, base_fee_minor=fee)
+    return replace(
+        with_lots(milestone, lots, at), held_minor=held, held_fee_minor=fee, base_minor=held, base_fee_minor=fee
+    )
 
 
-def _without(milestone: Milestone, amount_minor: int, fee_minor: int) -> Milestone:
+def with_lots(milestone: Milestone, lots: tuple[Lot, ...], at: datetime) -> Milestone:
+    """The milestone with other lots, and with the limit that ends first; another limit is announced anew."""
+    hold_until = min((lot.hold_until for lot in lots if lot.hold_until is not None), default=None)
+    if hold_until == milestone.hold_until:
+        return replace(milestone, lots=lots)
+    told = told_before(hold_until, at) if hold_until is not None else None
+    return replace(milestone, lots=lots, hold_until=hold_until, hold_told_hours=told)
+
+
+def _without(milestone: Milestone, amount_minor: int, fee_minor: int, at: datetime) -> Milestone:
     """The milestone after that much left it, oldest deposit first."""
     _, left = take(milestone.lots, amount_minor, fee_minor)
     return replace(
-        milestone,
-        lots=left,
+        with_lots(milestone, left, at),
         held_minor=milestone.held_minor - amount_minor,
         held_fee_minor=milestone.held_fee_minor - fee_minor,
     )
@@ -52,7 +65,7 @@ def _released(
     state: Contract, event: events.MilestoneReleased | events.MilestonePartlyReleased, at: datetime
 ) -> Contract:
     state = closing(state, event.milestone_id)
-    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor)
+    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor, at)
     changed = replace(
         milestone,
         state=MilestoneState.RELEASED,
@@ -68,13 +81,14 @@ def _rolled_forward(state: Contract, event: events.MilestoneRolledForward, at: d
     milestone, to = milestone_of(state, event.milestone_id), milestone_of(state, event.to_milestone_id)
     taken, _ = take(milestone.lots, event.amount.minor, event.fee.minor)
     left = replace(
-        _without(milestone, event.amount.minor, event.fee.minor),
+        _without(milestone, event.amount.minor, event.fee.minor, at),
         amount_minor=milestone.amount_minor - event.amount.minor,
         rolled_minor=milestone.rolled_minor + event.amount.minor,
         updated_at=at,
     )
     # What rolls on is older: milestones are funded in the order of the plan.
-    grown = replace(_filled(to, put(taken, to.lots)), amount_minor=to.amount_minor + event.amount.minor, updated_at=at)
+    filled = _filled(to, put(taken, to.lots), at)
+    grown = replace(filled, amount_minor=to.amount_minor + event.amount.minor, updated_at=at)
     return with_milestone(with_milestone(state, left), grown)
 
 
@@ -100,8 +114,7 @@ def _emptied(
     """`state` after all that the milestone held left it, to the client or to the chargeback account."""
     lost_minor, lost_fee_minor = (0 if lost is None else lost.minor for lost in (event.lost, event.lost_fee))
     changed = replace(
-        milestone,
-        lots=(),
+        with_lots(milestone, (), at),
         held_minor=milestone.held_minor - event.amount.minor - lost_minor,
         held_fee_minor=milestone.held_fee_minor - event.client_fee.minor - lost_fee_minor,
         refunded_minor=milestone.refunded_minor + event.amount.minor,
@@ -140,7 +153,7 @@ def _given_up(state: Contract, deposit: Deposit) -> ReversalState | None:
 
 
 def _partly_refunded(state: Contract, event: events.MilestonePartlyRefunded, at: datetime) -> Contract:
-    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor)
+    milestone = _without(milestone_of(state, event.milestone_id), event.amount.minor, event.client_fee.minor, at)
     changed = replace(
         milestone,
         amount_minor=milestone.amount_minor - event.amount.minor,
@@ -169,6 +182,7 @@ def _settled(state: Contract, event: events.MilestoneSettled, at: datetime) -> C
             milestone,
             event.released.minor + event.refunded.minor,
             event.client_fee.minor + event.refunded_fee.minor,
+            at,
         ),
         state=MilestoneState.SETTLED,
         released_minor=milestone.released_minor + event.released.minor,

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from escrow.agreement import events
-from escrow.agreement.deadlines import resumed
+from escrow.agreement.deadlines import RESUMED_AT_LEAST, limit_runs, resumed
 from escrow.agreement.folds.base import Folds
 from escrow.agreement.folds.deposits import with_deposit
+from escrow.agreement.folds.holdings import with_lots
 from escrow.agreement.folds.lookups import milestone_of, with_dispute, with_milestone, with_refund
 from escrow.agreement.folds.orders import with_order
 from escrow.agreement.state import Contract, Deposit, Milestone, Order, Reversal, place_of, with_reversal
@@ -130,7 +131,7 @@ def _thawed(state: Contract, milestone: Milestone, at: datetime) -> Contract:
             review_frozen_at=None,
             review_resumed_at=at,
         )
-    state = with_milestone(state, changed)
+    state = with_milestone(state, _held_on(changed, at) if limit_runs(state, changed) else changed)
     if (refund := state.open_refund(milestone)) is not None:
         due_at = resumed(refund.due_at, stopped_at=max(stopped_at, refund.clock_started_at), at=at)
         state = with_refund(state, replace(refund, due_at=due_at, clock_started_at=at))
@@ -138,6 +139,17 @@ def _thawed(state: Contract, milestone: Milestone, at: datetime) -> Contract:
         due_at = resumed(dispute.due_at, stopped_at=max(stopped_at, dispute.clock_started_at), at=at)
         state = with_dispute(state, replace(dispute, due_at=due_at, clock_started_at=at))
     return state
+
+
+def _held_on(milestone: Milestone, at: datetime) -> Milestone:
+    """With at least 48 hours until what it holds may be held no longer: the limit didn't stop, but its end had to wait."""
+    if milestone.hold_until is None:
+        return milestone
+    least = at + RESUMED_AT_LEAST
+    lots = tuple(
+        lot if lot.hold_until is None else replace(lot, hold_until=max(lot.hold_until, least)) for lot in milestone.lots
+    )
+    return with_lots(milestone, lots, at)
 
 
 FOLDS: Final[Folds] = {

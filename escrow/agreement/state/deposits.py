@@ -54,6 +54,8 @@ class Deposit:
     """What the payer has to do before the provider goes on; `due_at` is when that ends."""
     clock_started_at: datetime | None = None
     """When the clock that runs now began, if that was not when the deposit started: the payer was asked, or has acted."""
+    hold_until: datetime | None = None
+    """Until when its money may be held, as it was when it came; `None` if the provider holds money for ever."""
 
     @property
     def is_taken_back(self) -> bool:

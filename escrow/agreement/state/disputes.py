@@ -50,6 +50,8 @@ class Dispute:
     reason: str = ""
     explanation: str = ""
     """Why it was decided as it was."""
+    by_hold_limit: bool = False
+    """Whether nobody opened it but the law, since the money may be held no longer; it stands in the freelancer's name then."""
 
     @property
     def is_undecided(self) -> bool:

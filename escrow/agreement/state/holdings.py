@@ -7,9 +7,11 @@ that slicing changes nothing; and money leaves oldest deposit first, the amounts
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from escrow.money import fee_held
+from escrow.values import UNLESS_NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Lot:
     deposit_id: str
     amount_minor: int
     fee_minor: int
+    hold_until: datetime | None = field(default=None, metadata=UNLESS_NONE)
+    """Until when the payment provider's limit lets it be held; `None` for ever."""
 
     @property
     def whole_minor(self) -> int:

@@ -69,6 +69,10 @@ class Milestone:
     """Gross: what left escrow for the next milestone, since the client approved less."""
     lost_minor: int = 0
     """Gross: what left escrow for the chargeback account."""
+    hold_until: datetime | None = None
+    """Until when what it holds may be held: the first end of its lots' limits; `None` without a limit, and without money."""
+    hold_told_hours: int | None = None
+    """How many hours before `hold_until` that was last announced, or would have been before the limit was known."""
 
     @property
     def is_closed(self) -> bool:

@@ -30,6 +30,8 @@ REMINDERS: Final = (168, 48, 12)
 TWO_DAYS: Final = timedelta(hours=48)
 DAY: Final = timedelta(days=1)
 SILENCE: Final = timedelta(days=180)
+LIMIT_NOTICES: Final = (720, 168, 24)
+"""How many hours before the end of a hold limit that is told."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Quarrel:
     gave_up: set[Side] = field(default_factory=set)
     evidence: Counter[Side] = field(default_factory=Counter)
     told: int = 0
+    by_law: bool = False
+    """Whether nobody opened it: the money may be held no longer. The core chooses its name."""
 
 
 @dataclass
@@ -101,6 +105,24 @@ class Piece:
     bars: dict[Side, datetime] = field(default_factory=dict)
     frozen: bool = False
     bonus: str | None = None
+    limits: dict[str, datetime] = field(default_factory=dict)
+    """Until when the money of each deposit may be held."""
+    known_limit: datetime | None = None
+    """The limit that `warned` is about."""
+    warned: set[int] = field(default_factory=set)
+    """How many hours before its end that was told, or could have been before anybody knew of it."""
+    handed_in: bool = False
+
+    @property
+    def limit(self) -> datetime | None:
+        """When what it holds may be held no longer."""
+        return min((until for deposit, until in self.limits.items() if deposit in self.parts), default=None)
+
+    @property
+    def limit_matters(self) -> bool:
+        """Whether something is to happen at the end of that."""
+        mediated = self.quarrel is not None and self.quarrel.state == "MEDIATION"
+        return bool(self.limit) and not self.frozen and not mediated
 
     @property
     def hold(self) -> str:
@@ -150,6 +172,8 @@ class Charge:
     started: datetime | None = None
     action: str | None = None
     """What the payer has to do."""
+    limit: datetime | None = None
+    """Until when its money may be held, as it was when it came."""
 
     @property
     def sum(self) -> int:
@@ -232,6 +256,10 @@ class Facts:
     """Whether the freelancer is paid out without asking."""
     was_paid: bool = False
     """Whether the freelancer was just paid something."""
+    may_hold: timedelta | None = None
+    """For how long the provider may hold money."""
+    moment: datetime | None = None
+    """When that happens which happens now."""
 
     def __init_subclass__(cls) -> None:
         _CHANGES.add(cls)

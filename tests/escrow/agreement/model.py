@@ -14,6 +14,7 @@ from escrow.agreement.state import DepositTerm, Surroundings
 from escrow.money import Money
 from escrow.states import OrderOutcome
 from tests.escrow.agreement.facts import (
+    LIMIT_NOTICES,
     REMINDERS,
     SILENCE,
     WINDOWS,
@@ -35,7 +36,9 @@ class Model(Refusals):
 
     def take(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
         """Applies what is due and then the command; gives the code of its refusal. Must be given a copy to try."""
+        self.may_hold = around.terms.usual_hold_limit
         self.let_time_pass(around.now)
+        self.moment = around.now
         code = self.refusal(command, actor, around)
         if code is None:
             self._carry_out(command, actor, around)
@@ -96,9 +99,23 @@ class Model(Refusals):
             return []
         return [(self.last + SILENCE, 7, 0, self.contract_id)]
 
+    def limits(self) -> list[Due]:
+        """When what is held may be held no longer, and when that is told; what lies behind the last event isn't told any more."""
+        found: list[Due] = []
+        for position, piece in enumerate(self.pieces, 1):
+            if piece.limit is not None and piece.limit_matters:
+                found.append((piece.limit, 9, position, piece.id))
+                times = [piece.limit - timedelta(hours=hours) for hours in LIMIT_NOTICES if hours not in piece.warned]
+                found += [(at, 8, position, piece.id) for at in times if self.last is None or at >= self.last][:1]
+        return found
+
     def clocks(self) -> list[Due]:
         """Everything that time will bring about, reminders and the operator's notice included."""
-        return sorted([*self.due(), *self.reminders(), *self.silence()])
+        return sorted([*self.due(), *self.reminders(), *self.silence(), *self.limits()])
+
+    def seen(self) -> list[Due]:
+        """What somebody waits for."""
+        return sorted([*self.due(), *(one for one in self.limits() if one[1] == 9)])
 
     def _next(self, now: datetime) -> Due | None:
         """What is due first; a reminder no longer when the end of its window came, too."""
@@ -106,6 +123,8 @@ class Model(Refusals):
             at, rank, _, subject = one
             if at > now:
                 return None
+            if rank == 8 and self._end_of(subject) <= now:
+                continue
             if rank != 6 or self._reminding(subject, at, now) is not None:
                 return one
         return None
@@ -120,9 +139,15 @@ class Model(Refusals):
                     return clock, hours
         return None
 
+    def _end_of(self, piece_id: str) -> datetime:
+        limit = self._piece(piece_id).limit
+        assert limit is not None
+        return limit
+
     def let_time_pass(self, now: datetime) -> None:
         while (happening := self._next(now)) is not None:
             at, rank, position, subject = happening
+            self.moment = at
             self._ring(rank, position, subject, at, now)
             self.last, self.told_of_silence = at, rank == 7
             self._settle()
@@ -146,6 +171,12 @@ class Model(Refusals):
             assert reminding is not None
             clock, hours = reminding
             clock.announced.append((piece.id, hours))
+        elif rank == 8:
+            assert piece.limit is not None
+            left = int((piece.limit - at).total_seconds()) // 3600
+            piece.warned.update(hours for hours in LIMIT_NOTICES if hours >= left)
+        elif rank == 9:
+            self._hold_no_longer(at)
 
     # -- commands -------------------------------------------------------------------------------------------------
 
@@ -186,7 +217,7 @@ class Model(Refusals):
                 self._give_up(self._piece(command.milestone_id).deposit or "", "ABANDONED")
             case c.Submit():
                 piece = self._piece(command.milestone_id)
-                piece.state = "SUBMITTED"
+                piece.state, piece.handed_in = "SUBMITTED", True
                 piece.review = self._clock(piece, self._window("review"), now)
             case c.Approve():
                 self._approve(command, now)
@@ -217,7 +248,7 @@ class Model(Refusals):
             case c.WithdrawChangeRequest():
                 self.petitions[command.change_request_id].state = "WITHDRAWN"
             case c.ConfirmDeposit():
-                self._confirm(self.charges[command.deposit_id], command.amount)
+                self._confirm(self.charges[command.deposit_id], command.amount, now, command.hold_left)
             case c.FailDeposit():
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")

@@ -8,7 +8,7 @@ from escrow.access import Side
 from escrow.agreement import commands as c
 from escrow.money import Money
 from escrow.states import ReversalOutcome
-from tests.escrow.agreement.facts import Charge, Chargeback, Clock, Facts, Piece, Sending
+from tests.escrow.agreement.facts import TWO_DAYS, Charge, Chargeback, Clock, Facts, Piece, Sending
 
 
 class Purse(Facts):
@@ -79,6 +79,7 @@ class Purse(Facts):
             before = taken.setdefault(deposit, [0, 0])
             taken[deposit] = [before[0] + price, before[1] + part_of_fee]
         on.parts = taken
+        on.limits |= piece.limits
         piece.amount -= amount
         on.amount, on.held, on.fee = on.amount + amount, on.held + amount, on.fee + fee
         on.base, on.base_fee = on.held, on.fee
@@ -94,14 +95,18 @@ class Purse(Facts):
     def _forget(self, piece: Piece) -> None:
         if piece.wish is not None and piece.wish.id is not None:
             self.answered_wishes.setdefault(piece.wish.id, "OVERTAKEN")
-        if piece.quarrel is not None:
+        if piece.quarrel is not None and piece.quarrel.id:
             self.settled_quarrels.setdefault(piece.quarrel.id, "RESOLVED")
         piece.review = piece.wish = piece.quarrel = None
         piece.frozen = False
 
     # -- deposits -------------------------------------------------------------------------------------------------
 
-    def _put_in(self, charge: Charge) -> None:
+    def _put_in(self, charge: Charge, now: datetime, left: timedelta | None) -> None:
+        span = self.may_hold if left is None else left
+        if span is not None and not charge.bonus:
+            # Mediation has to fit in before the provider's own limit.
+            charge.limit = max(now, now + span - self._window("mediation"))
         for piece_id, price, fee in charge.pieces:
             if charge.bonus:
                 self._book("clearing", self._payable(Side.FREELANCER), price)
@@ -111,16 +116,18 @@ class Purse(Facts):
             piece.state, piece.held, piece.fee = "FUNDED", price, fee
             piece.base, piece.base_fee = price, fee
             piece.parts[charge.id] = [price, fee]
+            if charge.limit is not None:
+                piece.limits[charge.id] = charge.limit
             self._book("clearing", f"escrow:{piece.id}", price)
             self._book("clearing", f"fee:{piece.id}", fee)
         if charge.everything and not charge.bonus:
             self.all_paid = True
 
-    def _confirm(self, charge: Charge, amount: Money) -> None:
+    def _confirm(self, charge: Charge, amount: Money, now: datetime, left: timedelta | None) -> None:
         right = amount == Money(charge.sum, self.currency)
         if charge.state == "STARTED" and right:
             charge.state, charge.action = "CONFIRMED", None
-            self._put_in(charge)
+            self._put_in(charge, now, left)
             return
         if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
             return
@@ -240,6 +247,8 @@ class Purse(Facts):
                 for rank, clock in piece.clocks:
                     if rank != 2 or piece.hold == "NONE":
                         clock.go_on(now)
+                if piece.limit_matters:
+                    piece.limits = {deposit: max(end, now + TWO_DAYS) for deposit, end in piece.limits.items()}
 
     def _reversed_in(self, piece: Piece) -> list[str]:
         return [deposit for deposit in piece.parts if self.charges[deposit].reversal in ("OPEN", "LOST")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from escrow.access import Side
 from escrow.agreement import commands as c
-from tests.escrow.agreement.facts import CLOSED, DAY, TWO_DAYS, Piece, Quarrel, Wish, minor
+from tests.escrow.agreement.facts import CLOSED, DAY, LIMIT_NOTICES, TWO_DAYS, Piece, Quarrel, Wish, minor
 from tests.escrow.agreement.purse import Purse
 
 
@@ -110,6 +110,31 @@ class Quarrels(Purse):
             self.settled_quarrels[quarrel.id] = "WITHDRAWN"
             self._let_go(piece, quarrel.opener, now)
 
+    # -- what may be held no longer -------------------------------------------------------------------------------
+
+    def _hold_no_longer(self, now: datetime) -> None:
+        """A mediator decides where somebody was asked; else the client has its money back, and may pay anew if it still can."""
+        for place, piece in reversed(list(enumerate(self.pieces))):
+            if piece.limit is None or not piece.limit_matters or piece.limit > now:
+                continue
+            if piece.hold != "NONE" or piece.handed_in:
+                self._take_to_mediation(piece, now)
+                continue
+            behind = {one.state for one in self.pieces[place + 1 :]}
+            self._close(piece, to_freelancer=0)
+            if self.state == "PROPOSED" or behind <= {"PLANNED", *CLOSED}:
+                piece.state, piece.deposit = "PLANNED", None
+
+    def _take_to_mediation(self, piece: Piece, now: datetime) -> None:
+        if piece.quarrel is None:
+            if piece.wish is not None:
+                self.answered_wishes[piece.wish.id or ""] = "OVERTAKEN"
+                piece.wish = None
+            self._halt(piece, now)
+            clock = self._clock(piece, self._window("mediation"), now)
+            piece.quarrel = Quarrel("", Side.FREELANCER, piece.held, clock, by_law=True)
+        self._mediate(piece, now)
+
     # -- endings --------------------------------------------------------------------------------------------------
 
     def _give_up_deposits(self) -> None:
@@ -138,11 +163,21 @@ class Quarrels(Purse):
             if piece.wish is not None and piece.wish.of_ending:
                 self._take_wish_back(piece, now)
 
+    def _learn_of_limits(self) -> None:
+        """Another limit is told anew: what lies behind already never is."""
+        for piece in self.pieces:
+            if piece.limit != piece.known_limit:
+                piece.known_limit, piece.warned = piece.limit, set()
+                if piece.limit is not None and self.moment is not None:
+                    left = piece.limit - self.moment
+                    piece.warned = {hours for hours in LIMIT_NOTICES if timedelta(hours=hours) >= left}
+
     # -- what follows from everything -----------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """The end, completion, whose turn it is, and payouts: looked at after everything that happens."""
         self._pay_out_by_itself()
+        self._learn_of_limits()
         if self.state != "ACTIVE":
             return
         unfinished = [piece for piece in self.pieces if piece.state not in CLOSED]

@@ -121,12 +121,17 @@ class Referee:
         assert not self.model.unnamed, "what came wrongly is sent back in the same write"
 
     def name_wishes(self) -> None:
-        """Gives the model the names of the refund requests that the core made by itself."""
+        """Gives the model the names of the refund requests and disputes that the core made by itself."""
         for piece in self.model.pieces:
+            milestone = self.story.state.milestone(piece.id)
+            assert milestone is not None
             if piece.wish is not None and piece.wish.id is None:
-                milestone = self.story.state.milestone(piece.id)
-                assert milestone is not None
                 piece.wish.id = milestone.hold_id
+            if piece.quarrel is not None and piece.quarrel.by_law and not piece.quarrel.id:
+                piece.quarrel.id = milestone.hold_id or ""
+        for dispute in self.story.state.disputes.values():
+            if dispute.by_hold_limit and not dispute.is_undecided:
+                self.model.settled_quarrels.setdefault(dispute.id, dispute.state.value)
         for refund in self.story.state.refunds.values():
             if refund.by_ending and refund.state is not RefundState.OPEN:
                 self.model.answered_wishes.setdefault(refund.id, refund.state.value)
@@ -162,6 +167,7 @@ class Referee:
         for milestone, piece in zip(state.milestones, model.pieces, strict=True):
             runs = piece.review is not None and piece.review.due is not None
             assert not runs or (piece.review is not None and milestone.review_due_at == piece.review.due)
+            assert milestone.hold_until == piece.limit
         assert {key: one.state for key, one in state.former.items()} == {
             key: one.state for key, one in model.former.items()
         }
@@ -182,7 +188,7 @@ class Referee:
         assert answered == {key: how for key, how in model.answered_wishes.items() if key in answered}
         assert {
             one.id: (
-                *(one.state, one.opened_by, one.claim_minor, one.overdue),
+                *(one.state, one.opened_by, one.claim_minor, one.overdue, one.by_hold_limit),
                 {side: offer for side in Side if (offer := one.offer_of(side)) is not None},
                 {side for side in Side if one.is_withdrawn_by(side)},
                 {side: count for side in Side if (count := one.evidence_of(side))},
@@ -190,7 +196,12 @@ class Referee:
             for one in state.disputes.values()
             if one.is_undecided
         } == {
-            one.id: (*(one.state, one.opener, one.claim, one.told), one.offers, one.gave_up, dict(one.evidence))
+            one.id: (
+                *(one.state, one.opener, one.claim, one.told, one.by_law),
+                one.offers,
+                one.gave_up,
+                dict(one.evidence),
+            )
             for one in (piece.quarrel for piece in model.pieces)
             if one is not None
         }
@@ -210,6 +221,7 @@ class Referee:
                 charge.reversal or "", (charge.reversal,)
             )
             deposit = state.deposits[key]
+            assert deposit.hold_until == charge.limit
             sums = deposit.outstanding_minor, deposit.forfeited_minor, deposit.restored_minor
             assert sums == (charge.out, charge.forfeited, charge.restored)
             assert [
@@ -235,7 +247,7 @@ class Referee:
         clocks = deadlines(state)
         assert [(one.due_at, RANKS[one.kind], one.position, one.subject_id) for one in clocks] == model.clocks()
         seen = [one for one in clocks if one.kind not in UNSEEN]
-        assert [one.due_at for one in seen] == [at for at, *_ in model.due()]
+        assert [one.due_at for one in seen] == [at for at, *_ in model.seen()]
         assert next_deadline(state) == (seen[0] if seen else None)
 
     def check_ways_out(self) -> None:

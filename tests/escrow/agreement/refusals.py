@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -72,7 +74,8 @@ class Refusals(Quarrels, Petitions):
             or self._not_your_turn(command, actor)
             or self._same_party(command, around)
             or self._barred(command, actor, around)
-            or self._bad_input(command, actor)
+            or self._held_too_long(command, around)
+            or self._bad_input(command, actor, around)
             or self._out_of_sequence(command)
         )
 
@@ -315,13 +318,21 @@ class Refusals(Quarrels, Petitions):
         barred = any(side in piece.bars and around.now < piece.bars[side] for piece in pieces)
         return "INVALID_STATE" if barred else None
 
+    def _held_too_long(self, command: c.Command, around: Surroundings) -> str | None:
+        if not isinstance(command, c.WithdrawDispute):
+            return None
+        piece = self.argued(command.dispute_id)
+        assert piece is not None
+        return "INVALID_STATE" if piece.limit is not None and piece.limit <= around.now else None
+
     # -- what is asked for ----------------------------------------------------------------------------------------
 
-    def _bad_input(self, command: c.Command, actor: Actor) -> str | None:
+    def _bad_input(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
         ok = True
         match command:
             case c.Revise():
                 ok = self._good_terms(command.terms, self.currency) and self._good_plan(command.plan, self.currency)
+                ok = ok and self._fits({**self.windows, **command.terms.windows}, around)
             case c.AddMilestone() | c.EditMilestone() | c.MoveMilestone():
                 ok = not self._bad_edit(command)
             case c.ImportMilestones():
@@ -331,7 +342,7 @@ class Refusals(Quarrels, Petitions):
             case c.PostUpdate():
                 ok = bool(command.message.strip()) and self.updates < 1_000
             case c.Fund() | c.FundContract():
-                ok = self.state == "ACTIVE" or command.revision is not None
+                ok = self._fits(self.windows, around) and (self.state == "ACTIVE" or command.revision is not None)
             case c.RequestPayout():
                 return self._bad_payout(command)
             case c.FileChangeRequest():
@@ -418,6 +429,13 @@ class Refusals(Quarrels, Petitions):
             return False
         return terms.budget is None or minor(terms.budget, currency) is not None
 
+    def _fits(self, windows: Mapping[str, int], around: Surroundings) -> bool:
+        """Whether a review, an answer and mediation fit, one after the other, into the time that the provider may hold money."""
+        answer = max(windows["refund_answer_hours"], windows["dispute_answer_hours"])
+        hours = windows["review_hours"] + answer + windows["mediation_hours"]
+        limit = around.terms.usual_hold_limit
+        return limit is None or timedelta(hours=hours) <= limit
+
     def _good_plan(self, plan: tuple[c.MilestoneDraft, ...], currency: str) -> bool:
         return 1 <= len(plan) <= 200 and all(self._good_draft(draft, currency) for draft in plan)
 
@@ -466,6 +484,8 @@ class Refusals(Quarrels, Petitions):
         currency = command.terms.currency or ""
         good = currency in DECIMALS and bool((command.terms.title or "").strip())
         good = good and self._good_terms(command.terms, currency) and self._good_plan(command.plan, currency)
+        usual = {name: default for name, (default, _, _) in WINDOWS.items()}
+        good = good and self._fits({**usual, **command.terms.windows}, around)
         return None if good else "INVALID_INPUT"
 
     def _refusal_of_report(self, command: c.Report, actor: Actor) -> str | None:

@@ -63,7 +63,8 @@ def test_what_an_event_changes_carries_its_time(name: str) -> None:
         for milestone in after.milestones:
             former = known.get(milestone.id)
             # That its deadline was announced is remembered, but nothing about it has changed.
-            announced = former is not None and milestone == replace(former, reminded_hours=milestone.reminded_hours)
+            told = {name: getattr(milestone, name) for name in ("reminded_hours", "hold_told_hours")}
+            announced = former is not None and milestone == replace(former, **told)
             if not announced:
                 assert milestone.updated_at == recorded.at
 

@@ -23,6 +23,7 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
+from escrow.terms import Terms
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -51,6 +52,10 @@ MINORS = st.one_of(st.integers(1, 50), st.integers(1, 10**15), st.just(10**15))
 BAD_MINORS = st.sampled_from([0, -1, 10**15 + 1])
 ANY_MINOR = st.one_of(MINORS, MINORS, MINORS, BAD_MINORS)
 INDEX = st.integers(0, 1_000)
+HOLD_DAYS = [None, None, 6, 9]
+"""For how long the provider may hold money: what the shortest windows take, and so much more that a week before is told."""
+LIMITS = st.sampled_from(HOLD_DAYS)
+SHORTEST = {"refund_answer_hours": 48, "dispute_answer_hours": 48, "mediation_hours": 24}
 
 LIVELY = ["afcfcs", "aFcs", "aFcsd", "aFcw", "afcfcd", "aFcwd", "aFcse"]
 """Openings after which the parties have something to argue about."""
@@ -144,6 +149,7 @@ class Histories(Moves, RuleBasedStateMachine):
         author=st.sampled_from([CLIENT, FREELANCER]),
         review_hours=st.sampled_from([48, 72, 336]),
         opening=st.sampled_from(OPENINGS),
+        limit_days=LIMITS,
     )
     def propose(
         self,
@@ -154,10 +160,15 @@ class Histories(Moves, RuleBasedStateMachine):
         author: Actor,
         review_hours: int,
         opening: str,
+        limit_days: int | None = None,
     ) -> None:
         self.story.currency = currency
         self.story.fees = Fees(client_bps, freelancer_bps)
-        terms = c.Terms(title="A website", currency=currency, windows={"review_hours": review_hours})
+        windows = {"review_hours": review_hours}
+        if limit_days is not None:
+            self.story.terms = Terms(usual_hold_limit=timedelta(days=limit_days))
+            windows = {**SHORTEST, "review_hours": min(review_hours, 72)}
+        terms = c.Terms(title="A website", currency=currency, windows=windows)
         self.play(self.proposal(terms, minors), author)
         for letter in opening:
             self.open_with(letter)
@@ -302,7 +313,10 @@ class Histories(Moves, RuleBasedStateMachine):
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
-            self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
+            # Now and then the provider says itself for how long it holds what came, now less than its terms do.
+            left = timedelta(days=which % 9) if which % 3 == 1 and self.story.terms.usual_hold_limit else None
+            command = c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said, hold_left=left)
+            self.play(command, actor)
 
     def reverse(self, charge: Charge, which: int) -> None:
         """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended."""
@@ -357,8 +371,16 @@ class Histories(Moves, RuleBasedStateMachine):
         reminded=st.booleans(),
     )
     def come_to_the_next_deadline(self, off: timedelta, swept: bool, reminded: bool) -> None:
-        clocks = self.model.clocks() if reminded or not self.model.due() else self.model.due()
+        clocks = self.model.clocks() if reminded or not self.model.seen() else self.model.seen()
         self.story.now = max(self.story.now, clocks[0][0] + off)
+        if swept:
+            self.play(c.ApplyDeadlines(contract_id=self.story.id), CLOCK)
+
+    @precondition(lambda self: self.model.limits())
+    @rule(off=st.sampled_from([-TICK, timedelta(0), timedelta(0), TICK]), swept=st.booleans())
+    def come_to_the_end_of_a_limit(self, off: timedelta, swept: bool) -> None:
+        ends = [at for at, rank, *_ in self.model.limits() if rank == 9]
+        self.story.now = max(self.story.now, min(ends) + off)
         if swept:
             self.play(c.ApplyDeadlines(contract_id=self.story.id), CLOCK)
 
@@ -422,6 +444,7 @@ def stroll(seed: int, steps: int) -> Histories:
         author=one([CLIENT, FREELANCER]),
         review_hours=one([48, 72, 336]),
         opening=one([*OPENINGS, *LIVELY, *LIVELY, *LIVELY]),
+        limit_days=one(HOLD_DAYS),
     )
     for _ in range(steps):
         chance = rng.random()
@@ -446,7 +469,9 @@ def stroll(seed: int, steps: int) -> Histories:
             if story.model.sendings:
                 story.report_an_order(rng.randint(0, 9), one(REPORTED_OF_ORDERS), one([PROVIDER, PROVIDER, CLIENT]))
         elif chance < 0.92:
-            if story.model.clocks():
+            if story.model.limits() and rng.random() < 0.5:
+                story.come_to_the_end_of_a_limit(one([-TICK, timedelta(0), TICK]), rng.random() < 0.5)
+            elif story.model.clocks():
                 off, swept = one([-TICK, timedelta(0), TICK]), rng.random() < 0.5
                 story.come_to_the_next_deadline(off, swept, rng.random() < 0.5)
         elif chance < 0.97:
@@ -494,6 +519,30 @@ def test_what_chance_found_is_played_for_ever(days: int, minor: int, review_hour
         found.play(found.contract_command("update", 0, 9, 0), CLIENT)
     assert "milestone.partly_refunded" in [recorded.event.type for recorded in found.story.log]
     assert (found.story.state.milestones[0].state == "RELEASED") == (days >= 7 + review_hours // 24)
+    found.teardown()
+
+
+@pytest.mark.parametrize("swept", [True, False])
+@pytest.mark.parametrize("off", [-TICK, timedelta(0), TICK])
+@pytest.mark.parametrize("late", ["", "s", "sh", "w", "d", "e", "sw", "sd", "r"])
+@pytest.mark.parametrize("opening", ["fc", "Fc", "afc", "aFc", "afcfc", "afcf"])
+def test_the_end_of_a_limit_finds_whatever_there_may_be(opening: str, late: str, off: timedelta, swept: bool) -> None:
+    """What chance seldom leads to: shortly before the end work is handed in, sent back, asked back or argued about."""
+    found = Histories()
+    found.propose("USD", 333, 1000, [10_001, 2_002, 303], CLIENT, 48, opening, 6)
+    found.let_time_pass(timedelta(days=4))
+    for letter in late:
+        if letter == "h":
+            found.play(found.milestone_command("changes", 0, 0, 9, 0), CLIENT)
+        else:
+            found.open_with(letter)
+    if found.model.limits():
+        found.come_to_the_end_of_a_limit(off, swept)
+    rng = random.Random(f"{opening} {late} {off} {swept}")
+    for _ in range(4):
+        found.do_what_fits([rng.randint(0, 1_000)])
+        if found.model.clocks():
+            found.come_to_the_next_deadline(timedelta(0), True, True)
     found.teardown()
 
 

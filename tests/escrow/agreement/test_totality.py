@@ -41,8 +41,8 @@ milestone.added milestone.edited milestone.amended milestone.moved milestone.rem
 milestone.unfunded milestone.activated milestone.submitted milestone.changes_requested milestone.released
 milestone.partly_released milestone.rolled_forward milestone.refunded milestone.partly_refunded milestone.settled
 milestone.deadline_approaching
-deposit.started deposit.action_required deposit.action_taken deposit.confirmed deposit.failed deposit.abandoned
-deposit.returned deposit.reversed deposit.reinstated
+deposit.started deposit.action_required deposit.action_taken deposit.confirmed deposit.hold_ending deposit.failed
+deposit.abandoned deposit.returned deposit.reversed deposit.reinstated
 deposit.reversal_resolved bonus.started bonus.paid bonus.failed change_request.filed change_request.accepted
 change_request.declined change_request.withdrawn change_request.stale refund.requested refund.accepted refund.declined
 refund.request_withdrawn refund.paid refund.failed dispute.opened dispute.evidence_added dispute.claim_accepted

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from functools import cache
 from typing import Final
 
 import pytest
 
 from escrow.access import Side
-from escrow.states import CLOSED, HELD, Hold
+from escrow.states import CLOSED, HELD, DisputeState, Hold
 from tests.escrow.agreement.worst import Scene, Shape, Siege, beginning, reachable
 
 PLACES: Final = (1, 2, 3)
 
 
 @cache
-def situations(*, milestones: int = 3, reversals: bool = False) -> dict[Shape, Scene]:
-    return reachable(beginning(milestones), reversals=reversals)
+def situations(*, milestones: int = 3, reversals: bool = False, limit: timedelta | None = None) -> dict[Shape, Scene]:
+    return reachable(beginning(milestones, limit), reversals=reversals)
 
 
 def kinds_of_start(siege: Siege, place: int, found: dict[Shape, Scene]) -> list[Scene]:
@@ -72,6 +73,42 @@ def test_nor_after_the_provider_took_money_back(side: Side) -> None:
     for place in (1, 2):
         siege = Siege(side, place)
         for start in kinds_of_start(siege, place, found):
+            assert siege.holds_out(start) is None
+
+
+LIMIT: Final = timedelta(days=6)
+"""What the shortest windows just fit into, and a day more: what comes may be held for five days before mediation."""
+
+
+def test_what_may_be_held_no_longer_is_held_only_for_a_mediator() -> None:
+    found = situations(milestones=2, reversals=True, limit=LIMIT)
+    met = set()
+    for scene in found.values():
+        for one in scene.contract.milestones:
+            dispute = scene.contract.open_dispute(one)
+            is_mediated = dispute is not None and dispute.state is DisputeState.MEDIATION
+            is_over = one.hold_until is not None and one.hold_until <= scene.now
+            assert (one.hold_until is not None) == one.is_held
+            assert not is_over or is_mediated or one.is_frozen
+            met.add((is_over, dispute is not None and dispute.by_hold_limit))
+    assert {(False, False), (True, True)} <= met
+    assert (False, True) not in met
+
+
+@pytest.mark.parametrize("side", Side)
+def test_nor_where_the_provider_may_hold_money_only_so_long(side: Side) -> None:
+    siege = Siege(side, 1)
+    starts = kinds_of_start(siege, 1, situations(milestones=2, limit=LIMIT))
+    assert len(starts) > 20
+    for start in starts:
+        assert siege.holds_out(start) is None
+
+
+def test_with_such_a_limit_even_a_side_that_sleeps_has_its_money_decided_about() -> None:
+    """Nobody has to ask: the limit does."""
+    for side in Side:
+        siege = Asleep(side, 1)
+        for start in kinds_of_start(siege, 1, situations(milestones=2, limit=LIMIT)):
             assert siege.holds_out(start) is None
 
 

@@ -12,6 +12,7 @@ from escrow.agreement import commands as c
 from escrow.agreement.state import Attachment, DepositTerm, Fees
 from escrow.money import Money
 from escrow.states import ActionKind, OrderOutcome
+from escrow.terms import Terms
 from tests.escrow.agreement.acts import (
     LOST,
     WITHDRAWN,
@@ -180,6 +181,19 @@ def last_order(story: Story) -> str:
     return list(story.state.orders)[-1]
 
 
+def held_too_long() -> Story:
+    """What the provider may hold no longer: planned again and deposited anew, closed, asked for, argued about, decided."""
+    story = Story(terms=Terms(usual_hold_limit=timedelta(days=60)), fees=Fees(client_bps=333, freelancer_bps=1000))
+    windows = {"mediation_hours": 10 * 24}
+    fund_all(story.propose("30.01", "20.02", "10.03", by=CLIENT, windows=windows)).wait(HOUR).confirm()
+    story.accept().wait(timedelta(days=51)).sweep()
+    story.pay(1).wait(timedelta(days=2)).pay(2).wait(timedelta(days=48)).sweep()
+    story.request_refund(2, amount="5.00").wait(timedelta(days=2)).sweep()
+    story.offer("12.00", 2).wait(HOUR).accept_offer("12.00", 2).wait(HOUR)
+    story.pay(3).wait(HOUR).submit(3).request_changes(3).wait(timedelta(days=51)).sweep()
+    return story.wait(HOUR).decide("4.00", 3)
+
+
 MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "funded-proposals": funded_proposals,
     "changed-by-request": changed_by_request,
@@ -189,4 +203,5 @@ MONEY_STORIES: Final[dict[str, Callable[[], Story]]] = {
     "what-it-cost": what_it_cost,
     "sent-back-and-taken-back": taken_back_after_it_was_sent_back,
     "money-in-doubt": money_in_doubt,
+    "held-too-long": held_too_long,
 }

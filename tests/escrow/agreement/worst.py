@@ -20,6 +20,7 @@ from escrow.agreement.step import step
 from escrow.ids import Kind
 from escrow.money import RawMoney
 from escrow.states import ContractState, DepositState, DisputeState, Hold, MilestoneState, ReversalOutcome
+from escrow.terms import Terms
 from tests.escrow.agreement.stage import CLIENT, MEDIATOR, OPERATOR, Story, party
 
 DAY: Final = timedelta(days=1)
@@ -42,16 +43,27 @@ class Scene:
 
     contract: Contract
     now: datetime
+    limit: timedelta | None = None
+    """For how long the provider may hold money."""
 
     def play(self, command: c.Command, actor: Actor) -> Scene | None:
         """The scene after a command; `None` if it was refused."""
-        around = replace(_WORLD.around(actor), now=self.now)
+        around = replace(_WORLD.around(actor), now=self.now, terms=Terms(usual_hold_limit=self.limit))
         done = step(self.contract, command, actor=actor, around=around, fresh=_WORLD.fresh)
         assert done.after is not None
-        return Scene(done.after, self.now) if done.refusal is None else None
+        return replace(self, contract=done.after) if done.refusal is None else None
 
     def next_day(self) -> Scene:
-        later = Scene(self.contract, self.now + DAY)
+        later = replace(self, now=self.now + DAY)
+        return later.play(c.ApplyDeadlines(contract_id=self.contract.id), CLOCK) or later
+
+    def at_its_limit(self) -> Scene | None:
+        """The scene when something of what is held may first be held no longer, if anything may not."""
+        ends = [one.hold_until for one in self.contract.milestones if one.hold_until is not None]
+        ahead = [end for end in ends if end > self.now]
+        if not ahead:
+            return None
+        later = replace(self, now=min(ahead))
         return later.play(c.ApplyDeadlines(contract_id=self.contract.id), CLOCK) or later
 
     def shape(self) -> Shape:
@@ -75,7 +87,8 @@ class Scene:
         if milestone.review_due_at is not None:
             review = (milestone.review_due_at - (milestone.review_frozen_at or self.now)) / DAY
         bars = (self._days(milestone.client_barred_until), self._days(milestone.freelancer_barred_until))
-        return (milestone.state, milestone.hold, held, review, bars, milestone.is_frozen)
+        limit = self._days(milestone.hold_until)
+        return (milestone.state, milestone.hold, held, review, bars, milestone.is_frozen, limit)
 
     def _days(self, at: datetime | None) -> float:
         return 0 if at is None else max(0, (at - self.now) / DAY)
@@ -87,7 +100,7 @@ class Scene:
 
     def _sketch_of(self, milestone: Milestone) -> Shape:
         dispute = self.contract.open_dispute(milestone)
-        argued = None if dispute is None else (dispute.state, dispute.opened_by)
+        argued = None if dispute is None else (dispute.state, dispute.opened_by, dispute.by_hold_limit)
         return (milestone.state, milestone.hold, argued, milestone.is_frozen)
 
     def identifier(self, kind: Kind) -> str:
@@ -99,10 +112,10 @@ PENNY: Final = RawMoney(Decimal("0.01"), "USD")
 NOTHING: Final = RawMoney(Decimal("0.00"), "USD")
 
 
-def beginning(milestones: int) -> Scene:
+def beginning(milestones: int, limit: timedelta | None = None) -> Scene:
     """An accepted contract with that many planned milestones."""
     story = Story().propose(*["1000.00"] * milestones, windows=SHORTEST).accept()
-    return Scene(story.state, story.now)
+    return Scene(story.state, story.now, limit)
 
 
 def moves(scene: Scene, side: Side) -> Iterator[Move]:
@@ -211,6 +224,7 @@ def _whatever_follows(scene: Scene, *, reversals: bool) -> Iterator[Scene | None
             yield from (scene.play(*move) for move in moves(scene, side))
         yield from (scene.play(*move) for move in paying(scene, reversals=reversals))
         yield scene.next_day()
+        yield scene.at_its_limit()
 
 
 class Siege:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,8 @@ from escrow.agreement.state import ChangeKind, PlanChange
 from escrow.models.facts import Facts
 from escrow.money import Money
 from escrow.store.mapping import Mapper
-from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, PARTS
+from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, MILESTONES, PARTS
+from tests.escrow.agreement.stage import active
 
 AT = datetime(2026, 1, 19, 12, tzinfo=UTC)
 
@@ -151,3 +152,18 @@ def test_a_list_that_was_written_before_a_field_was_there_reads_with_its_default
 def test_columns_that_are_named_in_a_model_are_there() -> None:
     for table in (CONTRACTS, *PARTS):
         assert {*table.key, *table.words} <= set(table.columns), table.table
+
+
+def test_what_a_lot_says_of_its_limit_stands_only_where_it_has_one() -> None:
+    """What was written before there were limits is what would be written now."""
+    story = active("100.00", "50.00").pay()
+    milestone = story.milestone()
+    row = MILESTONES.row(milestone, story.state, {})
+    (lot,) = milestone.lots
+    assert row["lots"] == [{"deposit_id": lot.deposit_id, "amount_minor": 10_000, "fee_minor": 300}]
+    limited = replace(milestone, lots=(replace(lot, hold_until=AT),), hold_until=AT)
+    written = MILESTONES.row(limited, story.state, {})
+    assert written["lots"] == [row["lots"][0] | {"hold_until": AT.isoformat()}]
+    for one, found in ((milestone, row), (limited, written)):
+        stored = [orjson.dumps(found[name]).decode() if name == "lots" else found[name] for name in MILESTONES.loaded]
+        assert MILESTONES.read(stored) == one
