@@ -97,7 +97,7 @@ class Work:
         found = await self._look_up(call, Step.CONFIRM)
         if order.wanted:
             return await self._confirm(call.provider_id) if isinstance(found, Prepared) else found
-        if isinstance(found, Prepared | NeedsAction):
+        if isinstance(found, Prepared | NeedsAction) and order.state is not OrderState.PAID:
             async with self._time_limit():
                 return await self.provider.cancel(call.provider_id, key=self._fresh_key(Step.CANCEL))
         return found
@@ -159,10 +159,12 @@ class Work:
         goes_on = order.wanted or (order.is_stuck and order.state is OrderState.STARTED)
         if order.last(Step.PAYOUT) is None:
             brought = await self._obtain(Step.TRANSFER, may_call=order.wanted)
-            if not isinstance(brought, Succeeded):
+            if not isinstance(brought, Succeeded) or order.state is OrderState.PAID:
                 return brought
             if not goes_on:
                 return await self._take_back(Failed("it turned up after it was given up"))
+            if brought.amount != order.amount:
+                raise Uncertain(None, f"its transfer moved {brought.amount} instead of {order.amount}")
         paid = await self._obtain(Step.PAYOUT, may_call=order.wanted, may_begin=goes_on)
         call = order.last(Step.PAYOUT)
         if isinstance(paid, Unknown) and order.state is OrderState.FAILED and call is not None and call.is_over:

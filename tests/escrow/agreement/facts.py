@@ -170,6 +170,8 @@ class Charge:
     restored: int = 0
     """What of that the client has got from us after all."""
     started: datetime | None = None
+    evidence: datetime | None = None
+    """Until when the provider takes evidence, as it said last when it took something."""
     action: str | None = None
     """What the payer has to do."""
     limit: datetime | None = None
@@ -323,7 +325,10 @@ def _twin(of: Any, known: dict[int, Any]) -> Any:
     return twin
 
 
-_CHANGES: Final[set[type]] = {list, set, dict, Counter, Clock, Wish, Quarrel, Piece, Charge, Sending, Petition}
+_CHANGES: Final[set[type]] = {
+    *(list, set, dict, Counter),
+    *(Clock, Wish, Quarrel, Piece, Chargeback, Charge, Sending, Petition),
+}
 """What may change; whoever tells the facts of a contract adds its own class."""
 
 

@@ -108,6 +108,9 @@ def check_deposits(state: Contract) -> None:
                 continue
             waits = milestone.state.value == "FUNDING" and milestone.deposit_id == deposit.id
             assert waits == (deposit.state is DepositState.STARTED)
+        assert 0 <= deposit.outstanding_minor <= deposit.came_minor, "no more is out than ever came"
+        assert 0 <= deposit.restored_minor <= deposit.forfeited_minor <= deposit.came_minor
+        assert deposit.action is None or deposit.state is DepositState.STARTED
     for milestone in state.milestones:
         assert milestone.state.value != "FUNDING" or milestone.deposit_id is not None
     in_transit = Counter[str]()
@@ -163,6 +166,7 @@ def check_facts(before: Contract | None, recorded: Iterable[Recorded]) -> None:
     for fact in recorded:
         assert fact.event.type != "milestone.partly_released", "no longer written"
         before, state = state, evolve(state, state.id if state is not None else "", fact)
+        _check_order(before, fact)
         for old in before.milestones if before is not None else ():
             new = state.milestone(old.id)
             assert new is not None
@@ -170,6 +174,25 @@ def check_facts(before: Contract | None, recorded: Iterable[Recorded]) -> None:
             if new.state is not old.state and (new.state.value in CLOSED or emptied):
                 assert fact.event.type in CLOSING[new.state.value]
                 assert getattr(fact.event, "milestone_id") == old.id  # noqa: B009 - the union has no common base
+
+
+def _check_order(before: Contract | None, fact: Recorded) -> None:
+    """What is told of an order says how it stood: paid after a failure, failed after it was paid, stuck and resolved once each."""
+    order = before.orders.get(getattr(fact.event, "order_id", None) or "") if before is not None else None
+    if order is None:
+        return
+    match fact.event:
+        case e.RefundPaid() | e.PayoutPaid() as paid:
+            assert order.state is not OrderState.PAID
+            assert paid.after_failure == (order.state is OrderState.FAILED)
+            assert 0 <= paid.shortfall.minor <= (order.amount.minor if paid.after_failure else 0)
+        case e.RefundFailed() | e.PayoutFailed() as failed:
+            assert order.state is not OrderState.FAILED
+            assert bool(failed.after_payment) == (order.state is OrderState.PAID)
+        case e.OrderStuck() | e.OrderResolved():
+            assert order.is_stuck == isinstance(fact.event, e.OrderResolved)
+        case _:
+            pass
 
 
 def way_out(state: Contract, around: Surroundings, side: Side) -> bool:

@@ -43,6 +43,9 @@ BY_THE_FREELANCER: Final = (
     "import",
 )
 
+LAST_WORDS: Final = ("Decline", "Withdraw", "End", "GiveRefund", "Approve")
+"""What soon leaves nothing to argue about: done less often than chance would."""
+
 
 class Moves:
     """Builds commands on the contract of `story`, which `model` knows as well."""

@@ -186,6 +186,7 @@ class Purse(Facts):
                 charge.chargebacks.append(one)
             one.taken += more
             one.name = one.name or said.reference
+            charge.evidence = said.evidence_due_at or charge.evidence
             self._book("chargeback", "clearing", more, came.currency)
             self._freeze(charge if one.end is None else None, now)
         if not one.taken:

@@ -224,6 +224,7 @@ class Referee:
             assert deposit.hold_until == charge.limit
             sums = deposit.outstanding_minor, deposit.forfeited_minor, deposit.restored_minor
             assert sums == (charge.out, charge.forfeited, charge.restored)
+            assert deposit.evidence_due_at == charge.evidence
             assert [
                 (one.reference, one.taken_minor, one.given_back_minor, one.outcome) for one in deposit.reversals
             ] == [(one.name, one.taken, one.back, one.end) for one in charge.chargebacks]

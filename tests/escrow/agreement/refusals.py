@@ -75,7 +75,9 @@ class Refusals(Quarrels, Petitions):
             or self._same_party(command, around)
             or self._barred(command, actor, around)
             or self._held_too_long(command, around)
+            or self._cannot_be_paid(command, around)
             or self._bad_input(command, actor, around)
+            or self._never_taken(command, around)
             or self._out_of_sequence(command)
         )
 
@@ -325,6 +327,12 @@ class Refusals(Quarrels, Petitions):
         assert piece is not None
         return "INVALID_STATE" if piece.limit is not None and piece.limit <= around.now else None
 
+    def _cannot_be_paid(self, command: c.Command, around: Surroundings) -> str | None:
+        """Where the provider takes payees on itself, nobody asks for a payout to whom it doesn't pay yet."""
+        if not isinstance(command, c.RequestPayout) or not around.terms.needs_payees:
+            return None
+        return "INVALID_STATE" if around.freelancer is not None and not around.freelancer.can_be_paid else None
+
     # -- what is asked for ----------------------------------------------------------------------------------------
 
     def _bad_input(self, command: c.Command, actor: Actor, around: Surroundings) -> str | None:
@@ -358,6 +366,25 @@ class Refusals(Quarrels, Petitions):
             case _:
                 ok = self._good_disagreement(command, actor)
         return None if ok else "INVALID_INPUT"
+
+    def _never_taken(self, command: c.Command, around: Surroundings) -> str | None:
+        """A charge or a bonus that the provider takes in no case: its currency, too little, too much."""
+        if isinstance(command, c.Fund):
+            charge = self._price_of([self._piece(command.milestone_id)])
+        elif isinstance(command, c.FundContract):
+            charge = self._price_of([piece for piece in self.pieces if piece.state == "PLANNED"])
+        elif isinstance(command, c.Approve) and command.bonus is not None:
+            charge = minor(command.bonus, self.currency) or 0
+        else:
+            return None
+        terms = around.terms
+        known = terms.currencies is None or self.currency in terms.currencies
+        limits = terms.limits_by_currency.get(self.currency, terms.usual_limits)
+        return None if known and limits.minimum_minor <= charge <= limits.maximum_minor else "INVALID_INPUT"
+
+    def _price_of(self, pieces: list[Piece]) -> int:
+        """What a deposit for them costs the client."""
+        return sum(piece.amount + piece.amount * self.client_bps // 10_000 for piece in pieces)
 
     def _good_disagreement(self, command: c.Command, actor: Actor) -> bool:
         match command:

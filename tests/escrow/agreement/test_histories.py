@@ -23,10 +23,10 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
-from escrow.terms import Terms
+from escrow.terms import Limits, Terms
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
-from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
+from tests.escrow.agreement.moves import LAST_WORDS, ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
 from tests.escrow.agreement.referee import Referee
 from tests.escrow.agreement.stage import (
     CLIENT,
@@ -57,7 +57,7 @@ HOLD_DAYS = [None, None, 6, 9]
 LIMITS = st.sampled_from(HOLD_DAYS)
 SHORTEST = {"refund_answer_hours": 48, "dispute_answer_hours": 48, "mediation_hours": 24}
 
-LIVELY = ["afcfcs", "aFcs", "aFcsd", "aFcw", "afcfcd", "aFcwd", "aFcse"]
+LIVELY = ["afcfcs", "aFcs", "aFcsd", "aFcw", "afcfcd", "aFcwd", "aFcse", "aFcsx", "aFcsh"]
 """Openings after which the parties have something to argue about."""
 
 WHICH = [0, 0, 0, 0, 1, 1, 1, 2, 3, -1, -2]
@@ -70,6 +70,7 @@ REPORTED = [
     "failed",
     "taken back",
     "taken back",
+    "taken back oddly",
     "act",
     "act soon",
     "acted",
@@ -79,8 +80,11 @@ REPORTED = [
     "unknown",
     "stranger",
 ]
-REPORTED_OF_ORDERS = ["paid", "paid", "failed", "failed", "stuck"]
-WORLDS = ["client", "freelancer", "share", "mediators", "fees", "biased", "idle", "all well", "all well", "all well"]
+REPORTED_OF_ORDERS = [*("paid", "paid", "paid", "failed", "failed", "failed", "stuck", "stuck"), "unknown"]
+WORLDS = [
+    *("client", "freelancer", "share", "mediators", "fees", "biased", "idle"),
+    *("payees", "payees", "may be paid", "narrow", "foreign", *["all well"] * 5),
+]
 
 ODD_ACTORS = [
     *(CLIENT, FREELANCER, STRANGER, OPERATOR, MEDIATOR, MEDIATOR, PROVIDER, CLOCK),
@@ -115,13 +119,12 @@ OPENINGS = [
         "aFce",
         "afcse",
     ),
+    *("afm", "fm", "afmc", "fcx", "Fch", "afcx", "afcsx", "aFcsx", "aFcsh", "aFcsxe", "aFcswx", "aFcdx", "aFcxX"),
+    *("afcAo", "afcAoP", "afcAoPB", "afcAoB", "afcAok", "afcAoPk", "aFcAoPBo", "afcgP", "afcgPB", "afcgk"),
 ]
 """How far a history goes before chance takes over: revise, accept, fund (F: everything), confirm, submit, ask back (w),
-dispute, end."""
-
-
-LAST_WORDS = ("Decline", "Withdraw", "End", "GiveRefund", "Approve")
-"""What soon leaves nothing to argue about: done less often than chance would."""
+dispute, end; approve (A), pay out (o), give a refund (g), and the provider: the payer must act (m), taken back (x) or a part of it
+(h), once more (X), the newest order is paid (P), fails or comes back (B), is stuck (k)."""
 
 
 class Histories(Moves, RuleBasedStateMachine):
@@ -195,6 +198,23 @@ class Histories(Moves, RuleBasedStateMachine):
                 self.play(self.milestone_command("dispute", 0, 0, 7, 0), FREELANCER)
             case "e":
                 self.play(self.contract_command("end", 0, 9, 0), CLIENT)
+            case _:
+                self.open_with_money(letter)
+
+    def open_with_money(self, letter: str) -> None:
+        match letter:
+            case "A":
+                self.play(self.milestone_command("approve", 0, 0, 9, 0), CLIENT)
+            case "o":
+                self.play(self.contract_command("payout", 0, 9, 0), FREELANCER)
+            case "g":
+                self.play(self.milestone_command("give", 0, 0, 3, 0), FREELANCER)
+            case "m" if self.model.charges:
+                self.report(30, "act soon")
+            case "x" | "h" | "X" if self.model.charges:
+                self.report({"x": 6, "h": 9, "X": 12}[letter], "taken back")
+            case "P" | "B" | "k" if self.model.sendings:
+                self.report_an_order(0, {"P": "paid", "B": "failed", "k": "stuck"}[letter], PROVIDER)
             case _:
                 pass
 
@@ -302,8 +322,8 @@ class Histories(Moves, RuleBasedStateMachine):
         }.get(says, right)
         deposit_id = named(Kind.DEPOSIT, 9) if says == "unknown" else charge.id
         actor = CLIENT if says == "stranger" else PROVIDER
-        if says == "taken back":
-            self.reverse(charge, which)
+        if says in ("taken back", "taken back oddly"):
+            self.reverse(charge, which, is_odd=says == "taken back oddly")
         elif says in ("act", "act soon"):
             until = self.story.now + timedelta(hours=which % 40 - 2) if says == "act soon" else None
             kind = list(ActionKind)[which % 3]
@@ -318,8 +338,9 @@ class Histories(Moves, RuleBasedStateMachine):
             command = c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said, hold_left=left)
             self.play(command, actor)
 
-    def reverse(self, charge: Charge, which: int) -> None:
-        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended."""
+    def reverse(self, charge: Charge, which: int, *, is_odd: bool) -> None:
+        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended. An odd one is of no
+        money, of another currency, of a deposit that nobody knows, or comes from somebody else."""
         came = self.model._what_came(charge) or Money(charge.sum, self.model.currency)
         parts = (came.minor, came.minor, came.minor, -(-came.minor // 3), came.minor + 1, -(-came.minor * 2 // 3))
         command = c.ReverseDeposit(
@@ -329,8 +350,17 @@ class Histories(Moves, RuleBasedStateMachine):
             reason="not me",
             reference=("", "one", "two")[which // 6 % 3],
             outcome=(None, None, *ReversalOutcome)[which // 18 % 5],
+            evidence_due_at=self.story.now + timedelta(days=9) if which % 5 == 0 else None,
         )
-        self.play(command, PROVIDER)
+        if not is_odd:
+            self.play(command, PROVIDER)
+            return
+        odd = (
+            replace(command, amount=replace(came, minor=which % 2 - 1)),
+            replace(command, amount=replace(came, currency="EUR")),
+            replace(command, deposit_id=named(Kind.DEPOSIT, 9)),
+        )
+        self.play(odd[which % 3], CLIENT if which % 7 == 0 else PROVIDER)
 
     @rule(which=INDEX, actor=st.sampled_from([PROVIDER, PROVIDER, PROVIDER, CLIENT]))
     def report_a_cost(self, which: int, actor: Actor) -> None:
@@ -357,6 +387,8 @@ class Histories(Moves, RuleBasedStateMachine):
     )
     def report_an_order(self, which: int, says: str, actor: Actor) -> None:
         order_id = list(self.model.sendings)[-1 - which % len(self.model.sendings)]
+        if says == "unknown":
+            order_id, says = named(Kind.ORDER, 9), ("paid", "failed", "stuck")[which % 3]
         if says == "paid":
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
         elif says == "stuck":
@@ -406,6 +438,15 @@ class Histories(Moves, RuleBasedStateMachine):
                 story.mediator = replace(story.mediator, shares_member=True)
             case "idle":
                 story.mediator = replace(story.mediator, disabled=True)
+            case "payees":
+                story.terms = replace(story.terms, needs_payees=True)
+                story.freelancer = replace(story.freelancer, can_be_paid=False, missing=("external_account",))
+            case "may be paid":
+                story.freelancer = replace(story.freelancer, can_be_paid=True, missing=())
+            case "narrow":
+                story.terms = replace(story.terms, usual_limits=Limits(50, 10**6))
+            case "foreign":
+                story.terms = replace(story.terms, currencies=frozenset({"EUR", "JPY"}))
             case "fees":
                 story.fees = Fees(story.fees.freelancer_bps, story.fees.client_bps)
             case _:
@@ -414,6 +455,7 @@ class Histories(Moves, RuleBasedStateMachine):
                 )
                 story.share_member, story.disputes_can_be_decided = False, True
                 story.mediator = Mediator(MEDIATOR_ID)
+                story.terms = Terms(usual_hold_limit=story.terms.usual_hold_limit)
 
     def teardown(self) -> None:
         self.referee.finish()

@@ -156,8 +156,10 @@ async def test_a_chargeback_is_open_then_won_or_lost(provider: Provider, vault: 
     found = await provider.look_up(look)
     assert isinstance(found, Reversed)
     assert found.reversal.stage is ReversalStage.OPEN
-    vault.charge_back(charge_id, "funded")
-    assert isinstance(await provider.look_up(look), Succeeded)
+    vault.decide(charge_id, "won")
+    found = await provider.look_up(look)
+    assert isinstance(found, Reversed)
+    assert (found.reversal.stage, found.reversal.amount) == (ReversalStage.WON, usd(5_000))
     assert [one.net.minor async for one in provider.movements(datetime.fromtimestamp(0, UTC))] == [4_975, -5_000, 5_000]
 
 

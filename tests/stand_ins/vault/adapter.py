@@ -71,7 +71,12 @@ class VaultProvider:
 
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         """An escrow that nobody has paid into; it is known by the order, whichever attempt asks."""
-        asked = {"reference": request.key, "amount": request.amount.amount, "currency": request.amount.currency}
+        asked = {
+            "reference": request.key,
+            "amount": request.amount.amount,
+            "currency": request.amount.currency,
+            "group": request.group,
+        }
         return Prepared(str((await self._made("/escrows", asked, request.key))["id"]))
 
     async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
@@ -174,7 +179,10 @@ class VaultProvider:
     async def notices(self) -> Sequence[Hint]:
         """It is asked for news."""
         _, found = await self._call("GET", "/news")
-        return [Hint(order_id=one["reference"].partition("/")[0]) for one in found["items"]]
+        return [
+            Hint(payee_id=one["wallet"]) if "wallet" in one else Hint(order_id=one["reference"].partition("/")[0])
+            for one in found["items"]
+        ]
 
     async def _call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
         try:
@@ -191,7 +199,12 @@ class VaultProvider:
 
     async def _left(self, path: str, request: Request, reference: str, asked: Json) -> Answer:
         """Money left, now or by the same reference before."""
-        told = {"amount": request.amount.amount, "currency": request.amount.currency, "reference": reference}
+        told = {
+            "amount": request.amount.amount,
+            "currency": request.amount.currency,
+            "reference": reference,
+            "group": request.group,
+        }
         status, answer = await self._call("POST", path, told | asked)
         if status in (201, 409):
             return Succeeded(request.amount, reference)
@@ -205,13 +218,11 @@ class VaultProvider:
         match escrow["status"]:
             case "open":
                 return Prepared(name)
-            case "charged back" | "lost" as stage:
-                stages = {"charged back": ReversalStage.OPEN, "lost": ReversalStage.LOST}
-                return Reversed(
-                    came, Reversal(stage=stages[stage], amount=came.amount, provider_id=f"{name}/chargeback")
-                )
             case "refused" | "closed" as why:
                 return Failed(f"the escrow is {why}", name)
+            case _ if "chargeback" in escrow:
+                stage = ReversalStage(escrow["chargeback"].upper())
+                return Reversed(came, Reversal(stage=stage, amount=came.amount, provider_id=f"{name}/chargeback"))
             case _:
                 return came
 
@@ -244,4 +255,5 @@ def _movement(one: Json) -> Movement:
         net=Money(amount.minor - fee.minor, amount.currency),
         source_id=one["reference"],
         order_id=one["reference"].partition("/")[0],
+        group=one["group"],
     )

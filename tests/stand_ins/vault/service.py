@@ -21,11 +21,13 @@ class LostAnswer(Exception):
 
 @dataclass(slots=True)
 class Vault:
-    """Its books. Time stands still unless somebody moves it; `loses` answers to so many calls, after they were carried out."""
+    """Its books. Time stands still unless somebody moves it; `loses` answers to so many calls, after they were carried out, and
+    `cuts` off so many before they came."""
 
     release_after_days: int = 30
     now: int = 1_790_000_000
     loses: int = 0
+    cuts: int = 0
     escrows: dict[str, Json] = field(default_factory=dict)
     wallets: dict[str, Json] = field(default_factory=dict)
     movements: list[Json] = field(default_factory=list)
@@ -45,6 +47,9 @@ class Vault:
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
         """One request: a status and an answer. Raises `LostAnswer`."""
         asked = body or {}
+        if method == "POST" and self.cuts:
+            self.cuts -= 1
+            raise LostAnswer
         reference = asked.get("reference")
         if method == "POST" and reference in self.made:
             return 409, {"error": "this reference was used"}
@@ -152,14 +157,25 @@ class Vault:
         self._move("return", asked["amount"], asked | {"currency": escrow["currency"]})
         return 201, {"id": f"return-{len(self.movements)}", **asked}
 
-    def charge_back(self, name: str, status: str = "charged back") -> None:
-        """The payer's bank takes an escrow's money back; `funded` again says that it was won."""
+    def charge_back(self, name: str) -> None:
+        """The payer's bank takes an escrow's money back."""
         escrow = self.escrows[name]
-        sign = "-" if status == "charged back" else ""
-        if (escrow["status"], status) != ("charged back", "lost"):
-            self._move("chargeback", f"{sign}{escrow['amount']}", escrow)
-        escrow["status"] = status
+        escrow["chargeback"] = "open"
+        self._move("chargeback", f"-{escrow['amount']}", escrow)
         self._tell(escrow)
+
+    def decide(self, name: str, outcome: str) -> None:
+        """The bank has decided: `won` brings the money again, `lost` doesn't."""
+        escrow = self.escrows[name]
+        escrow["chargeback"] = outcome
+        if outcome == "won":
+            self._move("chargeback", escrow["amount"], escrow)
+        self._tell(escrow)
+
+    def introduce(self, name: str) -> None:
+        """Somebody says whose wallet it is, on the provider's page."""
+        self.wallets[name]["known"] = True
+        self.news.append({"wallet": name})
 
     def bounce(self, reference: str) -> None:
         """A withdrawal comes back to its wallet after it was sent."""
@@ -175,7 +191,8 @@ class Vault:
 
     def _move(self, kind: str, amount: str, asked: Json, *, fee: Decimal = Decimal(0)) -> None:
         told = {"amount": amount, "fee": str(fee), "currency": asked["currency"], "reference": asked["reference"]}
-        self.movements.append({"id": f"mov-{len(self.movements) + 1}", "kind": kind, "at": self.now, **told})
+        known = {"id": f"mov-{len(self.movements) + 1}", "kind": kind, "at": self.now, "group": asked.get("group")}
+        self.movements.append(known | told)
 
     def _tell(self, escrow: Json) -> None:
         self.news.append({"reference": escrow["reference"]})
