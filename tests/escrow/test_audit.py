@@ -41,7 +41,8 @@ async def busy(*, quarrelling: bool = False) -> Deal:
 
     With `quarrelling` others beside it fill the tables of disagreement, too.
     """
-    return deepcopy(await prepared(("busy", quarrelling), lambda: _busied(quarrelling=quarrelling)))
+    made = await prepared(("busy", quarrelling), lambda: _busied(quarrelling=quarrelling), is_sequenced=True)
+    return deepcopy(made)
 
 
 async def _busied(*, quarrelling: bool) -> Deal:
