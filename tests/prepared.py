@@ -26,18 +26,21 @@ _kept: Final[dict[tuple[str, object], _Kept]] = {}
 """By the database and the name of what was made there."""
 
 
-async def prepared(name: object, make: Callable[[], Awaitable[T]]) -> T:
-    """What `make` gives, with the rows that it made the first time under this name."""
+async def prepared(name: object, make: Callable[[], Awaitable[T]], *, is_sequenced: bool = False) -> T:
+    """What `make` gives, with the rows that it made the first time under this name; positions only if it gives some itself."""
     here = await _untouched()
     if here is None:
         return await make()
     kept = _kept.get((here, name))
-    if kept is None:
-        kept = _kept[here, name] = _Kept(await make(), await _keep(f"kept_{len(_kept)}"))
-    else:
+    if kept is not None:
         await database.execute(kept.laying)
-    what: T = kept.what
-    return what
+        what: T = kept.what
+        return what
+    made = await make()
+    laying = await _keep(f"kept_{len(_kept)}", is_sequenced=is_sequenced)
+    if laying is not None:
+        _kept[here, name] = _Kept(made, laying)
+    return made
 
 
 async def _untouched() -> str | None:
@@ -54,10 +57,16 @@ SELECT current_database()::text WHERE NOT EXISTS (SELECT FROM accounts) AND NOT 
 """
 
 
-async def _keep(schema: str) -> str:
-    """Keep the rows that there are now and weren't before; the statements that lay them."""
+async def _keep(schema: str, *, is_sequenced: bool) -> str | None:
+    """Keep the rows that there are now and weren't before; the statements that lay them.
+
+    Nothing is kept if somebody gives events their positions meanwhile: whoever begins with it would find them given.
+    """
     laying = ["SET LOCAL session_replication_role = replica"]
     async with database.transaction() as connection:
+        await connection.execute("LOCK TABLE log_positions IN SHARE MODE")
+        if not is_sequenced and await connection.fetchval("SELECT EXISTS (SELECT FROM log_positions)"):
+            return None
         await connection.execute(f"CREATE SCHEMA {schema}")
         pristine = await table_names(connection, schema=KEPT_SCHEMA)
         for table in await table_names(connection):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api import health
-from escrow import bell, database, migrate
+from escrow import bell, database, log, migrate
 from tests.api.client import People, door
 
 
@@ -15,6 +15,9 @@ async def test_alive_needs_nobody() -> None:
 
 
 async def test_ready_with_database_and_redis(people: People, redis_url: str) -> None:
+    while await log.sequence():
+        pass
+    await people.deployment.propose()
     await bell.connect(redis_url)
     try:
         answer = await people.nobody.http.get("/readyz")

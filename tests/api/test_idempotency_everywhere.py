@@ -132,7 +132,7 @@ async def test_what_was_committed_before_the_server_died_is_answered_by_the_next
                 *(sys.executable, "-m", "tests.api.dying", str(port)), env=environ, cwd=ROOT, stdout=log, stderr=log
             )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as there:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=180) as there:
 
                 async def listens() -> bool:
                     try:

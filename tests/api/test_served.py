@@ -19,10 +19,10 @@ import pytest_asyncio
 
 from tests.earnest.running import free_port
 from tests.engines import TestServer
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,8 @@ from typing import Final
 
 from escrow import database
 from tests.earnest.running import clean_environment, free_port
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.process import ROOT
-
-PATIENCE_SECONDS: Final = 60.0
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 

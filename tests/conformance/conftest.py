@@ -16,9 +16,9 @@ import pytest
 
 from tests.docs.product import started
 from tests.earnest.running import free_port
+from tests.patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
-PATIENCE_SECONDS = 180.0
 
 Node = Callable[..., str]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.conformance.conftest import HERE, PATIENCE_SECONDS, Deployment
+from tests.conformance.conftest import HERE, Deployment
+from tests.patience import PATIENCE_SECONDS
 
 BIN = HERE / ".venv" / "bin"
 

@@ -14,8 +14,7 @@ from gql.transport.exceptions import TransportQueryError
 
 from tests.conformance.conftest import Deployment
 from tests.docs.product import ROOT
-
-PATIENCE_SECONDS = 90.0
+from tests.patience import PATIENCE_SECONDS
 
 VIEWER = "{ viewer { accountId } }"
 NOW = '{ changes(after: "latest", first: 1) { cursor } }'

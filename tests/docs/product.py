@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.earnest.running import clean_environment, free_port
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
 
 
 @contextmanager

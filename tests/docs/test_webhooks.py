@@ -19,9 +19,9 @@ from standardwebhooks import Webhook
 
 from tests.docs.product import ROOT, run, shell_blocks, started
 from tests.earnest.running import free_port
+from tests.patience import PATIENCE_SECONDS
 
 PAGE = "docs/integrating/webhooks.md"
-PATIENCE_SECONDS = 60.0
 
 
 def programs() -> list[str]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from earnest.engines.processes import start_time
+from tests.patience import PATIENCE_SECONDS
 
 TESTS = Path(__file__).parent
 WEB = f"web: python '{TESTS / 'web.py'}'"
 READY = "Ctrl-C stops everything"
-PATIENCE_SECONDS = 90.0
 PORTS_FROM, CONNECTIONS_FROM = 20_000, 32_768
 """Where systems begin to take the ports of outgoing connections: on Linux there, elsewhere higher."""
 

@@ -45,7 +45,7 @@ class Gate:
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while not is_so():  # noqa: ASYNC110 - it comes about in another event loop
             await asyncio.sleep(0.001)
 

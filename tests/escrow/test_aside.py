@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from escrow.aside import Aside, aside
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 
 def _until(event: threading.Event, seen: list[str], name: str) -> Callable[[], str]:

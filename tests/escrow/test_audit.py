@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Final
 
 import pytest
@@ -19,6 +20,7 @@ from escrow.pipeline import run
 from escrow.store.tables import CONTRACTS
 from tests.escrow.cases import CASES, Case
 from tests.factories import Deal, Deployment, usd
+from tests.prepared import prepared
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -39,6 +41,11 @@ async def busy(*, quarrelling: bool = False) -> Deal:
 
     With `quarrelling` others beside it fill the tables of disagreement, too.
     """
+    made = await prepared(("busy", quarrelling), lambda: _busied(quarrelling=quarrelling), is_sequenced=True)
+    return deepcopy(made)
+
+
+async def _busied(*, quarrelling: bool) -> Deal:
     there = await Deployment.make()
     await there.activate("1.00")
     deal = await there.fund("250.00", "500.00", "100.00", "50.00")

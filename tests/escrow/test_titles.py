@@ -16,10 +16,10 @@ from escrow.pipeline import run
 from escrow.queries.contracts import ContractOrder, contracts_page
 from escrow.queries.milestones import MilestoneOrder, milestones_page
 from tests.factories import Deployment, draft
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 
-PATIENCE_SECONDS = 60
 
 EXAMPLES = [
     ("“Website” relaunch", "website"),

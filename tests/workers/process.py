@@ -13,10 +13,9 @@ from signal import Signals
 from typing import Final
 
 from tests.earnest.running import clean_environment
+from tests.patience import PATIENCE_SECONDS
 from tests.workers.forking import Forked
 
-PATIENCE_SECONDS: Final = 60.0
-"""How long a test waits for what comes at once on a quiet machine: a busy one is no fault of the code."""
 ROOT: Final = Path(__file__).parents[2]
 
 

@@ -13,7 +13,8 @@ from escrow.database import fetch, fetch_value
 from escrow.payments import orders
 from escrow.payments.sandbox import Sandbox
 from tests.escrow.payments.stage import strike
-from tests.workers.process import PATIENCE_SECONDS, until
+from tests.patience import PATIENCE_SECONDS
+from tests.workers.process import until
 from tests.written import written
 from webhooks.delivery.dispatcher import Dispatcher
 from webhooks.request.sender import Sender

@@ -22,8 +22,7 @@ from escrow.bell import Topic
 from escrow.live.hub import Hub
 from escrow.settings import PaymentProvider, Settings
 from tests.api.client import People
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,9 @@ async def serve(
         tasks.append(asyncio.create_task(_sequence()))
     try:
         await until(lambda: server.started)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=PATIENCE_SECONDS
+        ) as http:
             yield Served(bound.getsockname()[1], door, await People.meet(http), server, sequencing)
     finally:
         server.should_exit = True

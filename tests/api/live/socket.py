@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.api.live.serving import Served
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 

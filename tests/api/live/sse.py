@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 
 from tests.api.live.serving import Served
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ async def opened(
         headers["authorization"] = f"Bearer {token}"
     body = {"query": query, "variables": variables or {}}
     async with (
-        httpx.AsyncClient(timeout=30) as http,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
         http.stream("POST", served.url, json=body, headers=headers) as response,
     ):
         yield EventStream(response, aiter(response.aiter_lines()))

@@ -28,7 +28,7 @@ async def hasty(database: str, redis_url: str) -> AsyncIterator[Served]:
 
 
 async def _get(served: Served, query: str, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=180) as http:
         headers = {"accept": "text/event-stream"} | headers
         return await http.get(served.url, params={"query": query}, headers=headers)
 
@@ -124,7 +124,7 @@ async def test_without_asking_for_a_stream_a_subscription_is_refused(served: Ser
 
 async def test_a_stream_in_which_nothing_happens_carries_comments(hasty: Served) -> None:
     async with opened(hasty, EVENTS, token=hasty.people.client.token) as stream:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             comments = 0
             async for line in stream._lines:
                 comments += line == ":"

@@ -193,7 +193,7 @@ async def up(root: Path) -> AsyncIterator[str]:
     assert process.stdout is not None
     said = ""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while READY not in said:
                 line = await process.stdout.readline()
                 assert line, said

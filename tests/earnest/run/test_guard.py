@@ -32,10 +32,10 @@ from earnest.run.guard import (
 from earnest.run.serving import Server
 from escrow.settings import PaymentProvider, Settings
 from tests.factories import SECRET_KEY
+from tests.patience import PATIENCE_SECONDS
 
 SHORT = Limits(head_seconds=0.3, body_seconds=0.3, rest_seconds=0.3, closing_seconds=0.3, look_seconds=0.02)
 LONG = Limits(look_seconds=0.02)
-PATIENCE_SECONDS = 60.0
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"

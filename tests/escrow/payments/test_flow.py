@@ -18,8 +18,7 @@ from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
 from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 

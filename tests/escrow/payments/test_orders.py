@@ -21,8 +21,7 @@ from escrow.pipeline import run
 from escrow.settings import LogFormat
 from tests.escrow.payments.stage import Deal, age_calls, charge, make_due, order, strike, take
 from tests.factories import usd
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
@@ -24,9 +24,8 @@ from escrow.payments.stripe.adapter import Stripe
 from escrow.states import ActionKind
 from escrow.stripe_access import StripeAccess
 from tests.escrow.payments.stripe.asking import VISA, prepared, sought, transfer_to, usd
+from tests.patience import PATIENCE_SECONDS
 from tests.stand_ins.stripe.serving import RETURN_URL, WEBHOOK_SECRET, Playing, playing
-
-PATIENCE_SECONDS: Final = 120.0
 
 T = TypeVar("T")
 

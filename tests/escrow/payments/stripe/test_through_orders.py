@@ -18,11 +18,10 @@ from escrow.payments.results import Hint
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
 from tests.escrow.payments.stage import Deal, order, strike
+from tests.patience import PATIENCE_SECONDS
 from tests.stand_ins.stripe import payees, payments, reversals
 from tests.stand_ins.stripe.hostility import Hostility
 from tests.stand_ins.stripe.serving import Playing
-
-PATIENCE_SECONDS: Final = 60.0
 
 
 async def until(stripe: Stripe, check: Callable[[], Awaitable[bool]]) -> None:
