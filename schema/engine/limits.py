@@ -106,6 +106,8 @@ class Size:
     directives: int = 0
     objects: int = 0
     cost: float = 0
+    busy: float = 0
+    """For how long it keeps a process busy, in points: less than the cost, where light objects are many."""
     schemas: int = 0
     """How often it asks for the whole schema."""
     listed: float = 0
@@ -158,6 +160,11 @@ class Meter:
         """What the dearest entry of a list without a page size costs; to be asked after `check`."""
         size = self._known.get(self._pages(variables))
         return max(size.listed, costs.OBJECT) if size is not None else LISTED_UNKNOWN
+
+    def busy(self, variables: Mapping[str, Any]) -> float:
+        """For how long the operation keeps a process busy, in points; to be asked after `check`."""
+        size = self._known.get(self._pages(variables))
+        return size.busy + costs.of_variables(variables, self._inputs) if size is not None else math.inf
 
     def check(self, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
@@ -257,6 +264,7 @@ class _Measure:
             sum(size.directives for size in sizes),
             sum(size.objects for size in sizes),
             sum(size.cost for size in sizes),
+            sum(size.busy for size in sizes),
             sum(size.schemas for size in sizes),
             max((size.listed for size in sizes), default=0),
         )
@@ -289,10 +297,13 @@ class _Measure:
         own = self._own_cost(node, parent)
         type_ = get_named_type(definition.type)
         if is_leaf_type(type_):
-            return Size(aliases=aliases, cost=(own or costs.OBJECT) if definition.args else 0)
+            price = (own or costs.OBJECT) if definition.args else 0
+            return Size(aliases=aliases, cost=price, busy=price)
         inner = self.selection(node.selection_set, type_)
         is_whole, times = f"{parent.name}.{node.name.value}" in costs.WHOLE, self._times(node, parent, definition)
-        entry = inner.cost if _is_wrapped(node, definition) else inner.cost + costs.of_object(type_.name)
+        is_wrapped = _is_wrapped(node, definition)
+        entry = inner.cost if is_wrapped else inner.cost + costs.of_object(type_.name)
+        busy = inner.busy if is_wrapped else inner.busy + costs.time_of_object(type_.name)
         is_listed = self._is_listed(node, parent, definition) and not is_whole
         return Size(
             # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
@@ -301,6 +312,7 @@ class _Measure:
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
             cost=own if is_whole else own + times * entry,
+            busy=own if is_whole else own + times * busy,
             schemas=inner.schemas + (node.name.value == "__schema"),
             listed=max(inner.listed, entry if is_listed else 0),
         )
