@@ -202,6 +202,7 @@ async def test_what_is_dear_or_long_is_run_in_the_annex_and_what_is_small_at_hom
     assert body["extensions"]["cost"]["requested"] > DEAR
 
 
+@pytest.mark.usefixtures("compiling")
 async def test_a_page_of_what_is_light_is_run_at_home_though_it_costs_more(
     people: People, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
