@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -58,7 +57,7 @@ async def read_operation(
     Refuses with `BadRequest`: another method, media type, encoding, size or shape.
     """
     if request.method == "GET":
-        return replace(_operation(_query_parameters(request)), length=request.query_bytes)
+        return _operation(_query_parameters(request), length=request.query_bytes)
     if request.method != "POST":
         raise BadRequest(
             f"GraphQL is asked with POST, queries also with GET, not with {request.method}.",
@@ -75,7 +74,7 @@ async def read_operation(
 def _of_body(body: bytes) -> Operation:
     if len(body) > VALUES_MAX and values_in(body) > VALUES_MAX:
         raise BadRequest(f"The body may hold at most {VALUES_MAX} values.", status=413)
-    return replace(_operation(_json(body, "The body")), length=len(body), has_escapes=b"\\u" in body)
+    return _operation(_json(body, "The body"), length=len(body), has_escapes=b"\\u" in body)
 
 
 def values_in(text: bytes) -> int:
@@ -136,7 +135,7 @@ def _json(text: bytes | str, what: str) -> Any:
         raise BadRequest(f"{what} is not JSON: {error}.") from None
 
 
-def _operation(parameters: Any) -> Operation:
+def _operation(parameters: Any, *, length: int, has_escapes: bool = True) -> Operation:
     if isinstance(parameters, list):
         raise BadRequest("Batches are not supported; send one operation per request.")
     if not isinstance(parameters, dict):
@@ -155,6 +154,8 @@ def _operation(parameters: Any) -> Operation:
         name=name or None,
         document_id=document_id,
         is_automatic="documentId" not in parameters,
+        length=length,
+        has_escapes=has_escapes,
     )
 
 

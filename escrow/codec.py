@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final, TypeVar, Union
 
+import orjson
+
 from escrow.agreement.events import FreeText
 from escrow.money import Money
 
@@ -111,7 +113,14 @@ def camel(name: str) -> str:
 def print_time(at: datetime) -> str:
     """A time in UTC with six decimals: texts of times then sort as times do."""
     in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    # At a third of what `isoformat` takes; but decimals that are all zero it leaves out.
+    text = orjson.dumps(in_utc, option=orjson.OPT_UTC_Z)
+    if len(text) == _QUOTED_TIME:
+        return text[1:-1].decode()
     return in_utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+
+
+_QUOTED_TIME: Final = len('"2026-03-31T12:00:00.000000Z"')
 
 
 def read_time(text: str) -> datetime:

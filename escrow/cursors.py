@@ -7,6 +7,7 @@ so it never expires, and it sorts as text in the log's order.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 BEGINNING: Final = 0
@@ -18,7 +19,7 @@ POSITION_MAX: Final = 2**63 - 1
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS: Final = 13
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
-_SHIFTS: Final = range(50, -1, -10)
+_SHIFTS: Final = range(40, -1, -10)
 _CURSOR: Final = re.compile(rf"cur_([0-7][{_ALPHABET}]{{{_DIGITS - 1}}})")
 
 
@@ -28,8 +29,14 @@ class NotACursor(ValueError):
 
 def print_cursor(position: int) -> str:
     """The cursor of a position, 0 (the beginning) included: `cur_` and 13 digits in Crockford's base 32."""
-    pairs = [_PAIRS[position >> shift & 1023] for shift in _SHIFTS]
-    return f"cur_{_ALPHABET[position >> 60]}{''.join(pairs)}"
+    return _beginning(position >> 10) + _PAIRS[position & 1023]
+
+
+@lru_cache(maxsize=1024)
+def _beginning(high: int) -> str:
+    """All of a cursor but the last two digits, which a thousand positions have in common."""
+    pairs = [_PAIRS[high >> shift & 1023] for shift in _SHIFTS]
+    return f"cur_{_ALPHABET[high >> 50]}{''.join(pairs)}"
 
 
 def read_cursor(cursor: str) -> int:

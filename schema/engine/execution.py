@@ -221,7 +221,7 @@ class Runner:
         cost = await self._cost(prepared, operation.variables, context)
         if prepared.compiled is not None and cost > COMPILED_AT_ONCE:
             prepared.compiled.compile_at_once()
-        if self._annexed is not None and cost > DEAR and prepared.node.operation is not OperationType.SUBSCRIPTION:
+        if self._annexed is not None and _is_dear(prepared, cost, operation.variables):
             raise _Dear
         if prepared.is_about_the_schema:
             return await self._answer_about_the_schema(prepared, cost, operation, context)
@@ -347,6 +347,13 @@ class Runner:
             executor_class=StrawberryGraphQLCoreExecutionContext,
             is_awaitable=cast("Any", optimized_is_awaitable),
         )
+
+
+def _is_dear(prepared: Prepared, cost: int, variables: Mapping[str, Any]) -> bool:
+    """Whether the home loop would be held too long. What is light is so only where it is compiled."""
+    if cost <= DEAR or prepared.node.operation is OperationType.SUBSCRIPTION:
+        return False
+    return prepared.compiled is None or prepared.meter.busy(variables) > DEAR
 
 
 def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:

@@ -117,6 +117,8 @@ class Size:
     """What it costs beside its entries, if it stands in a connection: the count of a list is none of them."""
     statements: int = 0
     """How many fields ask PostgreSQL, each once for all objects of its level."""
+    busy: float = 0
+    """For how long it keeps a process busy, in points: less than the cost, where light objects are many."""
     schemas: int = 0
     """How often it asks for the whole schema."""
     listed: float = 0
@@ -169,6 +171,11 @@ class Meter:
         """What the dearest entry of a list without a page size costs; to be asked after `check`."""
         size = self._known.get(self._pages(variables))
         return max(size.listed, costs.OBJECT) if size is not None else LISTED_UNKNOWN
+
+    def busy(self, variables: Mapping[str, Any]) -> float:
+        """For how long the operation keeps a process busy, in points; to be asked after `check`."""
+        size = self._known.get(self._pages(variables))
+        return size.busy + costs.of_variables(variables, self._inputs) if size is not None else math.inf
 
     def check(self, variables: Mapping[str, Any]) -> int:
         """What the operation costs with these variables; raises `TooComplex` if that, or another size, is more than may be."""
@@ -270,6 +277,7 @@ class _Measure:
             sum(size.cost for size in sizes),
             sum(size.beside for size in sizes),
             sum(size.statements for size in sizes),
+            sum(size.busy for size in sizes),
             sum(size.schemas for size in sizes),
             max((size.listed for size in sizes), default=0),
         )
@@ -306,11 +314,13 @@ class _Measure:
         if is_leaf_type(type_):
             if costs.is_beside(parent, node.name.value):
                 return Size(aliases=aliases, beside=own, statements=statements)
-            own = own or (costs.OBJECT if definition.args else 0)
-            return Size(aliases=aliases, cost=own, statements=statements)
+            price = own or (costs.OBJECT if definition.args else 0)
+            return Size(aliases=aliases, cost=price, busy=price, statements=statements)
         inner = self.selection(node.selection_set, type_)
         is_whole, times = f"{parent.name}.{node.name.value}" in costs.WHOLE, self._times(node, parent, definition)
-        entry = inner.cost if _is_wrapped(node, definition) else inner.cost + costs.of_object(type_.name)
+        is_wrapped = _is_wrapped(node, definition)
+        entry = inner.cost if is_wrapped else inner.cost + costs.of_object(type_.name)
+        busy = inner.busy if is_wrapped else inner.busy + costs.time_of_object(type_.name)
         is_listed = self._is_listed(node, parent, definition) and not is_whole
         return Size(
             # How deep the schema may be asked for is graphql-core's to say: tools ask for more levels than data has.
@@ -319,6 +329,7 @@ class _Measure:
             directives=inner.directives,
             objects=self._objects(node, definition, inner.objects),
             cost=own if is_whole else own + inner.beside + times * entry,
+            busy=own if is_whole else own + inner.beside + times * busy,
             statements=inner.statements + statements,
             schemas=inner.schemas + (node.name.value == "__schema"),
             listed=max(inner.listed, entry if is_listed else 0),

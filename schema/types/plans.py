@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import strawberry
@@ -60,6 +61,7 @@ class Progress:
         )
 
 
+@lru_cache(maxsize=256)
 def plan_selected(of: Selected) -> Selected | None:
     """What is to be read of each milestone for all that is selected of contracts; `None` if that is nothing, or if whole
     milestones are needed: then one statement reads them for all."""

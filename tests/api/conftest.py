@@ -2,9 +2,16 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.api.client import People, door
+
+
+@pytest.fixture
+def compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operations are compiled at their second use, also where the tests run with compilation turned off."""
+    monkeypatch.setenv("EARNEST_COMPILED", "on")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -202,6 +202,27 @@ async def test_what_is_dear_or_long_is_run_in_the_annex_and_what_is_small_at_hom
     assert body["extensions"]["cost"]["requested"] > DEAR
 
 
+@pytest.mark.usefixtures("compiling")
+async def test_a_page_of_what_is_light_is_run_at_home_though_it_costs_more(
+    people: People, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    annex = front.app.state.door.annex
+    whole = annex.run
+
+    async def run(work: Any, *, owner: Any) -> Any:
+        seen.append(owner)
+        return await whole(work, owner=owner)
+
+    monkeypatch.setattr(annex, "run", run)
+    plan = "milestones { id title amount { amount currency } }"
+    for first, ran in ((50, 0), (100, 1)):
+        light = orjson.dumps({"query": f"{{ contracts(first: {first}) {{ nodes {{ id {plan} }} }} }}"})
+        status, answer = await front.post(light, people.client.token)
+        assert (status, len(seen)) == (200, ran)
+        assert orjson.loads(answer)["extensions"]["cost"]["requested"] > DEAR
+
+
 async def test_answers_of_the_annex_are_those_of_the_loop(people: People, front: Front) -> None:
     for _ in range(2):
         await people.deployment.propose("1.00", "2.00")

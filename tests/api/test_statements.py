@@ -98,6 +98,7 @@ async def test_milestones_cost_the_same_way(people: People, page: int) -> None:
         assert len(await _statements(people, query % selection)) == (2 if page == 1 and "deposit" in selection else 3)
 
 
+@pytest.mark.usefixtures("compiling")
 async def test_one_contract_costs_one_statement_and_the_key(people: People) -> None:
     deal = await people.deployment.propose()
     query = f'{{ contract(id: "{deal.id}") {{ {PLAIN} }} }}'
@@ -117,6 +118,7 @@ async def test_one_contract_costs_one_statement_and_the_key(people: People) -> N
     assert len(await _statements(people, several)) == 3
 
 
+@pytest.mark.usefixtures("compiling")
 async def test_one_contract_with_a_page_of_its_events_costs_one_statement_and_the_key(people: People) -> None:
     deal = await people.deployment.propose()
     pages = {
@@ -132,6 +134,7 @@ async def test_one_contract_with_a_page_of_its_events_costs_one_statement_and_th
         assert [len(await _statements(people, query)) for _ in range(2)] == expected, page
 
 
+@pytest.mark.usefixtures("compiling")
 async def test_a_page_of_changes_costs_itself_and_one_statement_for_what_they_touched(people: People) -> None:
     await people.deployment.fund("10.00", "20.00")
     await log.sequence()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from escrow import codec
@@ -129,6 +129,17 @@ def test_a_time_comes_back_to_the_microsecond(at: datetime) -> None:
 )
 def test_texts_of_times_sort_as_times_do(one: datetime, other: datetime) -> None:
     assert (print_time(one) < print_time(other)) == (one < other)
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3)), timezone(timedelta(0), "Z")])))
+@example(datetime(2026, 1, 1, tzinfo=UTC))
+@example(datetime(999, 12, 31, 23, 59, 59, 1, tzinfo=UTC))
+def test_a_time_has_six_decimals_and_four_digits_for_its_year(at: datetime) -> None:
+    try:
+        expected = at.astimezone(UTC).isoformat(timespec="microseconds")
+    except OverflowError:
+        return
+    assert print_time(at) == expected.replace("+00:00", "Z")
 
 
 def test_times_are_printed_in_utc_whatever_zone_they_came_in() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLSchema, parse
 
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
-from schema.compiled.declare import Projection, Ready, Selected, batched, project, selected_of
+from schema.compiled.compiler import Compiler
+from schema.compiled.declare import Projection, Ready, Selected, arguments_below, batched, project, selected_of
 from tests.schema.compiled.comparing import Outcome, both
 
 calls: list[Any] = []
@@ -167,6 +168,79 @@ async def test_a_resolver_answers_with_rows_if_they_say_all_that_is_selected() -
         ("chapters", 2, Selected("Chapter", frozenset({"number"}))),
     ]
     assert found.counts.compiled == 1
+
+
+async def test_what_is_beside_a_batch_is_not_held_for_it() -> None:
+    schema = made()
+    compiler = Compiler(schema, StrawberryAdapter(schema), uses_before=0)
+    document: Any = parse("{ books { nodes { price { amount } chapters { number } } } }")
+    operation = compiler.operation(document, document.definitions[0])
+    await operation.run(None, None, {})
+    (plan,) = operation.plans
+    nodes: Any = plan.roots[0].by_key["books"].place.only.by_key["nodes"].place.only  # type: ignore[union-attr]
+    assert not nodes.pure
+    assert nodes.by_key["price"].is_pure
+    assert nodes.by_key["chapters"].place.pure
+    assert nodes.work == [nodes.by_key["chapters"]]
+
+
+@pytest.mark.parametrize(
+    ("selected", "expected"),
+    [
+        ("title chapters(least: 3) { title }", {"least": 3}),
+        ("chapters(least: $least) { title }", {"least": 2}),
+        ("chapters { title }", {"least": 1}),
+        ("a: chapters(least: 1) { title } b: chapters(least: 2) { title }", None),
+        ("title", None),
+        ("notes chapters { title }", None),
+    ],
+)
+async def test_a_resolver_may_ask_how_a_batch_below_will_be_called(selected: str, expected: object) -> None:
+    asked: list[Any] = []
+
+    @strawberry.type
+    class Root:
+        @strawberry.field
+        def book(self, info: strawberry.Info) -> Book:
+            asked.append(arguments_below(info, "chapters"))
+            row: Any = Row(BOOKS[0])
+            return _book(BOOKS[0]) if selected_of(info) is None else row
+
+        @strawberry.field
+        def least(self, least: int) -> int:
+            return least
+
+    schema: Any = strawberry.Schema(Root)._schema
+    text = f"query ($least: Int!) {{ least(least: $least) book {{ {selected} }} }}"
+    await both(schema, text, {"least": 2}, adapter=StrawberryAdapter(schema))
+    assert asked == [None, expected]
+
+
+async def test_a_batch_may_ask_what_is_selected_beside_it() -> None:
+    seen: list[Any] = []
+
+    async def sums(parents: Sequence[Any], _: Any, *, beside: Selected) -> list[int]:
+        seen.append(beside)
+        return [1 for _ in parents]
+
+    @strawberry.type
+    class Leaf:
+        name: str
+
+        @strawberry.field
+        @batched(sums, beside=True)
+        async def sum(self) -> int:
+            return 1
+
+    @strawberry.type
+    class Root:
+        @strawberry.field
+        def leaves(self) -> list[Leaf]:
+            return [Leaf(name="a"), Leaf(name="b")]
+
+    schema: Any = strawberry.Schema(Root)._schema
+    await both(schema, "{ leaves { name total: sum } }", adapter=StrawberryAdapter(schema))
+    assert seen == [Selected("Leaf", frozenset({"name", "sum"}))]
 
 
 @pytest.mark.parametrize("more", ["notes", "readers", "... on Book { notes }"])
