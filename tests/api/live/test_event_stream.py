@@ -172,14 +172,14 @@ async def test_a_stream_that_has_not_begun_when_the_server_stops_is_answered_too
     asking = asyncio.create_task(_get(served, EVENTS, authorization=f"Bearer {served.people.client.token}"))
     await asked.wait()
     await served.door.connections.end_all()
-    assert _away(await asking) == (503, {"code": "GOING_AWAY"})
+    assert _away(await asking) == (503, coded("GOING_AWAY"))
 
 
 async def test_whoever_comes_to_a_server_that_stops_is_turned_away(served: Served) -> None:
     await served.door.connections.end_all()
     async with opened(served, EVENTS, token=served.people.client.token) as stream:
         await stream.response.aread()
-        assert _away(stream.response) == (503, {"code": "GOING_AWAY"})
+        assert _away(stream.response) == (503, coded("GOING_AWAY"))
         assert stream.response.headers["retry-after"] == "1"
     assert served.door.hub.readers == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -222,12 +223,14 @@ async def test_a_page_is_rendered_once_however_many_want_it(monkeypatch: pytest.
     render = site._page
 
     def counted(article: Any, books: Library) -> bytes:
+        assert threading.current_thread() is not threading.main_thread(), "the loop would be held up"
         rendered.append(article.address)
         return render(article, books)
 
     read: list[int] = []
 
     def collected(schema: GraphQLSchema) -> Library:
+        assert threading.current_thread() is not threading.main_thread()
         read.append(1)
         return collect(schema)
 
