@@ -248,7 +248,8 @@ class Page:
 
 def _left(app: Any, address: str = ADDRESS) -> int:
     """What the address has at least."""
-    budget = app.state.door.rates.budget(None, address)
+    rates: Rates = app.state.door.rates
+    budget = rates.budget(None, address)
     assert budget is not None
     return COST_MAX - round(budget._allowances.missing(budget.client, COST_MAX, budget._rate))
 
