@@ -34,6 +34,9 @@ class Tolls:
         app = self._app
         if scope["type"] == "http" and not scope["path"].startswith(FREE):
             app = await self._answering(address_of(scope))
+        elif scope["type"] == "websocket":  # where none is served
+            rates = self._door.rates
+            await rates.use(rates.budget(None, address_of(scope)), costs.OPERATION)
         await app(scope, receive, send)
 
     async def _answering(self, address: str) -> ASGIApp:

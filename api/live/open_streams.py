@@ -21,6 +21,9 @@ from escrow import process_log
 
 LOOK_SECONDS: Final = 1.0
 
+LOOKED_AT_ONCE: Final = 500
+"""Connections that are looked at before everything else has its turn."""
+
 PER_KEY_MAX: Final = 200
 """Open connections of one key in one process. Those without a key have as many in common."""
 
@@ -153,11 +156,13 @@ class Connections:
         while True:
             await asyncio.sleep(self.patience.look_seconds)
             now = time.monotonic()
-            for connection in tuple(self._open):
+            for number, connection in enumerate(tuple(self._open), 1):
                 try:
                     connection.look(now)
                 except Exception:  # noqa: BLE001 - one connection must not keep the others from being looked at
                     _log.exception("a connection could not be looked at")
+                if not number % LOOKED_AT_ONCE:
+                    await asyncio.sleep(0)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Rates:
         return Spending(self._allowances, actor.account_id or actor.credentials or "", rate)
 
     async def wrong_key(self, address: str, length: int = 0) -> None:
-        """Let an address pay for a key that is none, and for what was read of it. Raises `OverBudget` if it has tried too often."""
+        """Let an address pay for a key that is none, and for what was read of it. Raises `OverBudget` if it tried too often."""
         spending = self.budget(None, address)
         if spending is not None:
             await spending.spend(WRONG_KEY + costs.of_bytes(length))

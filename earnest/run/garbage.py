@@ -4,7 +4,7 @@ Python looks again after every 700 objects that stay, however many wait at once:
 took two fifths of its time. Nearly all that we let go of is in no circle and is freed at once, without any looking.
 
 Nothing else runs meanwhile, so a look is only among what came since the one before. What stayed then isn't looked at again until
-the process rests, or so much has come that circles among it would matter.
+the process has grown so much that circles among it may matter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,35 +21,43 @@ from typing import Final
 YOUNG_OBJECTS: Final = 5_000
 """How many new objects, beyond those that went, make it look among them: this many take 1 to 2 ms."""
 
-LOOKS_BEFORE_OLDER: Final = 2
+LOOKS_BEFORE_OLDER: Final = 1
 """After how many looks among the young the next is also among those that stayed, and after how many of those it is among all that
-isn't put aside: 60,000 objects."""
+isn't put aside: 30,000 objects, some milliseconds."""
 
 CONSIDERED_SECONDS: Final = 1.0
 
 REST_SHARE: Final = 0.05
 """A process rests that has used less of a processor since it was considered last."""
 
-LOOKS_UNTIL_REST: Final = 5
-"""After so many looks among all a process that rests looks at everything: that takes a tenth of a second."""
+GROWN_AT_REST: Final = 300_000
+"""Pieces of memory by which a process that rests has grown since the last look at everything when it takes one, for a fifth of a
+second: 20 to 30 MB."""
 
-LOOKS_MAX: Final = 50
-"""After so many it does, whether it rests or not."""
+GROWN_MAX: Final = 1_500_000
+"""By so many it takes one, whether it rests or not."""
 
 
 class Garbage:
     """What is put aside, and when it is looked at once more."""
 
-    def __init__(self, *, used_seconds: Callable[[], float] = time.process_time) -> None:
-        self._used_seconds = used_seconds
-        self._used = used_seconds()
+    def __init__(
+        self,
+        *,
+        used_seconds: Callable[[], float] = time.process_time,
+        pieces: Callable[[], int] = sys.getallocatedblocks,
+    ) -> None:
+        """`used_seconds` of a processor, and how many `pieces` of memory the process has."""
+        self._used_seconds, self._pieces = used_seconds, pieces
+        self._used, self._kept = used_seconds(), pieces()
         self.looks = 0
-        """How often what stayed was put aside since the last look at everything."""
+        """How often what stayed was put aside."""
 
     def begin(self) -> None:
         """Look rarely from now on; what is there now, modules and the schema above all, is put aside."""
         gc.collect()
         gc.freeze()
+        self._kept = self._pieces()
         gc.set_threshold(YOUNG_OBJECTS, LOOKS_BEFORE_OLDER, LOOKS_BEFORE_OLDER)
         gc.callbacks.append(self._looked)
 
@@ -57,13 +66,13 @@ class Garbage:
         gc.callbacks.remove(self._looked)
 
     def consider(self, seconds: float) -> None:
-        """Look at everything if it is time: the process has rested for the last `seconds`, or has worked for very long."""
+        """Look at everything if it is time: the process has grown, and has rested for the last `seconds`, or has grown much."""
         used, self._used = self._used, self._used_seconds()
         rests = self._used - used < REST_SHARE * seconds
-        if self.looks >= (LOOKS_UNTIL_REST if rests else LOOKS_MAX):
+        if self._pieces() - self._kept > (GROWN_AT_REST if rests else GROWN_MAX):
             gc.unfreeze()
             gc.collect()
-            self.looks = 0
+            self._kept = self._pieces()
 
     @asynccontextmanager
     async def considering(self) -> AsyncIterator[None]:

@@ -34,7 +34,8 @@ POLL_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 5.0
 """How often all keys in use are looked at; no event goes out after a key's expiry in any case."""
 
-BATCH_EVENTS: Final = 200
+BATCH_EVENTS: Final = 100
+"""Events that are made of rows at a time: a few milliseconds."""
 
 TOLD_AT_ONCE: Final = 1_000
 """Readers that are told of events before everything else that the process does has its turn: about a millisecond."""

@@ -33,7 +33,7 @@ MESSAGE: Final = 5
 SUBSCRIBED: Final = 60
 """Beginning to follow something: it is looked up, and whether it may be seen."""
 
-ANSWER: Final = 10
+ANSWER: Final = 5
 """An answer of a stream, beyond the objects in it: finding out what it is about, executing, printing."""
 
 FRAME: Final = 3
@@ -71,11 +71,11 @@ DEAR: Final[Mapping[str, int]] = {
     "Query.__schema": 100,
     "Query.__type": 20,
     "Subscription.events": SUBSCRIBED,
-    "Subscription.contractUpdated": SUBSCRIBED,
-    "Subscription.milestoneUpdated": SUBSCRIBED,
-    "Subscription.deliveryUpdated": SUBSCRIBED,
+    "Subscription.contractUpdated": SUBSCRIBED + STATEMENT,
+    "Subscription.milestoneUpdated": SUBSCRIBED + STATEMENT,
+    "Subscription.deliveryUpdated": SUBSCRIBED + STATEMENT,
 }
-"""Fields for which more is done than an object is worth."""
+"""Fields for which more is done than an object is worth. What is followed is looked up again for each answer, but for events."""
 
 COUNTED: Final = frozenset({"totalCount", "hasMoreThanTotalCount"})
 """Fields of each connection that count the whole list."""

@@ -40,7 +40,7 @@ KEPT_CHARACTERS_MAX: Final = 500_000
 VALIDATION_ERRORS_MAX: Final = 10
 
 READ_HERE_CHARACTERS: Final = 200
-"""Longer ones are read beside the loop: fields that are repeated are compared in pairs, which takes up to 50 ms for 2,000 characters."""
+"""Longer ones are read beside the loop: repeated fields are compared in pairs, which takes up to 50 ms for 2,000 characters."""
 
 READ_AT_ONCE_CHARACTERS: Final = 2_000
 """Of longer ones everything else, too, is found out beside the loop."""

@@ -1,7 +1,7 @@
 """Pays for the answers of one subscription, each before it is made: nobody asks for them one by one.
 
-Whoever has nothing left gets the next one later; a stream that falls too far behind meanwhile ends as that of any slow reader does,
-and goes on from its cursor.
+Whoever has nothing left gets the next one later. A stream that falls too far behind meanwhile ends as that of any slow reader
+does, and goes on from its cursor.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from api import calendars
 from api.app import create_app
@@ -248,7 +249,8 @@ class Page:
 
 def _left(app: Any, address: str = ADDRESS) -> int:
     """What the address has at least."""
-    budget = app.state.door.rates.budget(None, address)
+    rates: Rates = app.state.door.rates
+    budget = rates.budget(None, address)
     assert budget is not None
     return COST_MAX - round(budget._allowances.missing(budget.client, COST_MAX, budget._rate))
 
@@ -266,6 +268,17 @@ async def test_each_page_is_paid_for_by_the_address_and_refused_where_nothing_is
     refused = Page(app, path)
     assert await refused.status() == 429
     assert int(dict(refused.said[0]["headers"])[b"retry-after"]) >= 1
+
+
+async def test_a_handshake_where_no_socket_is_served_is_paid_for_too(database: str, redis_url: str) -> None:
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = rates = Rates(0.001)
+        with pytest.raises(InvalidStatus):
+            async with connect(f"ws://127.0.0.1:{served.port}/elsewhere", subprotocols=[PROTOCOL]):
+                pass
+        budget = rates.budget(None, "127.0.0.1")
+        assert budget is not None
+        assert budget.lacks(COST_MAX - costs.OPERATION + 1)
 
 
 async def test_every_route_is_paid_for_or_known_to_be_free() -> None:

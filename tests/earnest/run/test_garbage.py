@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from earnest.run.garbage import LOOKS_MAX, LOOKS_UNTIL_REST, Garbage
+from earnest.run.garbage import GROWN_AT_REST, GROWN_MAX, Garbage
 
 PROGRAM = """
 import gc
@@ -33,7 +33,7 @@ gc.callbacks.append(looked)
 for _ in range(100):  # a million and a half of objects that stay
     kept += [[] for _ in range(15_000)]
 assert looking.looks > 10
-assert 0 < most <= 70_000, most
+assert 0 < most <= 40_000, most
 """
 
 
@@ -48,39 +48,37 @@ class Circle:
         self.itself = self
 
 
-class Processor:
-    """How much of it was used, as a test says."""
+class Process:
+    """How much of a processor it used, and how much memory it has, as a test says."""
 
-    used = 0.0
-
-    def __call__(self) -> float:
-        return self.used
+    used, pieces = 0.0, 0
 
 
-def _looked(looking: Garbage, times: int) -> None:
-    for _ in range(times):
-        looking._looked("stop", {"generation": 2})
-
-
-@pytest.mark.parametrize(("share", "looks"), [(0.01, LOOKS_UNTIL_REST), (0.9, LOOKS_MAX)])
-def test_what_was_put_aside_is_looked_at_once_the_process_rests_or_has_worked_for_long(
-    share: float, looks: int
+@pytest.mark.parametrize(("share", "grown"), [(0.01, GROWN_AT_REST), (0.9, GROWN_MAX)])
+def test_what_was_put_aside_is_looked_at_once_the_process_has_grown_sooner_if_it_rests(
+    share: float, grown: int
 ) -> None:
-    processor = Processor()
-    looking = Garbage(used_seconds=processor)
+    process = Process()
+    looking = Garbage(used_seconds=lambda: process.used, pieces=lambda: process.pieces)
     try:
         circle = Circle()
         gone = weakref.ref(circle)
-        _looked(looking, looks - 1)  # it is put aside
+        looking._looked("stop", {"generation": 2})  # it is put aside
         del circle
         gc.collect()
-        processor.used += share
+        process.used, process.pieces = share, grown
         looking.consider(1.0)
         assert gone() is not None
-        _looked(looking, 1)
-        processor.used += share
+        process.used, process.pieces = 2 * share, grown + 1
         looking.consider(1.0)
         assert gone() is None
-        assert looking.looks == 0
+        process.used = 2 * share
+        kept = Circle()
+        still = weakref.ref(kept)
+        looking._looked("stop", {"generation": 2})
+        del kept
+        looking.consider(1.0)
+        assert still() is not None, "it hasn't grown since"
     finally:
         gc.unfreeze()
+        gc.collect()

@@ -69,7 +69,6 @@ async def test_without_a_budget_nobody_waits() -> None:
 async def test_lists_that_are_longer_than_was_assumed_are_charged_and_make_the_next_answer_dear() -> None:
     purse = Purse(10 * DEAR)
     purse_of = Paying(purse, OPENED + 100)
-    assert not purse_of.is_dear
     context = Context(None)
     context.listed, context.listed_price = LIST_LENGTH_ASSUMED + 200, 10
     purse_of.made(beyond(context))
