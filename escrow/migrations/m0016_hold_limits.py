@@ -22,8 +22,8 @@ COMMENT ON COLUMN milestones.hold_told_hours IS 'How many hours before that it w
 ALTER TABLE deadlines
     DROP CONSTRAINT deadlines_kind,
     ADD CONSTRAINT deadlines_kind CHECK (
-        kind IN ('OFFER', 'DEPOSIT', 'REVIEW', 'REFUND', 'DISPUTE', 'MEDIATION', 'REMINDER', 'DORMANCY', 'HOLD_NOTICE', 'HOLD_LIMIT')
-    );
+        kind IN (
+            'OFFER', 'DEPOSIT', 'REVIEW', 'REFUND', 'DISPUTE', 'MEDIATION', 'REMINDER', 'DORMANCY', 'HOLD_NOTICE', 'HOLD_LIMIT'));
 
 ALTER TABLE disputes ADD COLUMN by_hold_limit BOOLEAN NOT NULL DEFAULT false;
 COMMENT ON COLUMN disputes.by_hold_limit IS 'Nobody opened it but the law, since the money may be held no longer';

@@ -208,11 +208,7 @@ async def _leave_to_a_person(work: Work, reason: str, call: Call | None) -> Verd
 def _result(order: Claimed, result: Succeeded | Failed) -> Report:
     match result:
         case Succeeded(amount) if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
-            # The provider speaks of real time; a sandbox's time may be another.
-            left = result.hold_until - datetime.now(UTC) if result.hold_until is not None else None
-            return ConfirmDeposit(
-                contract_id=order.contract_id, deposit_id=order.deposit_id, amount=amount, hold_left=left
-            )
+            return ConfirmDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, amount=amount)
         case Failed(reason) if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
             return FailDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=reason)
         case Succeeded():

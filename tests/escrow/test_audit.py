@@ -310,6 +310,8 @@ SPECIAL: Final = {
     "milestones.review_due_at": "review_due_at + interval '1 second'",
     "milestones.deposit_id": "'dep_0'",
     "milestones.reminded_hours": "CASE state WHEN 'SUBMITTED' THEN 168 END",
+    "milestones.hold_until": "CASE WHEN held_minor > 0 THEN now() END",
+    "milestones.hold_told_hours": "CASE WHEN held_minor > 0 THEN 24 END, hold_until = CASE WHEN held_minor > 0 THEN now() END",
     "milestones.held_fee_minor": f"held_fee_minor + 1, {LOTS.format('fee_minor')}",
     "deposits.state": "CASE WHEN reversal IS NULL THEN 'ABANDONED' ELSE state END",
     "deposits.currency": "'EUR'",

@@ -136,20 +136,18 @@ SITUATIONS: Final = {
     "held too long": Situation(
         lambda now: _limited(now).wait(29 * DAY).submit(1),
         ("silence",),
-        ("approve", "approve less", "give refund", "give part", "ask back", "dispute", "end"),
+        ("approve", "give refund", "ask back", "end"),
     ),
-    "held too long, nobody asked": Situation(
-        _limited, ("silence",), ("approve", "give refund", "ask back", "dispute", "submit", "fund", "end")
-    ),
+    "held too long, nobody asked": Situation(_limited, ("silence",), ("approve", "dispute", "submit", "fund")),
     "held too long, asked back": Situation(
         lambda now: _limited(now).wait(28 * DAY).request_refund(),
         ("silence",),
-        ("accept refund", "decline refund", "approve", "give refund", "end"),
+        ("accept refund", "decline refund", "approve", "end"),
     ),
     "held too long, disputed": Situation(
         lambda now: _limited(now).wait(28 * DAY).open_dispute(claim="33.34").offer("20.00", by=CLIENT),
         ("silence",),
-        ("accept claim", "reject claim", "withdraw dispute", "accept the client's offer", "decide", "approve", "end"),
+        ("accept claim", "reject claim", "withdraw dispute", "accept the client's offer", "decide"),
     ),
     "taken back": Situation(_taken_back, ("lose", "win"), ("end",)),
     "proposed": Situation(_proposed, ("revise", "decline", "withdraw"), ("accept",)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from escrow.agreement.commands.base import Made, PartyCommand, Report
@@ -41,14 +41,10 @@ class CancelFunding(PartyCommand):
 
 
 class ConfirmDeposit(Report):
-    """The provider took the client's money: `amount` is what it says that it took.
-
-    `hold_left` is for how long it may hold that from now on, if it says so; else its terms do.
-    """
+    """The provider took the client's money: `amount` is what it says that it took."""
 
     deposit_id: str
     amount: Money
-    hold_left: timedelta | None = None
 
 
 class FailDeposit(Report):

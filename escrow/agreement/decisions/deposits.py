@@ -171,7 +171,7 @@ def confirm_deposit(history: History, command: ConfirmDeposit) -> None:
         )
     expected = command.amount == history.money(deposit.charge_minor)
     if expected and deposit.state is DepositState.STARTED:
-        _confirm(history, deposit, command.hold_left)
+        _confirm(history, deposit)
     elif not _is_repeated(deposit, command, expected=expected):
         _send_back(history, deposit, command)
 
@@ -180,12 +180,12 @@ def _is_repeated(deposit: Deposit, command: ConfirmDeposit, *, expected: bool) -
     return (expected and deposit.state is DepositState.CONFIRMED) or command.amount in deposit.returned
 
 
-def _confirm(history: History, deposit: Deposit, hold_left: timedelta | None) -> None:
+def _confirm(history: History, deposit: Deposit) -> None:
     charge = history.money(deposit.charge_minor)
     if deposit.is_bonus:
         history.add(events.BonusPaid(milestone_id=deposit.parts[0].milestone_id, deposit_id=deposit.id, amount=charge))
         return
-    hold_until = _may_be_held_until(history, hold_left)
+    hold_until = _may_be_held_until(history)
     history.add(events.DepositConfirmed(deposit_id=deposit.id, charge=charge, hold_until=hold_until))
     for part in deposit.parts:
         event = events.MilestoneFunded(
@@ -197,10 +197,10 @@ def _confirm(history: History, deposit: Deposit, hold_left: timedelta | None) ->
         history.add(event)
 
 
-def _may_be_held_until(history: History, hold_left: timedelta | None) -> datetime | None:
+def _may_be_held_until(history: History) -> datetime | None:
     """So early before the provider's own limit that mediation still has its window; `None` if there is no limit."""
     state = history.state
-    limit = history.around.terms.hold_limit(state.currency) if hold_left is None else hold_left
+    limit = history.around.terms.hold_limit(state.currency)
     if limit is None:
         return None
     return history.now + max(limit - timedelta(hours=state.windows.mediation_hours), timedelta(0))

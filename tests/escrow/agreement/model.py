@@ -248,7 +248,7 @@ class Model(Refusals):
             case c.WithdrawChangeRequest():
                 self.petitions[command.change_request_id].state = "WITHDRAWN"
             case c.ConfirmDeposit():
-                self._confirm(self.charges[command.deposit_id], command.amount, now, command.hold_left)
+                self._confirm(self.charges[command.deposit_id], command.amount, now)
             case c.FailDeposit():
                 if self.charges[command.deposit_id].state == "STARTED":
                     self._give_up(command.deposit_id, "FAILED")

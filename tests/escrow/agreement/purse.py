@@ -102,11 +102,10 @@ class Purse(Facts):
 
     # -- deposits -------------------------------------------------------------------------------------------------
 
-    def _put_in(self, charge: Charge, now: datetime, left: timedelta | None) -> None:
-        span = self.may_hold if left is None else left
-        if span is not None and not charge.bonus:
+    def _put_in(self, charge: Charge, now: datetime) -> None:
+        if self.may_hold is not None and not charge.bonus:
             # Mediation has to fit in before the provider's own limit.
-            charge.limit = max(now, now + span - self._window("mediation"))
+            charge.limit = max(now, now + self.may_hold - self._window("mediation"))
         for piece_id, price, fee in charge.pieces:
             if charge.bonus:
                 self._book("clearing", self._payable(Side.FREELANCER), price)
@@ -123,11 +122,11 @@ class Purse(Facts):
         if charge.everything and not charge.bonus:
             self.all_paid = True
 
-    def _confirm(self, charge: Charge, amount: Money, now: datetime, left: timedelta | None) -> None:
+    def _confirm(self, charge: Charge, amount: Money, now: datetime) -> None:
         right = amount == Money(charge.sum, self.currency)
         if charge.state == "STARTED" and right:
             charge.state, charge.action = "CONFIRMED", None
-            self._put_in(charge, now, left)
+            self._put_in(charge, now)
             return
         if (charge.state == "CONFIRMED" and right) or amount in charge.returned:
             return

@@ -333,10 +333,7 @@ class Histories(Moves, RuleBasedStateMachine):
         elif says == "failed":
             self.play(c.FailDeposit(contract_id=self.story.id, deposit_id=deposit_id, reason="no funds"), actor)
         else:
-            # Now and then the provider says itself for how long it holds what came, now less than its terms do.
-            left = timedelta(days=which % 9) if which % 3 == 1 and self.story.terms.usual_hold_limit else None
-            command = c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said, hold_left=left)
-            self.play(command, actor)
+            self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
 
     def reverse(self, charge: Charge, which: int, *, is_odd: bool) -> None:
         """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended. An odd one is of no

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from escrow.access import PROVIDER, Side
+from escrow.access import Side
 from escrow.agreement import commands as c
 from escrow.agreement.deadlines import DeadlineKind, deadlines, next_deadline
 from escrow.agreement.events import DepositConfirmed, DepositHoldEnding, DisputeOpened, MilestoneRefunded, RefundReason
@@ -62,18 +62,12 @@ def test_without_a_limit_nothing_is_different() -> None:
     assert story.wait(1000 * DAY).sweep().happened() == ["contract.dormant"]
 
 
-def test_the_providers_own_word_counts_more_than_its_terms() -> None:
-    story = limited("100.00")
-    for left in (timedelta(days=9), timedelta(days=3)):
-        story = limited("100.00").fund()
-        charge = story.state.money(deposit(story).charge_minor)
-        command = c.ConfirmDeposit(contract_id=story.id, deposit_id=deposit(story).id, amount=charge, hold_left=left)
-        story.do(command, PROVIDER)
-        assert limit(story) == story.now + max(left - 7 * DAY, timedelta(0))
-        sound(story)
-    assert story.sweep().happened() == ["milestone.unfunded"], (
-        "what can't be held long enough to be decided about goes back"
-    )
+def test_what_comes_when_its_windows_no_longer_fit_goes_back_at_once() -> None:
+    story = limited("100.00").fund()
+    story.terms = Terms(usual_hold_limit=timedelta(days=6))
+    assert limit(story.confirm()) == story.now
+    assert story.sweep().happened() == ["milestone.unfunded"]
+    sound(story)
 
 
 def test_the_end_is_told_thirty_days_a_week_and_a_day_before_each_to_the_microsecond() -> None:
