@@ -1,4 +1,4 @@
-"""Uses the stand-in for Stripe as people and banks use Stripe: its pages as a browser would, and doors for what happens elsewhere."""
+"""Uses the stand-in for Stripe as people and banks use Stripe: its pages as a browser would, doors for what happens elsewhere."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A database as a former release left it, with an order under way in every state, is migrated, and all goes on to the right end.
 
-`tests/golden/orders-under-way.json` is what the code of the release with m0012 wrote: a contract for each state, in the year 2100 of
-the test clock, so that domain time can be set to that moment whenever this runs. "Lost" is an order that a worker claimed and died
-before it called; "received" is one that died after it.
+`tests/golden/orders-under-way.json` is what the code of the release with m0012 wrote: a contract for each state, in the year 2100
+of the test clock, so that domain time can be set to that moment whenever this runs. "Lost" is an order that a worker claimed and
+died before it called; "received" is one that died after it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ async def insert(connection: asyncpg.Connection, table: str, rows: list[dict[str
     names = ", ".join(f'"{name}"' for name in rows[0] if name not in {row["column_name"] for row in made})
     await connection.execute(f'DELETE FROM "{table}"')
     await connection.execute(
-        f'INSERT INTO "{table}" ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM json_populate_recordset(NULL::"{table}", $1)',
+        f'INSERT INTO "{table}" ({names}) OVERRIDING SYSTEM VALUE '
+        f'SELECT {names} FROM json_populate_recordset(NULL::"{table}", $1)',
         json.dumps(rows),
     )
     for name in rows[0]:
