@@ -218,8 +218,8 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     },
 }
 
-ATTENTION: Final = 4
-"""How often an order is looked at after the notice: once for the lost answer, and until nothing changes any more."""
+ATTENTION: Final = 3
+"""How often an order is looked at after the notice, until nothing changes any more; once more where an answer is lost."""
 
 
 @dataclass
@@ -461,7 +461,7 @@ async def what_comes_of(row: Row, deal: Deal) -> str:
         provider.forgets = True
         await age_calls(order_id, "25 hours")
     provider.loses = row.is_lost
-    for _ in range(ATTENTION):
+    for _ in range(ATTENTION + row.is_lost):
         await attend(order_id, provider, (Hint(order_id=order_id),))
     found = await order(order_id)
     assert found["lease_token"] is None
