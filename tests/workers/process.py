@@ -67,15 +67,20 @@ async def worker(
     point: str = "nowhere",
     skew_days: int = 0,
     delivering: Mapping[str, object] | None = None,
+    provider: Mapping[str, str] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
     """A worker, started and not waited for; killed at the end if it still lives.
 
-    Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`.
+    Its host's clock may be wrong; what `delivering` says is for `tests.workers.delivering`. `provider` has the variables of
+    another one than the sandbox, whose worker is as an operator starts it.
     """
+    environ = {**worker_environment(database_url, redis_url), **(provider or {})}
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
+    if provider is not None:
+        program = ("earnest", "worker")
     if delivering is not None:
         program = ("tests.workers.delivering", json.dumps(delivering))
-    process = Forked(*program, environ=worker_environment(database_url, redis_url), log=log)
+    process = Forked(*program, environ=environ, log=log)
     try:
         yield WorkerProcess(process, log)
     finally:

@@ -1,34 +1,100 @@
-"""The whole product on the stand-in for Stripe: `earnest demo --story stripe` on a deployment of its own."""
+"""The whole product on the stand-in for Stripe: `earnest demo --story stripe`, and what it leaves in both books."""
 
 from __future__ import annotations
 
 import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from earnest.commands import demo
+from earnest.demo.people import STRIPE, cast_of, make_people
+from earnest.demo.timeline import Event
 from earnest.run import stand_in
 from earnest.run.refusing import CannotStart
+from escrow.audit import audit
+from escrow.database import fetch_value
+from escrow.payments import reconciliation
+from escrow.payments.stripe.adapter import Stripe
+from tests.earnest.demo.test_demo import operator_key, web
+from tests.stand_ins.stripe.books import Clock
+from tests.stand_ins.stripe.notifications import Notifier
+from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET, Playing, playing
+from tests.workers.process import worker
 
 ROOT = Path(__file__).parents[3]
-
-TOLD = [
-    *("contract.proposed", "milestone.added", "contract.accepted", "deposit.started", "deposit.action_required"),
-    *("deposit.confirmed", "milestone.funded", "milestone.activated", "deposit.reversed", "deposit.reinstated"),
-    *("deposit.reversal_resolved", "milestone.submitted", "milestone.released", "contract.completed"),
-]
+PAGE = ROOT / "docs" / "stories" / "stripe.md"
 
 
-async def test_a_bank_asks_the_payer_and_a_chargeback_is_won(
+def shown_on_the_page() -> list[str]:
+    (shown,) = re.findall(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(shown).splitlines()
+
+
+async def test_the_demo_tells_it_on_a_deployment_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)
     await demo.tell(None, None, bodies=True, story="stripe")
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"')]
-    happened = [event["type"] for event in told]
-    assert [one for one in happened if one != "deposit.action_taken"] == TOLD
+    assert [event["type"] for event in told] == [line.strip() for line in shown_on_the_page() if line.startswith(" ")]
+
+
+@asynccontextmanager
+async def on_the_stand_in(database: str, redis_url: str, folder: Path) -> AsyncIterator[tuple[str, Playing]]:
+    """A deployment that takes the stand-in for Stripe; gives its address. The stand-in's clock is the real one."""
+    async with playing(clock=Clock(offset=0, real=time.time)) as there:
+        variables = {
+            "EARNEST_PAYMENT_PROVIDER": "stripe",
+            "EARNEST_STRIPE_KEY": KEY,
+            "EARNEST_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "EARNEST_STRIPE_RETURN_URL": "http://127.0.0.1:9/",
+            "EARNEST_STRIPE_URL": there.url,
+        }
+        async with (
+            web(database, redis_url, folder / "web.log", provider=variables) as url,
+            worker(database, redis_url, folder / "worker.log", provider=variables),
+        ):
+            notices = f"{url}/providers/stripe"
+            there.stand_in.notifier = Notifier(there.books, url=notices, secret=WEBHOOK_SECRET, now=time.time)
+            yield url, there
+
+
+async def test_the_story_makes_the_events_of_its_page_and_leaves_books_that_agree_to_the_cent(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with on_the_stand_in(database, redis_url, tmp_path) as (url, there):
+        people = await make_people(url, await operator_key())
+        told: list[str] = []
+
+        def show(event: Event) -> None:
+            told.append(f"    {event['type']}")
+
+        story = cast_of(people, STRIPE, say=told.append, show=show)
+        await story.tell(people.client.account, people.freelancer.account)
+        assert told == shown_on_the_page()
+        stripe = Stripe(there.access())
+        # The stand-in's clock went ahead by days: nothing of it is taken for being on its way.
+        found = await reconciliation.reconcile(stripe, settling=timedelta(days=-30))
+        await stripe.close()
+        assert list(found) == []
+        assert [difference async for difference in audit()] == []
+        clearing = (
+            "SELECT coalesce(sum(CASE WHEN debit = 'clearing:USD' THEN amount_minor ELSE -amount_minor END), 0)::bigint"
+        )
+        assert await fetch_value(f"{clearing} FROM transfers WHERE 'clearing:USD' IN (debit, credit)") == (
+            there.platform_has()
+        )
+        (payee,) = there.books.of("account")
+        payouts = there.books.of("payout", payee)
+        assert sorted(one["status"] for one in payouts.values()) == ["failed", "paid"]
+        assert there.violations == []
 
 
 def test_the_stand_in_meets_no_data_of_value() -> None:

@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -34,16 +34,20 @@ READY = "Ctrl-C stops everything"
 
 
 @asynccontextmanager
-async def web(database_url: str, redis_url: str, log: Path) -> AsyncIterator[str]:
-    """A web process; gives its address."""
+async def web(
+    database_url: str, redis_url: str, log: Path, *, provider: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
+    """A web process; gives its address. `provider` has the variables of another one than the sandbox."""
     port = free_port()
-    environ = clean_environment() | {
+    environ = {
+        **clean_environment(),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_SECRET_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
         "PORT": str(port),
+        **(provider or {}),
     }
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

@@ -177,7 +177,7 @@ def check_facts(before: Contract | None, recorded: Iterable[Recorded]) -> None:
 
 
 def _check_order(before: Contract | None, fact: Recorded) -> None:
-    """What is told of an order says how it stood: paid after a failure, failed after it was paid, stuck and resolved once each."""
+    """What is told of an order says how it stood: paid after a failure, failed after it was paid, stuck and resolved once."""
     order = before.orders.get(getattr(fact.event, "order_id", None) or "") if before is not None else None
     if order is None:
         return

@@ -123,8 +123,8 @@ OPENINGS = [
     *("afcAo", "afcAoP", "afcAoPB", "afcAoB", "afcAok", "afcAoPk", "aFcAoPBo", "afcgP", "afcgPB", "afcgk"),
 ]
 """How far a history goes before chance takes over: revise, accept, fund (F: everything), confirm, submit, ask back (w),
-dispute, end; approve (A), pay out (o), give a refund (g), and the provider: the payer must act (m), taken back (x) or a part of it
-(h), once more (X), the newest order is paid (P), fails or comes back (B), is stuck (k)."""
+dispute, end; approve (A), pay out (o), give a refund (g), and the provider: the payer must act (m), taken back (x) or a part of
+it (h), once more (X), the newest order is paid (P), fails or comes back (B), is stuck (k)."""
 
 
 class Histories(Moves, RuleBasedStateMachine):
@@ -336,8 +336,8 @@ class Histories(Moves, RuleBasedStateMachine):
             self.play(c.ConfirmDeposit(contract_id=self.story.id, deposit_id=deposit_id, amount=said), actor)
 
     def reverse(self, charge: Charge, which: int, *, is_odd: bool) -> None:
-        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended. An odd one is of no
-        money, of another currency, of a deposit that nobody knows, or comes from somebody else."""
+        """Mostly by the sum that came; now and then by a part, or another. Some have names, and some have ended. An odd one is of
+        no money, of another currency, of a deposit that nobody knows, or comes from somebody else."""
         came = self.model._what_came(charge) or Money(charge.sum, self.model.currency)
         parts = (came.minor, came.minor, came.minor, -(-came.minor // 3), came.minor + 1, -(-came.minor * 2 // 3))
         command = c.ReverseDeposit(

@@ -1,7 +1,7 @@
 """Orders carried out with the provider of another shape: what is asked of Stripe's adapter, as far as the shape allows.
 
-It allows no payer who has to act, stores no fault, never forgets a reference, disputes a payment once and as a whole, and sends no
-notices: so there is no scenario of 3-D Secure, of a stored 500, of a key forgotten after a day, of a second dispute, or of a
+It allows no payer who has to act, stores no fault, never forgets a reference, disputes a payment once and as a whole, and sends
+no notices: so there is no scenario of 3-D Secure, of a stored 500, of a key forgotten after a day, of a second dispute, or of a
 signature. Instead of notices it is asked for news.
 """
 

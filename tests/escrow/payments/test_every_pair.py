@@ -50,7 +50,7 @@ from tests.escrow.payments.stage import Deal, age_calls, make_due, order, strike
 LOSSES: Final = ("answered", "answer lost", "call lost", "fault stored")
 RESULTS: Final = ("succeeds", "fails", "is pending, then succeeds")
 KINDS: Final = ("DEPOSIT", "REFUND", "PAYOUT")
-NOTICES: Final = ("no notice", "one notice", "two notices, one of them late")
+NOTICES: Final = ("no notice", "a notice, and once more, late")
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -1,9 +1,9 @@
 """Every state of an order × everything that the provider may say of it × the answer lost or not × the key forgotten or not.
 
-The table says what is right, cell by cell, and nothing of it is computed. An order is brought into a state; then a notice comes, and
-the provider says one thing until it is asked for more: it carries out what it is asked, and remembers it. A cell is how the order
-stands in the end, what was asked of the provider that moves money or gives it up, and what the log tells since the notice. Where a key
-that may be forgotten makes a difference, the second half of the cell is for that. A lost answer never makes one.
+The table says what is right, cell by cell, and nothing of it is computed. An order is brought into a state; then a notice comes,
+and the provider says one thing until it is asked for more: it carries out what it is asked, and remembers it. A cell is how the
+order stands in the end, what was asked of the provider that moves money or gives it up, and what the log tells since the notice.
+Where a key that may be forgotten makes a difference, the second half of the cell is for that. A lost answer never makes one.
 """
 
 from __future__ import annotations
@@ -218,8 +218,8 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     },
 }
 
-ATTENTION: Final = 4
-"""How often an order is looked at after the notice: once for the lost answer, and until nothing changes any more."""
+ATTENTION: Final = 3
+"""How often an order is looked at after the notice, until nothing changes any more; once more where an answer is lost."""
 
 
 @dataclass
@@ -227,7 +227,7 @@ class Oracle(Sandbox):
     """A provider that says what it is told to say, carries out what it is asked, and from then on says that it did."""
 
     answers: list[str] = field(default_factory=list)
-    """To the next calls that move money: what it says, or `call lost`; `charge lost` if the charge isn't even made. Else they succeed."""
+    """To the next calls that move money: what it says, or `call lost`; `charge lost` if it isn't even made. Else they succeed."""
     says: dict[str, str] = field(default_factory=dict)
     """By what look-ups ask about: a charge, or a key."""
     asked: list[str] = field(default_factory=list)
@@ -461,7 +461,7 @@ async def what_comes_of(row: Row, deal: Deal) -> str:
         provider.forgets = True
         await age_calls(order_id, "25 hours")
     provider.loses = row.is_lost
-    for _ in range(ATTENTION):
+    for _ in range(ATTENTION + row.is_lost):
         await attend(order_id, provider, (Hint(order_id=order_id),))
     found = await order(order_id)
     assert found["lease_token"] is None

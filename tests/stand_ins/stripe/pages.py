@@ -29,6 +29,7 @@ def routes(books: Books) -> list[Route]:
         Route("/stand-in/advance", _advance(books), methods=["POST"]),
         Route("/stand-in/disputes", _dispute(books), methods=["POST"]),
         Route("/stand-in/balance", _balance(books), methods=["GET"]),
+        Route("/stand-in/payouts/{order}", _payouts(books), methods=["GET"]),
     ]
 
 
@@ -115,3 +116,13 @@ def _balance(books: Books) -> Page:
         return JSONResponse({each.upper(): sum(books.balance("", each)) for each in books.currencies("")})
 
     return balance
+
+
+def _payouts(books: Books) -> Page:
+    async def payouts(request: Request) -> Response:
+        """How the payouts stand that were made for an order of ours, the oldest first."""
+        order = request.path_params["order"]
+        found = [one for account in books.drawers for one in books.of("payout", account).values()]
+        return JSONResponse([one["status"] for one in found if one["metadata"].get("order") == order])
+
+    return payouts

@@ -174,6 +174,8 @@ def arrive(books: Books, account: str, name: str) -> None:
 def come_back(books: Books, account: str, name: str) -> None:
     """A payout that was `paid` has failed: the money is the account's again."""
     made = books.get("payout", name, account)
+    if made["status"] != "paid":
+        return
     moved = books.move(account, "payout_failure", made["amount"], made["currency"], source=name)
     made |= {
         "status": "failed",

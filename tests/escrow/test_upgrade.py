@@ -1,0 +1,145 @@
+"""A database as a former release left it, with an order under way in every state, is migrated, and all goes on to the right end.
+
+`tests/golden/orders-under-way.json` is what the code of the release with m0012 wrote: a contract for each state, in the year 2100
+of the test clock, so that domain time can be set to that moment whenever this runs. "Lost" is an order that a worker claimed and
+died before it called; "received" is one that died after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from tortoise.context import TortoiseContext
+
+from escrow import migrate
+from escrow.audit import audit
+from escrow.database import configuration, fetch
+from escrow.payments import orders, reconciliation
+from escrow.payments.sandbox import Sandbox
+from tests.engines import TestServer
+from tests.escrow.test_migrate import STEPS, empty
+
+SNAPSHOT: Final = Path(__file__).parents[1] / "golden" / "orders-under-way.json"
+FORMER: Final = "escrow.m0012_rates"
+"""The last step that the release before knew."""
+
+TURNS: Final = 12
+"""More than any of these orders needs, since nothing here waits for a clock."""
+
+ENDS: Final = {
+    "deposit new": "PAID",
+    "deposit lost": "PAID",
+    "deposit received": "PAID",
+    "deposit pending": "PAID",
+    "deposit paid": "PAID",
+    "deposit failed": "FAILED",
+    "deposit given up": "ABANDONED",
+    "deposit given up, never called": "ABANDONED",
+    "deposit taken back": "PAID",
+    "refund new": "PAID",
+    "refund lost": "PAID",
+    "refund received": "PAID",
+    "refund paid": "PAID",
+    "refund failed": "PAID",
+    "payout new": "PAID",
+    "payout lost": "PAID",
+    "payout received": "PAID",
+    "payout paid": "PAID",
+    "payout failed": "FAILED",
+}
+"""A refund that failed is tried anew, a payout is not; what comes for a deposit that was given up is sent back."""
+
+A_DAY_LATER: Final = ENDS | {"refund lost": "STARTED and stuck", "payout lost": "STARTED and stuck"}
+"""Nobody calls blindly with a key that may be forgotten: of what was perhaps called a person finds out."""
+
+
+async def as_it_was_left(url: str, kept: dict[str, Any], *, ago: str) -> None:
+    """The tables of the former release, with what it wrote; its calls are as long ago as that, and the domain's time goes on."""
+    connection = await asyncpg.connect(url)
+    for step in [*STEPS[: STEPS.index(FORMER) + 1], "webhooks.m0001_deliveries"]:
+        app, _, name = step.partition(".")
+        for operation in importlib.import_module(f"{app}.migrations.{name}").Migration.operations:
+            await connection.execute(operation.sql)
+    await connection.execute(
+        "CREATE TABLE tortoise_migrations (id SERIAL PRIMARY KEY, app TEXT NOT NULL, name TEXT NOT NULL, applied_at TIMESTAMPTZ)"
+    )
+    await connection.execute("SET session_replication_role = replica")
+    for table, rows in kept["tables"].items():
+        await insert(connection, table, rows)
+    at = datetime.fromisoformat(kept["at"])
+    await connection.execute("UPDATE deployment SET clock_offset = $1 - now()", at)
+    await connection.execute(
+        "UPDATE payment_orders SET called_at = now() - $1::text::interval WHERE called_at IS NOT NULL", ago
+    )
+    await connection.execute("UPDATE sandbox_charges SET created_at = now() - $1::text::interval", ago)
+    await connection.close()
+
+
+async def insert(connection: asyncpg.Connection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Rows as they were written out; what the database makes by itself it makes again."""
+    made = await connection.fetch(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = $1 AND is_generated = 'ALWAYS'", table
+    )
+    names = ", ".join(f'"{name}"' for name in rows[0] if name not in {row["column_name"] for row in made})
+    await connection.execute(f'DELETE FROM "{table}"')
+    await connection.execute(
+        f'INSERT INTO "{table}" ({names}) OVERRIDING SYSTEM VALUE '
+        f'SELECT {names} FROM json_populate_recordset(NULL::"{table}", $1)',
+        json.dumps(rows),
+    )
+    for name in rows[0]:
+        counted = await connection.fetchval("SELECT pg_get_serial_sequence($1, $2)", table, name)
+        if counted is not None:
+            await connection.execute("SELECT setval($1, $2)", counted, max(row[name] for row in rows))
+
+
+@pytest.fixture
+async def left(server: TestServer) -> AsyncIterator[str]:
+    url = await empty(server)
+    yield url
+    await server.drop(url)
+
+
+async def turn(provider: Sandbox) -> None:
+    """What a worker does, without its patience."""
+    await orders.nudge(await provider.notices())
+    await fetch("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
+    for claimed in await orders.claim(50):
+        assert await orders.attend(claimed, provider)
+
+
+async def standing(named: dict[str, str]) -> dict[str, str]:
+    rows = await fetch("SELECT id, state, is_stuck FROM payment_orders")
+    found = {row["id"]: f"{row['state']}{' and stuck' if row['is_stuck'] else ''}" for row in rows}
+    return {name: found[order_id] for name, order_id in named.items()}
+
+
+@pytest.mark.parametrize(("ago", "ends"), [("1 minute", ENDS), ("25 hours", A_DAY_LATER)])
+async def test_orders_under_way_go_on_to_the_right_end_and_nothing_is_paid_twice(
+    left: str, ago: str, ends: dict[str, str]
+) -> None:
+    kept = json.loads(SNAPSHOT.read_text())
+    await as_it_was_left(left, kept, ago=ago)
+    assert await migrate.migrate(left) == STEPS[STEPS.index(FORMER) + 1 :]
+    async with TortoiseContext() as context:
+        await context.init(config=configuration(left))
+        await fetch("SELECT 1")  # the pool is made by the first statement
+        assert [difference async for difference in audit()] == []
+        provider = Sandbox(settle_seconds=0.0, slow_seconds=0.0)
+        for _ in range(TURNS):
+            await turn(provider)
+        assert await standing(kept["orders"]) == ends
+        assert [difference async for difference in audit()] == []
+        moved = Counter[tuple[str | None, str]]()
+        async for one in provider.movements(datetime.fromtimestamp(0, UTC)):
+            moved[one.order_id, one.kind.value] += 1
+        assert {one for one, times in moved.items() if times > 1} == set()
+        assert list(await reconciliation.reconcile(provider, settling=timedelta(0))) == []
