@@ -172,6 +172,8 @@ class Work:
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
         """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        if await self._is_back():
+            return failed
         before = self.order.last(Step.TAKE_BACK)
         taken = await self._obtain(Step.TAKE_BACK, may_call=True)
         if isinstance(taken, Failed):
@@ -183,6 +185,11 @@ class Work:
                 said=f"{failed.reason}; {taken.reason}",
             )
         return failed if isinstance(taken, Succeeded) else taken
+
+    async def _is_back(self) -> bool:
+        """Whether the provider says that the transfer has come back already, whoever took it: a person may have."""
+        brought = self.order.last(Step.TRANSFER)
+        return brought is not None and isinstance(await self._look_up(brought, Step.TRANSFER), Failed)
 
     # -- any call that moves money by itself --------------------------------------------------------------------------
 

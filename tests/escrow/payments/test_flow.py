@@ -12,7 +12,7 @@ from escrow.agreement import commands as c
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders
-from escrow.payments.calls import PayoutRequest, RefundRequest, Sought, TakeBackRequest
+from escrow.payments.calls import PayoutRequest, RefundRequest, Sought, Step, TakeBackRequest
 from escrow.payments.results import Answer, Failed, Found, Hint, Pending, ProviderError, Unknown
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
@@ -415,6 +415,27 @@ async def test_the_transfer_of_a_payout_that_never_happened_by_a_persons_word_co
     assert (await keys("PAYOUT"), await keys("TAKE_BACK")) == ([], ["1/take_back"])
     assert [money.minor for money in await sandbox.balance()] == [100_00], "all of it is payable again"
     assert await sound()
+
+
+class ByHand(Sandbox):
+    """Somebody has taken back by hand what it transferred."""
+
+    async def look_up(self, sought: Sought) -> Found:
+        return Failed("taken back") if sought.step is Step.TRANSFER else await super().look_up(sought)
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        raise AssertionError("there is nothing to take back")
+
+
+async def test_what_a_person_took_back_by_hand_is_not_taken_back_again(sandbox: Sandbox) -> None:
+    deal, order_id = await payout_of("40.01", sandbox)
+    for claimed in await orders.claim(10):
+        assert await orders.attend(claimed, sandbox)
+    await asyncio.sleep(0.05)  # the payout has failed by then at the provider
+    await work(ByHand(), until=becomes(order_id, "FAILED"))
+    assert await keys("TAKE_BACK") == []
+    assert await deal.events("payout.failed", "order.stuck") == ["payout.failed"]
+    assert await deal.balance("payable") == 100_00
 
 
 class Spent(Sandbox):
