@@ -204,7 +204,7 @@ class Soak:
         )
         stand_in.pass_time(seconds)
         await database.execute(
-            "UPDATE payment_orders SET due_at = due_at - $1::float8 * interval '1 second' "
+            "UPDATE payment_orders SET due_at = least(due_at - $1::float8 * interval '1 second', now() + interval '6 hours') "
             "WHERE due_at > now() AND lease_token IS NULL",
             seconds,
         )
@@ -279,10 +279,13 @@ _LOOKED_AT_AGAIN: Final = """
     UNION ALL (SELECT id FROM payment_orders WHERE id <= $1 ORDER BY random() LIMIT $2)
 """
 
-# A refund of a charge that the bank has taken back is refused for ever: the client has the money already.
+# A refund of a charge that the bank has taken back is refused for ever: the client has the money already. Of a payout that was
+# given up somebody waits only for money that is known to have moved.
 _UNDER_WAY: Final = """
     SELECT id, kind, state FROM payment_orders
-    WHERE lease_token IS NOT NULL OR state = 'STARTED' OR (due_at IS NOT NULL AND (kind <> 'REFUND' OR state <> 'FAILED'))
+    WHERE lease_token IS NOT NULL OR state = 'STARTED' OR (state IN ('ABANDONED', 'PAID') AND due_at IS NOT NULL)
+    OR (state = 'FAILED' AND kind = 'PAYOUT' AND due_at IS NOT NULL AND EXISTS (
+        SELECT FROM provider_calls WHERE order_id = payment_orders.id AND step = 'TRANSFER' AND provider_id IS NOT NULL))
     OR (state = 'FAILED' AND kind = 'REFUND' AND NOT EXISTS (
         SELECT FROM deposits WHERE deposits.id = deposit_id AND reversal IS NOT NULL))
 """
