@@ -22,8 +22,7 @@ from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
 from tests.soak.figures import Figures
-from tests.soak.playing import KILL_EVERY_SECONDS, Soak
-from tests.stand_ins.stripe.hostility import WORST
+from tests.soak.playing import HOSTILITY, KILL_EVERY_SECONDS, Soak
 
 ORDERS_PER_DEAL: Final = 1.8
 """A deposit, and for most of them a refund or payouts."""
@@ -70,7 +69,7 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
                 url,
                 engines.redis_url,
                 folder,
-                hostility=replace(WORST, seed=asked.seed),
+                hostility=replace(HOSTILITY, seed=asked.seed),
                 kill_every_seconds=asked.kill_every_seconds,
                 tell=lambda line: print(line, file=sys.stderr, flush=True),
             )

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +61,10 @@ LOOKED_AT_AGAIN: Final = 200
 """So many orders of former rounds are looked at again when a round is quiet."""
 
 
+HOSTILITY: Final = replace(WORST, pending_seconds=6 * 3_600.0)
+"""Money is there soon: workers, who don't know how far ahead the stand-in's clock is, would ask for it time and again."""
+
+
 class Soak:
     """One run. `database_url` has Tortoise initialised on it; what shows why it went wrong is left in `folder`."""
 
@@ -70,7 +74,7 @@ class Soak:
         redis_url: str,
         folder: Path,
         *,
-        hostility: Hostility = WORST,
+        hostility: Hostility = HOSTILITY,
         kill_every_seconds: float = KILL_EVERY_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:

@@ -54,6 +54,9 @@ class Hostility:
     keys_forgotten_seconds: float = DAY_SECONDS
     """How long a key is remembered, on the clock of the stand-in."""
 
+    pending_seconds: float = 2 * DAY_SECONDS
+    """How long the money of a charge is pending."""
+
     notices_never: float = 0
     notices_twice: float = 0
     notices_late: float = 0

@@ -103,7 +103,7 @@ def test_every_cent_is_in_exactly_one_balance() -> None:
     payments.refund(books, {"charge": charge, "amount": 1_000})
     assert books.balance("", "usd") == (-1_000, 2_000 - payments.fee_of(5_000))
     assert books.balance(account, "usd") == (0, 3_000)
-    books.clock.advance(payments.PENDING_SECONDS)
+    books.clock.advance(books.hostility.pending_seconds)
     assert books.balance("", "usd") == (1_000 - payments.fee_of(5_000), 0)
     assert books.balance(account, "usd") == (3_000, 0)
 
