@@ -25,8 +25,9 @@ from escrow.store.tables import CONTRACTS, PARTS
 async def erase(contract_id: str, *, event_id: str | None = None) -> int:
     """Erase the words of a contract, or of one of its events; answers how many texts it were.
 
-    Refuses with `NotFound` what is not there. A payment token is no word of the log: it goes with its order. Commands under way
-    decide again; idempotency keys that the contract's commands came with stay used, but repeating one is refused from now on.
+    Refuses with `NotFound` what is not there. A payment token is no word of the log: it goes with its order. What the provider
+    said of orders goes with all words of a contract. Commands under way decide again; idempotency keys that the contract's
+    commands came with stay used, but repeating one is refused from now on.
     """
     async with database.transaction():
         if await database.fetch_row("SELECT FROM contracts WHERE id = $1 FOR NO KEY UPDATE", contract_id) is None:
@@ -38,6 +39,8 @@ async def erase(contract_id: str, *, event_id: str | None = None) -> int:
             await database.execute("UPDATE contracts SET erasures = erasures + 1 WHERE id = $1", contract_id)
             await database.execute(_FORGET_INPUTS, contract_id)
             await _rewrite(contract_id)
+        if event_id is None:
+            await database.execute(_FORGET_EXPLANATIONS, contract_id)
     return erased
 
 
@@ -52,6 +55,12 @@ UPDATE texts SET body = NULL, salt = NULL, erased_at = clock_timestamp() WHERE {
 """
 
 _FORGET_INPUTS: Final = f"UPDATE idempotency_keys SET input_sha256 = {NO_INPUT_SQL} WHERE contract_id = $1"
+
+
+_FORGET_EXPLANATIONS: Final = """
+UPDATE payment_orders SET explanation = NULL, last_error = NULL
+WHERE contract_id = $1 AND (explanation IS NOT NULL OR last_error IS NOT NULL)
+"""
 
 
 async def _rewrite(contract_id: str) -> None:

@@ -28,6 +28,9 @@ POLL_SECONDS: Final = 1.0
 FORGETTING_SECONDS_MAX: Final = 3600
 """What isn't done by then is done the next night."""
 
+TOLD_MAX: Final = 20
+"""Of so many differences that weren't known the log tells each by itself."""
+
 RECONCILING_SECONDS_MAX: Final = 3600
 """The same for reading the provider's books."""
 
@@ -50,11 +53,18 @@ async def reconcile_deposits(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
 
 
 async def reconcile_books(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:
-    """Every night: the provider's books are compared with the ledger, and their fees booked. Answers how much differs."""
-    differences = await reconciliation.reconcile(ctx["provider"])
-    for difference in differences:
+    """Every night: the provider's books are compared with the ledger, and their fees booked. Answers how much differs.
+
+    What is new is told by itself, as far as it isn't too much; all of it is in one line.
+    """
+    outcome = await reconciliation.reconcile(ctx["provider"])
+    for difference in outcome.new[:TOLD_MAX]:
         _log.error("the provider's books differ", extra={"difference": str(difference)})
-    return len(differences)
+    differences = (await reconciliation.standing()).differences
+    if differences:
+        extra = {"differences": differences, "new": len(outcome.new), "unlisted": outcome.unlisted}
+        _log.error("the provider's books and ours don't agree", extra=extra)
+    return differences
 
 
 async def forget_deliveries(ctx: dict[Any, Any], *_: Any, **__: Any) -> int:

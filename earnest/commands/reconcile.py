@@ -1,4 +1,4 @@
-"""Compare the payment provider's books with the ledger, both ways; exit with 1 if anything differs."""
+"""Compare the payment provider's books with the ledger, both ways; exit with 1 while anything differs."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ def _moment(text: str) -> datetime:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each difference on a line of its own; it may run beside a working deployment."""
+    """Print each difference that is open, on a line of its own; it may run beside a working deployment."""
     differences = asyncio.run(count(args.since))
     if differences:
         print(f"{differences} differences.")
@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def count(since: datetime | None) -> int:
-    """Reconcile the deployment, printing what is found; gives how much that was."""
+    """Reconcile the deployment, printing what is open; gives how much that is: what differs now, and what differed before and
+    couldn't be judged anew, since money of it is on its way."""
     from earnest.run.embedded import deployment
     from escrow import database
     from escrow.payments import provider_of, reconciliation
@@ -44,11 +45,20 @@ async def count(since: datetime | None) -> int:
         try:
             provider = provider_of(settings)
             try:
-                found = await reconciliation.reconcile(provider, since=since)
+                outcome = await reconciliation.reconcile(provider, since=since)
             finally:
                 await provider.close()
+            listed = await reconciliation.open_differences()
+            differences = (await reconciliation.standing()).differences
         finally:
             await database.disconnect()
-    for difference in found:
-        print(difference, flush=True)
-    return len(found)
+    for one in listed:
+        mark = (
+            ""
+            if one.difference in outcome.found
+            else " (from before: it can't be judged while money of it is on its way)"
+        )
+        print(f"{one.difference}{mark}", flush=True)
+    if differences > len(listed):
+        print(f"… and {differences - len(listed)} more, which are not listed.")
+    return differences

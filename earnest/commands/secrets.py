@@ -1,4 +1,4 @@
-"""Tell with which of EARNEST_SECRET_KEYS secrets and payment tokens are encrypted, or encrypt them anew."""
+"""Tell with which of EARNEST_SECRET_KEYS secrets, payment tokens and payers' actions are encrypted, or encrypt them anew."""
 
 import argparse
 import asyncio
@@ -38,7 +38,7 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
     from earnest.run.embedded import deployment
     from escrow import database, vault
-    from escrow.payments import tokens_at_rest
+    from escrow.payments import payer_actions, tokens_at_rest
     from webhooks.request import renewal
 
     async with deployment() as settings:
@@ -46,9 +46,11 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
         await database.connect(settings.database_url)
         try:
             secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
+            actions = await payer_actions.survey(renew=renew)
         finally:
             await database.disconnect()
     return (
         Kind("secrets", "a secret of", secrets.current, secrets.older, secrets.unreadable),
         Kind("payment tokens", "the payment token of", tokens.current, tokens.older, tokens.unreadable),
+        Kind("payers' actions", "what the payer has to do for", actions.current, actions.older, actions.unreadable),
     )

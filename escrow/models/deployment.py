@@ -13,6 +13,7 @@ class Deployment(Model):
     freelancer_fee_bps = fields.IntField()
     vocabulary = fields.TextField()
     reconciled_at = fields.DatetimeField(null=True)
+    unlisted_differences = fields.BigIntField()
 
     class Meta:
         table = "deployment"

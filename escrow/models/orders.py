@@ -24,12 +24,13 @@ class PaymentOrder(Model):
     last_error = fields.TextField(null=True)
     is_stuck = fields.BooleanField()
     next_action = fields.TextField(null=True)
+    explanation = fields.TextField(null=True)
 
     class Meta(Facts):
         table = "payment_orders"
         fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
         passing = ("payment_token",)
-        apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action")
+        apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action", "explanation")
 
 
 class ProviderCall(Model):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from escrow.money import Money
+
+CALL_SECONDS_MAX: Final = 10.0
+"""How long one call to a provider may take as a whole: whoever calls cuts it off then, and no adapter waits for longer."""
 
 
 class Step(StrEnum):

@@ -1,7 +1,8 @@
 """Brings one order forward at the provider: which call comes next, and what has become of the ones before.
 
 What may have been called is looked up before anything else, and called again only with the same key, and only while the
-provider is sure to remember it. A new key comes after a definite failure alone. What can't be told by either way raises
+provider is sure to remember it. A new key comes after a definite failure alone: a fault that the provider stored under a key
+is none, since what it had done by then may turn up later than a look-up tells. What can't be told by either way raises
 `Uncertain`: a person finds out.
 """
 
@@ -15,6 +16,7 @@ from typing import Final
 
 from escrow.payments import leases
 from escrow.payments.calls import (
+    CALL_SECONDS_MAX,
     ChargeRequest,
     PayoutRequest,
     RefundRequest,
@@ -41,9 +43,6 @@ from escrow.payments.results import (
 from escrow.payments.tokens_at_rest import unseal
 from escrow.states import OrderKind, OrderState
 
-CALL_SECONDS_MAX: Final = 5.0
-"""One call to the provider; nothing is called with less than this left of the lease."""
-
 TRY_AGAIN_SECONDS: Final = 60.0
 """A refund that failed gets another attempt after this long, doubled for each; never sooner than after half of it."""
 
@@ -55,12 +54,15 @@ PAYEE_PATIENCE: Final = timedelta(minutes=15)
 
 
 class Uncertain(Exception):
-    """Nobody here can find out what became of the order, or set right what did: it takes a person. The message is for them."""
+    """Nobody here can find out what became of the order, or set right what did: it takes a person. The message is for everybody
+    who sees the order, and none of it is the provider's."""
 
-    def __init__(self, call: Call | None, message: str) -> None:
+    def __init__(self, call: Call | None, message: str, *, said: str | None = None) -> None:
         super().__init__(message)
         self.call = call
         """What is over once the person said that nothing came of it."""
+        self.said = said
+        """The provider's own words, for whose money it is and for the operator."""
 
 
 @dataclass(slots=True)
@@ -103,7 +105,8 @@ class Work:
         return found
 
     async def _make_charge(self, call: Call | None) -> Found | NotYet:
-        """Preparing moves nothing, so it may be repeated; with another key once the first one is of no use."""
+        """Preparing moves nothing, so it may be repeated, with another key once the first one is of no use: after a fault that
+        is stored under it, too."""
         if call is None or call.is_over:
             call = await self._begin(Step.PREPARE, call.attempt + 1 if call is not None else 1)
         try:
@@ -143,8 +146,6 @@ class Work:
         call = self.order.last(Step.REFUND)
         if not isinstance(found, Failed) or call is None or call.is_fresh or not self.order.wanted or self.moved:
             return found
-        if not found.again:
-            raise Uncertain(call, f"the provider doesn't refund it: {found.reason}")
         if call.is_over and call.seconds_ago >= TRY_AGAIN_SECONDS / 2:
             return await self._call(await self._begin(Step.REFUND, call.attempt + 1))
         return found
@@ -173,15 +174,24 @@ class Work:
 
     async def _take_back(self, failed: Failed) -> Found | NotYet:
         """A payout has failed once its money is back in the platform's balance: only then the books may call it payable."""
+        if await self._is_back():
+            return failed
         before = self.order.last(Step.TAKE_BACK)
         taken = await self._obtain(Step.TAKE_BACK, may_call=True)
         if isinstance(taken, Failed):
             if self.order.state is OrderState.FAILED and before is not None and before.is_over:
                 return failed  # a person was told already, and said so
             raise Uncertain(
-                None, f"the payout failed ({failed.reason}) and its transfer doesn't come back: {taken.reason}"
+                None,
+                "the payout failed, and its transfer doesn't come back from the payee",
+                said=f"{failed.reason}; {taken.reason}",
             )
         return failed if isinstance(taken, Succeeded) else taken
+
+    async def _is_back(self) -> bool:
+        """Whether the provider says that the transfer has come back already, whoever took it: a person may have."""
+        brought = self.order.last(Step.TRANSFER)
+        return brought is not None and isinstance(await self._look_up(brought, Step.TRANSFER), Failed)
 
     # -- any call that moves money by itself --------------------------------------------------------------------------
 
@@ -200,6 +210,8 @@ class Work:
             return found
         if call.is_over:
             return await self._call(await self._begin(step, call.attempt + 1))
+        if call.provider_id is not None:
+            raise Uncertain(call, "the provider no longer knows what it said that it made")
         if self._may_be_forgotten(call):
             raise Uncertain(
                 call, "the provider knows nothing of it and may have forgotten the key: another call could pay twice"
@@ -208,12 +220,8 @@ class Work:
 
     async def _call(self, call: Call) -> Answer:
         self.moved = True
-        try:
-            async with self._time_limit():
-                answer = await self._send(call)
-        except StoredFault:
-            self.learned = Learned(call=call, is_over=True)
-            raise
+        async with self._time_limit():
+            answer = await self._send(call)
         self._learn(call, answer)
         return answer
 

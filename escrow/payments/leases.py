@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled
 from escrow.money import Money
-from escrow.payments.calls import Step, key_of
+from escrow.payments.calls import CALL_SECONDS_MAX, Step, key_of
 from escrow.states import OrderKind, OrderState
 
-LEASE_SECONDS: Final = 20.0
-"""How long an order belongs to who claimed it; after that another worker looks it up."""
+LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
+"""How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
+another worker looks it up."""
 
 FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
 
@@ -87,6 +89,14 @@ class Claimed:
         """The newest attempt at a step."""
         return max((call for call in self.calls if call.step is step), key=lambda call: call.attempt, default=None)
 
+    def newest(self) -> Call | None:
+        """The call that was begun last."""
+        return min(self.calls, key=lambda call: call.seconds_ago, default=None)
+
+    def tried_for_seconds(self, step: Step) -> float:
+        """Since the first attempt at a step was begun; 0 if none was."""
+        return max((call.seconds_ago for call in self.calls if call.step is step), default=0.0)
+
     def key(self, call: Call) -> str:
         return key_of(self.id, call.attempt, call.step)
 
@@ -147,22 +157,32 @@ async def go_on(
     return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
 
 
+async def explain(order: Claimed, said: str) -> None:
+    """Keep what the provider says of the order, in words for whose money it is; before the event that has them look.
+
+    Raises `LeaseLost` if the order is another worker's.
+    """
+    if not await fetch(_EXPLAIN, order.id, order.lease_token, explanation(said)):
+        raise LeaseLost(order.id)
+
+
 async def hand_back(
     order: Claimed,
     again_seconds: float | None,
     *,
     learned: Learned | None = None,
     error: str | None = None,
+    keeps_words: bool = False,
     keeps_action: bool = False,
 ) -> bool:
     """Give the order back, to be looked at after so many seconds; whether the lease was still ours.
 
     What a person resolved meanwhile, or a notice came for, is looked at again at once. What the payer was told to do is
-    forgotten unless the order `keeps_action`.
+    forgotten unless the order `keeps_action`, and what the provider said of it unless it `keeps_words`.
     """
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
-    so = (again_seconds, error, keeps_action)
+    so = (again_seconds, error, keeps_action, keeps_words)
     return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck, order.due_at))
 
 
@@ -229,14 +249,16 @@ _GO_ON: Final = f"""
     SELECT id, EXISTS (SELECT FROM begun) AS has_begun FROM mine
 """  # noqa: S608 - numbers of parameters
 
+_EXPLAIN: Final = "UPDATE payment_orders SET explanation = $3 WHERE id = $1 AND lease_token = $2 RETURNING id"
+
 _HAND_BACK: Final = f"""
     WITH mine AS (
         UPDATE payment_orders SET
-            due_at = now() + CASE WHEN $10 AND NOT is_stuck OR due_at <> $11 THEN 0 ELSE $3::float8 END * interval '1 second',
-            last_error = $4,
+            due_at = now() + CASE WHEN $11 AND NOT is_stuck OR due_at <> $12 THEN 0 ELSE $3::float8 END * interval '1 second',
+            last_error = $4, explanation = CASE WHEN $6 THEN explanation END,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
         WHERE id = $1 AND lease_token = $2
         RETURNING id
-    ), {_NOTE.format(step="$6", attempt="$7", provider_id="$8", is_over="$9")}
+    ), {_NOTE.format(step="$7", attempt="$8", provider_id="$9", is_over="$10")}
     SELECT id FROM mine
 """  # noqa: S608 - numbers of parameters

@@ -12,7 +12,7 @@ import random
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,6 @@ from escrow.payments.results import (
     ProviderError,
     ReversalStage,
     Reversed,
-    StoredFault,
     Succeeded,
     Unknown,
 )
@@ -59,8 +58,11 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 
 LOOK_AGAIN_SECONDS_MAX: Final = 6 * 3600.0
 
-AFTER_FAULT_SECONDS: Final = 10.0
-"""A fault of the provider's own is left alone for so long: only then a look-up that finds nothing is believed."""
+PATIENCE: Final = timedelta(days=14)
+"""What the provider doesn't do, or tell of, for so long is left to a person; what nobody waits for is looked up no more."""
+
+REFUNDS_MAX: Final = 10
+"""How many attempts at a refund may fail before it is left to a person: some hours' worth."""
 
 ACTION_SECONDS_MAX: Final = 300.0
 """How long a payer who has done their part waits at most, if no notice of it comes."""
@@ -81,6 +83,9 @@ class Verdict:
     again_seconds: float | None = None
     """`None`: the books know the result, and only a notice of the provider makes anybody look at the order again."""
     error: str | None = None
+    """What went wrong, for whoever runs the deployment."""
+    keeps_words: bool = False
+    """Whether what the provider said of it holds still."""
     waits_for_payer: bool = False
 
 
@@ -98,12 +103,13 @@ async def attend(order: Claimed, provider: Provider) -> bool:
     except LeaseLost:
         return False
     except Exception as error:  # noqa: BLE001 - whatever it was: the outcome is unknown, so it is looked up later
-        verdict = _after_error(order, error)
+        verdict = await _after_error(work, error)
     return await leases.hand_back(
         order,
         verdict.again_seconds,
         learned=work.learned,
         error=verdict.error,
+        keeps_words=verdict.keeps_words,
         keeps_action=verdict.waits_for_payer or verdict.error is not None,
     )
 
@@ -131,7 +137,7 @@ async def _carry_out(work: Work) -> Verdict:
     try:
         return await _report(work, await work.carry_out())
     except Uncertain as uncertain:
-        return await _leave_to_a_person(work, str(uncertain), uncertain.call)
+        return await _leave_to_a_person(work, str(uncertain), uncertain.call, said=uncertain.said)
 
 
 async def _report(work: Work, found: Found | NotYet) -> Verdict:
@@ -139,8 +145,12 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
     match found:
         case Unknown() | Prepared() | Pending():
             return await _wait_for(work, found)
+        case NotYet(reason) if _is_too_long(order, since_the_first=True):
+            return await _leave_to_a_person(work, "the provider can't do it yet, and that for weeks", None, said=reason)
         case NotYet(reason, again_at):
-            return Verdict(_seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts), error=reason)
+            again_seconds = _seconds_until(again_at) or _wait(TRY_AGAIN_SECONDS, order.attempts)
+            await leases.explain(order, reason)
+            return Verdict(again_seconds, error=reason, keeps_words=True)
         case NeedsAction() if not order.wanted:
             return await _wait_for(work, found)
         case NeedsAction():
@@ -154,20 +164,25 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
         case Reversed():
             await _report_reversal(order, found)
             return FINISHED
-        case Failed():
+        case Failed() if order.is_stuck and order.state is OrderState.FAILED and _is_used_up(work, found):
+            return Verdict(keeps_words=True)  # that is what the person was told
+        case Failed(reason):
+            await leases.explain(order, reason)
             await pipeline.run(_result(order, found), by=PROVIDER)
-            return _after_failure(work, found)
+            return await _after_failure(work, found)
 
 
 async def _wait_for(work: Work, found: Found) -> Verdict:
     order = work.order
     if order.is_stuck and isinstance(found, Unknown):
         # A call that still nobody knows of is over if the person says so.
-        newest = max(order.calls, key=lambda call: call.seconds_ago * -1, default=None)
+        newest = order.newest()
         work.learned = Learned(call=newest, is_over=True) if newest is not None else None
+        return Verdict(keeps_words=True)
+    if isinstance(found, Unknown) and (order.state is OrderState.PAID or _is_forgotten(order)):
         return FINISHED
-    if isinstance(found, Unknown) and order.state is OrderState.PAID:
-        return FINISHED
+    if _is_too_long(order):
+        return await _leave_to_a_person(work, "the provider has told no result of it for weeks", None)
     if isinstance(found, Pending) and order.next_action is not None and order.deposit_id is not None:
         done = EndAction(contract_id=order.contract_id, deposit_id=order.deposit_id)
         await pipeline.run(done, by=PROVIDER)
@@ -186,35 +201,66 @@ async def _ask_the_payer(order: Claimed, found: NeedsAction) -> Verdict:
     return Verdict(min(_wait(LOOK_AGAIN_SECONDS, order.attempts), ACTION_SECONDS_MAX), waits_for_payer=True)
 
 
-def _after_failure(work: Work, failed: Failed) -> Verdict:
-    """A failed refund gets another attempt some time after the one that failed; anything else is final."""
-    call = work.order.last(Step.REFUND)
-    if work.order.kind is not OrderKind.REFUND or call is None:
-        return FINISHED
-    attempt = work.learned.call.attempt if work.learned is not None else call.attempt
-    return Verdict(_wait(TRY_AGAIN_SECONDS, attempt), error=failed.reason)
+async def _after_failure(work: Work, failed: Failed) -> Verdict:
+    """A failed refund gets another attempt some time after the one that failed, and not for ever; anything else is final."""
+    order = work.order
+    if order.kind is not OrderKind.REFUND or order.last(Step.REFUND) is None:
+        return Verdict(keeps_words=True)
+    if _is_used_up(work, failed):
+        return await _leave_to_a_person(work, "the provider doesn't refund it", None, said=failed.reason)
+    return Verdict(_wait(TRY_AGAIN_SECONDS, _attempt(work)), error=failed.reason, keeps_words=True)
 
 
-async def _leave_to_a_person(work: Work, reason: str, call: Call | None) -> Verdict:
+def _is_used_up(work: Work, failed: Failed) -> bool:
+    """Whether another attempt at a refund would come to nothing else."""
+    return work.order.kind is OrderKind.REFUND and (not failed.again or _attempt(work) >= REFUNDS_MAX)
+
+
+def _attempt(work: Work) -> int:
+    """The number of the refund's newest attempt, be it this worker's own."""
+    last = work.order.last(Step.REFUND)
+    return max(work.learned.call.attempt if work.learned else 0, last.attempt if last else 0)
+
+
+def _is_too_long(order: Claimed, *, since_the_first: bool = False) -> bool:
+    """Whether the provider has had the newest attempt at a step, or all of them since the first, for longer than anybody should
+    wait without a person. Of deposits the law says when they end."""
+    newest = order.newest()
+    if order.kind is OrderKind.DEPOSIT or order.is_stuck or newest is None:
+        return False
+    seconds = order.tried_for_seconds(newest.step) if since_the_first else newest.seconds_ago
+    return (order.wanted or newest.step is Step.TAKE_BACK) and seconds > PATIENCE.total_seconds()
+
+
+def _is_forgotten(order: Claimed) -> bool:
+    """Whether nobody waits for the order any more, and what was asked for it long ago has never turned up."""
+    newest = order.newest()
+    return not order.wanted and newest is not None and newest.seconds_ago > PATIENCE.total_seconds()
+
+
+async def _leave_to_a_person(work: Work, reason: str, call: Call | None, *, said: str | None = None) -> Verdict:
     """Told first, then noted that the call is over: only the person's word makes anybody use another key."""
     order = work.order
+    if said is not None:
+        await leases.explain(order, said)
     await pipeline.run(MarkStuck(contract_id=order.contract_id, order_id=order.id, reason=reason), by=PROVIDER)
     _log.error("order left to a person", extra={"order": order.id, "contract": order.contract_id, "error": reason})
     if call is not None:
         work.learned = Learned(call=call, is_over=True)
-    return Verdict(None, error=reason)
+    return Verdict(None, error=reason, keeps_words=True)
 
 
 def _result(order: Claimed, result: Succeeded | Failed) -> Report:
+    """What the books hear. Why it failed is told by whose bank it was to them alone: both sides read the log."""
     match result:
         case Succeeded(amount) if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
             return ConfirmDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, amount=amount)
-        case Failed(reason) if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
-            return FailDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason=reason)
+        case Failed() if order.deposit_id is not None and order.kind is OrderKind.DEPOSIT:
+            return FailDeposit(contract_id=order.contract_id, deposit_id=order.deposit_id, reason="")
         case Succeeded():
             return ConfirmOrder(contract_id=order.contract_id, order_id=order.id)
-        case Failed(reason):
-            return FailOrder(contract_id=order.contract_id, order_id=order.id, reason=reason)
+        case Failed():
+            return FailOrder(contract_id=order.contract_id, order_id=order.id, reason="")
 
 
 async def _report_reversal(order: Claimed, found: Reversed) -> None:
@@ -241,7 +287,20 @@ async def _report_reversal(order: Claimed, found: Reversed) -> None:
             raise ProviderError(f"{told.amount} was taken back of a deposit of which {deposit.returned[0]} came first")
 
 
-def _after_error(order: Claimed, error: Exception) -> Verdict:
+async def _after_error(work: Work, error: Exception) -> Verdict:
+    """The outcome is unknown: it is looked up later, and if it stays unknown for long a person hears of it."""
+    said = _logged(work.order, error)
+    later = Verdict(_wait(LOOK_AGAIN_SECONDS, work.order.attempts), error=said, keeps_words=True)
+    if not _is_too_long(work.order):
+        return later
+    try:
+        return await _leave_to_a_person(work, "the provider has told no result of it for weeks", None)
+    except Exception:  # noqa: BLE001 - the books can't be asked either: that may be what was wrong in the first place
+        return later
+
+
+def _logged(order: Claimed, error: Exception) -> str:
+    """What the log says of an error, in short."""
     # Only our own errors are known to hold no secret; of others the log gets the kind and the place, never the words.
     said = f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
@@ -255,8 +314,7 @@ def _after_error(order: Claimed, error: Exception) -> Verdict:
             "where": " > ".join(places[-PLACES_MAX:]),
         },
     )
-    least = AFTER_FAULT_SECONDS if isinstance(error, StoredFault) else 0.0
-    return Verdict(max(_wait(LOOK_AGAIN_SECONDS, order.attempts), least), error=said)
+    return said
 
 
 def _seconds_until(at: datetime | None) -> float | None:

@@ -20,7 +20,7 @@ from escrow.accounts.commands import NotePayee
 from escrow.accounts.state import Account
 from escrow.annex import at_home
 from escrow.database import execute, fetch, fetch_value, filled
-from escrow.payments.flow import CALL_SECONDS_MAX
+from escrow.payments.calls import CALL_SECONDS_MAX
 from escrow.payments.provider import Provider
 from escrow.payments.results import Hint, OnboardingLink, ProviderError
 from escrow.payments.sandbox import Sandbox

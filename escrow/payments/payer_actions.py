@@ -18,6 +18,7 @@ from escrow.access import Actor
 from escrow.database import fetch, fetch_row
 from escrow.payments.leases import Claimed, LeaseLost
 from escrow.payments.results import PayerAction
+from escrow.payments.tokens_at_rest import Standing, surveyed
 from escrow.rules import RULES, Action
 from escrow.states import ActionKind
 from escrow.vault import Undecipherable, vault
@@ -70,6 +71,17 @@ async def shown(actor: Actor, deposit_ids: Collection[str]) -> dict[str, PayerAc
         with contextlib.suppress(Undecipherable):
             found[row["id"]] = unseal(row["next_action"], order_id=row["order_id"])
     return found
+
+
+async def survey(*, renew: bool = False) -> Standing:
+    """Look at what every payer has to do, as at payment tokens: with `renew` what isn't under the first key is."""
+    return await surveyed("next_action", _anew, renew=renew)
+
+
+def _anew(stored: str, order_id: str) -> str | None:
+    action = unseal(stored, order_id=order_id)
+    is_current = not vault().needs_renewal(base64.b64decode(stored))
+    return None if is_current else seal(action, order_id=order_id)
 
 
 def _purpose(order_id: str) -> str:

@@ -1,17 +1,20 @@
 """Compares the payment provider's books with the ledger, both ways, and books what only the provider's books tell.
 
 Movements are kept as the provider tells them, in a table of their own; of each contract and currency they must come to what
-crossed the clearing account. What differs is looked at twice, since money moves meanwhile, and is listed until it no longer
-differs. The rules are those of docs/law.md, section 6: clearing is the provider's balance.
+crossed the clearing account. The balance must be what the movements come to, which holds on a busy day as well; with what
+differs of the contracts it is compared with clearing. What differs is looked at twice, since money moves meanwhile, and is
+listed until it no longer differs. The rules are those of docs/law.md, section 6: clearing is the provider's balance.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
 from typing import Final
 
 import asyncpg
@@ -28,6 +31,9 @@ from escrow.payments.provider import Provider
 OVERLAP: Final = timedelta(days=2)
 """So far before the newest movement that is known the next look begins: what a provider tells of late isn't missed."""
 
+OVERLAP_AT_ONCE: Final = timedelta(hours=1)
+"""The same for looks that follow one another at once."""
+
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Before every movement."""
 
@@ -37,8 +43,8 @@ BATCH: Final = 500
 SETTLING: Final = timedelta(minutes=10)
 """A contract with a movement that is newer than this isn't judged: the books may not have heard of it yet."""
 
-LOOKS: Final = 2
-"""How often in a row something must differ in the same way."""
+LISTED_MAX: Final = 1_000
+"""So many differences are listed at most; of the others it is said how many they are: they have one cause, not thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +57,7 @@ class DifferenceKind(StrEnum):
     MOVEMENT = "MOVEMENT"
     """A movement at the provider belongs to no contract, and is no withdrawal or fee of the operator's."""
     BALANCE = "BALANCE"
-    """The provider's balance in a currency, and clearing with what is the operator's own."""
+    """The provider's balance in a currency, and clearing with what is the operator's own and what is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,48 +81,153 @@ class BookDifference:
         return f"{words[self.kind]} {self.subject}: {provider} at the provider, {ledger} in the ledger"
 
 
-async def reconcile(
-    provider: Provider, *, since: datetime | None = None, settling: timedelta = SETTLING
-) -> Sequence[BookDifference]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a reconciliation found."""
+
+    found: Sequence[BookDifference]
+    """What differs now, `LISTED_MAX` at most."""
+    new: Sequence[BookDifference]
+    """What of it wasn't known before."""
+    unlisted: int
+    """How much more differs."""
+
+
+Gaps = frozenset[int]
+"""By how much a balance that was read while money moved is off, for each moment at which the provider may have read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look saw: what differs, as far as it is listed and how much that is in all, and balances that are off."""
+
+    differences: frozenset[BookDifference]
+    count: int
+    balance: Mapping[str, int]
+    gaps: Mapping[str, Gaps]
+
+
+async def reconcile(provider: Provider, *, since: datetime | None = None, settling: timedelta = SETTLING) -> Outcome:
     """Read the provider's books from `since` on (by default from where the last look ended), book what they alone tell, and list
-    what differs. Answers that list, and keeps it for `open_differences`.
+    what differs, which is kept for `open_differences`.
 
     Raises what the provider raises; then nothing is listed anew.
     """
     await pull(provider, since)
-    found: set[BookDifference] | None = None
-    for _ in range(LOOKS):
-        if found is not None:
-            await pull(provider, None)
-        await book_costs()
-        seen = {*await _differences(settling), *await _balances(provider, settling)}
-        found = seen if found is None else found & seen
-        if not found:
-            break
-    listed = sorted(found or (), key=lambda one: (one.kind, one.subject, one.currency))
-    await _keep(listed, settling)
-    return listed
+    first = second = await _look(provider, settling)
+    if first.differences or first.gaps:
+        await _read_on(provider)
+        second = await _look(provider, settling)
+    both = first.differences & second.differences
+    off = _off_at_both(first.gaps, second.gaps)
+    found = sorted(
+        [*both, *_balances(off, both, second.balance)], key=lambda one: (one.kind, one.subject, one.currency)
+    )
+    unlisted = max(0, second.count - LISTED_MAX)
+    undecided = sorted((first.gaps.keys() & second.gaps.keys()) - off.keys())
+    new = await _keep(found, settling, undecided=undecided, unlisted=unlisted)
+    return Outcome(
+        found=found, new=[one for one in found if (one.kind, one.subject, one.currency) in new], unlisted=unlisted
+    )
+
+
+def _off_at_both(first: Mapping[str, Gaps], second: Mapping[str, Gaps]) -> dict[str, int]:
+    """By how much balances were off at both looks, whatever moved meanwhile, by currency."""
+    both = {currency: first[currency] & second[currency] for currency in first.keys() & second.keys()}
+    return {currency: min(by_minor, key=abs) for currency, by_minor in both.items() if by_minor}
+
+
+def _balances(
+    off: Mapping[str, int], differences: Iterable[BookDifference], balance: Mapping[str, int]
+) -> Iterator[BookDifference]:
+    """The balances that aren't what they should be, by themselves or by contracts that differ."""
+    by_minor = Counter(off)
+    for one in differences:
+        if one.kind is DifferenceKind.CONTRACT:
+            by_minor[one.currency] += one.provider_minor - one.ledger_minor
+    for currency, minor in by_minor.items():
+        found = balance.get(currency, 0)
+        if minor:
+            yield BookDifference(
+                kind=DifferenceKind.BALANCE,
+                subject=currency,
+                currency=currency,
+                provider_minor=found,
+                ledger_minor=found - minor,
+            )
+
+
+async def _look(provider: Provider, settling: timedelta) -> _Look:
+    """What differs now. The balance is read between two readings of the movements, so at one of the moments between them."""
+    balance: dict[str, int] = {}
+    for money in await provider.balance():
+        balance[money.currency] = balance.get(money.currency, 0) + money.minor
+    news = await _read_on(provider)
+    await book_costs()
+    rows = await database.fetch(_DIFFERENCES, settling, _OWN, LISTED_MAX)
+    differences = [database.filled(BookDifference, row, kind=DifferenceKind(row["kind"])) for row in rows]
+    count = rows[0]["count"] if rows else 0
+    return _Look(frozenset(differences), count, balance, _gaps(balance, await _come_to(), news))
+
+
+async def _come_to() -> dict[str, int]:
+    """What all movements that are known come to, by currency."""
+    rows = await database.fetch("SELECT currency, sum(net_minor) AS minor FROM provider_movements GROUP BY currency")
+    return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+def _gaps(balance: Mapping[str, int], come_to: Mapping[str, int], news: Sequence[Movement]) -> dict[str, Gaps]:
+    """The balances that the movements gave at no moment: neither with all that is new, nor before any of it."""
+    gaps = {}
+    for currency in balance.keys() | come_to.keys():
+        told = [one.net.minor for one in news if one.net.currency == currency]
+        later = accumulate(reversed(told), initial=0)
+        by_minor = frozenset(balance.get(currency, 0) - come_to.get(currency, 0) + minor for minor in later)
+        if 0 not in by_minor:
+            gaps[currency] = by_minor
+    return gaps
 
 
 async def pull(provider: Provider, since: datetime | None) -> int:
     """Keep the movements from `since` on that aren't known yet; answers how many the provider told of."""
     if since is None:
-        newest = await database.fetch_value("SELECT max(at) FROM provider_movements")
-        since = newest - OVERLAP if newest is not None else BEGINNING
-    count, batch = 0, list[Movement]()
-    async for movement in provider.movements(since):
-        batch.append(movement)
-        count += 1
-        if len(batch) == BATCH:
-            await _keep_movements(batch)
-            batch.clear()
-    await _keep_movements(batch)
+        since = await _reached(OVERLAP)
+    count = 0
+    async for batch in _batches(provider, since):
+        await _keep_movements(batch)
+        count += len(batch)
     return count
 
 
-async def _keep_movements(movements: Sequence[Movement]) -> None:
-    if movements:
-        await database.fetch(_KEEP_MOVEMENTS, orjson.dumps([_row(one) for one in movements]).decode())
+async def _read_on(provider: Provider) -> list[Movement]:
+    """The movements that nobody knew of, in the order in which the provider tells them; they are kept."""
+    news: list[Movement] = []
+    async for batch in _batches(provider, await _reached(OVERLAP_AT_ONCE)):
+        kept = await _keep_movements(batch)
+        news += [one for one in batch if one.id in kept]
+    return news
+
+
+async def _reached(overlap: timedelta) -> datetime:
+    newest: datetime | None = await database.fetch_value("SELECT max(at) FROM provider_movements")
+    return newest - overlap if newest is not None else BEGINNING
+
+
+async def _batches(provider: Provider, since: datetime) -> AsyncIterator[list[Movement]]:
+    batch: list[Movement] = []
+    async for movement in provider.movements(since):
+        batch.append(movement)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _keep_movements(movements: Sequence[Movement]) -> set[str]:
+    """The names of those that are new."""
+    rows = await database.fetch(_KEEP_MOVEMENTS, orjson.dumps([_row(one) for one in movements]).decode())
+    return {row["id"] for row in rows}
 
 
 def _row(movement: Movement) -> dict[str, object]:
@@ -177,36 +288,16 @@ def _cost(row: database.Record) -> BookCost:
     )
 
 
-async def _differences(settling: timedelta) -> list[BookDifference]:
-    rows = await database.fetch(_DIFFERENCES, settling, [MovementKind.FEE.value, MovementKind.WITHDRAWAL.value])
-    return [database.filled(BookDifference, row, kind=DifferenceKind(row["kind"])) for row in rows]
+async def _keep(
+    found: Sequence[BookDifference], settling: timedelta, *, undecided: Sequence[str], unlisted: int
+) -> set[tuple[DifferenceKind, str, str]]:
+    """What was found, and of what was known before that which can't be judged now; answers what is new.
 
-
-async def _balances(provider: Provider, settling: timedelta) -> list[BookDifference]:
-    """The provider's balance beside clearing and the operator's own movements; not while anything is on its way."""
-    if await database.fetch_value(_ANY_ON_ITS_WAY, settling):
-        return []
-    theirs: dict[str, int] = {}
-    for money in await provider.balance():
-        theirs[money.currency] = theirs.get(money.currency, 0) + money.minor
-    ours = {row["currency"]: int(row["minor"]) for row in await database.fetch(_OUR_BALANCE)}
-    return [
-        BookDifference(
-            kind=DifferenceKind.BALANCE,
-            subject=currency,
-            currency=currency,
-            provider_minor=theirs.get(currency, 0),
-            ledger_minor=ours.get(currency, 0),
-        )
-        for currency in sorted(theirs.keys() | ours.keys())
-        if theirs.get(currency, 0) != ours.get(currency, 0)
-    ]
-
-
-async def _keep(found: Sequence[BookDifference], settling: timedelta) -> None:
-    """What was found, and of what was known before that which can't be judged now."""
-    rows = [{name: getattr(one, name) for name in BookDifference.__dataclass_fields__} for one in found]
-    await database.fetch(_KEEP_DIFFERENCES, settling, orjson.dumps(rows).decode())
+    `undecided` are currencies whose balance was off at both looks, but never by the same sum.
+    """
+    given = [{name: getattr(one, name) for name in BookDifference.__dataclass_fields__} for one in found]
+    rows = await database.fetch(_KEEP_DIFFERENCES, settling, orjson.dumps(given).decode(), list(undecided), unlisted)
+    return {(DifferenceKind(row["kind"]), row["subject"], row["currency"]) for row in rows if row["is_new"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +309,8 @@ class OpenDifference:
 
 
 async def open_differences() -> Sequence[OpenDifference]:
-    """What the last reconciliation found, the oldest first."""
-    rows = await database.fetch("SELECT * FROM reconciliation_differences ORDER BY found_at, kind, subject, currency")
+    """What the last reconciliation found or couldn't judge anew, the oldest first, `LISTED_MAX` at most."""
+    rows = await database.fetch(_OPEN_DIFFERENCES, LISTED_MAX)
     return [
         OpenDifference(
             difference=database.filled(BookDifference, row, kind=DifferenceKind(row["kind"])), found_at=row["found_at"]
@@ -233,6 +324,7 @@ class Standing:
     """How the last reconciliation went."""
 
     differences: int
+    """How much differs in all, with what isn't listed."""
     age_seconds: float | None
     """How long ago it ended; `None` if there was none yet."""
 
@@ -247,7 +339,7 @@ _KEEP_MOVEMENTS: Final = """
     SELECT given.* FROM json_to_recordset($1::json) AS given (
         id text, kind text, at timestamptz, amount_minor bigint, fee_minor bigint, net_minor bigint, currency text,
         changed_minor bigint, changed_currency text, order_id text, contract_id text)
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 _UNBOOKED: Final = """
@@ -264,6 +356,8 @@ _ON_ITS_WAY: Final = """
     UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL
 """
 
+_OWN: Final = (MovementKind.FEE.value, MovementKind.WITHDRAWAL.value)
+
 _DIFFERENCES: Final = f"""
     WITH ledger AS (
         SELECT contract_id, currency,
@@ -272,7 +366,7 @@ _DIFFERENCES: Final = f"""
     ), theirs AS (
         SELECT contract_id, currency, sum(net_minor)::bigint AS minor
         FROM provider_movements WHERE contract_id IS NOT NULL GROUP BY contract_id, currency
-    )
+    ), differing AS (
     SELECT 'CONTRACT' AS kind, contract_id AS subject, currency,
         coalesce(theirs.minor, 0) AS provider_minor, coalesce(ledger.minor, 0) AS ledger_minor
     FROM ledger FULL JOIN theirs USING (contract_id, currency)
@@ -280,17 +374,9 @@ _DIFFERENCES: Final = f"""
     UNION ALL
     SELECT 'MOVEMENT', id, currency, net_minor, 0 FROM provider_movements
     WHERE contract_id IS NULL AND kind <> ALL ($2::text[]) AND at <= now() - $1::interval
+    )
+    SELECT *, count(*) OVER () AS count FROM differing ORDER BY kind, subject, currency LIMIT $3
 """  # noqa: S608 - a constant of this module
-
-_ANY_ON_ITS_WAY: Final = f"SELECT EXISTS ({_ON_ITS_WAY})"
-
-_OUR_BALANCE: Final = """
-    SELECT currency, sum(minor) AS minor FROM (
-        SELECT currency, CASE WHEN debit = 'clearing:' || currency THEN amount_minor ELSE -amount_minor END AS minor
-        FROM transfers WHERE 'clearing:' || currency IN (debit, credit)
-        UNION ALL SELECT currency, net_minor FROM provider_movements WHERE contract_id IS NULL
-    ) AS moved GROUP BY currency
-"""
 
 _KEEP_DIFFERENCES: Final = f"""
     WITH found AS (
@@ -300,19 +386,26 @@ _KEEP_DIFFERENCES: Final = f"""
     ), gone AS (
         DELETE FROM reconciliation_differences AS old WHERE NOT EXISTS (
             SELECT FROM found WHERE (found.kind, found.subject, found.currency) = (old.kind, old.subject, old.currency))
-        AND NOT (old.kind = 'BALANCE' AND EXISTS (SELECT FROM on_its_way))
+        AND NOT (old.kind = 'BALANCE' AND old.subject = ANY ($3::text[]))
         AND NOT (old.kind = 'CONTRACT' AND old.subject IN (SELECT contract_id FROM on_its_way))
     ), kept AS (
         INSERT INTO reconciliation_differences (kind, subject, currency, provider_minor, ledger_minor, found_at)
         SELECT kind, subject, currency, provider_minor, ledger_minor, now() FROM found
         ON CONFLICT (kind, subject, currency) DO UPDATE SET
             provider_minor = EXCLUDED.provider_minor, ledger_minor = EXCLUDED.ledger_minor
+        RETURNING kind, subject, currency, xmax = 0 AS is_new
+    ), done AS (
+        UPDATE deployment SET reconciled_at = now(), unlisted_differences = $4
     )
-    UPDATE deployment SET reconciled_at = now()
+    SELECT * FROM kept
 """  # noqa: S608 - a constant of this module
 
+_OPEN_DIFFERENCES: Final = """
+    SELECT * FROM reconciliation_differences ORDER BY found_at, kind, subject, currency LIMIT $1
+"""
+
 _STANDING: Final = """
-    SELECT (SELECT count(*) FROM reconciliation_differences) AS differences,
+    SELECT (SELECT count(*) FROM reconciliation_differences) + unlisted_differences AS differences,
         extract(epoch FROM now() - reconciled_at)::float8 AS age_seconds
     FROM deployment WHERE id = 1
 """

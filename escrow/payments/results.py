@@ -149,7 +149,8 @@ class ProviderError(Exception):
 
 class StoredFault(ProviderError):
     """The provider keeps a fault of its own under this key and repeats it to whoever calls: with this key nothing will be done
-    any more. Whether something was done is for a look-up to find; if it finds nothing the attempt failed."""
+    any more. Whether something was done is for a look-up to find, now or later: that it finds nothing is no failure, and what
+    moves money gets no other key for it."""
 
 
 class NoticeRefused(Exception):

@@ -273,7 +273,7 @@ _TAKE: Final = f"""
         CASE WHEN tried AND $9 = ANY ($10::text[]) THEN 'SUCCEEDS' ELSE $9 END,
         CASE WHEN $5 <> 'DEPOSIT' THEN now() + $11::float8 * interval '1 second' END,
         CASE WHEN $5 <> 'DEPOSIT' THEN {_NOTED} ELSE '{{}}' END,
-        $13, CASE WHEN $5 <> 'DEPOSIT' THEN 1 ELSE 0 END, now()
+        $13 OR tried, CASE WHEN $5 <> 'DEPOSIT' THEN 1 ELSE 0 END, now()
     FROM before
     ON CONFLICT (key) WHERE NOT is_forgotten DO UPDATE SET
         calls = CASE WHEN c.kind <> 'DEPOSIT' THEN c.calls + 1 ELSE c.calls END,

@@ -127,7 +127,8 @@ AMOUNTS: Final[dict[str, Behaviour]] = {
     "4006": Behaviour("fails, and two seconds later has succeeded after all", Result.FAILS_THEN_SUCCEEDS, notices=2),
     "4007": Behaviour("succeeds, but the answer to the first call is lost", first_call=FirstCall.ANSWER_LOST),
     "4008": Behaviour(
-        "succeeds, but the first attempt ends with a fault that is stored under its key and repeated", Result.FAULT
+        "ends with a fault that is stored under its key and repeated; after a day it waits for a person",
+        Result.FAULT,
     ),
     "4009": Behaviour("succeeds, and two seconds later has failed after all: the money came back",
                       Result.SUCCEEDS_THEN_FAILS, notices=2),

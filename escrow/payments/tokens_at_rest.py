@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,14 +49,14 @@ def with_sealed_tokens(before: Contract | None, after: Contract) -> Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How the tokens at rest stand, by what they are encrypted with."""
+    """How tokens, or whatever else of orders is encrypted, stand: by what they are encrypted with."""
 
     current: int = 0
     """Under the first key."""
     older: int = 0
     """Under another one that the process has, or not encrypted yet."""
     unreadable: tuple[str, ...] = ()
-    """The orders with a token that no key of the process opens."""
+    """The orders with one that no key of the process opens."""
 
 
 async def survey(*, renew: bool = False) -> Standing:
@@ -63,30 +64,43 @@ async def survey(*, renew: bool = False) -> Standing:
 
     It may run while everything does, and again after it was cut off: a token that is gone meanwhile stays so.
     """
+    return await surveyed("payment_token", _anew, renew=renew)
+
+
+async def surveyed(column: str, anew: Callable[[str, str], str | None], *, renew: bool) -> Standing:
+    """The same of any column of orders that is encrypted. `anew` takes what is stored and the order's id, and gives the same
+    under the first key, `None` if it is; it raises `Undecipherable`."""
     current, older, unreadable = 0, 0, []
     place = ""
-    while rows := await database.fetch(_PAGE, place, PAGE):
+    while rows := await database.fetch(_PAGE.format(column=column), place, PAGE):
         for row in rows:
             try:
-                token = unseal(row["payment_token"], order_id=row["id"])
+                renewed = anew(row["stored"], row["id"])
             except Undecipherable:
                 unreadable.append(row["id"])
                 continue
-            if not _needs_renewal(row["payment_token"], row["id"]):
+            if renewed is None:
                 current += 1
                 continue
             older += 1
             if renew:
-                await database.execute(_RENEW, row["id"], row["payment_token"], seal(token, order_id=row["id"]))
+                await database.execute(_RENEW.format(column=column), row["id"], row["stored"], renewed)
         place = rows[-1]["id"]
     return Standing(current=current, older=older, unreadable=tuple(unreadable))
+
+
+def _anew(stored: str, order_id: str) -> str | None:
+    token = unseal(stored, order_id=order_id)
+    return seal(token, order_id=order_id) if _needs_renewal(stored, order_id) else None
 
 
 async def seal_what_is_open() -> None:
     """Encrypt what an earlier release left open; nothing to do is one look at a small index."""
     for row in await database.fetch(_OPEN):
         token = unseal(row["payment_token"], order_id=row["id"])
-        await database.execute(_RENEW, row["id"], row["payment_token"], seal(token, order_id=row["id"]))
+        await database.execute(
+            _RENEW.format(column="payment_token"), row["id"], row["payment_token"], seal(token, order_id=row["id"])
+        )
 
 
 def _needs_renewal(stored: str, order_id: str) -> bool:
@@ -105,12 +119,11 @@ def _purpose(order_id: str) -> str:
 
 
 _PAGE: Final = """
-SELECT id, payment_token FROM payment_orders
-WHERE payment_token IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
+SELECT id, {column} AS stored FROM payment_orders WHERE {column} IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
 """
 
 _OPEN: Final = f"""
 SELECT id, payment_token FROM payment_orders WHERE payment_token IS NOT NULL AND payment_token LIKE '{PLAIN}%'
 """  # noqa: S608 - a constant of this module
 
-_RENEW: Final = "UPDATE payment_orders SET payment_token = $3 WHERE id = $1 AND payment_token = $2"
+_RENEW: Final = "UPDATE payment_orders SET {column} = $3 WHERE id = $1 AND {column} = $2"

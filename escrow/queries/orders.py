@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from escrow import database
-from escrow.access import Actor
+from escrow.access import Actor, ActorKind
 from escrow.database import Record, filled
 from escrow.ids import Kind
 from escrow.money import Money
@@ -80,6 +81,24 @@ def _stuck_statement(further: str, direction: str) -> database.Statement:
 
 _STUCK: Final = _stuck_statement(">", "ASC")
 _STUCK_BACKWARDS: Final = _stuck_statement("<", "DESC")
+
+
+async def explanations(actor: Actor, order_ids: Collection[str]) -> dict[str, str]:
+    """What the provider said last of those of the orders whose money is the actor's, by order; of all for the operator.
+
+    A bank's words are about whose account it is, and the other side of the contract has no business with them: of what the client
+    pays and gets back they are the client's, of payouts the freelancer's.
+    """
+    is_operator = actor.kind is ActorKind.OPERATOR
+    rows = await database.fetch(_EXPLANATIONS, list(order_ids), actor.account_id, is_operator)
+    return {row["id"]: row["explanation"] for row in rows}
+
+
+_EXPLANATIONS: Final = """
+    SELECT one.id, one.explanation FROM payment_orders AS one JOIN contracts AS c ON c.id = one.contract_id
+    WHERE one.id = ANY ($1::text[]) AND one.explanation IS NOT NULL
+    AND ($3 OR $2 = CASE one.kind WHEN 'PAYOUT' THEN c.freelancer_id ELSE c.client_id END)
+"""
 
 
 async def stuck_count() -> int:

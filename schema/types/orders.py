@@ -39,6 +39,14 @@ class PaymentOrder(Node):
     )
     created_at: datetime = strawberry.field(description="When it was written, in real time.")
 
+    @read(
+        "What the payment provider said of it last: why it failed, or what it waits for. Null if it said nothing, and for "
+        "everybody but the side whose bank it is about (the client of a deposit or a refund, the freelancer of a payout) and the "
+        "operator."
+    )
+    async def explanation(self, info: Info) -> str | None:
+        return await explanation_of(self.id, info.context)
+
     @read("What the viewer may do with it now, and why not the rest.")
     async def allowed_actions(self, info: Info) -> list[AllowedAction]:
         return (await standing_of(self.contract_id, info.context)).allowed_on_object(Subject.ORDER, self.whole)
@@ -64,6 +72,13 @@ async def order_of(order_ids: Sequence[str], context: Context) -> list[PaymentOr
     """Orders by identifier, as far as the viewer may see them: one statement for all that are asked for."""
     found = await orders.ORDERS.by_id(context.known(), order_ids)
     return [PaymentOrder.of(found[order_id]) if order_id in found else None for order_id in order_ids]
+
+
+@data_loader
+async def explanation_of(order_ids: Sequence[str], context: Context) -> list[str | None]:
+    """What the viewer may read of the provider's words on each order: one statement for all that are asked for."""
+    found = await orders.explanations(context.known(), order_ids)
+    return [found.get(order_id) for order_id in order_ids]
 
 
 @data_loader

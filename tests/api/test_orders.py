@@ -8,8 +8,11 @@ from escrow import ids
 from escrow.access import PROVIDER, Scope
 from escrow.agreement import commands as c
 from escrow.database import fetch, fetch_value
+from escrow.erasure import erase
 from escrow.ids import Kind
 from escrow.payments import orders
+from escrow.payments.calls import ChargeRequest, PayoutRequest, RefundRequest, TransferRequest
+from escrow.payments.results import Answer, Failed, NotYet
 from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from tests.api.client import Caller, People, with_key
@@ -111,3 +114,82 @@ async def test_the_operator_finds_what_waits_for_a_person_and_resolves_it(people
     again = await people.operator.do("resolveOrder", given, "order { id }")
     assert again["userErrors"][0]["code"] == "INVALID_STATE"
     assert (await people.operator.ask(STUCK))["stuckOrders"]["nodes"] == []
+
+
+class Talkative(Sandbox):
+    """What it fails, it fails in the words of a bank."""
+
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        return Failed("the client's card is stolen")
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        return Failed("the client's account is closed")
+
+    async def transfer(self, request: TransferRequest) -> Answer:
+        return NotYet("the freelancer's bank waits")
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        return Failed("the freelancer's account is closed")
+
+
+SAID = "query ($id: ID!) { node(id: $id) { ... on PaymentOrder { state explanation } } }"
+
+
+async def said(caller: Caller, order_id: str) -> str | None:
+    found: str | None = (await caller.ask(SAID, {"id": order_id}))["node"]["explanation"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "token", "words"),
+    [
+        ("DEPOSIT", "tok_ok", "the client's card is stolen"),
+        ("REFUND", "tok_ok", "the client's account is closed"),
+        ("PAYOUT", "tok_ok", "the freelancer's bank waits"),
+    ],
+)
+async def test_what_a_bank_says_is_read_by_whose_bank_it_is_and_the_operator_alone(
+    people: People, kind: str, token: str, words: str
+) -> None:
+    deal = await people.deployment.activate("100.00")
+    deposit_id = await deal.fund(token=token)
+    if kind != "DEPOSIT":
+        await deal.confirm(deposit_id)
+    if kind == "REFUND":
+        await run(c.GiveRefund(milestone_id=deal.milestone()), by=deal.freelancer)
+    if kind == "PAYOUT":
+        await deal.approve()
+        await deal.pay_out()
+    order_id = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = $1", kind))
+    await fetch("UPDATE payment_orders SET due_at = NULL")
+    await attend(order_id, Talkative())
+    theirs, others = (people.client, people.freelancer) if kind != "PAYOUT" else (people.freelancer, people.client)
+    assert [await said(one, order_id) for one in (theirs, people.operator, others)] == [words, words, None]
+    logged = await fetch("SELECT body FROM events UNION ALL SELECT body::text FROM texts WHERE body IS NOT NULL")
+    assert not any(words in row["body"] for row in logged), "both sides read the log"
+    await erase(deal.id)
+    assert await said(people.operator, order_id) is None
+
+
+async def test_what_a_bank_says_of_a_payout_that_stays_away_is_the_freelancers_and_the_other_side_reads_that_it_is_stuck(
+    people: People,
+) -> None:
+    deal = await people.deployment.activate("100.00")
+    await deal.confirm(await deal.fund())
+    await deal.approve()
+    order_id = await deal.pay_out()
+    await fetch("UPDATE payment_orders SET due_at = NULL")
+
+    class Keeping(Talkative):
+        transfer = Sandbox.transfer
+
+        async def take_back(self, request: object) -> Answer:
+            return Failed("the freelancer has spent it")
+
+    await attend(order_id, Keeping())
+    assert await said(people.freelancer, order_id) == "the freelancer's account is closed; the freelancer has spent it"
+    assert await said(people.client, order_id) is None
+    rows = await fetch(
+        "SELECT texts.body::text FROM texts JOIN events ON events.id = event_id WHERE type = 'order.stuck'"
+    )
+    assert [row["body"] for row in rows] == ['"the payout failed, and its transfer doesn\'t come back from the payee"']

@@ -8,7 +8,7 @@ import { PROPOSE, authorization, proposal, url } from './field.mjs';
 const ASKS_THE_PAYER = 'pm_card_authenticationRequired';
 const DEPOSIT = `query ($id: ID!) { contract(id: $id) {
   milestones { id state }
-  deposits(last: 1) { nodes { id state actionRequired nextAction { kind url clientSecret until } } }
+  deposits(last: 1) { nodes { id state actionRequired nextAction { kind url clientSecret until } order { explanation } } }
 } }`;
 const HAPPENED = `subscription ($contractId: ID, $type: String!) {
   events(after: "cur_0000000000000", contractId: $contractId, types: [$type]) { data texts { field value } }
@@ -92,8 +92,10 @@ const refuse = await atTheBank(refused.action);
 await refuse('Fail authentication');
 const failure = await happened(refused.id, 'deposit.failed');
 assert.equal(failure.data.reason, 'REFUSED');
-assert.match(failure.texts.find(({ field }) => field === 'explanation').value, /failed authentication/);
+assert.deepEqual(failure.texts, []);
 const again = await look(client, refused.id);
+assert.match(again.deposit.order.explanation, /failed authentication/);
+assert.equal((await look(freelancer, refused.id)).deposit.order.explanation, null);
 assert.equal(again.deposit.nextAction, null);
 assert.equal(again.milestone.state, 'PLANNED');
 console.log('a payer who says no reads why');

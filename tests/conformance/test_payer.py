@@ -49,7 +49,7 @@ async def _differences(root: Path) -> list[object]:
         try:
             return [
                 *[one async for one in audit.audit()],
-                *await reconciliation.reconcile(provider, settling=timedelta()),
+                *(await reconciliation.reconcile(provider, settling=timedelta())).found,
             ]
         finally:
             await provider.close()

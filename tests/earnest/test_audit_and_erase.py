@@ -70,6 +70,15 @@ async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_prov
         f"contract {deal.id}: 0.00 USD at the provider, 256.25 USD in the ledger",
         "2 differences.",
     ]
+    await deal.approve()
+    await deal.pay_out()
+    code, said, complaints = await earnest(database, redis_url, "reconcile")
+    mark = " (from before: it can't be judged while money of it is on its way)"
+    assert (code, complaints) == (1, ""), "what can't be judged any more still differs"
+    assert said.splitlines() == [
+        f"contract {deal.id}: 0.00 USD at the provider, 256.25 USD in the ledger{mark}",
+        "1 differences.",
+    ]
 
 
 async def test_erase_says_how_many_texts_went_and_refuses_what_is_not_there(database: str, redis_url: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 
 from escrow.database import fetch
+from escrow.payments import orders
+from escrow.payments.sandbox import Sandbox
 from tests.earnest.test_operators_commands import settings, started
 from tests.factories import SECRET_KEY, Deployment, make_endpoint
 
@@ -13,9 +15,10 @@ def keys(*found: bytes) -> dict[str, str]:
     return {"EARNEST_SECRET_KEYS": ",".join(base64.urlsafe_b64encode(key).decode() for key in found)}
 
 
-def secrets_said(current: int, rest: str, tokens: str | None = None) -> str:
-    tokens = tokens or f"0 payment tokens are under the first key, 0 {rest.partition(' ')[2]}."
-    return f"{current} secrets are under the first key, {rest}.\n{tokens}\n"
+def secrets_said(current: int, rest: str, tokens: str | None = None, actions: str | None = None) -> str:
+    none = f"are under the first key, 0 {rest.partition(' ')[2]}."
+    lines = (tokens or f"0 payment tokens {none}", actions or f"0 payers' actions {none}")
+    return f"{current} secrets are under the first key, {rest}.\n" + "".join(f"{line}\n" for line in lines)
 
 
 async def test_secrets_are_encrypted_anew_and_those_that_no_key_opens_are_named(database: str, redis_url: str) -> None:
@@ -47,3 +50,23 @@ async def test_payment_tokens_are_encrypted_anew_and_one_that_no_key_opens_is_na
     code, said, _ = await started("secrets", **servers | keys(new))
     current = "1 payment tokens are under the first key, 0 are under older keys."
     assert (code, said) == (0, secrets_said(0, "0 are under older keys", current))
+
+
+async def test_what_payers_have_to_do_is_encrypted_anew_and_one_that_no_key_opens_is_named(
+    database: str, redis_url: str
+) -> None:
+    deal = await (await Deployment.make()).activate("10.00")
+    await deal.fund(token="tok_action_confirm")
+    (claimed,) = await orders.claim(10)
+    assert await orders.attend(claimed, Sandbox(act_seconds=3600.0))
+    await fetch("UPDATE payment_orders SET payment_token = NULL")
+    servers, new = settings(database, redis_url), bytes(range(32, 64))
+    code, _, remarked = await started("secrets", **servers | keys(new))
+    named = f"earnest: no key of EARNEST_SECRET_KEYS opens what the payer has to do for {claimed.id}\n"
+    assert (code, remarked) == (1, named)
+    code, said, _ = await started("secrets --renew", **servers | keys(new, SECRET_KEY))
+    renewed = "0 payers' actions are under the first key, 1 were encrypted anew."
+    assert (code, said) == (0, secrets_said(0, "0 were encrypted anew", actions=renewed))
+    code, said, _ = await started("secrets", **servers | keys(new))
+    current = "1 payers' actions are under the first key, 0 are under older keys."
+    assert (code, said) == (0, secrets_said(0, "0 are under older keys", actions=current))

@@ -1,13 +1,18 @@
-"""`python -m tests.soak --orders 100000`: engines of its own, the soak, and its figures."""
+"""`python -m tests.soak --orders 100000`: engines of its own, the soak, its figures; 1 if anything was lost or differed."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
+import shutil
+import signal
 import sys
 import tempfile
-from dataclasses import replace
+import traceback
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from tortoise.context import TortoiseContext
 
@@ -16,41 +21,94 @@ from escrow import vault
 from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
-from tests.soak.playing import Figures, Soak
-from tests.stand_ins.stripe.hostility import WORST
+from tests.soak.figures import Figures
+from tests.soak.playing import HOSTILITY, KILL_EVERY_SECONDS, Soak
 
-ORDERS_PER_DEAL = 1.5
-"""A deposit, and for most of them a refund or a payout."""
+ORDERS_PER_DEAL: Final = 1.8
+"""A deposit, and for most of them a refund or payouts."""
+
+DEALS_A_ROUND_MAX: Final = 2_500
+ROUNDS: Final = 6
 
 
-async def play(orders: int, a_round: int, seed: int) -> Figures:
-    """The soak on a database of its own."""
-    with tempfile.TemporaryDirectory(prefix="earnest-soak-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
-        async with Engines(folder / "engines") as engines:
-            server = TestServer(engines)
-            await server.make_template()
-            url = await server.clone()
-            vault.use([SECRET_KEY])
-            async with TortoiseContext() as context:
-                await context.init(config=configuration(url), _enable_global_fallback=True)
-                soak = Soak(url, engines.redis_url, folder, hostility=replace(WORST, seed=seed))
-                return await soak.run(int(orders / ORDERS_PER_DEAL) + 1, a_round=a_round)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be played."""
+
+    orders: int
+    a_round: int
+    seed: int
+    kill_every_seconds: float
+
+    @property
+    def deals(self) -> int:
+        return int(self.orders / ORDERS_PER_DEAL) + 1
+
+    @property
+    def deals_a_round(self) -> int:
+        """As it was asked, or so that there are some quiet moments."""
+        return self.a_round or max(1, min(DEALS_A_ROUND_MAX, self.deals // ROUNDS + 1))
+
+    @property
+    def command(self) -> str:
+        """What plays the same again: the stand-in's faults are drawn from the seed, when workers die is the machine's affair."""
+        rest = f"--round {self.deals_a_round} --seed {self.seed} --kill-every {self.kill_every_seconds:g}"
+        return f"python -m tests.soak --orders {self.orders} {rest}"
+
+
+async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | None]:
+    """The soak on a database of its own: what happened, and what went wrong."""
+    async with Engines(folder / "engines") as engines:
+        server = TestServer(engines)
+        await server.make_template()
+        url = await server.clone()
+        vault.use([SECRET_KEY])
+        async with TortoiseContext() as context:
+            await context.init(config=configuration(url), _enable_global_fallback=True)
+            soak = Soak(
+                url,
+                engines.redis_url,
+                folder,
+                hostility=replace(HOSTILITY, seed=asked.seed),
+                kill_every_seconds=asked.kill_every_seconds,
+                tell=lambda line: print(line, file=sys.stderr, flush=True),
+            )
+            try:
+                await soak.run(asked.deals, a_round=asked.deals_a_round)
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is told with the figures
+                return soak.figures, error
+            return soak.figures, None
 
 
 def main() -> int:
-    """Print the figures."""
+    """Print the figures, and what went wrong."""
     parser = argparse.ArgumentParser(prog="tests.soak")
     parser.add_argument("--orders", type=int, default=1_000, help="about so many; default: %(default)s")
     parser.add_argument(
-        "--round", type=int, default=250, help="contracts between two quiet moments; default: %(default)s"
+        "--round", type=int, default=0, help="contracts between two quiet moments; by default some thousands"
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--kill-every", type=float, default=3 * KILL_EVERY_SECONDS, help="seconds between two kills, on average"
+    )
     args = parser.parse_args()
-    figures = asyncio.run(play(args.orders, args.round, args.seed))
-    print("\n".join(figures.lines()))
-    return 0
+    logging.getLogger("uvicorn").setLevel(
+        logging.CRITICAL
+    )  # a connection that is cut is meant so, and there are thousands
+    asked = Asked(args.orders, args.round, args.seed, args.kill_every)
+    folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
+    figures, error = asyncio.run(play(asked, folder))
+    print(asked.command)
+    print("\n".join(figures.lines(went_well=error is None)))
+    if error is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return 0
+    shutil.rmtree(folder / "engines", ignore_errors=True)
+    print("\nIT WENT WRONG:\n" + "".join(traceback.format_exception(error)))
+    print(f"The stand-in's books, our tables and the workers' logs are in {folder}.")
+    return 1
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ class Crowd:
 
     def _authenticate(self) -> None:
         """Most payers answer their bank; some never do."""
-        for intent in list(self._books.of("payment_intent").values()):
+        intents = list(self._books.of("payment_intent").values())
+        for intent in intents:
             if intent["status"] == "requires_action" and intent["id"] not in self._asked:
                 self._asked.add(intent["id"])
                 if self._rng.random() < 0.8:
@@ -89,8 +90,10 @@ class Crowd:
 
     async def _look_after_what_is_stuck(self) -> None:
         """The operator looks at the provider: what reached nobody's bank is taken back there, and never happened."""
-        for row in await fetch("SELECT id, contract_id, kind FROM payment_orders WHERE is_stuck"):
+        for row in await fetch(_STUCK):
             self.stuck.add(row["id"])
+            if row["client_has_it"]:
+                continue
             arrived = any(self._made(kind, row["id"], account) for kind, account in self._out)
             if arrived:
                 await orders.nudge([Hint(order_id=row["id"])])
@@ -123,6 +126,13 @@ async def _some_at_once(work: Iterable[Awaitable[None]]) -> None:
 
     await asyncio.gather(*(one(each) for each in work))
 
+
+# A refund of a charge that the bank has taken back needs nobody: the client has the money already.
+_STUCK: Final = """
+    SELECT o.id, o.contract_id, o.kind, o.state = 'FAILED' AND o.kind = 'REFUND' AND EXISTS (
+        SELECT FROM deposits AS d WHERE d.id = o.deposit_id AND reversal IS NOT NULL) AS client_has_it
+    FROM payment_orders AS o WHERE o.is_stuck
+"""
 
 _PAYABLE: Final = """
     SELECT contract_id FROM balances WHERE account LIKE 'payable:%:freelancer' AND balance_minor > 0 ORDER BY contract_id

@@ -115,6 +115,20 @@ async def test_the_sweep_forgets_only_old_keys_of_commands_without_a_contract() 
     assert [row["key"] for row in rows] == ["fresh", "of a contract"]
 
 
+@pytest.mark.usefixtures("database")
+async def test_the_night_tells_each_new_difference_once_as_far_as_they_are_few_and_all_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cron, "TOLD_MAX", 1)
+    deal = await strike("10.00")
+    await deal.contract.confirm(await deal.contract.fund())
+    one, all_of_them = "the provider's books differ", "the provider's books and ours don't agree"
+    for told in ([one, all_of_them], [all_of_them]):
+        caplog.clear()
+        assert await cron.reconcile_books({"provider": Sandbox()}) == 2
+        assert [record.message for record in caplog.records if record.name == cron.__name__] == told
+
+
 async def test_the_sequencer_and_the_payments_are_woken_by_the_bell(
     database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

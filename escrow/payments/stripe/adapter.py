@@ -10,7 +10,7 @@ which it is found again when its answer was lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from escrow.money import Money
@@ -40,8 +40,8 @@ from escrow.payments.results import (
     Unknown,
 )
 from escrow.payments.stripe import bookkeeping, objects, signed
-from escrow.payments.stripe.amounts import from_stripe, limits_of, taken, to_stripe
-from escrow.payments.stripe.client import PAGE, Client, Json, Refused
+from escrow.payments.stripe.amounts import from_stripe, to_stripe
+from escrow.payments.stripe.client import NEVER_CODES, PAGE, PAYEE_CODES, UNKNOWN_CODES, Client, Json, Refused, refused
 from escrow.stripe_access import PayoutsBy, StripeAccess
 from escrow.terms import Terms
 
@@ -49,8 +49,6 @@ CHARGES_MAX: Final = 5
 """Of how many charges a transfer is asked, before the balance is."""
 
 WITH_MONEY: Final = ["latest_charge.balance_transaction"]
-
-KEY_LIFETIME_HOURS: Final = 24
 
 
 class Stripe:
@@ -60,7 +58,7 @@ class Stripe:
         self._access = access
         self._client = Client(access)
         self._v1 = self._client.v1
-        self._terms = terms_of(access)
+        self._terms = objects.terms_of(access)
 
     @property
     def terms(self) -> Terms:
@@ -174,7 +172,7 @@ class Stripe:
         try:
             made = await self._client.asked(self._v1.refunds.create_async(_params(params), _key(request.key)))
         except Refused as refusal:
-            return _refused(refusal)
+            return refused(refusal, again=refusal.code not in NEVER_CODES)
         return objects.refund_state(made)
 
     async def transfer(self, request: TransferRequest) -> Answer:
@@ -195,12 +193,12 @@ class Stripe:
                 return objects.moved(await self._client.asked(call), available_at=_available_at(charge))
             except Refused as refusal:
                 if refusal.code in PAYEE_CODES:
-                    return _refused(refusal)
+                    return refused(refusal)
         try:
             call = self._v1.transfers.create_async(_params(params), _key(f"{request.key}/{number + 1}"))
             return objects.moved(await self._client.asked(call))
         except Refused as refusal:
-            return _refused(refusal)
+            return refused(refusal)
 
     async def _charges(self, request: TransferRequest) -> AsyncIterator[Json]:
         """The charges that could pay for it by themselves, newest first; a deposit that comes may be one more."""
@@ -223,7 +221,7 @@ class Stripe:
         try:
             made = await self._client.asked(self._v1.payouts.create_async(_params(params), _params(options)))
         except Refused as refusal:
-            answer = _refused(refusal)
+            answer = refused(refusal)
             return answer if isinstance(answer, Failed) else NotYet(answer.reason, await self._arrival_of(request))
         return objects.payout_state(made)
 
@@ -239,12 +237,21 @@ class Stripe:
         try:
             return objects.moved(await self._client.asked(call))
         except Refused as refusal:
-            return _refused(refusal)
+            return refused(refusal)
 
     # What became of it.
 
     async def look_up(self, sought: Sought) -> Found:
-        """By the identifier, else by what was sent with the call. A charge without one may be prepared again."""
+        """By the identifier, else by what was sent with the call. A charge without one may be prepared again. Of what another
+        provider made, before this one was chosen, Stripe knows nothing."""
+        try:
+            return await self._found(sought)
+        except Refused as refusal:
+            if refusal.code in UNKNOWN_CODES:
+                return Unknown()
+            raise ProviderError(f"Stripe tells nothing of it: {refusal.code}") from None
+
+    async def _found(self, sought: Sought) -> Found:
         match sought.step:
             case Step.PREPARE | Step.CONFIRM | Step.CANCEL:
                 return Unknown() if sought.provider_id is None else await self._charge(sought.provider_id, sought.key)
@@ -253,7 +260,7 @@ class Stripe:
                 return Unknown() if found is None else objects.refund_state(found)
             case Step.TRANSFER:
                 found = await self._transfer_of(sought)
-                return Unknown() if found is None else await self._moved(found)
+                return Unknown() if found is None else await self._transferred(found)
             case Step.PAYOUT:
                 if self._access.payouts_by is PayoutsBy.SCHEDULE:
                     return Succeeded(sought.amount)
@@ -276,6 +283,12 @@ class Stripe:
             return await self._client.asked(self._v1.transfers.retrieve_async(sought.provider_id))
         params: Json = {"transfer_group": sought.group, "limit": PAGE}
         return await _with_key(self._client.all(self._v1.transfers.list_async(_params(params))), sought.key)
+
+    async def _transferred(self, transfer: Json) -> Succeeded | Failed:
+        """What was taken back as a whole, by us or by hand, is with the platform."""
+        if transfer["reversed"]:
+            return Failed("The transfer was taken back.", transfer["id"])
+        return await self._moved(transfer)
 
     async def _moved(self, transfer: Json) -> Succeeded:
         source = transfer.get("source_transaction")
@@ -351,17 +364,24 @@ class Stripe:
     async def movements(self, since: datetime) -> AsyncIterator[Movement]:
         """Stripe lists the newest first: all of them are read before the oldest is given."""
         params: Json = {"created": {"gte": int(since.timestamp())}, "limit": PAGE, "expand": ["data.source"]}
-        found = [one async for one in self._client.all(self._v1.balance_transactions.list_async(_params(params)))]
+        try:
+            found = [one async for one in self._client.all(self._v1.balance_transactions.list_async(_params(params)))]
+        except Refused as refusal:
+            raise ProviderError(f"Stripe tells no movements: {refusal.code}") from None
         for one in reversed(found):
             yield bookkeeping.movement(await self._with_order(one))
 
     async def _with_order(self, transaction: Json) -> Json:
-        """A dispute bears no words of ours: those of the payment that it is about stand in for them."""
+        """A dispute bears no words of ours, nor does what somebody did by hand at Stripe: those of what it is about stand in."""
         source = transaction["source"]
-        if not isinstance(source, dict) or source.get("object") != "dispute" or not source.get("payment_intent"):
+        if not isinstance(source, dict) or (source.get("metadata") or {}).get("group"):
             return transaction
-        intent = await self._intent(source["payment_intent"])
-        return {**transaction, "source": {**source, "metadata": (intent or {}).get("metadata")}}
+        origin: Json | None = None
+        if source.get("object") == "transfer_reversal":
+            origin = await self._client.asked(self._v1.transfers.retrieve_async(source["transfer"]))
+        elif source.get("object") in ("dispute", "refund") and source.get("payment_intent"):
+            origin = await self._intent(source["payment_intent"])
+        return {**transaction, "source": {**source, "metadata": (origin or source).get("metadata")}}
 
     async def balance(self) -> Sequence[Money]:
         """What is available and what isn't yet, together."""
@@ -383,28 +403,6 @@ class Stripe:
         return ()
 
 
-PAYEE_CODES: Final = frozenset({"insufficient_capabilities_for_transfer", "account_invalid", "resource_missing"})
-"""Refusals that are about the payee, whatever the money comes from."""
-
-LATER_CODES: Final = frozenset({"balance_insufficient", "insufficient_funds"})
-"""Refusals that say: not yet."""
-
-
-def terms_of(access: StripeAccess) -> Terms:
-    """What Stripe allows, as far as it publishes it."""
-    currencies = taken(we_order_payouts=access.payouts_by is PayoutsBy.ORDER)
-    return Terms(
-        provider="stripe",
-        currencies=currencies,
-        limits_by_currency={one: limits_of(one) for one in currencies},
-        usual_hold_limit=objects.HOLD_LIMIT,
-        hold_limit_by_country=objects.HOLD_LIMITS,
-        country=access.country,
-        key_lifetime=timedelta(hours=KEY_LIFETIME_HOURS),
-        needs_payees=True,
-    )
-
-
 def _answer(found: Found) -> Answer:
     """What a call may answer, of what a look-up may find."""
     match found:
@@ -416,10 +414,6 @@ def _answer(found: Found) -> Answer:
             raise ProviderError(f"the payment {provider_id} was not confirmed")
         case _:
             return found
-
-
-def _refused(refusal: Refused) -> Failed | NotYet:
-    return NotYet(refusal.reason) if refusal.code in LATER_CODES else Failed(refusal.reason)
 
 
 def _available_at(charge: Json) -> datetime | None:

@@ -13,18 +13,28 @@ from typing import Any, Final
 import aiohttp
 import stripe
 
-from escrow.payments.results import ProviderError, StoredFault
+from escrow.payments.calls import CALL_SECONDS_MAX
+from escrow.payments.results import Failed, NotYet, ProviderError, StoredFault
 from escrow.stripe_access import StripeAccess
 
 API_VERSION: Final = "2026-08-26.dahlia"
 """The version of the API that this adapter is written for and checked against."""
 
-SECONDS_MAX: Final = 10.0
-"""One call, as a whole."""
-
 REFUSALS: Final = frozenset({400, 402, 404})
 """Statuses that are about the call, and say that nothing was done. 401 and 403 are about our key: whoever runs the deployment
 mends it, and until then no order fails for it."""
+
+PAYEE_CODES: Final = frozenset({"insufficient_capabilities_for_transfer", "account_invalid", "resource_missing"})
+"""Refusals that are about the payee, whatever the money comes from."""
+
+LATER_CODES: Final = frozenset({"balance_insufficient", "insufficient_funds"})
+"""Refusals that say: not yet."""
+
+UNKNOWN_CODES: Final = frozenset({"resource_missing", "404"})
+"""Refusals that say: there is no such thing."""
+
+NEVER_CODES: Final = UNKNOWN_CODES | {"charge_already_refunded"}
+"""Refusals of a refund that another attempt meets as well."""
 
 PAGE: Final = 100
 
@@ -47,7 +57,7 @@ class Client:
         # At lower levels the library logs whole requests, means of payment and client secrets among them.
         logging.getLogger("stripe").setLevel(logging.WARNING)
         stripe.enable_telemetry = False
-        self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=SECONDS_MAX))
+        self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX))
         client = stripe.StripeClient(
             access.key,
             stripe_version=API_VERSION,
@@ -80,6 +90,11 @@ class Client:
     async def close(self) -> None:
         """Let the connections go."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
+
+
+def refused(refusal: Refused, *, again: bool = True) -> Failed | NotYet:
+    """What a refusal means for money that was to move; `again`, whether another attempt may come to something else."""
+    return NotYet(refusal.reason) if refusal.code in LATER_CODES else Failed(refusal.reason, again=again)
 
 
 def _understood(error: stripe.StripeError) -> Exception:

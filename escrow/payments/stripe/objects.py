@@ -22,8 +22,9 @@ from escrow.payments.results import (
     Reversed,
     Succeeded,
 )
-from escrow.payments.stripe.amounts import from_stripe
+from escrow.payments.stripe.amounts import from_stripe, limits_of, taken
 from escrow.states import ActionKind
+from escrow.stripe_access import PayoutsBy, StripeAccess
 from escrow.terms import Terms
 
 Json = dict[str, Any]
@@ -208,3 +209,21 @@ def link(found: Json) -> OnboardingLink:
 HOLD_LIMIT: Final = timedelta(days=90)
 HOLD_LIMITS: Final = {"US": timedelta(days=730), "TH": timedelta(days=10)}
 """For how long Stripe lets a platform hold money, by the platform's country."""
+
+KEY_LIFETIME: Final = timedelta(hours=24)
+"""For how long Stripe remembers an idempotency key at least."""
+
+
+def terms_of(access: StripeAccess) -> Terms:
+    """What Stripe allows, as far as it publishes it."""
+    currencies = taken(we_order_payouts=access.payouts_by is PayoutsBy.ORDER)
+    return Terms(
+        provider="stripe",
+        currencies=currencies,
+        limits_by_currency={one: limits_of(one) for one in currencies},
+        usual_hold_limit=HOLD_LIMIT,
+        hold_limit_by_country=HOLD_LIMITS,
+        country=access.country,
+        key_lifetime=KEY_LIFETIME,
+        needs_payees=True,
+    )

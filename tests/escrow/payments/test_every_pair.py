@@ -47,7 +47,7 @@ from escrow.pipeline import run
 from escrow.states import ActionKind
 from tests.escrow.payments.stage import Deal, age_calls, make_due, order, strike
 
-LOSSES: Final = ("answered", "answer lost", "call lost", "fault stored")
+LOSSES: Final = ("answered", "answer lost", "call lost", "fault stored", "done and fault stored")
 RESULTS: Final = ("succeeds", "fails", "is pending, then succeeds")
 KINDS: Final = ("DEPOSIT", "REFUND", "PAYOUT")
 NOTICES: Final = ("no notice", "a notice, and once more, late")
@@ -64,6 +64,8 @@ class Strict(Sandbox):
     made: dict[str, Request] = field(default_factory=dict)
     """What it did, by key: found by look-ups for ever, repeated for whoever calls while the key is remembered."""
     faults: set[str] = field(default_factory=set)
+    hidden: int = 2
+    """How often a look-up by key doesn't find yet what was done before a fault."""
     forgotten: bool = False
     settled: bool = False
     moved: Counter[str] = field(default_factory=Counter)
@@ -110,6 +112,9 @@ class Strict(Sandbox):
             return self._came_to(sought.provider_id or "", request) if request else Failed("cancelled")
         if sought.step == "CONFIRM":
             return Prepared(sought.provider_id or "")
+        if sought.key in self.faults and self.hidden:
+            self.hidden -= 1
+            return Unknown()
         request = self.made.get(sought.key)
         return self._came_to(f"it_{sought.key}", request) if request is not None else Unknown()
 
@@ -126,6 +131,9 @@ class Strict(Sandbox):
         was_first, self.first = self.first, False
         if was_first and self.loss == "answer lost":
             raise ProviderError("the connection broke")
+        if was_first and self.loss == "done and fault stored":
+            self.faults.add(request.key)
+            raise StoredFault("our own fault, afterwards")
         found = self._came_to(provider_id, request)
         assert not isinstance(found, Unknown | Prepared)
         return found  # type: ignore[return-value]  # nothing is reversed here
@@ -170,28 +178,41 @@ class Row:
     @property
     def reached(self) -> bool:
         """Whether the first call did what it was asked for."""
-        return self.loss in ("answered", "answer lost")
+        return self.loss in ("answered", "answer lost", "done and fault stored")
+
+    @property
+    def waits(self) -> bool:
+        """Only what can't be looked up by an identifier of its own, and whose key is of no use; nobody knows whether that is
+        because nothing was done."""
+        is_of_no_use = self.loss == "fault stored" or (self.loss == "call lost" and self.is_forgotten)
+        return self.kind != "DEPOSIT" and is_of_no_use
 
     @property
     def is_stuck(self) -> bool:
-        """Only what can't be looked up by an identifier of its own, was never heard of, and whose key is forgotten."""
-        return self.kind != "DEPOSIT" and self.loss == "call lost" and self.is_forgotten
+        """That, once its key may be forgotten."""
+        return self.waits and self.is_forgotten
+
+    @property
+    def was_stuck(self) -> bool:
+        """The same, and what turned up after a person had been told."""
+        turned_up = self.kind != "DEPOSIT" and self.loss == "done and fault stored" and self.is_forgotten
+        return self.is_stuck or turned_up
 
     @property
     def state(self) -> str:
-        """What the books must say in the end. A refund that fails is tried again, for ever."""
+        """What the books must say in the end. A refund that fails is tried again."""
         if self.given_up and not (
             self.reached and self.loss == "answered" and self.result != "is pending, then succeeds"
         ):
             return "ABANDONED"
-        if self.is_stuck:
+        if self.waits:
             return "STARTED"
         return "FAILED" if self.result == "fails" else "PAID"
 
     @property
     def moves(self) -> int:
         """How often money must have moved."""
-        if self.result == "fails" or self.is_stuck or (self.given_up and not self.reached):
+        if self.result == "fails" or self.waits or (self.given_up and not self.reached):
             return 0
         return 1
 
@@ -259,7 +280,7 @@ async def play(row: Row, deal: Deal) -> None:
     assert (found["state"], found["is_stuck"]) == (row.state, row.is_stuck)
     kind = {"DEPOSIT": "CONFIRM", "REFUND": "REFUND", "PAYOUT": "TRANSFER"}[row.kind]
     assert provider.moved[kind] == row.moves, "once, or not at all"
-    assert len(await deal.events("order.stuck")) == row.is_stuck
+    assert len(await deal.events("order.stuck")) == row.was_stuck
     told = {
         "DEPOSIT": ("deposit.confirmed", "deposit.returned"),
         "REFUND": ("refund.paid",),

@@ -264,7 +264,18 @@ def listed(
 ) -> Json:
     """A page of objects as Stripe lists them: the newest first, after an id, those that fit what was asked."""
     found = books.drawer(account).fitting(kind, query, by)
-    return page([one for one in reversed(found) if _fits(one, query, by)], query, url)
+    return page(known([one for one in reversed(found) if _fits(one, query, by)], books), query, url)
+
+
+LATE_IN_LISTS: Final = frozenset({"refund", "transfer", "transfer_reversal", "payout"})
+
+
+def known(things: list[Json], books: Books) -> list[Json]:
+    """Those of what moves money that lists have by now."""
+    now, wrong = books.clock.now(), books.hostility
+    return [
+        one for one in things if one["object"] not in LATE_IN_LISTS or wrong.is_listed(one["id"], now - one["created"])
+    ]
 
 
 def page(fitting: list[Json], query: Json, url: str) -> Json:

@@ -54,10 +54,17 @@ class Hostility:
     keys_forgotten_seconds: float = DAY_SECONDS
     """How long a key is remembered, on the clock of the stand-in."""
 
+    pending_seconds: float = 2 * DAY_SECONDS
+    """How long the money of a charge is pending."""
+
     notices_never: float = 0
     notices_twice: float = 0
     notices_late: float = 0
     """Late notices also come in another order than they were made in."""
+
+    lists_behind: float = 0
+    """Refunds, transfers and payouts that no list has for a while after they were made."""
+    behind_seconds: float = 3 * 3_600
 
     payouts_fail: float = 0
     """Payouts that fail after they were `paid`."""
@@ -74,6 +81,11 @@ class Hostility:
         """A number from 0 to 1 that hangs on the seed and the names alone."""
         text = "\x1f".join(str(each) for each in (self.seed, *names))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+    def is_listed(self, name: str, age_seconds: float) -> bool:
+        """Whether lists have a thing of this age already."""
+        is_late = self.happens(self.lists_behind, "behind", name)
+        return not is_late or age_seconds >= self.behind_seconds * self.drawn("how far behind", name)
 
     def fault(self, name: str, count: int, *, writes: bool) -> Fault | None:
         """What happens to the request of this name when it comes for the `count`th time."""
@@ -105,6 +117,7 @@ WORST: Final = Hostility(
     stored_errors=0.04,
     conflicts=0.03,
     too_many=0.03,
+    lists_behind=0.2,
     notices_never=0.2,
     notices_twice=0.2,
     notices_late=0.3,

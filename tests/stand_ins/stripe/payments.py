@@ -12,9 +12,6 @@ from typing import Final
 from tests.stand_ins.stripe.books import Books, Json, Refusal, happens_later
 from tests.stand_ins.stripe.hostility import DAY_SECONDS
 
-PENDING_SECONDS: Final = 2 * DAY_SECONDS
-"""From a charge until its money is available."""
-
 SETTLE_SECONDS: Final = 60
 """From the confirmation of a payment that takes its time until its result."""
 
@@ -221,7 +218,7 @@ def succeed(books: Books, intent: Json) -> Json:
     # A payment is disputed or not by what it is for: the same in every run, whoever came first.
     name = intent["metadata"].get("order", intent["id"])
     if method.is_disputed or wrong.happens(wrong.disputes, "dispute", name):
-        books.later(PENDING_SECONDS if not method.is_disputed else 5, "open_dispute", charge["id"])
+        books.later(wrong.pending_seconds if not method.is_disputed else 5, "open_dispute", charge["id"])
     return intent
 
 
@@ -235,7 +232,7 @@ def _charge(books: Books, intent: Json, *, paid: bool) -> Json:
     transaction = None
     if paid:
         soon = METHODS[intent["payment_method"]].available_at_once
-        wait = 0 if soon else PENDING_SECONDS
+        wait = 0 if soon else books.hostility.pending_seconds
         moved = books.move(
             "", "charge", amount, intent["currency"], source=name, fee=fee_of(amount), pending_seconds=wait
         )

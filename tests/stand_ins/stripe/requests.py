@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.stand_ins.stripe import payees, payments, payouts, reversals
-from tests.stand_ins.stripe.books import PLATFORM, Books, Json, Refusal, listed, page
+from tests.stand_ins.stripe.books import PLATFORM, Books, Json, Refusal, known, listed, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _balance(call: Call) -> Json:
 
 def _reversals_of(call: Call) -> Json:
     made = call.one("transfer")
-    return page(list(made["reversals"]["data"]), call.query, call.path)
+    return page(known(list(made["reversals"]["data"]), call.books), call.query, call.path)
 
 
 def _events(call: Call) -> Json:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stand_ins.stripe import description, keeping, payees, payments, payouts
-from tests.stand_ins.stripe.books import Books, Clock, Refusal
+from tests.stand_ins.stripe.books import Books, Clock, Refusal, listed
 from tests.stand_ins.stripe.description import NoDescription, Violation, stripe_description
 from tests.stand_ins.stripe.forms import parsed
 from tests.stand_ins.stripe.hostility import WORST, Fault, Hostility
@@ -37,6 +37,18 @@ def paid(books: Books, amount: int = 5_000, method: str = "pm_card_visa") -> dic
 def test_a_request_that_the_description_does_not_know_is_a_violation(path: str, form: str) -> None:
     with pytest.raises(Violation):
         stripe_description().request("post", path, {}, parsed(form))
+
+
+def test_lists_may_be_behind_for_a_while_of_what_moves_money_and_know_all_of_it_then() -> None:
+    books = Books(hostility=Hostility(lists_behind=1.0, behind_seconds=3_600))
+    charged = paid(books)
+    made = payments.refund(books, {"payment_intent": charged["id"]})
+    query = {"payment_intent": charged["id"]}
+    assert listed(books, "refund", query, "/v1/refunds", by=("payment_intent",))["data"] == []
+    assert books.get("refund", made["id"]) is made
+    books.clock.advance(3_600)
+    (found,) = listed(books, "refund", query, "/v1/refunds", by=("payment_intent",))["data"]
+    assert found["id"] == made["id"]
 
 
 def test_forms_get_the_types_of_the_description() -> None:
@@ -91,7 +103,7 @@ def test_every_cent_is_in_exactly_one_balance() -> None:
     payments.refund(books, {"charge": charge, "amount": 1_000})
     assert books.balance("", "usd") == (-1_000, 2_000 - payments.fee_of(5_000))
     assert books.balance(account, "usd") == (0, 3_000)
-    books.clock.advance(payments.PENDING_SECONDS)
+    books.clock.advance(books.hostility.pending_seconds)
     assert books.balance("", "usd") == (1_000 - payments.fee_of(5_000), 0)
     assert books.balance(account, "usd") == (3_000, 0)
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from escrow.payments.calls import RefundRequest
+from escrow.payments.calls import RefundRequest, Step
 from escrow.payments.movements import MovementKind
-from escrow.payments.results import Succeeded
+from escrow.payments.results import Failed, Succeeded
 from escrow.payments.stripe.adapter import Stripe
-from tests.escrow.payments.stripe.asking import charge_of, order_id, prepared, refund_of, take_back_of, transfer_to, usd
-from tests.stand_ins.stripe import payees, reversals
+from tests.escrow.payments.stripe.asking import (
+    charge_of,
+    order_id,
+    prepared,
+    refund_of,
+    sought,
+    take_back_of,
+    transfer_to,
+    usd,
+)
+from tests.stand_ins.stripe import payees, payments, payouts, reversals
 from tests.stand_ins.stripe.payments import SETTLE_SECONDS, fee_of
 from tests.stand_ins.stripe.serving import Playing
 
@@ -51,6 +60,27 @@ async def test_movements_add_up_to_the_balance_and_name_their_orders(stripe: Str
     )
     assert (found[0].fee, found[5].fee) == (usd(fee_of(9_000)), usd(reversals.FEE))
     assert await stripe.balance() == [usd(sum(one.net.minor for one in found))]
+
+
+async def test_what_somebody_did_by_hand_at_stripe_is_of_the_contract_and_the_order_that_it_was_done_to(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    charge = charge_of(usd(9_000))
+    charge_id = await prepared(stripe, charge)
+    await stripe.confirm(charge_id, charge)
+    name = await stripe.open_payee("acc_1", key=order_id())
+    payees.told(stand_in.books, name)
+    transfer = transfer_to(name, usd(2_000), charge_id)
+    moved = await stripe.transfer(transfer)
+    assert isinstance(moved, Succeeded)
+    payouts.reverse(stand_in.books, moved.provider_id, {})
+    payments.refund(stand_in.books, {"payment_intent": charge_id, "amount": 500})
+    *_, returned, refunded = [one async for one in stripe.movements(LONG_AGO)]
+    assert (returned.net, returned.group, returned.order_id) == (usd(2_000), transfer.group, transfer.order_id)
+    assert (refunded.net, refunded.group, refunded.order_id) == (usd(-500), charge.group, charge.order_id)
+    for known in (moved.provider_id, None):
+        found = await stripe.look_up(sought(transfer, Step.TRANSFER, provider_id=known))
+        assert isinstance(found, Failed), "its money is with the platform again"
 
 
 async def test_movements_are_read_page_after_page_from_a_time_on_oldest_first(

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from escrow.payments.calls import Step
+from escrow.payments import flow, leases
+from escrow.payments import payees as payees_of_ours
+from escrow.payments.calls import CALL_SECONDS_MAX, Step
 from escrow.payments.results import Failed, Prepared, ProviderError, StoredFault, Succeeded, Unknown
 from escrow.payments.stripe.adapter import Stripe
 from escrow.payments.stripe.client import Client
@@ -154,8 +156,26 @@ async def test_no_log_at_any_level_tells_a_key_a_secret_or_a_means_of_payment(
     assert "pm_card_visa" not in repr(good)
 
 
-async def test_the_library_is_told_not_to_try_again_and_not_to_wait_for_long() -> None:
+async def test_the_library_is_told_not_to_try_again() -> None:
     client = Client(StripeAccess(key=KEY, webhook_secrets=("whsec_x",), return_url="https://a.example"))
     assert client.v1._requestor._options.max_network_retries == 0
-    assert client._http._timeout == aiohttp.ClientTimeout(total=10)
+    await client.close()
+
+
+async def test_what_another_provider_made_is_unknown_to_stripe_and_its_charge_is_refunded_by_no_attempt(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    refund, transfer = refund_of("sbx_of_another", usd(1_000)), transfer_to("acct_of_another", usd(1_000))
+    assert await stripe.look_up(sought(refund, Step.REFUND, provider_id="sbx_1")) == Unknown()
+    assert await stripe.look_up(sought(transfer, Step.TRANSFER, provider_id="sbx_2")) == Unknown()
+    answer = await stripe.refund(refund)
+    assert isinstance(answer, Failed)
+    assert not answer.again
+
+
+async def test_one_number_says_how_long_a_call_may_take() -> None:
+    client = Client(StripeAccess(key=KEY, webhook_secrets=("whsec_x",), return_url="https://a.example"))
+    assert client._http._timeout == aiohttp.ClientTimeout(total=CALL_SECONDS_MAX)
+    assert {vars(module)["CALL_SECONDS_MAX"] for module in (flow, payees_of_ours)} == {CALL_SECONDS_MAX}
+    assert leases.LEASE_SECONDS >= 2 * CALL_SECONDS_MAX, "a look-up and a call, both as slow as they may be"
     await client.close()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from escrow.payments.stripe.adapter import terms_of
+from escrow.payments.stripe.objects import terms_of
 from escrow.stripe_access import PayoutsBy, StripeAccess
 
 

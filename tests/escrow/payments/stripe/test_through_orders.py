@@ -51,7 +51,7 @@ def onboarded(stand_in: Playing, deal: Deal) -> str:
     return name
 
 
-LOSING: Final = Hostility(seed=5, lost_requests=0.2, lost_answers=0.3, conflicts=0.1, too_many=0.1, stored_errors=0.1)
+LOSING: Final = Hostility(seed=5, lost_requests=0.2, lost_answers=0.3, conflicts=0.1, too_many=0.1)
 
 
 @pytest.mark.parametrize("hostility", [Hostility(), LOSING])

@@ -1,0 +1,116 @@
+"""Judges a soak at a quiet moment: both books to the cent, nothing doubled, nothing lost; and keeps what shows why not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from escrow.audit import audit
+from escrow.database import Record, fetch, fetch_value
+from escrow.payments import reconciliation
+from escrow.payments.reconciliation import BookDifference
+from escrow.payments.results import ProviderError
+from escrow.payments.stripe.adapter import Stripe
+from tests.stand_ins.stripe import keeping
+from tests.stand_ins.stripe.books import Books, Json
+from tests.stand_ins.stripe.serving import Playing
+
+AT_ANY_TIME: Final = timedelta(days=-1_000)
+"""The stand-in's clock runs ahead of ours: no movement is too new to be judged."""
+
+NOTHING_JUDGED: Final = timedelta(days=36_500)
+"""Only the balance is, and what its movements come to."""
+
+SHOWN_MAX: Final = 20
+
+
+class Wrong(AssertionError):
+    """The books don't agree, or money moved twice or not at all; the message says where."""
+
+
+async def judge(stand_in: Playing, provider: Stripe) -> None:
+    """Everything is quiet. Raises `Wrong`."""
+    differences = await reconciled(provider, AT_ANY_TIME)
+    clearing, found = await fetch_value(_CLEARING), stand_in.platform_has()
+    wrong = [str(one) for one in differences]
+    if found != clearing:
+        wrong.append(f"the provider has {found}, the ledger says {clearing}")
+    wrong += await moved_otherwise(stand_in.books)
+    wrong += [str(one) async for one in audit()]
+    wrong += stand_in.violations
+    if wrong:
+        raise Wrong("\n".join(wrong[:SHOWN_MAX]))
+
+
+async def look_between(provider: Stripe) -> None:
+    """Money is on its way; the balance must be what its movements come to all the same. Raises `Wrong`."""
+    differences = await reconciled(provider, NOTHING_JUDGED)
+    if differences:
+        raise Wrong("while money moved: " + "\n".join(str(one) for one in differences[:SHOWN_MAX]))
+
+
+async def reconciled(provider: Stripe, settling: timedelta) -> Sequence[BookDifference]:
+    """What differs. Reading the provider's books goes wrong as everything else does; it is tried until it doesn't."""
+    for _ in range(200):
+        with contextlib.suppress(ProviderError):
+            return (await reconciliation.reconcile(provider, settling=settling)).found
+    raise Wrong("the provider's books could not be read")
+
+
+async def moved_otherwise(books: Books) -> list[str]:
+    """The orders for which the provider moved money oftener or seldomer than we say."""
+    made = _made(books)
+    wrong = []
+    for row in await fetch("SELECT id, kind, state, is_stuck FROM payment_orders"):
+        times, expected = made[row["id"]], _expected(row)
+        if expected is not None and times not in expected:
+            stuck = ", stuck" if row["is_stuck"] else ""
+            wrong.append(f"order {row['id']} {row['kind']} {row['state']}{stuck}: moved {times} times")
+    return wrong
+
+
+def _expected(row: Record) -> tuple[int, ...] | None:
+    """How often money may have moved for an order that nobody works on. A charge that came too late was sent back by another."""
+    if row["kind"] == "DEPOSIT":
+        return (1,) if row["state"] == "PAID" else (0, 1)
+    return (1,) if row["state"] == "PAID" else (0,)
+
+
+def _made(books: Books) -> Counter[str]:
+    """How often money has moved for each order and stayed moved."""
+    made: Counter[str] = Counter()
+    for one in books.of("charge").values():
+        made[_order(one)] += one["paid"]
+    for one in books.of("refund").values():
+        made[_order(one)] += one["status"] not in ("failed", "canceled")
+    for one in books.of("transfer").values():
+        made[_order(one)] += not one["reversed"]
+    return made
+
+
+def _order(thing: Json) -> str:
+    return str(thing["metadata"].get("order"))
+
+
+async def keep_evidence(folder: Path, books: Books) -> Path:
+    """Everything that somebody needs who wants to see why, in files of a folder; gives the folder."""
+    keeping.save(books, folder / "stripe.json")
+    tables = ("payment_orders", "provider_calls", "provider_movements", "transfers", "events", "deposits", "contracts")
+    for table in tables:
+        rows = await fetch(f"SELECT to_jsonb(one)::text AS one FROM {table} AS one")
+        text = "\n".join(row["one"] for row in rows)
+        await asyncio.to_thread((folder / f"{table}.jsonl").write_text, text)
+    (folder / "tables.json").write_text(json.dumps(tables))
+    return folder
+
+
+_CLEARING: Final = """
+    SELECT coalesce(sum(CASE WHEN debit = 'clearing:USD' THEN amount_minor ELSE -amount_minor END), 0)::bigint
+    FROM transfers WHERE 'clearing:USD' IN (debit, credit)
+"""
