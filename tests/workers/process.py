@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ ROOT: Final = Path(__file__).parents[2]
 class WorkerProcess:
     """One worker; `log` is what it wrote so far."""
 
-    def __init__(self, process: Forked, log: Path) -> None:
+    def __init__(self, process: Forked | Process, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -76,11 +78,15 @@ async def worker(
     """
     environ = {**worker_environment(database_url, redis_url), **(provider or {})}
     program = ("tests.workers.skewed", str(skew_days)) if skew_days else ("tests.workers.dying", point)
-    if provider is not None:
-        program = ("earnest", "worker")
     if delivering is not None:
         program = ("tests.workers.delivering", json.dumps(delivering))
-    process = Forked(*program, environ=environ, log=log)
+    if provider is None:
+        process: Forked | Process = Forked(*program, environ=environ, log=log)
+    else:
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "earnest", "worker"), env=environ, cwd=ROOT, stdout=output, stderr=output
+            )
     try:
         yield WorkerProcess(process, log)
     finally:

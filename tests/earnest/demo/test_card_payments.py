@@ -83,7 +83,7 @@ async def test_the_story_makes_the_events_of_its_page_and_leaves_books_that_agre
         # The stand-in's clock went ahead by days: nothing of it is taken for being on its way.
         found = await reconciliation.reconcile(stripe, settling=timedelta(days=-30))
         await stripe.close()
-        assert list(found) == []
+        assert found.found == []
         assert [difference async for difference in audit()] == []
         clearing = (
             "SELECT coalesce(sum(CASE WHEN debit = 'clearing:USD' THEN amount_minor ELSE -amount_minor END), 0)::bigint"
