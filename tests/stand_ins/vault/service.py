@@ -24,7 +24,7 @@ class Vault:
     """Its books. Time stands still unless somebody moves it; `loses` answers to so many calls, after they were carried out, and
     `cuts` off so many before they came."""
 
-    release_after_days: int = 30
+    release_after_days: int = 60
     now: int = 1_790_000_000
     loses: int = 0
     cuts: int = 0
