@@ -60,9 +60,11 @@ install: $(installed)
 $(installed): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "Earnest needs Python 3.11 or newer, but \"$(PYTHON)\" is not. Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(venv) -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv || \
+	@$(venv) -c '' 2>/dev/null || { echo "Making .venv with $(PYTHON) ..." && "$(PYTHON)" -m venv --clear .venv; } || \
 		{ echo "\"$(PYTHON) -m venv .venv\" failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing the locked dependencies into .venv (only when requirements.lock or pyproject.toml changed) ..."
+	@echo "Downloading $$(grep -c '==' requirements.lock) packages, each checked by its hash in requirements.lock, into .venv: PostgreSQL and Redis"
+	@echo "among them, and nothing outside of this folder. A minute or two; again only when the list changed ..."
 	@$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(installed)
+	@echo "Installed."

@@ -18,7 +18,7 @@ from earnest.demo.card_payments import CardPayments
 from earnest.demo.mailbox import open_mailbox
 from earnest.demo.stories import STORIES
 from earnest.demo.story import Say, Story
-from earnest.demo.timeline import Arrived, Event, line
+from earnest.demo.timeline import Arrived, Event, day, line
 from earnest.demo.website import Website
 from earnest.engines.processes import write_private
 from earnest.operator import make_operator_key
@@ -143,12 +143,17 @@ STORY_NAMES: Final = (WEBSITE, *STORIES, STRIPE)
 async def play(people: People, out: Callable[[str], None], *, bodies: bool = False, story: str = WEBSITE) -> str:
     """One of `STORY_NAMES` on a contract of its own, told line by line to `out`; answers with the contract's id.
 
-    Where the deployment sends webhooks to this machine, each event is shown when it came as one, and was checked.
-    With `bodies` each event is shown as it was sealed, too.
+    The day is told where it changes. Where the deployment sends webhooks to this machine, each event is shown when it came
+    as one, and was checked. With `bodies` each event is shown as it was sealed, too.
     """
     names = {person.account: role for role, person in people.by_role().items()}
+    today = ""
 
     def show(event: Event) -> None:
+        nonlocal today
+        if day(event) != today:
+            today = day(event)
+            out(f"      {today}")
         milestone_id, words = event["data"].get("milestoneId"), {t["field"]: t["value"] for t in event["texts"]}
         if milestone_id is not None and words.get("title"):
             names[milestone_id] = words["title"]

@@ -1,4 +1,7 @@
-"""Finds the deployment that the demo plays on: one that runs already, or one of its own that ends with the demo."""
+"""Finds the deployment that the demo plays on: one of its own that ends with it, or one that runs, if somebody agrees.
+
+A story lets days pass by the test clock, which every contract of a deployment goes by.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,25 +29,36 @@ PROCFILE: Final = "web: earnest web\nworker: earnest worker\n"
 
 
 @asynccontextmanager
-async def found(url: str | None, keys: Path | None, *, provider: str | None = None) -> AsyncIterator[People]:
+async def found(
+    url: str | None, keys: Path | None, *, agreed: Callable[[str], bool], provider: str | None = None
+) -> AsyncIterator[People]:
     """The people of the deployment that was named, of the one that runs here, or of a new one.
 
-    Refuses with `CannotStart` when one was named and there are no keys for it.
+    `agreed` says whether the clock of the one at this address may be moved. Refuses with `CannotStart` when one was named and
+    there are no keys for it, or it may not.
     """
     path = keys or Path.cwd() / embedded.DIRECTORY / KEYS_FILE
-    if url is not None or keys is not None:
-        people = read_keys(path)
-        if people is None:
-            raise CannotStart(f"There are no keys in {path}: name the file that `earnest up` wrote with --keys FILE")
-        yield replace(people, url=url) if url is not None else people
-        return
     people = read_keys(path)
-    if people is not None and await _answers(people.url):
+    if url is not None or keys is not None:
+        yield _named(people, url, path, agreed)
+    elif people is not None and await _answers(people.url) and agreed(people.url):
         yield people
-        return
-    print("Nothing runs here, so the demo starts a deployment of its own ...", file=sys.stderr, flush=True)
-    async with own(provider) as people:
-        yield people
+    else:
+        print("The demo starts a deployment of its own, and ends it afterwards ...", file=sys.stderr, flush=True)
+        async with own(provider) as strangers:
+            yield strangers
+
+
+def _named(people: People | None, url: str | None, path: Path, agreed: Callable[[str], bool]) -> People:
+    if people is None:
+        raise CannotStart(f"There are no keys in {path}: name the file that `earnest up` wrote with --keys FILE")
+    people = replace(people, url=url) if url is not None else people
+    if not agreed(people.url):
+        raise CannotStart(
+            f"The story moves the test clock of {people.url}, for every contract there: say --yes if it may, "
+            "or name none, and it plays in a deployment of its own"
+        )
+    return people
 
 
 @asynccontextmanager

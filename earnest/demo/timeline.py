@@ -100,6 +100,11 @@ def check(event: Event, *, after: Event | None) -> None:
                 raise Tampered(f"the words of {name} do not match their hash")
 
 
+def day(event: Event) -> str:
+    """The day on which it happened, in UTC, such as `2026-11-29`."""
+    return str(event["occurredAt"][:10])
+
+
 def line(event: Event, names: dict[str, str]) -> str:
     """An event on one line: its number, when it happened, what, who, and what it says. `names` tell what ids mean."""
     who = names.get(event["actor"]["accountId"] or "", event["actor"]["kind"].lower())

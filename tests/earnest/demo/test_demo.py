@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -96,8 +97,12 @@ async def test_the_demo_ends_with_a_completed_contract_and_a_clean_audit(
         contract_id = await play(people, told.append)
     await assert_well_ended(contract_id)
     happened = [line.split()[2] for line in told if re.match(r" *\d+  \d\d:", line)]
-    stored = await fetch("SELECT type FROM events WHERE stream_id = $1 ORDER BY sequence", contract_id)
+    stored = await fetch("SELECT type, occurred_at FROM events WHERE stream_id = $1 ORDER BY sequence", contract_id)
     assert happened == [row["type"] for row in stored], "each event is told once, in order"
+    days = [row["occurred_at"].date().isoformat() for row in stored]
+    new_days = [day for before, day in pairwise(["", *days]) if day != before]
+    assert [line.strip() for line in told if re.fullmatch(r" {6}\d{4}-\d\d-\d\d", line)] == new_days
+    assert len(new_days) > 1, "two of them passed by the test clock"
     assert told[-1].split() == ["0.00", "USD", "together"]
     for fact in ("contract.revised", "deposit.failed", "milestone.changes_requested", "milestone.edited"):
         assert happened.count(fact) == 1
@@ -228,7 +233,7 @@ async def test_up_makes_keys_and_a_contract_once_and_the_demo_plays_beside_it(tm
         for role, person in first.by_role().items():
             assert re.search(rf"{role} +{person.key}", said), said
         assert await contracts(first) == ["ACTIVE 1"]
-        code, told = await demo(tmp_path)
+        code, told = await demo(tmp_path, "--yes")
         assert code == 0, told
         assert told.rstrip().endswith("together")
         assert "Each of these events came as a webhook, too" in told

@@ -1,0 +1,105 @@
+"""Where the demo plays: not where somebody else's clock would move, unless that was agreed to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from earnest.commands.demo import agreed_to
+from earnest.demo import stage
+from earnest.demo.people import KEYS_FILE, People, Person
+from earnest.run.embedded import DIRECTORY
+from earnest.run.refusing import CannotStart
+
+SOMEBODY = Person(account="acc_1", key="ek_1")
+STRANGERS = People(url="http://own", operator=SOMEBODY, client=SOMEBODY, freelancer=SOMEBODY, mediator=SOMEBODY)
+
+
+@pytest.fixture
+async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[People]:
+    """The people of something that answers in this folder; a deployment of the demo's own is not started but told."""
+
+    @asynccontextmanager
+    async def own(_: str | None = None) -> AsyncIterator[People]:
+        yield STRANGERS
+
+    monkeypatch.setattr(stage, "own", own)
+    monkeypatch.chdir(tmp_path)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    people = replace(STRANGERS, url=f"http://127.0.0.1:{port}")
+    (tmp_path / DIRECTORY).mkdir()
+    (tmp_path / DIRECTORY / KEYS_FILE).write_text(json.dumps(asdict(people)))
+    async with server:
+        yield people
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_what_runs_here_is_played_on_only_if_somebody_agrees(running: People, agreed: bool) -> None:
+    asked: list[str] = []
+
+    def answer(url: str) -> bool:
+        asked.append(url)
+        return agreed
+
+    async with stage.found(None, None, agreed=answer) as people:
+        assert people == (running if agreed else STRANGERS)
+    assert asked == [running.url]
+
+
+async def test_where_nothing_runs_nobody_is_asked(tmp_path: Path, running: People) -> None:
+    (tmp_path / DIRECTORY / KEYS_FILE).unlink()
+    async with stage.found(None, None, agreed=_never) as people:
+        assert people == STRANGERS
+
+
+def _never(_: str) -> bool:
+    raise AssertionError("nobody needs to be asked")
+
+
+async def test_what_was_named_is_refused_in_one_line_unless_its_clock_may_move(tmp_path: Path, running: People) -> None:
+    keys = tmp_path / DIRECTORY / KEYS_FILE
+    for url, path, address in (
+        ("http://127.0.0.1:9", None, "http://127.0.0.1:9"),
+        (None, keys, running.url),
+    ):
+        with pytest.raises(CannotStart, match="--yes") as refused:
+            async with stage.found(url, path, agreed=lambda _: False):
+                raise AssertionError("it was played")
+        assert address in str(refused.value)
+        assert "\n" not in str(refused.value)
+        async with stage.found(url, path, agreed=lambda _: True) as people:
+            assert people.url == address
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "agreed"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_whoever_sits_there_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, agreed: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal(typed))
+    assert agreed_to("http://127.0.0.1:8000") is agreed
+    said = capsys.readouterr()
+    assert "moves its test clock" in said.err
+    assert "http://127.0.0.1:8000" in said.err
+    assert said.out == "", "what is told of the story stays by itself"
+
+
+def test_where_nobody_sits_nobody_agrees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO("y\n"))
+    assert not agreed_to("http://127.0.0.1:8000")
+    assert capsys.readouterr().err == ""
