@@ -10,6 +10,7 @@ import pytest
 
 from earnest.cli import main
 from earnest.generate import event_pages
+from webhooks.events import reference
 from webhooks.events.catalogue import event_types, schema_document
 
 
@@ -51,7 +52,7 @@ def test_a_page_that_differs_is_named_and_written_anew(
 
 
 def test_every_event_has_its_place_and_every_link_leads_to_one() -> None:
-    pages = event_pages.pages()
+    pages = reference.pages()
     for one in event_types():
         assert f"\n## {one.name}\n\n{one.description}\n" in pages[f"{one.family}.md"]
     links = re.findall(r"\]\(([a-z_]+\.md)#([a-z_]+)\)", pages["README.md"])
