@@ -22,6 +22,8 @@ from api.health import healthz, readyz
 from api.identity_tokens import IdentityTokens
 from api.live.door import Door
 from api.live.websocket import WebSocketEndpoint
+from api.manual.articles import HOME
+from api.manual.site import Manual
 from api.metrics import metrics
 from api.origin import CrossOrigin
 from api.pages import start_page
@@ -32,7 +34,8 @@ from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
 from escrow.payments import Provider, payees, provider_of
 from escrow.settings import Settings, compilation
-from schema.build import runner, sdl
+from schema import error_codes
+from schema.build import executable, runner, sdl
 
 
 def create_app(settings: Settings | None = None, *, provider: Provider | None = None) -> Starlette:
@@ -42,7 +45,8 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     """
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
-    graphql, socket = GraphQLEndpoint(door), WebSocketEndpoint(door)
+    manual = Manual(door, lambda: executable(sandbox=chosen.sandbox))
+    graphql, socket = GraphQLEndpoint(door, page=manual.at_graphql), WebSocketEndpoint(door)
     _decided(chosen, door)
     provider = provider or provider_of(chosen)
     terms.use(provider.terms)
@@ -50,6 +54,8 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     app = Starlette(
         routes=[
             Route("/", start_page),
+            Route(HOME, manual.docs),
+            Route(f"{HOME}/{{rest:path}}", manual.docs),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", socket),
             Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
@@ -103,6 +109,7 @@ def _decided(settings: Settings, door: Door) -> None:
     if settings.identity is not None:
         door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
+    error_codes.use(settings.public_url)
 
 
 def _connected(

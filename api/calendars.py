@@ -6,7 +6,6 @@ an identifier of its own for ever, so that a program moves what moved and drops 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,6 +14,7 @@ from icalendar import Alarm, Calendar, Event, vDuration
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from api.etags import is_known, tag_of
 from escrow import calendars
 from escrow.calendars import Clock, DueDate
 from escrow.writing import one_line
@@ -45,14 +45,14 @@ async def calendar_feed(request: Request) -> Response:
         return PlainTextResponse("There is no such calendar.\n", 404, headers={"cache-control": "no-store"})
     pattern = request.app.state.door.milestone_url
     body = calendar_of(await calendars.due_dates(reader), await calendars.clocks(reader), pattern)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    tag = tag_of(body)
     headers = {
         "etag": tag,
         "cache-control": f"private, max-age={FRESH_SECONDS}",
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }
-    if _knows(request.headers.get("if-none-match", ""), tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="text/calendar; charset=utf-8", headers=headers)
 
@@ -125,8 +125,3 @@ def _finished(event: Event, of: DueDate | Clock, link: str | None) -> Event:
     if link is not None:
         event.add("url", link)
     return event
-
-
-def _knows(given: str, tag: str) -> bool:
-    """Whether `If-None-Match` names what would be answered."""
-    return given.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in given.split(",")}

@@ -8,11 +8,11 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.arrivals import Arrival, Gone
+from api.arrivals import Arrival, Gone, first_headers
 from api.credentials import BadCredentials
 from api.live.door import Door
 from api.live.event_stream import EventStream
-from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose
+from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose, prefers_a_page
 from api.rates.budgets import Spending, client_of
 from api.requests import BODY_BYTES_MAX, BODY_BYTES_MAX_UNKNOWN, BadRequest, read_operation
 from api.responses import Json, refusal
@@ -25,14 +25,23 @@ from schema.engine.execution import NotAQuery, Operation
 _choose: Final = lru_cache(maxsize=64)(choose)
 """Most clients send the same header each time."""
 
+_prefers_a_page: Final = lru_cache(maxsize=64)(prefers_a_page)
+
 
 class GraphQLEndpoint:
-    """Answers operations over `POST`, and queries over `GET`; as an event stream for whoever asks for one."""
+    """Answers operations over `POST`, and queries over `GET`; as an event stream for whoever asks for one.
 
-    def __init__(self, door: Door) -> None:
+    A browser that was pointed here without any operation gets the `page`.
+    """
+
+    def __init__(self, door: Door, *, page: ASGIApp) -> None:
         self._door = door
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET" and not scope["query_string"] and _prefers_a_page(_accept(scope)):
+            await self._page(scope, receive, send)
+            return
         try:
             answer = await self._answer(Arrival(scope, receive))
         except Gone:
@@ -108,6 +117,10 @@ class GraphQLEndpoint:
             last_event_id=request.header(b"last-event-id"),
             budget=budget,
         )
+
+
+def _accept(scope: Scope) -> str:
+    return first_headers(scope).get(b"accept", b"").decode("latin-1")
 
 
 def _over_budget(over: OverBudget, accepted: Accepted, budget: Spending | None = None) -> ASGIApp:

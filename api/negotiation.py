@@ -13,6 +13,7 @@ from typing import Final
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
+HTML: Final = "text/html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ def choose(accept: str | None) -> Accepted | None:
     if not liking[json][0]:
         return Accepted(None, streams=True, prefers_streams=True) if streams else None
     return Accepted(json, streams=streams, prefers_streams=streams and liking[EVENT_STREAM] > liking[json])
+
+
+def prefers_a_page(accept: str) -> bool:
+    """Whether it is a browser that shows somebody what it gets: it names HTML, and nothing of ours more gladly."""
+    ranges = [found for entry in _split(accept, ",") if (found := _range(entry)) is not None]
+    quality, exactness = _liking(HTML, ranges)
+    ours = (_liking(media_type, ranges) for media_type in (JSON, GRAPHQL, EVENT_STREAM))
+    return exactness == 2 and quality > 0 and all((quality, exactness) > liking for liking in ours)
 
 
 def _liking(media_type: str, ranges: list[_Range]) -> tuple[float, int]:

@@ -7,46 +7,27 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Earnest</title>
-<link rel="icon" href="data:,">
-<style>
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem; color: #1b1f24; }
-code, pre { font-family: ui-monospace, monospace; background: #f3f4f6; border-radius: 4px; }
-code { padding: .1rem .3rem; } pre { padding: 1rem; overflow-x: auto; }
-@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e6e8ea; } code, pre { background: #22272c; }
-a { color: #8ab8ff; } }
-</style>
-</head>
-<body>
-<h1>Earnest</h1>
+from api.manual import frame
+
+_BODY: Final = """<h1>Earnest</h1>
 <p>Milestone escrow as a service: a client deposits the price of the next milestone before work on it starts, a
 freelancer delivers, the client approves and the money is released, and every party always knows what happens next
 and when.</p>
 <p>This address is an API. Programs talk to it in GraphQL; put the address of this page for <code>ADDRESS</code>:</p>
-<pre>curl ADDRESS/graphql \\
+<pre tabindex="0"><code>curl ADDRESS/graphql \\
   -H 'content-type: application/json' \\
   -H 'authorization: Bearer ek_…' \\
-  -d '{"query": "{ viewer { account { id name } } }"}'</pre>
+  -d '{"query": "{ viewer { account { id name } } }"}'</code></pre>
 <ul>
-<li><a href="/schema.graphql">The schema</a>, with a description of every type, field and argument: it is the manual.</li>
-<li>The documentation lies beside the source: <code>README.md</code> and <code>docs/</code>.</li>
+<li><a href="/docs">The documents</a>: how everything works, how to receive events, how to run it.</li>
+<li><a href="/graphql">A dozen operations</a> to begin with.</li>
+<li><a href="/docs/schema">The schema</a>, with a description of every type, field and argument: it is the manual.
+<a href="/schema.graphql">In GraphQL's own language</a>.</li>
+<li><a href="/docs/errors">Error codes</a>: when each comes, and what to do.</li>
 <li><a href="/healthz">Alive?</a> <a href="/readyz">Ready?</a></li>
-</ul>
-</body>
-</html>
-"""
+</ul>"""
 
-_HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
+_PAGE: Final = frame.page("Earnest", _BODY)
 
 
 async def start_page(_: Request) -> Response:
@@ -54,4 +35,4 @@ async def start_page(_: Request) -> Response:
 
     The same for everybody: an address that a caller or a proxy's header made up is never told as ours.
     """
-    return HTMLResponse(_PAGE, headers=_HEADERS)
+    return HTMLResponse(_PAGE, headers=frame.HEADERS)

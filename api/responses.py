@@ -9,6 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from api.negotiation import GRAPHQL, JSON
+from schema.error_codes import coded
 
 
 class Json(Response):
@@ -53,7 +54,7 @@ def refusal(
     **extensions: str,
 ) -> Response:
     """An answer in GraphQL's form that consists of one error; with what it cost, if that is known."""
-    error = {"message": message, "extensions": {"code": code, **extensions}}
+    error = {"message": message, "extensions": coded(code, **extensions)}
     told = {"extensions": {"cost": cost}} if cost is not None else {}
     return json_answer({"errors": [error], **told}, status=status, media_type=media_type, headers=headers)
 

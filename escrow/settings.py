@@ -144,6 +144,10 @@ class Settings:
     milestone_url: str | None = None
     """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
 
+    public_url: str | None = None
+    """`EARNEST_PUBLIC_URL`, none: where the deployment is reached, without a slash at the end; errors link to their pages there.
+    Without it links are paths, since what a request says of its own address may be made up."""
+
     allowed_origins: frozenset[str] = frozenset()
     """`EARNEST_ALLOWED_ORIGINS`, none: pages of other addresses can't use the API until somebody says which may."""
 
@@ -192,6 +196,7 @@ class Settings:
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
             milestone_url=_milestone_url(read),
+            public_url=_public_url(read),
             allowed_origins=_allowed_origins(read),
             points_per_second=_rate(read),
             only_registered_documents=_documents(read),
@@ -320,6 +325,21 @@ def _milestone_url(read: Reader) -> str | None:
     if text is not None and "{milestoneId}" not in text:
         raise SettingError(variable, "names no milestone; it must contain {milestoneId}")
     return text
+
+
+def _public_url(read: Reader) -> str | None:
+    variable = "EARNEST_PUBLIC_URL"
+    text = read.url(variable, schemes=("https", "http"))
+    parts = split(text) if text is not None else None
+    if text is None or parts is None:
+        return None
+    if not parts.hostname or "@" in parts.netloc or "?" in text or "#" in text or not _is_plain(text):
+        raise SettingError(variable, "must be an address without a question mark, such as https://escrow.example.com")
+    return text.rstrip("/")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _rate(read: Reader) -> float | None:

@@ -8,6 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from escrow.errors import DomainError, ErrorCode
+from schema import error_codes
 
 
 @strawberry.type(description="Why a mutation was refused. Nothing that it asked for was done.")
@@ -19,6 +20,10 @@ class UserError:
     )
     details: JSON | None = strawberry.field(
         description="Values that help to act on it, by name; null if there are none."
+    )
+    documentation: str = strawberry.field(
+        description="Where it is explained, for people: when this code comes, an example, and what to do. A path of this "
+        "deployment, such as `/docs/errors/INVALID_STATE`, or a whole address where it has a public one."
     )
 
     @classmethod
@@ -33,4 +38,5 @@ class UserError:
             message=refusal.message,
             field=refusal.field,
             details=cast("JSON | None", refusal.details or None),
+            documentation=error_codes.page_of(refusal.code),
         )

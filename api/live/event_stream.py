@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from starlette.responses import Response
@@ -27,6 +27,7 @@ from schema.engine.budget import Budget
 from schema.engine.context import Context, Live
 from schema.engine.execution import NotAQuery, Operation
 from schema.engine.streaming import Payload, Stream
+from schema.error_codes import coded
 
 CONTENT_TYPE: Final = b"text/event-stream; charset=utf-8"
 
@@ -182,7 +183,7 @@ class EventStream:
 
     async def _end(self, closing: Closing) -> None:
         """The last words: an answer that is nothing but an error with the code, and `complete`."""
-        extensions: dict[str, Any] = {"code": _CODES.get(closing.code, "INTERNAL"), "closeCode": int(closing.code)}
+        extensions = coded(_CODES.get(closing.code, "INTERNAL"), closeCode=int(closing.code))
         body = {"errors": [{"message": closing.reason, "extensions": extensions}]}
         try:
             async with asyncio.timeout(self._door.connections.patience.close_seconds):

@@ -34,6 +34,7 @@ from schema.engine.context import Context, Live
 from schema.engine.execution import LONG_BYTES, Operation
 from schema.engine.streaming import Stream
 from schema.engine.told import Answer, over_budget
+from schema.error_codes import coded
 
 AtOnce = Callable[[Sequence[bytes]], bool]
 """Sends a text message, in parts that are UTF-8, if it can be sent at once; whether it was."""
@@ -349,4 +350,4 @@ class _Gone(Exception):
 
 
 def _failure(message: str, code: str) -> dict[str, object]:
-    return {"message": message, "extensions": {"code": code}}
+    return {"message": message, "extensions": coded(code)}

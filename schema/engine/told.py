@@ -13,6 +13,7 @@ from escrow.errors import DomainError
 from escrow.process_log import trace_id
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
+from schema.error_codes import coded
 
 ERRORS_TOLD_MAX: Final = 100
 """Errors of one answer that are told each for itself: a list of thousands says no more, and each takes its time."""
@@ -99,12 +100,12 @@ def public(error: GraphQLError) -> dict[str, Any]:
         path=error.path,
         extensions={"code": "INTERNAL", "traceId": trace},
     )
-    return dict(masked.formatted)
+    return formatted(masked)
 
 
 def formatted(error: GraphQLError, **values: str | None) -> dict[str, Any]:
-    """An error as the specification has it, with a code."""
+    """An error as the specification has it, with a code and the page about it."""
     found: dict[str, Any] = dict(error.formatted)
     given = {name: value for name, value in values.items() if value is not None}
-    found["extensions"] = {"code": "BAD_REQUEST"} | given | (error.extensions or {})
+    found["extensions"] = coded(**{"code": "BAD_REQUEST"} | given | (error.extensions or {}))
     return found

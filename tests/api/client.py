@@ -28,6 +28,7 @@ async def door(
     sandbox: bool = True,
     metrics_token: str | None = None,
     allowed_origins: frozenset[str] = frozenset(),
+    public_url: str | None = None,
     keys: KnownKeys | None = None,
     provider: Provider | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
@@ -43,6 +44,7 @@ async def door(
         payment_provider=PaymentProvider.SANDBOX,
         metrics_token=metrics_token,
         allowed_origins=allowed_origins,
+        public_url=public_url,
     )
     app = create_app(settings, provider=provider)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)

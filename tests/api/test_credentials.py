@@ -10,6 +10,7 @@ from escrow.access import Scope
 from escrow.accounts import known_keys
 from escrow.accounts.known_keys import KnownKeys
 from schema.build import executable
+from schema.error_codes import coded
 from tests.api.client import Caller, People, door, with_key
 
 QUERIES = executable().query_type
@@ -57,7 +58,7 @@ async def test_every_query_needs_credentials(people: People, name: str) -> None:
     arguments = QUERIES.fields[name].args.items()
     given = ", ".join(f"{key}: {_literal(one.type)}" for key, one in arguments if is_required_argument(one))
     (error,) = await people.nobody.errors(f"{{ {name}{f'({given})' if given else ''} {{ __typename }} }}")
-    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert error["extensions"] == coded("UNAUTHENTICATED")
     assert error["path"] == [name]
 
 
@@ -173,7 +174,7 @@ async def test_a_key_that_only_writes_is_answered_with_what_it_changed_and_reads
         for name, selection in fields.items():
             answer = (await writer.post(query % (what, selection), {"input": approve})).json()
             (error,) = answer["errors"]
-            assert error["extensions"] == {"code": "FORBIDDEN", "scope": "contracts:read"}, name
+            assert error["extensions"] == coded("FORBIDDEN", scope="contracts:read"), name
             assert error["path"] == ["approveMilestone", what, name]
             shown = answer["data"]["approveMilestone"]
             assert not (shown[what] or {}).get(name)

@@ -13,6 +13,7 @@ from escrow import database, ids
 from escrow.access import Scope
 from escrow.ids import Kind
 from escrow.queries import counts
+from schema.error_codes import coded
 from tests.api.client import PARTY_SCOPES, Caller, People, with_key
 from tests.factories import Deal, MadeEndpoint, make_endpoint
 from tests.webhooks.partner import (
@@ -337,7 +338,7 @@ async def test_looking_needs_the_scope(people: People, endpoint: MadeEndpoint) -
         f'{{ contract(id: "{contract.id}") {{ timeline(first: 1) {{ nodes {{ deliveries {{ nodes {{ id }} }} }} }} }} }}',
     ):
         (error, *_) = await people.client.errors(query)
-        assert error["extensions"] == {"code": "FORBIDDEN", "scope": "webhooks:manage"}
+        assert error["extensions"] == coded("FORBIDDEN", scope="webhooks:manage")
         (error, *_) = await people.nobody.errors(query)
         assert error["extensions"]["code"] == "UNAUTHENTICATED"
 

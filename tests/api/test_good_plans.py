@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from schema.error_codes import coded
 from tests.api.client import People
 from tests.escrow.cases import everything
 from tests.factories import advance_clock
@@ -79,4 +80,4 @@ async def test_a_split_loses_nothing_and_counts_the_ratios(people: People) -> No
     assert [share["amount"] for share in shares] == ["33.34", "33.33", "33.33"]
     (error,) = await people.client.errors(SPLIT, given | {"milestones": 4})
     assert error["message"] == "One ratio for each milestone: 4, not 3."
-    assert error["extensions"] == {"code": "BAD_REQUEST", "field": "ratios"}
+    assert error["extensions"] == coded("BAD_REQUEST", field="ratios")

@@ -12,6 +12,7 @@ from escrow.pipeline import run
 from escrow.queries.contracts import standings
 from schema.engine import context
 from schema.engine.limits import LISTED_MAX
+from schema.error_codes import coded
 from schema.types.standing import ON_MILESTONES, Outlook
 from tests.api.client import People
 from tests.factories import Deployment, advance_past_deadlines
@@ -26,7 +27,7 @@ async def test_an_operation_that_lists_too_many_milestones_is_told_to_ask_for_fe
         await people.deployment.propose(*["1.00"] * PLAN_MAX)
     query = f"query ($first: Int!) {{ contracts(first: $first) {{ nodes {{ milestones {{ {ACTIONS} }} }} }} }}"
     (error, *_) = await people.client.errors(query, {"first": fitting + 1})
-    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+    assert error["extensions"] == coded("QUERY_TOO_COMPLEX")
     assert f"have {(fitting + 1) * PLAN_MAX} entries; at most {LISTED_MAX}" in error["message"]
     assert "fewer contracts" in error["message"]
     answer = await people.client.ask(query, {"first": fitting})
@@ -40,17 +41,17 @@ async def test_the_same_plan_under_another_name_counts_again(people: People, mon
     monkeypatch.setattr(context, "LISTED_MAX", 5)
     twice = f'{{ contract(id: "{deal.id}") {{ milestones {{ id }} again: milestones {{ id }} }} }}'
     (error, *_) = await people.client.errors(twice)
-    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+    assert error["extensions"] == coded("QUERY_TOO_COMPLEX")
     around = "{ milestones(first: 3) { nodes { contract { milestones { id } } } } }"
     (error, *_) = await people.client.errors(around)
-    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+    assert error["extensions"] == coded("QUERY_TOO_COMPLEX")
     assert await people.client.ask("{ milestones { nodes { id } } contracts { nodes { milestones { id } } } }")
 
 
 async def test_members_and_keys_count_too(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "LISTED_MAX", 3)
     (error, *_) = await people.operator.errors("{ accounts { nodes { members { id } apiKeys { id } } } }")
-    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX"}
+    assert error["extensions"] == coded("QUERY_TOO_COMPLEX")
     assert await people.client.ask("{ accounts { nodes { members { id } apiKeys { id } } } }")
 
 

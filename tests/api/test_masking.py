@@ -6,6 +6,7 @@ import pytest
 
 from escrow import pipeline
 from escrow.queries import contracts
+from schema.error_codes import coded
 from tests.api.client import People
 from tests.api.test_journey import proposal
 from tests.written import written
@@ -22,7 +23,7 @@ async def test_a_fault_in_a_query_is_masked_and_logged(people: People, monkeypat
     with written() as log:
         answer = await people.client.post("{ contracts { nodes { id } } viewer { role } }")
     (error,) = answer.json()["errors"]
-    assert error["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}
+    assert error["extensions"] == coded("INTERNAL", traceId=answer.headers["x-trace-id"])
     assert SECRET not in answer.text
     (entry,) = (entry for entry in log.entries if entry["level"] == "error")
     assert SECRET in entry["traceback"]
@@ -52,5 +53,5 @@ async def test_a_fault_outside_of_graphql_is_500_and_masked(people: People, monk
     monkeypatch.setattr("escrow.accounts.authentication.find", _fail)
     answer = await people.client.post("{ viewer { role } }")
     assert answer.status_code == 500
-    assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL", "traceId": answer.headers["x-trace-id"]}
+    assert answer.json()["errors"][0]["extensions"] == coded("INTERNAL", traceId=answer.headers["x-trace-id"])
     assert SECRET not in answer.text

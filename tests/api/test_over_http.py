@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.requests import BODY_BYTES_MAX
+from schema.error_codes import coded
 from tests.api.client import People, door
 
 GRAPHQL = "application/graphql-response+json"
@@ -222,7 +223,7 @@ async def test_the_page_tells_nothing_that_the_request_said_of_itself() -> None:
 
 async def test_a_document_that_is_only_named_by_its_hash_is_answered_so_that_clients_send_it() -> None:
     named = {"operationName": "Q", "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}
-    error = {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+    error = {"message": "PersistedQueryNotSupported", "extensions": coded("PERSISTED_QUERY_NOT_SUPPORTED")}
     async with door() as http:
         posted = await _post(http, json.dumps(named), accept=JSON)
         got = await http.get("/graphql", params={"extensions": json.dumps(named["extensions"])})

@@ -48,6 +48,7 @@ def test_every_variable_is_read() -> None:
             "EARNEST_ALLOWED_ORIGINS": "https://App.example.com:443, http://localhost:5173,capacitor://localhost",
             "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
             "EARNEST_METRICS_TOKEN": "0123456789abcdef",
+            "EARNEST_PUBLIC_URL": "https://escrow.example.com:8443/earnest/",
             "PORT": "9000",
         }
     )
@@ -56,6 +57,7 @@ def test_every_variable_is_read() -> None:
     assert settings.allowed_origins == {
         "https://app.example.com", "http://localhost:5173", "capacitor://localhost"
     }  # fmt: skip
+    assert settings.public_url == "https://escrow.example.com:8443/earnest"
     assert settings.port == 9000
     assert settings.metrics_token == "0123456789abcdef"
 
@@ -86,6 +88,13 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_RATE", "-1", "from 100 to 100000000, or off"),
         ("EARNEST_DOCUMENTS", "mine", "must be any or registered"),
         ("EARNEST_MILESTONE_URL", "app.example.com/{milestoneId}", "begins with https://"),
+        ("EARNEST_PUBLIC_URL", "escrow.example.com", "begins with https://"),
+        ("EARNEST_PUBLIC_URL", "https://", "begins with https://"),
+        ("EARNEST_PUBLIC_URL", "https://user@escrow.example.com", "such as https://escrow.example.com"),
+        ("EARNEST_PUBLIC_URL", "https://escrow.example.com/?a=b", "such as https://escrow.example.com"),
+        ("EARNEST_PUBLIC_URL", "https://escrow.example.com/#docs", "such as https://escrow.example.com"),
+        ("EARNEST_PUBLIC_URL", "https://escrow.example.com/a b", "such as https://escrow.example.com"),
+        ("EARNEST_PUBLIC_URL", "https://bücher.example", "such as https://escrow.example.com"),
         ("EARNEST_ALLOWED_ORIGINS", "*", "comma-separated origins such as https://app.example.com"),
         ("EARNEST_ALLOWED_ORIGINS", "null", "comma-separated origins"),
         ("EARNEST_ALLOWED_ORIGINS", "https://a.example,", "comma-separated origins"),

@@ -14,6 +14,7 @@ from escrow.accounts import commands
 from escrow.accounts.authentication import authenticate
 from escrow.ids import Kind
 from escrow.live.hub import Hub
+from schema.error_codes import coded
 from tests.api.client import Caller, with_key
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
@@ -60,7 +61,7 @@ async def test_a_revoked_key_closes_its_streams_before_the_next_event(served: Se
         assert await revoked.closed() == CREDENTIALS_ENDED
         assert await idle.closed() == CREDENTIALS_ENDED
         said = await stream.hear()
-        assert said.data["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED", "closeCode": 4401}
+        assert said.data["errors"][0]["extensions"] == coded("UNAUTHENTICATED", closeCode=4401)
         assert "data" not in said.data
         assert (await stream.hear()).event == "complete"
         await stream.ended()
@@ -170,7 +171,7 @@ async def test_streams_of_a_mediator_begin_anew_when_it_is_dismissed_or_appointe
         await deal.open_dispute()
         assert await socket.all_until_closed() == ([], RIGHTS_CHANGED)
         said = await stream.hear()
-        assert said.data["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}
+        assert said.data["errors"][0]["extensions"] == coded("GOING_AWAY", closeCode=1001)
         assert (await other.event())["type"] == "dispute.opened"
     async with connected(served, token=people.mediator.token) as again:
         await again.subscribe(EVENTS)

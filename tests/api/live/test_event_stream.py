@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from api.live.open_streams import Patience
+from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.sse import Said, opened
 
@@ -148,7 +149,7 @@ async def test_a_server_that_stops_ends_its_streams_with_a_word(served: Served) 
         await served.readers(1)
         served.server.should_exit = True
         said: dict[str, Any] = (await stream.hear()).data
-        assert said["errors"][0]["extensions"] == {"code": "GOING_AWAY", "closeCode": 1001}
+        assert said["errors"][0]["extensions"] == coded("GOING_AWAY", closeCode=1001)
         assert (await stream.hear()).event == "complete"
         await stream.ended()
     assert json.dumps(said)
@@ -171,14 +172,14 @@ async def test_a_stream_that_has_not_begun_when_the_server_stops_is_answered_too
     asking = asyncio.create_task(_get(served, EVENTS, authorization=f"Bearer {served.people.client.token}"))
     await asked.wait()
     await served.door.connections.end_all()
-    assert _away(await asking) == (503, {"code": "GOING_AWAY"})
+    assert _away(await asking) == (503, coded("GOING_AWAY"))
 
 
 async def test_whoever_comes_to_a_server_that_stops_is_turned_away(served: Served) -> None:
     await served.door.connections.end_all()
     async with opened(served, EVENTS, token=served.people.client.token) as stream:
         await stream.response.aread()
-        assert _away(stream.response) == (503, {"code": "GOING_AWAY"})
+        assert _away(stream.response) == (503, coded("GOING_AWAY"))
         assert stream.response.headers["retry-after"] == "1"
     assert served.door.hub.readers == 0
 

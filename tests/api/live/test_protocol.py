@@ -15,6 +15,7 @@ from websockets.typing import Origin, Subprotocol
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.open_streams import Patience
 from api.rates.budgets import Rates
+from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
 
@@ -255,7 +256,7 @@ async def test_a_document_that_is_only_named_by_its_hash_is_an_error_that_client
         await socket.say(id="1", type="subscribe", payload={"operationName": "Q", "extensions": extensions})
         message = await socket.hear()
         assert (message["id"], message["type"]) == ("1", "error")
-        assert message["payload"][0]["extensions"] == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}
+        assert message["payload"][0]["extensions"] == coded("PERSISTED_QUERY_NOT_SUPPORTED")
         assert message["payload"][0]["message"] == "PersistedQueryNotSupported"
 
 
