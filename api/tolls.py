@@ -1,7 +1,7 @@
 """Lets whoever asks for anything beside GraphQL pay for it: the address does, since nobody shows a key there.
 
 What says whether the process lives and is ready is free, since it is asked for by machines that end what doesn't answer; so is
-what a payment provider says. Calendars are paid for by whose they are.
+what a payment provider says. Calendars are paid for by whose they are, and the manual where it is read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from api.rates.budgets import client_of
 from schema.engine import costs
 from schema.engine.budget import OverBudget
 
-FREE: Final = ("/healthz", "/readyz", "/metrics", "/providers/", "/calendar/")
-"""What begins so is free here, or paid for in another way."""
+FREE: Final = ("/healthz/", "/readyz/", "/metrics/", "/providers/", "/calendar/", "/docs/")
+"""What begins so is free here, or paid for in another way, each page of the manual by what it takes."""
 
 
 class Tolls:
@@ -32,7 +32,7 @@ class Tolls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and not scope["path"].startswith(FREE):
+        if scope["type"] == "http" and not f"{scope['path']}/".startswith(FREE):
             app = await self._answering(address_of(scope))
         elif scope["type"] == "websocket":  # where none is served
             rates = self._door.rates

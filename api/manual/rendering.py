@@ -75,7 +75,7 @@ class Paper(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Tables scroll by themselves where a page is narrow, and by the keyboard too."""
-        return '<div class="wide" role="region" aria-label="Table" tabindex="0"><table>\n'
+        return '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>\n'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Their end."""
@@ -89,6 +89,7 @@ def rendered(article: Article, address: Addresses) -> Rendered:
     """The article as HTML; `address` says where its links lead to."""
     tokens = _markdown.parse(article.text)
     headings = list(_headings(tokens))
+    _unhead(tokens)
     for token in tokens:
         _unstyle(token)
         if token.children:
@@ -105,6 +106,13 @@ def _headings(tokens: Sequence[Token]) -> Iterator[Heading]:
         text = "".join(child.content for child in inline.children or () if child.type in ("text", "code_inline"))
         opening.attrs["id"] = anchor = anchors.of(text)
         yield Heading(int(opening.tag[1:]), anchor, text)
+
+
+def _unhead(tokens: Sequence[Token]) -> None:
+    """A cell that names nothing is no heading of its column."""
+    for index, token in enumerate(tokens):
+        if token.type == "th_open" and not tokens[index + 1].content:
+            token.tag = tokens[index + 2].tag = "td"
 
 
 def _unstyle(token: Token) -> None:

@@ -73,7 +73,7 @@ def figure(wide: float, high: float, shapes: Iterable[str], in_words: Iterable[s
     size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
     said = "".join(f"<li>{escape(one)}</li>" for one in in_words)
     return (
-        '<figure><div class="wide" role="region" aria-label="Picture" tabindex="0">'
+        '<figure><div class="wide" role="group" aria-label="Picture" tabindex="0">'
         f'<svg class="drawing" role="img" aria-label="What this picture shows is told below it." {size}>'
         f"{''.join(shapes)}</svg></div><details><summary>In words</summary><ul>{said}</ul></details></figure>\n"
     )

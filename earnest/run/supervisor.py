@@ -135,7 +135,7 @@ class Supervisor:
             await wait_until_healthy(deployment.host, deployment.settings.port)
         lines = [line for step in self._after for line in await step(deployment)]
         self._say(f"ready after {time.monotonic() - began:.1f} s", f"GraphQL  {url}/graphql")
-        self._say(f"schema   {url}/schema.graphql", f"health   {url}/readyz", *lines)
+        self._say(f"docs     {url}/docs", f"schema   {url}/schema.graphql", f"health   {url}/readyz", *lines)
         kept = f"; the data stays in {deployment.directory.name}/" if deployment.directory else ""
         self._say(f"Ctrl-C stops everything{kept}")
 

@@ -89,7 +89,12 @@ def test_a_table_scrolls_by_itself_and_is_aligned_without_a_style() -> None:
     html = _html("| a | b |\n|---|---:|\n| 1 | 2 |")
     assert '<td class="right">2</td>' in html
     assert "style=" not in html
-    assert '<div class="wide" role="region" aria-label="Table" tabindex="0"><table>' in html
+    assert '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>' in html
+
+
+def test_a_cell_that_names_nothing_is_no_heading() -> None:
+    html = _html("| a | |\n|---|---|\n| 1 | 2 |")
+    assert "<th>a</th>\n<td></td>" in html
 
 
 def test_code_is_shown_to_the_letter() -> None:
