@@ -157,6 +157,14 @@ class Operation:
         self._uses_left = 0
 
     @property
+    def falls_back(self) -> bool:
+        """Whether graphql-core is known to run it, with some values of its variables at least."""
+        if self._variables is None:
+            self._prepare()
+        is_full = len(self._plans) >= self._compiler.variants_max
+        return self._refusal is not None or is_full or len(self.plans) < len(self._plans)
+
+    @property
     def plans(self) -> list[Plan]:
         """The plans that were made."""
         return [one for one in self._plans.values() if isinstance(one, Plan)]

@@ -353,7 +353,8 @@ def _is_dear(prepared: Prepared, cost: int, variables: Mapping[str, Any]) -> boo
     """Whether the home loop would be held too long. What is light is so only where it is compiled."""
     if cost <= DEAR or prepared.node.operation is OperationType.SUBSCRIPTION:
         return False
-    return prepared.compiled is None or prepared.meter.busy(variables) > DEAR
+    compiled = prepared.compiled
+    return compiled is None or compiled.falls_back or prepared.meter.busy(variables) > DEAR
 
 
 def _asked(chosen: Prepared, operation: Operation, context: Context) -> Hashable:

@@ -83,6 +83,7 @@ class TestPlans:
         await people.client.done("proposeContract", _offer(people, milestones), "contract { id }")
         assert threads.seen == {where: 2}
 
+    @pytest.mark.usefixtures("compiling")
     async def test_what_is_allowed(self, people: People, threads: Threads, milestones: int, where: str) -> None:
         made = await people.client.done("proposeContract", _offer(people, milestones), "contract { id }")
         threads.watch(Outlook, "allowed_on")

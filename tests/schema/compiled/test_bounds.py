@@ -55,8 +55,19 @@ async def test_conditions_make_a_bounded_number_of_plans() -> None:
         variables = {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
         result = await one.run(ROOT, None, variables)
         assert result.data == {name: 1 for name, is_included in variables.items() if is_included}
+        assert one.falls_back == (number >= 7)
     assert len(one.plans) == compiling.VARIANTS_MAX == 8
     assert compiler.counts.fallbacks == {"too many variants": 8}
+
+
+async def test_it_is_known_that_an_operation_falls_back() -> None:
+    compiler = Compiler(SCHEMA, uses_before=0)
+    assert not operation(compiler, "{ a }").falls_back
+    assert operation(compiler, "query @experimental_disableErrorPropagation { a }").falls_back
+    too_large = operation(Compiler(SCHEMA, uses_before=0, fields_max=1), "{ a b }")
+    assert not too_large.falls_back
+    await uses(too_large, 1)
+    assert too_large.falls_back
 
 
 async def test_plans_are_bounded_together_and_the_one_that_rested_longest_goes_first(
