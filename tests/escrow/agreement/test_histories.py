@@ -23,7 +23,6 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
-from escrow.terms import Terms
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -166,7 +165,7 @@ class Histories(Moves, RuleBasedStateMachine):
         self.story.fees = Fees(client_bps, freelancer_bps)
         windows = {"review_hours": review_hours}
         if limit_days is not None:
-            self.story.terms = Terms(usual_hold_limit=timedelta(days=limit_days))
+            self.story.terms = replace(self.story.terms, usual_hold_limit=timedelta(days=limit_days))
             windows = {**SHORTEST, "review_hours": min(review_hours, 72)}
         terms = c.Terms(title="A website", currency=currency, windows=windows)
         self.play(self.proposal(terms, minors), author)
