@@ -15,5 +15,5 @@ COMMENT ON COLUMN deployment.unlisted_differences IS 'How much more differed whe
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0015_payees")]
+    dependencies = [("escrow", "m0016_hold_limits")]
     operations: list[Operation] = [RunSQL(EXPLANATIONS)]

@@ -18,5 +18,5 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0015_payees")]
+    dependencies = [("escrow", "m0017_explanations")]
     operations: list[Operation] = [RunSQL(LOTS)]

@@ -169,7 +169,7 @@ class Histories(Moves, RuleBasedStateMachine):
         self.story.fees = Fees(client_bps, freelancer_bps)
         windows = {"review_hours": review_hours}
         if limit_days is not None:
-            self.story.terms = Terms(usual_hold_limit=timedelta(days=limit_days))
+            self.story.terms = replace(self.story.terms, usual_hold_limit=timedelta(days=limit_days))
             windows = {**SHORTEST, "review_hours": min(review_hours, 72)}
         terms = c.Terms(title="A website", currency=currency, windows=windows)
         self.play(self.proposal(terms, minors), author)
