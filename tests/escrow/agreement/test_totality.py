@@ -250,9 +250,15 @@ def largest(event_class: type[Any]) -> Any:
 
     People's words may be as long as they like here: what enters the event is their hash, whatever their length.
     """
-    hints = typing.get_type_hints(event_class)
-    fields = dataclasses.fields(event_class)
-    return event_class(**{field.name: longest(field.name, hints[field.name]) for field in fields})
+    if event_class not in _largest:
+        hints = typing.get_type_hints(event_class)
+        fields = dataclasses.fields(event_class)
+        _largest[event_class] = event_class(**{field.name: longest(field.name, hints[field.name]) for field in fields})
+    return _largest[event_class]
+
+
+_largest: Final[dict[type[Any], Any]] = {}
+"""As far as they were asked for: hundreds of tests begin with them."""
 
 
 def longest(name: str, hint: Any) -> Any:
