@@ -13,9 +13,9 @@ import pytest_asyncio
 from api.live.open_streams import Patience
 from api.rates.budgets import Rates
 from escrow.annex import Annex
+from escrow.turns import UNDER_WAY_MAX
 from schema.engine import costs
 from schema.engine.execution import Runner
-from schema.engine.turns import UNDER_WAY_MAX
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
 
