@@ -177,6 +177,7 @@ class _Socket:
                 return
             self._heard_at = time.monotonic()
             self._pinged_at = None
+            await asyncio.sleep(0)  # others have their turn, too, however many messages wait
             await self._door.rates.use(self._payer, costs.MESSAGE)
             match await self._read(received.get("text")):
                 case messages.ConnectionInit() as init:
@@ -211,6 +212,7 @@ class _Socket:
             actor = await self._door.actor(self._authorization, self._address, fresh=True)
             self._owner = actor.account_id if actor is not None else None
             self._payer = self._door.rates.budget(actor, self._address)
+            await self._door.rates.use(self._payer, costs.SUBSCRIBED)
             stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))

@@ -35,7 +35,7 @@ takes the same, and sends it if nothing has to be waited for; it answers whether
 CLOSE_SECONDS: Final = 10.0
 """How long the other side may take to answer a close frame."""
 
-SLICE_BYTES: Final = 1_024
+SLICE_BYTES: Final = 512
 """What is read in one turn of the event loop: frames of nothing take 6 bytes, and 10 µs each."""
 
 IDLE_AT_ONCE_MAX: Final = 100

@@ -18,6 +18,8 @@ from typing import Final, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.rates.pacing import Pacing
+
 LOOK_SECONDS: Final = 1.0
 
 HEAD_SECONDS: Final = 10.0
@@ -90,6 +92,8 @@ class Guard:
     _present: set[Counted] = field(default_factory=set)
     _per_address: Counter[str] = field(default_factory=Counter)
     _watch: asyncio.TimerHandle | None = None
+    pacing: Pacing = field(default_factory=Pacing)
+    """When an address is told next that what it sent is no request."""
 
     def __len__(self) -> int:
         return len(self._present)
@@ -199,12 +203,20 @@ class GuardedConnection(HttpToolsProtocol):
                 self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
-        refusal, self._refusal = self._refusal, None
-        if refusal is None:
-            super().send_400_response(msg)
+        """Say that this is no request, at the pace of refusals, and read no more meanwhile."""
+        seconds = self.guard.pacing.seconds(self.address)
+        self.transport.pause_reading()
+        self._turn(Phase.CLOSING)
+        self.loop.call_later(max(seconds, 0), self._refuse_all, msg)
+
+    def _refuse_all(self, msg: str) -> None:
+        if self.transport.is_closing():
             return
-        self.transport.write(refusal)
-        self.transport.close()
+        if self._refusal is None:
+            super().send_400_response(msg)
+        else:
+            self.transport.write(self._refusal)
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED_MAX:

@@ -26,7 +26,8 @@ from escrow.bell import Topic
 from escrow.live import occurrences
 from escrow.live.key_lifetimes import Ending, Keys, Viewer
 from escrow.live.occurrences import Occurrence
-from escrow.live.reader import Reader
+from escrow.live.reader import PAGING_MAX, Reader
+from escrow.turns import Turns
 
 POLL_SECONDS: Final = 0.5
 """How late an event is noticed at most when no ring came through."""
@@ -63,6 +64,7 @@ class Hub:
         self.position = 0
         """Of the last event that was read; readers that are live were told of everything up to it."""
         self.keys = Keys()
+        self.paging = Turns(PAGING_MAX)
         self._poll_seconds = poll_seconds
         self._look_seconds = look_seconds
         self._window_max = window

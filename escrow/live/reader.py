@@ -15,9 +15,13 @@ from typing import Final, Protocol
 from escrow.live import occurrences
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.live.occurrences import Occurrence
+from escrow.turns import Turns
 
 PAGE_EVENTS: Final = 100
 """Events that a replay holds at a time."""
+
+PAGING_MAX: Final = 2
+"""Pages of one account that are read at a time: making events of one takes some milliseconds."""
 
 BEHIND_EVENTS_MAX: Final = 500
 BEHIND_BYTES_MAX: Final = 1_000_000
@@ -29,6 +33,8 @@ class Follower(Protocol):
     """Whoever follows the log and tells readers of it: `escrow.live.hub.Hub`."""
 
     position: int
+    paging: Turns
+    """Whose pages of the log are read at present."""
 
     def attach(self, reader: Reader) -> bool:
         """Let the reader hear of everything after its position, and from now on; `False` if that lies too far back."""
@@ -154,14 +160,15 @@ class Reader:
     async def _turn_page(self) -> None:
         """Read on from the database, up to where the hub is."""
         self.viewer.check()
-        found, self._reached = await occurrences.visible(
-            self.viewer.actor,
-            after=self.position,
-            until=self._hub.position,
-            limit=PAGE_EVENTS,
-            stream_id=self.stream_id,
-            types=self._types,
-        )
+        async with self._hub.paging.of(self.viewer.actor.account_id):
+            found, self._reached = await occurrences.visible(
+                self.viewer.actor,
+                after=self.position,
+                until=self._hub.position,
+                limit=PAGE_EVENTS,
+                stream_id=self.stream_id,
+                types=self._types,
+            )
         self._page.extend(found)
 
 

@@ -31,7 +31,7 @@ MESSAGE: Final = 5
 """A message over a WebSocket, whatever it says: reading it, and doing what it says besides running an operation."""
 
 SUBSCRIBED: Final = 60
-"""Beginning to follow something: it is looked up, and whether it may be seen."""
+"""Beginning to follow something, or a conversation: it is looked up, and whether it may be seen."""
 
 ANSWER: Final = 5
 """An answer of a stream, beyond the objects in it: finding out what it is about, executing, printing."""

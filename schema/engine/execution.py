@@ -29,6 +29,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
+from escrow.turns import Turns
 from schema.compiled.compiler import Compiler, Counts
 from schema.engine import costs
 from schema.engine.annexed import DEAR, Annexed
@@ -42,7 +43,6 @@ from schema.engine.sources import Source, SourceEvent
 from schema.engine.storable import unstorable
 from schema.engine.streaming import Groups, Stream
 from schema.engine.told import Answer, answer_of, over_budget, public, refusal, told, too_complex
-from schema.engine.turns import Turns
 
 NOT_STREAMED: Final = (
     "A subscription has no single answer: ask for it over a WebSocket (graphql-transport-ws) or with the header "

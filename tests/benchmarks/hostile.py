@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import http.client
 import multiprocessing
+import socket
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 from graphql import get_introspection_query
+from websockets.frames import Frame, Opcode
 
 from escrow import bell, database, ids, pipeline
 from escrow.access import Actor, Scope
@@ -39,7 +41,15 @@ PLANS: Final = 12
 SMALL: Final = "query ($id: ID!) { contract(id: $id) { id title state } }"
 
 Requests = Sequence[tuple[bytes, str | None]]
-"""Bodies, each with the token that it is sent with."""
+"""Bodies, each with the token that it is sent with; without a token, what doesn't begin like one is sent as it is."""
+
+SHOUTED_SECONDS: Final = 1.0
+"""How long an attacker listens for what comes of bytes that it just sent."""
+
+HANDSHAKE: Final = (
+    b"GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ async def tables(server: TestServer, redis_url: str, options: Options) -> list[T
         token, other = [await _token(one, there.operator) for one in (there.client, there.freelancer)]
         contract_ids = [deal.id for deal in deals]
         attacks = _attacks(token, contract_ids, [one.account_id or "" for one in (there.client, there.freelancer)])
+        attacks |= _shouts(token)
         attacks["all of them at once"] = [one for requests in attacks.values() for one in requests]
         body = orjson.dumps({"query": SMALL, "variables": {"id": contract_ids[0]}})
         with tempfile.TemporaryDirectory() as folder:
@@ -154,6 +165,45 @@ def _attacks(
     }  # fmt: skip
 
 
+def _shouts(token: str) -> dict[str, list[tuple[bytes, str | None]]]:
+    """What doesn't even ask for an operation, or asks for many on one connection."""
+    head = b"GET / HTTP/1.1\r\nhost: x\r\n"
+    init = _frame({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+    replay = "subscription ($after: Cursor) { events(after: $after) { cursor a%d: type data } }"
+    replays = [
+        _frame(
+            {
+                "id": str(n),
+                "type": "subscribe",
+                "payload": {"query": replay % n, "variables": {"after": "cur_0000000000000"}},
+            }
+        )
+        for n in range(100)
+    ]
+    small = [
+        _frame({"id": str(n), "type": "subscribe", "payload": {"query": "{ viewer { role } }"}}) for n in range(100)
+    ]
+    chunked = (
+        b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    shouts = {
+        "pages": (head + b"\r\n") * 30,
+        "wrong calendars": b"GET /calendar/cal_%b.ics HTTP/1.1\r\nhost: x\r\n\r\n" % (b"0" * 52),
+        "40,000 headers": head + b"x: y\r\n" * 40_000 + b"\r\n",
+        "10,000 requests one behind the other": (head + b"\r\n") * 10_000,
+        "a body in 40,000 pieces": chunked + b"1\r\n \r\n" * 40_000,
+        "10,000 pings": HANDSHAKE + init + Frame(Opcode.PING, b"").serialize(mask=True) * 10_000,
+        "10,000 messages": HANDSHAKE + init + _frame({"type": "ping"}) * 10_000,
+        "100 operations at once": HANDSHAKE + init + b"".join(small),
+        "100 replays at once": HANDSHAKE + init + b"".join(replays),
+    }
+    return {name: [(said, None)] for name, said in shouts.items()}
+
+
+def _frame(message: Mapping[str, Any]) -> bytes:
+    return Frame(Opcode.TEXT, orjson.dumps(message)).serialize(mask=True)
+
+
 def drafts(length: int) -> list[dict[str, Any]]:
     """A plan of so many milestones."""
     return [
@@ -225,7 +275,7 @@ def _attack(port: int, requests: Requests, begun: Event, ended: Event, results: 
             body, token = requests[place % len(requests)]
             place += 1
             try:
-                status, answer = _post(connection, body, token)
+                status, answer = _shout(port, body) if body[:1] != b"{" else _post(connection, body, token)
                 counts["refused" if status != 200 or answer.startswith(b'{"errors"') else "answered"] += 1
             except (OSError, http.client.HTTPException):
                 counts["refused"] += 1
@@ -252,6 +302,22 @@ def _post(connection: http.client.HTTPConnection, body: bytes, token: str | None
         with contextlib.suppress(OSError):
             connection.close()
         raise
+
+
+def _shout(port: int, said: bytes) -> tuple[int, bytes]:
+    """Send the bytes on a connection of their own, and listen until the server hangs up or a moment has passed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        if said.startswith(HANDSHAKE):
+            connection.sendall(HANDSHAKE)
+            connection.recv(4_096)
+            said = said[len(HANDSHAKE) :]
+        connection.sendall(said)
+        connection.settimeout(SHOUTED_SECONDS)
+        heard, until = b"", time.perf_counter() + SHOUTED_SECONDS
+        with contextlib.suppress(TimeoutError):
+            while time.perf_counter() < until and (more := connection.recv(1 << 20)):
+                heard = heard or more
+    return (200 if b" 200 " in heard[:20] or heard[:1] == b"\x81" else 400), heard
 
 
 def _table(quiet: Felt, felt: Mapping[str, Felt]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest_asyncio
 from api.live.open_streams import Patience
 from api.rates.budgets import Rates
 from escrow.annex import Annex
+from escrow.turns import UNDER_WAY_MAX
 from schema.engine import costs
+from schema.engine.execution import Runner
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import connected
 
@@ -101,6 +104,36 @@ async def test_an_account_has_only_so_many_streams_however_many_connections(data
             await served.readers(2)
             await second.subscribe(EVENTS)
             await served.readers(3)
+
+
+async def test_of_hundreds_of_operations_at_once_only_some_are_under_way(
+    annexed: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes after them waits for those, and not for all of them."""
+    under_way, most = 0, 0
+    execute = Runner._execute
+
+    async def executing(self: Runner, *given: Any, **named: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await asyncio.sleep(0)
+            return await execute(self, *given, **named)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(Runner, "_execute", executing)
+    token = annexed.people.client.token
+    async with connected(annexed, token=token) as first, connected(annexed, token=token) as second:
+        for socket in (first, second):
+            for _ in range(100):
+                await socket.subscribe("{ viewer { role } }")
+        for socket in (first, second):
+            done = 0
+            while done < 100:
+                done += (await socket.hear())["type"] == "complete"
+    assert 1 < most <= UNDER_WAY_MAX
 
 
 @pytest.mark.parametrize("depth", [300, 900])

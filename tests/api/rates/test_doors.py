@@ -382,7 +382,7 @@ async def test_a_message_over_a_socket_costs_whatever_it_says_and_a_handshake_to
             for _ in range(10):
                 await socket.say(type="ping")
                 assert (await socket.hear())["type"] == "pong"
-            used = costs.OPERATION + 11 * costs.MESSAGE
+            used = costs.OPERATION + 11 * costs.MESSAGE + costs.SUBSCRIBED
             assert budget.lacks(COST_MAX - used + 1)
             assert not budget.lacks(COST_MAX - used - 1)
             paused: list[str] = []

@@ -1,4 +1,4 @@
-"""Lets only so many operations of one account be under way at once in the loop that everybody shares; its others wait in line.
+"""Lets only so much of one account be under way at once in the loop that everybody shares; the rest of it waits in line.
 
 One account may have thousands of connections and hundreds of operations on each: without this, whoever comes after them waits for
 all of them, however cheap each is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from schema.engine.turns import Turns
+from escrow.turns import Turns
 
 
 class Work:
