@@ -375,7 +375,8 @@ class Histories(Moves, RuleBasedStateMachine):
     def report_an_order(self, which: int, says: str, actor: Actor) -> None:
         order_id = list(self.model.sendings)[-1 - which % len(self.model.sendings)]
         if says == "unknown":
-            order_id, says = named(Kind.ORDER, 9), ("paid", "failed", "stuck")[which % 3]
+            of_deposit = next(iter(self.story.state.orders))
+            order_id, says = (named(Kind.ORDER, 9), of_deposit)[which % 2], ("paid", "failed", "stuck")[which % 3]
         if says == "paid":
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
         elif says == "stuck":
