@@ -178,7 +178,7 @@ class Dice(Moves):
             (self._payee(freelancer_id), PROVIDER),
         ]
         limits = self.chance.choice((Limits(), Limits(), Limits(50, 30_000)))
-        terms.use(Terms(needs_payees=self.chance.random() < 0.6, usual_limits=limits))
+        terms.use(replace(terms.in_force(), needs_payees=self.chance.random() < 0.6, usual_limits=limits))
         await attempt(*self.chance.choice(commands))
 
     def _payee(self, account_id: str) -> NotePayee:

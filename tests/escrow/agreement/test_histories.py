@@ -23,7 +23,7 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
-from escrow.terms import Limits, Terms
+from escrow.terms import Limits
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import LAST_WORDS, ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -419,7 +419,7 @@ class Histories(Moves, RuleBasedStateMachine):
             case "idle":
                 story.mediator = replace(story.mediator, disabled=True)
             case "payees":
-                story.terms = Terms(needs_payees=True)
+                story.terms = replace(story.terms, needs_payees=True)
                 story.freelancer = replace(story.freelancer, can_be_paid=False, missing=("external_account",))
             case "may be paid":
                 story.freelancer = replace(story.freelancer, can_be_paid=True, missing=())
@@ -434,7 +434,8 @@ class Histories(Moves, RuleBasedStateMachine):
                     replace(one, disabled=False) for one in (story.client, story.freelancer)
                 )
                 story.share_member, story.disputes_can_be_decided = False, True
-                story.mediator, story.terms = Mediator(MEDIATOR_ID), Terms()
+                story.mediator = Mediator(MEDIATOR_ID)
+                story.terms = replace(story.terms, needs_payees=False, usual_limits=Limits(), currencies=None)
 
     def teardown(self) -> None:
         self.referee.finish()
