@@ -236,6 +236,8 @@ class Facts:
     pieces: list[Piece] = field(default_factory=list)
     former: dict[str, Piece] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
+    charge_orders: set[str] = field(default_factory=set)
+    """The orders of deposits and bonuses, of which the provider tells by the deposit's own name."""
     sendings: dict[str, Sending] = field(default_factory=dict)
     unnamed: list[Sending] = field(default_factory=list)
     """Returns whose identifier the core chose; the test names them afterwards."""

@@ -210,9 +210,11 @@ class Model(Refusals):
                 self.pays_by_itself = command.automatic
             case c.Fund():
                 self._start_charge(command.deposit_id, [self._piece(command.milestone_id)], now)
+                self.charge_orders.add(command.order_id)
             case c.FundContract():
                 waiting = [piece for piece in self.pieces if piece.state == "PLANNED"]
                 self._start_charge(command.deposit_id, waiting, now, everything=True)
+                self.charge_orders.add(command.order_id)
             case c.CancelFunding():
                 self._give_up(self._piece(command.milestone_id).deposit or "", "ABANDONED")
             case c.Submit():
@@ -392,6 +394,7 @@ class Model(Refusals):
             self._close(piece, to_freelancer=piece.held)
         if command.bonus is not None and piece.bonus is None:
             deposit_id = command.bonus_deposit_id or ""
+            self.charge_orders.add(command.bonus_order_id or "")
             parts = [(piece.id, minor(command.bonus, self.currency) or 0, 0)]
             clock = Clock(now, now + self._window("deposit"))
             self.charges[deposit_id] = Charge(deposit_id, parts, clock, self.revision, bonus=True, started=now)

@@ -272,6 +272,8 @@ class Moves:
 
     def order_id(self, which: int) -> str:
         known = list(self.model.sendings)
+        if which == 3 and self.story.state.orders:
+            return next(iter(self.story.state.orders))
         return known[-1 - which % len(known)] if known and which >= 0 else named(Kind.ORDER, 7)
 
     def object_command(self, what: str, which: int, minor: int, odd: int) -> c.Command:

@@ -170,7 +170,7 @@ class Refusals(Quarrels, Petitions):
         if isinstance(command, c.ResolveReversal):
             return None if command.deposit_id in self.charges else "NOT_FOUND"
         if isinstance(command, c.ResolveOrder):
-            return None if command.order_id in self.sendings else "NOT_FOUND"
+            return None if command.order_id in {*self.sendings, *self.charge_orders} else "NOT_FOUND"
         return None
 
     # -- states ---------------------------------------------------------------------------------------------------
@@ -216,7 +216,8 @@ class Refusals(Quarrels, Petitions):
             undecided = self.charges[command.deposit_id].reversal in ("OPEN", "FORFEITED")
             return None if undecided else "INVALID_STATE"
         if isinstance(command, c.ResolveOrder):
-            return None if self.sendings[command.order_id].stuck else "INVALID_STATE"
+            sending = self.sendings.get(command.order_id)
+            return None if sending is not None and sending.stuck else "INVALID_STATE"
         return None
 
     def _wrong_milestone_state(self, command: c.Command, piece: Piece, actor: Actor) -> str | None:
@@ -523,7 +524,8 @@ class Refusals(Quarrels, Petitions):
         if isinstance(command, c.BookCost):
             return self._of_a_cost(command)
         if isinstance(command, ON_A_SENDING):
-            return None if command.order_id in self.sendings else "NOT_FOUND"
+            known = "INVALID_INPUT" if command.order_id in self.charge_orders else "NOT_FOUND"
+            return None if command.order_id in self.sendings else known
         if getattr(command, "deposit_id", None) not in self.charges:
             return "NOT_FOUND"
         nothing = isinstance(command, c.ConfirmDeposit) and command.amount.minor <= 0

@@ -23,7 +23,7 @@ from escrow.agreement.state import Fees, Mediator
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.states import ActionKind, ReversalOutcome
-from escrow.terms import Limits, Terms
+from escrow.terms import Limits
 from tests.escrow.agreement.facts import DECIMALS, Charge
 from tests.escrow.agreement.model import Model
 from tests.escrow.agreement.moves import LAST_WORDS, ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS, Moves
@@ -385,7 +385,8 @@ class Histories(Moves, RuleBasedStateMachine):
     def report_an_order(self, which: int, says: str, actor: Actor) -> None:
         order_id = list(self.model.sendings)[-1 - which % len(self.model.sendings)]
         if says == "unknown":
-            order_id, says = named(Kind.ORDER, 9), ("paid", "failed", "stuck")[which % 3]
+            of_deposit = next(iter(self.story.state.orders))
+            order_id, says = (named(Kind.ORDER, 9), of_deposit)[which % 2], ("paid", "failed", "stuck")[which % 3]
         if says == "paid":
             self.play(c.ConfirmOrder(contract_id=self.story.id, order_id=order_id), actor)
         elif says == "stuck":
@@ -452,7 +453,7 @@ class Histories(Moves, RuleBasedStateMachine):
                 )
                 story.share_member, story.disputes_can_be_decided = False, True
                 story.mediator = Mediator(MEDIATOR_ID)
-                story.terms = Terms(usual_hold_limit=story.terms.usual_hold_limit)
+                story.terms = replace(story.terms, needs_payees=False, usual_limits=Limits(), currencies=None)
 
     def teardown(self) -> None:
         self.referee.finish()

@@ -12,7 +12,7 @@ import aiohttp
 
 from tests.stand_ins.stripe.books import Books, Json
 
-SECONDS: Final = 5
+SECONDS: Final = 20
 
 
 def signature(body: bytes, secret: str, *, at: int) -> str:
