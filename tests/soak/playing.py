@@ -46,7 +46,7 @@ from tests.workers.process import worker_environment
 KILL_EVERY_SECONDS: Final = 8.0
 """How long workers work before some are killed, on average."""
 STEP_SECONDS: Final = 7_200.0
-SMALL_STEP_SECONDS: Final = 600.0
+SMALL_STEP_SECONDS: Final = 1_800.0
 """How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day."""
 QUIET_STEPS: Final = 3
 """So many looks in a row find nothing under way before it counts as quiet."""
