@@ -94,8 +94,8 @@ class Crowd:
             self.stuck.add(row["id"])
             if row["client_has_it"]:
                 continue
-            arrived = any(self._made(kind, row["id"], account) for kind, account in self._out)
-            if arrived:
+            made = [one for kind, account in self._out for one in self._made(kind, row["id"], account)]
+            if any(one["status"] not in ("failed", "canceled") for one in made):
                 await orders.nudge([Hint(order_id=row["id"])])
                 continue
             for transfer in self._made("transfer", row["id"], ""):
