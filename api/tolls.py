@@ -23,6 +23,11 @@ FREE: Final = ("/healthz/", "/readyz/", "/metrics/", "/providers/", "/calendar/"
 """What begins so is free here, or paid for in another way, each page of the manual by what it takes."""
 
 
+def is_free(path: str) -> bool:
+    """Whether nothing is to be paid for it here."""
+    return f"{path}/".startswith(FREE)
+
+
 class Tolls:
     """Stands before all pages."""
 
@@ -32,7 +37,7 @@ class Tolls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and not f"{scope['path']}/".startswith(FREE):
+        if scope["type"] == "http" and not is_free(scope["path"]):
             app = await self._answering(address_of(scope))
         elif scope["type"] == "websocket":  # where none is served
             rates = self._door.rates

@@ -164,7 +164,7 @@ async def served(answer: Answer) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/jwks", answer)
     app.router.add_get("/elsewhere", _good)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -195,7 +195,7 @@ async def _floods(request: web.Request) -> web.StreamResponse:
 
 
 async def _hangs(_: web.Request) -> web.Response:
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
     return web.Response()
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import health
-from escrow import bell, database, sweep
+from escrow import bell, database, log, sweep
 from escrow.settings import Compilation, compilation
 from tests.api.client import People, door
 from tests.factories import advance_clock
@@ -40,6 +40,9 @@ async def figures(people: People) -> dict[str, float]:
 
 
 async def ready(people: People, redis_url: str) -> tuple[int, dict[str, Any]]:
+    """Once everything has its position: what the test began with may be older than events may wait."""
+    while await log.sequence():
+        pass
     await bell.connect(redis_url)
     try:
         answer = await people.nobody.http.get("/readyz")

@@ -1,6 +1,6 @@
 """A database as a former release left it, with an order under way in every state, is migrated, and all goes on to the right end.
 
-`tests/golden/orders-under-way.json` is what the code of the release with m0012 wrote: a contract for each state, in the year 2100
+`orders-under-way.json` is what the code of the release with m0012 wrote: a contract for each state, in the year 2100
 of the test clock, so that domain time can be set to that moment whenever this runs. "Lost" is an order that a worker claimed and
 died before it called; "received" is one that died after it.
 """
@@ -27,7 +27,7 @@ from escrow.payments.sandbox import Sandbox
 from tests.engines import TestServer
 from tests.escrow.test_migrate import STEPS, empty
 
-SNAPSHOT: Final = Path(__file__).parents[1] / "golden" / "orders-under-way.json"
+SNAPSHOT: Final = Path(__file__).with_name("orders-under-way.json")
 FORMER: Final = "escrow.m0012_rates"
 """The last step that the release before knew."""
 
