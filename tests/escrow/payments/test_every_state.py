@@ -139,6 +139,9 @@ PAYOUT_ASKED: Final = {
     FAILED: "FAILED, TAKE_BACK, payout.failed",
 }
 
+NO_LONGER_KNOWN: Final = "STARTED and stuck, order.stuck"
+"""What the provider said that it made, and knows nothing of now: it isn't made again with whatever key."""
+
 RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("DEPOSIT", "new"): {NOTHING: f"PAID, CONFIRM, {CONFIRMED}"},
     ("DEPOSIT", "made, and that is not heard"): {NOTHING: f"PAID, CONFIRM, {CONFIRMED}"},
@@ -154,7 +157,7 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("DEPOSIT", "given up"): {said: f"ABANDONED{then}" for said, then in NOBODY_WAITS.items()},
     ("REFUND", "new"): {NOTHING: "PAID, REFUND, refund.paid"},
     ("REFUND", "asked for, and that is lost"): REFUND_ASKED,
-    ("REFUND", "on its way"): REFUND_ASKED,
+    ("REFUND", "on its way"): {**REFUND_ASKED, NOTHING: NO_LONGER_KNOWN},
     ("REFUND", "paid"): {
         NOTHING: "PAID",
         PENDING: "PAID",
@@ -178,9 +181,9 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
     },
     ("PAYOUT", "new"): {NOTHING: "PAID, TRANSFER, PAYOUT, payout.paid"},
     ("PAYOUT", "its transfer asked for, and that is lost"): TRANSFER_ASKED,
-    ("PAYOUT", "its transfer on its way"): TRANSFER_ASKED,
+    ("PAYOUT", "its transfer on its way"): {**TRANSFER_ASKED, NOTHING: NO_LONGER_KNOWN},
     ("PAYOUT", "transferred, and the rest is lost"): PAYOUT_ASKED,
-    ("PAYOUT", "on its way"): PAYOUT_ASKED,
+    ("PAYOUT", "on its way"): {**PAYOUT_ASKED, NOTHING: NO_LONGER_KNOWN},
     ("PAYOUT", "paid"): {
         NOTHING: "PAID",
         PENDING: "PAID",
