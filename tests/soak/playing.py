@@ -2,7 +2,8 @@
 
 Time is made to pass on both sides at once, whenever the workers have done all that is due: on the stand-in's clock, and in what
 our rows remember of their calls and when they come again; so a key that the stand-in forgot is a key that we know to be
-forgotten.
+forgotten. A quiet moment is one at which nobody works, nothing is on its way or will come, and looking again at what is finished
+finds nothing new: of what came back unheard, only a look tells.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.live.door import Door as Shared
 from api.providers import ProviderNotices
 from escrow import database
 from escrow.accounts.commands import ConnectPayee
@@ -32,6 +34,7 @@ from escrow.payments import orders, payees
 from escrow.payments.results import Hint
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
+from schema.build import runner
 from tests.factories import Deployment
 from tests.soak import judging
 from tests.soak.figures import Figures
@@ -49,7 +52,7 @@ STEP_SECONDS: Final = 7_200.0
 SMALL_STEP_SECONDS: Final = 1_800.0
 """How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day."""
 QUIET_STEPS: Final = 3
-"""So many looks in a row find nothing under way before it counts as quiet."""
+"""So many looks in a row find nothing under way, and nothing that has changed, before it counts as quiet."""
 PATIENCE_SECONDS: Final = 900.0
 PATIENCE_SECONDS_A_DEAL: Final = 2.0
 """How long a round may take; a machine may be busy."""
@@ -58,7 +61,7 @@ LEASED_SECONDS_MAX: Final = 1.0
 LOOK_EVERY_STEPS: Final = 25
 """How often the balance is compared while money moves."""
 LOOKED_AT_AGAIN: Final = 200
-"""So many orders of former rounds are looked at again when a round is quiet."""
+"""So many orders of former rounds are looked at again when a round is quiet, beside all of its own."""
 
 
 HOSTILITY: Final = replace(WORST, pending_seconds=6 * 3_600.0)
@@ -84,12 +87,14 @@ class Soak:
         self._kill_every_seconds = kill_every_seconds
         self._tell = tell
         self._rng = random.Random(hostility.seed)
+        self._failed_notices: list[str] = []
+        """Why notices were not taken, if our door broke: then it was we who lost them."""
         self.figures = Figures()
 
     async def run(self, deals: int, *, a_round: int) -> Figures:
         """So many contracts in rounds, each of which ends in a quiet moment. Raises `Wrong` on any difference, double or loss."""
         began = time.monotonic()
-        async with _door() as door, playing(self._hostility, notify=door.url) as stand_in:
+        async with _door(self._failed_notices) as door, playing(self._hostility, notify=door.url) as stand_in:
             provider = Stripe(stand_in.access())
             door.take = ProviderNotices(provider).take
             await database.execute("SELECT 1")
@@ -123,6 +128,8 @@ class Soak:
         finally:
             beginning.cancel()
             await asyncio.gather(beginning, return_exceptions=True)
+        if self._failed_notices:
+            raise Wrong("notices could not be taken: " + ", ".join(sorted(set(self._failed_notices))))
         await judging.judge(stand_in, provider)
         self.figures.quiet_moments += 1
 
@@ -163,8 +170,9 @@ class Soak:
     ) -> None:
         """People go on and time passes until nothing is under way any more, also for those who look again."""
         quiet = steps = 0
-        looked_again = False
-        while quiet < QUIET_STEPS:
+        settled: dict[str, str] = {}  # how contracts stood when they were last looked at again
+        stood: dict[str, str] = {}
+        while True:
             if time.monotonic() > deadline:
                 raise Wrong(f"it never got quiet: {(await self._under_way())[: judging.SHOWN_MAX]}")
             steps += 1
@@ -177,12 +185,30 @@ class Soak:
                 await judging.look_between(provider)
                 self.figures.looks += 1
             await asyncio.sleep(0.05)
-            is_quiet = beginning.done() and not stand_in.books.notices and not stand_in.books.due
-            quiet = quiet + 1 if is_quiet and not await self._under_way() else 0
-            if quiet == 1 and not looked_again:
-                looked_again = True  # once: of so many looks some always go wrong, and come again by themselves
-                rows = await fetch(_LOOKED_AT_AGAIN, before, LOOKED_AT_AGAIN)
-                await orders.nudge([Hint(order_id=row["id"]) for row in rows])
+            if not beginning.done() or not stand_in.is_quiet or await self._under_way():
+                quiet = 0
+                continue
+            stands = await self._stands()
+            quiet, stood = quiet + 1 if stands == stood else 1, stands
+            if quiet >= QUIET_STEPS:
+                if not await self._looked_again(before, settled, stands):
+                    return
+                settled, quiet = stands, 0
+
+    async def _stands(self) -> dict[str, str]:
+        """How each contract's orders stand, and what was asked of the provider for them."""
+        return {row["contract_id"]: row["stands"] for row in await fetch(_STANDS)}
+
+    async def _looked_again(self, before: str, settled: dict[str, str], stands: dict[str, str]) -> bool:
+        """Have everything looked at again first, and then the contracts in which the last look changed anything, since what came
+        of that may come back unheard as well; whether there was any. A look that goes wrong comes again by itself."""
+        if settled:
+            changed = [contract for contract, standing in stands.items() if settled.get(contract) != standing]
+            rows = await fetch("SELECT id FROM payment_orders WHERE contract_id = ANY ($1::text[])", changed)
+        else:
+            rows = await fetch(_LOOKED_AT_AGAIN, before, LOOKED_AT_AGAIN)
+        await orders.nudge([Hint(order_id=row["id"]) for row in rows])
+        return bool(rows)
 
     async def _worked_off(self) -> None:
         """Wait until nothing is due, and a moment for what is being done: what a dead worker held comes when its lease is over.
@@ -245,16 +271,21 @@ class Door:
 
 
 @asynccontextmanager
-async def _door() -> AsyncIterator[Door]:
+async def _door(failed: list[str]) -> AsyncIterator[Door]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         door = Door(f"http://127.0.0.1:{listening.getsockname()[1]}/providers/stripe")
 
         async def take(request: Request) -> Response:
             assert door.take is not None
-            return await door.take(request)
+            try:
+                return await door.take(request)
+            except Exception as error:
+                failed.append(repr(error))
+                raise
 
         app = Starlette(routes=[Route("/providers/{name}", take, methods=["POST"])])
+        app.state.door = Shared(runner=runner())
         server = Quiet(uvicorn.Config(app, log_config=None, access_log=False))
         work = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
@@ -280,18 +311,26 @@ _NEXT_DUE: Final = """
 
 _LEASED: Final = "SELECT EXISTS (SELECT FROM payment_orders WHERE lease_token IS NOT NULL)"
 
+_STANDS: Final = """
+    SELECT contract_id, string_agg(ROW (id, state, is_stuck, ARRAY(
+        SELECT ROW (step, attempt, provider_id, is_over) FROM provider_calls WHERE order_id = payment_orders.id
+        ORDER BY step, attempt))::text, ' ' ORDER BY id) AS stands
+    FROM payment_orders GROUP BY contract_id
+"""
+
 _LOOKED_AT_AGAIN: Final = """
     SELECT id FROM payment_orders WHERE id > $1
     UNION ALL (SELECT id FROM payment_orders WHERE id <= $1 ORDER BY random() LIMIT $2)
 """
 
-# A refund of a charge that the bank has taken back is refused for ever: the client has the money already. Of a payout that was
-# given up somebody waits only for money that is known to have moved.
+# A refund of a charge that the bank has taken back is refused for ever: the client has the money already. A payout that was given
+# up is looked up for weeks: somebody waits only for money that is known to have moved, or for a look that went wrong.
 _UNDER_WAY: Final = """
-    SELECT id, kind, state FROM payment_orders
-    WHERE lease_token IS NOT NULL OR state = 'STARTED' OR (state IN ('ABANDONED', 'PAID') AND due_at IS NOT NULL)
-    OR (state = 'FAILED' AND kind = 'PAYOUT' AND due_at IS NOT NULL AND EXISTS (
-        SELECT FROM provider_calls WHERE order_id = payment_orders.id AND step = 'TRANSFER' AND provider_id IS NOT NULL))
-    OR (state = 'FAILED' AND kind = 'REFUND' AND NOT EXISTS (
+    SELECT id, kind, state FROM payment_orders AS o
+    WHERE lease_token IS NOT NULL OR due_at <= now() OR state = 'STARTED'
+    OR (kind = 'REFUND' AND state = 'FAILED' AND NOT EXISTS (
         SELECT FROM deposits WHERE deposits.id = deposit_id AND reversal IS NOT NULL))
+    OR (due_at IS NOT NULL AND (state IN ('ABANDONED', 'PAID') OR kind = 'DEPOSIT' OR (kind = 'PAYOUT' AND (
+        last_error IS NOT NULL OR EXISTS (
+            SELECT FROM provider_calls WHERE order_id = o.id AND step = 'TRANSFER' AND provider_id IS NOT NULL)))))
 """

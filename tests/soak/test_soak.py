@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.providers import ProviderNotices
 from escrow.database import execute, fetch_value
 from escrow.payments.stripe.adapter import Stripe
 from tests.escrow.payments.stage import strike
-from tests.soak import judging
+from tests.soak import judging, people
 from tests.soak.judging import Wrong
 from tests.soak.playing import Soak
 from tests.stand_ins.stripe import payments
@@ -29,6 +32,47 @@ async def test_nothing_is_lost_nothing_doubled_and_both_books_say_the_same_when_
     assert figures.total > DEALS
     assert figures.kills > 0
     assert sum(figures.faults.values()) > 0
+    assert figures.notices_taken > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComesBackTwice(Hostility):
+    """The first two refunds of an order come back after they were paid, and nobody is told."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def happens(self, share: float, *names: object) -> bool:
+        if names[0] != "refund":
+            return share > 0 and names[0] == "never"
+        self.seen[str(names[1])] += 1
+        return self.seen[str(names[1])] <= 2
+
+
+async def test_it_is_not_quiet_before_what_came_of_a_look_was_looked_at_too(
+    database: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "MEANS", {"pm_card_visa": 1})
+    monkeypatch.setattr(people, "GIVEN_BACK", 1)
+    hostility = ComesBackTwice(notices_never=1.0, pending_seconds=6 * 3_600.0)
+    figures = await Soak(database, redis_url, tmp_path, hostility=hostility, kill_every_seconds=3_600.0).run(
+        1, a_round=1
+    )
+    assert hostility.seen.most_common() == [
+        (await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"), 3)
+    ]
+    assert figures.orders == {"deposit paid": 1, "refund paid": 1}
+    assert figures.balance_minor < 0, "both came to nothing but the fee"
+
+
+async def test_a_door_for_notices_that_breaks_is_no_notice_that_was_lost_on_its_way(
+    database: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("no such door")
+
+    monkeypatch.setattr(ProviderNotices, "take", broken)
+    with pytest.raises(Wrong, match=r"notices could not be taken: RuntimeError\('no such door'\)"):
+        await Soak(database, redis_url, tmp_path, hostility=Hostility(), kill_every_seconds=3_600.0).run(1, a_round=1)
 
 
 async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that_is_off(database: str) -> None:

@@ -31,6 +31,7 @@ class Notifier:
         self._now = now
         self.taken = 0
         self.refused = 0
+        self.is_sending = False
 
     async def send(self) -> int:
         """Send all that is due; gives how many were taken."""
@@ -38,9 +39,13 @@ class Notifier:
         if not events:
             return 0
         before = self.taken
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
-            for event in events:
-                await self._send(session, event)
+        self.is_sending = True
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
+                for event in events:
+                    await self._send(session, event)
+        finally:
+            self.is_sending = False
         return self.taken - before
 
     async def _send(self, session: aiohttp.ClientSession, event: Json) -> None:

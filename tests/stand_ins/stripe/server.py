@@ -75,6 +75,11 @@ class StandIn:
         self._counts: dict[str, int] = {}
         self._under_way: set[str] = set()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a request is still to be carried out, or a notice is being sent."""
+        return bool(self._under_way) or (self.notifier is not None and self.notifier.is_sending)
+
     def app(self) -> Starlette:
         """The API below `/v1/`, the pages for people, and the doors for tests."""
         everything = Route("/v1/{path:path}", self._answer, methods=["GET", "POST", "DELETE"])

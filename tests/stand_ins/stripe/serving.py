@@ -41,6 +41,11 @@ class Playing:
     def violations(self) -> list[str]:
         return self.stand_in.violations
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing happens by itself any more: nothing is due, nothing is carried out late, no notice is on its way."""
+        return not self.books.due and not self.books.notices and not self.stand_in.is_working
+
     def access(self, *, payouts_by: PayoutsBy = PayoutsBy.ORDER, country: str | None = None) -> StripeAccess:
         """What a deployment's settings say of it."""
         return StripeAccess(
