@@ -97,7 +97,7 @@ class Succeeded:
     fee: Money | None = None
     """What the provider took for it, where it says so at once; reconciliation books it from the movements in any case."""
     hold_until: datetime | None = None
-    """When it has to have left the provider's balance, if it may be held only so long."""
+    """When it has to have left the provider's balance by its own clock. No rule reads it: the provider's terms count."""
     available_at: datetime | None = None
     """When it can be paid on; `None` at once."""
     exchange: Exchange | None = None
