@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,11 +40,15 @@ class Api:
 
     async def ask(self, document: str, **variables: object) -> dict[str, Any]:
         """The data that a document gives. Raises `Refused` for an error, `Unreachable` if nobody answers."""
-        answer = await asyncio.to_thread(self._post, {"query": document, "variables": variables})
+        answer = await self.answer(document, variables)
         for error in answer.get("errors") or ():
             raise Refused(error.get("extensions", {}).get("code", "ERROR"), error.get("message", ""))
         data: dict[str, Any] = answer["data"]
         return data
+
+    async def answer(self, document: str, variables: Mapping[str, object]) -> dict[str, Any]:
+        """The whole answer, errors and all. Raises `Unreachable` if nobody answers."""
+        return await asyncio.to_thread(self._post, {"query": document, "variables": dict(variables)})
 
     async def do(self, mutation: str, answer: str, **given: object) -> dict[str, Any]:
         """The fields of `answer` after a mutation with this input. Raises `Refused` if it was refused."""

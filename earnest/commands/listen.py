@@ -7,17 +7,14 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROLES = ("client", "freelancer", "mediator", "operator")
+from earnest import asking
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whose events, which ones, and where to; by default those of the demo's client where `earnest up` runs."""
     parser.add_argument("--forward-to", type=program, metavar="URL", help="the program: http://127.0.0.1:3000/webhooks")
-    parser.add_argument("--as", dest="role", choices=ROLES, default="client", help="whose key of the demo to use")
-    parser.add_argument("--keys", type=Path, help="the file with the demo's keys; default: .earnest/demo-keys.json")
-    parser.add_argument("--url", help="the address of Earnest; default: that in the file with the keys")
-    parser.add_argument(
-        "--key", help="a key of an owner with the scopes webhooks:manage and contracts:read, in place of the demo's"
+    asking.add_arguments(
+        parser, "a key of an owner with the scopes webhooks:manage and contracts:read, in place of the demo's"
     )
     parser.add_argument(
         "--event",
@@ -58,7 +55,7 @@ async def listen(args: argparse.Namespace) -> None:
     from earnest.run.embedded import DIRECTORY
 
     directory = Path.cwd() / DIRECTORY
-    url, key = _door(args, directory)
+    url, key = asking.door(args, directory)
     api = Api(url, key)
     viewer = (await api.ask("query Who { viewer { accountId } }"))["viewer"]
     stop = asyncio.Event()
@@ -73,17 +70,3 @@ async def listen(args: argparse.Namespace) -> None:
         say=lambda text: print(text, flush=True),
     )
     await listener.run(stop)
-
-
-def _door(args: argparse.Namespace, directory: Path) -> tuple[str, str]:
-    """Where Earnest is, and the key to it."""
-    from earnest.demo.people import KEYS_FILE, read_keys
-    from earnest.run.refusing import CannotStart
-
-    if args.url is not None and args.key is not None:
-        return args.url, args.key
-    path = args.keys or directory / KEYS_FILE
-    people = read_keys(path)
-    if people is None:
-        raise CannotStart(f"there are no keys in {path}: start Earnest here first (make run), or give --url and --key")
-    return args.url or people.url, args.key or people.by_role()[args.role].key

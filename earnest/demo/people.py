@@ -65,6 +65,10 @@ class People:
             "operator": self.operator,
         }
 
+    def apis(self) -> dict[str, Api]:
+        """The API for each of them, by role."""
+        return {role: Api(self.url, person.key) for role, person in self.by_role().items()}
+
 
 async def load(url: str, *, database_url: str, directory: Path) -> People:
     """The people whose keys stand in `directory`, made if none of it lets anybody in; and a contract, if they have none.
@@ -178,15 +182,7 @@ def cast_of(
     people: People, story: str, *, say: Say, show: Callable[[Event], None], arrived: Arrived | None = None
 ) -> Story:
     """The story of that name with these people in it."""
-    who: dict[str, Any] = {
-        "client": Api(people.url, people.client.key),
-        "freelancer": Api(people.url, people.freelancer.key),
-        "operator": Api(people.url, people.operator.key),
-        "mediator": Api(people.url, people.mediator.key),
-        "say": say,
-        "show": show,
-        "arrived": arrived,
-    }
+    who: dict[str, Any] = {**people.apis(), "say": say, "show": show, "arrived": arrived}
     if story == WEBSITE:
         return Website(review_days=REVIEW_DAYS, **who)
     return CardPayments(**who) if story == STRIPE else STORIES[story](**who)
