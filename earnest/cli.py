@@ -19,6 +19,7 @@ COMMANDS = (
     "trigger",
     "api",
     "contracts",
+    "mcp",
     "migrate",
     "schema",
     "events",

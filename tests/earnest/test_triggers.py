@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,8 @@ async def made(people: People, event: str) -> str:
     def show(one: Event) -> None:
         seen.append(one["type"])
 
-    scene = Scene(**people.apis(), say=lambda _: None, show=show)
+    apis: dict[str, Any] = people.apis()
+    scene = Scene(**apis, say=lambda _: None, show=show)
     try:
         await WAYS[event].go(scene, people.client.account, people.freelancer.account, event)
     except ApiError as error:
