@@ -21,6 +21,7 @@ COMMANDS = (
     "events",
     "accounts",
     "keys",
+    "sessions",
     "secrets",
     "fees",
     "documents",
