@@ -25,6 +25,7 @@ COMMANDS = (
     "events",
     "accounts",
     "keys",
+    "sessions",
     "secrets",
     "fees",
     "documents",

@@ -62,6 +62,8 @@ async def create_token(
     Refuses with `Forbidden` keys without `contracts:read`, with `InvalidInput` more than `CHOSEN_MAX` contracts.
     """
     _check(by)
+    if by.session_id is not None:
+        raise Forbidden("A session makes nothing that outlives it; a calendar's address takes a key.")
     if await first_result(by, idempotency) is not None:
         return Made(None, replayed=True)
     if contract_ids is not None and len(contract_ids) > CHOSEN_MAX:
@@ -80,6 +82,8 @@ async def revoke_token(*, by: Actor, everybodys: bool = False, idempotency: Idem
     but owners with keys for the whole account.
     """
     _check(by)
+    if by.session_id is not None and by.contract_ids is not None:
+        raise Forbidden("This session is limited to some contracts; this is about the account.")
     if everybodys and (by.contract_ids is not None or not by.role.includes(Role.OWNER)):
         raise Forbidden("Only an owner with a key for the whole account ends everybody's calendars.")
     if await first_result(by, idempotency) is not None:

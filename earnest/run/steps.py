@@ -20,13 +20,12 @@ class Deployment:
     @property
     def host(self) -> str:
         """The address under which this machine reaches the web process."""
-        given = self.settings.host
-        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(given, given)  # noqa: S104 - it binds nothing
+        return self.settings.local_host
 
     @property
     def url(self) -> str:
         """Where the web process answers, without a path."""
-        return f"http://{self.host}:{self.settings.port}"
+        return self.settings.local_url
 
 
 Step = Callable[[Deployment], Awaitable[list[str]]]
@@ -51,9 +50,15 @@ async def load_demo(deployment: Deployment) -> list[str]:
         people = await demo.load(
             deployment.url, database_url=deployment.settings.database_url, directory=deployment.directory
         )
+        links = await demo.console_links(people)
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
-    return [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+    shown = [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+    return [
+        *shown,
+        *links,
+        "           each link opens once and within ten minutes; `earnest sessions link` makes another",
+    ]
 
 
 BEFORE_PROCESSES: tuple[Step, ...] = (migrate,)
