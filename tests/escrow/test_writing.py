@@ -131,7 +131,9 @@ def test_a_text_is_found_by_each_of_its_words_and_by_itself(text: str) -> None:
 def test_every_letter_of_the_latin_alphabets_is_typed_on_any_keyboard() -> None:
     """But for a glottal stop and what stands for one in Africa and Greenland: there is no key for it anywhere."""
     letters = [chr(code) for code in range(0xC0, 0x250) if chr(code).isalpha()]
-    assert {one for one in letters if not "".join(writing.words(one)).isascii()} <= set("\u0149\u01b8\u01b9\u0241\u0242")
+    assert {one for one in letters if not "".join(writing.words(one)).isascii()} <= set(
+        "\u0149\u01b8\u01b9\u0241\u0242"
+    )
 
 
 @given(st.text())
