@@ -16,8 +16,9 @@ from escrow import database, writing
 from escrow.agreement.state import Contract
 from escrow.store.shapes import Row
 
-EDITION: Final = 1
-"""Counts up whenever the words of some title come out otherwise, also by a newer table of Unicode. 0 is what SQL made."""
+EDITION: Final = 2
+"""Counts up whenever the words of some title come out otherwise, also by a newer table of Unicode. 0 is what SQL made; 1 left
+letters such as ł as they are."""
 
 BATCH: Final = 500
 """So many titles are made anew at once; their contracts wait meanwhile."""

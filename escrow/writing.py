@@ -1,6 +1,7 @@
 """Knows what people's writing is made of, in every script: what shows, what is one line, what a word is.
 
-All of it is told by Unicode's own properties, which the library `regex` has; no table here is ours. What looks like nothing
+All of it is told by Unicode's own properties, which the library `regex` has, and by `anyascii` for the Latin letters that Unicode
+doesn't take apart; no table here is ours. What looks like nothing
 is often needed: joiners between the letters of Persian and the people of an emoji, marks of direction, selectors, tags of
 flags. So it is not refused for being invisible, but only where it is all that there is, or where it misleads.
 """
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 import regex
+from anyascii import anyascii
 
 _V1: Final = regex.V1
 
@@ -114,6 +117,9 @@ _FOLDED: Final = regex.compile(
 """What is no letter of its own: accents, points, harakat, viramas, the stretched line of Arabic, what is invisible. The two
 marks that make other letters of kana stay."""
 
+_WHOLE: Final = regex.compile(r"[[\p{Script=Latin}&&\p{L}]--\p{ASCII}]", _V1)
+"""Latin letters that are left when marks are folded, since no mark is part of them: ł, ø, đ, ħ, æ, œ, þ, ð, …"""
+
 _WORDS: Final = regex.compile(
     r"(?P<unspaced>(?:[\p{Alphabetic}&&[\p{Word_Break=Other}\p{Word_Break=Katakana}]]\p{M}*)+)"
     r"|(?:[[\p{Alphabetic}\p{N}]--[\p{Word_Break=Other}&&\p{Alphabetic}]--\p{Word_Break=Katakana}]\p{M}*)+"
@@ -135,7 +141,14 @@ def folded(text: str) -> str:
     Capitals come first, so that the dotless i of Turkish is an i as its capital is, and the ss of German as its.
     """
     plain = unicodedata.normalize("NFKC", text).upper().casefold()
-    return unicodedata.normalize("NFKC", _FOLDED.sub("", unicodedata.normalize("NFKD", plain)))
+    bare = unicodedata.normalize("NFKC", _FOLDED.sub("", unicodedata.normalize("NFKD", plain)))
+    return bare if bare.isascii() else _WHOLE.sub(lambda found: _on_any_keyboard(found[0]), bare)
+
+
+@lru_cache(maxsize=2_048)
+def _on_any_keyboard(letter: str) -> str:
+    """How a Latin letter is written where there is no key for it, with letters and digits alone; itself, if that isn't known."""
+    return "".join(filter(str.isalnum, anyascii(letter))).lower() or letter
 
 
 def words(text: str, *, sought: bool = False) -> list[str]:

@@ -336,6 +336,7 @@ _describe(
     CONTRACT="What moved of a contract's money, and what crossed clearing for it.",
     MOVEMENT="A movement that belongs to no contract and is no withdrawal or fee of the operator's.",
     BALANCE="The provider's balance in a currency, and clearing with what is the operator's own.",
+    ORDER="An order of which another provider was asked than the one that is asked now: nobody can look it up.",
 )
 
 _describe(

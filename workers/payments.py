@@ -44,6 +44,7 @@ async def pump(provider: Provider) -> None:
                 await payees.look(provider, limit=PAYEES_AT_ONCE)
                 claimed = await orders.claim(
                     ORDERS_AT_ONCE - len(under_way),
+                    provider=provider.terms.provider,
                     payees_of=provider.terms.provider if provider.terms.needs_payees else None,
                 )
                 for order in claimed:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
+from websockets.frames import CloseCode
 
 from api.arrivals import address_of
 from api.credentials import BadCredentials
@@ -178,6 +179,8 @@ class _Socket:
         while True:
             received = await self._receive()
             if received["type"] == "websocket.disconnect":
+                if received.get("code") == CloseCode.POLICY_VIOLATION and self._payer is not None:
+                    self._payer.charge(costs.HUNG_UP)
                 return
             self._heard_at = time.monotonic()
             self._pinged_at = None

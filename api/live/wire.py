@@ -4,8 +4,7 @@ The library `websockets` reads handshake and frames, checks them and answers pin
 in one piece and from bytes that are there already. A connection keeps no more than it needs to go on: a server that is
 subscribed to by thousands is made of these.
 
-What has come is read a slice in each turn of the event loop, and no further than to a message that the application hasn't taken
-yet: what comes at once has room for ten thousand frames.
+What has come is read a slice at a time (`api.live.slices`), and no further than to a message that the application didn't take.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 
+from api.live.slices import SLICE_BYTES, of_this_loop
+
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -35,18 +36,20 @@ takes the same, and sends it if nothing has to be waited for; it answers whether
 CLOSE_SECONDS: Final = 10.0
 """How long the other side may take to answer a close frame."""
 
-SLICE_BYTES: Final = 512
-"""What is read in one turn of the event loop: frames of nothing take 6 bytes, and 10 µs each."""
-
-IDLE_AT_ONCE_MAX: Final = 100
+IDLE_AT_ONCE_MAX: Final = 40
 IDLE_PER_SECOND: Final = 10.0
 """Frames in which nothing is said: pings and pongs of the protocol, and small fragments. Whoever sends more is hung up on."""
+
+HANG_UP_SECONDS: Final = 1.0
+"""How long whoever is hung up on waits for it, unheard: told at once, it would come back at once."""
 
 FRAGMENT_BYTES: Final = 1_024
 """A fragment that isn't the last counts as nothing if it holds less."""
 
 _TEXT: Final = 0x81
 """The first byte of a text message in one frame."""
+
+_NOTHING: Final = memoryview(b"")
 
 _MEDIUM: Final = struct.Struct(">BBH").pack
 _LONG: Final = struct.Struct(">BBQ").pack
@@ -67,6 +70,7 @@ class Wire(asyncio.Protocol):
         "_fragments",
         "_handshake",
         "_idle_until",
+        "_is_cut",
         "_is_gone",
         "_is_held",
         "_is_paused",
@@ -93,12 +97,13 @@ class Wire(asyncio.Protocol):
         self._received: list[Message] = []
         self._receiver: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._unread = b""
+        self._unread = _NOTHING
         self._idle_until = 0.0
         self._fragments: list[bytes] = []
         self._is_text = False
         self._is_held = False
         self._is_paused = False
+        self._is_cut = False
         self._is_gone = False
         self._close_timer: asyncio.TimerHandle | None = None
 
@@ -111,31 +116,41 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._is_gone = True
-        self._unread = b""
+        self._unread = _NOTHING
         self._put({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         self.resume_writing()
         self._forget_timer()
 
     def data_received(self, data: bytes) -> None:
-        is_reading = bool(self._unread)
-        self._unread += data
-        if not is_reading:
-            self._read_on()
+        if self._handshake is not None and not self._is_held:
+            self._read(data)
+            return
+        self._unread = memoryview(self._unread.tobytes() + data if self._unread else data)
+        if len(self._unread) > SLICE_BYTES:
+            self._pause_or_resume()
+        self._read_on()
 
     def _read_on(self) -> None:
-        """Read a slice of what has come, unless the application has to take something first; the rest in turns to come."""
-        if self._is_held or not self._unread:
-            return
-        size = SLICE_BYTES if self._handshake is None else len(self._unread)
-        now, self._unread = self._unread[:size], self._unread[size:]
-        self._read(now)
-        self._pause_or_resume()
-        if self._unread and not self._is_held:
-            asyncio.get_running_loop().call_soon(self._read_on)
+        """Have read what has come, unless the application has to take something first."""
+        if self.has_more:
+            of_this_loop().join(self)
 
-    def _read(self, data: bytes) -> None:
-        self._wire.receive_data(data)
-        for event in self._wire.events_received():
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to read that may be read now."""
+        return bool(self._unread) and not self._is_held and not self._is_cut
+
+    def read_slice(self) -> int:
+        """Read up to `SLICE_BYTES`; how many frames ended in them."""
+        now, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:] or _NOTHING
+        frames = self._read(now)
+        self._pause_or_resume()
+        return frames
+
+    def _read(self, data: bytes | memoryview) -> int:
+        self._wire.receive_data(data)  # type: ignore[arg-type]  # it only adds to its own buffer, which takes any bytes
+        events = self._wire.events_received()
+        for event in events:
             if isinstance(event, Request):
                 self._connect(event)
             elif isinstance(event, Frame):
@@ -144,6 +159,7 @@ class Wire(asyncio.Protocol):
         if self._wire.parser_exc is not None:  # it was told why by now
             self._put({"type": "websocket.disconnect", "code": CloseCode.PROTOCOL_ERROR})
             self.transport.close()
+        return len(events)
 
     def pause_writing(self) -> None:
         self._writable = self._writable or asyncio.get_running_loop().create_future()
@@ -249,8 +265,10 @@ class Wire(asyncio.Protocol):
         task.add_done_callback(self._server.tasks.discard)
 
     def _take(self, frame: Frame) -> None:
+        if self._is_cut:
+            return
         if self._says_nothing(frame) and not self._may_idle():
-            self._fail(CloseCode.POLICY_VIOLATION, "Too many frames that say nothing.")
+            self._cut_off()
         elif frame.opcode is Opcode.CLOSE:
             self._take_leave()
         elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) and self._close_timer is None:
@@ -281,13 +299,21 @@ class Wire(asyncio.Protocol):
         self._idle_until = max(self._idle_until, now - IDLE_AT_ONCE_MAX / IDLE_PER_SECOND) + 1 / IDLE_PER_SECOND
         return self._idle_until <= now
 
+    def _cut_off(self) -> None:
+        """Hear nothing more, and hang up by and by."""
+        self._is_cut = True
+        self._unread = _NOTHING
+        self._pause_or_resume()
+        said = "Too many frames that say nothing."
+        asyncio.get_running_loop().call_later(HANG_UP_SECONDS, self._fail, CloseCode.POLICY_VIOLATION, said)
+
     def _fail(self, code: CloseCode, reason: str = "") -> None:
         """End the connection for a fault of the client's."""
         if self._is_gone or self.transport.is_closing():
             return
         self._wire.fail(code, reason)
         self._put({"type": "websocket.disconnect", "code": code})
-        self._unread = b""
+        self._unread = _NOTHING
         self._flush()
         self.transport.close()
 
@@ -357,13 +383,12 @@ class Wire(asyncio.Protocol):
         if on is self._is_held or self.transport.is_closing():
             return
         self._is_held = on
-        if not on and self._unread:
-            asyncio.get_running_loop().call_soon(self._read_on)
+        self._read_on()
         self._pause_or_resume()
 
     def _pause_or_resume(self) -> None:
         """Take more off the network once all that has come was read."""
-        is_full = self._is_held or bool(self._unread)
+        is_full = self._is_held or self._is_cut or bool(self._unread)
         if is_full is self._is_paused or self.transport.is_closing():
             return
         self._is_paused = is_full

@@ -15,6 +15,9 @@ from escrow.database import Record
 from escrow.queries.events import TEXTS_SQL, EventView, event_view
 from escrow.queries.feed import TOUCHED_SQL
 
+LOOKED_AT_MAX: Final = 2_000
+"""So many events one statement looks at for those of some types: the rest is another statement's."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occurrence:
@@ -58,15 +61,17 @@ async def visible(
 ) -> tuple[list[Occurrence], int]:
     """The next events for this actor after a position, up to another one, and up to where these are all; one statement.
 
-    `stream_id` and `types` narrow. At most `limit` are looked at.
+    `stream_id` and `types` narrow. At most `limit` are looked at, and `LOOKED_AT_MAX` for those of some types.
     """
     if after >= until:
         return [], after
     sql, streams = _scan(actor, stream_id)
-    wanted = sorted(types) if types is not None else None
-    rows = await database.fetch(sql, after, until, limit, wanted, streams)
-    reached = rows[-1]["position"] if len(rows) == limit else until
-    return [one for row in rows if (one := _occurrence(row)).is_for(actor)], reached
+    wanted, look = (sorted(types), max(limit, LOOKED_AT_MAX)) if types is not None else (None, limit)
+    rows = await database.fetch(sql, after, until, limit, wanted, streams, look)
+    found = [row for row in rows if row["position"] is not None]
+    looked_to = rows[0]["looked_to"] if rows[0]["looked_at"] == look else until
+    reached = found[-1]["position"] if len(found) == limit else looked_to
+    return [one for row in found if (one := _occurrence(row)).is_for(actor)], reached
 
 
 def _scan(actor: Actor, stream_id: str | None) -> tuple[str, object]:
@@ -103,22 +108,28 @@ def _shown(placed: str) -> str:
     ORDER BY placed.position"""  # noqa: S608 - our own text
 
 
-_TYPE: Final = """(
-    $4::text[] IS NULL OR EXISTS (SELECT FROM events WHERE id = p.event_id AND type = ANY ($4::text[]) OFFSET 0))"""
+def _narrowed(looked: str) -> str:
+    """Of what is looked at those of the types that are asked for, and in every row how far the look went."""
+    wanted = """
+    SELECT * FROM looked WHERE $4::text[] IS NULL
+        OR EXISTS (SELECT FROM events WHERE id = looked.event_id AND type = ANY ($4::text[]) OFFSET 0)
+    ORDER BY position LIMIT $3"""
+    return f"""
+    WITH looked AS MATERIALIZED ({looked} ORDER BY position LIMIT $6)
+    SELECT * FROM (SELECT count(*) AS looked_at, max(position) AS looked_to FROM looked) AS look
+    LEFT JOIN LATERAL ({_shown(wanted)}) AS shown ON true ORDER BY shown.position"""  # noqa: S608 - our own text
 
-_STRETCH: Final = f"p.position > $1 AND p.position <= $2 AND {_TYPE}"
+
+_STRETCH: Final = "p.position > $1 AND p.position <= $2"
 
 _FOLLOWING: Final = _shown("SELECT * FROM log_positions WHERE position > $1 ORDER BY position LIMIT $2")
 
-_OF_ALL: Final = _shown(
-    f"SELECT p.* FROM log_positions AS p WHERE $5::text IS NULL AND {_STRETCH} ORDER BY p.position LIMIT $3"  # noqa: S608 - our own text
-)
+_OF_ALL: Final = _narrowed(f"SELECT p.* FROM log_positions AS p WHERE $5::text IS NULL AND {_STRETCH}")  # noqa: S608 - our own text
 
-_OF_STREAMS: Final = _shown(
+_OF_STREAMS: Final = _narrowed(
     f"""
     SELECT found.* FROM unnest($5::text[]) AS stream (id) CROSS JOIN LATERAL (
-        SELECT p.* FROM log_positions AS p WHERE p.stream_id = stream.id AND {_STRETCH} ORDER BY p.position LIMIT $3) AS found
-    ORDER BY found.position LIMIT $3"""  # noqa: S608 - our own text
+        SELECT p.* FROM log_positions AS p WHERE p.stream_id = stream.id AND {_STRETCH} ORDER BY p.position LIMIT $6) AS found"""  # noqa: S608 - our own text
 )
 
 # Said so that no other index can give this order: one that walks the whole log looks cheap where accounts are few.
@@ -126,19 +137,17 @@ _BY_ROLE: Final = " UNION ALL ".join(
     f"""(
     SELECT p.* FROM log_positions AS p
     WHERE (p.{role}, p.position) > ($5::text, $1) AND p.{role} <= $5::text AND {_STRETCH}
-    ORDER BY p.{role}, p.position LIMIT $3)"""  # noqa: S608 - our own text
+    ORDER BY p.{role}, p.position LIMIT $6)"""  # noqa: S608 - our own text
     for role in ("client_id", "freelancer_id", "stream_id")
 )
 
-_OF_ACCOUNT: Final = _shown(f"SELECT * FROM ({_BY_ROLE}) AS scanned ORDER BY position LIMIT $3")  # noqa: S608 - our own text
+_OF_ACCOUNT: Final = _narrowed(f"SELECT * FROM ({_BY_ROLE}) AS scanned")  # noqa: S608 - our own text
 
 # Few contracts are disputed: each is looked at by itself.
 _DISPUTED: Final = f"""(
     SELECT found.* FROM contracts AS disputed CROSS JOIN LATERAL (
-        SELECT p.* FROM log_positions AS p WHERE p.stream_id = disputed.id AND {_STRETCH} ORDER BY p.position LIMIT $3) AS found
+        SELECT p.* FROM log_positions AS p WHERE p.stream_id = disputed.id AND {_STRETCH} ORDER BY p.position LIMIT $6) AS found
     WHERE disputed.was_disputed AND $5::text NOT IN (disputed.client_id, disputed.freelancer_id)
-    ORDER BY found.position LIMIT $3)"""  # noqa: S608 - our own text
+    ORDER BY found.position LIMIT $6)"""  # noqa: S608 - our own text
 
-_OF_MEDIATOR: Final = _shown(
-    f"SELECT * FROM ({_BY_ROLE} UNION ALL {_DISPUTED}) AS scanned ORDER BY position LIMIT $3"  # noqa: S608 - our own text
-)
+_OF_MEDIATOR: Final = _narrowed(f"SELECT * FROM ({_BY_ROLE} UNION ALL {_DISPUTED}) AS scanned")  # noqa: S608 - our own text

@@ -42,6 +42,7 @@ class ProviderCall(Model):
     called_at = fields.DatetimeField()
     provider_id = fields.TextField(null=True)
     is_over = fields.BooleanField()
+    provider = fields.TextField(null=True)
 
     class Meta(Facts):
         table = "provider_calls"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from escrow import terms
 from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled
 from escrow.money import Money
@@ -25,6 +26,10 @@ LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 another worker looks it up."""
 
 FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
+
+
+UNKNOWN: Final = "unknown"
+"""Where a call went of which that wasn't noted."""
 
 
 class LeaseLost(Exception):
@@ -72,6 +77,10 @@ class Claimed:
     """Whether the provider said that it pays the freelancer."""
     payee_misses: Sequence[str]
     """What the provider waits for before it does."""
+    provider: str
+    """Who is asked, and with whom its calls are noted."""
+    elsewhere: str | None
+    """Another provider, where it was begun or where its money is: `UNKNOWN` if nobody knows which. Then nothing is asked here."""
     wanted: bool
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
@@ -110,15 +119,17 @@ class Learned:
     is_over: bool = False
 
 
-async def claim(limit: int, *, payees_of: str | None = None) -> list[Claimed]:
+async def claim(limit: int, *, provider: str | None = None, payees_of: str | None = None) -> list[Claimed]:
     """Take up to `limit` orders that are due, oldest first, and leave those that others hold alone. One statement.
 
-    A deposit that was given up before anybody called the provider is put aside for good instead. `payees_of` names the
-    provider where payees are onboarded: then no call is begun for a payout to somebody whom it can't pay.
+    A deposit that was given up before anybody called the provider is put aside for good instead. `provider` is whom the caller
+    is about to ask, by default the one whose terms are in force: no call is begun for what belongs to another. `payees_of` names
+    it where payees are onboarded: then none is begun either for a payout to somebody whom it can't pay.
     """
+    provider = provider or terms.in_force().provider
     token = secrets.token_hex(16)
     lease_ends = time.monotonic() + LEASE_SECONDS
-    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS, payees_of)
+    rows = await fetch(_CLAIM, limit, token, LEASE_SECONDS, payees_of, provider)
     return [
         filled(
             Claimed,
@@ -128,6 +139,7 @@ async def claim(limit: int, *, payees_of: str | None = None) -> list[Claimed]:
             amount=Money(row["amount_minor"], row["currency"]),
             calls=_calls(OrderKind(row["kind"]), row["calls"], is_fresh=row["is_fresh"]),
             lease_ends=lease_ends,
+            provider=provider,
         )
         for row in rows
         if row["lease_token"] is not None
@@ -150,7 +162,7 @@ async def go_on(
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     step, attempt = begin if begin is not None else (None, None)
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
-    to_begin = (step.value if step else None, attempt, order.state.value, order.is_stuck)
+    to_begin = (step.value if step else None, attempt, order.state.value, order.is_stuck, order.provider)
     rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin)
     if not rows or (begin is not None and not rows[0]["has_begun"]):
         raise LeaseLost(order.id)
@@ -186,20 +198,35 @@ async def hand_back(
     return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck, order.due_at))
 
 
+# Where an order was begun it goes on; one that wasn't is begun where the money is that it moves.
+_NOT_CALLED: Final = "NOT EXISTS (SELECT FROM provider_calls AS own WHERE own.order_id = o.id)"
+
+_ELSEWHERE: Final = f"""
+    SELECT coalesce(one.provider, '{UNKNOWN}') FROM (
+        SELECT o.id UNION ALL
+        SELECT d.order_id FROM deposits AS d WHERE o.kind = 'REFUND' AND d.id = o.deposit_id AND {_NOT_CALLED} UNION ALL
+        SELECT charge.id FROM payment_orders AS charge
+        WHERE o.kind = 'PAYOUT' AND charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
+            AND {_NOT_CALLED}
+    ) AS place JOIN provider_calls AS one ON one.order_id = place.id
+    WHERE one.provider IS DISTINCT FROM $5 ORDER BY one.called_at DESC LIMIT 1
+"""  # noqa: S608 - constants
+
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
-_CLAIM: Final = """
+_CLAIM: Final = f"""
     WITH due AS (
         SELECT id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
                 SELECT FROM contracts JOIN payees ON payees.account_id = contracts.freelancer_id
                 WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
             EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
-            NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted
+            NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
+            ({_ELSEWHERE}) AS elsewhere
         FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt)
-        SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1
-        FROM due WHERE wanted AND may_begin AND NOT called
+        INSERT INTO provider_calls (order_id, step, attempt, provider)
+        SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
+        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     UPDATE payment_orders AS o SET
@@ -208,13 +235,13 @@ _CLAIM: Final = """
         attempts = o.attempts + 1
     FROM due LEFT JOIN begun ON begun.order_id = due.id CROSS JOIN LATERAL (
         SELECT coalesce(payees.payee_id, c.freelancer_id) AS payee, coalesce(payees.can_be_paid, false) AS payee_can_be_paid,
-            coalesce(payees.missing, '{}') AS payee_misses
+            coalesce(payees.missing, '{{}}') AS payee_misses
         FROM payment_orders AS own JOIN contracts AS c ON c.id = own.contract_id
         LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = $4
         WHERE own.id = due.id) AS paid
     WHERE o.id = due.id
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, begun.order_id IS NOT NULL AS is_fresh,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, due.elsewhere, begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
@@ -225,10 +252,10 @@ _CLAIM: Final = """
             SELECT one.provider_id FROM payment_orders AS charge JOIN provider_calls AS one ON one.order_id = charge.id
             WHERE charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
-            ORDER BY one.called_at DESC LIMIT 100) ELSE '{}' END AS charge_ids,
+            ORDER BY one.called_at DESC LIMIT 100) ELSE '{{}}' END AS charge_ids,
         (SELECT c.client_id FROM contracts c WHERE c.id = o.contract_id) AS client_id,
         paid.payee, paid.payee_can_be_paid, paid.payee_misses
-"""
+"""  # noqa: S608 - a constant
 
 _NOTE: Final = """
     noted AS (
@@ -242,7 +269,7 @@ _GO_ON: Final = f"""
         SELECT id, (state, is_stuck) = ($9, $10) AS is_as_claimed
         FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
     ), {_NOTE.format(step="$3", attempt="$4", provider_id="$5", is_over="$6")}, begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt) SELECT id, $7, $8 FROM mine
+        INSERT INTO provider_calls (order_id, step, attempt, provider) SELECT id, $7, $8, $11 FROM mine
         WHERE $7::text IS NOT NULL AND is_as_claimed
         ON CONFLICT DO NOTHING RETURNING order_id
     )

@@ -134,6 +134,8 @@ async def reconcile(*, held: bool = False) -> int:
 
 
 async def _carry_out(work: Work) -> Verdict:
+    if work.order.elsewhere is not None:
+        return await _leave_elsewhere(work, work.order.elsewhere)
     try:
         return await _report(work, await work.carry_out())
     except Uncertain as uncertain:
@@ -248,6 +250,22 @@ async def _leave_to_a_person(work: Work, reason: str, call: Call | None, *, said
     if call is not None:
         work.learned = Learned(call=call, is_over=True)
     return Verdict(None, error=reason, keeps_words=True)
+
+
+async def _leave_elsewhere(work: Work, where: str) -> Verdict:
+    """What was begun at another provider, or whose money is there, is nothing to ask this one about: it knows nothing of it, and
+    would move the money once more. If the other one is asked again it goes on by itself, as far as nothing was resolved."""
+    order = work.order
+    known = where if where != leases.UNKNOWN else "a provider that isn't known any more"
+    reason = f"it belongs to {known}, and this deployment asks {order.provider}"
+    if order.is_stuck:
+        return Verdict(None, error=reason, keeps_words=True)
+    if order.kind is OrderKind.DEPOSIT:
+        if order.state in (OrderState.PAID, OrderState.FAILED) or _is_forgotten(order):
+            return FINISHED
+        _log.error("deposit belongs to another provider", extra={"order": order.id, "error": reason})
+        return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=reason, keeps_words=True)
+    return await _leave_to_a_person(work, reason, None) if order.wanted else FINISHED
 
 
 def _result(order: Claimed, result: Succeeded | Failed) -> Report:

@@ -58,6 +58,8 @@ class DifferenceKind(StrEnum):
     """A movement at the provider belongs to no contract, and is no withdrawal or fee of the operator's."""
     BALANCE = "BALANCE"
     """The provider's balance in a currency, and clearing with what is the operator's own and what is on its way."""
+    ORDER = "ORDER"
+    """An order that another provider was asked to carry out than the one that is asked now: nobody can look it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +68,15 @@ class BookDifference:
 
     kind: DifferenceKind
     subject: str
-    """The contract, the provider's name for the movement, or the currency."""
+    """The contract, the provider's name for the movement, the currency, or the order."""
     currency: str
     provider_minor: int
     ledger_minor: int
 
     def __str__(self) -> str:
         provider, ledger = Money(self.provider_minor, self.currency), Money(self.ledger_minor, self.currency)
+        if self.kind is DifferenceKind.ORDER:
+            return f"order {self.subject}: {ledger} of it belong to another provider than the one that is asked"
         words = {
             DifferenceKind.CONTRACT: "contract",
             DifferenceKind.MOVEMENT: "movement",
@@ -164,7 +168,7 @@ async def _look(provider: Provider, settling: timedelta) -> _Look:
         balance[money.currency] = balance.get(money.currency, 0) + money.minor
     news = await _read_on(provider)
     await book_costs()
-    rows = await database.fetch(_DIFFERENCES, settling, _OWN, LISTED_MAX)
+    rows = await database.fetch(_DIFFERENCES, settling, _OWN, LISTED_MAX, provider.terms.provider)
     differences = [database.filled(BookDifference, row, kind=DifferenceKind(row["kind"])) for row in rows]
     count = rows[0]["count"] if rows else 0
     return _Look(frozenset(differences), count, balance, _gaps(balance, await _come_to(), news))
@@ -374,6 +378,11 @@ _DIFFERENCES: Final = f"""
     UNION ALL
     SELECT 'MOVEMENT', id, currency, net_minor, 0 FROM provider_movements
     WHERE contract_id IS NULL AND kind <> ALL ($2::text[]) AND at <= now() - $1::interval
+    UNION ALL
+    SELECT 'ORDER', one.id, currency, 0, CASE WHEN kind = 'DEPOSIT' THEN amount_minor ELSE -amount_minor END
+    FROM payment_orders AS one
+    WHERE (is_stuck OR (state, kind) IN (('STARTED', kind), ('FAILED', 'REFUND')) OR (state = 'ABANDONED' AND due_at IS NOT NULL))
+        AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = one.id AND call.provider IS DISTINCT FROM $4)
     )
     SELECT *, count(*) OVER () AS count FROM differing ORDER BY kind, subject, currency LIMIT $3
 """  # noqa: S608 - a constant of this module

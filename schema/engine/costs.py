@@ -30,6 +30,9 @@ OPERATION: Final = 40
 MESSAGE: Final = 5
 """A message over a WebSocket, whatever it says: reading it, and doing what it says besides running an operation."""
 
+HUNG_UP: Final = 50
+"""Being hung up on for frames that say nothing: reading as many of them as nobody pays for."""
+
 SUBSCRIBED: Final = 60
 """Beginning to follow something, or a conversation: it is looked up, and whether it may be seen."""
 

@@ -76,6 +76,7 @@ async def tables(server: TestServer, redis_url: str, options: Options) -> list[T
         attacks = _attacks(token, contract_ids, [one.account_id or "" for one in (there.client, there.freelancer)])
         attacks |= _shouts(token)
         attacks["all of them at once"] = [one for requests in attacks.values() for one in requests]
+        attacks = _chosen(attacks, options.attacks)
         body = orjson.dumps({"query": SMALL, "variables": {"id": contract_ids[0]}})
         with tempfile.TemporaryDirectory() as folder:
             async with web(url, redis_url, Path(folder) / "web.log", rate=f"{POINTS_PER_SECOND:.0f}") as (port, _):
@@ -89,6 +90,11 @@ async def tables(server: TestServer, redis_url: str, options: Options) -> list[T
         await database.disconnect()
         await server.drop(url)
     return [_table(quiet, felt)]
+
+
+def _chosen(attacks: dict[str, Any], words: str) -> dict[str, Any]:
+    """The attacks whose names hold one of the words; all if there are none."""
+    return {name: one for name, one in attacks.items() if any(word.strip() in name for word in words.split(","))}
 
 
 async def _token(whose: Actor, operator: Actor) -> str:
@@ -186,18 +192,29 @@ def _shouts(token: str) -> dict[str, list[tuple[bytes, str | None]]]:
     chunked = (
         b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     )
+    begun = Frame(Opcode.TEXT, b"", fin=False).serialize(mask=True)
     shouts = {
         "pages": (head + b"\r\n") * 30,
         "wrong calendars": b"GET /calendar/cal_%b.ics HTTP/1.1\r\nhost: x\r\n\r\n" % (b"0" * 52),
         "40,000 headers": head + b"x: y\r\n" * 40_000 + b"\r\n",
         "10,000 requests one behind the other": (head + b"\r\n") * 10_000,
         "a body in 40,000 pieces": chunked + b"1\r\n \r\n" * 40_000,
-        "10,000 pings": HANDSHAKE + init + Frame(Opcode.PING, b"").serialize(mask=True) * 10_000,
+        "10,000 pings": HANDSHAKE + init + _repeated(Opcode.PING),
+        "10,000 pings, no key": HANDSHAKE + _repeated(Opcode.PING),
+        "10,000 pongs": HANDSHAKE + init + _repeated(Opcode.PONG),
+        "10,000 fragments": HANDSHAKE + init + begun + _repeated(Opcode.CONT, b"x", fin=False),
+        "10,000 empty messages": HANDSHAKE + init + _repeated(Opcode.TEXT),
+        "10,000 unknown messages": HANDSHAKE + init + _frame({"type": "?"}) * 10_000,
+        "10,000 messages, no key": HANDSHAKE + _frame({"type": "ping"}) * 10_000,
         "10,000 messages": HANDSHAKE + init + _frame({"type": "ping"}) * 10_000,
         "100 operations at once": HANDSHAKE + init + b"".join(small),
         "100 replays at once": HANDSHAKE + init + b"".join(replays),
     }
     return {name: [(said, None)] for name, said in shouts.items()}
+
+
+def _repeated(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin=fin).serialize(mask=True) * 10_000
 
 
 def _frame(message: Mapping[str, Any]) -> bytes:

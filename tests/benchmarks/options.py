@@ -18,6 +18,9 @@ class Options:
     seconds: float = 2.0
     """How long each read of each side takes in each round of `peers`."""
 
+    attacks: str = ""
+    """Which attacks `hostile` plays, by words that their names hold, with commas between; all of them if nothing is said."""
+
     milestones: str = "10000,1000000,10000000"
     """How many milestones the databases of `growth` have, from the smallest on."""
 

@@ -55,6 +55,11 @@ EXAMPLES = [
     ("第1段階：AI設計", "ai 設計"),  # noqa: RUF001
     ("Проект Ёлка", "елка"),
     ("Phase②", "phase2"),
+    ("Łódź, port", "lodz"),
+    ("lodz", "ŁÓDŹ"),
+    ("Smørrebrød på Ærø", "smorrebrod pa aero"),
+    ("Oeuvre", "œuvre"),
+    ("Þór ok Ðuro", "thor duro"),
     ("C'est “l’été”", "est l’ete"),
 ]
 """A title, and words that find it."""
@@ -163,6 +168,17 @@ async def test_migrating_makes_the_words_of_older_releases_anew_and_brings_none_
     ]
     assert {row["words"] for row in renewed if row["subject_id"] in mine} == {""}
     assert {row["edition"] for row in renewed} == {titles.EDITION}
+
+
+async def test_words_that_left_letters_as_they_are_are_made_anew(database: str) -> None:
+    there = await Deployment.make()
+    made = await said(there, "Łódź")
+    await db.execute(
+        "UPDATE titles SET edition = 1, words = replace(words::text, 'lodz', 'łodz')::tsvector WHERE words::text LIKE '%lodz%'"
+    )
+    assert await found("lodz", there.client) == set()
+    assert await migrate.migrate(database) == []
+    assert await found("lodz", there.client) == {*made}
 
 
 async def test_an_erasure_beside_the_renewal_wins() -> None:

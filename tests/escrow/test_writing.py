@@ -108,6 +108,10 @@ def test_what_was_made_fit_to_be_stored_has_no_fault(text: str) -> None:
         ("👩\u200d💻 👍🏽 🇫🇷", ["👩", "💻", "👍", "🇫🇷"]),
         ("한국어 \u1112\u1161\u11ab\u1100\u116e\u11a8\u110b\u1165", ["한국어"]),
         ("ガカ", ["ガカ", "カ"]),
+        ("Łódź ŁÓDŹ lodz", ["lodz"]),
+        ("Ørsted Đakovo Ħamrun Þór Ðuro", ["orsted", "dakovo", "hamrun", "thor", "duro"]),
+        ("Ærø cœur K\u0131rşehir ŋ", ["aero", "coeur", "kirsehir", "ng"]),
+        ("ꝁing \u0294a", ["king", "\u0294a"]),
         ("… — “”!?", []),
     ],
 )  # fmt: skip
@@ -122,6 +126,14 @@ def test_a_text_is_found_by_each_of_its_words_and_by_itself(text: str) -> None:
         sought = writing.words(said, sought=True)
         assert all(any(word.startswith(one) for word in kept) for one in sought), (said, sought, kept)
     assert all(0 < len(word) <= writing.WORD_MAX and not word.isspace() and " " not in word for word in kept)
+
+
+def test_every_letter_of_the_latin_alphabets_is_typed_on_any_keyboard() -> None:
+    """But for a glottal stop and what stands for one in Africa and Greenland: there is no key for it anywhere."""
+    letters = [chr(code) for code in range(0xC0, 0x250) if chr(code).isalpha()]
+    assert {one for one in letters if not "".join(writing.words(one)).isascii()} <= set(
+        "\u0149\u01b8\u01b9\u0241\u0242"
+    )
 
 
 @given(st.text())

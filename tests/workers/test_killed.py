@@ -1,12 +1,14 @@
 """Workers that are killed while they carry out an order, and workers that share the work: nothing lost, nothing doubled."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
+from escrow.payments import orders
 from tests.escrow.payments.stage import Deal, charge, make_due, order, strike
 from tests.workers.process import until, worker
 
@@ -93,6 +95,49 @@ async def test_a_worker_killed_at_any_point_neither_loses_nor_doubles_a_payout(
     moved = "SELECT count(*) FROM sandbox_charges WHERE kind = $1"
     assert [await fetch_value(moved, kind) for kind in ("TRANSFER", "PAYOUT", "TAKE_BACK")] == [1, 1, int(failed)]
     assert await deal.balance("payable") == (100_00 if failed else 50_00)
+    assert [difference async for difference in audit()] == []
+
+
+async def test_what_a_killed_worker_had_asked_for_is_asked_of_no_other_provider(
+    database: str, redis_url: str, deal: Deal, tmp_path: Path
+) -> None:
+    """The answer is lost, and the operator has changed the provider meanwhile: the transfer would be made there once more."""
+    await deal.contract.confirm(await deal.contract.fund())
+    await deal.approve()
+    order_id = await deal.request_payout("50.00")
+    async with worker(database, redis_url, tmp_path / "first.log", point="after_the_transfer") as first:
+        assert await first.exit_code() == -signal.SIGKILL
+    (call,) = await fetch("SELECT * FROM provider_calls WHERE order_id = $1", order_id)
+    assert (call["step"], call["provider"], call["provider_id"]) == ("TRANSFER", "sandbox", None)
+    await make_due(order_id)
+
+    async def left_to_a_person() -> bool:
+        return bool((await order(order_id))["is_stuck"])
+
+    with socket.create_server(("127.0.0.1", 0)) as nobody:  # takes connections and never answers
+        nobody.setblocking(False)
+        variables = {
+            "EARNEST_PAYMENT_PROVIDER": "stripe",
+            "EARNEST_STRIPE_KEY": "rk_test_0000000000",
+            "EARNEST_STRIPE_WEBHOOK_SECRET": "whsec_0000000000000000",
+            "EARNEST_STRIPE_RETURN_URL": "http://127.0.0.1:9/",
+            "EARNEST_STRIPE_URL": f"http://127.0.0.1:{nobody.getsockname()[1]}",
+        }
+        async with worker(database, redis_url, tmp_path / "second.log", provider=variables) as second:
+            await until(left_to_a_person)
+            await second.says("order left to a person")
+        with pytest.raises(BlockingIOError):
+            nobody.accept()
+    async with worker(database, redis_url, tmp_path / "third.log"):  # and back: what became of it is found out
+        await orders.reconcile()
+        await make_due(order_id)
+
+        async def done() -> bool:
+            return (await order(order_id))["state"] == "PAID"
+
+        await until(done)
+    assert await deal.events("payout.paid", "payout.failed", "order.stuck") == ["order.stuck", "payout.paid"]
+    assert await fetch_value("SELECT count(*) FROM sandbox_charges WHERE kind = 'TRANSFER'") == 1
     assert [difference async for difference in audit()] == []
 
 

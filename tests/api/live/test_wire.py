@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from api.app import create_app
-from api.live.wire import ENCODED, SLICE_BYTES, Wire, text_frame
+from api.live.slices import FRAMES_PER_TURN, SLICE_BYTES, Slices
+from api.live.wire import ENCODED, Wire, text_frame
 from escrow.settings import PaymentProvider, Settings
 from tests.api.live.serving import until
 from tests.api.live.socket import PROTOCOL, Socket
@@ -200,25 +201,6 @@ async def test_nothing_is_read_from_a_client_that_the_application_does_not_hear(
             assert await one.text() == f"<{number:0500d}>"
 
 
-async def test_ten_thousand_frames_in_one_packet_are_read_a_few_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    app, taken = Echo(), []
-    read = Wire._read
-
-    def reading(self: Wire, data: bytes) -> None:
-        before = len(self._received)
-        read(self, data)
-        taken.append(len(self._received) - before)
-
-    monkeypatch.setattr(Wire, "_read", reading)
-    async with serving(app) as (_, port), client(port) as one:
-        for _ in range(10_000):
-            one.protocol.send_text(b"1")
-        one.flush()
-        for _ in range(10_000):
-            assert await one.text() == "<1>"
-    assert max(taken) <= SLICE_BYTES // 6
-
-
 IDLE = {
     "pings": Frame(Opcode.PING, b"").serialize(mask=True),
     "pongs": Frame(Opcode.PONG, b"").serialize(mask=True),
@@ -229,10 +211,56 @@ IDLE = {
 BEGUN = Frame(Opcode.TEXT, b"", fin=False).serialize(mask=True)
 
 
+FRAGMENTS = (IDLE["fragments of nothing"], IDLE["fragments of a letter"])
+
+FLOODS = {
+    **IDLE,
+    "empty messages": Frame(Opcode.TEXT, b"").serialize(mask=True),
+    "messages in bytes": Frame(Opcode.BINARY, b"").serialize(mask=True),
+    "messages": Frame(Opcode.TEXT, b"1").serialize(mask=True),
+}
+
+EMPTY_FRAME_BYTES = 6
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+async def test_thousands_of_frames_of_many_connections_are_read_a_few_in_each_turn_of_the_loop(
+    flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connections send them: what one may have read in a turn is read of all of them together."""
+    monkeypatch.setattr("api.live.wire.IDLE_AT_ONCE_MAX", 1_000_000)
+    app, in_this_turn, read = Echo(), 0, Wire.read_slice
+    in_turns: list[int] = []
+    turn = Slices._turn
+
+    def reading(wire: Wire) -> int:
+        nonlocal in_this_turn
+        frames = read(wire)
+        in_this_turn += frames
+        return frames
+
+    def turning(slices: Slices) -> None:
+        nonlocal in_this_turn
+        in_this_turn = 0
+        turn(slices)
+        in_turns.append(in_this_turn)
+
+    monkeypatch.setattr(Wire, "read_slice", reading)
+    monkeypatch.setattr(Slices, "_turn", turning)
+    async with serving(app) as (_, port), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(client(port)) for _ in range(10)]
+        for one in clients:
+            one.writer.write(BEGUN * (flood in FRAGMENTS) + flood * 1_000)
+        await until(lambda: sum(in_turns) >= 10_000)
+    assert max(in_turns) <= FRAMES_PER_TURN + SLICE_BYTES // EMPTY_FRAME_BYTES
+    assert len(app.scopes) == 10
+
+
 @pytest.mark.parametrize("idle", IDLE.values(), ids=IDLE)
 async def test_whoever_says_nothing_again_and_again_is_hung_up_on(idle: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.live.wire.IDLE_PER_SECOND", 0.01)
     monkeypatch.setattr("api.live.wire.IDLE_AT_ONCE_MAX", 20)
+    monkeypatch.setattr("api.live.wire.HANG_UP_SECONDS", 0.01)
     app = Echo()
     async with serving(app) as (_, port), client(port) as one:
         one.writer.write(BEGUN + 18 * idle + Frame(Opcode.CONT, b"!").serialize(mask=True))
@@ -242,6 +270,24 @@ async def test_whoever_says_nothing_again_and_again_is_hung_up_on(idle: bytes, m
         one.writer.write(BEGUN + 18 * idle)
         assert await one.closed() == 1008
         await until(lambda: app.heard[-1]["type"] == "websocket.disconnect")
+
+
+async def test_who_is_hung_up_on_waits_for_it_unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.live.wire.HANG_UP_SECONDS", 3_600)
+    app = Echo()
+    async with serving(app) as (server, port), client(port) as one:
+        one.writer.write(IDLE["pings"] * 10_000)
+        (wire,) = [found for found in server.server_state.connections if isinstance(found, Wire)]
+        await until(lambda: wire._is_cut)
+        one.say("unheard")
+        one.flush()
+        async with client(port) as other:  # whoever speaks later is heard
+            other.say("heard")
+            assert await other.text() == "<heard>"
+        assert not wire.transport.is_reading()
+        assert not wire.transport.is_closing()
+        assert not wire.has_more
+    assert [message.get("text") for message in app.heard if "text" in message] == ["heard"]
 
 
 @pytest.mark.parametrize(

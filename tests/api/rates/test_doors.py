@@ -10,13 +10,14 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from api import calendars
 from api.app import create_app
 from api.lately import Lately
 from api.live.closing import Code
 from api.live.door import Door
-from api.rates.budgets import WRONG_KEY, Rates
+from api.rates.budgets import WRONG_KEY, Rates, Spending
 from api.tolls import is_free
 from escrow import calendars as calendar_tokens
 from escrow import database
@@ -27,7 +28,7 @@ from escrow.settings import PaymentProvider, Settings
 from schema.engine import costs
 from schema.engine.limits import COST_MAX
 from tests.api.client import People, with_key
-from tests.api.live.serving import Served, serve
+from tests.api.live.serving import Served, serve, until
 from tests.api.live.socket import PROTOCOL, Socket
 from tests.factories import SECRET_KEY
 
@@ -404,6 +405,30 @@ async def test_a_message_over_a_socket_costs_whatever_it_says_and_a_handshake_to
             await socket.say(type="ping")
             assert (await socket.hear())["type"] == "pong"
             assert paused == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+async def test_whoever_is_hung_up_on_for_frames_that_say_nothing_pays_for_their_reading(
+    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    monkeypatch.setattr("api.live.wire.HANG_UP_SECONDS", 0.01)
+    charged: list[tuple[str, float]] = []
+    charge = Spending.charge
+
+    def charging(budget: Spending, points: float) -> None:
+        charged.append((budget.client, points))
+        charge(budget, points)
+
+    monkeypatch.setattr(Spending, "charge", charging)
+    async with serve(redis_url, sequencing=False) as served:
+        served.door.rates = Rates(0.001)
+        client = served.people.client
+        async with connect(served.socket_url, subprotocols=[PROTOCOL], ping_interval=None) as connection:
+            socket = Socket(connection)
+            await socket.init(client.token if has_key else None)
+            connection.transport.write(Frame(Opcode.PING, b"").serialize(mask=True) * 1_000)
+            assert (await socket.closed())[0] == 1008
+        await until(lambda: ((client.account_id if has_key else "127.0.0.1"), costs.HUNG_UP) in charged)
 
 
 async def test_of_a_body_whose_length_nobody_announced_more_is_paid_for_as_it_comes(people: People) -> None:

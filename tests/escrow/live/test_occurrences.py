@@ -75,6 +75,28 @@ async def test_pages_show_exactly_what_each_actor_may_see(database: str) -> None
             assert [one.position for one in await _shown(actor, **narrowed)] == expected
 
 
+async def test_those_of_rare_types_are_looked_for_a_stretch_at_a_time(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far away the next one is, and whoever looks."""
+    monkeypatch.setattr(occurrences, "LOOKED_AT_MAX", 7)
+    there = await _history()
+    deal = await there.propose("10.00")
+    while await log.sequence():
+        pass
+    last = await log.last_position()
+    limited = replace(there.client, contract_ids=frozenset({deal.id}))
+    for actor in (there.client, there.mediator, there.operator, limited):
+        seen = [one.position for one in await _shown(actor)]
+        looks, position = 0, 0
+        while position < last:
+            page, reached = await occurrences.visible(actor, after=position, until=last, limit=5, types={"payout.paid"})
+            assert page == []
+            assert sum(position < one <= reached for one in seen) <= 7
+            looks, position = looks + 1, reached
+        assert looks == len(seen) // 7 + 1
+
+
 async def test_an_event_says_which_milestones_are_not_as_they_were(database: str) -> None:
     there = await Deployment.make()
     deal = await there.activate("10.00", "20.00")
@@ -94,7 +116,7 @@ async def test_a_replay_is_found_by_the_actors_own_index(untouched_database: str
     sql, whose = occurrences._scan(actor, None)
     async with transaction() as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")  # a log of a few pages is sooner read as a whole
-        rows = await connection.fetch(f"EXPLAIN {sql}", 0, 10_000, 100, None, whose)
+        rows = await connection.fetch(f"EXPLAIN {sql}", 0, 10_000, 100, None, whose, 100)
     plan = "\n".join(row[0] for row in rows)
     assert f"log_positions_by_{role}" in plan
     assert "Seq Scan on log_positions" not in plan

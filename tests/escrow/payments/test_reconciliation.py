@@ -23,6 +23,7 @@ from escrow.payments.results import Exchange
 from escrow.payments.sandbox import Sandbox
 from escrow.payments.sandbox_behaviours import AMOUNTS, TOKENS
 from escrow.pipeline import run
+from escrow.terms import Terms
 from tests.escrow.payments.stage import Deal, strike
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -39,6 +40,7 @@ class Books:
     asked: list[datetime] = field(default_factory=list)
     off_minor: int = 0
     """By how much the balance is another than the movements."""
+    terms: Terms = field(default_factory=Terms)
 
     def moved(self, kind: MovementKind, minor: int, deal: Deal | None, **more: Any) -> Movement:
         amount = Money(minor, more.pop("currency", "USD"))
