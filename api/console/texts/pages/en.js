@@ -24,6 +24,7 @@ export default {
   "pages.signin.sandbox": "Where it runs on your own machine, this prints one:",
   "pages.token": "Key or session token",
   "pages.tokenHint": "Kept in this tab only, and forgotten when it is closed.",
+  "pages.needsKey": "A session makes nothing that lasts longer than it does. Sign out, and sign in with a key, to do this here.",
   "pages.really": "Really?",
   "pages.no": "No",
   "pages.done": "Done.",
