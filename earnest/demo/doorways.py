@@ -27,9 +27,11 @@ async def link(url: str, person: Person, page: str = CONSOLE) -> str:
 
 
 async def lines(url: str, people: People, *, explorer: bool) -> list[str]:
-    """What `earnest up` says of the console: one link for each side, to be opened side by side."""
+    """What `earnest up` says of the console: a link for each side, to be opened side by side, and one for whoever moves
+    the test clock."""
     told = [f"console  as the client:     {await link(url, people.client)}"]
     told.append(f"console  as the freelancer: {await link(url, people.freelancer)}")
+    told.append(f"console  as the operator:   {await link(url, people.operator)}")
     if explorer:
         told.append(f"explorer as the client:     {await link(url, people.client, EXPLORER)}")
     return [*told, "each link opens once, within 10 minutes; .venv/bin/earnest link client makes another"]

@@ -90,7 +90,7 @@ export class Page extends EarnestElement {
     const send = (/** @type {any} */ event) => {
       event.preventDefault();
       const form = event.target;
-      void this.command(name, order(valuesOf(form, fields)), () => form.reset());
+      void this.command(name, order(valuesOf(form, fields)), () => refill(form, fields));
     };
     return h("form", { key: name, class: "stack", onsubmit: send, "aria-label": this.say(label) },
       fields.map((field) => this.#fieldView(name, field)),
@@ -203,6 +203,16 @@ export class Page extends EarnestElement {
 function valuesOf(form, fields) {
   const typed = new FormData(form);
   return Object.fromEntries(fields.map(({ name, type }) => [name, type === "checkbox" ? typed.has(name) : String(typed.get(name) ?? "").trim()]));
+}
+
+/** Let the fields of a form stand as they began. @param {HTMLFormElement} form @param {PageField[]} fields */
+function refill(form, fields) {
+  form.reset();
+  for (const { name, type, value, options } of fields) {
+    const control = /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+    if (type === "checkbox") control.checked = value === "on";
+    else control.value = value ?? options?.[0] ?? "";
+  }
 }
 
 /** @param {unknown} error @returns {Refusal} */
