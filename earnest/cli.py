@@ -22,6 +22,7 @@ COMMANDS = (
     "mcp",
     "migrate",
     "schema",
+    "explorer",
     "events",
     "accounts",
     "keys",

@@ -92,12 +92,15 @@ async def load(url: str, *, database_url: str, directory: Path) -> People:
     return people
 
 
-async def console_links(people: People) -> list[str]:
-    """For each party a fresh link that opens the console signed in as it, to look at side by side."""
-    return [
-        f"console    as the {role}: {await _link(Api(people.url, person.key))}"
-        for role, person in (("client", people.client), ("freelancer", people.freelancer))
-    ]
+async def console_links(people: People, *, explorer: bool = False) -> list[str]:
+    """For each party a fresh link that opens the console signed in as it, to look at side by side; one for the operator, who
+    moves the test clock; and with an `explorer` one that opens that as the client."""
+    roles = {"client": people.client, "freelancer": people.freelancer, "operator": people.operator}
+    links = [f"console    as the {role}: {await _link(Api(people.url, one.key))}" for role, one in roles.items()]
+    if explorer:
+        _, _, code = (await _link(Api(people.url, people.client.key))).partition("#")
+        links.append(f"explorer   as the client: {people.url}/graphql#{code}")
+    return links
 
 
 async def _link(api: Api) -> str:

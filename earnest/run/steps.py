@@ -1,8 +1,10 @@
-"""Takes the steps that `earnest up` takes by itself: some before the processes of the Procfile start, some once they answer.
+"""Takes the steps that `earnest up` takes by itself: some before the processes of the Procfile start, some once they answer, and
+some afterwards, for which nothing waits.
 
 A step gets the deployment and gives the lines to print; every start runs it again, so it does nothing the second time.
 """
 
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,7 @@ async def migrate(deployment: Deployment) -> list[str]:
 
 
 async def load_demo(deployment: Deployment) -> list[str]:
-    """In the embedded mode: people with keys and a contract to look at, made once; gives their keys."""
+    """In the embedded mode: people with keys and a contract to look at, made once; gives their keys, and links to the console."""
     from earnest.api_client import ApiError
     from earnest.demo import people as demo
 
@@ -50,7 +52,7 @@ async def load_demo(deployment: Deployment) -> list[str]:
         people = await demo.load(
             deployment.url, database_url=deployment.settings.database_url, directory=deployment.directory
         )
-        links = await demo.console_links(people)
+        links = await demo.console_links(people, explorer=deployment.settings.explorer)
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
     shown = [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
@@ -59,6 +61,19 @@ async def load_demo(deployment: Deployment) -> list[str]:
         *links,
         "           each link opens once and within ten minutes; `earnest sessions link` makes another",
     ]
+
+
+async def fetch_explorer(deployment: Deployment) -> list[str]:
+    """Where npm is, fetch the explorer's files that are missing; says what came of it, if anything was to be done."""
+    from earnest.run.fetching import NotFetched, fetch
+
+    if not deployment.settings.explorer or shutil.which("npm") is None:
+        return []
+    try:
+        packages = await fetch()
+    except NotFetched as why:
+        return [f"the explorer was not fetched, {why}; everything else works, and `make explorer` tries again"]
+    return [f"explorer   {deployment.url}/graphql has GraphiQL now, fetched from npm"] if packages else []
 
 
 BEFORE_PROCESSES: tuple[Step, ...] = (migrate,)

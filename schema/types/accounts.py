@@ -7,6 +7,7 @@ from datetime import datetime
 
 import strawberry
 
+from escrow import clock
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
@@ -135,6 +136,17 @@ class Viewer:
     @resolved("The session, if it is one instead of a key.")
     async def session(self, info: Info) -> Session | None:
         return await session_of(self.session_id, info.context) if self.session_id is not None else None
+
+    @resolved(
+        "The time that it is for contracts: the database's clock and, in a sandbox, what the test clock was moved by. Deadlines "
+        "run on it."
+    )
+    async def now(self) -> datetime:
+        return await clock.now()
+
+    @resolved("Whether this deployment is a sandbox: no money moves, and its test clock can be moved.")
+    def is_sandbox(self, info: Info) -> bool:
+        return info.context.sandbox
 
     @resolved("The account that the key acts for.")
     async def account(self, info: Info) -> Account:
