@@ -1,0 +1,62 @@
+"""The deployment that browsers look at: real processes and engines, and what people did there before anybody looks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from tests.browser.keeper import SERVES
+from tests.docs.product import ROOT, started
+from tests.patience import PATIENCE_SECONDS
+
+HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A sandbox with the demo's people: its address, and the key of each by role."""
+
+    url: str
+    keys: Mapping[str, str]
+    root: Path
+
+    @property
+    def log(self) -> str:
+        """Everything that its processes wrote so far."""
+        return (self.root / "log").read_text()
+
+    def kill_web(self) -> None:
+        """End the web process as a crash would; another one is started at once."""
+        os.kill(int((self.root / SERVES).read_text()), signal.SIGKILL)
+
+    def ask(self, role: str, document: str, **variables: Any) -> dict[str, Any]:
+        """What somebody's program gets; fails on errors."""
+        headers = {"authorization": f"Bearer {self.keys[role]}"}
+        body = {"query": document, "variables": variables}
+        answer = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=PATIENCE_SECONDS).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def do(self, role: str, mutation: str, select: str, **given: Any) -> Any:
+        """What a mutation of that name answers to these inputs, which it mustn't refuse."""
+        kind = f"{mutation[0].upper()}{mutation[1:]}Input"
+        answer = f"{{ {select} userErrors {{ code message path }} }}"
+        document = f"mutation Do($input: {kind}!) {{ done: {mutation}(input: $input) {answer} }}"
+        done = self.ask(role, document, input=given)["done"]
+        assert not done["userErrors"], done
+        return done
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[Served]:
+    """A deployment in that folder, of the code of this checkout; nobody is asked to wait there."""
+    with started(root, procfile=HERE / "Procfile", PYTHONPATH=str(ROOT), EARNEST_RATE="off") as (port, keys):
+        yield Served(f"http://127.0.0.1:{port}", keys, root)
