@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
@@ -25,12 +26,17 @@ class Served:
 
     url: str
     keys: Mapping[str, str]
+    accounts: Mapping[str, str]
     root: Path
 
     @property
     def log(self) -> str:
         """Everything that its processes wrote so far."""
         return (self.root / "log").read_text()
+
+    def account(self, role: str) -> str:
+        """The account of one of the demo's people."""
+        return self.accounts[role]
 
     def kill_web(self) -> None:
         """End the web process as a crash would; another one is started at once."""
@@ -59,4 +65,6 @@ class Served:
 def serving(root: Path) -> Iterator[Served]:
     """A deployment in that folder, of the code of this checkout; nobody is asked to wait there."""
     with started(root, procfile=HERE / "Procfile", PYTHONPATH=str(ROOT), EARNEST_RATE="off") as (port, keys):
-        yield Served(f"http://127.0.0.1:{port}", keys, root)
+        people = json.loads((root / ".earnest" / "demo-keys.json").read_text())
+        accounts = {role: people[role]["account"] for role in keys}
+        yield Served(f"http://127.0.0.1:{port}", keys, accounts, root)
