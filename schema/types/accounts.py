@@ -7,6 +7,7 @@ from datetime import datetime
 
 import strawberry
 
+from escrow import clock
 from escrow.access import AccountType, ActorKind, Role, Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
@@ -120,6 +121,17 @@ class Viewer:
     account_id: strawberry.ID = strawberry.field(description="The account that the key acts for.")
     member_id: strawberry.ID | None = strawberry.field(description="The member that the key acts as, if it is one's.")
     key_id: strawberry.ID | None = strawberry.field(description="The key itself.")
+
+    @resolved(
+        "The time that it is for contracts: the database's clock and, in a sandbox, what the test clock was moved by. Deadlines "
+        "run on it."
+    )
+    async def now(self) -> datetime:
+        return await clock.now()
+
+    @resolved("Whether this deployment is a sandbox: no money moves, and its test clock can be moved.")
+    def is_sandbox(self, info: Info) -> bool:
+        return info.context.sandbox
 
     @resolved("The account that the key acts for.")
     async def account(self, info: Info) -> Account:

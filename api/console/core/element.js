@@ -1,0 +1,221 @@
+/**
+ * Owns what every element is: attributes, the session, the language, the watched contract, and rendering that keeps the focus.
+ */
+import { apiFor, EarnestSession } from "./api.js";
+import * as dates from "./dates.js";
+import { h, patch } from "./dom.js";
+import { shown } from "./money.js";
+import { languageOf, load } from "./texts.js";
+import { theme } from "./theme.js";
+import { watch } from "./watching.js";
+
+/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Failed} Failed @typedef {import("./dom.js").Children} Children */
+/** @typedef {import("./money.js").Money} Money @typedef {import("./watching.js").Watcher} Watcher */
+
+/**
+ * The base of all elements. A subclass says what it shows by `document` (asked with `$id`, the contract) and `view`.
+ *
+ * Attributes: `contract`, `endpoint`, `session`, `lang`, `theme`. Properties: `session`, `contract`, `data`.
+ * Events, which bubble and cross shadows: `earnest-change` when new data is shown, `earnest-failure` when none could be had,
+ * `earnest-done` when a command was carried out.
+ */
+export class EarnestElement extends HTMLElement {
+  static observedAttributes = ["contract", "endpoint", "session", "lang", "dir", "subject", "mode"];
+
+  /** What to ask of the contract; null for an element that watches nothing. @type {string | null} */
+  static document = null;
+
+  /** What was answered last. @type {Answer | null} */
+  data = null;
+  /** @type {Failed | null} */
+  failure = null;
+  /** @type {import("./stream.js").Connection} */
+  connection = "connecting";
+  /** @type {string | null} */
+  #session = null;
+  /** @type {(() => void)[]} */
+  #endings = [];
+  #isPlanned = false;
+  #begun = 0;
+
+  constructor() {
+    super();
+    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [theme];
+  }
+
+  /** The token that this element uses; without one the page's session. */
+  get session() {
+    return this.#session ?? this.getAttribute("session");
+  }
+
+  set session(token) {
+    this.#session = token;
+    this.restart();
+  }
+
+  /** The contract that it is about. */
+  get contract() {
+    return this.getAttribute("contract") ?? "";
+  }
+
+  set contract(id) {
+    this.setAttribute("contract", id);
+  }
+
+  /** How it asks. */
+  get api() {
+    return apiFor(this.getAttribute("endpoint"), this.session);
+  }
+
+  /** What elements inside of this one need, to be of the same contract by the same session. @returns {Record<string, any>} */
+  get handedOn() {
+    return { contract: this.contract, endpoint: this.getAttribute("endpoint"), ".session": this.session, lang: this.language.locale };
+  }
+
+  get language() {
+    return languageOf(this);
+  }
+
+  connectedCallback() {
+    const again = () => this.restart();
+    EarnestSession.changes.addEventListener("change", again);
+    this.whenLeft(() => EarnestSession.changes.removeEventListener("change", again), true);
+    this.restart();
+  }
+
+  disconnectedCallback() {
+    for (const end of [...this.#endings, ...this.#lasting].splice(0)) end();
+    this.#endings = [];
+    this.#lasting = [];
+  }
+
+  attributeChangedCallback(/** @type {string} */ _, /** @type {string | null} */ before, /** @type {string | null} */ now) {
+    if (before !== now) this.restart();
+  }
+
+  /** @type {(() => void)[]} */
+  #lasting = [];
+
+  /** Have something ended when the element starts anew or leaves the page; with `isLasting` only when it leaves. @param {() => void} end */
+  whenLeft(end, isLasting = false) {
+    (isLasting ? this.#lasting : this.#endings).push(end);
+  }
+
+  /** Begin to show what the attributes say, once for all that change together. */
+  restart() {
+    const begun = (this.#begun += 1);
+    queueMicrotask(() => {
+      if (begun === this.#begun && this.isConnected) void this.#start();
+    });
+  }
+
+  async #start() {
+    for (const end of this.#endings.splice(0)) end();
+    const begun = this.#begun;
+    this.data = null;
+    this.failure = null;
+    await load(this).catch(() => {});
+    if (begun !== this.#begun || !this.isConnected) return;
+    this.start();
+    this.renderNow();
+  }
+
+  /** Watch the contract by the element's document. Elements that show something else have their own. */
+  start() {
+    const { document } = /** @type {typeof EarnestElement} */ (this.constructor);
+    if (document && this.contract) this.watch({ document, onData: (data) => this.receive(data) });
+  }
+
+  /** @param {Watcher} watcher */
+  watch(watcher) {
+    const onFailure = (/** @type {Failed} */ error) => this.fail(error);
+    const onConnection = (/** @type {import("./stream.js").Connection} */ connection) => {
+      this.connection = connection;
+      this.render();
+    };
+    this.whenLeft(watch(this.api, this.contract, { onFailure, onConnection, ...watcher }));
+  }
+
+  /** @param {Answer} data */
+  receive(data) {
+    this.data = data;
+    this.failure = null;
+    this.renderNow();
+    this.tell("earnest-change", data);
+  }
+
+  /** @param {Failed} error */
+  fail(error) {
+    this.failure = error;
+    this.render();
+    this.tell("earnest-failure", error);
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
+  }
+
+  /** Render soon, once for all that asks for it. */
+  render() {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    queueMicrotask(() => this.isConnected && this.renderNow());
+  }
+
+  /** Make the shadow look like `view` says, and leave the focus where it is. */
+  renderNow() {
+    this.#isPlanned = false;
+    const shadow = /** @type {ShadowRoot} */ (this.shadowRoot);
+    const focused = /** @type {HTMLElement | null} */ (shadow.activeElement);
+    const { direction, language } = this.language;
+    patch(shadow, h("div", { class: "root", part: "root", dir: direction, lang: language }, this.#failureView(), this.view()));
+    if (focused?.isConnected && shadow.activeElement !== focused) focused.focus();
+    this.rendered();
+  }
+
+  /** What to show. @returns {Children} */
+  view() {
+    return null;
+  }
+
+  /** Called after each rendering. */
+  rendered() {}
+
+  #failureView() {
+    if (!this.failure) return null;
+    const { code, message, documentation } = this.failure;
+    const key = this.language.has(`failure.${code}`) ? `failure.${code}` : "failure.OTHER";
+    return h("p", { class: "says", part: "failure", role: "alert" }, this.say(key), " ", h("bdi", { lang: "en", class: "small" }, message), documentation && [" ", this.documentationLink(documentation)]);
+  }
+
+  /** @param {string} address */
+  documentationLink(address) {
+    return h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, this.say("error.more"));
+  }
+
+  /** A text of the catalogue. @param {string} key @param {Record<string, unknown>} [values] */
+  say(key, values) {
+    return this.language.say(key, values);
+  }
+
+  /** @param {Money | null | undefined} money */
+  money(money) {
+    return shown(this.language.locale, money);
+  }
+
+  /** A calendar date. @param {string | null | undefined} date */
+  day(date) {
+    return dates.day(this.language.locale, date);
+  }
+
+  /** A moment, exact for machines. @param {string | null | undefined} at */
+  moment(at) {
+    return at && h("time", { datetime: at }, dates.moment(this.language.locale, at));
+  }
+
+  /** Nothing to show yet. */
+  waiting() {
+    return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.contract ? this.say("waiting") : this.say("nothing"));
+  }
+}

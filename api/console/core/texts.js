@@ -1,0 +1,89 @@
+/**
+ * Owns the words of the elements: one catalogue for each language, and how a text gets its values.
+ *
+ * What is put into a text is somebody's words as often as not, so each value is isolated: its direction of writing stays its own
+ * matter, and characters that would turn the rest around are left out.
+ */
+import en from "../texts/en.js";
+
+/** @typedef {Record<string, string>} Catalogue @typedef {(key: string, values?: Record<string, unknown>) => string} Texts */
+/** @typedef {{language: string, locale: string, direction: "ltr" | "rtl", say: Texts, has: (key: string) => boolean}} Language */
+
+/** @type {Record<string, () => Promise<{default: Catalogue}>>} */
+const LOADERS = {
+  de: () => import("../texts/de.js"),
+  ar: () => import("../texts/ar.js"),
+};
+
+const RIGHT_TO_LEFT = ["ar", "he", "fa", "ur"];
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** @type {Map<string, Catalogue>} */
+const catalogues = new Map([["en", /** @type {Catalogue} */ (en)]]);
+
+/**
+ * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. English is there at once; another
+ * comes with `load`.
+ * @param {Element} element
+ * @returns {Language}
+ */
+export function languageOf(element) {
+  const locale = localeOf(element);
+  const language = spokenIn(locale);
+  const catalogue = catalogues.get(language) ?? catalogues.get("en") ?? {};
+  return {
+    language,
+    locale,
+    direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
+    say: (key, values = {}) => filled(catalogue[key] ?? catalogues.get("en")?.[key] ?? key, values),
+    has: (key) => key in catalogue,
+  };
+}
+
+/** Get the catalogue of a place's language, if it isn't there yet. @param {Element} element */
+export async function load(element) {
+  const language = spokenIn(localeOf(element));
+  const loader = LOADERS[language];
+  if (!catalogues.has(language) && loader) catalogues.set(language, (await loader()).default);
+}
+
+/**
+ * Put one's own words in place of some texts of a language, or add a language.
+ * @param {string} language @param {Catalogue} texts
+ */
+export function addTexts(language, texts) {
+  catalogues.set(language, { ...(catalogues.get(language) ?? catalogues.get("en")), ...texts });
+}
+
+/** @param {Element} element */
+function localeOf(element) {
+  for (let place = /** @type {Element | null} */ (element); place; place = above(place)) {
+    const lang = place.getAttribute("lang");
+    if (lang) return known(lang);
+  }
+  return known(navigator.language);
+}
+
+/** @param {Element} place @returns {Element | null} */
+function above(place) {
+  const root = place.getRootNode();
+  return place.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+}
+
+/** @param {string} locale */
+const known = (locale) => {
+  try {
+    return Intl.getCanonicalLocales(locale)[0] ?? "en";
+  } catch {
+    return "en";
+  }
+};
+
+/** @param {string} locale */
+function spokenIn(locale) {
+  const language = locale.split("-")[0] ?? "en";
+  return catalogues.has(language) || language in LOADERS ? language : "en";
+}
+
+/** @param {string} text @param {Record<string, unknown>} values */
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => `\u2068${String(values[name] ?? "").replace(TURNING, "")}\u2069`);

@@ -1,0 +1,173 @@
+/**
+ * Owns what the elements of a page share about one contract: one stream, and each document asked for once, however many show it.
+ *
+ * Nothing is guessed: after an event every document that somebody shows is asked for again, and shown as the server tells it.
+ * An event during an answer is followed by one more question, so that what is shown last was read after the last event.
+ */
+import { Failed } from "./api.js";
+import { clockOf } from "./clock.js";
+import { follow, latestCursor } from "./stream.js";
+
+/** @typedef {import("./api.js").Api} Api @typedef {import("./api.js").Answer} Answer @typedef {import("./stream.js").Connection} Connection */
+/**
+ * @typedef {object} Watcher
+ * @property {string | null} document what to ask, with `$id` for the contract; null if only events are wanted
+ * @property {Answer} [variables] what else the document takes
+ * @property {(data: Answer) => void} [onData]
+ * @property {(event: Answer) => void} [onEvent] each event of the contract from `start` on, in order, each once
+ * @property {(error: Failed) => void} [onFailure]
+ * @property {(connection: Connection) => void} [onConnection]
+ */
+
+/** @type {WeakMap<Api, Map<string, Watching>>} */
+const watched = new WeakMap();
+
+/**
+ * Show a contract as it is, from now on.
+ * @param {Api} api @param {string} contractId @param {Watcher} watcher
+ * @returns {() => void} stops it
+ */
+export function watch(api, contractId, watcher) {
+  const ofApi = watched.get(api) ?? new Map();
+  watched.set(api, ofApi);
+  const watching = ofApi.get(contractId) ?? new Watching(api, contractId, () => ofApi.delete(contractId));
+  ofApi.set(contractId, watching);
+  return watching.add(watcher);
+}
+
+/** Ask for everything of a contract again, without waiting for its event. @param {Api} api @param {string} contractId */
+export const refresh = (api, contractId) => watched.get(api)?.get(contractId)?.refresh();
+
+class Watching {
+  /** @type {Set<Watcher>} */ #watchers = new Set();
+  /** @type {Map<string, Question>} */ #questions = new Map();
+  /** @type {Connection} */ #connection = "connecting";
+  /** @type {(() => void) | null} */ #stop = null;
+  #isOver = false;
+
+  /** @param {Api} api @param {string} contractId @param {() => void} forget */
+  constructor(api, contractId, forget) {
+    this.api = api;
+    this.contractId = contractId;
+    this.forget = forget;
+    this.started = this.#start();
+  }
+
+  /** @param {Watcher} watcher */
+  add(watcher) {
+    this.#watchers.add(watcher);
+    watcher.onConnection?.(this.#connection);
+    if (watcher.document !== null) void this.started.then(() => this.#show(watcher));
+    return () => this.#remove(watcher);
+  }
+
+  refresh() {
+    for (const question of this.#questions.values()) question.ask();
+  }
+
+  /** The cursor comes first: what happens between it and the first answer is told by the stream. */
+  async #start() {
+    const after = await latestCursor(this.api).catch((error) => this.#fail(error));
+    if (this.#isOver || !after) return;
+    const onEvent = (/** @type {Answer} */ event) => this.#tell(event);
+    const onConnection = (/** @type {Connection} */ connection, /** @type {Failed | null} */ error) => this.#connect(connection, error);
+    this.#stop = follow(this.api, { contractId: this.contractId, after, onEvent, onConnection });
+  }
+
+  /** @param {Watcher} watcher */
+  #show(watcher) {
+    if (!this.#watchers.has(watcher)) return;
+    const name = nameOf(watcher);
+    const known = this.#questions.get(name);
+    if (known?.data) return watcher.onData?.(known.data);
+    if (known) return;
+    const question = new Question(this.api, watcher.document ?? "", { id: this.contractId, ...watcher.variables }, {
+      onData: (data) => this.#each((other) => nameOf(other) === name && other.onData?.(data)),
+      onFailure: (error) => this.#each((other) => nameOf(other) === name && other.onFailure?.(error)),
+    });
+    this.#questions.set(name, question);
+    question.ask();
+  }
+
+  /** @param {Answer} event */
+  #tell(event) {
+    this.#each((watcher) => watcher.onEvent?.(event));
+    this.refresh();
+  }
+
+  /** @param {Connection} connection @param {Failed | null} error */
+  #connect(connection, error) {
+    if (connection === "live" && this.#connection === "connecting") this.refresh();
+    this.#connection = connection;
+    this.#each((watcher) => watcher.onConnection?.(connection));
+    if (error) this.#fail(error);
+  }
+
+  /** @param {Failed} error @returns {null} */
+  #fail(error) {
+    this.#each((watcher) => watcher.onFailure?.(error));
+    return null;
+  }
+
+  /** @param {(watcher: Watcher) => void} action */
+  #each(action) {
+    for (const watcher of [...this.#watchers]) action(watcher);
+  }
+
+  /** @param {Watcher} watcher */
+  #remove(watcher) {
+    this.#watchers.delete(watcher);
+    const name = nameOf(watcher);
+    if (![...this.#watchers].some((other) => nameOf(other) === name)) this.#questions.delete(name);
+    if (this.#watchers.size === 0) queueMicrotask(() => this.#end());
+  }
+
+  /** What moves within a page leaves it and comes back at once; only what stays away ends the stream. */
+  #end() {
+    if (this.#watchers.size > 0 || this.#isOver) return;
+    this.#isOver = true;
+    this.forget();
+    this.#stop?.();
+  }
+}
+
+/** @param {Watcher} watcher */
+const nameOf = (watcher) => `${watcher.document} ${JSON.stringify(watcher.variables ?? {})}`;
+
+/** One document that is asked for again and again, one answer at a time. */
+class Question {
+  /** @type {Answer | null} */ data = null;
+  #isAsking = false;
+  #isAskedAgain = false;
+
+  /**
+   * @param {Api} api @param {string} document @param {Answer} variables
+   * @param {{onData: (data: Answer) => void, onFailure: (error: Failed) => void}} told
+   */
+  constructor(api, document, variables, told) {
+    this.api = api;
+    this.document = document;
+    this.variables = variables;
+    this.told = told;
+  }
+
+  ask() {
+    this.#isAskedAgain = this.#isAsking;
+    if (!this.#isAsking) void this.#run();
+  }
+
+  async #run() {
+    this.#isAsking = true;
+    try {
+      this.data = await this.api.ask(this.document, this.variables);
+      if (this.data.viewer?.now) clockOf(this.api).set(this.data.viewer.now);
+      this.told.onData(this.data);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      this.told.onFailure(error);
+    } finally {
+      this.#isAsking = false;
+      if (this.#isAskedAgain) this.ask();
+    }
+  }
+}

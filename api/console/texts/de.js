@@ -1,0 +1,13 @@
+/**
+ * Owns the texts of the elements.
+ */
+export default {
+  waiting: "Loading …",
+  nothing: "No contract is named.",
+  "error.more": "What this means",
+  "failure.NETWORK": "The server can’t be reached.",
+  "failure.UNAUTHENTICATED": "This session is over.",
+  "failure.FORBIDDEN": "This session may not read this.",
+  "failure.RATE_LIMITED": "Too much was asked for at once.",
+  "failure.OTHER": "Something went wrong.",
+};
