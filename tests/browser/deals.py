@@ -13,6 +13,7 @@ from tests.patience import PATIENCE_SECONDS
 
 CONTRACT: Final = "contract { id }"
 PLAN: Final = "query Plan($id: ID!) { contract(id: $id) { milestones { id title state } } }"
+LAST: Final = "query Last($id: ID!) { contract(id: $id) { timeline(last: 1) { nodes { sequence } } } }"
 
 TITLES: Final = ("Sketches", "Drafts", "Files")
 
@@ -46,6 +47,11 @@ class Deal:
         milestone = self.milestone(position)
         given = {"milestoneId": milestone, "message": message, "links": list(links)}
         self.served.do("freelancer", "submitMilestone", CONTRACT, **given)
+
+    def last_sequence(self) -> int:
+        """The place of the last event of its log."""
+        found: int = self.served.ask("client", LAST, id=self.contract_id)["contract"]["timeline"]["nodes"][0]["sequence"]
+        return found
 
     def reaches(self, position: int, state: str) -> None:
         """Wait until a milestone is in a state, to which the worker brings it."""

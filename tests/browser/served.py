@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,10 +44,10 @@ class Served:
         os.kill(int((self.root / SERVES).read_text()), signal.SIGKILL)
 
     def ask(self, role: str, document: str, **variables: Any) -> dict[str, Any]:
-        """What somebody's program gets; fails on errors."""
+        """What somebody's program gets, which asks again while nobody serves; fails on errors."""
         headers = {"authorization": f"Bearer {self.keys[role]}"}
         body = {"query": document, "variables": variables}
-        answer = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=PATIENCE_SECONDS).json()
+        answer = _answer(f"{self.url}/graphql", json=body, headers=headers)
         assert "errors" not in answer, answer
         data: dict[str, Any] = answer["data"]
         return data
@@ -68,3 +69,14 @@ def serving(root: Path) -> Iterator[Served]:
         people = json.loads((root / ".earnest" / "demo-keys.json").read_text())
         accounts = {role: people[role]["account"] for role in keys}
         yield Served(f"http://127.0.0.1:{port}", keys, accounts, root)
+
+
+def _answer(address: str, **request: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            answer: dict[str, Any] = httpx.post(address, timeout=PATIENCE_SECONDS, **request).json()
+            return answer
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "nobody serves any more"
+            time.sleep(0.05)
