@@ -9,10 +9,15 @@ installed := .venv/installed
 clients := tests/conformance/node_modules/installed
 watched := tests/browser/node_modules/installed
 
-.PHONY: run test check bench house conformance browser lock install
+.PHONY: run explorer test check bench house conformance browser lock install
 
+# Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
-	@$(venv) -m earnest up $(ARGS)
+	@$(venv) -m earnest up --fetch-explorer $(ARGS)
+
+# GraphiQL from npm, checked by its hashes, for browsers at /graphql.
+explorer: install
+	@$(venv) -m earnest explorer
 
 # Two processes or more, each with engines of its own; `make test ARGS="-n 0 tests/escrow"` takes one.
 test: install

@@ -19,6 +19,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.calendars import calendar_feed
+from api.console import policies
+from api.console.showing import EXPLORERS_FILES, Console
+from api.console.showing import HOME as CONSOLE
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
 from api.identity_tokens import IdentityTokens
@@ -49,7 +52,10 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     """
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
-    manual = Manual(door, lambda: executable(sandbox=chosen.sandbox))
+    console = Console(sandbox=chosen.sandbox, explores=chosen.explorer)
+    manual = Manual(
+        door, lambda: executable(sandbox=chosen.sandbox), explorer=console.explorer if chosen.explorer else None
+    )
     graphql, socket = GraphQLEndpoint(door, page=manual.at_graphql), WebSocketEndpoint(door)
     _decided(chosen, door)
     provider = provider or provider_of(chosen)
@@ -57,7 +63,12 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     payees.use(provider)
     app = Starlette(
         routes=[
-            Route("/", start_page),
+            Route("/", console.page if chosen.sandbox else start_page),
+            Route("/about", start_page),
+            Route(CONSOLE, console.page),
+            Route(policies.REPORTS, policies.take_reports, methods=["POST"]),
+            Route(f"{CONSOLE}/{{name:path}}", console.module),
+            Route(f"{EXPLORERS_FILES}/{{name:path}}", console.explorers_file),
             Route(HOME, manual.docs),
             Route(f"{HOME}/{{rest:path}}", manual.docs),
             Route("/graphql", graphql),

@@ -1,9 +1,9 @@
 """Serves `/metrics`: how the deadlines and the deliveries of the deployment stand, in Prometheus' format.
 
-All but the operations executed comes from the database at the moment of the scrape, so every web process gives the same
-answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set, only a sandbox has the
-page. A scrape costs five short statements, however many clocks run and whatever was ever delivered; all of a quarter of a
-second get the same. A wrong token is paid for by the address that shows it.
+All but the operations executed and what browsers reported comes from the database at the moment of the scrape, so every web
+process gives the same answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set,
+only a sandbox has the page. A scrape costs five short statements, however many clocks run and whatever was ever delivered; all
+of a quarter of a second get the same. A wrong token is paid for by the address that shows it.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ async def _figures(door: Door) -> Response:
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
-    executions = _executions(door.runner.counts)
+    ours = (_executions(door.runner.counts), _policy_reports(door.policy_reports))
     registry.register(
-        _Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), *_books(books), executions)
+        _Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), *_books(books), *ours)
     )
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -97,6 +97,14 @@ def _executions(counts: Counts) -> Metric:
     metric.add_metric(["replayed"], counts.replayed)
     metric.add_metric(["graphql_core"], counts.uncompiled)
     metric.add_metric(["fallback"], counts.fallbacks.total())
+    return metric
+
+
+def _policy_reports(counts: Mapping[str, int]) -> Metric:
+    said = "What browsers told this process that pages of ours were kept from, by the directive of their policy"
+    metric = CounterMetricFamily("earnest_policy_reports", said, labels=["directive"])
+    for directive, count in sorted(counts.items()):
+        metric.add_metric([directive], count)
     return metric
 
 

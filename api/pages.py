@@ -1,4 +1,4 @@
-"""Serves the page at `/`, which tells a person in a browser what this is and where to go on."""
+"""Serves the page that tells a person in a browser what this is and where to go on: `/about`, and `/` where money is real."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ and when.</p>
   -H 'authorization: Bearer ek_…' \\
   -d '{"query": "{ viewer { account { id name } } }"}'</code></pre>
 <ul>
+<li><a href="/console">The console</a>: contracts, money and deliveries, live.</li>
 <li><a href="/docs">The documents</a>: how everything works, how to receive events, how to run it.</li>
-<li><a href="/graphql">A dozen operations</a> to begin with.</li>
+<li><a href="/graphql">Operations</a> to begin with, and an explorer where there is one.</li>
 <li><a href="/docs/schema">The schema</a>, with a description of every type, field and argument: it is the manual.
 <a href="/schema.graphql">In GraphQL's own language</a>.</li>
 <li><a href="/docs/errors">Error codes</a>: when each comes, and what to do.</li>

@@ -18,6 +18,7 @@ COMMANDS = (
     "listen",
     "migrate",
     "schema",
+    "explorer",
     "events",
     "accounts",
     "keys",

@@ -158,6 +158,9 @@ class Settings:
     """`EARNEST_RATE`, 20,000 or `off`: what a key may use in the long run, in points of a hundred-thousandth of a second of a
     process; `None` counts nothing. Operators set another rate for an account."""
 
+    explorer: bool = False
+    """`EARNEST_EXPLORER`, on in a sandbox: whether a browser at the API's address may try operations there."""
+
     only_registered_documents: bool = False
     """`EARNEST_DOCUMENTS`, `any` or `registered`: whether only documents that the operator registered are answered."""
 
@@ -203,6 +206,7 @@ class Settings:
             public_url=_public_url(read),
             allowed_origins=_allowed_origins(read),
             points_per_second=_rate(read),
+            explorer=read.switch("EARNEST_EXPLORER", default=sandbox),
             only_registered_documents=_documents(read),
             identity=_identity(read),
             connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Door:
     """Whether this process can serve."""
     figures: Lately[Any] = field(default_factory=lambda: Lately(KEPT_SECONDS))
     """What `/metrics` says."""
+    policy_reports: Counter[str] = field(default_factory=Counter)
+    """What browsers kept pages of ours from, by the directive of their policy."""
     annex: Annex | None = None
     """Where long requests are read and dear operations run; here, if there is none."""
 

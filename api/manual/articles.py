@@ -17,18 +17,20 @@ _TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """One page of the manual; `source` is the path of its file from the project's root, if it has one."""
+    """One page of the manual; `source` is the path of its file from the project's root, if it has one, and `module` the address
+    of the one script that runs in it."""
 
     address: str
     title: str
     text: str
     source: str = ""
+    module: str = ""
 
     @classmethod
-    def of(cls, text: str, address: str, source: str = "") -> Article:
+    def of(cls, text: str, address: str, source: str = "", *, module: str = "") -> Article:
         """An article that is called as its first heading says."""
         found = _TITLE.search(text)
-        return cls(address, found.group(1).replace("`", "") if found else address, text, source)
+        return cls(address, found.group(1).replace("`", "") if found else address, text, source, module)
 
 
 @dataclass(slots=True)

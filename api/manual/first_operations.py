@@ -14,6 +14,9 @@ from api.manual.articles import Article
 
 ADDRESS: Final = "/graphql"
 
+MODULE: Final = "/console/explorer/operations.js"
+"""The script that lets each of them run where it stands."""
+
 _ID: Final = "01kathd3v0f6x8zj9s5m2w7q4r"
 
 
@@ -145,13 +148,20 @@ curl ADDRESS \\
 Variables go beside it: `{{"query": "…", "variables": {{"id": "ctr_…"}}}}`. Without a key only the schema is told. [The schema](/docs/schema) has every type and field,
 [the page about the API](/docs/graphql) what holds everywhere, [live streams](/docs/integrating/live) how to subscribe.
 
-{operations}
+{how}{operations}
 """  # noqa: E501 - lines of Markdown
 
 
-def article() -> Article:
-    """All of them, to be read."""
-    return Article.of(_TEXT.format(operations="\n\n".join(map(_shown, OPERATIONS))), ADDRESS)
+_HERE: Final = """Each of them runs here, with the key that you put in. `make explorer` fetches GraphiQL, with completion and the schema beside it; then
+that is what a browser gets at this address.
+
+"""  # noqa: E501 - lines of Markdown
+
+
+def article(*, runs: bool = False) -> Article:
+    """All of them, to be read; and to be run, by a script of ours."""
+    text = _TEXT.format(how=_HERE if runs else "", operations="\n\n".join(map(_shown, OPERATIONS)))
+    return Article.of(text, ADDRESS, module=MODULE if runs else "")
 
 
 def _shown(operation: Operation) -> str:

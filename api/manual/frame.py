@@ -58,7 +58,7 @@ _PAGE: Final = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{style}">
+<link rel="stylesheet" href="{style}">{script}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the text</a>
@@ -86,12 +86,16 @@ _NAVIGATION: Final = """<nav aria-label="Documents"><ul>
 """
 
 
-def page(title: str, body: str, *, served: Collection[str] = (), address: str = "", asked: str = "") -> bytes:
-    """A whole page; `body` is HTML, the other words are not. Navigation leads to what of it is `served`."""
+def page(
+    title: str, body: str, *, served: Collection[str] = (), address: str = "", asked: str = "", module: str = ""
+) -> bytes:
+    """A whole page; `body` is HTML, the other words are not. Navigation leads to what of it is `served`; `module` is the address
+    of a script, which the headers have to allow."""
     links = list(_links(served, address))
     return _PAGE.format(
         title=escape(title if title == "Earnest" else f"{title} – Earnest"),
         style=STYLE_ADDRESS,
+        script=f'\n<script type="module" src="{escape(module)}"></script>' if module else "",
         home=HOME,
         asked=escape(asked),
         columns="columns" if links else "column",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from html import escape
 from typing import Final, TypeAlias
@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from api.arrivals import address_of
+from api.console import policies
 from api.etags import is_known
 from api.live.door import Door
 from api.manual import first_operations, frame
@@ -42,6 +43,9 @@ CHARACTERS_A_POINT: Final = 10
 """What rendering a page costs that nobody has asked for lately: 0.1 ms for each hundred characters."""
 
 
+Explorer: TypeAlias = Callable[[Request], Awaitable[Response | None]]
+"""Answers with the explorer's page, or says that there is none."""
+
 Collect: TypeAlias = Callable[[GraphQLSchema], Library]
 """Gathers what there is to read."""
 
@@ -49,10 +53,18 @@ Collect: TypeAlias = Callable[[GraphQLSchema], Library]
 class Manual:
     """The pages of one process."""
 
-    def __init__(self, door: Door, schema: Callable[[], GraphQLSchema], *, collect: Collect = collect) -> None:
+    def __init__(
+        self,
+        door: Door,
+        schema: Callable[[], GraphQLSchema],
+        *,
+        collect: Collect = collect,
+        explorer: Explorer | None = None,
+    ) -> None:
         self._door = door
         self._schema = schema
         self._collect = collect
+        self._explorer = explorer
         self._shelf = Shelf()
         self._library: Library | None = None
         self._index: SearchIndex | None = None
@@ -67,15 +79,24 @@ class Manual:
             return await self._refused(request, over)
 
     async def at_graphql(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What a browser gets that was pointed at the API."""
+        """What a browser gets that was pointed at the API: the explorer if there is one, else operations to begin with."""
         request = Request(scope, receive)
         try:
             await self._pay(request, costs.OPERATION)
-            answer = await self._shown(request, first_operations.article())
+            answer = await self._operations(request)
         except OverBudget as over:
             answer = await self._refused(request, over)
-        answer.headers["vary"] = "Accept"
+        answer.headers.add_vary_header("Accept")
         await answer(scope, receive, send)
+
+    async def _operations(self, request: Request) -> Response:
+        if self._explorer is None:
+            return await self._shown(request, first_operations.article())
+        answer = await self._explorer(request)
+        if answer is None:
+            answer = await self._shown(request, first_operations.article(runs=True))
+            answer.headers.update(policies.OPERATIONS)
+        return answer
 
     async def _answer(self, request: Request) -> Response:
         address = f"{HOME}/{request.path_params.get('rest', '')}".rstrip("/")
@@ -163,7 +184,7 @@ def _page(article: Article, books: Library) -> bytes:
     if contents:
         first, ending, rest = html.partition("</h1>\n")
         html = f"{first}{ending}{contents}{rest}" if ending else f"{contents}{html}"
-    return frame.page(article.title, html, served=books.articles, address=article.address)
+    return frame.page(article.title, html, served=books.articles, address=article.address, module=article.module)
 
 
 def _hits(asked: str, hits: list[Hit]) -> str:

@@ -18,11 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SANDBOX,
         help="who moves the money where the environment doesn't say so; the stand-in needs a checkout; default: %(default)s",
     )
+    parser.add_argument(
+        "--fetch-explorer",
+        action="store_true",
+        help="fetch the explorer from npm afterwards, if it isn't there and npm is",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C, a signal, or the end of one of the processes."""
-    from earnest.run import stand_in
+    from earnest.run import stand_in, steps
     from earnest.run.supervisor import Supervisor
 
     root = Path.cwd()
@@ -32,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         beside = [stand_in.entry(os.environ, root)]
 
     async def supervise() -> int:
-        return await Supervisor(root, beside=beside).run()
+        afterwards = (steps.fetch_explorer,) if args.fetch_explorer else ()
+        return await Supervisor(root, beside=beside, afterwards=afterwards).run()
 
     return asyncio.run(supervise())

@@ -1,8 +1,10 @@
-"""Takes the steps that `earnest up` takes by itself: some before the processes of the Procfile start, some once they answer.
+"""Takes the steps that `earnest up` takes by itself: some before the processes of the Procfile start, some once they answer, and
+some afterwards, for which nothing waits.
 
 A step gets the deployment and gives the lines to print; every start runs it again, so it does nothing the second time.
 """
 
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +56,19 @@ async def load_demo(deployment: Deployment) -> list[str]:
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
     return [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+
+
+async def fetch_explorer(deployment: Deployment) -> list[str]:
+    """Where npm is, fetch the explorer's files that are missing; says what came of it, if anything was to be done."""
+    from earnest.run.fetching import NotFetched, fetch
+
+    if not deployment.settings.explorer or shutil.which("npm") is None:
+        return []
+    try:
+        packages = await fetch()
+    except NotFetched as why:
+        return [f"the explorer was not fetched, {why}; everything else works, and `make explorer` tries again"]
+    return [f"explorer {deployment.url}/graphql has GraphiQL now, fetched from npm"] if packages else []
 
 
 BEFORE_PROCESSES: tuple[Step, ...] = (migrate,)

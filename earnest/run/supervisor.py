@@ -42,6 +42,7 @@ class Supervisor:
         *,
         before: Sequence[Step] = BEFORE_PROCESSES,
         after: Sequence[Step] = AFTER_PROCESSES,
+        afterwards: Sequence[Step] = (),
         beside: Sequence[Entry] = (),
         out: TextIO = sys.stdout,
     ) -> None:
@@ -49,6 +50,7 @@ class Supervisor:
         self._beside = beside
         self._before = before
         self._after = after
+        self._afterwards = afterwards
         self._stop = asyncio.Event()
         self._output = Output(out, on_closed=self._stop.set, form=log_format())
         self._processes: dict[str, asyncio.subprocess.Process] = {}
@@ -87,6 +89,8 @@ class Supervisor:
             stack.callback(ended.cancel)
             ready = asyncio.create_task(self._become_ready(deployment, began))
             stack.callback(ready.cancel)
+            for step in self._afterwards:
+                stack.push_async_callback(_ended, asyncio.create_task(self._take_afterwards(step, deployment, ready)))
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await ready  # an error of a step ends everything, as an ended process does
@@ -138,6 +142,15 @@ class Supervisor:
         self._say(f"docs     {url}/docs", f"schema   {url}/schema.graphql", f"health   {url}/readyz", *lines)
         kept = f"; the data stays in {deployment.directory.name}/" if deployment.directory else ""
         self._say(f"Ctrl-C stops everything{kept}")
+
+    async def _take_afterwards(self, step: Step, deployment: Deployment, ready: asyncio.Task[None]) -> None:
+        """A step that nothing waits for: it begins when everything is there, and its failure ends nothing."""
+        await asyncio.wait({ready})
+        try:
+            lines = await step(deployment)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the deployment runs without it
+            lines = [f"{step.__name__} failed: {error}"]
+        self._say(*lines)
 
     async def _first_to_end(self, engines: Engines | None) -> tuple[str, int]:
         """The first process or engine that ends by itself, and its code."""
@@ -216,6 +229,12 @@ async def _is_healthy(host: str, port: int) -> bool:
         finally:
             writer.close()
     return False
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has let go of what it holds."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _path_with_venv(environ: dict[str, str]) -> str:

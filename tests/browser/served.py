@@ -55,7 +55,7 @@ class Served:
     def do(self, role: str, mutation: str, select: str, **given: Any) -> Any:
         """What a mutation of that name answers to these inputs, which it mustn't refuse."""
         kind = f"{mutation[0].upper()}{mutation[1:]}Input"
-        answer = f"{{ {select} userErrors {{ code message path }} }}"
+        answer = f"{{ {select} userErrors {{ code message field }} }}"
         document = f"mutation Do($input: {kind}!) {{ done: {mutation}(input: $input) {answer} }}"
         done = self.ask(role, document, input=given)["done"]
         assert not done["userErrors"], done

@@ -1,0 +1,115 @@
+"""Keeps the files that browsers load: as they lie in a folder, with their tags, and compressed.
+
+A file is read when it is first asked for, and again when it changed on the disk; a name leads to a file of this folder or to
+nothing. What came from elsewhere is given out only while its content is the one that was pinned.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.etags import is_known
+from api.manual.shelf import Kept
+from escrow.aside import aside
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+}
+
+CACHING: Final = "no-cache"
+"""A browser asks each time whether it still has the right one: modules of two releases must not meet in one page."""
+
+_NAME: Final = re.compile(r"(?:[a-z0-9][a-z0-9_-]*/)*[a-z0-9][a-z0-9_-]*\.(?:js|css|html)")
+_NAME_MAX: Final = 100
+
+_GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*))?\s*(?:,|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file as it is sent."""
+
+    plain: Kept
+    compressed: Kept
+    media_type: str
+
+    @classmethod
+    def of(cls, body: bytes, suffix: str) -> Asset:
+        """The file with this content, whose name ends so."""
+        return cls(Kept.of(body), Kept.of(gzip.compress(body, mtime=0)), MEDIA_TYPES[suffix])
+
+
+Stamp: TypeAlias = tuple[int, int, int]
+"""By which a file is known to be as it was read: its inode, its time and its size."""
+
+
+class Assets:
+    """The files of one folder; of those that are `pinned`, by SHA-256, only the right ones, and no others then."""
+
+    def __init__(self, folder: Path, *, pinned: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._pinned = pinned
+        self._kept: dict[str, tuple[Stamp, Asset | None]] = {}
+
+    async def get(self, name: str) -> Asset | None:
+        """The file of this name; `None` if there is none, or another than the one that was pinned."""
+        if not self._has(name):
+            return None
+        path = self._folder / name
+        stamp = _stamp(path)
+        if stamp is None:
+            return None
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != stamp:
+            self._kept[name] = kept = (stamp, await aside(lambda: self._read(name, path), owner="assets"))
+        return kept[1]
+
+    def _has(self, name: str) -> bool:
+        if self._pinned is not None:
+            return name in self._pinned
+        return len(name) <= _NAME_MAX and _NAME.fullmatch(name) is not None
+
+    def _read(self, name: str, path: Path) -> Asset | None:
+        try:
+            body = path.read_bytes()
+        except OSError:
+            return None
+        if self._pinned is not None and hashlib.sha256(body).hexdigest() != self._pinned[name]:
+            return None
+        return Asset.of(body, path.suffix)
+
+
+def sent(request: Request, asset: Asset, headers: Mapping[str, str]) -> Response:
+    """The file in the way that the browser takes it, or that the browser has it already."""
+    is_compressed = takes_gzip(request.headers.get("accept-encoding", ""))
+    kept = asset.compressed if is_compressed else asset.plain
+    said = {**headers, "etag": kept.tag, "cache-control": CACHING, "vary": "Accept-Encoding"}
+    if is_known(request.headers.get("if-none-match", ""), kept.tag):
+        return Response(status_code=304, headers=said)
+    if is_compressed:
+        said["content-encoding"] = "gzip"
+    return Response(kept.body, headers=said, media_type=asset.media_type)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether `Accept-Encoding` names gzip, and not as what isn't wanted."""
+    return _GZIP.search(accepted) is not None
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)

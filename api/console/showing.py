@@ -1,0 +1,70 @@
+"""Serves the console, the modules that it and other people's pages are made of, and the explorer of the API.
+
+All are files as they lie here; nothing of a request is said again, and no token ever stands in a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from api.console import pinned, policies
+from api.console.assets import Asset, Assets, sent
+
+HOME: Final = "/console"
+"""The address of the console; its modules are below it."""
+
+EXPLORERS_FILES: Final = "/explorer"
+"""Below it is what the explorer is made of that isn't ours."""
+
+_FOLDER: Final = Path(__file__).parent
+
+_PAGE: Final = _FOLDER / "pages" / "console.html"
+_KIND: Final = b"KIND_OF_DEPLOYMENT"
+_EXPLORER: Final = "explorer/explorer.html"
+
+
+class Console:
+    """The console of one process; `explores` says whether the deployment wants an explorer."""
+
+    def __init__(self, *, sandbox: bool, explores: bool, fetched: Path = pinned.FETCHED) -> None:
+        kind = b"sandbox" if sandbox else b"production"
+        self._page = Asset.of(_PAGE.read_bytes().replace(_KIND, kind), ".html")
+        self._explores = explores
+        self._ours = Assets(_FOLDER)
+        self._fetched = Assets(fetched, pinned=pinned.hashes())
+
+    async def page(self, request: Request) -> Response:
+        """`GET /console`: the one page, which shows what its modules make of the address behind `#`."""
+        return sent(request, self._page, policies.PAGE)
+
+    async def module(self, request: Request) -> Response:
+        """`GET /console/…`: a module or a style."""
+        name = request.path_params["name"]
+        asset = None if name.endswith(".html") else await self._ours.get(name)
+        return _answer(request, asset, policies.MODULE)
+
+    async def explorers_file(self, request: Request) -> Response:
+        """`GET /explorer/…`: a file that the explorer needs, if it is as it was pinned."""
+        asset = await self._fetched.get(request.path_params["name"]) if self._explores else None
+        return _answer(request, asset, policies.MODULE)
+
+    async def explorer(self, request: Request) -> Response | None:
+        """The explorer's page; `None` where none is wanted, or not all that it needs is there."""
+        if not self._explores:
+            return None
+        for name in pinned.hashes():
+            if await self._fetched.get(name) is None:
+                return None
+        page = await self._ours.get(_EXPLORER)
+        return _answer(request, page, policies.EXPLORER) if page is not None else None
+
+
+def _answer(request: Request, asset: Asset | None, headers: Mapping[str, str]) -> Response:
+    if asset is None:
+        return PlainTextResponse("Not Found", 404, headers={"x-content-type-options": "nosniff"})
+    return sent(request, asset, headers)
