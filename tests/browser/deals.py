@@ -48,6 +48,10 @@ class Deal:
         given = {"milestoneId": milestone, "message": message, "links": list(links)}
         self.served.do("freelancer", "submitMilestone", CONTRACT, **given)
 
+    def note(self, message: str) -> None:
+        """The freelancer says something about its progress."""
+        self.served.do("freelancer", "postUpdate", "update { message }", contractId=self.contract_id, message=message)
+
     def last_sequence(self) -> int:
         """The place of the last event of its log."""
         found: int = self.served.ask("client", LAST, id=self.contract_id)["contract"]["timeline"]["nodes"][0]["sequence"]

@@ -61,6 +61,16 @@ class Served:
         assert not done["userErrors"], done
         return done
 
+    def session(self, role: str, **given: Any) -> str:
+        """The token of a new session of somebody's account, with everything that their key may do unless it says less."""
+        token: str = self.do(role, "createSession", "token", **given)["token"]
+        return token
+
+    def link(self, role: str, **given: Any) -> str:
+        """An address that opens the console with a new session, once."""
+        address: str = self.do(role, "createSessionLink", "url", **given)["url"]
+        return address
+
 
 @contextmanager
 def serving(root: Path) -> Iterator[Served]:

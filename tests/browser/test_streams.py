@@ -27,13 +27,13 @@ def test_a_page_hears_every_event_once_however_often_the_web_process_is_killed(
 ) -> None:
     deal = at_work(served)
     one = new_window()
-    page = one.open(f"{served.url}/docs")
+    page = one.open(f"{served.url}/schema.graphql")
     page.evaluate(FOLLOW, {"token": served.keys["client"], "contractId": deal.contract_id})
     for _ in range(KILLS):
         page.wait_for_function(HEARD, arg=deal.last_sequence())
         served.kill_web()
         for number in range(EACH):
-            served.do("freelancer", "postUpdate", "update { id }", contractId=deal.contract_id, message=f"Update {number}")
+            deal.note(f"Update {number}")
     last = deal.last_sequence()
     page.wait_for_function(HEARD, arg=last)
     assert page.evaluate("window.heard") == list(range(1, last + 1))

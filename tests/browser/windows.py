@@ -19,6 +19,9 @@ from tests.patience import PATIENCE_SECONDS
 
 AXE: Final = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 
+KEPT: Final = "earnest.session"
+"""Where a tab keeps its session."""
+
 NO_CONNECTION: Final = "net::ERR_"
 """What a browser itself writes on the console when an address doesn't answer."""
 
@@ -104,6 +107,12 @@ class Window:
         context.on("console", self._says)
         context.on("weberror", self._throws)
         context.on("request", self._asks)
+
+
+def signed_in(window: Window, token: str) -> Window:
+    """The same window, whose tab has had a session since before it was opened."""
+    window.page.add_init_script(f"sessionStorage.getItem('{KEPT}') ?? sessionStorage.setItem('{KEPT}', '{token}')")
+    return window
 
 
 @contextmanager
