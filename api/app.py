@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     """
     chosen = settings or Settings.from_environment()
     door = Door(runner=runner(compilation(), sandbox=chosen.sandbox, only_registered=chosen.only_registered_documents))
-    console = Console(sandbox=chosen.sandbox, explores=chosen.explorer)
+    console = Console(explores=chosen.explorer)
     manual = Manual(
         door, lambda: executable(sandbox=chosen.sandbox), explorer=console.explorer if chosen.explorer else None
     )

@@ -23,24 +23,21 @@ EXPLORERS_FILES: Final = "/explorer"
 
 _FOLDER: Final = Path(__file__).parent
 
-_PAGE: Final = _FOLDER / "pages" / "console.html"
-_KIND: Final = b"KIND_OF_DEPLOYMENT"
+_PAGE: Final = "pages/console.html"
 _EXPLORER: Final = "explorer/explorer.html"
 
 
 class Console:
     """The console of one process; `explores` says whether the deployment wants an explorer."""
 
-    def __init__(self, *, sandbox: bool, explores: bool, fetched: Path = pinned.FETCHED) -> None:
-        kind = b"sandbox" if sandbox else b"production"
-        self._page = Asset.of(_PAGE.read_bytes().replace(_KIND, kind), ".html")
+    def __init__(self, *, explores: bool, fetched: Path = pinned.FETCHED) -> None:
         self._explores = explores
         self._ours = Assets(_FOLDER)
         self._fetched = Assets(fetched, pinned=pinned.hashes())
 
     async def page(self, request: Request) -> Response:
         """`GET /console`: the one page, which shows what its modules make of the address behind `#`."""
-        return sent(request, self._page, policies.PAGE)
+        return _answer(request, await self._ours.get(_PAGE), policies.PAGE)
 
     async def module(self, request: Request) -> Response:
         """`GET /console/…`: a module or a style."""

@@ -8,7 +8,7 @@ import { send } from "./fetching.js";
 
 const FIRST = `# Everything may be tried here: the schema is under the book on the left, Ctrl-Space completes.
 # The credentials stand below, under Headers.
-{
+query Contracts {
   contracts {
     nodes {
       title state

@@ -7,7 +7,7 @@
 /** @typedef {{query: string, variables?: Record<string, any> | null, operationName?: string | null}} Operation */
 
 const ADDRESS = "/graphql";
-const ACCEPT = "application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.5";
+const ACCEPT = "application/json, text/event-stream;q=0.5";
 
 /**
  * Send an operation.
