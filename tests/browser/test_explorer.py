@@ -35,7 +35,9 @@ def _write(page: Page, operation: str) -> None:
     page.locator(".graphiql-query-editor .CodeMirror").click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(operation)
-    page.get_by_role("button", name="Execute query").click()
+    execute = page.get_by_role("button", name="Execute query")
+    expect(execute).not_to_have_attribute("aria-haspopup", "menu")  # it has found that there is one operation now
+    execute.click()
 
 
 def _is_stream(answer: Response) -> bool:
