@@ -47,13 +47,12 @@ export function decimalsOf(currency) {
 /**
  * What somebody has typed, as the API takes it: digits and one point, as many decimals as the currency has. Whatever else it is, the
  * server says what is wrong with it.
- * @param {string} typed @param {string} currency @returns {Money}
+ * @param {string} typed @param {string} currency @param {number} [digits] @returns {Money}
  */
-export function typedMoney(typed, currency) {
+export function typedMoney(typed, currency, digits = decimalsOf(currency)) {
   const plain = westernDigits(typed).replace(/[\s\u066c']/g, "").replace("\u066b", ".");
   const text = /^\d+,\d{1,2}$/.test(plain) ? plain.replace(",", ".") : plain.replace(/,(?=\d{3}(\D|$))/g, "");
   const [whole = "", part] = text.split(".");
-  const digits = decimalsOf(currency);
   if (!/^\d+(\.\d*)?$/.test(text) || (part?.length ?? 0) > digits) return { amount: text, currency };
   return { amount: digits ? `${whole}.${(part ?? "").padEnd(digits, "0")}` : whole, currency };
 }

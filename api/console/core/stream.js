@@ -14,6 +14,7 @@ import { Failed, failure, gql, pause } from "./api.js";
  * @property {string[] | null} [types] only these types of events
  * @property {string} [after] go on after this cursor; from now on without it
  * @property {(event: Answer) => void} onEvent
+ * @property {Followed} [followed] another subscription than `events`
  * @property {(connection: Connection, error: Failed | null) => void} [onConnection]
  */
 
@@ -25,6 +26,13 @@ const EVENTS = gql`subscription Events($after: Cursor, $contractId: ID, $types: 
 }`;
 
 const NOW = gql`query Latest { changes(after: "latest", first: 1) { cursor } }`;
+
+const DELIVERIES = gql`subscription Deliveries($webhook: ID!) { deliveryUpdated(endpointId: $webhook) { id state } }`;
+
+/** @typedef {{document: string, field: string, variables: Answer}} Followed a subscription that tells states, and needs no cursor */
+
+/** Each delivery to an endpoint that changes. @param {string} webhook @returns {Followed} */
+export const deliveriesTo = (webhook) => ({ document: DELIVERIES, field: "deliveryUpdated", variables: { webhook } });
 
 const SILENCE_MS = 45_000;
 const FINAL = ["UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
@@ -48,16 +56,16 @@ export function follow(api, listening) {
 }
 
 /** @param {Api} api @param {Listening} listening @param {AbortSignal} stopped */
-async function keepFollowing(api, { contractId = null, types = null, after, onEvent, onConnection = () => {} }, stopped) {
+async function keepFollowing(api, { contractId = null, types = null, after, followed, onEvent, onConnection = () => {} }, stopped) {
   let cursor = after ?? null;
   for (let failures = 0; !stopped.aborted; ) {
     try {
-      cursor ??= await latestCursor(api);
-      const variables = { after: cursor, contractId, types };
-      for await (const { events } of answers(api, variables, stopped, () => onConnection("live", null))) {
+      if (!followed) cursor ??= await latestCursor(api);
+      const { document, field, variables } = followed ?? { document: EVENTS, field: "events", variables: { after: cursor, contractId, types } };
+      for await (const { [field]: event } of answers(api, document, variables, stopped, () => onConnection("live", null))) {
         failures = 0;
-        cursor = events.cursor;
-        if (!stopped.aborted) onEvent(events);
+        cursor = event.cursor ?? cursor;
+        if (!stopped.aborted) onEvent(event);
       }
     } catch (error) {
       if (stopped.aborted) return;
@@ -73,16 +81,16 @@ async function keepFollowing(api, { contractId = null, types = null, after, onEv
 
 /**
  * The answers of one connection, until it ends; an answer that is nothing but an error is thrown.
- * @param {Api} api @param {Answer} variables @param {AbortSignal} stopped @param {() => void} onOpen
+ * @param {Api} api @param {string} query @param {Answer} variables @param {AbortSignal} stopped @param {() => void} onOpen
  * @returns {AsyncGenerator<Answer>}
  */
-async function* answers(api, variables, stopped, onOpen) {
+async function* answers(api, query, variables, stopped, onOpen) {
   const broken = new AbortController();
   const abort = () => broken.abort();
   stopped.addEventListener("abort", abort);
   let timer = setTimeout(abort, SILENCE_MS);
   try {
-    const body = JSON.stringify({ query: EVENTS, variables });
+    const body = JSON.stringify({ query, variables });
     const headers = api.headers("text/event-stream");
     const answer = await fetch(api.address, { method: "POST", body, headers, signal: broken.signal, credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store" });
     if (!answer.ok || !answer.body) throw await refused(answer);

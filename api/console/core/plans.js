@@ -1,0 +1,90 @@
+/**
+ * Owns plans as they are written: rows that somebody edits, and the list of changes that leads from one plan to another.
+ */
+import { plainMoney } from "./commands.js";
+import { typedMoney } from "./money.js";
+import { lines } from "./fields.js";
+import { newKey } from "./api.js";
+
+/** @typedef {import("./api.js").Answer} Answer */
+/**
+ * @typedef {object} Row a milestone as it is being written
+ * @property {string} key names the row while it is edited
+ * @property {string | null} id of the milestone that it is; null for a new one
+ * @property {string} state @property {string} title @property {string} purpose @property {string} amount @property {string} dueOn @property {string} deliverables
+ * @property {boolean} isRemoved
+ */
+
+/** States in which a milestone holds money: only its date and its deliverables may be amended. */
+const HELD = ["FUNDED", "ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"];
+
+/** @returns {Row} */
+export const emptyRow = () => ({ key: newKey(), id: null, state: "PLANNED", title: "", purpose: "", amount: "", dueOn: "", deliverables: "", isRemoved: false });
+
+/** @param {Answer} milestone @returns {Row} */
+export const rowOf = ({ id, state, title, purpose, amount, dueOn, deliverables }) => ({
+  key: id, id, state, title, purpose, amount: amount.amount, dueOn, deliverables: deliverables.join("\n"), isRemoved: false,
+});
+
+/** @param {Row} row */
+export const isPlanned = (row) => row.state === "PLANNED";
+/** @param {Row} row */
+export const isAmendable = (row) => HELD.includes(row.state);
+
+/** A row as a milestone of an input; empty fields are left out where a draft may lack them. @param {Row} row @param {string} currency */
+export const milestoneOf = (row, currency) => ({
+  title: row.title, purpose: row.purpose, amount: typedMoney(row.amount, currency), dueOn: row.dueOn, deliverables: lines(row.deliverables),
+});
+
+/** A row as a draft that may lack anything; what is no date and no sum yet is left out. @param {Row} row @param {string} currency */
+export function draftOf(row, currency) {
+  const amount = typedMoney(row.amount, currency);
+  return {
+    title: row.title || null, purpose: row.purpose || null, amount: /^\d+(\.\d+)?$/.test(amount.amount) ? amount : null,
+    dueOn: /^\d{4}-\d\d-\d\d$/.test(row.dueOn) ? row.dueOn : null, deliverables: lines(row.deliverables),
+  };
+}
+
+/**
+ * What leads from a plan to another, in an order in which it can be carried out: what changes of milestones, then which are taken out,
+ * then places and new ones from the first to the last. Positions count closed and removed milestones, so both stay where they are.
+ * @param {Row[]} before @param {Row[]} after @param {string} currency
+ * @returns {Answer[]} `ChangeInput`s
+ */
+export function changesBetween(before, after, currency) {
+  const known = new Map(before.map((row) => [row.id, row]));
+  const kept = after.filter((row) => row.id !== null && !row.isRemoved);
+  const edits = kept.map((row) => changeOf(/** @type {Row} */ (known.get(row.id)), row, currency)).filter((change) => change !== null);
+  const removals = after.filter((row) => row.id !== null && row.isRemoved).map((row) => ({ remove: { milestoneId: row.id } }));
+  return [...edits, ...removals, ...placesOf(before, after, currency)];
+}
+
+/** @param {Row} was @param {Row} now @param {string} currency */
+function changeOf(was, now, currency) {
+  /** @type {Answer} */
+  const change = {};
+  if (isPlanned(was) && was.title !== now.title) change.title = now.title;
+  if (isPlanned(was) && was.purpose !== now.purpose) change.purpose = now.purpose;
+  if (isPlanned(was) && was.amount !== now.amount) change.amount = plainMoney(typedMoney(now.amount, currency));
+  if (was.dueOn !== now.dueOn) change.dueOn = now.dueOn;
+  if (was.deliverables !== now.deliverables) change.deliverables = lines(now.deliverables);
+  if (Object.keys(change).length === 0) return null;
+  return isPlanned(was) ? { edit: { milestoneId: was.id, ...change } } : { amend: { milestoneId: was.id, ...change } };
+}
+
+/** Moves and additions, by carrying each out on a copy of the plan. @param {Row[]} before @param {Row[]} after @param {string} currency */
+function placesOf(before, after, currency) {
+  const order = before.map((row) => row.key);
+  const changes = [];
+  for (const [at, row] of after.entries()) {
+    if (row.id === null) {
+      changes.push({ add: { milestone: milestoneOf(row, currency), position: at + 1 } });
+      order.splice(at, 0, row.key);
+    } else if (order[at] !== row.key && isPlanned(row) && !row.isRemoved) {
+      changes.push({ move: { milestoneId: row.id, position: at + 1 } });
+      order.splice(order.indexOf(row.key), 1);
+      order.splice(at, 0, row.key);
+    }
+  }
+  return changes;
+}

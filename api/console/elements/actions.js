@@ -1,0 +1,199 @@
+/**
+ * Owns `<earnest-actions>`: what the viewer can do now with a contract and what belongs to it, each by a form.
+ *
+ * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason. With `subject` it is about
+ * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open.
+ */
+import { gql } from "../core/api.js";
+import { COMMANDS } from "../core/commands.js";
+import { h, link, words } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { Form } from "../core/forms.js";
+import { refresh } from "../core/watching.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Described} Described */
+/** @typedef {{kind: string, subject: Answer}} Group what is acted on, and what kind of thing it is */
+
+const ALLOWED = "allowedActions { action allowed reason { code message } }";
+const MONEY = "{ amount currency }";
+const MILESTONE = `id position state title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
+const DISPUTE = `id state openedBy claim ${MONEY} offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
+const REFUND = `id state amount ${MONEY} milestone { title held ${MONEY} } ${ALLOWED}`;
+const CHANGE = `id state ${ALLOWED}`;
+const DEPOSIT = `id state isBonus charge ${MONEY} actionRequired reversal { state } nextAction { kind url clientSecret reference until } ${ALLOWED}`;
+const ORDER = `id kind state isStuck explanation amount ${MONEY} ${ALLOWED}`;
+const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
+
+const ALL = gql`query Actions($id: ID!) {
+  viewer { accountId role now isSandbox }
+  contract(id: $id) {
+    ${CONTRACT} ${ALLOWED}
+    currentMilestone { ${MILESTONE} }
+    disputes(last: 5) { nodes { ${DISPUTE} } }
+    refundRequests(last: 5) { nodes { ${REFUND} } }
+    changeRequests(last: 5) { nodes { ${CHANGE} } }
+    deposits(last: 5) { nodes { ${DEPOSIT} } }
+    paymentOrders(last: 20) { nodes { ${ORDER} } }
+  }
+  planned: milestones(filter: { contractId: $id, state: [PLANNED] }, orderBy: PLAN, first: 1) { nodes { ${MILESTONE} } }
+}`;
+
+const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
+  viewer { accountId role now isSandbox }
+  contract(id: $id) { ${CONTRACT} }
+  node(id: $subject) {
+    __typename
+    ... on Milestone { ${MILESTONE} }
+    ... on Dispute { ${DISPUTE} }
+    ... on RefundRequest { ${REFUND} }
+    ... on ChangeRequest { ${CHANGE} }
+    ... on Deposit { ${DEPOSIT} }
+    ... on PaymentOrder { ${ORDER} }
+  }
+}`;
+
+export class EarnestActions extends EarnestElement {
+  /** @type {Form | null} */ #form = null;
+  #openedAt = "";
+  #said = "";
+
+  start() {
+    const subject = this.getAttribute("subject");
+    const asked = subject ? { document: ONE, variables: { subject } } : { document: ALL };
+    if (this.contract) this.watch({ ...asked, onData: (data) => this.receive(data) });
+  }
+
+  /** @param {Answer} data */
+  receive(data) {
+    this.data = data;
+    const group = this.#groups().find(({ subject }) => subject.id === this.#form?.situation.subject.id);
+    if (group && this.#form) this.#form.moveOn(this.#situation(group));
+    super.receive(data);
+  }
+
+  view() {
+    if (!this.data) return this.waiting();
+    if (!this.data.contract) return h("p", { class: "faint" }, this.say("notFound"));
+    return h("div", { class: "stack" },
+      h("p", { key: "said", class: "good small", role: "status", "aria-live": "polite", tabindex: "-1" }, this.#said),
+      this.#groups().map((group) => this.#groupView(group)));
+  }
+
+  /** What there is to act on, the most pressing first. @returns {Group[]} */
+  #groups() {
+    const { contract, node, planned } = this.data ?? {};
+    if (!contract) return [];
+    if (node) return [{ kind: node.__typename, subject: node }];
+    if (this.getAttribute("subject")) return [];
+    const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
+    const belonging = [
+      ...of("Deposit", contract.deposits), ...of("Dispute", contract.disputes), ...of("RefundRequest", contract.refundRequests),
+      ...of("ChangeRequest", contract.changeRequests), ...of("PaymentOrder", contract.paymentOrders),
+    ].filter(isOpen);
+    const current = contract.currentMilestone ? [contract.currentMilestone] : [];
+    const next = planned.nodes.filter((/** @type {Answer} */ one) => one.id !== contract.currentMilestone?.id);
+    const milestones = [...current, ...next].map((subject) => ({ kind: "Milestone", subject }));
+    return [...belonging, ...milestones, { kind: "Contract", subject: contract }];
+  }
+
+  /** @param {Group} group */
+  #groupView(group) {
+    const { kind, subject } = group;
+    const known = subject.allowedActions.filter((/** @type {Answer} */ one) => one.action in COMMANDS);
+    const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
+    const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
+    const isHere = this.#form?.situation.subject.id === subject.id;
+    return h("section", { key: subject.id, class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
+      h("h4", { id: `of-${subject.id}` }, this.#titleOf(group)),
+      kind === "Deposit" && this.#payerView(subject),
+      allowed.length > 0 && h("div", { key: "allowed", class: "row" }, allowed.map((/** @type {Answer} */ one) => this.#button(group, one))),
+      isHere && this.#form && this.#formView(this.#form),
+      refused.length > 0 && this.#refusedView(group, refused));
+  }
+
+  /** @param {Group} group */
+  #titleOf({ kind, subject }) {
+    const title = subject.title ?? subject.milestone?.title;
+    const sum = subject.charge ?? (kind === "PaymentOrder" ? subject.amount : null);
+    return [this.say(`of.${kind}`), title && ": ", title && words(title), sum && `: ${this.money(sum)}`];
+  }
+
+  /** @param {Group} group @param {Answer} one */
+  #button(group, one) {
+    const isOpen = this.#form?.action === one.action && this.#form?.situation.subject.id === group.subject.id;
+    const isMain = ["ACCEPT", "FUND", "FUND_CONTRACT", "SUBMIT", "APPROVE"].includes(one.action);
+    return h("button", { key: one.action, type: "button", part: "action", id: `${one.action}-${group.subject.id}`, class: isMain && !this.#form ? "main" : "", "aria-expanded": String(isOpen), onclick: () => this.open(one.action, group) }, this.#labelOf(one.action));
+  }
+
+  /** @param {string} action */
+  #labelOf(action) {
+    const stops = action === "SET_PAYOUTS" && this.data?.contract.payoutsAreAutomatic;
+    return this.say(stops ? "action.SET_PAYOUTS.off" : `action.${action}`);
+  }
+
+  /** What can't be done now stands folded up, each with its reason. @param {Group} group @param {Answer[]} refused */
+  #refusedView(group, refused) {
+    return h("details", { key: "refused", class: "small" },
+      h("summary", null, this.say("actions.refused", { count: refused.length })),
+      h("ul", { class: "stack" }, refused.map(({ action, reason }) =>
+        h("li", { key: action, class: "row" },
+          h("button", { type: "button", "aria-disabled": "true", "aria-describedby": `why-${action}-${group.subject.id}` }, this.#labelOf(action)),
+          h("span", { id: `why-${action}-${group.subject.id}`, class: "faint" }, this.say(`error.${reason.code}`), " ", h("bdi", { lang: "en" }, reason.message))))));
+  }
+
+  /** What the payment provider waits for the payer to do. @param {Answer} deposit */
+  #payerView({ nextAction, actionRequired }) {
+    if (!nextAction) return actionRequired && h("p", { key: "payer", class: "tells" }, this.say("payer.waits"));
+    const { kind, url, reference, clientSecret, until } = nextAction;
+    const confirm = () => this.tell("earnest-payer-action", nextAction);
+    return h("div", { key: "payer", class: "tells stack", part: "payer", role: "status" },
+      h("p", null, this.say(`payer.${kind}`)),
+      url && h("p", null, link(url)),
+      reference && h("p", null, this.say("payer.reference"), " ", h("code", { dir: "ltr" }, reference)),
+      clientSecret && h("p", null, h("button", { type: "button", onclick: confirm }, this.say("payer.confirm"))),
+      until && h("p", { class: "faint small" }, this.say("payer.until"), " ", this.moment(until)));
+  }
+
+  /** @param {Form} form */
+  #formView(form) {
+    const { plan } = form.command;
+    if (!plan) return form.view();
+    return h("earnest-plan-editor", { ...this.handedOn, key: "plan", mode: plan, ".onDone": () => this.#done(form), ".onClose": () => this.close() });
+  }
+
+  /** @param {Group} group */
+  #situation({ subject }) {
+    return { contract: this.data?.contract, viewer: this.data?.viewer, subject };
+  }
+
+  /** Open the form of an action; its own opening is one intention. @param {string} action @param {Group} group */
+  open(action, group) {
+    const told = { onDone: () => this.#form && this.#done(this.#form), onClose: () => this.close() };
+    this.#openedAt = `${action}-${group.subject.id}`;
+    this.#said = "";
+    this.#form = new Form(this, action, this.#situation(group), told);
+    this.renderNow();
+    const first = /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("form input, form textarea, form select, form .title"));
+    first?.focus();
+  }
+
+  /** Close the form; the focus goes back to where it was opened. */
+  close() {
+    this.#form = null;
+    this.renderNow();
+    this.shadowRoot?.getElementById(this.#openedAt)?.focus();
+  }
+
+  /** @param {Form} form */
+  #done(form) {
+    this.#form = null;
+    this.#said = this.say("form.done", { action: this.#labelOf(form.action) });
+    this.renderNow();
+    /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[role=status]"))?.focus();
+    refresh(this.api, this.contract);
+    this.tell("earnest-done", { action: form.action, subject: form.situation.subject.id });
+  }
+}
+
+/** What is over is not acted on, unless something about it still can be. @param {Group} group */
+const isOpen = ({ subject }) => Boolean(subject.nextAction) || subject.allowedActions.some((/** @type {Answer} */ one) => one.allowed);

@@ -1,0 +1,149 @@
+/**
+ * Owns `<earnest-deliveries>`: what was sent to the account's endpoints, each attempt with its answer, and sending again.
+ *
+ * `webhook` names one endpoint, `contract` keeps to one contract; without either it is all that the account has.
+ */
+import { gql, newKey } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { refusalView } from "../core/fields.js";
+import { eventText } from "../core/previews.js";
+import { deliveriesTo, follow } from "../core/stream.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal */
+
+const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {
+  webhookEndpoints { id url state disabledReason }
+  deliveries(filter: $filter, first: 25, after: $after) {
+    nodes {
+      id endpointId eventId eventType stream kind state createdAt nextAttemptAt
+      attempts(last: 10) { nodes { id trigger startedAt status error totalMs answer isLate } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}`;
+
+const ERRORS = "userErrors { code message field details documentation }";
+const REDELIVER = gql`mutation Redeliver($input: RedeliverInput!, $key: String!) { done: redeliver(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
+const REPLAY = gql`mutation Replay($input: ReplayEventsInput!, $key: String!) { done: replayEvents(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
+const TEST = gql`mutation TestEvent($input: SendTestEventInput!, $key: String!) { done: sendTestEvent(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
+
+const TONES = /** @type {Record<string, string>} */ ({ DELIVERED: "good", FAILED: "bad", PENDING: "now" });
+
+export class EarnestDeliveries extends EarnestElement {
+  static observedAttributes = [...EarnestElement.observedAttributes, "webhook", "state"];
+
+  /** @type {Answer[]} */ #pages = [];
+  /** @type {Refusal[]} */ #refusals = [];
+  #said = "";
+  #since = "";
+  #isSending = false;
+  #asked = 0;
+
+  start() {
+    this.#pages = [];
+    void this.#ask();
+  }
+
+  get #filter() {
+    const state = this.getAttribute("state");
+    return { endpointId: this.getAttribute("webhook"), contractId: this.contract || null, state: state ? state.split(" ") : null };
+  }
+
+  async #ask() {
+    const asked = (this.#asked += 1);
+    try {
+      const data = await this.api.ask(DELIVERIES, { filter: this.#filter });
+      if (asked !== this.#asked || !this.isConnected) return;
+      if (!this.data) this.#listen(data.webhookEndpoints);
+      this.#pages = [data.deliveries];
+      this.receive(data);
+    } catch (error) {
+      this.fail(/** @type {any} */ (error));
+    }
+  }
+
+  /** @param {Answer[]} endpoints */
+  #listen(endpoints) {
+    const named = this.getAttribute("webhook");
+    let isFirst = true;
+    const onConnection = (/** @type {import("../core/stream.js").Connection} */ connection) => {
+      if (connection === "live" && !isFirst) void this.#ask();
+      isFirst = false;
+    };
+    for (const { id } of endpoints.filter((one) => !named || one.id === named).slice(0, 4)) {
+      this.whenLeft(follow(this.api, { followed: deliveriesTo(id), onEvent: () => void this.#ask(), onConnection }));
+    }
+  }
+
+  async #more() {
+    const after = this.#pages.at(-1)?.pageInfo.endCursor;
+    const { deliveries } = await this.api.ask(DELIVERIES, { filter: this.#filter, after });
+    this.#pages.push(deliveries);
+    this.render();
+  }
+
+  view() {
+    if (!this.data) return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.say("waiting"));
+    const named = this.getAttribute("webhook");
+    const endpoints = this.data.webhookEndpoints.filter((/** @type {Answer} */ one) => !named || one.id === named);
+    const deliveries = this.#pages.flatMap((page) => page.nodes);
+    return h("div", { class: "stack" },
+      h("div", { key: "said", role: "status", "aria-live": "polite", class: "small" }, this.#said),
+      this.#refusals.length > 0 && h("div", { key: "refusals", class: "says", role: "alert" }, this.#refusals.map((refusal) => refusalView(refusal, this))),
+      endpoints.map((/** @type {Answer} */ endpoint) => this.#endpoint(endpoint)),
+      deliveries.length === 0 && h("p", { key: "none", class: "faint" }, this.say("deliveries.none")),
+      h("ol", { key: "list", class: "stack", part: "list", "aria-label": this.say("deliveries.title") }, deliveries.map((one) => this.#delivery(one))),
+      this.#pages.at(-1)?.pageInfo.hasNextPage && h("button", { key: "more", type: "button", onclick: () => void this.#more() }, this.say("deliveries.more")));
+  }
+
+  /** @param {Answer} endpoint */
+  #endpoint({ id, url, state, disabledReason }) {
+    const replay = () => void this.#send(REPLAY, { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
+    return h("section", { key: id, class: "card stack", part: "endpoint", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("h4", { id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
+      h("div", { class: "row" },
+        h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(TEST, { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
+        h("label", { for: `since-${id}` }, this.say("deliveries.since")),
+        h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (/** @type {any} */ event) => ((this.#since = event.target.value), this.render()) })),
+        h("button", { type: "button", "aria-disabled": this.#isSending || !this.#since ? "true" : null, onclick: () => this.#since && replay() }, this.say("deliveries.replay"))));
+  }
+
+  /** @param {Answer} one */
+  #delivery(one) {
+    return h("li", { key: one.id, class: "card stack", part: "delivery" },
+      h("div", { class: "row between" },
+        h("span", null, h("strong", null, eventText(this, one.eventType)), " ", h("code", { class: "faint small", dir: "ltr" }, one.eventType)),
+        h("span", { class: "row" }, one.kind !== "EVENT" && h("span", { class: "tag" }, this.say(`delivery.${one.kind}`)), h("span", { class: `tag ${TONES[one.state] ?? ""}` }, this.say(`delivery.${one.state}`)))),
+      h("p", { class: "faint small" }, this.moment(one.createdAt), one.nextAttemptAt && [" · ", this.say("deliveries.next"), " ", this.moment(one.nextAttemptAt)]),
+      h("details", { class: "small" }, h("summary", null, this.say("deliveries.attempts", { count: one.attempts.nodes.length })),
+        h("ol", { class: "stack" }, one.attempts.nodes.map((/** @type {Answer} */ attempt) => this.#attempt(attempt)))),
+      h("div", null, h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(REDELIVER, { deliveryId: one.id }, "deliveries.resent") }, this.say("deliveries.resend"))));
+  }
+
+  /** @param {Answer} attempt */
+  #attempt({ id, trigger, startedAt, status, error, totalMs, answer, isLate }) {
+    return h("li", { key: id },
+      h("p", null, this.moment(startedAt), " · ", this.say(`trigger.${trigger}`), " · ", h("bdi", { class: error || status >= 300 ? "bad" : "good" }, error ? this.say(`attempt.${error}`) : status),
+        totalMs !== null && ` · ${Math.round(totalMs)} ms`, isLate && ` · ${this.say("deliveries.late")}`),
+      answer && h("pre", { class: "prose faint", dir: "auto" }, answer));
+  }
+
+  /** @param {string} document @param {Answer} input @param {string} said */
+  async #send(document, input, said) {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    this.render();
+    try {
+      const done = await this.api.command(document, input, newKey());
+      this.#refusals = done.userErrors;
+      this.#said = done.userErrors.length > 0 ? "" : this.say(said);
+      void this.#ask();
+    } catch (error) {
+      this.fail(/** @type {any} */ (error));
+    } finally {
+      this.#isSending = false;
+      this.render();
+    }
+  }
+}

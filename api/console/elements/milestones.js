@@ -1,0 +1,120 @@
+/**
+ * Owns `<earnest-milestones>`: the plan, with what each milestone holds, where it stands, and what can be done with it.
+ *
+ * Two hundred milestones are shown as rows; what belongs to one is asked for when it is opened.
+ */
+import { gql } from "../core/api.js";
+import { h, link, prose, words } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { isSome } from "../core/money.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer */
+
+const MILESTONES = gql`query Milestones($id: ID!) {
+  viewer { accountId now }
+  contract(id: $id) {
+    id state
+    milestones {
+      id position state title purpose deliverables dueOn hold frozenAt reviewDueAt submissionCount
+      amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }
+    }
+  }
+}`;
+
+const WORK = gql`query Work($id: ID!, $milestone: ID!) {
+  contract(id: $id) { id }
+  milestone(id: $milestone) {
+    id
+    submissions(last: 10) { nodes { id number message links attachments { name sha256 } submittedAt } }
+    updates(last: 5) { nodes { number side message links attachments { name sha256 } postedAt } }
+  }
+}`;
+
+export class EarnestMilestones extends EarnestElement {
+  static document = MILESTONES;
+
+  /** @type {Map<string, Answer>} */ #work = new Map();
+  /** @type {Set<string>} */ #opened = new Set();
+
+  view() {
+    if (!this.data) return this.waiting();
+    const { contract } = this.data;
+    if (!contract) return h("p", { class: "faint" }, this.say("notFound"));
+    return h("ol", { class: "stack", part: "list", "aria-label": this.say("milestones.title") }, contract.milestones.map((/** @type {Answer} */ one) => this.#row(one)));
+  }
+
+  /** @param {Answer} one */
+  #row(one) {
+    const isOpen = this.#opened.has(one.id);
+    const tone = { RELEASED: "good", REFUNDED: "bad", CANCELLED: "faint" }[/** @type {string} */ (one.state)] ?? (one.position && isCurrent(one) ? "now" : "");
+    return h("li", { key: one.id, class: "card stack", part: `milestone ${one.state.toLowerCase()}` },
+      h("div", { class: "row between" },
+        h("h4", null, `${one.position}. `, words(one.title)),
+        h("span", { class: "row" },
+          one.hold !== "NONE" && h("span", { class: "tag warn" }, this.say(`hold.${one.hold}`)),
+          one.frozenAt && h("span", { class: "tag warn" }, this.say("milestones.frozen")),
+          h("span", { class: `tag ${tone}`, part: "state" }, this.say(`milestone.${one.state}`)),
+          h("strong", { class: "number" }, this.money(one.amount)))),
+      h("div", { class: "row faint small" },
+        h("span", null, this.say("milestones.due", { day: this.day(one.dueOn) })),
+        isSome(one.held) && h("span", null, this.say("milestones.held", { sum: this.money(one.held) })),
+        isSome(one.released) && h("span", null, this.say("milestones.released", { sum: this.money(one.released) })),
+        isSome(one.refunded) && h("span", null, this.say("milestones.refunded", { sum: this.money(one.refunded) })),
+        one.state === "SUBMITTED" && one.reviewDueAt && h("span", null, this.say("milestones.review"), " ", this.moment(one.reviewDueAt))),
+      h("details", { ontoggle: (/** @type {any} */ event) => this.#toggle(one.id, event.target.open) },
+        h("summary", null, this.say("milestones.more"), h("span", { class: "sr" }, ": ", words(one.title))),
+        isOpen && this.#details(one)));
+  }
+
+  /** @param {Answer} one */
+  #details(one) {
+    const work = this.#work.get(one.id);
+    return h("div", { class: "stack" },
+      prose(one.purpose),
+      one.deliverables.length > 0 && h("ul", { class: "small" }, one.deliverables.map((/** @type {string} */ text) => h("li", null, "• ", words(text)))),
+      work?.submissions.nodes.map((/** @type {Answer} */ submission) => this.#handedIn(submission)),
+      work?.updates.nodes.map((/** @type {Answer} */ update) => this.#update(update)),
+      h("earnest-actions", { ...this.handedOn, subject: one.id }));
+  }
+
+  /** @param {Answer} submission */
+  #handedIn({ id, number, message, links, attachments, submittedAt }) {
+    return h("div", { key: id, class: "tells" }, h("p", { class: "faint small" }, this.say("milestones.submission", { number }), " ", this.moment(submittedAt)), prose(message), attached(links, attachments));
+  }
+
+  /** @param {Answer} update */
+  #update({ number, side, message, links, attachments, postedAt }) {
+    return h("div", { key: `update ${number}` }, h("p", { class: "faint small" }, this.say(`side.${side}`), " ", this.moment(postedAt)), prose(message), attached(links, attachments));
+  }
+
+  /** @param {string} milestone @param {boolean} isOpen */
+  #toggle(milestone, isOpen) {
+    if (isOpen === this.#opened.has(milestone)) return;
+    if (isOpen) this.#opened.add(milestone);
+    else this.#opened.delete(milestone);
+    if (isOpen && !this.#work.has(milestone)) this.#follow(milestone);
+    this.render();
+  }
+
+  /** @param {string} milestone */
+  #follow(milestone) {
+    this.watch({
+      document: WORK,
+      variables: { milestone },
+      onData: (data) => {
+        this.#work.set(milestone, data.milestone);
+        this.render();
+      },
+    });
+  }
+}
+
+/** Links and the names of files that belong to what somebody wrote. @param {string[]} links @param {Answer[]} attachments */
+export const attached = (links, attachments) =>
+  links.length + attachments.length > 0 &&
+  h("ul", { class: "small" },
+    links.map((address) => h("li", { key: address }, link(address))),
+    attachments.map(({ name, sha256 }) => h("li", { key: sha256, title: sha256 }, words(name), h("code", { class: "faint", dir: "ltr" }, ` ${sha256.slice(0, 12)}…`))));
+
+/** @param {Answer} one */
+const isCurrent = (one) => ["ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"].includes(one.state);

@@ -1,0 +1,140 @@
+/**
+ * Owns `<earnest-money>`: where a contract's money is, as a picture of how it flows, as figures, and each transfer.
+ */
+import { gql } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { difference, fromMinor, isSome, sum } from "../core/money.js";
+import { kindOf } from "../core/previews.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/money.js").Money} Money */
+/** @typedef {{x: number, y: number, key: string, sum: Money}} Box @typedef {{from: string, to: string, sum: Money}} Flow */
+
+const MONEY = gql`query Money($id: ID!) {
+  viewer { now }
+  contract(id: $id) {
+    id currency
+    escrow {
+      held { amount currency } released { amount currency } refunded { amount currency } lost { amount currency } bonuses { amount currency }
+      clientFeesHeld { amount currency } clientFees { amount currency } freelancerFees { amount currency }
+      payable { client { amount currency } freelancer { amount currency } } inTransit { amount currency }
+    }
+    paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck explanation createdAt } }
+    transfers(last: 25) { nodes { id debit credit amount { amount currency } occurredAt } }
+  }
+}`;
+
+const BOX = { width: 150, height: 62 };
+const CANVAS = { width: 660, height: 250 };
+const ORDERS_SHOWN = 10;
+
+export class EarnestMoney extends EarnestElement {
+  static document = MONEY;
+
+  view() {
+    if (!this.data) return this.waiting();
+    const { contract } = this.data;
+    if (!contract) return h("p", { class: "faint" }, this.say("notFound"));
+    return h("div", { class: "stack" },
+      this.#picture(contract),
+      this.#figures(contract.escrow),
+      contract.paymentOrders.nodes.length > 0 && this.#orders(contract.paymentOrders.nodes),
+      contract.transfers.nodes.length > 0 && this.#transfers(contract.transfers.nodes));
+  }
+
+  /** @param {Answer} contract */
+  #picture(contract) {
+    const { boxes, flows } = flowOf(contract);
+    const isMirrored = this.language.direction === "rtl";
+    const told = boxes.map((box) => `${this.say(`money.${box.key}`)}: ${this.money(box.sum)}`).join("; ");
+    return h("figure", { part: "picture" },
+      h("svg", { viewBox: `0 0 ${CANVAS.width} ${CANVAS.height}`, role: "img", "aria-label": `${this.say("money.picture")} ${told}` },
+        flows.map((flow) => this.#arrow(flow, boxes, isMirrored)),
+        boxes.map((box) => this.#box(box, isMirrored))));
+  }
+
+  /** @param {Box} box @param {boolean} isMirrored */
+  #box({ x, y, key, sum: amount }, isMirrored) {
+    const left = mirrored(x, isMirrored);
+    const middle = left + BOX.width / 2;
+    return h("g", { key },
+      h("rect", { class: "box", x: left, y, width: BOX.width, height: BOX.height, rx: 6 }),
+      h("text", { class: "faint", x: middle, y: y + 25, "text-anchor": "middle" }, this.say(`money.${key}`)),
+      h("text", { x: middle, y: y + 46, "text-anchor": "middle", "font-weight": "600" }, this.money(amount)));
+  }
+
+  /** @param {Flow} flow @param {Box[]} boxes @param {boolean} isMirrored */
+  #arrow({ from, to, sum: amount }, boxes, isMirrored) {
+    const [start, end] = [from, to].map((key) => boxes.find((box) => box.key === key));
+    if (!start || !end) return null;
+    const [a, b] = [start, end].map((box) => ({ x: mirrored(box.x, isMirrored) + BOX.width / 2, y: box.y + BOX.height / 2 }));
+    const { path, tip } = pathOf(/** @type {any} */ (a), /** @type {any} */ (b));
+    const idle = isSome(amount) ? "" : " idle";
+    return h("g", { key: `${from} ${to}` },
+      h("path", { class: `flow${idle}`, d: path, "stroke-width": idle ? 1 : 2, "stroke-dasharray": idle ? "4 4" : null }),
+      h("polygon", { class: `tip${idle}`, points: tip }));
+  }
+
+  /** @param {Answer} escrow */
+  #figures(escrow) {
+    const figures = [
+      ["held", escrow.held], ["released", escrow.released], ["refunded", escrow.refunded], ["lost", escrow.lost], ["bonuses", escrow.bonuses],
+      ["clientFeesHeld", escrow.clientFeesHeld], ["clientFees", escrow.clientFees], ["freelancerFees", escrow.freelancerFees],
+      ["payable", escrow.payable.freelancer], ["owed", escrow.payable.client], ["transit", escrow.inTransit],
+    ].filter(([key, amount]) => key === "held" || isSome(amount));
+    return h("dl", { class: "facts", part: "figures" }, figures.map(([key, amount]) => [h("dt", { key }, this.say(`money.${key}`)), h("dd", { key: `${key} =`, class: "number" }, this.money(amount))]));
+  }
+
+  /** @param {Answer[]} orders */
+  #orders(orders) {
+    return h("details", { part: "orders" }, h("summary", null, this.say("money.orders")),
+      h("ul", { class: "stack small" }, orders.slice(-ORDERS_SHOWN).reverse().map((order) =>
+        h("li", { key: order.id, class: "row between" }, h("span", null, this.say(`order.${order.kind}`), " · ", this.moment(order.createdAt)),
+          h("span", null, order.isStuck && h("span", { class: "tag warn" }, this.say("order.stuck")), " ", this.say(`order.${order.state}`), " ", h("strong", { class: "number" }, this.money(order.amount)))))));
+  }
+
+  /** @param {Answer[]} transfers */
+  #transfers(transfers) {
+    return h("details", { part: "transfers" }, h("summary", null, this.say("money.transfers")),
+      h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": this.say("money.transfers") }, h("table", { class: "small" },
+        h("thead", null, h("tr", null, ["money.when", "money.from", "money.into", "money.sum"].map((key) => h("th", { scope: "col" }, this.say(key))))),
+        h("tbody", null, [...transfers].reverse().map((leg) => h("tr", { key: leg.id },
+          h("td", null, this.moment(leg.occurredAt)), h("td", null, this.say(`ledger.${kindOf(leg.debit)}`)), h("td", null, this.say(`ledger.${kindOf(leg.credit)}`)), h("td", { class: "number" }, this.money(leg.amount))))))));
+  }
+}
+
+/** What stands in the picture: where money is, and which ways it went. @param {Answer} contract @returns {{boxes: Box[], flows: Flow[]}} */
+function flowOf({ escrow, paymentOrders, currency }) {
+  const nothing = fromMinor(0n, escrow.held) ?? { amount: "0", currency };
+  const paidOut = paymentOrders.nodes.filter((/** @type {Answer} */ one) => one.kind === "PAYOUT" && one.state === "PAID").reduce((/** @type {Money} */ all, /** @type {Answer} */ one) => sum(all, /** @type {any} */ (one.amount)), nothing);
+  const fees = sum(escrow.clientFees, escrow.freelancerFees);
+  const earned = sum(difference(escrow.released, escrow.freelancerFees), escrow.bonuses);
+  const came = [escrow.held, escrow.released, escrow.refunded, escrow.lost, escrow.bonuses, escrow.clientFeesHeld, escrow.clientFees].reduce(sum);
+  const boxes = [
+    { key: "deposited", x: 5, y: 20, sum: came }, { key: "held", x: 255, y: 20, sum: sum(escrow.held, escrow.clientFeesHeld) },
+    { key: "earned", x: 505, y: 20, sum: earned }, { key: "refunded", x: 5, y: 165, sum: escrow.refunded },
+    { key: "fees", x: 255, y: 165, sum: fees }, { key: "paidOut", x: 505, y: 165, sum: paidOut },
+  ];
+  const flows = [
+    { from: "deposited", to: "held", sum: came }, { from: "held", to: "earned", sum: earned }, { from: "held", to: "refunded", sum: escrow.refunded },
+    { from: "held", to: "fees", sum: fees }, { from: "earned", to: "paidOut", sum: paidOut },
+  ];
+  return { boxes, flows };
+}
+
+/** @param {number} x @param {boolean} isMirrored */
+const mirrored = (x, isMirrored) => (isMirrored ? CANVAS.width - x - BOX.width : x);
+
+/** @typedef {{x: number, y: number}} Point */
+
+/** A line from one box to another, and the tip of its arrow. @param {Point} a @param {Point} b */
+function pathOf(a, b) {
+  const isLevel = a.y === b.y;
+  const sign = isLevel ? Math.sign(b.x - a.x) : 1;
+  const start = isLevel ? { x: a.x + (sign * BOX.width) / 2, y: a.y } : { x: a.x, y: a.y + BOX.height / 2 };
+  const end = isLevel ? { x: b.x - (sign * BOX.width) / 2, y: b.y } : { x: b.x, y: b.y - BOX.height / 2 };
+  const halfway = (start.y + end.y) / 2;
+  const path = isLevel ? `M${start.x} ${start.y}H${end.x - sign * 8}` : `M${start.x} ${start.y}V${halfway}H${end.x}V${end.y - 8}`;
+  const tip = isLevel ? `${end.x},${end.y} ${end.x - sign * 9},${end.y - 5} ${end.x - sign * 9},${end.y + 5}` : `${end.x},${end.y} ${end.x - 5},${end.y - 9} ${end.x + 5},${end.y - 9}`;
+  return { path, tip };
+}

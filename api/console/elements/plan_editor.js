@@ -1,0 +1,328 @@
+/**
+ * Owns `<earnest-plan-editor>`: writing a plan for a proposal, a counter-offer, or a change request, with hints while it is written.
+ *
+ * `mode` is `propose` (with `client`, `freelancer` and `currency`), `revise` or `change` (with `contract`). Rows are put in order by
+ * dragging, by buttons, or by Alt and the arrow keys.
+ */
+import { Failed, gql, newKey } from "../core/api.js";
+import { FILE_CHANGE_REQUEST, PROPOSE, REVISE } from "../core/commands.js";
+import { h } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { refusalView } from "../core/fields.js";
+import { typedMoney } from "../core/money.js";
+import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
+import { refresh } from "../core/watching.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal @typedef {import("../core/plans.js").Row} Row */
+/** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */
+
+const PLAN = gql`query Plan($id: ID!) {
+  viewer { accountId now }
+  contract(id: $id) {
+    id title description currency planVersion revision timeZone budget { amount currency }
+    milestones { id position state title purpose deliverables dueOn amount { amount currency } }
+  }
+}`;
+
+const REVIEW = gql`query Review($plan: [MilestoneDraftInput!]!, $budget: MoneyInput, $timeZone: String) {
+  reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field }
+}`;
+
+const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!, $milestones: Int) {
+  splitBudget(amount: $amount, ratios: $ratios, milestones: $milestones) { amount currency }
+}`;
+
+const MODES = /** @type {Record<string, {document: string, action: string}>} */ ({
+  propose: { document: PROPOSE, action: "PROPOSE" },
+  revise: { document: REVISE, action: "REVISE" },
+  change: { document: FILE_CHANGE_REQUEST, action: "FILE_CHANGE_REQUEST" },
+});
+
+const SETTLING_MS = 400;
+/** @type {Column[]} */ const COLUMNS = ["title", "purpose", "amount", "dueOn", "deliverables"];
+
+export class EarnestPlanEditor extends EarnestElement {
+  static observedAttributes = [...EarnestElement.observedAttributes, "client", "freelancer", "currency"];
+
+  /** Called when it was sent, with what was answered. @type {((done: Answer) => void) | null} */ onDone = null;
+  /** Called when somebody closes it without sending; without it there is no button for that. @type {(() => void) | null} */ onClose = null;
+
+  /** @type {Row[]} */ #before = [];
+  /** @type {Row[]} */ #rows = [];
+  /** @type {Answer} */ #head = {};
+  /** @type {Answer[]} */ #hints = [];
+  /** @type {Refusal[]} */ #refusals = [];
+  /** @type {Row | null} */ #dragged = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  #key = newKey();
+  #said = "";
+  #isSending = false;
+  #reviewed = 0;
+
+  get #mode() {
+    const mode = this.getAttribute("mode") ?? "propose";
+    return mode in MODES ? mode : "propose";
+  }
+
+  get #currency() {
+    return this.data?.contract?.currency ?? (this.#head.currency || this.getAttribute("currency") || "USD").toUpperCase();
+  }
+
+  start() {
+    this.whenLeft(() => clearTimeout(this.#timer));
+    if (this.#mode === "propose") this.#begin({ contract: null });
+    else if (this.contract) void this.api.ask(PLAN, { id: this.contract }).then((data) => this.#begin(data), (error) => this.fail(error));
+  }
+
+  /** @param {Answer} data */
+  #begin(data) {
+    const { contract } = data;
+    const shown = contract?.milestones.filter((/** @type {Answer} */ one) => this.#mode === "change" || one.state !== "CANCELLED") ?? [];
+    this.#before = shown.map(rowOf);
+    this.#rows = contract ? this.#before.map((row) => ({ ...row })) : [emptyRow()];
+    this.#head = { title: contract?.title ?? "", description: contract?.description ?? "", budget: contract?.budget?.amount ?? "", client: this.getAttribute("client") ?? "", freelancer: this.getAttribute("freelancer") ?? "", currency: this.getAttribute("currency") ?? "USD", message: "" };
+    this.#key = newKey();
+    this.#review();
+    this.receive(data);
+  }
+
+  view() {
+    if (!this.data) return this.waiting();
+    const isChange = this.#mode === "change";
+    const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.#send());
+    return h("form", { class: "stack", part: "editor", novalidate: true, onsubmit: submit, "aria-label": this.say(`action.${MODES[this.#mode]?.action}`) },
+      h("h4", { class: "title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
+      h("p", { key: "said", class: "sr", role: "status", "aria-live": "assertive" }, this.#said),
+      !isChange && this.#headView(),
+      h("ol", { key: "rows", class: "stack", part: "rows" }, this.#rows.map((row, at) => this.#rowView(row, at))),
+      h("div", { key: "tools", class: "row" },
+        h("button", { type: "button", onclick: () => this.#add() }, this.say("plan.add")),
+        !isChange && h("button", { type: "button", onclick: () => void this.#split() }, this.say("plan.split"))),
+      h("div", { key: "hints", "aria-live": "polite", class: "small" }, this.#hints.length > 0 && this.#hintsView()),
+      this.#headField("message", "textarea", isChange),
+      this.#refusals.length > 0 && h("div", { key: "refusals", class: "says", role: "alert" }, this.#refusals.map((refusal) => this.#refusalView(refusal))),
+      h("div", { key: "buttons", class: "row" },
+        h("button", { key: "send", type: "submit", class: "main", part: "confirm", "aria-disabled": this.#isSending ? "true" : null }, this.say(this.#isSending ? "form.sending" : "form.confirm")),
+        this.onClose && h("button", { key: "close", type: "button", onclick: () => this.onClose?.() }, this.say("form.cancel"))));
+  }
+
+  #headView() {
+    const isNew = this.#mode === "propose";
+    return h("div", { key: "head", class: "stack" },
+      isNew && !this.getAttribute("client") && this.#headField("client", "input", true),
+      isNew && !this.getAttribute("freelancer") && this.#headField("freelancer", "input", true),
+      this.#headField("title", "input", true),
+      this.#headField("description", "textarea", false),
+      isNew && !this.getAttribute("currency") && this.#headField("currency", "input", true),
+      this.#headField("budget", "input", false));
+  }
+
+  /** @param {string} name @param {string} tag @param {boolean} isRequired */
+  #headField(name, tag, isRequired) {
+    const id = `head-${name}`;
+    const typed = (/** @type {any} */ event) => this.#typeHead(name, event.target.value);
+    return h("div", { key: name, class: "field" },
+      h("label", { for: id }, this.say(`field.${name}`), !isRequired && h("span", { class: "faint small" }, ` ${this.say("field.optional")}`)),
+      h(tag, { id, dir: "auto", value: this.#head[name] ?? "", "aria-required": isRequired ? "true" : null, oninput: typed }));
+  }
+
+  /** @param {Row} row @param {number} at */
+  #rowView(row, at) {
+    const canChange = !row.isRemoved && (isPlanned(row) || isAmendable(row));
+    const hints = this.#hints.filter((hint) => hint.position === at + 1);
+    return h("li", { key: row.key, id: `row-${row.key}`, class: `card stack ${this.#dragged === row ? "dragged" : ""}`, part: "row", role: "group", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#keyed(event, row),
+      ondragover: (/** @type {DragEvent} */ event) => this.#dragged && event.preventDefault(),
+      ondrop: (/** @type {DragEvent} */ event) => (event.preventDefault(), this.#drop(row)) },
+      h("div", { class: "row between" },
+        h("span", { class: "row" }, h("strong", null, `${at + 1}.`), row.id && h("span", { class: "tag" }, this.say(row.isRemoved ? "plan.removed" : `milestone.${row.state}`))),
+        isPlanned(row) && this.#rowButtons(row, at)),
+      canChange ? h("div", { class: "stack" }, COLUMNS.filter((column) => isPlanned(row) || column === "dueOn" || column === "deliverables").map((column) => this.#cell(row, column))) : h("bdi", { dir: "auto" }, row.title),
+      hints.map((hint) => h("p", { key: hint.code + hint.field, class: "warn small" }, this.#hintText(hint))));
+  }
+
+  /** @param {Row} row @param {number} at */
+  #rowButtons(row, at) {
+    const named = { number: at + 1, title: row.title };
+    return h("span", { class: "row" },
+      h("span", { draggable: "true", class: "faint", title: this.say("plan.drag"), "aria-hidden": "true", part: "handle", ondragstart: (/** @type {DragEvent} */ event) => this.#drag(event, row), ondragend: () => ((this.#dragged = null), this.render()) }, "⠿"),
+      h("button", { type: "button", "aria-label": this.say("plan.up", named), "aria-disabled": this.#canMove(row, at - 1) ? null : "true", onclick: () => this.#move(row, at - 1) }, "↑"),
+      h("button", { type: "button", "aria-label": this.say("plan.down", named), "aria-disabled": this.#canMove(row, at + 1) ? null : "true", onclick: () => this.#move(row, at + 1) }, "↓"),
+      h("button", { type: "button", "aria-label": this.say(row.isRemoved ? "plan.restore" : "plan.remove", named), onclick: () => this.#remove(row) }, row.isRemoved ? "↺" : "×"));
+  }
+
+  /** @param {Row} row @param {Column} column */
+  #cell(row, column) {
+    const id = `${column}-${row.key}`;
+    const isLong = column === "purpose" || column === "deliverables";
+    const place = this.#rows.indexOf(row);
+    const said = this.#refusals.filter((refusal) => new RegExp(`^milestones\\.${place}\\.${column}(\\.|$)`).test(refusal.field ?? ""));
+    const props = { id, value: row[column], dir: column === "amount" ? "ltr" : "auto", "aria-invalid": said.length > 0 ? "true" : null, oninput: (/** @type {any} */ event) => this.#type(row, column, event.target.value) };
+    return h("div", { key: column, class: "field" },
+      h("label", { for: id }, this.say(`field.${column}`), column === "amount" && ` (${this.#currency})`),
+      isLong ? h("textarea", { ...props, rows: "2" }) : h("input", { ...props, type: column === "dueOn" ? "date" : "text", inputmode: column === "amount" ? "decimal" : null, autocomplete: "off" }));
+  }
+
+  #hintsView() {
+    const all = this.#hints.filter((hint) => hint.position === null);
+    return h("ul", { class: "tells" }, all.map((hint) => h("li", { key: hint.code }, this.#hintText(hint))), all.length === 0 && h("li", { key: "rows" }, this.say("plan.hints", { count: this.#hints.length })));
+  }
+
+  /** @param {Answer} hint */
+  #hintText({ code, message }) {
+    return [this.say(`hint.${code}`), " ", this.language.language !== "en" ? "" : h("bdi", { lang: "en", class: "faint" }, message)];
+  }
+
+  /** Refusals name rows by their place, which only says something as a number. @param {Refusal} refusal */
+  #refusalView(refusal) {
+    const [, place] = /^(?:milestones|changes)\.(\d+)/.exec(refusal.field ?? "") ?? [];
+    return h("div", { key: `${refusal.field} ${refusal.message}` }, place !== undefined && h("strong", null, `${Number(place) + 1}. `), refusalView(refusal, this));
+  }
+
+  /** @param {string} name @param {string} value */
+  #typeHead(name, value) {
+    this.#head = { ...this.#head, [name]: value };
+    this.#changed();
+  }
+
+  /** @param {Row} row @param {Column} column @param {string} value */
+  #type(row, column, value) {
+    row[column] = value;
+    this.#changed();
+  }
+
+  #changed() {
+    this.#refusals = [];
+    this.#review();
+    this.render();
+  }
+
+  #add() {
+    const row = emptyRow();
+    this.#rows = [...this.#rows, row];
+    this.#changed();
+    queueMicrotask(() => this.#focus(`title-${row.key}`));
+  }
+
+  /** @param {Row} row */
+  #remove(row) {
+    if (row.id && this.#mode === "change") row.isRemoved = !row.isRemoved;
+    else this.#rows = this.#rows.filter((other) => other !== row);
+    this.#said = this.say("plan.removed");
+    this.#changed();
+  }
+
+  /** Nothing goes before what is under way. @param {Row} row @param {number} to */
+  #canMove(row, to) {
+    const other = this.#rows[to];
+    return Boolean(other) && isPlanned(row) && (this.#mode !== "change" || isPlanned(/** @type {Row} */ (other)));
+  }
+
+  /** @param {Row} row @param {number} to */
+  #move(row, to) {
+    if (!this.#canMove(row, to)) return;
+    const rows = this.#rows.filter((other) => other !== row);
+    rows.splice(to, 0, row);
+    this.#rows = rows;
+    this.#said = this.say("plan.moved", { title: row.title, number: to + 1 });
+    this.#changed();
+  }
+
+  /** @param {KeyboardEvent} event @param {Row} row */
+  #keyed(event, row) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!event.altKey || !step) return;
+    event.preventDefault();
+    this.#move(row, this.#rows.indexOf(row) + step);
+  }
+
+  /** @param {DragEvent} event @param {Row} row */
+  #drag(event, row) {
+    event.dataTransfer?.setData("text/plain", row.title);
+    this.#dragged = row;
+    this.render();
+  }
+
+  /** @param {Row} onto */
+  #drop(onto) {
+    const row = this.#dragged;
+    this.#dragged = null;
+    if (row && row !== onto) this.#move(row, this.#rows.indexOf(onto));
+    this.render();
+  }
+
+  /** @param {string} id */
+  #focus(id) {
+    this.shadowRoot?.getElementById(id)?.focus();
+  }
+
+  get #budget() {
+    const budget = typedMoney(this.#head.budget ?? "", this.#currency);
+    return /^\d+(\.\d+)?$/.test(budget.amount) ? budget : null;
+  }
+
+  #review() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#askForHints(), SETTLING_MS);
+  }
+
+  async #askForHints() {
+    const asked = (this.#reviewed += 1);
+    const plan = this.#rows.map((row) => draftOf(row, this.#currency));
+    const timeZone = this.data?.contract?.timeZone ?? null;
+    const { reviewPlan } = await this.api.ask(REVIEW, { plan, budget: this.#budget, timeZone }).catch(() => ({ reviewPlan: [] }));
+    if (asked !== this.#reviewed) return;
+    this.#hints = reviewPlan;
+    this.render();
+  }
+
+  /** Share the budget among the rows, evenly and without losing a cent. */
+  async #split() {
+    const amount = this.#budget;
+    if (!amount) return this.#focus("head-budget");
+    try {
+      const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: [1], milestones: this.#rows.length });
+      this.#rows.forEach((row, at) => (row.amount = splitBudget[at]?.amount ?? row.amount));
+      this.#changed();
+    } catch (error) {
+      this.fail(/** @type {Failed} */ (error));
+    }
+  }
+
+  /** The input of the command, as it would be sent now. @returns {Answer} */
+  get #input() {
+    const { title, description, client, freelancer, message } = this.#head;
+    const currency = this.#currency;
+    const { contract } = this.data ?? {};
+    const said = message ? { message } : {};
+    if (this.#mode === "change") return { contractId: contract.id, changes: changesBetween(this.#before, this.#rows, currency), message: message ?? "", expectedVersion: contract.planVersion };
+    const plan = { title, description, milestones: this.#rows.map((row) => milestoneOf(row, currency)), ...(this.#budget ? { budget: this.#budget } : {}), ...said };
+    return this.#mode === "propose" ? { ...plan, clientId: client, freelancerId: freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
+  }
+
+  async #send() {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    this.render();
+    try {
+      const { document, action } = /** @type {{document: string, action: string}} */ (MODES[this.#mode]);
+      const done = await this.api.command(document, this.#input, this.#key);
+      this.#refusals = done.userErrors;
+      this.failure = null;
+      if (done.userErrors.length === 0) this.#finish(done, action);
+    } catch (error) {
+      this.fail(error instanceof Failed ? error : new Failed("OTHER", String(error)));
+    } finally {
+      this.#isSending = false;
+      this.render();
+    }
+  }
+
+  /** @param {Answer} done @param {string} action */
+  #finish(done, action) {
+    this.#key = newKey();
+    if (this.contract) refresh(this.api, this.contract);
+    this.tell("earnest-done", { action, subject: done.contract?.id ?? this.contract });
+    this.onDone?.(done);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Owns `<earnest-timeline>`: what happened, the newest first, each fact once, as the stream brings it.
+ *
+ * Events count without gaps; so what is missing between what was asked for and what came is seen, and asked for again.
+ */
+import { gql } from "../core/api.js";
+import { h, prose, words } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { eventText } from "../core/previews.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer */
+
+const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
+  contract(id: $id) {
+    id client { id name } freelancer { id name } milestones { id title position }
+    timeline(last: 25, before: $before) {
+      nodes { id type occurredAt sequence data actor { kind accountId } texts { field value erasedAt } }
+      pageInfo { hasPreviousPage startCursor }
+    }
+  }
+}`;
+
+const SUMS = ["amount", "charge", "claim", "toFreelancer", "held"];
+
+export class EarnestTimeline extends EarnestElement {
+  /** @type {Map<number, Answer>} */ #events = new Map();
+  /** @type {string | null} */ #before = null;
+  #newest = 0;
+  #isAsking = false;
+
+  start() {
+    this.#events.clear();
+    this.#newest = 0;
+    if (!this.contract) return;
+    this.watch({ document: null, onEvent: (event) => this.#come(event) });
+    void this.#ask(null);
+  }
+
+  /** Ask for a page: the latest, or the one before a cursor. @param {string | null} before */
+  async #ask(before) {
+    this.#isAsking = true;
+    this.render();
+    try {
+      const data = await this.api.ask(TIMELINE, { id: this.contract, before });
+      for (const event of data.contract?.timeline.nodes ?? []) this.#events.set(event.sequence, event);
+      this.#newest = Math.max(this.#newest, ...this.#events.keys());
+      if (before !== null || this.#before === null) this.#before = pageBefore(data);
+      this.receive(data);
+    } catch (error) {
+      this.fail(/** @type {any} */ (error));
+    } finally {
+      this.#isAsking = false;
+      this.render();
+    }
+  }
+
+  /** An event of the stream. If one before it is missing, the latest page is asked for, too. @param {Answer} event */
+  #come(event) {
+    const isMissed = this.#newest > 0 && event.sequence > this.#newest + 1;
+    this.#events.set(event.sequence, { ...event, isNew: this.data !== null });
+    if (this.data) this.#newest = Math.max(this.#newest, event.sequence);
+    if (isMissed) void this.#ask(null);
+    this.renderNow();
+  }
+
+  view() {
+    if (!this.data) return this.waiting();
+    const events = [...this.#events.values()].sort((a, b) => b.sequence - a.sequence);
+    return h("div", { class: "stack" },
+      h("ol", { class: "stack", part: "list", "aria-label": this.say("timeline.title"), reversed: true }, events.map((event) => this.#entry(event))),
+      this.#before && h("button", { type: "button", "aria-disabled": this.#isAsking ? "true" : null, onclick: () => !this.#isAsking && void this.#ask(this.#before) }, this.say("timeline.earlier")));
+  }
+
+  /** @param {Answer} event */
+  #entry(event) {
+    const { id, type, occurredAt, sequence, data, texts, isNew } = event;
+    const milestone = this.data?.contract?.milestones.find((/** @type {Answer} */ one) => one.id === data.milestoneId);
+    const sum = SUMS.map((name) => data[name]).find((value) => value?.currency);
+    return h("li", { key: id, part: "event", class: isNew ? "new" : "", "data-sequence": sequence },
+      h("div", { class: "row between" },
+        h("span", null, h("strong", null, eventText(this, type)), milestone && [" · ", words(milestone.title)], sum && ` · ${this.money(sum)}`),
+        h("span", { class: "faint small" }, this.#actor(event), " · ", this.moment(occurredAt))),
+      texts.map((/** @type {Answer} */ text) => this.#text(text)));
+  }
+
+  /** @param {Answer} text */
+  #text({ field, value, erasedAt }) {
+    if (erasedAt) return h("p", { key: field, class: "faint small" }, this.say("timeline.erased"));
+    return (field === "message" || field === "note" || field === "reason" || field === "explanation" || field === "text") && typeof value === "string" && h("div", { key: field, class: "small" }, prose(value));
+  }
+
+  /** @param {Answer} event */
+  #actor({ actor }) {
+    const { client, freelancer } = this.data?.contract ?? {};
+    const party = [client, freelancer].find((one) => one && one.id === actor.accountId);
+    return party ? words(party.name) : this.say(`actor.${actor.kind}`);
+  }
+}
+
+/** @param {Answer} data */
+const pageBefore = ({ contract }) => (contract?.timeline.pageInfo.hasPreviousPage ? contract.timeline.pageInfo.startCursor : null);
