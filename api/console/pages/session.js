@@ -35,7 +35,12 @@ export function keep(token) {
 
 /** @param {string} code @returns {Promise<string | null>} */
 async function opened(code) {
-  const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code } });
-  refusedLink = done.userErrors[0]?.message ?? null;
-  return done.token;
+  try {
+    const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code } });
+    refusedLink = done.userErrors[0]?.message ?? null;
+    return done.token;
+  } catch (error) {
+    refusedLink = String(error);
+    return null;
+  }
 }

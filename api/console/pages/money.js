@@ -1,0 +1,89 @@
+/**
+ * Owns the page about money: who can be paid, what lies where on each contract, and the payouts and refunds under way.
+ */
+import { gql } from "../core/api.js";
+import { h, words } from "../core/dom.js";
+import { isSome } from "../core/money.js";
+import { ERRORS, Page, to } from "./page.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer */
+
+const SUM = "{ amount currency }";
+
+const BALANCES = gql`query Balances($after: Cursor) {
+  viewer { accountId account { payee { canBePaid missing since until } } }
+  contracts(orderBy: RECENTLY_UPDATED, first: 20, after: $after) {
+    nodes {
+      id title currency
+      escrow { held ${SUM} released ${SUM} refunded ${SUM} inTransit ${SUM} payable { client ${SUM} freelancer ${SUM} } }
+      paymentOrders(last: 10) { nodes { id kind state isStuck amount ${SUM} createdAt explanation } }
+      allowedActions { action allowed }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}`;
+
+const CONNECT = gql`mutation ConnectPayee($input: ConnectPayeeInput!) { done: connectPayee(input: $input) { ${ERRORS} url until } }`;
+
+export class MoneyPage extends Page {
+  #pages = 1;
+  /** The contract whose actions are open. */ #acting = "";
+  /** Where the provider asks what it has to know. @type {string | null} */ #url = null;
+
+  async load() {
+    let answer = await this.api.ask(BALANCES, { after: null });
+    const nodes = [...answer.contracts.nodes];
+    for (let page = 1; page < this.#pages && answer.contracts.pageInfo.hasNextPage; page += 1) {
+      answer = await this.api.ask(BALANCES, { after: answer.contracts.pageInfo.endCursor });
+      nodes.push(...answer.contracts.nodes);
+    }
+    return { nodes, viewer: answer.viewer, hasMore: answer.contracts.pageInfo.hasNextPage };
+  }
+
+  content(/** @type {Answer} */ { nodes, viewer, hasMore }) {
+    const more = () => ((this.#pages += 1), void this.reload());
+    return [
+      this.#payeeView(viewer),
+      nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
+      h("ul", { key: "list", class: "stack" }, nodes.map((/** @type {Answer} */ contract) => this.#contractView(contract))),
+      hasMore && h("p", { key: "more" }, h("button", { type: "button", onclick: more }, this.say("pages.more"))),
+    ];
+  }
+
+  /** @param {Answer} viewer */
+  #payeeView({ accountId, account: { payee } }) {
+    const connect = () => ({ document: CONNECT, input: { accountId, returnUrl: location.origin + location.pathname }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
+    return h("section", { key: "payee", class: "card stack", "aria-labelledby": "payee" },
+      h("h3", { id: "payee" }, this.say("pages.payee")),
+      h("p", null, payee?.canBePaid ? this.say("pages.canBePaid") : this.say("pages.cannotBePaid")),
+      payee?.missing.length > 0 && h("ul", null, payee.missing.map((/** @type {string} */ one) => h("li", { key: one }, h("code", { dir: "ltr" }, one)))),
+      this.button("connect", "pages.connect", connect),
+      this.#url && h("p", null, h("a", { href: this.#url, rel: "noopener noreferrer", target: "_blank" }, this.say("pages.toProvider"))));
+  }
+
+  /** @param {Answer} contract */
+  #contractView({ id, title, escrow, paymentOrders, allowedActions }) {
+    const { payable } = escrow;
+    const sums = /** @type {[string, Answer][]} */ ([
+      ["held", escrow.held], ["payableFreelancer", payable.freelancer], ["payableClient", payable.client],
+      ["inTransit", escrow.inTransit], ["released", escrow.released], ["refunded", escrow.refunded],
+    ]);
+    const mayPayOut = allowedActions.some((/** @type {Answer} */ one) => one.action === "REQUEST_PAYOUT" && one.allowed);
+    const isActing = this.#acting === id;
+    const act = () => ((this.#acting = isActing ? "" : id), this.renderNow());
+    return h("li", { key: id, class: "card stack" },
+      h("h3", null, h("a", { href: to("contracts", id), dir: "auto" }, title)),
+      h("dl", { class: "facts" }, sums.filter(([name, sum]) => name === "held" || isSome(/** @type {any} */ (sum))).map(([name, sum]) => this.fact(`pages.${name}`, this.money(/** @type {any} */ (sum))))),
+      paymentOrders.nodes.length > 0 && h("ul", { "aria-label": this.say("pages.orders") }, paymentOrders.nodes.map((/** @type {Answer} */ order) => this.#orderView(order))),
+      (mayPayOut || isActing) && h("p", null, h("button", { type: "button", "aria-expanded": String(isActing), onclick: act }, this.say("pages.payOut"))),
+      isActing && h("earnest-actions", { contract: id, lang: this.language.locale }));
+  }
+
+  /** @param {Answer} order */
+  #orderView({ id, kind, state, amount, createdAt, explanation, isStuck }) {
+    return h("li", { key: id, class: "row" },
+      h("span", { class: isStuck ? "tag warn" : "tag" }, this.called("orderState", isStuck ? "STUCK" : state)),
+      h("span", null, this.called("order", kind)), h("span", { class: "number" }, this.money(amount)), this.moment(createdAt),
+      explanation && words(explanation, { class: "faint" }));
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Owns what every page of the console is: what it asks, what it shows meanwhile, its forms and buttons, and what was said to them.
+ *
+ * Nothing is guessed: after each command, and when the console hears of an event, a page asks again and shows what it is told.
+ */
+import { Failed, newKey } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { EarnestElement } from "../core/element.js";
+import { refusalView } from "../core/fields.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Children} Children */
+/** @typedef {import("../core/api.js").Refusal} Refusal */
+/**
+ * @typedef {object} PageField
+ * @property {string} name @property {string} [type] of the input: `select`, `area`, `checkbox` or as HTML has it
+ * @property {string[]} [options] of a selection @property {(option: string) => string} [told] how an option is called
+ * @property {boolean} [required] @property {string} [value] what stands there first @property {string} [hint] @property {string} [label]
+ */
+/** @typedef {{document: string, input: Answer, done?: (payload: Answer) => void}} Order what is to be done */
+
+/** The part of every payload that says what was refused. */
+export const ERRORS = "userErrors { code message field details documentation }";
+
+export class Page extends EarnestElement {
+  /** What the last command of each form or button came to. @type {Record<string, Refusal[] | string>} */ #said = {};
+  /** @type {{words: string, key: string}} */ #intention = { words: "", key: "" };
+  /** @type {string | null} The button that has to be pressed once more. */ #asking = null;
+  #isBusy = false;
+  #isStale = false;
+  #isLoading = false;
+  /** A secret that is shown this once. @type {{label: string, value: string} | null} */ secret = null;
+
+  /** The id that the address names. */
+  get subject() {
+    return this.getAttribute("subject");
+  }
+
+  start() {
+    void this.reload();
+  }
+
+  /** What the page asks for. @returns {Promise<Answer>} */
+  async load() {
+    return {};
+  }
+
+  /** Ask again; what happens while an answer is under way is asked for once more. */
+  async reload() {
+    this.#isStale = this.#isLoading;
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    try {
+      const data = await this.load();
+      if (this.isConnected) this.receive(data);
+    } catch (error) {
+      this.fail(error instanceof Failed ? error : new Failed("OTHER", String(error)));
+    } finally {
+      this.#isLoading = false;
+    }
+    if (this.#isStale && this.isConnected) void this.reload();
+  }
+
+  view() {
+    if (!this.data) return this.failure ? null : h("p", { class: "faint", "aria-busy": "true" }, this.say("waiting"));
+    return h("div", { class: "stack" }, this.#secretView(), this.content(this.data));
+  }
+
+  /** What is shown once there is an answer. @param {Answer} _ @returns {Children} */
+  content(_) {
+    return null;
+  }
+
+  /** How a value of an enum is called. @param {string} kind @param {string | null | undefined} value */
+  called(kind, value) {
+    const key = `${kind}.${value}`;
+    return this.language.has(key) ? this.say(key) : (value ?? "").toLowerCase().replaceAll("_", " ");
+  }
+
+  /** @param {string} label @param {Children} value */
+  fact(label, value) {
+    return value ? [h("dt", null, this.say(label)), h("dd", null, value)] : [];
+  }
+
+  /**
+   * A form whose fields are read when it is sent.
+   * @param {string} name @param {PageField[]} fields @param {string} label @param {(values: Record<string, any>) => Order} order
+   */
+  form(name, fields, label, order) {
+    const send = (/** @type {any} */ event) => {
+      event.preventDefault();
+      void this.command(name, order(valuesOf(event.target, fields)), () => event.target.reset());
+    };
+    return h("form", { key: name, class: "stack", onsubmit: send, "aria-label": this.say(label) },
+      fields.map((field) => this.#fieldView(name, field)),
+      this.said(name),
+      h("p", null, h("button", { class: "main" }, this.say(label))));
+  }
+
+  /** @param {string} form @param {PageField} field */
+  #fieldView(form, { name, type = "text", options = [], told = (option) => option, required = false, value, hint, label: called = `pages.${name}` }) {
+    const id = `${form}-${name}`;
+    const props = { id, name, required, "aria-describedby": hint ? `${id}-hint` : null, autocomplete: "off" };
+    const label = h("label", { for: id }, this.say(called));
+    if (type === "checkbox") return h("div", { key: id, class: "row" }, h("input", { ...props, type, checked: value === "on" }), label);
+    const control =
+      type === "select" ? h("select", props, options.map((option) => h("option", { key: option, value: option, selected: option === value }, told(option))))
+      : type === "area" ? h("textarea", { ...props, value, rows: "3", dir: "auto" })
+      : h("input", { ...props, type, value, dir: type === "text" ? "auto" : null, step: type === "number" ? "any" : null });
+    return h("div", { key: id, class: "field" }, label, control, hint && h("span", { class: "hint", id: `${id}-hint` }, this.say(hint)));
+  }
+
+  /**
+   * A button; one that can't be taken back asks once more.
+   * @param {string} name @param {string} label @param {() => Order} order @param {{really?: boolean, about?: string}} [options]
+   */
+  button(name, label, order, { really = false, about = "" } = {}) {
+    const run = () => {
+      this.#asking = null;
+      void this.command(name, order());
+    };
+    const ask = () => {
+      this.#asking = name;
+      this.renderNow();
+    };
+    const isAsking = this.#asking === name;
+    const named = { "aria-label": about ? `${this.say(label)}: ${about}` : null };
+    return h("span", { key: name, class: "row" },
+      h("button", { key: "act", type: "button", ...named, onclick: really && !isAsking ? ask : run }, isAsking ? this.say("pages.really") : this.say(label)),
+      isAsking && h("button", { key: "no", type: "button", onclick: () => ((this.#asking = null), this.renderNow()) }, this.say("pages.no")),
+      this.said(name));
+  }
+
+  /**
+   * Carry out a command; the same words sent again are the same intention.
+   * @param {string} name @param {Order} order @param {() => void} [whenDone]
+   */
+  async command(name, { document, input, done }, whenDone = () => {}) {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    const words = JSON.stringify([document, input]);
+    if (this.#intention.words !== words) this.#intention = { words, key: newKey() };
+    try {
+      const payload = await this.api.command(document, input, this.#intention.key);
+      this.#said = { [name]: payload.userErrors.length > 0 ? payload.userErrors : "pages.done" };
+      if (payload.userErrors.length === 0) {
+        this.#intention = { words: "", key: "" };
+        whenDone();
+        done?.(payload);
+        await this.reload();
+        this.tell("earnest-done", { action: name });
+      }
+    } catch (error) {
+      this.#said = { [name]: [refusalOf(error)] };
+    } finally {
+      this.#isBusy = false;
+      this.render();
+    }
+  }
+
+  /** What was said to a form or a button. @param {string} name */
+  said(name) {
+    const said = this.#said[name];
+    if (typeof said === "string") return h("span", { key: "said", class: "good small", role: "status" }, this.say(said));
+    return said && h("div", { key: "said", class: "says", role: "alert" }, said.map((refusal) => refusalView(refusal, this)));
+  }
+
+  /** Show a secret, which nobody can ever read again. @param {string} label @param {string} value */
+  reveal(label, value) {
+    this.secret = { label, value };
+  }
+
+  #secretView() {
+    if (!this.secret) return null;
+    const { label, value } = this.secret;
+    const hide = () => ((this.secret = null), this.renderNow());
+    return h("div", { key: "secret", class: "tells stack", role: "status" },
+      h("label", { for: "secret" }, this.say(label)),
+      h("input", { id: "secret", readonly: true, dir: "ltr", value, onfocus: (/** @type {any} */ event) => event.target.select() }),
+      h("p", { class: "row" },
+        h("button", { type: "button", onclick: () => void navigator.clipboard?.writeText(value) }, this.say("pages.copy")),
+        h("button", { type: "button", onclick: hide }, this.say("pages.hide"))));
+  }
+}
+
+/** @param {HTMLFormElement} form @param {PageField[]} fields @returns {Record<string, any>} */
+function valuesOf(form, fields) {
+  const typed = new FormData(form);
+  return Object.fromEntries(fields.map(({ name, type }) => [name, type === "checkbox" ? typed.has(name) : String(typed.get(name) ?? "").trim()]));
+}
+
+/** @param {unknown} error @returns {Refusal} */
+function refusalOf(error) {
+  const { code = "INTERNAL", documentation = "/docs/errors" } = /** @type {any} */ (error);
+  return { code, message: error instanceof Error ? error.message : String(error), field: null, details: null, documentation: documentation ?? "/docs/errors" };
+}
+
+/** A page of the console as an address. @param {...string} parts */
+export const to = (...parts) => `#/${parts.join("/")}`;

@@ -1,0 +1,39 @@
+/**
+ * Owns the bar of a sandbox that lets time pass: some days at once, or up to the next deadline.
+ */
+import { gql } from "../core/api.js";
+import { clockOf } from "../core/clock.js";
+import { h } from "../core/dom.js";
+import { ERRORS, Page } from "./page.js";
+
+/** @typedef {import("../core/api.js").Answer} Answer */
+
+const NEXT = gql`query Next { viewer { now } contracts(orderBy: DEADLINE, first: 1) { nodes { title nextDeadline { at action } } } }`;
+
+const ADVANCE = gql`mutation Advance($input: AdvanceTestClockInput!) { done: advanceTestClock(input: $input) { ${ERRORS} to reachedAt hasMore } }`;
+
+const STEPS = /** @type {[string, string][]} */ ([["pages.pass1", "PT24H"], ["pages.pass14", "PT336H"]]);
+
+export class TestClockBar extends Page {
+  async load() {
+    return this.api.ask(NEXT);
+  }
+
+  content(/** @type {Answer} */ { viewer, contracts }) {
+    const deadline = contracts.nodes[0]?.nextDeadline;
+    return h("div", { class: "row", role: "group", "aria-label": this.say("pages.testClock") },
+      h("span", null, this.say("pages.testClock"), ": ", this.moment(viewer.now)),
+      STEPS.map(([label, by]) => this.button(label, label, () => this.#advance({ by }))),
+      deadline && this.button("next", "pages.passNext", () => this.#advance({ to: deadline.at })),
+      deadline && h("span", { class: "faint small" }, this.called("deadline", deadline.action), " ", this.moment(deadline.at)));
+  }
+
+  /** Move the clock, again as long as deadlines are left to be applied on the way. @param {Answer} input */
+  #advance(input) {
+    const done = async (/** @type {Answer} */ { to, hasMore }) => {
+      if (hasMore) await this.command("next", this.#advance({ to }));
+      await clockOf(this.api).refresh();
+    };
+    return { document: ADVANCE, input, done };
+  }
+}
