@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,6 +15,15 @@ from tests.browser.windows import Window, signed_in
 DOING: Final = "What you can do"
 MILESTONES: Final = "Milestones"
 HAPPENED: Final = "What happened"
+
+
+_ISOLATED: Final = "[\u2066-\u2069]?"
+"""What stands around somebody's words and sums in a sentence, and isn't seen."""
+
+
+def worded(text: str) -> re.Pattern[str]:
+    """A text as it is seen."""
+    return re.compile(_ISOLATED.join(map(re.escape, text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +56,17 @@ class Person:
 
     def plans(self, row: int, *, title: str, price: str, days: int) -> None:
         """Write one milestone of a plan."""
-        milestone = self.page.get_by_role("group", name=f"Milestone {row}:")
+        milestone = self.milestone(row)
         milestone.get_by_label("Title").fill(title)
         milestone.get_by_label("Purpose").fill(f"{title} are there")
         milestone.get_by_label("Amount (USD)").fill(price)
         due = datetime.now(UTC) + timedelta(days=days)
         milestone.get_by_label("Due date").fill(due.date().isoformat())
         milestone.get_by_label("Deliverables").fill(f"{title} as PDF")
+
+    def milestone(self, row: int) -> Locator:
+        """A milestone of a plan that is being written."""
+        return self.page.get_by_role("group", name=worded(f"Milestone {row}:"))
 
     def sees_milestone(self, title: str, state: str) -> None:
         """Wait until the plan says of a milestone that it is so."""
@@ -62,7 +76,7 @@ class Person:
     def reads(self, *texts: str) -> None:
         """Wait until the page says each of it."""
         for text in texts:
-            expect(self.page.get_by_text(text).first).to_be_visible()
+            expect(self.page.get_by_text(worded(text)).first).to_be_visible()
 
 
 def at_the_console(window: Window, served: Served, role: str, *, place: str = "") -> Person:

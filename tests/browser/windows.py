@@ -98,7 +98,7 @@ class Window:
 
     def _asks(self, request: Request) -> None:
         self.asked.append(request.url)
-        self.referrers |= {value for name, value in request.headers.items() if name == "referer"}
+        self.referrers |= {value for name, value in request.headers.items() if name == "referer" and value}
         if urlsplit(request.url).scheme in {"http", "https"} and _origin(request.url) not in self.own:
             self.complaints.append(f"request to another origin: {request.url}")
 
