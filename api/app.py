@@ -30,7 +30,7 @@ from api.live.websocket import WebSocketEndpoint
 from api.manual.articles import HOME
 from api.manual.site import Manual
 from api.metrics import metrics
-from api.origin import CrossOrigin
+from api.origin import CrossOrigin, origins_of
 from api.pages import start_page
 from api.providers import ProviderNotices
 from api.rates.budgets import Rates
@@ -38,6 +38,7 @@ from api.receivers import event_schemas, webhook_keys
 from api.tolls import Tolls
 from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
+from escrow.accounts import links
 from escrow.aside import aside
 from escrow.payments import Provider, payees, provider_of
 from escrow.settings import Settings, compilation
@@ -83,7 +84,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),
         ],
         middleware=[
-            Middleware(CrossOrigin, door),
+            Middleware(CrossOrigin, door, path="/graphql"),
             Middleware(Tracing),
             Middleware(Straight, path="/graphql", http=graphql, websocket=socket),
             Middleware(Tolls, door),
@@ -126,10 +127,12 @@ def _decided(settings: Settings, door: Door) -> None:
     door.rates = Rates(settings.points_per_second)
     door.milestone_url = settings.milestone_url
     door.allowed_origins = settings.allowed_origins
+    door.own_origins = origins_of(settings.public_url)
     if settings.identity is not None:
         door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
     error_codes.use(settings.public_url)
+    links.use(settings.public_url or f"http://{settings.host}:{settings.port}")
 
 
 def _connected(

@@ -6,6 +6,7 @@ from typing import Final
 
 from api.identity_tokens import BadToken, IdentityTokens
 from escrow.access import Actor
+from escrow.accounts import tokens
 from escrow.accounts.known_keys import KnownKeys
 from escrow.accounts.usage import KeyUsage
 
@@ -17,7 +18,7 @@ class BadCredentials(Exception):
 
 
 class Authentication:
-    """Recognises API keys, and remembers that they were used; and members by an identity provider's tokens."""
+    """Recognises API keys and sessions, and remembers that they were used; and members by an identity provider's tokens."""
 
     def __init__(self) -> None:
         self.keys = KnownKeys()
@@ -40,7 +41,8 @@ class Authentication:
             raise BadCredentials("The authorization header must be “Bearer ek_…”.")
         actor = await self.keys.actor(token, fresh=fresh)
         if actor is None:
-            raise BadCredentials("This key is unknown, expired or revoked.")
+            what = "session" if token.startswith(tokens.SESSION) else "key"
+            raise BadCredentials(f"This {what} is unknown, expired or revoked.")
         self.usage.note(actor.key_id)
         return actor
 

@@ -13,6 +13,7 @@ from api.credentials import BadCredentials
 from api.live.door import Door
 from api.live.event_stream import EventStream
 from api.negotiation import EVENT_STREAM, GRAPHQL, JSON, Accepted, choose, prefers_a_page
+from api.origin import ForeignPage, page_of
 from api.rates.budgets import Spending, client_of
 from api.requests import (
     BODY_BYTES_MAX,
@@ -73,6 +74,8 @@ class GraphQLEndpoint:
         except OverBudget as over:
             await self._door.rates.pause(client_of(request.address))
             return _over_budget(over, accepted)
+        except ForeignPage as error:
+            return refusal(str(error), code="FORBIDDEN", status=403, media_type=accepted.refusals)
         except NotAQuery:
             return refusal(
                 "GET only runs queries; send mutations with POST.",
@@ -84,6 +87,8 @@ class GraphQLEndpoint:
     async def _answer_as(self, accepted: Accepted, request: Arrival) -> ASGIApp:
         authorization = request.header(b"authorization")
         actor = await self._door.actor(authorization, request.address)
+        if (page := page_of(request.header(b"origin"), request.header(b"host"), self._door.own_origins)) is not None:
+            page.check(actor)
         budget = self._door.rates.budget(actor, request.address)
         if budget is not None:
             try:

@@ -1,14 +1,17 @@
-"""Decides which web pages may use the API: those of our own address, and those of the origins that the operator named.
+"""Decides which web pages may use the API: those of our own address, of the origins that the operator named, and of those that a
+session names.
 
 Programs send no `Origin` and may. A browser asks before it lets a page of another origin send JSON or credentials (CORS), and
 keeps the answer from the page unless it allows that. For WebSockets a browser doesn't ask, so these are looked at here.
-There are no cookies: a page has no rights but those of the key that it sends.
+There are no cookies: a page has no rights but those of the key or session that it sends. So a browser that asks whether a page
+may send something is told yes, whichever page it is: it carries no token, and who may do what is found out when one comes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +20,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.live.door import Door
+from escrow.access import Actor
+from escrow.accounts import tokens
+from escrow.accounts.inputs import is_an_origin
+from escrow.errors import quoted
 
 EXPOSED: Final = ", ".join(
     (
@@ -33,39 +40,94 @@ _HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(\s*,\s*[A-Za-z0-
 _HEADER_NAMES_MAX: Final = 2_000
 
 
-def is_foreign(headers: Headers, allowed: Collection[str]) -> bool:
-    """Whether a browser says that a page has sent this which is neither of the address that it asks, nor of an allowed origin."""
-    origin = headers.get("origin")
-    if origin is None or origin.lower() in allowed:
-        return False
-    return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+class ForeignPage(Exception):
+    """A page asks whose origin is not among those that may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A web page of another origin than ours, as a browser says that a request comes from it."""
+
+    origin: str
+
+    def check(self, actor: Actor | None) -> None:
+        """Raise `ForeignPage` if whoever asks came with a session that doesn't name the page's origin."""
+        if actor is not None and actor.session_id is not None and self.origin.lower() not in actor.origins:
+            raise ForeignPage(f"This session is not for pages of {quoted(self.origin)}; its maker names their origins.")
+
+    def might_be_let_in(self, allowed: Collection[str]) -> bool:
+        """Whether the operator named the origin, or a session might."""
+        return self.origin.lower() in allowed or is_an_origin(self.origin.lower())
+
+    def check_let_in(self, actor: Actor | None, allowed: Collection[str]) -> None:
+        """The same, and also for whoever came without a session if the operator didn't name the origin."""
+        self.check(actor)
+        if self.origin.lower() not in allowed and (actor is None or actor.session_id is None):
+            raise ForeignPage(f"Pages of {quoted(self.origin)} come with a session that names their origin.")
+
+
+def page_of(origin: str | None, host: str | None, own: Collection[str]) -> Page | None:
+    """The page of another origin that a request comes from; `None` for programs, which name none, and for our own pages.
+
+    Ours are those of the address that is asked, and of the origins that are `own`.
+    """
+    if origin is None or origin.lower() in own or _host_of(origin) == (host or "").lower():
+        return None
+    return Page(origin)
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an origin; `None` for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
+
+
+def origins_of(address: str | None) -> frozenset[str]:
+    """The origin of an address, if there is one."""
+    if address is None:
+        return frozenset()
+    parts = urlsplit(address.lower())
+    return frozenset({f"{parts.scheme}://{parts.netloc}"})
 
 
 class CrossOrigin:
-    """Tells browsers that pages of the allowed origins may ask and read the answers; says nothing if there are none."""
+    """Tells browsers that pages of the allowed origins may ask and read the answers; and at `path`, which takes sessions, that
+    any page may ask, and may read what it is answered to a session: the refusal, if that doesn't name its origin."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: Door, *, path: str) -> None:
         self._app = app
         self._door = door
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed = self._door.allowed_origins
-        if scope["type"] != "http" or not allowed:
+        takes_sessions = scope.get("path") == self._path
+        if scope["type"] != "http" or not (allowed or takes_sessions):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
-        may = origin.lower() in allowed
+        asks_first = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        may = origin.lower() in allowed or (
+            takes_sessions and is_an_origin(origin.lower()) and (asks_first or _shows_a_session(headers))
+        )
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _mark(MutableHeaders(scope=message), origin if may else None)
             await send(message)
 
-        if may and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        if may and asks_first:
             await _preflight(headers)(scope, receive, marked)
         else:
             await self._app(scope, receive, marked)
+
+
+def _shows_a_session(headers: Headers) -> bool:
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    return scheme.lower() == "bearer" and token.strip().startswith(tokens.SESSION)
 
 
 def _mark(answer: MutableHeaders, origin: str | None) -> None:

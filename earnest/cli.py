@@ -15,6 +15,7 @@ COMMANDS = (
     "web",
     "worker",
     "demo",
+    "link",
     "listen",
     "migrate",
     "schema",

@@ -65,8 +65,8 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: an account through a key (or a member's key), the operator, the payment provider, the clock, or
-    the service itself."""
+    """Somebody who acts: an account through a key (or a member's key) or a session, the operator, the payment provider, the
+    clock, or the service itself."""
 
     kind: ActorKind
     account_id: str | None = None
@@ -82,15 +82,23 @@ class Actor:
     """What the operator lets its account use, if it said so."""
     until: float | None = None
     """When the credentials end by themselves, in seconds since 1970, for whoever came without a key of ours."""
+    session_id: str | None = None
+    """The session, for whoever came with one instead of a key."""
+    origins: frozenset[str] = frozenset()
+    """The origins of pages, beside our own, that may use the session."""
+    made_by: str | None = None
+    """The key that made the session, with which it ends."""
 
     @property
     def credentials(self) -> str | None:
-        """What ends the actor's streams when it ends: the key, or the member who came without one."""
-        return self.key_id or self.member_id
+        """What ends the actor's streams when it ends: the key or session, or the member who came without one."""
+        return self.key_id or self.session_id or self.member_id
 
     def wire(self) -> dict[str, str]:
-        """How an event names its actor: the kind, and what is known of account, member and key."""
-        named = {"account": self.account_id, "member": self.member_id, "key": self.key_id}
+        """How an event names its actor: the kind, and what is known of account, member, key and session."""
+        named = {
+            "account": self.account_id, "member": self.member_id, "key": self.key_id, "session": self.session_id,
+        }  # fmt: skip
         return {"kind": self.kind.value} | {name: value for name, value in named.items() if value is not None}
 
 

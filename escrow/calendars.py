@@ -62,6 +62,8 @@ async def create_token(
     Refuses with `Forbidden` keys without `contracts:read`, with `InvalidInput` more than `CHOSEN_MAX` contracts.
     """
     _check(by)
+    if by.session_id is not None:
+        raise Forbidden("A session makes nothing that outlives it; a calendar's address takes a key.")
     if await first_result(by, idempotency) is not None:
         return Made(None, replayed=True)
     if contract_ids is not None and len(contract_ids) > CHOSEN_MAX:

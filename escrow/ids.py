@@ -35,6 +35,7 @@ class Kind(StrEnum):
     ATTEMPT = "att"
     REPLAY = "rpl"
     KEY = "key"
+    SESSION = "ses"
     MEMBER = "mem"
     TRANSFER = "trf"
     ORDER = "pay"

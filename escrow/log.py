@@ -178,7 +178,9 @@ def open_(row: Mapping[str, Any], texts: Mapping[str, str | None]) -> Recorded:
     words = {field: codec.ERASED if body is None else json.loads(body) for field, body in texts.items()}
     event = codec.decode(event_type, stored["data"], words)
     by = stored["actor"]
-    actor = Actor(ActorKind(by["kind"]), by.get("account"), by.get("key"), by.get("member"))
+    actor = Actor(
+        ActorKind(by["kind"]), by.get("account"), by.get("key"), by.get("member"), session_id=by.get("session")
+    )
     return Recorded(event, codec.read_time(stored["occurredAt"]), actor)
 
 

@@ -115,7 +115,7 @@ async def foresee(command: Command, *, by: Actor) -> Step:
 
 async def _run_on_account(command: AccountCommand, by: Actor, idempotency: Idempotency | None) -> AccountOutcome:
     outcome = await _run(ACCOUNTS, command, by, idempotency)
-    if command.changes_keys and (outcome.account.keys or outcome.replayed):
+    if command.changes_keys and (outcome.account.keys or outcome.account.sessions or outcome.replayed):
         await known_keys.outlive()
     return outcome
 

@@ -24,12 +24,13 @@ from schema.types.members import Member, member_of
 from schema.types.milestones import Milestone, milestone_found
 from schema.types.orders import PaymentOrder, order_of
 from schema.types.refunds import RefundRequest, refund_request_of
+from schema.types.sessions import Session, session_of
 from schema.types.transfers import Transfer, transfer_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (
     Account, ApiKey, ChangeRequest, Contract, Delivery, DeliveryAttempt, Deposit, Dispute, Event, Member, Milestone,
-    PaymentOrder, RefundRequest, Submission, Transfer, WebhookEndpoint, WebhookReplay,
+    PaymentOrder, RefundRequest, Session, Submission, Transfer, WebhookEndpoint, WebhookReplay,
 )  # fmt: skip
 
 _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
@@ -48,11 +49,12 @@ _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {
     Kind.ORDER: order_of,
     Kind.REFUND_REQUEST: refund_request_of,
     Kind.REPLAY: replay_of,
+    Kind.SESSION: session_of,
     Kind.SUBMISSION: submission_of,
     Kind.TRANSFER: transfer_of,
 }
 
-_OWN: Final = frozenset({Kind.ACCOUNT, Kind.KEY, Kind.MEMBER})
+_OWN: Final = frozenset({Kind.ACCOUNT, Kind.KEY, Kind.MEMBER, Kind.SESSION})
 """Kinds that belong to accounts and need no scope; reading most others needs the one for reading contracts."""
 
 _OF_WEBHOOKS: Final = frozenset({Kind.ATTEMPT, Kind.DELIVERY, Kind.ENDPOINT, Kind.REPLAY})

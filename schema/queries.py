@@ -63,6 +63,7 @@ class Query:
             account_id=strawberry.ID(actor.account_id or ""),
             member_id=as_id(actor.member_id),
             key_id=as_id(actor.key_id),
+            session_id=as_id(actor.session_id),
         )
 
     @resolved("Anything by its identifier; null if it doesn't exist or may not be seen.")

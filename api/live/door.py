@@ -35,6 +35,8 @@ class Door:
     rates: Rates = field(default_factory=Rates)
     allowed_origins: frozenset[str] = frozenset()
     """Origins beside our own whose pages may use the API."""
+    own_origins: frozenset[str] = frozenset()
+    """Our own origin, where it is known to be another one than requests name as their host."""
     sandbox: bool = False
     """Whether the deployment is a sandbox, whose test clock can be moved."""
     reach: Reach = Reach.PUBLIC

@@ -13,7 +13,7 @@ from typing import Any, Final
 _LIKE_CREDENTIALS: Final = re.compile(
     r"auth|token|secret|(api|access)[-_]?key|jwt|bearer|password|credential|cookie|session", re.IGNORECASE
 )
-_LIKE_A_KEY: Final = re.compile(r"\s*(bearer\s|ek_)", re.IGNORECASE)
+_LIKE_A_KEY: Final = re.compile(r"\s*(bearer\s|e[ksl]_)", re.IGNORECASE)
 
 NESTED_MAX: Final = 5
 """How deep credentials are looked for; clients put them one level deep at most."""

@@ -23,7 +23,7 @@ from api.live.closing import CREDENTIALS_ENDED, OF_ENDING, STOPPING, TOO_SLOW, C
 from api.live.door import Door
 from api.live.open_streams import TooManyConnections
 from api.live.wire import ENCODED
-from api.origin import is_foreign
+from api.origin import ForeignPage, Page, page_of
 from api.rates.budgets import Spending
 from api.tracing import names
 from escrow.annex import Crowded
@@ -58,7 +58,8 @@ class WebSocketEndpoint:
         headers = Headers(scope=scope)
         address = address_of(scope)
         await self._door.rates.use(self._door.rates.budget(None, address), costs.OPERATION)
-        if is_foreign(headers, self._door.allowed_origins):
+        page = page_of(headers.get("origin"), headers.get("host"), self._door.own_origins)
+        if page is not None and not page.might_be_let_in(self._door.allowed_origins):
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())
@@ -79,6 +80,7 @@ class WebSocketEndpoint:
             wire["at_once"] if wire is not None else _never,
             headers.get("authorization"),
             address,
+            page,
         )
         with self._door.connections.opened(socket):
             await socket.run()
@@ -95,8 +97,10 @@ class _Socket:
         send_at_once: AtOnce,
         authorization: str | None,
         address: str,
+        page: Page | None,
     ) -> None:
         self._door = door
+        self._page = page
         self._address = address
         self._payer = door.rates.budget(None, address)
         self._patience = door.connections.patience
@@ -210,14 +214,16 @@ class _Socket:
             self._authorization = init.authorization
         try:
             actor = await self._door.actor(self._authorization, self._address, fresh=True)
+            if self._page is not None:
+                self._page.check_let_in(actor, self._door.allowed_origins)
             self._owner = actor.account_id if actor is not None else None
             self._payer = self._door.rates.budget(actor, self._address)
             await self._door.rates.use(self._payer, costs.SUBSCRIBED)
             stack.enter_context(self._door.connections.counted(actor.credentials if actor is not None else None))
             if actor is not None:
                 self._viewer = await stack.enter_async_context(self._door.hub.connected(actor, self._on_end))
-        except (BadCredentials, Ended) as error:
-            said = str(error) if isinstance(error, BadCredentials) else CREDENTIALS_ENDED.reason
+        except (BadCredentials, ForeignPage, Ended) as error:
+            said = CREDENTIALS_ENDED.reason if isinstance(error, Ended) else str(error)
             raise Closing(Code.FORBIDDEN, f"Forbidden: {said}") from None
         except TooManyConnections as error:
             raise Closing(Code.TOO_MANY, str(error)) from None

@@ -43,8 +43,9 @@ async def migrate(deployment: Deployment) -> list[str]:
 
 
 async def load_demo(deployment: Deployment) -> list[str]:
-    """In the embedded mode: people with keys and a contract to look at, made once; gives their keys."""
+    """In the embedded mode: people with keys and a contract to look at, made once; gives their keys, and links to the console."""
     from earnest.api_client import ApiError
+    from earnest.demo import doorways
     from earnest.demo import people as demo
 
     if deployment.directory is None:
@@ -53,9 +54,10 @@ async def load_demo(deployment: Deployment) -> list[str]:
         people = await demo.load(
             deployment.url, database_url=deployment.settings.database_url, directory=deployment.directory
         )
+        links = await doorways.lines(deployment.url, people, explorer=deployment.settings.explorer)
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
-    return [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+    return [*(f"{role:<11}{person.key}" for role, person in people.by_role().items()), *links]
 
 
 async def fetch_explorer(deployment: Deployment) -> list[str]:

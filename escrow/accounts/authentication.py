@@ -6,12 +6,14 @@ Keys are real-world things: they expire by the real clock, whatever the test clo
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from escrow import database, ids
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.accounts import tokens
 from escrow.accounts.inputs import spelling
+from escrow.accounts.tokens import Token
 
 
 class Found(NamedTuple):
@@ -22,20 +24,42 @@ class Found(NamedTuple):
 
 
 async def authenticate(token: str) -> Actor | None:
-    """The actor of a key's token, as its account and member are now.
+    """The actor of a key's or session's token, as its account and member are now.
 
-    `None` for what no key looks like (without a statement), and for one that is unknown, revoked or expired, or whose
-    member was removed. A disabled account's keys stay good: what they may still do is the commands' decision.
+    `None` for what neither looks like (without a statement), and for one that is unknown, revoked or expired, or whose
+    member was removed; for a session also if the key that made it is. A disabled account's keys stay good: what they may still
+    do is the commands' decision.
     """
     shown = tokens.read(token)
-    found = await find(shown.digest) if shown is not None else None
+    found = await find(shown) if shown is not None else None
     return found.actor if found is not None else None
 
 
-async def find(digest: bytes) -> Found | None:
-    """The same by the digest of a token."""
-    row = await database.fetch_row(_FIND, digest)
+async def find(token: Token) -> Found | None:
+    """The same for a token that looks like one, and for how long; one statement."""
+    if token.is_sessions:
+        return await _session(_SESSION, token.digest)
+    row = await database.fetch_row(_FIND, token.digest)
     return Found(_actor(row, frozenset(map(Scope, row["scopes"]))), row["seconds"]) if row is not None else None
+
+
+async def of_link(code: Token) -> Actor | None:
+    """The session that this code opens, or has opened, or would have if it had not ended; `None` for an unknown code."""
+    found = await _session(_OF_LINK, code.digest)
+    return found.actor if found is not None else None
+
+
+async def _session(statement: str, digest: bytes) -> Found | None:
+    row = await database.fetch_row(statement, digest)
+    if row is None:
+        return None
+    actor = replace(
+        _actor(row, frozenset(map(Scope, row["scopes"]))),
+        session_id=row["session_id"],
+        origins=frozenset(row["origins"]),
+        made_by=row["created_by"],
+    )
+    return Found(actor, row["seconds"])
 
 
 async def authenticate_member(account_id: str, person: str, *, scopes: frozenset[Scope], until: float) -> Actor | None:
@@ -50,8 +74,10 @@ async def authenticate_member(account_id: str, person: str, *, scopes: frozenset
 
 
 async def lifetimes(credentials: Collection[str]) -> dict[str, float | None]:
-    """Those of the keys, and of the members who came without one, that open something now: for how many seconds yet, or
-    `None` without an expiry; one statement."""
+    """Those of the keys and sessions, and of the members who came without one, that open something now.
+
+    For how many seconds yet, or `None` without an expiry; one statement.
+    """
     rows = await database.fetch(_LIVING, list(credentials))
     return {row["id"]: row["seconds"] for row in rows}
 
@@ -70,12 +96,43 @@ LEFT JOIN members AS member ON member.id = key.member_id
 WHERE key.secret_sha256 = $1 AND {_LIVES}
 """  # noqa: S608 - a constant of this module
 
+_MAKER_LIVES: Final = (
+    """maker.revoked_at IS NULL AND (maker.expires_at IS NULL OR maker.expires_at > clock_timestamp())"""
+)
+
+_SESSION_LIVES: Final = f"""session.ended_at IS NULL AND session.expires_at > clock_timestamp()
+AND session.opens_for_seconds IS NULL AND member.removed_at IS NULL AND {_MAKER_LIVES}"""
+
+_SESSION_SECONDS: Final = """extract(epoch FROM least(session.expires_at, maker.expires_at) - clock_timestamp())::float8
+    AS seconds"""
+
+_OF_SESSIONS: Final = f"""
+SELECT NULL AS key_id, session.id AS session_id, session.account_id, session.member_id, session.scopes, session.contract_ids,
+    session.origins, session.created_by, member.role, account.is_operator, account.is_mediator, account.points_per_second,
+    {_SESSION_SECONDS}
+FROM sessions AS session
+JOIN accounts AS account ON account.id = session.account_id
+LEFT JOIN members AS member ON member.id = session.member_id
+LEFT JOIN api_keys AS maker ON maker.id = session.created_by
+"""  # noqa: S608 - a constant of this module
+
+_SESSION: Final = f"{_OF_SESSIONS} WHERE session.secret_sha256 = $1 AND {_SESSION_LIVES}"
+
+_OF_LINK: Final = f"{_OF_SESSIONS} WHERE session.code_sha256 = $1 AND {_MAKER_LIVES}"
+
 _LIVING: Final = f"""
 SELECT key.id, {_SECONDS}
 FROM unnest($1::text[]) AS asked (id)
 CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE id = asked.id OFFSET 0) AS key
 LEFT JOIN members AS member ON member.id = key.member_id
 WHERE {_LIVES}
+UNION ALL
+SELECT session.id, {_SESSION_SECONDS}
+FROM unnest($1::text[]) AS asked (id)
+CROSS JOIN LATERAL (SELECT * FROM sessions WHERE id = asked.id OFFSET 0) AS session
+LEFT JOIN members AS member ON member.id = session.member_id
+LEFT JOIN api_keys AS maker ON maker.id = session.created_by
+WHERE {_SESSION_LIVES}
 UNION ALL
 SELECT id, NULL FROM members WHERE id = ANY ($1::text[]) AND removed_at IS NULL
 """  # noqa: S608 - a constant of this module

@@ -10,7 +10,7 @@ from __future__ import annotations
 from escrow.access import Actor
 from escrow.accounts import commands
 from escrow.accounts.commands.endpoints import CreateEndpoint, EndpointCommand
-from escrow.accounts.decisions import DECISIONS, endpoints, keys, members, payees
+from escrow.accounts.decisions import DECISIONS, endpoints, keys, members, payees, sessions
 from escrow.accounts.decisions.base import Context, Events, check_permitted, own
 from escrow.accounts.rules import barred
 from escrow.accounts.state import Account, AccountSurroundings
@@ -43,6 +43,12 @@ def entitle(
         account, key = keys.key_found(state, command, actor)
         check_permitted(command.action, account, actor)
         keys.check_ends_no_more_than_its_own(key, actor)
+    elif isinstance(command, commands.CreateSession):
+        sessions.entitle_to_create(state, command, actor)
+    elif isinstance(command, commands.OpenSession):
+        sessions.entitle_to_open(state, command, actor)
+    elif isinstance(command, commands.RevokeSession):
+        sessions.entitle_to_revoke(state, command, actor)
     elif isinstance(command, commands.NotePayee):
         payees.entitle(state, command, actor)
     elif isinstance(command, EndpointCommand) and not isinstance(command, CreateEndpoint):

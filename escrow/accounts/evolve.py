@@ -6,7 +6,7 @@ Every version of every event is folded for ever; what an event leaves open (name
 from __future__ import annotations
 
 from escrow.accounts import events
-from escrow.accounts.folds import FOLDS, keys
+from escrow.accounts.folds import FOLDS, keys, sessions
 from escrow.accounts.state import Account
 from escrow.agreement.events import Recorded
 
@@ -19,4 +19,8 @@ def evolve(state: Account | None, account_id: str, recorded: Recorded) -> Accoun
     if state is None:
         raise ValueError(f"the log of {account_id} begins with {event.type}, not with account.created")
     after = FOLDS[type(event)](state, event, at)
-    return keys.made_by(after, event.key_id, recorded.actor) if isinstance(event, events.KeyCreated) else after
+    if isinstance(event, events.KeyCreated):
+        return keys.made_by(after, event.key_id, recorded.actor)
+    if isinstance(event, events.SessionCreated):
+        return sessions.made_by(after, event.session_id, recorded.actor)
+    return after

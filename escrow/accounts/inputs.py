@@ -7,6 +7,7 @@ between accounts, so it is kept in one spelling.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from escrow import ids, log
 from escrow.access import Scope
 from escrow.accounts.commands.endpoints import Address
 from escrow.accounts.state.endpoints import API_VERSIONS, EVERY_TYPE, OVERLAP_MAX, Algorithm, SealedSecret
+from escrow.accounts.state.sessions import LIFETIME_MAX, LIFETIME_MIN
 from escrow.agreement import inputs
 from escrow.errors import InvalidInput, quoted
 from escrow.money import BASIS_POINTS
@@ -32,6 +34,12 @@ POINTS_MAX: Final = 100_000_000
 
 KEY_CONTRACTS_MAX: Final = 100
 """Keeps the event of a limited key well below 16 KiB."""
+
+
+ORIGINS_MAX: Final = 10
+ORIGIN_CHARACTERS_MAX: Final = 300
+
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 
 
 def name(value: str, *, field: str = "name") -> str:
@@ -84,6 +92,39 @@ def expiry(value: datetime | None, *, real_now: datetime) -> datetime | None:
     if value.year > 9998:
         raise InvalidInput("A key expires before the year 9999, or never.", field="expiresAt")
     return value
+
+
+def session_lifetime(value: timedelta) -> timedelta:
+    """How long a session lasts: a minute to half a day."""
+    if not LIFETIME_MIN <= value <= LIFETIME_MAX:
+        raise InvalidInput(
+            f"A session lasts {seconds_of(LIFETIME_MIN)} to {seconds_of(LIFETIME_MAX)} seconds, not {seconds_of(value)}.",
+            field="lifetimeSeconds",
+        )
+    return value
+
+
+def seconds_of(value: timedelta) -> int:
+    """In whole seconds."""
+    return int(value.total_seconds())
+
+
+def origins(values: Sequence[str]) -> tuple[str, ...]:
+    """The origins of web pages, each once, as a browser names them: `https://app.example.com`, in lower case, no path."""
+    if len(values) > ORIGINS_MAX:
+        raise InvalidInput(f"At most {ORIGINS_MAX} origins, not {len(values)}.", field="origins")
+    for index, value in enumerate(values):
+        if not is_an_origin(value):
+            raise InvalidInput(
+                f"An origin looks like https://app.example.com, in lower case and without a path; {quoted(value)} is none.",
+                field=f"origins.{index}",
+            )
+    return tuple(dict.fromkeys(values))
+
+
+def is_an_origin(value: str) -> bool:
+    """Whether a browser could call a page's origin so; sandboxed frames call theirs `null`, which is none."""
+    return len(value) <= ORIGIN_CHARACTERS_MAX and _ORIGIN.fullmatch(value) is not None
 
 
 def return_url(value: str | None) -> None:

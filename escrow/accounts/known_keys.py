@@ -63,7 +63,7 @@ class KnownKeys:
         return len(self._known)
 
     async def actor(self, token: str, *, fresh: bool = False) -> Actor | None:
-        """The actor of a key's token, as `authentication.authenticate` says; without a statement if it is remembered.
+        """The actor of a token, as `authentication.authenticate` says; without a statement if it is remembered.
 
         `fresh` asks in any case: for what goes on longer than a term, such as a stream.
         """
@@ -74,7 +74,7 @@ class KnownKeys:
         known = self._known.get(digest)
         if known is not None and not fresh and now() < known.until:
             return known.actor
-        return await self._ask(digest)
+        return await self._ask(shown)
 
     def was_right(self, token: str) -> bool:
         """Whether a key had this token when it was last asked for: a guess about the next time, no right to anything."""
@@ -92,9 +92,9 @@ class KnownKeys:
         with bell.listen(Topic.KEYS, wakeups=_Forgetting(self)):
             yield
 
-    async def _ask(self, digest: bytes) -> Actor | None:
-        asked_at, era = now(), self._era
-        found = await authentication.find(digest)
+    async def _ask(self, token: tokens.Token) -> Actor | None:
+        asked_at, era, digest = now(), self._era, token.digest
+        found = await authentication.find(token)
         self._right.pop(digest, None)
         if found is None:
             self._known.pop(digest, None)

@@ -29,6 +29,9 @@ class AccountAction(StrEnum):
     REMOVE_MEMBER = "REMOVE_MEMBER"
     CREATE_API_KEY = "CREATE_API_KEY"
     REVOKE_API_KEY = "REVOKE_API_KEY"
+    CREATE_SESSION = "CREATE_SESSION"
+    OPEN_SESSION = "OPEN_SESSION"
+    REVOKE_SESSION = "REVOKE_SESSION"
     SET_FEES = "SET_FEES"
     CREATE_ENDPOINT = "CREATE_ENDPOINT"
     UPDATE_ENDPOINT = "UPDATE_ENDPOINT"
@@ -45,7 +48,7 @@ class AccountPermission:
 
     `also` is a scope that an own key needs beside the first. `while_disabled` tells whether the account's owners may do it
     although the operator disabled the account; `within_contracts` whether a key that is limited to some contracts may do it,
-    within those.
+    within those. `hands_out` tells what gives rights, secrets or events to somebody beyond the moment: no session may do it.
     """
 
     role: Role
@@ -53,27 +56,37 @@ class AccountPermission:
     also: Scope | None = None
     while_disabled: bool = False
     within_contracts: bool = False
+    hands_out: bool = False
 
 
 ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
-    AccountAction.CREATE_ACCOUNT: AccountPermission(Role.MANAGER),
+    AccountAction.CREATE_ACCOUNT: AccountPermission(Role.MANAGER, hands_out=True),
     AccountAction.DISABLE_ACCOUNT: AccountPermission(Role.MANAGER),
     AccountAction.ENABLE_ACCOUNT: AccountPermission(Role.MANAGER),
-    AccountAction.APPOINT_MEDIATOR: AccountPermission(Role.MANAGER),
+    AccountAction.APPOINT_MEDIATOR: AccountPermission(Role.MANAGER, hands_out=True),
     AccountAction.DISMISS_MEDIATOR: AccountPermission(Role.MANAGER),
     AccountAction.SET_RATE: AccountPermission(Role.MANAGER),
     AccountAction.SET_FEES: AccountPermission(Role.OWNER),
-    AccountAction.ADD_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE),
+    AccountAction.ADD_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, hands_out=True),
     AccountAction.REMOVE_MEMBER: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),
-    AccountAction.CREATE_API_KEY: AccountPermission(Role.OWNER, Scope.CONTRACTS_WRITE, within_contracts=True),
+    AccountAction.CREATE_API_KEY: AccountPermission(
+        Role.OWNER, Scope.CONTRACTS_WRITE, within_contracts=True, hands_out=True
+    ),
     AccountAction.REVOKE_API_KEY: AccountPermission(
         Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
     ),
+    AccountAction.CREATE_SESSION: AccountPermission(
+        Role.VIEWER, Scope.CONTRACTS_READ, within_contracts=True, hands_out=True
+    ),
+    AccountAction.OPEN_SESSION: AccountPermission(Role.VIEWER, Scope.CONTRACTS_READ, within_contracts=True),
+    AccountAction.REVOKE_SESSION: AccountPermission(
+        Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
+    ),
     AccountAction.CREATE_ENDPOINT: AccountPermission(
-        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True, hands_out=True
     ),
     AccountAction.UPDATE_ENDPOINT: AccountPermission(
-        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True, hands_out=True
     ),
     AccountAction.ENABLE_ENDPOINT: AccountPermission(
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
@@ -85,7 +98,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
     ),
     AccountAction.ROTATE_SECRET: AccountPermission(
-        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True, hands_out=True
     ),
     AccountAction.CONNECT_PAYEE: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),
 }
@@ -103,6 +116,8 @@ def is_operator(actor: Actor) -> bool:
 def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> Forbidden | None:
     """What the table says against this actor; `account` is one that it sees, or `None` where there is none yet."""
     permission = ACCOUNT_PERMISSIONS[action]
+    if refusal := _forbidden_for_session(permission, actor):
+        return refusal
     if actor.kind not in (ActorKind.ACCOUNT, ActorKind.OPERATOR):
         return Forbidden(f"This is for people and their programs, not for {actor.kind.value.lower()}.")
     if not is_operator(actor):
@@ -112,6 +127,16 @@ def forbidden(action: AccountAction, account: Account | None, actor: Actor) -> F
             return Forbidden("Only the account's own owners and the operator may do this.")
     refusal = missing_role(actor, permission.role)
     return refusal if refusal is not None or is_operator(actor) else _forbidden_for_own_key(permission, actor)
+
+
+def _forbidden_for_session(permission: AccountPermission, actor: Actor) -> Forbidden | None:
+    if actor.session_id is None:
+        return None
+    if permission.hands_out:
+        return Forbidden("A session makes nothing that outlives it; this takes a key.")
+    if actor.contract_ids is not None:
+        return Forbidden("This session is limited to some contracts; this is about the account.")
+    return None
 
 
 def _forbidden_for_own_key(permission: AccountPermission, actor: Actor) -> Forbidden | None:
@@ -129,7 +154,7 @@ def barred(
     A key that was revoked while its command was under way gives no rights any more, either: nothing is made that outlives it.
     """
     if is_key_revoked and not ACCOUNT_PERMISSIONS[action].while_disabled:
-        return Forbidden("This key was revoked.")
+        return Forbidden("This key was revoked." if actor.session_id is None else "This session has ended.")
     is_barred = account is not None and account.disabled_at is not None and not is_operator(actor)
     if is_barred and not ACCOUNT_PERMISSIONS[action].while_disabled:
         return Forbidden("Your account is disabled.")

@@ -13,12 +13,13 @@ import orjson
 
 from escrow import database, idempotency, ids, log
 from escrow.access import AccountType, Actor, ActorKind, Scope
-from escrow.accounts import store_endpoints
+from escrow.accounts import store_endpoints, store_sessions
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.inputs import spelling
 from escrow.accounts.state import Account, AccountSurroundings, Key
 from escrow.accounts.state.endpoints import SealedSecret
 from escrow.accounts.tables import MEMBERS, PAYEES
+from escrow.accounts.tokens import Token
 from escrow.accounts.visibility import visible_arguments, visible_sql
 from escrow.agreement.state import Fees
 from escrow.stream import Loaded as LoadedStream
@@ -50,6 +51,7 @@ async def load(command: AccountCommand, by: Actor, key: str | None = None) -> Lo
         account_id=(_one(ids.Kind.ACCOUNT, account_id) or "") if account_id is not None else None,
         member_id=_one(ids.Kind.MEMBER, getattr(command, "member_id", None)),
         key_id=_one(ids.Kind.KEY, getattr(command, "key_id", None)),
+        session_id=_one(ids.Kind.SESSION, getattr(command, "session_id", None)),
         endpoint_id=_one(ids.Kind.ENDPOINT, getattr(command, "endpoint_id", None)),
         is_operators=account_id is None and command.about is None,
         person=_text(spelling(person)) if person is not None else None,
@@ -61,13 +63,14 @@ async def load(command: AccountCommand, by: Actor, key: str | None = None) -> Lo
 
 
 async def load_result(result: Mapping[str, str], by: Actor) -> Loaded:
-    """The account that an earlier command was about, as it is now, with the member, key or endpoint that it named."""
+    """The account that an earlier command was about, as it is now, with the member, key, session or endpoint that it named."""
     return await _load(
         by,
         None,
         account_id=result["account_id"],
         member_id=result.get("member_id"),
         key_id=result.get("key_id"),
+        session_id=result.get("session_id"),
         endpoint_id=result.get("endpoint_id"),
         with_keys=True,
         with_endpoints="endpoint_id" in result,
@@ -84,7 +87,12 @@ async def lock(command: AccountCommand, by: Actor) -> None:
 async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
     """What is named of the database, as in `_NOTHING`; values that no row can have were left out before they reach SQL."""
     known = {"vocabulary": log.VOCABULARY, "readable": log.READABLE}
-    who = {**visible_arguments(by), "acting_key": by.key_id, "sees_inside": by.kind in _SEE_INSIDE}
+    who = {
+        **visible_arguments(by),
+        "acting_key": by.key_id,
+        "acting_session": by.session_id,
+        "sees_inside": by.kind in _SEE_INSIDE,
+    }
     row = await database.fetch_row(*_LOAD.bind(**_NOTHING | named, **who, **known, key=key))
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
@@ -94,7 +102,7 @@ async def _load(by: Actor, key: str | None, **named: object) -> Loaded:
 
 
 _NOTHING: Final = {
-    **dict.fromkeys(("account_id", "member_id", "key_id", "endpoint_id", "person")),
+    **dict.fromkeys(("account_id", "member_id", "key_id", "session_id", "endpoint_id", "person")),
     "contract_ids": (),
     **dict.fromkeys(("is_operators", "with_keys", "with_descendants", "with_endpoints"), False),
 }
@@ -121,6 +129,7 @@ def _account(row: database.Record) -> Account:
         members={member.id: member for member in map(MEMBERS.read, row["members"])},
         keys={key.id: key for key in map(_key, row["keys"])},
         endpoints=store_endpoints.read(row["endpoints"]),
+        sessions=store_sessions.read(row["sessions"]),
         fees=Fees(row["client_fee_bps"], row["freelancer_fee_bps"]),
         payee=PAYEES.read(row["payee"]) if row["payee"] is not None else None,
     )
@@ -145,6 +154,7 @@ def line_sql(key: str) -> str:
 
 _INSIDE: Final = "(:sees_inside::boolean OR account.id = :actor::text)"
 """Whether what belongs to the account exists for the actor: for others nothing of it is read."""
+_KEYS: Final = f"{_INSIDE} AND :with_keys::boolean"
 _ENDPOINTS: Final = f"({_INSIDE} AND :with_endpoints::boolean)"
 
 _LOAD: Final = database.Statement(f"""
@@ -152,15 +162,17 @@ SELECT account.*, deployment.client_fee_bps, deployment.freelancer_fee_bps, cloc
     greatest(clock.real_now + deployment.clock_offset, account.last_event_at) AS now,
     account.id IS NOT NULL AND {visible_sql("account")} AS is_visible,
     EXISTS (SELECT FROM accounts WHERE is_operator) AS operator_exists,
-    EXISTS (SELECT FROM api_keys WHERE id = :acting_key::text AND revoked_at IS NOT NULL) AS is_key_revoked,
+    EXISTS (SELECT FROM api_keys WHERE id = :acting_key::text AND revoked_at IS NOT NULL)
+        OR EXISTS (SELECT FROM sessions WHERE id = :acting_session::text AND ended_at IS NOT NULL) AS is_key_revoked,
     ARRAY(
         SELECT ROW({MEMBERS.select("member")}) FROM members AS member
         WHERE member.account_id = account.id AND {_INSIDE} AND (member.removed_at IS NULL OR member.id = :member_id)) AS members,
     ARRAY(
         SELECT ROW(id, member_id, name, scopes, contract_ids, hint, encode(sha256(secret_sha256), 'hex'),
             created_at, expires_at, revoked_at, created_by)
-        FROM api_keys WHERE account_id = account.id AND {_INSIDE} AND :with_keys::boolean
+        FROM api_keys WHERE account_id = account.id AND {_KEYS}
         AND (revoked_at IS NULL OR id = :key_id OR :with_descendants::boolean AND id IN ({line_sql(":key_id")}))) AS keys,
+    {store_sessions.load_sql(account="account", wanted=_KEYS, named=":session_id", now="clock.real_now")} AS sessions,
     (SELECT ROW({PAYEES.select("payee")}) FROM payees AS payee WHERE payee.account_id = account.id) AS payee,
     {store_endpoints.load_sql(account="account", wanted=_ENDPOINTS, named=":endpoint_id")} AS endpoints,
     (
@@ -188,6 +200,7 @@ LEFT JOIN accounts AS account ON account.id = CASE
     WHEN :is_operators::boolean THEN (SELECT id FROM accounts WHERE is_operator)
     ELSE coalesce(
         (SELECT account_id FROM members WHERE id = :member_id::text), (SELECT account_id FROM api_keys WHERE id = :key_id::text),
+        (SELECT account_id FROM sessions WHERE id = :session_id::text),
         (SELECT account_id FROM endpoints WHERE id = :endpoint_id::text))
 END
 """)  # noqa: S608 - constants and names of rows are filled in
@@ -198,13 +211,13 @@ async def write(
     after: Account,
     sealed: Sequence[log.Sealed],
     *,
-    digest: bytes | None = None,
+    token: Token | None = None,
     secrets: Sequence[SealedSecret] = (),
     key: Sequence[object] = idempotency.NO_KEY,
 ) -> bool:
     """Write what changed, with its events, if the account is still at the version that was loaded; else write nothing.
 
-    `digest` is that of the secret of a key that is new in `after`, `secrets` those of an endpoint, `key` is by
+    `token` is that of a key or session that is new in `after`, `secrets` are those of an endpoint, `key` is by
     `idempotency.arguments`. Answers whether it was written. Fails with asyncpg's `UniqueViolationError` if another command
     used the idempotency key meanwhile.
     """
@@ -221,10 +234,11 @@ async def write(
         orjson.dumps(
             [MEMBERS.row(one, after, {}) for one in _changed(was.members if was else {}, after.members)]
         ).decode(),
-        *_key_columns(_changed(was.keys if was else {}, after.keys), digest),
+        *_key_columns(_changed(was.keys if was else {}, after.keys), token),
         *_fee_change(was.fees if was else after.fees, after.fees),
         *key,
         *store_endpoints.arguments(was, after, secrets),
+        *store_sessions.arguments(was, after, token),
         orjson.dumps(log.event_rows(sealed)).decode(),
         orjson.dumps(log.text_rows(sealed)).decode(),
         after.points_per_second,
@@ -246,7 +260,7 @@ def _payee_rows(before: Account | None, after: Account) -> list[dict[str, Any]]:
     return [PAYEES.row(after.payee, after, {})]
 
 
-def _key_columns(keys: Sequence[Key], digest: bytes | None) -> list[object]:
+def _key_columns(keys: Sequence[Key], token: Token | None) -> list[object]:
     """The keys whose end is new, and the one key that is new itself; a command makes one at most."""
     ended = [key for key in keys if key.revoked_at is not None]
     made = next((key for key in keys if key.revoked_at is None), None)
@@ -254,6 +268,7 @@ def _key_columns(keys: Sequence[Key], digest: bytes | None) -> list[object]:
     if made is not None:
         contract_ids = list(made.contract_ids) if made.contract_ids is not None else None
         scopes = [scope.value for scope in made.scopes]
+        digest = token.digest if token is not None else None
         values = [made.id, made.member_id, digest, made.hint, made.name, scopes, contract_ids, made.created_at]
         values += [made.expires_at, made.created_by]
     return [[key.id for key in ended], [key.revoked_at for key in ended], *values]
@@ -265,7 +280,8 @@ def _fee_change(before: Fees, after: Fees) -> tuple[int | None, int | None]:
 
 _KEY_FIRST: Final = 23
 _ENDPOINT_FIRST: Final = _KEY_FIRST + idempotency.PARAMETERS
-_APPEND_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
+_SESSION_FIRST: Final = _ENDPOINT_FIRST + store_endpoints.PARAMETERS
+_APPEND_FIRST: Final = _SESSION_FIRST + store_sessions.PARAMETERS
 _events, _words, _rate, _payee, *_new = (f"${_APPEND_FIRST + number}" for number in range(8))
 _name, _type, _is_operator, _created_at = _new
 
@@ -284,7 +300,9 @@ _ROWS: Final = f"""
     WHERE $21::int IS NOT NULL
 ), {idempotency.store_sql(guard="moved", first=_KEY_FIRST)}, {
     store_endpoints.write_sql(guard="moved", first=_ENDPOINT_FIRST)
-}, {log.append_sql("moved", _events)}, {log.words_sql(_words)}
+}, {store_sessions.write_sql(guard="moved", first=_SESSION_FIRST)}, {log.append_sql("moved", _events)}, {
+    log.words_sql(_words)
+}
 SELECT id FROM moved
 """  # noqa: S608 - constants and numbers of parameters are filled in
 

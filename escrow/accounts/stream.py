@@ -45,8 +45,7 @@ async def _write(
     command: AccountCommand, loaded: Loaded, decided: Decided[Account], sealed: Sequence[Sealed], key: Sequence[object]
 ) -> Sequence[Topic] | None:
     token, secrets = getattr(command, "token", None), getattr(command, "secrets", ())
-    digest = token.digest if token is not None else None
-    is_written = await store.write(loaded, decided.state, sealed, digest=digest, secrets=secrets, key=key)
+    is_written = await store.write(loaded, decided.state, sealed, token=token, secrets=secrets, key=key)
     return () if is_written else None
 
 

@@ -1,4 +1,5 @@
-"""Makes the tokens of API keys: `ek_` and 256 random bits, shown once and stored only as a digest.
+"""Makes the tokens of API keys (`ek_`) and sessions (`es_`), and the codes of links that open a session (`el_`): 256 random
+bits each, shown once and stored only as a digest.
 
 With that much chance in it a plain sha256 is enough: there is nothing to guess, so nothing to slow down.
 """
@@ -13,16 +14,19 @@ from typing import Final
 
 from escrow import ids
 
-PREFIX: Final = "ek_"
+KEY: Final = "ek_"
+SESSION: Final = "es_"
+LINK: Final = "el_"
 HINT_CHARACTERS: Final = 4
 
 _HALF: Final = "[0-7][0-9a-hjkmnp-tv-z]{25}"
-_TOKEN: Final = re.compile(f"{PREFIX}{_HALF}{_HALF}")
+_TOKEN: Final = re.compile(f"({KEY}|{SESSION}){_HALF}{_HALF}")
+_CODE: Final = re.compile(f"{LINK}{_HALF}{_HALF}")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The secret of one key, and what may be told of it. Printing it shows nothing."""
+    """The secret of one key, session or link, and what may be told of it. Printing it shows nothing."""
 
     text: str = field(repr=False)
 
@@ -30,6 +34,11 @@ class Token:
     def digest(self) -> bytes:
         """What is stored to recognise it: 32 bytes."""
         return hashlib.sha256(self.text.encode()).digest()
+
+    @property
+    def is_sessions(self) -> bool:
+        """Whether it is that of a session, not of a key."""
+        return self.text.startswith(SESSION)
 
     @property
     def fingerprint(self) -> str:
@@ -42,14 +51,19 @@ class Token:
         return self.text[-HINT_CHARACTERS:]
 
 
-def new() -> Token:
+def new(prefix: str = KEY) -> Token:
     """A fresh token: 256 bits from the system's source, as two runs of 26 Crockford base32 digits."""
-    return Token(PREFIX + ids.encode(secrets.randbits(128)) + ids.encode(secrets.randbits(128)))
+    return Token(prefix + ids.encode(secrets.randbits(128)) + ids.encode(secrets.randbits(128)))
 
 
 def read(text: str) -> Token | None:
-    """The token that somebody shows, or `None` if no key could look like this."""
+    """The token that somebody shows, or `None` if no key or session could look like this."""
     return Token(text) if _TOKEN.fullmatch(text) else None
+
+
+def read_code(text: str) -> Token | None:
+    """The code of a link that somebody shows, or `None` if none could look like this. It opens nothing by itself."""
+    return Token(text) if _CODE.fullmatch(text) else None
 
 
 def fingerprint(digest: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Audits accounts: members, keys, endpoints and the operator's fees against what the accounts' events give."""
+"""Audits accounts: members, keys, sessions, endpoints and the operator's fees against what the accounts' events give."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from escrow import database
 from escrow.accounts.evolve import evolve
 from escrow.accounts.state import Account, Key
-from escrow.accounts.tables import ENDPOINTS, MEMBERS, PAYEES, SECRETS
+from escrow.accounts.tables import ENDPOINTS, MEMBERS, PAYEES, SECRETS, SESSIONS
 from escrow.audit.differences import Difference, Row, compare, compare_row
 from escrow.audit.streams import Stream, Unfoldable, check_chain, fold, load
 
@@ -38,6 +38,9 @@ FROM accounts LEFT JOIN deployment ON true WHERE accounts.id = ANY ($1)
 _PARTS: Final = {
     "members": "SELECT * FROM members WHERE account_id = ANY ($1)",
     "api_keys": "SELECT *, encode(sha256(secret_sha256), 'hex') AS fingerprint FROM api_keys WHERE account_id = ANY ($1)",
+    "sessions": """
+        SELECT *, fingerprint = encode(sha256(secret_sha256), 'hex') AS is_recognised FROM sessions
+        WHERE account_id = ANY ($1)""",
     "payees": "SELECT * FROM payees WHERE account_id = ANY ($1)",
     "endpoints": "SELECT * FROM endpoints WHERE account_id = ANY ($1)",
     "endpoint_secrets": """
@@ -72,6 +75,11 @@ def _audit(stream: Stream, row: Row, parts: dict[str, list[Row]]) -> Iterator[Di
     for table, key, expected in (
         ("members", ["id"], [MEMBERS.row(one, account, {}) for one in account.members.values()]),
         ("api_keys", ["id"], [_key_row(account.id, one) for one in account.keys.values()]),
+        (
+            "sessions",
+            ["id"],
+            [SESSIONS.row(one, account, {}) | {"is_recognised": True} for one in account.sessions.values()],
+        ),
         ("payees", ["account_id"], [PAYEES.row(account.payee, account, {})] if account.payee is not None else []),
         ("endpoints", ["id"], [ENDPOINTS.row(one, account, {}) for one in endpoints]),
         (

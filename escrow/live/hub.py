@@ -21,7 +21,7 @@ import orjson
 
 from escrow import bell, database, log, process_log
 from escrow.access import Actor, ActorKind
-from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed, MemberRemoved
+from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed, MemberRemoved, SessionEnded
 from escrow.bell import Topic
 from escrow.live import occurrences
 from escrow.live.key_lifetimes import Ending, Keys, Viewer
@@ -49,7 +49,7 @@ WINDOW_SECONDS: Final = 10.0
 PAUSES_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Between a failure of the database and the next look; the last one repeats."""
 
-_ENDS: Final = {KeyRevoked.type: "keyId", MemberRemoved.type: "memberId"}
+_ENDS: Final = {KeyRevoked.type: "keyId", MemberRemoved.type: "memberId", SessionEnded.type: "sessionId"}
 """Events that end credentials, and where they name them."""
 
 _log = logging.getLogger(__name__)

@@ -60,9 +60,11 @@ class Viewer:
 
 @dataclass(slots=True, eq=False)
 class Keys:
-    """Who is connected by which key, or as which member without one."""
+    """Who is connected by which key or session, or as which member without one."""
 
     viewers: dict[str, set[Viewer]] = field(default_factory=dict)
+    made: dict[str, set[Viewer]] = field(default_factory=dict)
+    """Who is connected by a session, by the key that made it."""
 
     async def admit(self, viewer: Viewer) -> None:
         """Watch over the viewer's key from now on; raises `Ended` if it is over already. One statement."""
@@ -70,6 +72,8 @@ class Keys:
         if key_id is None:
             return
         self.viewers.setdefault(key_id, set()).add(viewer)  # first watch, then look: nothing falls between
+        if viewer.actor.made_by is not None:
+            self.made.setdefault(viewer.actor.made_by, set()).add(viewer)
         try:
             await self._look([key_id])
             viewer.check()
@@ -79,16 +83,12 @@ class Keys:
 
     def dismiss(self, viewer: Viewer) -> None:
         """The viewer has gone."""
-        key_id = viewer.actor.credentials
-        watched = self.viewers.get(key_id) if key_id is not None else None
-        if key_id is not None and watched is not None:
-            watched.discard(viewer)
-            if not watched:
-                del self.viewers[key_id]
+        _leave(self.viewers, viewer.actor.credentials, viewer)
+        _leave(self.made, viewer.actor.made_by, viewer)
 
     def end(self, key_id: str) -> None:
-        """The key was revoked, or the member removed."""
-        for viewer in tuple(self.viewers.get(key_id, ())):
+        """The key was revoked, the session ended, or the member removed."""
+        for viewer in (*self.viewers.get(key_id, ()), *self.made.get(key_id, ())):
             viewer.end()
 
     def set_mediation(self, account_id: str, *, is_mediator: bool) -> None:
@@ -112,6 +112,13 @@ class Keys:
                 viewer.ends_at = _ends_at(viewer.actor, seconds, asked_at)
                 if viewer.ends_at is not None and time.monotonic() >= viewer.ends_at:
                     viewer.end()
+
+
+def _leave(watched: dict[str, set[Viewer]], name: str | None, viewer: Viewer) -> None:
+    if name is not None and name in watched:
+        watched[name].discard(viewer)
+        if not watched[name]:
+            del watched[name]
 
 
 def _ends_at(actor: Actor, seconds: float | None, asked_at: float) -> float | None:

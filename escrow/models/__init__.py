@@ -31,6 +31,7 @@ from escrow.models.reconciliation import *
 from escrow.models.references import *
 from escrow.models.refunds import *
 from escrow.models.sandbox import *
+from escrow.models.sessions import *
 from escrow.models.sweeps import *
 from escrow.models.titles import *
 from escrow.models.transfers import *

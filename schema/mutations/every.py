@@ -28,6 +28,7 @@ from schema.mutations import (
     references,
     refunds,
     reversals,
+    sessions,
     testclock,
     updates,
     work,
@@ -57,7 +58,7 @@ ON_CONTRACTS: Final = fields_of(
 
 OF_REAL_MONEY: Final = [
     *ON_CONTRACTS,
-    *fields_of(references, accounts, members, keys, fees, payees, calendars, endpoints, deliveries),
+    *fields_of(references, accounts, members, keys, sessions, fees, payees, calendars, endpoints, deliveries),
 ]
 """What there is where money is real."""
 

@@ -15,7 +15,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from escrow import pipeline
-from escrow.access import Actor, Scope
+from escrow.access import Actor, ActorKind, Scope
 from escrow.accounts.commands import AccountCommand
 from escrow.agreement.commands import PartyCommand
 from escrow.errors import DomainError, ErrorCode, InvalidInput
@@ -72,15 +72,24 @@ COMMAND: Final = "command"
 """Under this name the metadata of a field that is a command on a contract hold its `OnContract`."""
 
 
-def mutation(description: str) -> Callable[[Callable[[Call, I], Awaitable[P]]], StrawberryField]:
+Handler = Callable[["Call", I], Awaitable[P]]
+Resolver = Callable[[Info, Handler[I, P], I, type[P]], Awaitable[P]]
+
+
+def mutation(description: str) -> Callable[[Handler[I, P]], StrawberryField]:
     """A field of `Mutation` that takes one `input` and answers with the handler's payload, or with why it was refused."""
+    return lambda handler: _of_handler(description, handler, _resolve)
 
-    def make(handler: Callable[[Call, I], Awaitable[P]]) -> StrawberryField:
-        hints = typing.get_type_hints(handler)
-        (input_type,) = (hint for name, hint in hints.items() if name not in ("call", "return"))
-        return _field(handler.__name__, description, input_type, hints["return"], handler)
 
-    return make
+def mutation_for_anybody(description: str) -> Callable[[Handler[I, P]], StrawberryField]:
+    """The same for whoever asks, with or without credentials: the handler finds out who it is. It takes no idempotency key."""
+    return lambda handler: _of_handler(description, handler, _resolve_for_anybody)
+
+
+def _of_handler(description: str, handler: Handler[I, P], resolver: Resolver[I, P]) -> StrawberryField:
+    hints = typing.get_type_hints(handler)
+    (input_type,) = (hint for name, hint in hints.items() if name not in ("call", "return"))
+    return _field(handler.__name__, description, input_type, hints["return"], handler, resolver=resolver)
 
 
 def on_contract(
@@ -109,11 +118,13 @@ def _field(
     description: str,
     input_type: Any,
     payload_type: type[P],
-    handler: Callable[[Call, I], Awaitable[P]],
+    handler: Handler[I, P],
+    *,
     metadata: dict[str, object] | None = None,
+    resolver: Resolver[I, P] | None = None,
 ) -> StrawberryField:
     async def resolve(info: Info, given: Any) -> Any:
-        return await _resolve(info, handler, given, payload_type)
+        return await (resolver or _resolve)(info, handler, given, payload_type)
 
     argument = strawberry.argument(name="input", description="What to do, and to what.")
     resolve.__name__ = name
@@ -122,7 +133,7 @@ def _field(
     return typing.cast("StrawberryField", field)
 
 
-async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given: I, payload_type: type[P]) -> P:
+async def _resolve(info: Info, handler: Handler[I, P], given: I, payload_type: type[P]) -> P:
     context = info.context
     actor = context.known()
     try:
@@ -136,6 +147,23 @@ async def _resolve(info: Info, handler: Callable[[Call, I], Awaitable[P]], given
     if call.replayed:
         context.replayed.append(list(info.path.as_list()))
     return payload
+
+
+async def _resolve_for_anybody(info: Info, handler: Handler[I, P], given: I, payload_type: type[P]) -> P:
+    context = info.context
+    try:
+        storable(given)
+        if key_of(info) is not None:
+            raise InvalidInput("This takes no idempotency key: keys belong to accounts.", field="idempotencyKey")
+        return await handler(Call(context, context.actor or _NOBODY, None), given)
+    except DomainError as refusal:
+        return payload_type(user_errors=UserError.all_of(refusal))
+    finally:
+        context.data_loaders = DataLoaders()
+
+
+_NOBODY: Final = Actor(ActorKind.ACCOUNT)
+"""Whoever brought no credentials: an account of no name, to which nothing is allowed."""
 
 
 def _idempotency(info: Info, given: object) -> Idempotency | None:

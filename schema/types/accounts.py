@@ -24,6 +24,7 @@ from schema.types.keys import ApiKey, keys_of
 from schema.types.members import Member, members_of
 from schema.types.paging import place_of
 from schema.types.payees import Payee, payee_of
+from schema.types.sessions import Session, session_of, sessions_list
 
 
 @strawberry.type(description="A party: an individual, a company or an agency.")
@@ -58,6 +59,15 @@ class Account(Node):
         keys = await keys_of(self.id, info.context)
         await info.context.afford(len(keys or ()))
         return keys
+
+    @resolved(
+        "The browsers that act for it now, and the links that wait to be opened, oldest first. Null unless it is the viewer's "
+        "own, or for the operator."
+    )
+    async def sessions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Session] | None:
+        return await sessions_list(self.id, info.context, window(first, after, last, before))
 
     @resolved(
         "Where its events are sent, oldest first; a key that is limited to some contracts sees those for some of them. "
@@ -120,7 +130,12 @@ class Viewer:
     scopes: list[Scope] = strawberry.field(description="What the key was made for.")
     account_id: strawberry.ID = strawberry.field(description="The account that the key acts for.")
     member_id: strawberry.ID | None = strawberry.field(description="The member that the key acts as, if it is one's.")
-    key_id: strawberry.ID | None = strawberry.field(description="The key itself.")
+    key_id: strawberry.ID | None = strawberry.field(description="The key itself, if it is one.")
+    session_id: strawberry.ID | None = strawberry.field(description="The session, if it is one instead of a key.")
+
+    @resolved("The session, if it is one instead of a key.")
+    async def session(self, info: Info) -> Session | None:
+        return await session_of(self.session_id, info.context) if self.session_id is not None else None
 
     @resolved(
         "The time that it is for contracts: the database's clock and, in a sandbox, what the test clock was moved by. Deadlines "

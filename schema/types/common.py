@@ -41,6 +41,7 @@ class Actor:
     account_id: strawberry.ID | None = strawberry.field(description="The account that it was done for.")
     member_id: strawberry.ID | None = strawberry.field(description="The member whose key was used.")
     key_id: strawberry.ID | None = strawberry.field(description="The API key that was used.")
+    session_id: strawberry.ID | None = strawberry.field(description="The session that was used instead of a key.")
 
     @classmethod
     def of(cls, wire: dict[str, str]) -> Actor:
@@ -50,6 +51,7 @@ class Actor:
             account_id=as_id(wire.get("account")),
             member_id=as_id(wire.get("member")),
             key_id=as_id(wire.get("key")),
+            session_id=as_id(wire.get("session")),
         )
 
 

@@ -194,6 +194,7 @@ def _event_schema(event_class: type[Event]) -> Json:
                 "account": {"type": "string", "pattern": _id_pattern("acc")},
                 "member": {"type": "string", "pattern": _id_pattern("mem")},
                 "key": {"type": "string", "pattern": _id_pattern("key")},
+                "session": {"type": "string", "pattern": _id_pattern("ses")},
             },
             "required": ["kind"],
             "additionalProperties": False,

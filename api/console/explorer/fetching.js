@@ -35,12 +35,13 @@ export async function send(operation, headers = {}, signal) {
  * @returns {AsyncGenerator<any>}
  */
 async function* results(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
   try {
     for (let rest = ""; ; ) {
       const { done, value } = await reader.read();
       if (done) return;
-      const blocks = (rest + value).split("\n\n");
+      const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
       rest = blocks.pop() ?? "";
       for (const block of blocks) {
         if (/^event: ?complete$/m.test(block)) return;

@@ -15,10 +15,24 @@ function make(tag, properties, ...children) {
 
 const key = make("input", { id: "key", type: "password", size: 40, autocomplete: "off", spellcheck: false, placeholder: "ek_…" });
 key.value = (await begin()) ?? "";
-key.addEventListener("change", () => keep(key.value.trim() || null));
+key.addEventListener("change", () => (keep(key.value.trim() || null), void fillIn()));
 
 document.querySelector("main h1")?.after(make("p", {}, make("label", { htmlFor: "key" }, "Key, kept in this tab only: "), key));
 for (const heading of document.querySelectorAll("main h2")) offer(/** @type {HTMLElement} */ (heading));
+
+void fillIn();
+
+/** Put the identifiers of what the key sees in place of those that stand in the examples. */
+async function fillIn() {
+  if (!key.value.trim()) return;
+  const query = "{ contracts(first: 1) { nodes { id currentMilestone { id } } } }";
+  const { data } = await send({ query }, { authorization: `Bearer ${key.value.trim()}` }).catch(() => ({}));
+  const [contract] = data?.contracts.nodes ?? [];
+  for (const area of document.querySelectorAll("textarea")) {
+    if (contract) area.value = area.value.replace(/"ctr_[^"]*"/, `"${contract.id}"`);
+    if (contract?.currentMilestone) area.value = area.value.replace(/"mil_[^"]*"/, `"${contract.currentMilestone.id}"`);
+  }
+}
 
 /** Put what it needs to run an operation below it. @param {HTMLElement} heading */
 function offer(heading) {
@@ -57,6 +71,7 @@ async function run(query, variables, output, signal) {
   output.hidden = false;
   output.textContent = "…";
   try {
+    /** @type {Record<string, string>} */
     const headers = key.value.trim() ? { authorization: `Bearer ${key.value.trim()}` } : {};
     const answer = await send({ query, variables: JSON.parse(variables || "{}") }, headers, signal);
     if (!answer[Symbol.asyncIterator]) return show(answer);

@@ -34,7 +34,7 @@ header { border-block-end: 1px solid var(--line); padding-block-end: .75rem; mar
 nav a { text-decoration: none; padding: .35rem .1rem; display: inline-block; }
 nav a[aria-current] { color: inherit; font-weight: 600; border-block-end: 2px solid var(--accent); }
 header select { width: auto; }
-h1 { font-size: 1.5em; margin: 0; }
+h1 { font-size: 1.5em; margin: 0; } h1:focus { outline: none; }
 `);
 
 export class Console extends Page {
@@ -111,6 +111,7 @@ export class Console extends Page {
     return this.say(this.data?.viewer ? `pages.title.${this.#place.name}` : "pages.title.signin");
   }
 
+  /** @returns {import("../core/dom.js").Children} */
   view() {
     return [
       h("a", { key: "skip", class: "skip", href: "#main", onclick: (/** @type {any} */ event) => (event.preventDefault(), this.shadowRoot?.getElementById("main")?.focus()) }, this.say("pages.skip")),
@@ -150,7 +151,7 @@ export class Console extends Page {
   /** @param {Answer} data */
   #pageView({ viewer, isOver }) {
     const lang = this.language.locale;
-    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : refusedLink ? "link" : null });
+    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : refusedLink ? "used" : null });
     const { tag, subject } = this.#place;
     return h(tag, { key: `${tag} ${subject ?? ""}`, "data-page": "", subject, lang });
   }

@@ -27,7 +27,7 @@ export class ProposePage extends Page {
   }
 
   content(/** @type {Answer} */ { viewer, contracts }) {
-    const known = new Map(contracts.nodes.flatMap(({ client, freelancer }) => [client, freelancer]).map((/** @type {Answer} */ one) => [one.id, one.name]));
+    const known = new Map(contracts.nodes.flatMap((/** @type {Answer} */ { client, freelancer }) => [client, freelancer]).map((/** @type {Answer} */ one) => [one.id, one.name]));
     known.delete(viewer.accountId);
     const sides = this.#side === "CLIENT" ? { client: viewer.accountId, freelancer: this.#other } : { client: this.#other, freelancer: viewer.accountId };
     return [

@@ -3,6 +3,7 @@
  */
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
+import { eventText } from "../core/previews.js";
 import { Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
@@ -76,7 +77,7 @@ export class ContractsPage extends Page {
     return h("div", { key: "search", class: "row", role: "search" },
       h("div", { key: "title", class: "field" }, h("label", { for: "title" }, this.say("pages.search")), h("input", { id: "title", type: "search", maxlength: 100, dir: "auto", oninput: search })),
       choice("state", STATES, (chosen) => (this.#state = chosen), "contract"),
-      choice("order", ORDERS, (chosen) => (this.#order = chosen), "order"));
+      choice("order", ORDERS, (chosen) => (this.#order = chosen), "sort"));
   }
 
   /** @param {Answer} contract @param {string} viewer */
@@ -90,6 +91,6 @@ export class ContractsPage extends Page {
         this.fact("pages.progress", this.say("pages.progressOf", { closed: progress.closed, total: progress.total, amount: this.money(progress.amount) })),
         this.fact("pages.held", this.money(escrow.held)),
         this.fact("pages.now", currentMilestone && [words(currentMilestone.title), " · ", this.called("milestone", currentMilestone.state)]),
-        this.fact("pages.deadline", nextDeadline && [this.moment(nextDeadline.at), " · ", this.called("deadline", nextDeadline.action)])));
+        this.fact("pages.deadline", nextDeadline && [this.moment(nextDeadline.at), " · ", eventText(this, nextDeadline.action)])));
   }
 }

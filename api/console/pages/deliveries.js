@@ -43,10 +43,10 @@ export class DeliveriesPage extends Page {
   /** @param {Answer} endpoint */
   #endpointView({ id, url, description, state, disabledReason, eventTypes, contractIds, secrets }) {
     return [
-      h("div", { class: "row between" }, h("h3", null, h("a", { href: to("deliveries", id), dir: "ltr" }, url)), h("span", { class: state === "ENABLED" ? "tag good" : "tag bad" }, this.called("endpoint", state))),
+      h("div", { class: "row between" }, h("h3", null, h("a", { href: to("deliveries", id), dir: "ltr" }, url)), h("span", { class: state === "ENABLED" ? "tag good" : "tag bad" }, this.called("webhook", state))),
       description && words(description),
       h("dl", { class: "facts" },
-        this.fact("pages.disabledReason", disabledReason && this.called("disabled", disabledReason)),
+        this.fact("pages.disabledReason", disabledReason && this.called("webhook", disabledReason)),
         this.fact("pages.eventTypes", h("span", { dir: "ltr" }, eventTypes.length > 0 ? eventTypes.join(", ") : "*")),
         this.fact("pages.contractIds", contractIds && h("span", { dir: "ltr" }, contractIds.join(", "))),
         this.fact("pages.secrets", secrets.map((/** @type {Answer} */ one) => h("div", { key: one.createdAt }, `${one.algorithm} `, this.moment(one.createdAt), one.expiresAt && [" – ", this.moment(one.expiresAt)])))),
@@ -55,7 +55,7 @@ export class DeliveriesPage extends Page {
 
   /** @param {Answer} endpoint */
   #oneView(endpoint) {
-    const { id, url, state } = endpoint;
+    const { id, state } = endpoint;
     const input = { endpointId: id };
     const gone = () => (location.hash = to("deliveries"));
     return [
@@ -67,7 +67,7 @@ export class DeliveriesPage extends Page {
           this.button("delete", "pages.delete", () => ({ document: DELETE, input, done: gone }), { really: true })),
         h("details", null, h("summary", null, this.say("pages.change")),
           this.form("change", fieldsOf(endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } })))),
-      h("earnest-deliveries", { key: "deliveries", endpoint: null, webhook: id, subject: id, lang: this.language.locale, "aria-label": url }),
+      h("earnest-deliveries", { key: "deliveries", webhook: id, lang: this.language.locale }),
     ];
   }
 }

@@ -82,7 +82,7 @@ export class MoneyPage extends Page {
   /** @param {Answer} order */
   #orderView({ id, kind, state, amount, createdAt, explanation, isStuck }) {
     return h("li", { key: id, class: "row" },
-      h("span", { class: isStuck ? "tag warn" : "tag" }, this.called("orderState", isStuck ? "STUCK" : state)),
+      h("span", { class: isStuck ? "tag warn" : "tag" }, this.called("order", isStuck ? "stuck" : state)),
       h("span", null, this.called("order", kind)), h("span", { class: "number" }, this.money(amount)), this.moment(createdAt),
       explanation && words(explanation, { class: "faint" }));
   }

@@ -60,6 +60,7 @@ export class Page extends EarnestElement {
     if (this.#isStale && this.isConnected) void this.reload();
   }
 
+  /** @returns {Children} */
   view() {
     if (!this.data) return this.failure ? null : h("p", { class: "faint", "aria-busy": "true" }, this.say("waiting"));
     return h("div", { class: "stack" }, this.#secretView(), this.content(this.data));

@@ -4,6 +4,7 @@
 import { gql } from "../core/api.js";
 import { clockOf } from "../core/clock.js";
 import { h } from "../core/dom.js";
+import { eventText } from "../core/previews.js";
 import { ERRORS, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
@@ -25,7 +26,7 @@ export class TestClockBar extends Page {
       h("span", null, this.say("pages.testClock"), ": ", this.moment(viewer.now)),
       STEPS.map(([label, by]) => this.button(label, label, () => this.#advance({ by }))),
       deadline && this.button("next", "pages.passNext", () => this.#advance({ to: deadline.at })),
-      deadline && h("span", { class: "faint small" }, this.called("deadline", deadline.action), " ", this.moment(deadline.at)));
+      deadline && h("span", { class: "faint small" }, eventText(this, deadline.action), " ", this.moment(deadline.at)));
   }
 
   /** Move the clock, again as long as deadlines are left to be applied on the way. @param {Answer} input */

@@ -11,3 +11,4 @@ from escrow.accounts.commands.fees import *
 from escrow.accounts.commands.keys import *
 from escrow.accounts.commands.members import *
 from escrow.accounts.commands.payees import *
+from escrow.accounts.commands.sessions import *

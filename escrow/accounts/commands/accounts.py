@@ -33,9 +33,11 @@ class CreateAccount(AccountCommand):
 
 
 class DisableAccount(AccountCommand):
-    """Bars an account from new business; one that is barred already stays so."""
+    """Bars an account from new business and ends its sessions; one that is barred already stays so."""
 
     action: ClassVar = AccountAction.DISABLE_ACCOUNT
+    needs_keys: ClassVar = True
+    changes_keys: ClassVar = True
     account_id: str
 
 

@@ -31,7 +31,7 @@ class CreateApiKey(AccountCommand):
 
 
 class RevokeApiKey(AccountCommand):
-    """Ends a key, and if asked for those that it has made, and theirs; what has ended already stays so."""
+    """Ends a key with its sessions, and if asked for the keys that it has made, and theirs; what has ended stays so."""
 
     action: ClassVar = AccountAction.REVOKE_API_KEY
     about: ClassVar = "key_id"

@@ -32,7 +32,7 @@ class AddMember(AccountCommand):
 
 
 class RemoveMember(AccountCommand):
-    """Takes that back, and ends the member's keys; a member who is gone already stays so."""
+    """Takes that back, and ends the member's keys and sessions; a member who is gone already stays so."""
 
     action: ClassVar = AccountAction.REMOVE_MEMBER
     about: ClassVar = "member_id"

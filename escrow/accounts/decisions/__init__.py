@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.accounts.decisions import accounts, endpoints, fees, keys, members, payees
+from escrow.accounts.decisions import accounts, endpoints, fees, keys, members, payees, sessions
 from escrow.accounts.decisions.base import Decisions
 
 DECISIONS: Final[Decisions] = {
@@ -13,5 +13,6 @@ DECISIONS: Final[Decisions] = {
     **keys.DECISIONS,
     **fees.DECISIONS,
     **endpoints.DECISIONS,
+    **sessions.DECISIONS,
     **payees.DECISIONS,
 }

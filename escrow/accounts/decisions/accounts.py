@@ -7,6 +7,7 @@ from typing import Final
 from escrow import ids
 from escrow.access import AccountType, Role
 from escrow.accounts import commands, events, inputs
+from escrow.accounts.decisions import sessions
 from escrow.accounts.decisions.base import Context, Decisions, Events, there
 from escrow.accounts.decisions.members import member_added
 from escrow.accounts.state import Account
@@ -36,7 +37,9 @@ def _disable(state: Account | None, command: commands.DisableAccount, context: C
     account = there(state)
     if account.is_operator:
         raise InvalidState("The operator's own account cannot be disabled.")
-    return () if account.disabled_at is not None else (events.AccountDisabled(),)
+    if account.disabled_at is not None:
+        return ()
+    return (events.AccountDisabled(), *sessions.ended_with_account(account))
 
 
 def _enable(state: Account | None, command: commands.EnableAccount, context: Context) -> Events:

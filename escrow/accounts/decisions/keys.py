@@ -7,6 +7,7 @@ from typing import Final
 from escrow import ids
 from escrow.access import Actor, Scope
 from escrow.accounts import commands, events, inputs
+from escrow.accounts.decisions import sessions
 from escrow.accounts.decisions.base import (
     Context,
     Decisions,
@@ -77,7 +78,7 @@ def _member_of_key(account: Account, command: commands.CreateApiKey) -> Member |
 def _revoke_key(state: Account | None, command: commands.RevokeApiKey, context: Context) -> Events:
     account, key = key_found(state, command, context.actor)
     made = account.descendants_of(key.id) if command.with_descendants else ()
-    return tuple(
+    revoked = tuple(
         events.KeyRevoked(key_id=one.id, reason=reason)
         for one, reason in (
             (key, events.RevocationReason.REVOKED),
@@ -85,6 +86,7 @@ def _revoke_key(state: Account | None, command: commands.RevokeApiKey, context: 
         )
         if one.revoked_at is None
     )
+    return (*revoked, *sessions.ended_with_keys(account, {key.id, *(one.id for one in made)}))
 
 
 def key_found(state: Account | None, command: commands.RevokeApiKey, actor: Actor) -> tuple[Account, Key]:

@@ -7,6 +7,7 @@ from typing import Final
 from escrow import ids
 from escrow.access import Actor, Role
 from escrow.accounts import commands, events, inputs
+from escrow.accounts.decisions import sessions
 from escrow.accounts.decisions.base import Context, Decisions, Events, own, there
 from escrow.accounts.state import MEMBERS_MAX, Account, Member
 from escrow.agreement.permit import same_party
@@ -49,6 +50,7 @@ def _remove_member(state: Account | None, command: commands.RemoveMember, contex
     return (
         events.MemberRemoved(member_id=member.id),
         *(events.KeyRevoked(key_id=key.id, reason=reason) for key in ended),
+        *sessions.ended_with_member(account, member.id, {key.id for key in ended}),
     )
 
 

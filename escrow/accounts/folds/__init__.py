@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow.accounts.folds import accounts, endpoints, fees, keys, members, payees
+from escrow.accounts.folds import accounts, endpoints, fees, keys, members, payees, sessions
 from escrow.accounts.folds.base import Folds
 
 FOLDS: Final[Folds] = {
@@ -13,6 +13,7 @@ FOLDS: Final[Folds] = {
     **keys.FOLDS,
     **fees.FOLDS,
     **endpoints.FOLDS,
+    **sessions.FOLDS,
     **payees.FOLDS,
 }
 """The fold of each event but `account.created`, which starts from nothing."""

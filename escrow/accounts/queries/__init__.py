@@ -5,3 +5,4 @@ from escrow.accounts.queries.fees import *
 from escrow.accounts.queries.keys import *
 from escrow.accounts.queries.members import *
 from escrow.accounts.queries.payees import *
+from escrow.accounts.queries.sessions import *

@@ -5,3 +5,4 @@ from escrow.accounts.state.endpoints import *
 from escrow.accounts.state.keys import *
 from escrow.accounts.state.members import *
 from escrow.accounts.state.payees import *
+from escrow.accounts.state.sessions import *

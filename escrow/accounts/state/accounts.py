@@ -12,6 +12,7 @@ from escrow.accounts.state.endpoints import Endpoint
 from escrow.accounts.state.keys import Key
 from escrow.accounts.state.members import Member
 from escrow.accounts.state.payees import Payee
+from escrow.accounts.state.sessions import Session
 from escrow.agreement.state import Fees
 
 NO_FEES: Final = Fees()
@@ -22,8 +23,8 @@ NO_FEES: Final = Fees()
 class Account:
     """A whole account, as far as decisions need it.
 
-    `members`, `keys` and `endpoints` hold at least the present ones (a store adds one that is gone if a command names
-    it), as far as the command needs them.
+    `members`, `keys`, `sessions` and `endpoints` hold at least the present ones (a store adds one that is gone if a command
+    names it), as far as the command needs them.
     `fees` are the deployment's, and mean something on the operator's account only.
     """
 
@@ -39,6 +40,7 @@ class Account:
     members: Mapping[str, Member] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    sessions: Mapping[str, Session] = field(default_factory=dict)
     fees: Fees = NO_FEES
     payee: Payee | None = None
     """How the payment provider knows it, once that was asked for."""
@@ -80,6 +82,6 @@ class AccountSurroundings:
     shared_with: str | None = None
     """The other party of an open contract of this account that the person to be added is a member of."""
     is_key_revoked: bool = False
-    """Whether the actor's own key was revoked, by a command that came before this one."""
+    """Whether the actor's own key or session was ended, by a command that came before this one."""
     reachable_contract_ids: frozenset[str] = frozenset()
     """Those of the contracts which a command names that exist and are the account's (any, for the operator's)."""

@@ -1,0 +1,53 @@
+"""The sessions of accounts, as an actor may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from escrow import database
+from escrow.access import Actor
+from escrow.accounts.queries.accounts import _whole
+from escrow.accounts.state import Session
+from escrow.accounts.tables import SESSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session and whose it is."""
+
+    account_id: str
+    session: Session
+
+
+async def sessions_of(actor: Actor, account_ids: Sequence[str]) -> dict[str, list[SessionView]]:
+    """The sessions that open something, or wait to be opened, of each account whose sessions the actor may see, oldest
+    first."""
+    found: dict[str, list[SessionView]] = {one: [] for one in _whole(actor, account_ids)}
+    for row in await database.fetch(_LIVING, list(found)):
+        found[row["account_id"]].append(SessionView(row["account_id"], SESSIONS.read(row)))
+    return found
+
+
+async def sessions_by_id(actor: Actor, session_ids: Sequence[str]) -> dict[str, SessionView]:
+    """Those of the sessions that live and that the actor may see, by id: those of its account, and always its own."""
+    rows = await database.fetch(_BY_ID, session_ids)
+    whole = set(_whole(actor, sorted({row["account_id"] for row in rows})))
+    return {
+        row["id"]: SessionView(row["account_id"], SESSIONS.read(row))
+        for row in rows
+        if row["account_id"] in whole or row["id"] == actor.session_id
+    }
+
+
+_SESSIONS: Final = f"""
+SELECT {SESSIONS.select("session")} FROM sessions AS session
+LEFT JOIN api_keys AS maker ON maker.id = session.created_by
+WHERE session.ended_at IS NULL AND session.expires_at > clock_timestamp()
+AND maker.revoked_at IS NULL AND (maker.expires_at IS NULL OR maker.expires_at > clock_timestamp())
+"""  # noqa: S608 - our own columns
+
+_LIVING: Final = f"{_SESSIONS} AND session.account_id = ANY ($1::text[]) ORDER BY session.account_id, session.id"
+
+_BY_ID: Final = f"{_SESSIONS} AND session.id = ANY ($1::text[])"
