@@ -24,7 +24,7 @@ def test_people_play_a_contract_to_the_payout_by_the_words_that_they_see(
     freelancer.does("Pay out")
     freelancer.reads("Payout started")
     client.reads("Paid out")
-    assert client.window.audited() == []
+    client.window.is_fine()
 
 
 def _agree(served: Served, client: Person, freelancer: Person) -> None:
@@ -37,15 +37,15 @@ def _agree(served: Served, client: Person, freelancer: Person) -> None:
     client.plans(1, title="A draft", price="100", days=7)
     editor.get_by_role("button", name="Add a milestone").click()
     client.plans(2, title="The poster itself", price="300", days=21)
-    assert client.window.audited() == []
+    client.window.is_fine()
     editor.get_by_role("button", name="Confirm").click()
     client.reads(TITLE, "Proposed")
-    assert client.window.audited() == []
+    client.window.is_fine()
 
     freelancer.page.get_by_role("link", name=TITLE, exact=True).click()
     freelancer.can("Counter-offer").click()
     freelancer.milestone(2).get_by_label("Amount (USD)").fill("350")
-    assert freelancer.window.audited() == []
+    freelancer.window.is_fine()
     freelancer.fills("Counter-offer", Message="The paper is dear.")
     client.reads("The paper is dear.", "$450.00")
     client.does("Accept", Message="So be it.")
@@ -56,7 +56,7 @@ def _first_milestone(client: Person, freelancer: Person) -> None:
     """Paid for, handed in, sent back, handed in again, approved."""
     client.can("Fund milestone").click()
     client.reads("What will happen", "Into escrow")
-    assert client.window.audited() == []
+    client.window.is_fine()
     client.fills("Fund milestone")
     freelancer.sees_milestone("A draft", "Under way")
     freelancer.does("Submit work", Message="Two drafts.", Links="https://drafts.example/1")
@@ -67,10 +67,10 @@ def _first_milestone(client: Person, freelancer: Person) -> None:
     client.sees_milestone("A draft", "In review")
     client.can("Approve and pay").click()
     client.reads("To the freelancer")
-    assert client.window.audited() == []
+    client.window.is_fine()
     client.fills("Approve and pay", Message="Very good.")
     freelancer.sees_milestone("A draft", "Paid")
-    assert freelancer.window.audited() == []
+    freelancer.window.is_fine()
 
 
 def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
@@ -82,7 +82,7 @@ def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
     freelancer.does("Add evidence", What_there_is_to_say="It was delivered in March.")
     freelancer.does("Reject claim", Message="It came.")
     client.reads("In mediation", "It was delivered in March.")
-    assert client.window.audited() == []
+    client.window.is_fine()
 
     mediator.page.get_by_role("region", name="Disputes that wait for a decision").get_by_role("listitem").filter(
         has_text="The poster itself"
@@ -91,7 +91,7 @@ def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
     decision = mediator.page.get_by_role("form", name="Decide dispute")
     decision.get_by_role("slider", name="How it is split").fill("60")
     mediator.reads("$210.00 for the freelancer")
-    assert mediator.window.audited() == []
+    mediator.window.is_fine()
     mediator.fills("Decide dispute", Reason="Sixty to forty.")
     client.sees_milestone("The poster itself", "Settled")
     freelancer.sees_milestone("The poster itself", "Settled")

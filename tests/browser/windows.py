@@ -85,6 +85,11 @@ class Window:
         wider: str = self.page.evaluate(_WIDER)
         return [*found, *([f"the page is wider than its window: {wider}"] if wider else [])]
 
+    def is_fine(self) -> None:
+        """Fail by whatever an audit finds on the page as it is now."""
+        found = self.audited()
+        assert not found, "\n".join(found)
+
     def without(self, text: str) -> list[str]:
         """All complaints but those with that text."""
         return [one for one in self.complaints if text not in one]
