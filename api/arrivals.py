@@ -44,6 +44,10 @@ class Arrival:
         value = self._headers.get(name)
         return value.decode("latin-1") if value is not None else None
 
+    def named(self, name: str) -> str | None:
+        """The same by a name as text."""
+        return self.header(name.encode("latin-1"))
+
     @property
     def query_parameters(self) -> list[tuple[str, str]]:
         """What stands behind the path, in order; names may come again."""

@@ -87,7 +87,8 @@ class GraphQLEndpoint:
     async def _answer_as(self, accepted: Accepted, request: Arrival) -> ASGIApp:
         authorization = request.header(b"authorization")
         actor = await self._door.actor(authorization, request.address)
-        if (page := page_of(request.header(b"origin"), request.header(b"host"), self._door.own_origins)) is not None:
+        page = page_of(request.named, self._door)
+        if page is not None and actor is not None:
             page.check(actor)
         budget = self._door.rates.budget(actor, request.address)
         if budget is not None:

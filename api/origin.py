@@ -10,7 +10,7 @@ may send something is told yes, whichever page it is: it carries no token, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -40,6 +40,10 @@ _HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(\s*,\s*[A-Za-z0-
 _HEADER_NAMES_MAX: Final = 2_000
 
 
+Get = Callable[[str], str | None]
+"""A header by its name in lower case."""
+
+
 class ForeignPage(Exception):
     """A page asks whose origin is not among those that may."""
 
@@ -49,31 +53,36 @@ class Page:
     """A web page of another origin than ours, as a browser says that a request comes from it."""
 
     origin: str
+    is_allowed: bool
+    """Whether the operator named its origin."""
+
+    @property
+    def may_come(self) -> bool:
+        """Whether the operator named its origin, or a session might."""
+        return self.is_allowed or is_an_origin(self.origin.lower())
 
     def check(self, actor: Actor | None) -> None:
-        """Raise `ForeignPage` if whoever asks came with a session that doesn't name the page's origin."""
-        if actor is not None and actor.session_id is not None and self.origin.lower() not in actor.origins:
-            raise ForeignPage(f"This session is not for pages of {quoted(self.origin)}; its maker names their origins.")
-
-    def might_be_let_in(self, allowed: Collection[str]) -> bool:
-        """Whether the operator named the origin, or a session might."""
-        return self.origin.lower() in allowed or is_an_origin(self.origin.lower())
-
-    def check_let_in(self, actor: Actor | None, allowed: Collection[str]) -> None:
-        """The same, and also for whoever came without a session if the operator didn't name the origin."""
-        self.check(actor)
-        if self.origin.lower() not in allowed and (actor is None or actor.session_id is None):
-            raise ForeignPage(f"Pages of {quoted(self.origin)} come with a session that names their origin.")
+        """Raise `ForeignPage` if whoever asks may not do so from this page: a session names its pages itself."""
+        if actor is not None and actor.session_id is not None:
+            if self.origin.lower() not in actor.origins:
+                raise ForeignPage(
+                    f"This session is not for pages of {quoted(self.origin)}; whoever makes one names them."
+                )
+        elif not self.is_allowed:
+            raise ForeignPage(f"Pages of {quoted(self.origin)} may come with a session that names their origin.")
 
 
-def page_of(origin: str | None, host: str | None, own: Collection[str]) -> Page | None:
+def page_of(headers: Get, door: Door) -> Page | None:
     """The page of another origin that a request comes from; `None` for programs, which name none, and for our own pages.
 
-    Ours are those of the address that is asked, and of the origins that are `own`.
+    Ours are those of the address that is asked, those of our public address, and those of which the browser says so.
     """
-    if origin is None or origin.lower() in own or _host_of(origin) == (host or "").lower():
+    origin = headers("origin")
+    if origin is None or headers("sec-fetch-site") == "same-origin":
         return None
-    return Page(origin)
+    if origin.lower() in door.own_origins or _host_of(origin) == (headers("host") or "").lower():
+        return None
+    return Page(origin, is_allowed=origin.lower() in door.allowed_origins)
 
 
 def _host_of(origin: str) -> str | None:

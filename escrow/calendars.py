@@ -82,6 +82,8 @@ async def revoke_token(*, by: Actor, everybodys: bool = False, idempotency: Idem
     but owners with keys for the whole account.
     """
     _check(by)
+    if by.session_id is not None and by.contract_ids is not None:
+        raise Forbidden("This session is limited to some contracts; this is about the account.")
     if everybodys and (by.contract_ids is not None or not by.role.includes(Role.OWNER)):
         raise Forbidden("Only an owner with a key for the whole account ends everybody's calendars.")
     if await first_result(by, idempotency) is not None:

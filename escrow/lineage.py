@@ -1,24 +1,50 @@
-"""Ends what a key has made in other accounts than its own: the operator's keys make keys of any account.
+"""Ends what a key has made in other accounts than its own: the operator's keys make keys and sessions of any account.
 
-Each account is a stream of its own, so this is a command for each. It may be cut short anywhere: asking again goes on.
+Each account is a stream of its own, so this is a command for each. It may be cut short anywhere: asking again goes on. A
+session opens nothing as soon as its key has ended, so what is left of it here is to say so in its account's log.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from escrow import database, pipeline
+from escrow import database, ids, pipeline
 from escrow.access import Actor
-from escrow.accounts.commands import RevokeApiKey
+from escrow.accounts.commands import RevokeApiKey, RevokeSession
+from escrow.accounts.events import KeyRevoked
 from escrow.accounts.store import line_sql
+from escrow.pipeline import AccountOutcome
 
 
 async def revoke_elsewhere(key_id: str, *, by: Actor) -> None:
-    """End every key that came of this one and still opens something, wherever it is. The key itself has ended before."""
+    """End every key and session that came of this key and still opens something, wherever it is. The key itself has ended
+    before."""
     while made := await database.fetch_value(_LIVING, key_id):
-        await pipeline.run(RevokeApiKey(key_id=made, with_descendants=True), by=by)
+        if ids.is_a(ids.Kind.SESSION, made):
+            await pipeline.run(RevokeSession(session_id=made, for_its_maker=True), by=by)
+        else:
+            await pipeline.run(RevokeApiKey(key_id=made, with_descendants=True), by=by)
 
+
+async def end_sessions_elsewhere(outcome: AccountOutcome, *, by: Actor) -> None:
+    """End the sessions that the keys which ended with a command have made in other accounts: only the operator's have any."""
+    if not outcome.account.is_operator:
+        return
+    for sealed in outcome.recorded:
+        event = sealed.recorded.event
+        while isinstance(event, KeyRevoked) and (made := await database.fetch_value(_SESSIONS, event.key_id)):
+            await pipeline.run(RevokeSession(session_id=made, for_its_maker=True), by=by)
+
+
+_SESSIONS: Final = """
+SELECT id FROM sessions WHERE created_by = $1 AND ended_at IS NULL AND expires_at > clock_timestamp() ORDER BY id LIMIT 1
+"""
 
 _LIVING: Final = f"""
-SELECT id FROM api_keys WHERE id IN ({line_sql("$1")}) AND id <> $1 AND revoked_at IS NULL ORDER BY id LIMIT 1
+WITH line AS MATERIALIZED ({line_sql("$1")})
+(SELECT id FROM api_keys WHERE id IN (SELECT id FROM line) AND id <> $1 AND revoked_at IS NULL ORDER BY id LIMIT 1)
+UNION ALL
+(SELECT id FROM sessions WHERE created_by IN (SELECT id FROM line) AND ended_at IS NULL AND expires_at > clock_timestamp()
+ORDER BY id LIMIT 1)
+LIMIT 1
 """  # noqa: S608 - only our own query is filled in

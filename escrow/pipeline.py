@@ -115,9 +115,17 @@ async def foresee(command: Command, *, by: Actor) -> Step:
 
 async def _run_on_account(command: AccountCommand, by: Actor, idempotency: Idempotency | None) -> AccountOutcome:
     outcome = await _run(ACCOUNTS, command, by, idempotency)
-    if command.changes_keys and (outcome.account.keys or outcome.account.sessions or outcome.replayed):
+    if _changed_what_opens(command, outcome):
         await known_keys.outlive()
     return outcome
+
+
+def _changed_what_opens(command: AccountCommand, outcome: AccountOutcome) -> bool:
+    """Whether keys or sessions of the account may open less than they did, or something else."""
+    if not (command.changes_keys or command.ends_sessions):
+        return False
+    account = outcome.account
+    return outcome.replayed or bool(account.sessions) or (command.changes_keys and bool(account.keys))
 
 
 async def _run(stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> O:

@@ -58,8 +58,8 @@ class WebSocketEndpoint:
         headers = Headers(scope=scope)
         address = address_of(scope)
         await self._door.rates.use(self._door.rates.budget(None, address), costs.OPERATION)
-        page = page_of(headers.get("origin"), headers.get("host"), self._door.own_origins)
-        if page is not None and not page.might_be_let_in(self._door.allowed_origins):
+        page = page_of(headers.get, self._door)
+        if page is not None and not page.may_come:
             await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             return
         offered = messages.PROTOCOL in scope.get("subprotocols", ())
@@ -215,7 +215,7 @@ class _Socket:
         try:
             actor = await self._door.actor(self._authorization, self._address, fresh=True)
             if self._page is not None:
-                self._page.check_let_in(actor, self._door.allowed_origins)
+                self._page.check(actor)
             self._owner = actor.account_id if actor is not None else None
             self._payer = self._door.rates.budget(actor, self._address)
             await self._door.rates.use(self._payer, costs.SUBSCRIBED)

@@ -140,11 +140,12 @@ async def add_member(args: argparse.Namespace, by: Actor) -> Answer:
 
 
 async def remove_member(args: argparse.Namespace, by: Actor) -> Answer:
-    """Take that back, and end the member's keys."""
-    from escrow import pipeline
+    """Take that back, and end the member's keys and sessions."""
+    from escrow import lineage, pipeline
     from escrow.accounts import commands
 
     outcome = await pipeline.run(commands.RemoveMember(member_id=args.member), by=by)
+    await lineage.end_sessions_elsewhere(outcome, by=by)
     return Answer(notes=[f"{args.member} is removed{_already(outcome)}"])
 
 

@@ -128,8 +128,9 @@ def _time(at: datetime | None) -> str | None:
 
 async def revoke(args: argparse.Namespace, by: Actor) -> Answer:
     """End a key."""
-    from escrow import pipeline
+    from escrow import lineage, pipeline
     from escrow.accounts import commands
 
     outcome = await pipeline.run(commands.RevokeApiKey(key_id=args.key), by=by)
+    await lineage.end_sessions_elsewhere(outcome, by=by)
     return Answer(notes=[f"{args.key} is revoked" + ("" if outcome.recorded else " already")])

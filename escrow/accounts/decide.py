@@ -44,7 +44,7 @@ def entitle(
         check_permitted(command.action, account, actor)
         keys.check_ends_no_more_than_its_own(key, actor)
     elif isinstance(command, commands.CreateSession):
-        sessions.entitle_to_create(state, command, actor)
+        sessions.entitle_to_create(state, command, Context(actor, around))
     elif isinstance(command, commands.OpenSession):
         sessions.entitle_to_open(state, command, actor)
     elif isinstance(command, commands.RevokeSession):

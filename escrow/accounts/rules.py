@@ -78,7 +78,9 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.CREATE_SESSION: AccountPermission(
         Role.VIEWER, Scope.CONTRACTS_READ, within_contracts=True, hands_out=True
     ),
-    AccountAction.OPEN_SESSION: AccountPermission(Role.VIEWER, Scope.CONTRACTS_READ, within_contracts=True),
+    AccountAction.OPEN_SESSION: AccountPermission(
+        Role.VIEWER, Scope.CONTRACTS_READ, while_disabled=True, within_contracts=True
+    ),
     AccountAction.REVOKE_SESSION: AccountPermission(
         Role.OWNER, Scope.CONTRACTS_WRITE, while_disabled=True, within_contracts=True
     ),

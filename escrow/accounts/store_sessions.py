@@ -43,9 +43,10 @@ def write_sql(*, guard: str, first: int) -> str:
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in (*SESSIONS.updated, "secret_sha256"))
     return f"""in_sessions AS (
     INSERT INTO sessions ({", ".join(SESSIONS.columns)}, secret_sha256, code_sha256)
-    SELECT given.*, coalesce({secret}::bytea, (SELECT secret_sha256 FROM sessions WHERE id = given.id)), {code}::bytea
+    SELECT given.*, coalesce({secret}::bytea, known.secret_sha256), coalesce({code}::bytea, known.code_sha256)
     FROM {guard} JOIN json_to_recordset({rows}::json) AS given ({SESSIONS.typed(SESSIONS.columns)})
         ON given.account_id = {guard}.id
+    LEFT JOIN LATERAL (SELECT secret_sha256, code_sha256 FROM sessions WHERE id = given.id) AS known ON true
     ON CONFLICT (id) DO UPDATE SET {assigned}
 )"""
 

@@ -77,13 +77,15 @@ class RevokeApiKeyInput:
 
 
 @mutation(
-    "Ends a key at once, with the calendar feeds that were made with it; and if asked for with the keys that came of it. For "
-    "owners and the operator."
+    "Ends a key at once, with the calendar feeds and sessions that were made with it; and if asked for with the keys that came "
+    "of it. For owners and the operator."
 )
 async def revoke_api_key(call: Call, given: RevokeApiKeyInput) -> ApiKeyPayload:
     outcome = await call.run(commands.RevokeApiKey(key_id=given.key_id, with_descendants=given.with_descendants))
     if given.with_descendants:
         await lineage.revoke_elsewhere(given.key_id, by=call.actor)
+    else:
+        await lineage.end_sessions_elsewhere(outcome, by=call.actor)
     return ApiKeyPayload(account=Account.of_state(outcome.account), api_key=_key(outcome))
 
 

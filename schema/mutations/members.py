@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from escrow import ids
+from escrow import ids, lineage
 from escrow.access import Role
 from escrow.accounts import commands
 from escrow.ids import Kind
@@ -49,10 +49,11 @@ class RemoveMemberInput:
 
 
 @mutation(
-    "Ends a member's part in an account, and their keys. The last owner cannot be removed. For owners and the operator."
+    "Ends a member's part in an account, and their keys and sessions. The last owner cannot be removed. For owners and the operator."
 )
 async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
     outcome = await call.run(commands.RemoveMember(member_id=given.member_id))
+    await lineage.end_sessions_elsewhere(outcome, by=call.actor)
     return MemberPayload(account=Account.of_state(outcome.account), member=_member(outcome))
 
 

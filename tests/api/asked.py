@@ -260,6 +260,21 @@ async def revoke_key(people: People) -> Given:
     return caller, {"keyId": (await caller.done("createApiKey", given, "apiKey { id }"))["apiKey"]["id"]}
 
 
+async def create_session(people: People) -> Given:
+    return people.client, {"scopes": ["CONTRACTS_READ"]}
+
+
+async def revoke_session(people: People) -> Given:
+    caller, given = await create_session(people)
+    return caller, {"sessionId": (await caller.done("createSession", given, "session { id }"))["session"]["id"]}
+
+
+async def open_session(people: People) -> Given:
+    caller, given = await create_session(people)
+    link = await caller.done("createSessionLink", given, "url")
+    return people.nobody, {"code": link["url"].partition("#")[2]}
+
+
 async def set_fees(people: People) -> Given:
     return people.operator, {"clientBasisPoints": 1, "freelancerBasisPoints": 2}
 
@@ -366,6 +381,10 @@ CASES: Final[dict[str, Case]] = {
     "removeMember": remove_member,
     "createApiKey": create_key,
     "revokeApiKey": revoke_key,
+    "createSession": create_session,
+    "createSessionLink": create_session,
+    "openSession": open_session,
+    "revokeSession": revoke_session,
     "setFees": set_fees,
     "createCalendarToken": create_calendar,
     "revokeCalendarToken": create_calendar,
@@ -383,6 +402,10 @@ CASES: Final[dict[str, Case]] = {
 """For each mutation what somebody may ask, after what it needs was made."""
 
 
+FOR_ANYBODY: Final = frozenset({"openSession"})
+"""Mutations that need no credentials, and so take no idempotency key: keys belong to accounts."""
+
+
 async def changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
     """Something of the input, said differently."""
     if mutation == "redeliver":
@@ -392,6 +415,8 @@ async def changed(mutation: str, given: dict[str, Any]) -> dict[str, Any]:
         "advanceTestClock": {"by": "PT2H"},
         "createCalendarToken": {"contractIds": []},
         "revokeCalendarToken": {"everybodys": True},
+        "createSession": {"lifetimeSeconds": 60},
+        "createSessionLink": {"lifetimeSeconds": 60},
         "createWebhookEndpoint": {"description": "Another"},
         "rotateWebhookSecret": {"overlap": "PT1H"},
         "sendTestEvent": {"eventType": "contract.accepted"},

@@ -14,7 +14,7 @@ import pytest
 from escrow import database, ids
 from escrow.ids import Kind
 from schema.build import executable
-from tests.api.asked import CASES, changed
+from tests.api.asked import CASES, FOR_ANYBODY, changed
 from tests.api.client import Caller, People, door
 from tests.api.live.serving import serve
 from tests.api.test_journey import proposal
@@ -34,7 +34,7 @@ def test_every_mutation_of_the_schema_is_tried() -> None:
 async def everything() -> list[Any]:
     """What the log, the keys and the notes hold: whatever a second run would add to."""
     tables = ("events", "transfers", "payment_orders", "idempotency_keys", "external_references", "api_keys",
-              "deliveries", "replays")  # fmt: skip
+              "sessions", "deliveries", "replays")  # fmt: skip
     counts: list[Any] = [await count(table) for table in tables]
     counts.append(await database.fetch_value("SELECT array_agg(token_sha256 ORDER BY owner_id) FROM calendar_tokens"))
     counts.append(await database.fetch_value("SELECT clock_offset FROM deployment"))
@@ -42,7 +42,7 @@ async def everything() -> list[Any]:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("mutation", CASES)
+@pytest.mark.parametrize("mutation", [name for name in CASES if name not in FOR_ANYBODY])
 async def test_a_repetition_does_nothing_says_so_and_answers_the_same_and_another_input_is_refused(
     mutation: str,
 ) -> None:
@@ -69,6 +69,20 @@ async def test_a_repetition_does_nothing_says_so_and_answers_the_same_and_anothe
         other = await ask("k", **await changed(mutation, given))
         assert [error["code"] for error in other["data"]["it"]["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
         assert await everything() == before
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("mutation", sorted(FOR_ANYBODY))
+async def test_what_needs_no_credentials_takes_no_key_with_or_without_them(mutation: str) -> None:
+    async with door(sandbox=True) as http:
+        people = await People.meet(http)
+        _, given = await CASES[mutation](people)
+        for caller in (people.nobody, people.client):
+            refused = await caller.do(mutation, given, "__typename", key="k")
+            assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+                ("INVALID_INPUT", "idempotencyKey")
+            ]
+        assert (await people.nobody.do(mutation, given, "__typename"))["userErrors"] == []
 
 
 async def test_the_same_key_at_once_from_twenty_connections_runs_once_and_all_get_the_same_answer(

@@ -1,4 +1,4 @@
-"""Pages of other origins: what a browser is told, to whom, and that nothing is said unless the operator named an origin."""
+"""Pages of other origins: what a browser is told, to whom, and that keys are for pages of origins that the operator named."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from starlette.datastructures import Headers
 
-from api.origin import is_foreign
-from tests.api.client import door
+from api.live.door import Door
+from api.origin import Page, page_of
+from schema.build import runner
+from tests.api.client import People, door
 
 FRIEND = "https://app.example.com"
 STRANGER = "https://elsewhere.example"
@@ -83,14 +84,48 @@ async def test_a_fault_of_ours_may_be_read_by_an_allowed_page_too(
     assert answer.headers["access-control-allow-origin"] == FRIEND
 
 
-@pytest.mark.parametrize(
-    "origin", [STRANGER, "null", f"{FRIEND}.evil.example", f"{FRIEND}:8443", "http://app.example.com"]
-)
+OTHERS = [STRANGER, "null", f"{FRIEND}.evil.example", f"{FRIEND}:8443", "http://app.example.com"]
+
+
+@pytest.mark.parametrize("origin", OTHERS)
 async def test_another_origin_is_told_nothing_but_that_answers_differ(http: httpx.AsyncClient, origin: str) -> None:
-    preflight = await http.options("/graphql", headers={"origin": origin} | PREFLIGHT)
-    assert (preflight.status_code, _said(preflight)) == (405, {"vary": "Origin"})
     answer = await http.post("/graphql", json=QUERY, headers={"origin": origin})
     assert _said(answer) == {"vary": "Origin"}
+
+
+@pytest.mark.parametrize("origin", OTHERS)
+async def test_a_preflight_of_any_origin_that_a_session_might_name_is_allowed_since_it_gives_no_rights(
+    http: httpx.AsyncClient, origin: str
+) -> None:
+    """It carries no token: whether a session names the origin is found out when the request comes."""
+    preflight = await http.options("/graphql", headers={"origin": origin} | PREFLIGHT)
+    if origin == "null":
+        assert (preflight.status_code, _said(preflight)) == (405, {"vary": "Origin"})
+    else:
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, origin)
+        assert "access-control-allow-credentials" not in preflight.headers
+    elsewhere = await http.options("/events.schema.json", headers={"origin": origin} | PREFLIGHT)
+    assert (elsewhere.status_code, _said(elsewhere)) == (405, {"vary": "Origin"})
+
+
+@pytest.mark.parametrize("origin", OTHERS)
+async def test_a_key_from_a_page_of_another_origin_is_refused_before_anything_is_done(
+    people: People, origin: str
+) -> None:
+    answer = await people.client.post("mutation { __typename }", origin=origin)
+    assert answer.status_code == 403
+    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert "data" not in answer.json()
+    assert _said(answer) == {"vary": "Origin"}
+
+
+@pytest.mark.parametrize(
+    "said", [{"origin": "http://earnest.test"}, {"origin": STRANGER, "sec-fetch-site": "same-origin"}]
+)
+async def test_a_key_from_our_own_page_is_taken_also_where_a_proxy_names_us_otherwise(
+    people: People, said: dict[str, str]
+) -> None:
+    assert (await people.client.post("{ __typename }", **said)).status_code == 200
 
 
 async def test_a_program_without_an_origin_gets_an_answer_that_a_cache_keeps_apart(http: httpx.AsyncClient) -> None:
@@ -102,28 +137,33 @@ async def test_what_every_page_may_read_stays_so(http: httpx.AsyncClient) -> Non
     assert _said(answer) == {"access-control-allow-origin": "*"}
 
 
-async def test_without_allowed_origins_nothing_is_said_at_all() -> None:
+async def test_without_allowed_origins_nothing_is_said_but_that_answers_differ() -> None:
     async with door() as http:
-        preflight = await http.options("/graphql", headers={"origin": FRIEND} | PREFLIGHT)
         answer = await http.post("/graphql", json=QUERY, headers={"origin": FRIEND})
-    assert (preflight.status_code, _said(preflight)) == (405, {})
-    assert (answer.status_code, _said(answer)) == (200, {})
+        other = await http.get("/schema.graphql", headers={"origin": FRIEND})
+    assert (answer.status_code, _said(answer)) == (200, {"vary": "Origin"})
+    assert (other.status_code, _said(other)) == (200, {})
 
 
 @pytest.mark.parametrize(
-    ("origin", "foreign"),
+    ("origin", "page"),
     [
-        (None, False),
-        ("http://earnest.test", False),
-        ("https://Earnest.Test", False),
-        (FRIEND, False),
-        (FRIEND.upper(), False),
-        (STRANGER, True),
-        ("null", True),
-        ("", True),
-        ("http://earnest.test:81", True),
+        (None, None),
+        ("http://earnest.test", None),
+        ("https://Earnest.Test", None),
+        ("https://escrow.example.com", None),
+        (FRIEND, Page(FRIEND, is_allowed=True)),
+        (FRIEND.upper(), Page(FRIEND.upper(), is_allowed=True)),
+        (STRANGER, Page(STRANGER, is_allowed=False)),
+        ("null", Page("null", is_allowed=False)),
+        ("", Page("", is_allowed=False)),
+        ("http://[", Page("http://[", is_allowed=False)),
+        ("http://earnest.test:81", Page("http://earnest.test:81", is_allowed=False)),
     ],
 )
-def test_a_page_is_foreign_unless_it_is_of_our_address_or_allowed(origin: str | None, foreign: bool) -> None:
+def test_a_page_is_of_another_origin_unless_it_is_of_our_address(origin: str | None, page: Page | None) -> None:
+    the_door = Door(
+        runner=runner(), allowed_origins=frozenset({FRIEND}), own_origins=frozenset({"https://escrow.example.com"})
+    )
     headers = {"host": "earnest.test"} | ({"origin": origin} if origin is not None else {})
-    assert is_foreign(Headers(headers), {FRIEND}) is foreign
+    assert page_of(headers.get, the_door) == page

@@ -52,7 +52,7 @@ assert.equal(allowed.socket, 'connection_ack');
 console.log('a page of an allowed origin asks, reads answers, refusals and trace ids, and opens a socket');
 
 const refused = await tried(stranger);
-assert.deepEqual(refused, { answer: 'TypeError', refusal: 'TypeError', socket: 1006 });
+assert.deepEqual(refused, { answer: 'TypeError', refusal: 'TypeError', socket: 4403 });
 console.log('a page of another origin gets nothing');
 
 await browser.close();

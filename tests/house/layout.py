@@ -32,6 +32,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "payees": "accounts as the payment provider knows them",
     "members": "people who act for an account",
     "keys": "programs that act for an account",
+    "sessions": "browsers that act for an account for some hours",
     "fees": "what the operator takes",
     "endpoints": "where an account's events are sent",
     "deliveries": "one event on its way to one endpoint",

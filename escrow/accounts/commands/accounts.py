@@ -37,7 +37,7 @@ class DisableAccount(AccountCommand):
 
     action: ClassVar = AccountAction.DISABLE_ACCOUNT
     needs_keys: ClassVar = True
-    changes_keys: ClassVar = True
+    ends_sessions: ClassVar = True
     account_id: str
 
 

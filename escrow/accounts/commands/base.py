@@ -15,10 +15,12 @@ class AccountCommand(Value):
     about: ClassVar[str | None] = None
     """The field with the id of the member, key or endpoint that it makes or changes."""
     needs_keys: ClassVar[bool] = False
-    """Whether the account's keys are read with it."""
+    """Whether the account's keys and sessions are read with it."""
     changes_keys: ClassVar[bool] = False
     """Whether keys of the account may open something else after it, or nothing: whoever remembers what they opened forgets it
     before the command is answered."""
+    ends_sessions: ClassVar[bool] = False
+    """Whether sessions of the account may end with it although no key does."""
 
     def result(self, account_id: str) -> dict[str, str]:
         """The ids of what it makes or names, by name; stored with an idempotency key."""

@@ -26,15 +26,15 @@ from escrow.agreement.authorisation import missing_role
 from escrow.errors import Forbidden, InvalidState, NotFound
 
 
-def entitle_to_create(state: Account | None, command: commands.CreateSession, actor: Actor) -> None:
+def entitle_to_create(state: Account | None, command: commands.CreateSession, context: Context) -> None:
     """Refuses whoever may not make such a session, whatever the account's state."""
-    account = own(state, actor)
-    if account is None:
+    actor = context.actor
+    if state is None or not (own(state, actor) or (command.account_id is not None and context.around.is_visible)):
         raise _no_such_party(command)
-    check_permitted(command.action, account, actor)
+    check_permitted(command.action, state, actor)
     if actor.key_id is None and actor.member_id is not None:
         raise Forbidden("A session is made with a key.")
-    is_for_its_maker = (account.id, command.member_id) == (actor.account_id, actor.member_id)
+    is_for_its_maker = command.member_id is not None and command.member_id == actor.member_id
     if not is_for_its_maker and (refusal := missing_role(actor, Role.OWNER)):
         raise refusal
     _check_no_more_than_its_maker(command, actor)
@@ -65,8 +65,6 @@ def _create_session(state: Account | None, command: commands.CreateSession, cont
     account = there(state)
     _check_member(account, command)
     check_contracts_exist(command.contract_ids, context.around)
-    if account.disabled_at is not None:
-        raise InvalidState("This account is disabled; it has no sessions.", field="accountId")
     if len(_living(account, context.around.real_now)) >= SESSIONS_MAX:
         raise InvalidState(f"An account has at most {SESSIONS_MAX} sessions at a time; end some first.")
     if command.session_id in account.sessions:

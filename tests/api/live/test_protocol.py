@@ -239,9 +239,15 @@ async def test_a_silent_client_is_asked_and_one_that_does_not_answer_is_let_go(h
 
 async def test_a_page_of_another_origin_gets_no_connection(served: Served) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with connect(served.socket_url, subprotocols=[PROTOCOL], origin=Origin("https://elsewhere.example")):
+        async with connect(served.socket_url, subprotocols=[PROTOCOL], origin=Origin("null")):
             pass
     assert refused.value.response.status_code == 403
+    for token in (None, served.people.client.token):
+        async with connected(served, init=False, origin=Origin("https://elsewhere.example")) as socket:
+            await socket.say(type="connection_init", payload={"authorization": f"Bearer {token}"} if token else {})
+            code, reason = await socket.closed()
+            assert code == 4403
+            assert "a session that names their origin" in reason
     own = Origin(f"http://127.0.0.1:{served.port}")
     async with connected(served, origin=own):
         pass

@@ -13,7 +13,7 @@ from escrow.accounts import tokens
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.decide import decide
 from escrow.accounts.evolve import evolve
-from escrow.accounts.state import Account, AccountSurroundings, Key, Member
+from escrow.accounts.state import Account, AccountSurroundings, Key, Member, Session
 from escrow.accounts.state.endpoints import Algorithm, Endpoint, SealedSecret, Secret, SecretFacts
 from escrow.agreement.events import Event, Recorded
 
@@ -64,6 +64,31 @@ BENS_REVOKED_KEY: Final = replace(key(3, member=BEN), revoked_at=NOW)
 LIMITED_KEY: Final = key(4, contracts=(CONTRACT_ID,))
 
 
+def session(
+    number: int, *, member: Member | None = None, contracts: tuple[str, ...] | None = None, maker: Key | None = None
+) -> Session:
+    """A session of the studio that lives for an hour."""
+    return Session(
+        id=identifier(ids.Kind.SESSION, number),
+        member_id=member.id if member else None,
+        scopes=(Scope.CONTRACTS_READ,),
+        contract_ids=contracts,
+        origins=("https://app.example.com",),
+        hint="wxyz",
+        fingerprint="1" * 64,
+        created_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        created_by=maker.id if maker else None,
+    )
+
+
+OFFICE_SESSION: Final = session(1, maker=OFFICE_KEY)
+BENS_SESSION: Final = session(2, member=BEN, maker=OFFICE_KEY)
+LIMITED_SESSION: Final = session(3, contracts=(CONTRACT_ID,))
+WAITING_LINK: Final = replace(session(4), opens_for_seconds=3600)
+NEW_SESSION_ID: Final = identifier(ids.Kind.SESSION, 9)
+
+
 def sealed(algorithm: Algorithm, number: int) -> SealedSecret:
     """A made-up secret: its fingerprint is the number."""
     public_key = "whpk_" + "A" * 43 + "=" if algorithm is Algorithm.ED25519 else None
@@ -102,6 +127,9 @@ STUDIO: Final = Account(
     keys={one.id: one for one in (OFFICE_KEY, BENS_KEY, BENS_REVOKED_KEY, LIMITED_KEY)},
     endpoints={one.id: one for one in (ENDPOINT, LIMITED_ENDPOINT)},
 )
+BROWSED_STUDIO: Final = replace(
+    STUDIO, sessions={one.id: one for one in (OFFICE_SESSION, BENS_SESSION, LIMITED_SESSION, WAITING_LINK)}
+)
 
 
 def actor(
@@ -115,6 +143,18 @@ def actor(
     kind = ActorKind.OPERATOR if account_id == OPERATOR_ID and Scope.OPERATOR in scopes else ActorKind.ACCOUNT
     key_id = identifier(ids.Kind.KEY, 99)
     return Actor(kind, account_id, key_id, role=role, scopes=scopes, contract_ids=contracts)
+
+
+def browser(
+    account_id: str = STUDIO_ID,
+    *,
+    role: Role = Role.OWNER,
+    scopes: frozenset[Scope] = OWN_SCOPES,
+    contracts: frozenset[str] | None = None,
+) -> Actor:
+    """Somebody who acts for an account with a session."""
+    by_key = actor(account_id, role=role, scopes=scopes, contracts=contracts)
+    return replace(by_key, key_id=None, session_id=identifier(ids.Kind.SESSION, 99))
 
 
 THE_OPERATOR: Final = actor(OPERATOR_ID, scopes=frozenset({Scope.OPERATOR}))

@@ -30,6 +30,7 @@ from tests.escrow.accounts.people import (
     NEW_ACCOUNT_ID,
     NEW_KEY_ID,
     NEW_MEMBER_ID,
+    NEW_SESSION_ID,
     NOW,
     OFFICE_KEY,
     OPERATOR,
@@ -420,7 +421,23 @@ def examples() -> Sequence[Event]:
         events.PayeeChanged(
             provider="stripe", payee_id="acct_1", can_be_paid=False, missing=("external_account",), until=in_days(1)
         ),
+        *outcome(STUDIO, making_session())[0],
+        *outcome(STUDIO, making_session(is_link=True))[0],
+        events.SessionOpened(session_id=NEW_SESSION_ID, expires_at=in_days(0.5), hint="wxyz", fingerprint="0" * 64),
+        events.SessionEnded(session_id=NEW_SESSION_ID, reason=events.SessionEnding.REVOKED),
         *endpoint_examples(),
+    )
+
+
+def making_session(*, is_link: bool = False) -> commands.CreateSession:
+    return commands.CreateSession(
+        account_id=STUDIO_ID,
+        member_id=None,
+        session_id=NEW_SESSION_ID,
+        scopes=(Scope.CONTRACTS_READ,),
+        token=TOKEN,
+        origins=("https://app.example.com",),
+        is_link=is_link,
     )
 
 

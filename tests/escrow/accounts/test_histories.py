@@ -29,12 +29,14 @@ from tests.escrow.accounts.people import (
     THE_OPERATOR,
     TOKEN,
     actor,
+    browser,
     identifier,
 )
 from tests.escrow.accounts.people import sealed as made_up
 
 MEMBERS: Final = [ANA.id, *(identifier(ids.Kind.MEMBER, 20 + number) for number in range(4))]
 KEYS: Final = [identifier(ids.Kind.KEY, 20 + number) for number in range(5)]
+SESSIONS: Final = [identifier(ids.Kind.SESSION, 20 + number) for number in range(4)]
 PERSONS: Final = ["ana@studio.example", "BEN@studio.example", " ben@studio.example", "auth0|C", ""]
 CONTRACTS: Final = [CONTRACT_ID, OTHER_CONTRACT_ID]
 BORN: Final = events.AccountCreated(account_type=AccountType.AGENCY, is_operator=False, name="Studio")
@@ -51,6 +53,9 @@ some_types = st.none() | st.sampled_from([("*",), ("milestone.*", "milestone.rel
 someone = st.one_of(
     st.just(THE_OPERATOR),
     st.just(SYSTEM),
+    st.builds(lambda by, key_id: replace(by, key_id=key_id), st.just(actor()), st.sampled_from(KEYS)),
+    st.builds(browser, contracts=st.none() | some_contracts),
+    st.builds(lambda session_id: replace(browser(), session_id=session_id), st.sampled_from(SESSIONS)),
     st.builds(
         actor,
         st.sampled_from([STUDIO_ID, STUDIO_ID, STUDIO_ID, OTHER_ID]),
@@ -85,6 +90,18 @@ something = st.one_of(
         contract_ids=some_contracts.map(lambda found: tuple(sorted(found)) if found else None),
     ),
     st.builds(commands.RevokeApiKey, key_id=st.sampled_from(KEYS)),
+    st.builds(
+        commands.CreateSession,
+        account_id=st.just(STUDIO_ID),
+        session_id=st.sampled_from(SESSIONS),
+        scopes=some_scopes.map(tuple),
+        token=st.just(TOKEN),
+        member_id=st.none() | st.sampled_from(MEMBERS),
+        contract_ids=some_contracts.map(lambda found: tuple(sorted(found)) if found else None),
+        is_link=st.booleans(),
+    ),
+    st.builds(commands.OpenSession, session_id=st.sampled_from(SESSIONS), token=st.just(TOKEN)),
+    st.builds(commands.RevokeSession, session_id=st.sampled_from(SESSIONS)),
     st.builds(
         endpoints.CreateEndpoint,
         account_id=st.just(STUDIO_ID),
@@ -128,6 +145,14 @@ def check(account: Account) -> None:
         assert key.scopes
         assert Scope.OPERATOR not in key.scopes
         assert key.member_id is None or account.members[key.member_id].removed_at is None
+    for session in account.sessions.values():
+        maker = account.keys.get(session.created_by or "")
+        assert session.ended_at is not None or maker is None or maker.revoked_at is None, "none outlives its key"
+        assert (
+            session.ended_at is not None
+            or session.member_id is None
+            or not account.members[session.member_id].removed_at
+        )
     for endpoint in account.present_endpoints:
         assert endpoint.url
         assert endpoint.algorithms, "something signs"
@@ -148,7 +173,14 @@ def check_powers(found: list[Event], by: Actor, before: Account) -> None:
             assert by.role is Role.OWNER
             assert by.scopes.issuperset(event.scopes)
             assert by.contract_ids is None or by.contract_ids.issuperset(event.contract_ids or {"all"})
-        if isinstance(event, events.KeyCreated | events.MemberAdded) and by != THE_OPERATOR:
+        if isinstance(event, events.SessionCreated) and by != THE_OPERATOR:
+            assert by.scopes.issuperset(event.scopes)
+            assert by.contract_ids is None or by.contract_ids.issuperset(event.contract_ids or {"all"})
+        if by.session_id is not None:
+            assert not isinstance(event, events.KeyCreated | events.MemberAdded | events.SessionCreated)
+            assert not isinstance(event, events.EndpointCreated | events.EndpointChanged | events.EndpointSecretRotated)
+            assert by.contract_ids is None or isinstance(event, events.SessionEnded)
+        if isinstance(event, events.KeyCreated | events.MemberAdded | events.SessionCreated) and by != THE_OPERATOR:
             assert before.disabled_at is None
         if isinstance(event, events.EndpointCreated | events.EndpointChanged) and by != THE_OPERATOR:
             assert before.disabled_at is None
@@ -160,9 +192,14 @@ def check_powers(found: list[Event], by: Actor, before: Account) -> None:
 
 
 def opened(account: Account) -> dict[str, tuple[object, ...]]:
-    """What authentication answers with for each key that opens something."""
+    """What authentication answers with for each key and session that opens something."""
     roles = {member.id: member.role for member in account.present_members}
-    return {
+    browsers = {
+        one.id: (roles.get(one.member_id or ""), one.scopes, one.contract_ids, account.is_mediator)
+        for one in account.sessions.values()
+        if one.ended_at is None and not one.is_waiting
+    }
+    return browsers | {
         key.id: (roles.get(key.member_id or ""), key.scopes, key.contract_ids, account.is_mediator)
         for key in account.keys.values()
         if key.revoked_at is None and (key.member_id is None or key.member_id in roles)
@@ -192,7 +229,11 @@ def test_every_rule_holds_after_every_step_and_the_log_gives_the_state(
             state = evolve(state, STUDIO_ID, recorded[-1])
         check(state)
         after = opened(state)
-        assert command.changes_keys or all(after.get(key_id) == what for key_id, what in before.items())
+        assert (
+            command.changes_keys
+            or command.ends_sessions
+            or all(after.get(key_id) == what for key_id, what in before.items())
+        )
     assert folded_from_the_log(recorded) == state
 
 

@@ -18,15 +18,18 @@ from escrow.errors import DomainError
 from tests.escrow.accounts.people import (
     AROUND,
     BEN,
+    BROWSED_STUDIO,
     CONTRACT_ID,
     ENDPOINT,
     LIMITED_ENDPOINT,
     LIMITED_KEY,
+    LIMITED_SESSION,
     NEW_ACCOUNT_ID,
     NEW_ENDPOINT_ID,
     NEW_KEY_ID,
     NEW_MEMBER_ID,
     NEW_SECRETS,
+    NEW_SESSION_ID,
     NOW,
     OPERATOR,
     OPERATOR_ID,
@@ -38,7 +41,9 @@ from tests.escrow.accounts.people import (
     STUDIO_ID,
     THE_OPERATOR,
     TOKEN,
+    WAITING_LINK,
     actor,
+    browser,
 )
 
 COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountCommand]]] = {
@@ -78,6 +83,19 @@ COMMANDS: Final[dict[AccountAction, tuple[Account | None, commands.AccountComman
         ),
     ),
     AccountAction.REVOKE_API_KEY: (STUDIO, commands.RevokeApiKey(key_id=LIMITED_KEY.id)),
+    AccountAction.CREATE_SESSION: (
+        STUDIO,
+        commands.CreateSession(
+            account_id=STUDIO_ID,
+            member_id=None,
+            session_id=NEW_SESSION_ID,
+            scopes=(Scope.CONTRACTS_READ,),
+            contract_ids=(CONTRACT_ID,),
+            token=TOKEN,
+        ),
+    ),
+    AccountAction.OPEN_SESSION: (BROWSED_STUDIO, commands.OpenSession(session_id=WAITING_LINK.id, token=TOKEN)),
+    AccountAction.REVOKE_SESSION: (BROWSED_STUDIO, commands.RevokeSession(session_id=LIMITED_SESSION.id)),
     AccountAction.CREATE_ENDPOINT: (
         STUDIO,
         endpoints.CreateEndpoint(
@@ -125,47 +143,56 @@ EVERYBODY: Final[dict[str, Actor]] = {
     "a member": actor(role=Role.MEMBER),
     "a viewer": actor(role=Role.VIEWER),
     "an owner of another account": actor(OTHER_ID),
+    "the operator's session": browser(OPERATOR_ID, scopes=frozenset({Scope.OPERATOR})),
+    "the operator's session for one contract": browser(
+        OPERATOR_ID, scopes=frozenset({Scope.OPERATOR}), contracts=frozenset({CONTRACT_ID})
+    ),
+    "an owner's session": browser(),
+    "an owner's session that only reads": browser(scopes=frozenset({Scope.CONTRACTS_READ})),
+    "an owner's session for one contract": browser(contracts=frozenset({CONTRACT_ID})),
+    "a viewer's session": browser(role=Role.VIEWER),
+    "a session of another account": browser(OTHER_ID),
     "the provider": PROVIDER,
     "the clock": CLOCK,
 }
 
-MANAGE_ENDPOINTS = {
+SESSIONS = {"the operator's session", "an owner's session"}
+"""Sessions without a limit, of whoever may do the most."""
+
+DIRECT_ENDPOINTS = {
     "the operator",
     "an owner",
     "an owner's key without money:write",
-    "an owner's key without contracts:read",
     "an owner's key for one contract",
 }
-DIRECT_ENDPOINTS = MANAGE_ENDPOINTS - {"an owner's key without contracts:read"}
-"""Who says where events are sent, and which: that is reading them."""
+"""Who says where events are sent, and which: that is reading them; and it outlives a session."""
+MANAGE_ENDPOINTS = {*DIRECT_ENDPOINTS, "an owner's key without contracts:read", *SESSIONS}
+ROTATE = MANAGE_ENDPOINTS - SESSIONS
 
 OPERATORS_OWN = {"the operator", "a manager of the operator"}
+WITH_MONEY = {
+    "the operator",
+    "an owner",
+    "an owner's key without webhooks:manage",
+    "an owner's key without contracts:read",
+}
+END_KEYS = {
+    *WITH_MONEY,
+    "an owner's key without money:write",
+    "an owner's key for one contract",
+    *SESSIONS,
+}
 MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.CREATE_ACCOUNT: OPERATORS_OWN,
-    AccountAction.DISABLE_ACCOUNT: OPERATORS_OWN,
-    AccountAction.ENABLE_ACCOUNT: OPERATORS_OWN,
+    AccountAction.DISABLE_ACCOUNT: {*OPERATORS_OWN, "the operator's session"},
+    AccountAction.ENABLE_ACCOUNT: {*OPERATORS_OWN, "the operator's session"},
     AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
-    AccountAction.DISMISS_MEDIATOR: OPERATORS_OWN,
-    AccountAction.SET_RATE: OPERATORS_OWN,
-    AccountAction.SET_FEES: {"the operator"},
-    AccountAction.ADD_MEMBER: {
-        "the operator",
-        "an owner",
-        "an owner's key without webhooks:manage",
-        "an owner's key without contracts:read",
-    },
-    AccountAction.CONNECT_PAYEE: {
-        "the operator",
-        "an owner",
-        "an owner's key without webhooks:manage",
-        "an owner's key without contracts:read",
-    },
-    AccountAction.REMOVE_MEMBER: {
-        "the operator",
-        "an owner",
-        "an owner's key without webhooks:manage",
-        "an owner's key without contracts:read",
-    },
+    AccountAction.DISMISS_MEDIATOR: {*OPERATORS_OWN, "the operator's session"},
+    AccountAction.SET_RATE: {*OPERATORS_OWN, "the operator's session"},
+    AccountAction.SET_FEES: {"the operator", "the operator's session"},
+    AccountAction.ADD_MEMBER: WITH_MONEY,
+    AccountAction.CONNECT_PAYEE: {*WITH_MONEY, *SESSIONS},
+    AccountAction.REMOVE_MEMBER: {*WITH_MONEY, *SESSIONS},
     AccountAction.CREATE_API_KEY: {
         "the operator",
         "an owner",
@@ -173,33 +200,42 @@ MAY: Final[dict[AccountAction, set[str]]] = {
         "an owner's key without webhooks:manage",
         "an owner's key for one contract",
     },
-    AccountAction.REVOKE_API_KEY: {
+    AccountAction.REVOKE_API_KEY: END_KEYS,
+    AccountAction.CREATE_SESSION: {
         "the operator",
         "an owner",
         "an owner's key without money:write",
         "an owner's key without webhooks:manage",
-        "an owner's key without contracts:read",
+        "an owner's key that only reads",
         "an owner's key for one contract",
     },
+    AccountAction.OPEN_SESSION: set(),
+    AccountAction.REVOKE_SESSION: END_KEYS,
     AccountAction.CREATE_ENDPOINT: DIRECT_ENDPOINTS,
     AccountAction.UPDATE_ENDPOINT: DIRECT_ENDPOINTS,
     AccountAction.ENABLE_ENDPOINT: MANAGE_ENDPOINTS,
     AccountAction.DISABLE_ENDPOINT: MANAGE_ENDPOINTS,
     AccountAction.DELETE_ENDPOINT: MANAGE_ENDPOINTS,
-    AccountAction.ROTATE_SECRET: MANAGE_ENDPOINTS,
+    AccountAction.ROTATE_SECRET: ROTATE,
 }
 
 SEES_NOTHING = {
     "the operator's key without the scope",
     "the operator's key for one contract",
+    "the operator's session for one contract",
     "an owner of another account",
+    "a session of another account",
     "the provider",
     "the clock",
 }
 """Who doesn't see the studio as long as no contract joins them."""
 
 WITHOUT_OBJECT = {AccountAction.CREATE_ACCOUNT, AccountAction.SET_FEES}
-OWNERS_TO_MANAGE = [action for action, row in ACCOUNT_PERMISSIONS.items() if row.scope is not None]
+BY_ITS_CODE = {AccountAction.OPEN_SESSION}
+"""What nobody does by being somebody: whoever shows the code is the session."""
+OWNERS_TO_MANAGE = [
+    action for action, row in ACCOUNT_PERMISSIONS.items() if row.scope is not None and action not in BY_ITS_CODE
+]
 
 
 def refusal_of(
@@ -220,7 +256,8 @@ def test_the_table_says_who_may_and_with_which_code_others_are_refused(action: A
     if who in MAY[action]:
         expected = None
     else:
-        expected = "NOT_FOUND" if who in SEES_NOTHING and action not in WITHOUT_OBJECT else "FORBIDDEN"
+        is_hidden = action in BY_ITS_CODE or (who in SEES_NOTHING and action not in WITHOUT_OBJECT)
+        expected = "NOT_FOUND" if is_hidden else "FORBIDDEN"
     assert refusal_of(state, command, EVERYBODY[who]) == expected
 
 
