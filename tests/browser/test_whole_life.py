@@ -6,11 +6,15 @@ fails it.
 
 from __future__ import annotations
 
+import secrets
+from typing import Final
+
 from tests.browser.conftest import NewWindow
 from tests.browser.people import Person, at_the_console
 from tests.browser.served import Served
 
-TITLE = "A poster"
+TITLE: Final = f"Poster {secrets.token_hex(4)}"
+PRINT: Final = f"The print of {TITLE}"
 
 
 def test_people_play_a_contract_to_the_payout_by_the_words_that_they_see(
@@ -36,7 +40,7 @@ def _agree(served: Served, client: Person, freelancer: Person) -> None:
     editor.get_by_label("Title").first.fill(TITLE)
     client.plans(1, title="A draft", price="100", days=7)
     editor.get_by_role("button", name="Add a milestone").click()
-    client.plans(2, title="The poster itself", price="300", days=21)
+    client.plans(2, title=PRINT, price="300", days=21)
     client.window.is_fine()
     editor.get_by_role("button", name="Confirm").click()
     client.reads(TITLE, "Proposed")
@@ -55,7 +59,7 @@ def _agree(served: Served, client: Person, freelancer: Person) -> None:
 def _first_milestone(client: Person, freelancer: Person) -> None:
     """Paid for, handed in, sent back, handed in again, approved."""
     client.can("Fund milestone").click()
-    client.reads("What will happen", "Into escrow")
+    client.reads("What will happen", "The client is charged")
     client.window.is_fine()
     client.fills("Fund milestone")
     freelancer.sees_milestone("A draft", "Under way")
@@ -76,7 +80,7 @@ def _first_milestone(client: Person, freelancer: Person) -> None:
 def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
     """The second milestone ends before a mediator, who splits it."""
     client.does("Fund milestone")
-    freelancer.sees_milestone("The poster itself", "Under way")
+    freelancer.sees_milestone(PRINT, "Under way")
     client.does("Open dispute", For_the_freelancer="50", Reason="Nothing came.")
     freelancer.reads("Nothing came.")
     freelancer.does("Add evidence", What_there_is_to_say="It was delivered in March.")
@@ -85,7 +89,7 @@ def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
     client.window.is_fine()
 
     mediator.page.get_by_role("region", name="Disputes that wait for a decision").get_by_role("listitem").filter(
-        has_text="The poster itself"
+        has_text=PRINT
     ).get_by_role("button", name="Act …").click()
     mediator.page.get_by_role("button", name="Decide dispute").click()
     decision = mediator.page.get_by_role("form", name="Decide dispute")
@@ -93,6 +97,6 @@ def _argument(client: Person, freelancer: Person, mediator: Person) -> None:
     mediator.reads("$210.00 for the freelancer")
     mediator.window.is_fine()
     mediator.fills("Decide dispute", Reason="Sixty to forty.")
-    client.sees_milestone("The poster itself", "Settled")
-    freelancer.sees_milestone("The poster itself", "Settled")
+    client.sees_milestone(PRINT, "Settled")
+    freelancer.sees_milestone(PRINT, "Settled")
     freelancer.reads("Sixty to forty.", "Completed")
