@@ -33,6 +33,11 @@ class Person:
     window: Window
     page: Page
 
+    def goes(self, place: str) -> None:
+        """Go to a place of the console, and wait until it is shown whole."""
+        self.page.goto(f"{self.page.url.partition('#')[0]}{place}")
+        expect(self.page.locator(f"earnest-page-{place.removeprefix('#/')} .root > .stack")).to_be_visible()
+
     def section(self, name: str) -> Locator:
         """A part of the page by its heading."""
         return self.page.get_by_role("region", name=name, exact=True).first
