@@ -132,7 +132,7 @@ def _decided(settings: Settings, door: Door) -> None:
         door.authentication.identity = IdentityTokens(settings.identity)
     vault.use(settings.secret_keys)
     error_codes.use(settings.public_url)
-    links.use(settings.public_url or f"http://{settings.host}:{settings.port}")
+    links.use(settings.public_url or settings.local_url)
 
 
 def _connected(

@@ -51,9 +51,11 @@ async def operating() -> AsyncIterator[Actor]:
 
     from earnest.run.embedded import deployment
     from escrow import bell, database
+    from escrow.accounts import links
     from escrow.errors import DomainError
 
     async with deployment() as settings:
+        links.use(settings.public_url or settings.local_url)
         try:
             await database.connect(settings.database_url, pool_size=1)
         except (OSError, asyncpg.PostgresError) as error:

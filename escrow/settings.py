@@ -180,6 +180,16 @@ class Settings:
     port: int = 8000
     """`PORT`, 8000: the name that hosting platforms use."""
 
+    @property
+    def local_host(self) -> str:
+        """The address under which this machine reaches the web process."""
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - it binds nothing
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the web process, without a path."""
+        return f"http://{self.local_host}:{self.port}"
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read every variable; an empty one counts as not set.

@@ -87,7 +87,7 @@ async def take_reports(request: Request) -> Response:
     Anybody could send these, so they only ever raise a counter, and only for one who speaks as a page of ours.
     """
     door: Door = request.app.state.door
-    if page_of(request.headers.get("origin"), request.headers.get("host"), ()) is not None:
+    if page_of(request.headers.get, door) is not None:
         return PlainTextResponse("Reports come from our own pages.\n", 403)
     body = await _body(request)
     if body is None:

@@ -22,6 +22,7 @@ from earnest.demo.timeline import Arrived, Event, day, line
 from earnest.demo.website import Website
 from earnest.engines.processes import write_private
 from earnest.operator import make_operator_key
+from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
 from escrow.access import Scope
 
@@ -36,6 +37,9 @@ REVIEW_DAYS: Final = 2
 the one that waits for whoever tries the API should go on waiting."""
 
 FREELANCER_FEE_BASIS_POINTS: Final = 1000
+
+LINK_SESSION_SECONDS: Final = 12 * 3600
+"""How long the sessions last that a start's links open: a day of trying things."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,31 @@ async def load(url: str, *, database_url: str, directory: Path) -> People:
         story = Website(client=client, freelancer=freelancer, say=lambda _: None, show=lambda _: None)
         await story.first_half(people.client.account, people.freelancer.account)
     return people
+
+
+async def console_links(people: People, *, explorer: bool = False) -> list[str]:
+    """For each party a fresh link that opens the console signed in as it, to look at side by side; one for the operator, who
+    moves the test clock; and with an `explorer` one that opens that as the client."""
+    roles = {"client": people.client, "freelancer": people.freelancer, "operator": people.operator}
+    links = [f"console    as the {role}: {await _link(Api(people.url, one.key))}" for role, one in roles.items()]
+    if explorer:
+        _, _, code = (await _link(Api(people.url, people.client.key))).partition("#")
+        links.append(f"explorer   as the client: {people.url}/graphql#{code}")
+    return links
+
+
+async def _link(api: Api) -> str:
+    scopes = (await api.ask("query Mine { viewer { scopes } }"))["viewer"]["scopes"]
+    made = await api.do("createSessionLink", "url", scopes=scopes, lifetimeSeconds=LINK_SESSION_SECONDS)
+    return str(made["url"])
+
+
+def demo_account(role: str) -> str:
+    """The account of one of the people whose keys stand in this folder's `.earnest/`; refuses where there are none."""
+    people = read_keys(Path.cwd() / DIRECTORY / KEYS_FILE)
+    if people is None:
+        raise CannotStart(f"There is no {DIRECTORY}/{KEYS_FILE} here: the demo's people come with `make run`")
+    return people.by_role()[role].account
 
 
 async def _lets_in(url: str, people: People) -> bool:

@@ -8,7 +8,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -22,6 +22,9 @@ DIRECTORY = ".earnest"
 
 PROVIDER_PREFIXES = ("EARNEST_PAYMENT_", "EARNEST_STRIPE_")
 """The variables that say who moves the money."""
+
+PLACE = ("EARNEST_HOST", "PORT", "EARNEST_PUBLIC_URL")
+"""The variables that say where people reach it."""
 
 
 def names_servers(environ: Mapping[str, str]) -> bool:
@@ -41,27 +44,38 @@ def lock(directory: Path) -> DirectoryLock:
 
 @asynccontextmanager
 async def running_engines(directory: Path) -> AsyncIterator[Engines]:
-    """The engines, alive inside the context, with their URLs and the provider written down for other commands. Needs the lock."""
+    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock."""
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
     async with Engines(directory) as engines:
         try:
-            reached = {"database_url": engines.database_url, "redis_url": engines.redis_url, "provider": _provider()}
+            reached = {
+                "database_url": engines.database_url,
+                "redis_url": engines.redis_url,
+                "provider": _said(lambda name: name.startswith(PROVIDER_PREFIXES)),
+                "place": _said(lambda name: name in PLACE),
+            }
             write_private(urls, json.dumps(reached))
             yield engines
         finally:
             urls.unlink(missing_ok=True)
 
 
-def _provider() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(PROVIDER_PREFIXES) and value.strip()}
+def _said(is_meant: Callable[[str], bool]) -> dict[str, str]:
+    """What the environment says in the variables that are meant."""
+    return {name: value for name, value in os.environ.items() if is_meant(name) and value.strip()}
 
 
 def environment(
-    directory: Path, *, database_url: str, redis_url: str, provider: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    database_url: str,
+    redis_url: str,
+    provider: Mapping[str, str] | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The variables of the embedded mode: those of the environment win, then those that say who moves the money in what
-    runs, and the rest is a sandbox."""
+    """The variables of the embedded mode: those of the environment win, then those that say of what runs who moves the money
+    and where people reach it, and the rest is a sandbox."""
     sandbox = {
         "EARNEST_SECRET_KEYS": secret_key(directory / "secret-key"),
         "EARNEST_SANDBOX": "on",
@@ -69,7 +83,8 @@ def environment(
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
     }
     given = {name: value for name, value in os.environ.items() if value.strip()}
-    return sandbox | dict(provider or {}) | given | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    reached = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    return sandbox | dict(provider or {}) | dict(place or {}) | given | reached
 
 
 def secret_key(path: Path) -> str:

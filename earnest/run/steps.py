@@ -22,13 +22,12 @@ class Deployment:
     @property
     def host(self) -> str:
         """The address under which this machine reaches the web process."""
-        given = self.settings.host
-        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(given, given)  # noqa: S104 - it binds nothing
+        return self.settings.local_host
 
     @property
     def url(self) -> str:
         """Where the web process answers, without a path."""
-        return f"http://{self.host}:{self.settings.port}"
+        return self.settings.local_url
 
 
 Step = Callable[[Deployment], Awaitable[list[str]]]
@@ -45,7 +44,6 @@ async def migrate(deployment: Deployment) -> list[str]:
 async def load_demo(deployment: Deployment) -> list[str]:
     """In the embedded mode: people with keys and a contract to look at, made once; gives their keys, and links to the console."""
     from earnest.api_client import ApiError
-    from earnest.demo import doorways
     from earnest.demo import people as demo
 
     if deployment.directory is None:
@@ -54,10 +52,15 @@ async def load_demo(deployment: Deployment) -> list[str]:
         people = await demo.load(
             deployment.url, database_url=deployment.settings.database_url, directory=deployment.directory
         )
-        links = await doorways.lines(deployment.url, people, explorer=deployment.settings.explorer)
+        links = await demo.console_links(people, explorer=deployment.settings.explorer)
     except ApiError as error:
         return [f"the demo was not loaded: {error}"]
-    return [*(f"{role:<11}{person.key}" for role, person in people.by_role().items()), *links]
+    shown = [f"{role:<11}{person.key}" for role, person in people.by_role().items()]
+    return [
+        *shown,
+        *links,
+        "           each link opens once and within ten minutes; `earnest sessions link` makes another",
+    ]
 
 
 async def fetch_explorer(deployment: Deployment) -> list[str]:
@@ -70,7 +73,7 @@ async def fetch_explorer(deployment: Deployment) -> list[str]:
         packages = await fetch()
     except NotFetched as why:
         return [f"the explorer was not fetched, {why}; everything else works, and `make explorer` tries again"]
-    return [f"explorer {deployment.url}/graphql has GraphiQL now, fetched from npm"] if packages else []
+    return [f"explorer   {deployment.url}/graphql has GraphiQL now, fetched from npm"] if packages else []
 
 
 BEFORE_PROCESSES: tuple[Step, ...] = (migrate,)

@@ -47,7 +47,9 @@ class DisableAccountInput:
     account_id: strawberry.ID = strawberry.field(description="The account.")
 
 
-@mutation("Bars an account from new business and ends its sessions, while clocks, refunds and payouts go on. For the operator.")
+@mutation(
+    "Bars an account from new business and ends its sessions, while clocks, refunds and payouts go on. For the operator."
+)
 async def disable_account(call: Call, given: DisableAccountInput) -> AccountPayload:
     outcome = await call.run(commands.DisableAccount(account_id=given.account_id))
     return AccountPayload(account=Account.of_state(outcome.account))

@@ -49,7 +49,8 @@ class RemoveMemberInput:
 
 
 @mutation(
-    "Ends a member's part in an account, and their keys and sessions. The last owner cannot be removed. For owners and the operator."
+    "Ends a member's part in an account, and their keys and sessions. The last owner cannot be removed. For owners and the "
+    "operator."
 )
 async def remove_member(call: Call, given: RemoveMemberInput) -> MemberPayload:
     outcome = await call.run(commands.RemoveMember(member_id=given.member_id))

@@ -10,7 +10,7 @@ import { ERRORS, Page } from "./page.js";
 
 const ACCESS = gql`query Access {
   viewer {
-    accountId scopes now
+    accountId sessionId scopes
     account {
       name members { id person name role addedAt removedAt }
       apiKeys { id name hint scopes contractIds createdAt expiresAt revokedAt lastUsedAt }
@@ -38,9 +38,9 @@ export class AccessPage extends Page {
   content(/** @type {Answer} */ { viewer }) {
     const { account } = viewer;
     return [
-      this.#list("pages.sessions", account.sessions?.nodes ?? [], (one) => this.#sessionView(one), this.#linkForm(viewer)),
-      this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one), this.#keyForm(viewer)),
-      this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one), this.#memberForm(viewer)),
+      this.#list("pages.sessions", account.sessions?.nodes ?? [], (one) => this.#sessionView(one), this.byKey(viewer, this.#linkForm(viewer))),
+      this.#list("pages.keys", account.apiKeys ?? [], (one) => this.#keyView(one), this.byKey(viewer, this.#keyForm(viewer))),
+      this.#list("pages.members", (account.members ?? []).filter((/** @type {Answer} */ one) => !one.removedAt), (one) => this.#memberView(one), this.byKey(viewer, this.#memberForm(viewer))),
     ];
   }
 

@@ -9,15 +9,21 @@ import { ERRORS, Page } from "./page.js";
 const CREATE = gql`mutation CreateCalendar($input: CreateCalendarTokenInput!, $key: String!) { done: createCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} path } }`;
 const REVOKE = gql`mutation RevokeCalendar($input: RevokeCalendarTokenInput!, $key: String!) { done: revokeCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} revoked } }`;
 
+const VIEWER = gql`query CalendarViewer { viewer { sessionId } }`;
+
 export class CalendarPage extends Page {
-  content() {
+  async load() {
+    return this.api.ask(VIEWER);
+  }
+
+  content(/** @type {import("../core/api.js").Answer} */ { viewer }) {
     return h("section", { class: "card stack" },
       h("p", null, this.say("pages.calendarSays")),
-      this.form("calendar", [{ name: "contractIds", hint: "pages.contractIdsHint" }], "pages.createCalendar", ({ contractIds }) => ({
+      this.byKey(viewer, this.form("calendar", [{ name: "contractIds", hint: "pages.contractIdsHint" }], "pages.createCalendar", ({ contractIds }) => ({
         document: CREATE,
         input: { contractIds: listOf(contractIds) },
         done: ({ path }) => path && this.reveal("pages.newCalendar", new URL(path, location.origin).href),
-      })),
+      }))),
       this.button("revoke", "pages.revokeCalendar", () => ({ document: REVOKE, input: {} }), { really: true }));
   }
 }

@@ -9,7 +9,7 @@ import { Page, to } from "./page.js";
 /** @typedef {import("../core/api.js").Answer} Answer */
 
 const CONTRACTS = gql`query Contracts($filter: ContractFilter, $orderBy: ContractOrder!, $first: Int!, $after: Cursor) {
-  viewer { accountId }
+  viewer { accountId kind }
   contracts(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
     nodes {
       id title state turn client { id name } freelancer { id name }
@@ -23,14 +23,16 @@ const CONTRACTS = gql`query Contracts($filter: ContractFilter, $orderBy: Contrac
 }`;
 
 const STATES = ["", "PROPOSED", "ACTIVE", "COMPLETED", "ENDED", "DECLINED", "WITHDRAWN", "EXPIRED"];
-const ORDERS = ["RECENTLY_UPDATED", "DEADLINE", "NEWEST", "OLDEST", "LONGEST_UNCHANGED"];
+/** Those over all accounts, which are the operator's, and those that an account has beside them. */
+const ORDERS_OF_ALL = ["NEWEST", "OLDEST", "DEADLINE"];
+const ORDERS = [...ORDERS_OF_ALL, "RECENTLY_UPDATED", "LONGEST_UNCHANGED"];
 const A_PAGE = 20;
 const SOON_MS = 250;
 
 export class ContractsPage extends Page {
   #title = "";
   #state = "";
-  #order = "RECENTLY_UPDATED";
+  #order = "NEWEST";
   #shown = A_PAGE;
   #typing = 0;
 
@@ -50,7 +52,7 @@ export class ContractsPage extends Page {
 
   content(/** @type {Answer} */ { nodes, hasMore, viewer }) {
     return [
-      this.#searchView(),
+      this.#searchView(viewer.kind === "OPERATOR" ? ORDERS_OF_ALL : ORDERS),
       h("p", { key: "new" }, h("a", { href: to("propose") }, this.say("pages.propose"))),
       h("p", { key: "count", class: "sr", role: "status" }, this.say("pages.found", { count: nodes.length })),
       nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
@@ -65,7 +67,8 @@ export class ContractsPage extends Page {
     void this.reload();
   }
 
-  #searchView() {
+  /** @param {string[]} orders */
+  #searchView(orders) {
     const search = (/** @type {any} */ event) => {
       clearTimeout(this.#typing);
       this.#typing = window.setTimeout(() => this.#again(() => ((this.#title = event.target.value.trim()), (this.#shown = A_PAGE))), SOON_MS);
@@ -77,7 +80,7 @@ export class ContractsPage extends Page {
     return h("div", { key: "search", class: "row", role: "search" },
       h("div", { key: "title", class: "field" }, h("label", { for: "title" }, this.say("pages.search")), h("input", { id: "title", type: "search", maxlength: 100, dir: "auto", oninput: search })),
       choice("state", STATES, (chosen) => (this.#state = chosen), "contract"),
-      choice("order", ORDERS, (chosen) => (this.#order = chosen), "sort"));
+      choice("order", orders, (chosen) => (this.#order = chosen), "sort"));
   }
 
   /** @param {Answer} contract @param {string} viewer */

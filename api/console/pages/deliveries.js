@@ -9,7 +9,7 @@ import { ERRORS, Page, to } from "./page.js";
 
 const ENDPOINT = "id url description eventTypes contractIds state disabledReason version secrets { algorithm createdAt expiresAt }";
 
-const ENDPOINTS = gql`query Endpoints { webhookEndpoints { ${ENDPOINT} } }`;
+const ENDPOINTS = gql`query Endpoints { viewer { sessionId } webhookEndpoints { ${ENDPOINT} } }`;
 
 const CREATE = gql`mutation CreateEndpoint($input: CreateWebhookEndpointInput!, $key: String!) { done: createWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} secret webhookEndpoint { id } } }`;
 const UPDATE = gql`mutation UpdateEndpoint($input: UpdateWebhookEndpointInput!, $key: String!) { done: updateWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
@@ -22,21 +22,21 @@ const LINES = /[\s,]+/;
 
 export class DeliveriesPage extends Page {
   async load() {
-    const { webhookEndpoints } = await this.api.ask(ENDPOINTS);
-    return { endpoints: webhookEndpoints };
+    const { viewer, webhookEndpoints } = await this.api.ask(ENDPOINTS);
+    return { viewer, endpoints: webhookEndpoints };
   }
 
-  content(/** @type {Answer} */ { endpoints }) {
+  content(/** @type {Answer} */ { viewer, endpoints }) {
     const endpoint = endpoints.find((/** @type {Answer} */ one) => one.id === this.subject);
-    if (this.subject) return endpoint ? this.#oneView(endpoint) : h("p", null, this.say("pages.notFound"));
+    if (this.subject) return endpoint ? this.#oneView(endpoint, viewer) : h("p", null, this.say("pages.notFound"));
     return [
       endpoints.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noEndpoints")),
       h("ul", { key: "list", class: "stack" }, endpoints.map((/** @type {Answer} */ one) => h("li", { key: one.id, class: "card stack" }, this.#endpointView(one)))),
-      h("section", { key: "new", class: "card stack" }, h("h3", null, this.say("pages.newEndpoint")), this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
+      h("section", { key: "new", class: "card stack" }, h("h3", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
         document: CREATE,
         input: inputOf(typed),
         done: ({ secret }) => secret && this.reveal("pages.newSecret", secret),
-      }))),
+      })))),
     ];
   }
 
@@ -53,8 +53,8 @@ export class DeliveriesPage extends Page {
     ];
   }
 
-  /** @param {Answer} endpoint */
-  #oneView(endpoint) {
+  /** @param {Answer} endpoint @param {Answer} viewer */
+  #oneView(endpoint, viewer) {
     const { id, state } = endpoint;
     const input = { endpointId: id };
     const gone = () => (location.hash = to("deliveries"));
@@ -63,10 +63,10 @@ export class DeliveriesPage extends Page {
       h("div", { key: "endpoint", class: "card stack" }, this.#endpointView(endpoint),
         h("div", { class: "row" },
           state === "ENABLED" ? this.button("disable", "pages.disable", () => ({ document: DISABLE, input }), { really: true }) : this.button("enable", "pages.enable", () => ({ document: ENABLE, input })),
-          this.button("rotate", "pages.rotate", () => ({ document: ROTATE, input, done: ({ secret }) => secret && this.reveal("pages.newSecret", secret) }), { really: true }),
+          !viewer.sessionId && this.button("rotate", "pages.rotate", () => ({ document: ROTATE, input, done: ({ secret }) => secret && this.reveal("pages.newSecret", secret) }), { really: true }),
           this.button("delete", "pages.delete", () => ({ document: DELETE, input, done: gone }), { really: true })),
         h("details", null, h("summary", null, this.say("pages.change")),
-          this.form("change", fieldsOf(endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } })))),
+          this.byKey(viewer, this.form("change", fieldsOf(endpoint), "pages.save", (typed) => ({ document: UPDATE, input: { ...inputOf(typed), ...input, expectedVersion: endpoint.version } }))))),
       h("earnest-deliveries", { key: "deliveries", webhook: id, lang: this.language.locale }),
     ];
   }

@@ -16,7 +16,7 @@ const STANDING = gql`query Standing {
   reconciliationDifferences { kind subject atProvider ${SUM} inLedger ${SUM} foundAt }
   fees { clientBasisPoints freelancerBasisPoints }
 }`;
-const REVERSALS = gql`query Reversals { contracts(orderBy: RECENTLY_UPDATED, first: 50) { nodes { id title deposits(last: 10) { nodes { id charge ${SUM} reversal { state reversedAt evidenceDueAt taken ${SUM} } } } } } }`;
+const REVERSALS = gql`query Reversals { contracts(first: 50) { nodes { id title deposits(last: 10) { nodes { id charge ${SUM} reversal { state reversedAt evidenceDueAt taken ${SUM} } } } } } }`;
 const SET_FEES = gql`mutation SetFees($input: SetFeesInput!, $key: String!) { done: setFees(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 
 const CHECKS = ["sequencerLagSeconds", "oldestOverdueDeadlineSeconds", "contractsWithFailingDeadlines", "oldestDueDeliverySeconds", "reconciliationDifferences"];

@@ -89,7 +89,8 @@ export class Page extends EarnestElement {
   form(name, fields, label, order) {
     const send = (/** @type {any} */ event) => {
       event.preventDefault();
-      void this.command(name, order(valuesOf(event.target, fields)), () => event.target.reset());
+      const form = event.target;
+      void this.command(name, order(valuesOf(form, fields)), () => refill(form, fields));
     };
     return h("form", { key: name, class: "stack", onsubmit: send, "aria-label": this.say(label) },
       fields.map((field) => this.#fieldView(name, field)),
@@ -108,6 +109,14 @@ export class Page extends EarnestElement {
       : type === "area" ? h("textarea", { ...props, value, rows: "3", dir: "auto" })
       : h("input", { ...props, type, value, dir: type === "text" ? "auto" : null, step: type === "number" ? "any" : null });
     return h("div", { key: id, class: "field" }, label, control, hint && h("span", { class: "hint", id: `${id}-hint` }, this.say(hint)));
+  }
+
+  /**
+   * What makes something that lasts longer than a session: with a key its form, with a session what to do instead.
+   * @param {Answer} viewer @param {import("../core/dom.js").Children} form
+   */
+  byKey({ sessionId }, form) {
+    return sessionId ? h("p", { key: "key", class: "faint" }, this.say("pages.needsKey")) : form;
   }
 
   /**
@@ -162,7 +171,14 @@ export class Page extends EarnestElement {
   said(name) {
     const said = this.#said[name];
     if (typeof said === "string") return h("span", { key: "said", class: "good small", role: "status" }, this.say(said));
-    return said && h("div", { key: "said", class: "says", role: "alert" }, said.map((refusal) => refusalView(refusal, this)));
+    return said && h("div", { key: "said", class: "says", role: "alert" }, said.map((refusal) => this.#refusedView(refusal)));
+  }
+
+  /** @param {Refusal} refusal */
+  #refusedView(refusal) {
+    if (this.language.has(`error.${refusal.code}`)) return refusalView(refusal, this);
+    const key = this.language.has(`failure.${refusal.code}`) ? `failure.${refusal.code}` : "failure.OTHER";
+    return h("p", { key }, this.say(key), " ", h("bdi", { lang: "en" }, refusal.message));
   }
 
   /** Show a secret, which nobody can ever read again. @param {string} label @param {string} value */
@@ -187,6 +203,16 @@ export class Page extends EarnestElement {
 function valuesOf(form, fields) {
   const typed = new FormData(form);
   return Object.fromEntries(fields.map(({ name, type }) => [name, type === "checkbox" ? typed.has(name) : String(typed.get(name) ?? "").trim()]));
+}
+
+/** Let the fields of a form stand as they began. @param {HTMLFormElement} form @param {PageField[]} fields */
+function refill(form, fields) {
+  form.reset();
+  for (const { name, type, value, options } of fields) {
+    const control = /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+    if (type === "checkbox") control.checked = value === "on";
+    else control.value = value ?? options?.[0] ?? "";
+  }
 }
 
 /** @param {unknown} error @returns {Refusal} */

@@ -21,7 +21,7 @@ export class SignInPage extends Page {
     return h("div", { class: "card stack" },
       this.reason && h("p", { class: "says", role: "alert" }, this.say(`pages.signin.${this.reason}`)),
       h("p", null, this.say("pages.signin.link")),
-      h("p", null, this.say("pages.signin.sandbox"), " ", h("code", { dir: "ltr" }, ".venv/bin/earnest link client")),
+      h("p", null, this.say("pages.signin.sandbox"), " ", h("code", { dir: "ltr" }, ".venv/bin/earnest sessions link --demo client")),
       h("form", { class: "stack", onsubmit: use },
         h("div", { class: "field" },
           h("label", { for: "token" }, this.say("pages.token")),

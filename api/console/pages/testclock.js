@@ -9,7 +9,7 @@ import { ERRORS, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
 
-const NEXT = gql`query Next { viewer { now } contracts(orderBy: DEADLINE, first: 1) { nodes { title nextDeadline { at action } } } }`;
+const NEXT = gql`query Next { viewer { now scopes } contracts(orderBy: DEADLINE, first: 1) { nodes { title nextDeadline { at action } } } }`;
 
 const ADVANCE = gql`mutation Advance($input: AdvanceTestClockInput!) { done: advanceTestClock(input: $input) { ${ERRORS} to reachedAt hasMore } }`;
 
@@ -24,9 +24,16 @@ export class TestClockBar extends Page {
     const deadline = contracts.nodes[0]?.nextDeadline;
     return h("div", { class: "row", role: "group", "aria-label": this.say("pages.testClock") },
       h("span", null, this.say("pages.testClock"), ": ", this.moment(viewer.now)),
-      STEPS.map(([label, by]) => this.button(label, label, () => this.#advance({ by }))),
-      deadline && this.button("next", "pages.passNext", () => this.#advance({ to: deadline.at })),
+      viewer.scopes.includes("OPERATOR") ? this.#buttons(deadline) : h("span", { class: "faint small" }, this.say("pages.operatorMoves")),
       deadline && h("span", { class: "faint small" }, eventText(this, deadline.action), " ", this.moment(deadline.at)));
+  }
+
+  /** @param {Answer | undefined} deadline */
+  #buttons(deadline) {
+    return [
+      ...STEPS.map(([label, by]) => this.button(label, label, () => this.#advance({ by }))),
+      deadline && this.button("next", "pages.passNext", () => this.#advance({ to: deadline.at })),
+    ];
   }
 
   /** Move the clock, again as long as deadlines are left to be applied on the way. @param {Answer} input */
