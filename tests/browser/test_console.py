@@ -19,8 +19,7 @@ PLACES: Final = {
 }
 SPEAKING: Final = LOOKS | {
     "in German": Look(language="de-DE"),
-    "in Arabic": Look(language="ar-EG"),
-    "in Arabic, on a phone": Look(language="ar-EG", width=360, height=740, touch=True),
+    "in Arabic, on a phone, in the dark": Look(language="ar-EG", width=360, height=740, touch=True, dark=True),
 }
 
 

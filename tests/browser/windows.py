@@ -56,7 +56,6 @@ LOOKS: Final = {
     "at twice the size": Look(zoom=2),
     "in the dark": Look(dark=True),
     "on a phone": Look(width=360, height=740, touch=True),
-    "on a phone, in the dark": Look(width=360, height=740, touch=True, dark=True),
 }
 
 
