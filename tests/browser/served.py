@@ -18,6 +18,9 @@ from tests.browser.keeper import SERVES
 from tests.docs.product import ROOT, started
 from tests.patience import PATIENCE_SECONDS
 
+READS: Final = "CONTRACTS_READ"
+"""The scope of those who only look."""
+
 HERE: Final = Path(__file__).parent
 
 
@@ -62,13 +65,13 @@ class Served:
         return done
 
     def session(self, role: str, **given: Any) -> str:
-        """The token of a new session of somebody's account, with everything that their key may do unless it says less."""
-        token: str = self.do(role, "createSession", "token", **given)["token"]
+        """The token of a new session of somebody's account, which may read contracts unless it says more."""
+        token: str = self.do(role, "createSession", "token", **{"scopes": [READS], **given})["token"]
         return token
 
     def link(self, role: str, **given: Any) -> str:
         """An address that opens the console with a new session, once."""
-        address: str = self.do(role, "createSessionLink", "url", **given)["url"]
+        address: str = self.do(role, "createSessionLink", "url", **{"scopes": [READS], **given})["url"]
         return address
 
 

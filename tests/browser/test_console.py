@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewWindow
-from tests.browser.deals import Deal, handed_in, proposed
+from tests.browser.deals import Deal, proposed
 from tests.browser.people import at_the_console, contract
+from tests.browser.rich import everything
 from tests.browser.served import Served
 from tests.browser.windows import LOOKS, Look
 
@@ -25,21 +26,7 @@ SPEAKING: Final = LOOKS | {
 
 @pytest.fixture(scope="module")
 def deal(served: Served) -> Deal:
-    """A contract with something in every part of its page."""
-    one = handed_in(served, "Everything in it", description="It has a description.", budget=money("600.00"))
-    one.note("Half of it is there.")
-    served.do(
-        "freelancer", "fileChangeRequest", "changeRequest { id }", contractId=one.contract_id, message="More time.",
-        changes=[{"edit": {"milestoneId": one.milestone(2), "amount": money("250.00")}}],
-    )  # fmt: skip
-    served.do(
-        "client", "openDispute", "dispute { id }", milestoneId=one.milestone(), reason="Not so.", claim=money("50.00")
-    )
-    return one
-
-
-def money(amount: str) -> dict[str, str]:
-    return {"amount": amount, "currency": "USD"}
+    return everything(served, "Everything in it")
 
 
 @pytest.mark.parametrize("look", SPEAKING)
