@@ -7,8 +7,9 @@ ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
 clients := tests/conformance/node_modules/installed
+watched := tests/browser/node_modules/installed
 
-.PHONY: run explorer test check bench house conformance lock install
+.PHONY: run explorer test check bench house conformance browser lock install
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -51,12 +52,27 @@ $(clients): tests/conformance/package-lock.json tests/conformance/requirements.l
 	@tests/conformance/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/conformance/requirements.lock
 	@touch $(clients)
 
+# The pages in a real browser, which has to be there: Debian's chromium, or the one that EARNEST_CHROMIUM names.
+browser: install $(watched)
+	@$(venv) -m pytest tests/browser $(ARGS)
+
+# What drives the browser goes into .venv beside the rest, by a lock of its own: who only runs Earnest needs none of it.
+$(watched): $(installed) tests/browser/package-lock.json tests/browser/requirements.lock
+	@npm --version >/dev/null 2>&1 || { echo "make browser needs npm (https://nodejs.org), for the audit that comes from there." >&2; exit 1; }
+	@echo "Installing what drives and audits a browser into .venv and tests/browser ..."
+	@$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/browser/requirements.lock
+	@cd tests/browser && npm ci --silent --no-audit --no-fund
+	@touch $(watched)
+
 # Users need only pip; this needs uv. `--universal` makes one lock for every platform from Python 3.11 on.
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
 	@cd tests/conformance && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) requirements.in --output-file requirements.lock
+	@cd tests/browser && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) --constraints ../../requirements.lock \
+		requirements.in --output-file requirements.lock
 
 install: $(installed)
 

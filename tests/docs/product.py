@@ -21,12 +21,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(root: Path, *options: str, port: int | None = None, **environ: str) -> Iterator[tuple[int, dict[str, str]]]:
+def started(
+    root: Path, *options: str, port: int | None = None, procfile: Path = ROOT / "Procfile", **environ: str
+) -> Iterator[tuple[int, dict[str, str]]]:
     """The product with its demo contract, started in that folder with these options: its port, and the keys by role.
 
     In a folder where it ran before it finds its data again.
     """
-    shutil.copy(ROOT / "Procfile", root)
+    shutil.copy(procfile, root / "Procfile")
     port = port or free_port()
     with (root / "log").open("w+") as log:
         process = subprocess.Popen(

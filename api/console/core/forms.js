@@ -75,11 +75,12 @@ export class Form {
     this.element.render();
   }
 
-  /** Ask what this would do, once the typing has settled. */
+  /** Ask what this would do, once the typing has settled and nothing that must be there is missing. */
   foresee() {
     if (!this.command.movesMoney || this.isSending) return;
     this.preview = null;
     clearTimeout(this.#timer);
+    if (this.#isUnfinished) return;
     this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 0 ? 0 : SETTLING_MS);
   }
 
@@ -95,6 +96,10 @@ export class Form {
       if (asked === this.#previewed) this.failure = failed(error);
     }
     this.element.render();
+  }
+
+  get #isUnfinished() {
+    return this.command.fields.some((field) => field.required && valueOf(field, this.values[field.name], this.situation.contract.currency) === undefined);
   }
 
   /** Nobody is told that something is missing before they had a chance to write it. @param {Refusal} refusal */
@@ -148,7 +153,7 @@ export class Form {
   }
 
   #foreseen() {
-    if (!this.command.movesMoney) return null;
+    if (!this.command.movesMoney || this.#isUnfinished) return null;
     if (!this.preview) return this.failure ? null : h("p", { class: "faint small" }, this.element.say("preview.waiting"));
     return this.preview.refusal ? null : previewView(this.element, this.preview);
   }

@@ -16,12 +16,12 @@ import { refresh } from "../core/watching.js";
 
 const ALLOWED = "allowedActions { action allowed reason { code message } }";
 const MONEY = "{ amount currency }";
-const MILESTONE = `id position state title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
-const DISPUTE = `id state openedBy claim ${MONEY} offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
-const REFUND = `id state amount ${MONEY} milestone { title held ${MONEY} } ${ALLOWED}`;
-const CHANGE = `id state ${ALLOWED}`;
-const DEPOSIT = `id state isBonus charge ${MONEY} actionRequired reversal { state } nextAction { kind url clientSecret reference until } ${ALLOWED}`;
-const ORDER = `id kind state isStuck explanation amount ${MONEY} ${ALLOWED}`;
+const MILESTONE = `id position title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
+const DISPUTE = `id openedBy claim ${MONEY} offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
+const REFUND = `id amount ${MONEY} milestone { title held ${MONEY} } ${ALLOWED}`;
+const CHANGE = `id ${ALLOWED}`;
+const DEPOSIT = `id isBonus charge ${MONEY} actionRequired reversal { state } nextAction { kind url clientSecret reference until } ${ALLOWED}`;
+const ORDER = `id kind isStuck explanation amount ${MONEY} ${ALLOWED}`;
 const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
 
 const ALL = gql`query Actions($id: ID!) {
@@ -103,7 +103,7 @@ export class EarnestActions extends EarnestElement {
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
     const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
     const isHere = this.#form?.situation.subject.id === subject.id;
-    return h("section", { key: subject.id, class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
+    return h("div", { key: subject.id, class: "stack", part: "group", role: "group", "aria-labelledby": `of-${subject.id}` },
       h("h4", { id: `of-${subject.id}` }, this.#titleOf(group)),
       kind === "Deposit" && this.#payerView(subject),
       allowed.length > 0 && h("div", { key: "allowed", class: "row" }, allowed.map((/** @type {Answer} */ one) => this.#button(group, one))),

@@ -1,0 +1,95 @@
+"""People at the console, who know what they see: the words on buttons, links and fields, and nothing of what is behind them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.served import Served
+from tests.browser.windows import Window, signed_in
+
+DOING: Final = "What you can do"
+MILESTONES: Final = "Milestones"
+HAPPENED: Final = "What happened"
+
+
+_ISOLATED: Final = "[\u2066-\u2069]?"
+"""What stands around somebody's words and sums in a sentence, and isn't seen."""
+
+
+def worded(text: str) -> re.Pattern[str]:
+    """A text as it is seen."""
+    return re.compile(_ISOLATED.join(map(re.escape, text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody before a window."""
+
+    window: Window
+    page: Page
+
+    def goes(self, place: str) -> None:
+        """Go to a place of the console, and wait until it is shown whole."""
+        self.page.goto(f"{self.page.url.partition('#')[0]}{place}")
+        expect(self.page.locator(f"earnest-page-{place.removeprefix('#/')} .root > .stack")).to_be_visible()
+
+    def section(self, name: str) -> Locator:
+        """A part of the page by its heading."""
+        return self.page.get_by_role("region", name=name, exact=True).first
+
+    def can(self, action: str) -> Locator:
+        """The button for something."""
+        return self.section(DOING).get_by_role("button", name=action, exact=True).first
+
+    def does(self, action: str, **fields: str) -> None:
+        """Take an action: fill in its form, look at what would happen, and confirm."""
+        self.can(action).click()
+        self.fills(action, **fields)
+
+    def fills(self, action: str, **fields: str) -> None:
+        """Fill in the form that is open, and confirm it; fields are named by their labels, `_` for a space."""
+        form = self.page.get_by_role("form", name=action, exact=True)
+        for label, value in fields.items():
+            form.get_by_role("textbox", name=label.replace("_", " ")).first.fill(value)
+        form.get_by_role("button", name="Confirm", exact=True).click()
+        expect(form).to_have_count(0)
+
+    def plans(self, row: int, *, title: str, price: str, days: int) -> None:
+        """Write one milestone of a plan."""
+        milestone = self.milestone(row)
+        milestone.get_by_label("Title").fill(title)
+        milestone.get_by_label("Purpose").fill(f"{title} are there")
+        milestone.get_by_label("Amount (USD)").fill(price)
+        due = datetime.now(UTC) + timedelta(days=days)
+        milestone.get_by_label("Due date").fill(due.date().isoformat())
+        milestone.get_by_label("Deliverables").fill(f"{title} as PDF")
+
+    def milestone(self, row: int) -> Locator:
+        """A milestone of a plan that is being written."""
+        return self.page.get_by_role("group", name=worded(f"Milestone {row}:"))
+
+    def sees_milestone(self, title: str, state: str) -> None:
+        """Wait until the plan says of a milestone that it is so."""
+        row = self.section(MILESTONES).get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=title))
+        expect(row.get_by_text(state, exact=True).first).to_be_visible()
+
+    def reads(self, *texts: str) -> None:
+        """Wait until the page says each of it."""
+        for text in texts:
+            expect(self.page.get_by_text(worded(text)).first).to_be_visible()
+
+
+def at_the_console(window: Window, served: Served, role: str, *, place: str = "") -> Person:
+    """One of the demo's people, signed in, at a place of the console."""
+    signed_in(window, served.keys[role])
+    return Person(window, window.open(f"{served.url}/console{place}"))
+
+
+def contract(deal_id: str) -> str:
+    """The place of a contract."""
+    return f"#/contracts/{deal_id}"

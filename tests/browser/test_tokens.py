@@ -1,0 +1,75 @@
+"""Links that open the console, and where their codes and the tokens behind them are never found."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NewWindow
+from tests.browser.deals import handed_in
+from tests.browser.people import Person, contract
+from tests.browser.served import Served
+from tests.browser.windows import Window
+
+SECRET: Final = re.compile(r"\b(?:es|el|ek)_[0-9a-z]{8,}")
+"""The token of a session, the code of a link, a key."""
+
+ALL: Final = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE"]
+
+
+def _opened(one: Window, link: str) -> Person:
+    page = one.open(link)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    return Person(one, page)
+
+
+def test_a_link_opens_the_console_once(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Opened by a link")
+    link = served.link("client", scopes=ALL, contractIds=[deal.contract_id])
+    client = _opened(new_window(), link)
+    expect(client.page.get_by_role("link", name="Opened by a link")).to_be_visible()
+    expect(client.page.get_by_role("main").locator("earnest-page-contracts").get_by_role("listitem")).to_have_count(1)
+    late = new_window().open(link)
+    expect(late.get_by_role("alert")).to_contain_text("This link was used already")
+    expect(late.get_by_role("button", name="Sign out")).to_have_count(0)
+
+
+def test_no_token_is_found_in_an_address_a_log_a_storage_that_lasts_a_cookie_or_a_referrer(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "Nothing left behind")
+    one = new_window()
+    link = served.link("client", scopes=ALL)
+    code = link.partition("#")[2]
+    client = _opened(one, link)
+    client.page.goto(f"{served.url}/console{contract(deal.contract_id)}")
+    client.does("Approve and pay")
+    client.sees_milestone("Sketches", "Paid")
+    token = client.page.evaluate("sessionStorage.getItem('earnest.session')")
+    assert SECRET.fullmatch(token)
+    client.page.goto(f"{served.url}/docs")
+    _nothing_lasts(client.page)
+    assert SECRET.fullmatch(code)
+    assert [address for address in one.asked if SECRET.search(address)] == []
+    assert one.referrers == set()
+    assert [secret for secret in (token, code) if secret in served.log] == []
+
+
+def test_a_session_that_was_ended_shows_nothing_more(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Ended")
+    one = new_window()
+    client = _opened(one, served.link("client"))
+    client.page.goto(f"{served.url}/console{contract(deal.contract_id)}")
+    client.sees_milestone("Sketches", "In review")
+    client.page.get_by_role("button", name="Sign out").click()
+    expect(client.page.get_by_label("Key or session token")).to_be_visible()
+    expect(client.page.get_by_text("Ended")).to_have_count(0)
+    assert client.page.evaluate("sessionStorage.getItem('earnest.session')") is None
+    one.is_fine()
+
+
+def _nothing_lasts(page: Page) -> None:
+    assert page.evaluate("({ ...localStorage })") == {}
+    assert page.context.cookies() == []

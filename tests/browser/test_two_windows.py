@@ -1,0 +1,42 @@
+"""Client and freelancer, each before a window of their own: what one does the other sees."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import NewWindow
+from tests.browser.deals import handed_in
+from tests.browser.people import HAPPENED, at_the_console, contract
+from tests.browser.served import Served
+from tests.browser.windows import NO_CONNECTION
+
+
+def test_an_approval_in_one_window_shows_in_the_other_without_a_reload(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Two windows")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    freelancer = at_the_console(new_window(), served, "freelancer", place=contract(deal.contract_id))
+    freelancer.sees_milestone("Sketches", "In review")
+    freelancer.page.evaluate("window.before = true")
+    client.does("Approve and pay")
+    freelancer.sees_milestone("Sketches", "Paid")
+    client.sees_milestone("Sketches", "Paid")
+    assert freelancer.page.evaluate("window.before") is True
+
+
+def test_what_happens_while_the_web_process_is_killed_is_shown_once_and_in_order(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "Two windows and a crash")
+    one = new_window()
+    freelancer = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
+    freelancer.sees_milestone("Sketches", "In review")
+    for number in range(2):
+        served.kill_web()
+        deal.note(f"After crash {number}")
+        freelancer.reads(f"After crash {number}")
+    served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
+    freelancer.sees_milestone("Sketches", "Paid")
+    entries = freelancer.section(HAPPENED).locator("[data-sequence]")
+    shown = entries.evaluate_all("all => all.map((one) => Number(one.dataset.sequence))")
+    last = deal.last_sequence()
+    assert shown == list(range(last, last - len(shown), -1))
+    assert one.without(NO_CONNECTION) == []
+    one.complaints.clear()
