@@ -71,14 +71,14 @@ describe(
 
 describe(
     Scope,
-    "What an API key was made for.",
-    CONTRACTS_READ="Reading contracts and all that belongs to them.",
-    CONTRACTS_WRITE="Commands on contracts that move no money; the account's keys.",
-    MONEY_WRITE="Commands that move money: deposits, approvals, payouts; the account's members.",
-    WEBHOOKS_MANAGE="Endpoints and their deliveries; making or changing one, and sending events again, needs `contracts:read`, "
-    "too.",
-    DISPUTES_DECIDE="Deciding disputes.",
-    OPERATOR="Acting as the operator of this deployment.",
+    "What an API key was made for. Tokens and the command line spell it `contracts:read`; variables may do so, too.",
+    CONTRACTS_READ="`contracts:read`: reading contracts and all that belongs to them.",
+    CONTRACTS_WRITE="`contracts:write`: commands on contracts that move no money; the account's keys.",
+    MONEY_WRITE="`money:write`: commands that move money: deposits, approvals, payouts; the account's members.",
+    WEBHOOKS_MANAGE="`webhooks:manage`: endpoints and their deliveries; making or changing one, and sending events again, needs "
+    "`contracts:read`, too.",
+    DISPUTES_DECIDE="`disputes:decide`: deciding disputes.",
+    OPERATOR="`operator`: acting as the operator of this deployment.",
 )
 
 describe(

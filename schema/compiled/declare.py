@@ -80,8 +80,8 @@ class Projection:
     batches: frozenset[str] = frozenset()
     """GraphQL fields with a `Batch` whose `load` takes rows among its parents."""
     type_of: Callable[[Any], str] | None = None
-    """Of an interface: the name of the object type that a row stands for an object of. Each of those types has a projection of its
-    own, for the same rows, and answers the interface's fields as all others do."""
+    """Of an interface: the name of the object type that a row stands for an object of. Each of those types has a projection of
+    its own, for the same rows, and answers the interface's fields as all others do."""
 
 
 TYPENAME: Final = "__typename"

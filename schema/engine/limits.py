@@ -315,9 +315,7 @@ class _Measure:
             return None
         fragment = node if isinstance(node, InlineFragmentNode) else self._fragments[node.name.value]
         condition = fragment.type_condition
-        is_object = condition is not None and isinstance(
-            self._schema.type_map[condition.name.value], GraphQLObjectType
-        )
+        is_object = condition is not None and isinstance(self._schema.type_map[condition.name.value], GraphQLObjectType)
         return condition.name.value if is_object else None
 
     def _of(self, node: Any, parent: Any) -> Size:

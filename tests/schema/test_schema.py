@@ -29,7 +29,6 @@ from schema.mutations.every import fields_of
 from schema.mutations.running import COMMAND
 from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 
-
 SAID_BY_EVENT = cast("GraphQLInterfaceType", executable().type_map["Event"]).fields
 """Fields that the interface describes, and not each of its ninety types again."""
 

@@ -43,7 +43,7 @@ One command makes models of the JSON Schema, in one file:
 ```
 datamodel-codegen --input events.schema.json --input-file-type jsonschema --output-model-type pydantic_v2.BaseModel \\
     --use-annotated --snake-case-field --target-python-version 3.11 --output events.py
-json2ts --input events.schema.json --output events.ts --no-additionalProperties --unreachableDefinitions
+json2ts --input events.schema.json --output events.ts --no-additionalProperties
 ```
 
 Of `milestone.released` come `MilestoneReleasedBody` (the body of a request), `MilestoneReleased` (the stored event), `MilestoneReleasedData` and `MilestoneReleasedTexts`.
