@@ -34,7 +34,7 @@ from api.origin import CrossOrigin, origins_of
 from api.pages import start_page
 from api.providers import ProviderNotices
 from api.rates.budgets import Rates
-from api.receivers import event_schemas, webhook_keys
+from api.receivers import event_messages, event_schemas, webhook_keys
 from api.tolls import Tolls
 from api.tracing import Tracing
 from escrow import bell, clock, database, terms, vault
@@ -77,6 +77,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Route("/schema.graphql", _schema_text(sandbox=chosen.sandbox)),
             Route("/calendar/{token}.ics", calendar_feed),
             Route("/events.schema.json", event_schemas),
+            Route("/asyncapi.json", event_messages),
             Route("/.well-known/webhook-keys", webhook_keys),
             Route("/providers/{name}", ProviderNotices(provider).take, methods=["POST"]),
             Route("/healthz", healthz),

@@ -101,7 +101,7 @@ class IdentityTokens:
         """Those of ours that the token names, as a list or as one text with spaces; other programs' scopes mean nothing here."""
         value = claims.get(self._provider.scope_claim, "")
         named = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
-        known = {scope.value: scope for scope in Scope}
+        known = Scope.spellings()
         return frozenset(known[one] for one in named if isinstance(one, str) and one in known)
 
 

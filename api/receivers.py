@@ -13,7 +13,7 @@ from starlette.responses import Response
 from escrow import ids
 from escrow.aside import aside
 from escrow.codec import print_time
-from webhooks.events import catalogue
+from webhooks.events import asyncapi, catalogue
 from webhooks.request.public_keys import public_keys
 
 _FRESH_SECONDS: Final = 300
@@ -30,6 +30,16 @@ async def event_schemas(_: Request) -> Response:
 @cache
 def _schema_text() -> bytes:
     return orjson.dumps(catalogue.schema_document(), option=orjson.OPT_INDENT_2)
+
+
+async def event_messages(_: Request) -> Response:
+    """The requests to webhook endpoints as AsyncAPI."""
+    return Response(await aside(_messages_text), media_type="application/json", headers=_HEADERS)
+
+
+@cache
+def _messages_text() -> bytes:
+    return orjson.dumps(asyncapi.document(), option=orjson.OPT_INDENT_2)
 
 
 async def webhook_keys(request: Request) -> Response:

@@ -32,7 +32,11 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key was made for."""
+    """What an API key was made for.
+
+    It has two spellings: `contracts:read`, as tokens and the command line have it, and `CONTRACTS_READ`, as GraphQL does. Both
+    are taken everywhere, and whoever is refused is shown both.
+    """
 
     CONTRACTS_READ = "contracts:read"
     CONTRACTS_WRITE = "contracts:write"
@@ -40,6 +44,21 @@ class Scope(StrEnum):
     WEBHOOKS_MANAGE = "webhooks:manage"
     DISPUTES_DECIDE = "disputes:decide"
     OPERATOR = "operator"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Scope | None:
+        """The scope that GraphQL calls so."""
+        return cls.__members__.get(value) if isinstance(value, str) else None
+
+    @classmethod
+    def spellings(cls) -> dict[str, Scope]:
+        """The scopes by all that they are called."""
+        return {spelling: scope for scope in cls for spelling in (scope.value, scope.name)}
+
+    @property
+    def spelt(self) -> str:
+        """Both spellings, for people."""
+        return f"{self.value} ({self.name})"
 
 
 class Side(StrEnum):

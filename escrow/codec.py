@@ -7,6 +7,7 @@ Names become camelCase, money becomes `{"amount": "1250.00", "currency": "USD"}`
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -137,8 +138,13 @@ _PLAIN: Final[dict[type, Codec]] = {
         Money.wire,
         Money.from_wire,
         {
+            "title": "Money",
+            "description": "An exact amount of one currency.",
             "type": "object",
-            "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}},
+            "properties": {
+                "amount": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$"},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            },
             "required": ["amount", "currency"],
             "additionalProperties": False,
         },
@@ -153,7 +159,8 @@ def _codec(hint: Any) -> Codec:
     if typing.get_origin(hint) is tuple:
         return _list_codec(_codec(typing.get_args(hint)[0]))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return Codec(lambda value: value.value, hint, {"type": "string", "enum": [option.value for option in hint]})
+        values = [option.value for option in hint]
+        return Codec(lambda value: value.value, hint, _named(hint) | {"type": "string", "enum": values})
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object_codec(hint)
     raise TypeError(f"no event field may have the type {hint}")
@@ -175,7 +182,12 @@ def _object_codec(hint: type) -> Codec:
     def read(data: Json) -> object:
         return decode(hint, data, {})
 
-    return Codec(write, read, payload_schema(hint))
+    return Codec(write, read, _named(hint) | payload_schema(hint))
+
+
+def _named(hint: type) -> Json:
+    """The name of a shape that others share, and what it is: whoever publishes schemas can name it once."""
+    return {"title": hint.__name__, "description": " ".join(inspect.cleandoc(hint.__doc__ or "").split())}
 
 
 def payload_schema(event_type: type) -> Json:

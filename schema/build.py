@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLEnumType, GraphQLInterfaceType, GraphQLSchema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
 
+from escrow.access import Scope
 from escrow.aside import aside
 from escrow.settings import Compilation
 from schema.compiled.adapters.of_strawberry import StrawberryAdapter
@@ -40,10 +41,31 @@ class _Schema(strawberry.Schema):
         return []
 
 
+def _say_once(graphql: GraphQLSchema) -> None:
+    """Leave out of each type of event what `Event` says of its fields: 90 times that would be half of the schema."""
+    said = cast("GraphQLInterfaceType", graphql.type_map["Event"])
+    for kind in graphql.get_possible_types(said):
+        for name in said.fields:
+            kind.fields[name].description = None
+            for argument in kind.fields[name].args.values():
+                argument.description = None
+
+
+def _take_both_spellings(graphql: GraphQLSchema) -> None:
+    """Let variables spell scopes as tokens and the command line do."""
+    kind = cast("GraphQLEnumType", graphql.type_map["Scope"])
+    coerce, names = kind.coerce_input_value, {scope.value: scope.name for scope in Scope}
+
+    def either(value: Any, hide_suggestions: bool = False) -> Any:
+        return coerce(names.get(value, value) if isinstance(value, str) else value, hide_suggestions)
+
+    kind.coerce_input_value = either  # type: ignore[method-assign] # graphql-core asks the object
+
+
 @cache
 def schema(*, sandbox: bool = True) -> strawberry.Schema:
     """The schema as Strawberry has it; made at the first call. Where money is real there is no test clock in it."""
-    return _Schema(
+    made = _Schema(
         query=Query,
         mutation=create_type("Mutation", every.FIELDS if sandbox else every.OF_REAL_MONEY, description=_MUTATIONS_ARE),
         subscription=Subscription,
@@ -51,6 +73,10 @@ def schema(*, sandbox: bool = True) -> strawberry.Schema:
         directives=[idempotent],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+    graphql = made._schema  # noqa: SLF001 - as below
+    _say_once(graphql)
+    _take_both_spellings(graphql)
+    return made
 
 
 def executable(*, sandbox: bool = True) -> GraphQLSchema:

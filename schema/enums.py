@@ -41,7 +41,8 @@ from webhooks.request.answers import ErrorClass
 E = TypeVar("E", bound=type[Enum])
 
 
-def _describe(of: E, description: str, /, name: str | None = None, **values: str) -> E:
+def describe(of: E, description: str, /, name: str | None = None, **values: str) -> E:
+    """Expose an enumeration with these words, and each of its values with its own. Raises `KeyError` for one without."""
     described = strawberry.enum(of, name=name, description=description)
     definition: Any = described.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
@@ -51,7 +52,7 @@ def _describe(of: E, description: str, /, name: str | None = None, **values: str
     return described
 
 
-_describe(
+describe(
     AccountType,
     "What kind of party an account is.",
     INDIVIDUAL="One person.",
@@ -59,7 +60,7 @@ _describe(
     AGENCY="An agency: its members deliver work in its name.",
 )
 
-_describe(
+describe(
     Role,
     "What a member may do for an account; each role includes the ones before it.",
     VIEWER="Reads.",
@@ -68,26 +69,26 @@ _describe(
     OWNER="Also handles payouts, keys and members.",
 )
 
-_describe(
+describe(
     Scope,
-    "What an API key was made for.",
-    CONTRACTS_READ="Reading contracts and all that belongs to them.",
-    CONTRACTS_WRITE="Commands on contracts that move no money; the account's keys.",
-    MONEY_WRITE="Commands that move money: deposits, approvals, payouts; the account's members.",
-    WEBHOOKS_MANAGE="Endpoints and their deliveries; making or changing one, and sending events again, needs `contracts:read`, "
-    "too.",
-    DISPUTES_DECIDE="Deciding disputes.",
-    OPERATOR="Acting as the operator of this deployment.",
+    "What an API key was made for. Tokens and the command line spell it `contracts:read`; variables may do so, too.",
+    CONTRACTS_READ="`contracts:read`: reading contracts and all that belongs to them.",
+    CONTRACTS_WRITE="`contracts:write`: commands on contracts that move no money; the account's keys.",
+    MONEY_WRITE="`money:write`: commands that move money: deposits, approvals, payouts; the account's members.",
+    WEBHOOKS_MANAGE="`webhooks:manage`: endpoints and their deliveries; making or changing one, and sending events again, needs "
+    "`contracts:read`, too.",
+    DISPUTES_DECIDE="`disputes:decide`: deciding disputes.",
+    OPERATOR="`operator`: acting as the operator of this deployment.",
 )
 
-_describe(
+describe(
     Side,
     "The two parties of a contract.",
     CLIENT="The account that pays.",
     FREELANCER="The account that delivers.",
 )
 
-_describe(
+describe(
     ActorKind,
     "Who causes something to happen.",
     ACCOUNT="An account, through one of its keys.",
@@ -97,7 +98,7 @@ _describe(
     SYSTEM="The service itself, such as when it gives up an endpoint that doesn't answer.",
 )
 
-_describe(
+describe(
     ContractState,
     "Where a contract stands.",
     PROPOSED="Terms are on the table; the side that did not write the latest revision has the turn.",
@@ -109,7 +110,7 @@ _describe(
     EXPIRED="Nobody answered the proposal within its offer window.",
 )
 
-_describe(
+describe(
     MilestoneState,
     "Where a milestone and its money stand. RELEASED, REFUNDED, SETTLED and CANCELLED are closed.",
     PLANNED="Agreed but not funded; the only state in which it can be edited, moved or removed.",
@@ -124,7 +125,7 @@ _describe(
     CANCELLED="Removed, or ended, before it was funded.",
 )
 
-_describe(
+describe(
     ContractOrder,
     "The orders in which contracts are listed.",
     NEWEST="By their making, the newest first. A page never moves.",
@@ -134,7 +135,7 @@ _describe(
     DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
 )
 
-_describe(
+describe(
     MilestoneOrder,
     "The orders in which milestones are listed.",
     PLAN="The newest contract's first, in each by position.",
@@ -145,7 +146,7 @@ _describe(
     DEADLINE="By their `nextDeadline`, the earliest first; without those that have none.",
 )
 
-_describe(
+describe(
     DepositState,
     "Where a client's deposit stands.",
     STARTED="The payment provider was asked and has not answered.",
@@ -154,14 +155,14 @@ _describe(
     ABANDONED="Nobody waits for it any more; money that still comes is sent back.",
 )
 
-_describe(
+describe(
     DepositTerm,
     "What the first deposit covers.",
     FIRST="The first milestone.",
     ALL="All milestones: no single one is funded before a deposit for everything in this revision was confirmed.",
 )
 
-_describe(
+describe(
     OrderKind,
     "What the payment provider is asked to do.",
     DEPOSIT="Take the client's money.",
@@ -169,7 +170,7 @@ _describe(
     PAYOUT="Pay the freelancer.",
 )
 
-_describe(
+describe(
     OrderState,
     "What is known of an order to the payment provider.",
     STARTED="It waits for the provider.",
@@ -178,7 +179,7 @@ _describe(
     ABANDONED="It is no longer wanted.",
 )
 
-_describe(
+describe(
     Algorithm,
     "How requests to a webhook endpoint are signed, by Standard Webhooks.",
     name="WebhookAlgorithm",
@@ -186,7 +187,7 @@ _describe(
     ED25519="`v1a`: with a key that only the service has; the receiver checks with the public key.",
 )
 
-_describe(
+describe(
     EndpointState,
     "Whether events are sent to a webhook endpoint.",
     name="WebhookEndpointState",
@@ -194,7 +195,7 @@ _describe(
     DISABLED="Nothing is sent; what happens meanwhile is kept, and sent once it is enabled.",
 )
 
-_describe(
+describe(
     DisabledReason,
     "Why nothing is sent to a webhook endpoint.",
     name="WebhookDisabledReason",
@@ -203,13 +204,13 @@ _describe(
     FAILING="It failed for five days without a success.",
 )
 
-_describe(
+describe(
     Action,
     "What can be asked of a contract or of what belongs to it; each is a mutation.",
     **{action.value: f"`{rule.mutation}`: {rule.purpose}" for action, rule in RULES.items()},
 )
 
-_describe(
+describe(
     ErrorCode,
     "What was refused, for programs to branch on. Codes never change their meaning.",
     NOT_FOUND="It doesn't exist, or you may not see it.",
@@ -227,7 +228,7 @@ _describe(
     IDEMPOTENCY_KEY_REUSED="The same idempotency key came with another input.",
 )
 
-_describe(
+describe(
     HintCode,
     "What a hint on a plan is about.",
     FEW_MILESTONES="Fewer than the usual three to five: much rests on each.",
@@ -248,7 +249,7 @@ _describe(
     DUE_TOO_CLOSE="Unrealistically close: less than two days after today, or after the milestone before.",
 )
 
-_describe(
+describe(
     Hold,
     "What freezes a milestone that holds money, beside its state.",
     NONE="Nothing does.",
@@ -256,7 +257,7 @@ _describe(
     DISPUTE="A dispute.",
 )
 
-_describe(
+describe(
     RefundState,
     "Where a refund request stands.",
     OPEN="It waits for the freelancer's answer.",
@@ -267,7 +268,7 @@ _describe(
     OVERTAKEN="The money went before anybody answered: by an approval, a refund given, or an end.",
 )
 
-_describe(
+describe(
     DisputeState,
     "Where a dispute stands.",
     OPEN="The other side may accept or reject the claim; silence has its effect in the end.",
@@ -276,7 +277,7 @@ _describe(
     WITHDRAWN="It was taken back.",
 )
 
-_describe(
+describe(
     ChangeRequestState,
     "Where a change request stands.",
     OPEN="It waits for the other side.",
@@ -286,7 +287,7 @@ _describe(
     STALE="The plan or the contract moved on and it no longer fits.",
 )
 
-_describe(
+describe(
     ChangeKind,
     "What one operation of a change request does.",
     ADD="Adds a milestone.",
@@ -296,7 +297,7 @@ _describe(
     AMEND="Changes the due date or the deliverables of a milestone that holds money.",
 )
 
-_describe(
+describe(
     ReversalState,
     "What became of a deposit that the payment provider took back.",
     OPEN="The argument goes on; milestones that hold its money are frozen.",
@@ -306,7 +307,7 @@ _describe(
     LOST="Milestones that held its money have lost it. It may still be won.",
 )
 
-_describe(
+describe(
     ReversalOutcome,
     "How the argument about a reversed deposit ended.",
     WON="It was won.",
@@ -314,7 +315,7 @@ _describe(
     LOST="It was lost.",
 )
 
-_describe(
+describe(
     ActionKind,
     "What a payer has to do before a deposit can go on.",
     name="PayerActionKind",
@@ -323,14 +324,14 @@ _describe(
     BANK_TRANSFER="Send the money from a bank, with a reference.",
 )
 
-_describe(
+describe(
     OrderOutcome,
     "What a person found out about a refund or a payout.",
     PAID="The money arrived, or is on its way.",
     NEVER_HAPPENED="Nothing was paid, and nothing will be by what was asked of the provider so far.",
 )
 
-_describe(
+describe(
     DifferenceKind,
     "What differs between the payment provider's books and the ledger.",
     CONTRACT="What moved of a contract's money, and what crossed clearing for it.",
@@ -339,7 +340,7 @@ _describe(
     ORDER="An order of which another provider was asked than the one that is asked now: nobody can look it up.",
 )
 
-_describe(
+describe(
     webhook_heads.Kind,
     "Why there is a delivery.",
     name="DeliveryKind",
@@ -349,7 +350,7 @@ _describe(
     TEST="An event that never happened was asked for with `sendTestEvent`.",
 )
 
-_describe(
+describe(
     webhook_heads.State,
     "How a delivery stands. All but PENDING are final.",
     name="DeliveryState",
@@ -359,7 +360,7 @@ _describe(
     CANCELLED="Its endpoint was deleted.",
 )
 
-_describe(
+describe(
     webhook_queries.Trigger,
     "Why an attempt was made.",
     name="AttemptTrigger",
@@ -370,7 +371,7 @@ _describe(
     RETRY="An attempt before it came to nothing.",
 )
 
-_describe(
+describe(
     ErrorClass,
     "Why an attempt has no complete answer.",
     name="AttemptError",

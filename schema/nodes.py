@@ -18,7 +18,8 @@ from schema.types.deliveries import Delivery, DeliveryAttempt, WebhookReplay, at
 from schema.types.deposits import Deposit, deposit_of
 from schema.types.disputes import Dispute, dispute_of
 from schema.types.endpoints import WebhookEndpoint, endpoint_of
-from schema.types.events import Event, event_of
+from schema.types.event_kinds import EVENT_KINDS
+from schema.types.events import event_of
 from schema.types.keys import ApiKey, key_of
 from schema.types.members import Member, member_of
 from schema.types.milestones import Milestone, milestone_found
@@ -29,8 +30,8 @@ from schema.types.transfers import Transfer, transfer_of
 from schema.types.work import Submission, submission_of
 
 NODE_TYPES: Final = (
-    Account, ApiKey, ChangeRequest, Contract, Delivery, DeliveryAttempt, Deposit, Dispute, Event, Member, Milestone,
-    PaymentOrder, RefundRequest, Session, Submission, Transfer, WebhookEndpoint, WebhookReplay,
+    Account, ApiKey, ChangeRequest, Contract, Delivery, DeliveryAttempt, Deposit, Dispute, Member, Milestone,
+    PaymentOrder, RefundRequest, Session, Submission, Transfer, WebhookEndpoint, WebhookReplay, *EVENT_KINDS,
 )  # fmt: skip
 
 _FIND: Final[dict[Kind, Callable[[str, Context], Awaitable[Any]]]] = {

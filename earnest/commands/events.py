@@ -1,4 +1,4 @@
-"""Print the JSON Schemas of all events, write the pages about them to docs/events, or compare these."""
+"""Print the JSON Schemas of all events, or AsyncAPI, write the pages about them to docs/events, or compare these."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import sys
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do with the catalogue; without an argument its JSON Schema is printed."""
     choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--asyncapi", action="store_true", help="print the webhooks as AsyncAPI 3 instead")
     choice.add_argument("--write", action="store_true", help="write docs/events")
     choice.add_argument("--check", action="store_true", help="fail if docs/events is not what the code says")
 
@@ -15,13 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """The code is 1 if a page is not what the code says, with the names of such pages on the error output."""
     from earnest.generate import event_pages
-    from webhooks.events import catalogue
+    from webhooks.events import asyncapi, catalogue
 
     if args.write:
         event_pages.write()
         return 0
     if not args.check:
-        sys.stdout.write(json.dumps(catalogue.schema_document(), indent=2, ensure_ascii=False) + "\n")
+        document = asyncapi.document() if args.asyncapi else catalogue.schema_document()
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         return 0
     found = event_pages.differences()
     for name in found:

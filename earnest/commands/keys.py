@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     creation.add_argument(
         "--scope",
         action="append",
-        choices=[scope.value for scope in Scope],
-        help="what it may be used for; may be repeated; default: contracts:read, with --operator everything",
+        choices=list(Scope.spellings()),
+        metavar="SCOPE",
+        help=f"what it may be used for: {', '.join(Scope)} (or as GraphQL spells them: CONTRACTS_READ); may be repeated; "
+        "default: contracts:read, with --operator everything",
     )
     creation.add_argument(
         "--expires", type=expiry, metavar="WHEN", help="a number of days (90d) or a time (2027-01-31T12:00Z)"

@@ -58,7 +58,7 @@ def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
     """A refusal if the actor's key was not made for this."""
     if scope in actor.scopes:
         return None
-    return Forbidden(f"This key lacks the scope {scope.value}.", details={"scope": scope.value})
+    return Forbidden(f"This key lacks the scope {scope.spelt}.", details={"scope": scope.value})
 
 
 def no_such_contract() -> NotFound:

@@ -29,7 +29,7 @@ from schema.compiled.plan import Plan, Selection
 from schema.compiled.planning import NotCompiled, Planner, check
 from schema.compiled.runs import Run
 
-FIELDS_MAX: Final = 1_000
+FIELDS_MAX: Final = 2_000
 """Fields of a plan, those below each type of an interface or union counted apart."""
 
 VARIANTS_MAX: Final = 8

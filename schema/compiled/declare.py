@@ -30,9 +30,10 @@ class Selected:
     """
 
     type: str
-    """The name of the GraphQL object type."""
+    """The name of the GraphQL object type, or of an interface whose rows tell their type."""
     fields: frozenset[str]
-    """Its selected fields by their GraphQL names: those that the projection reads, and those whose batches take rows."""
+    """Its selected fields by their GraphQL names: those that the projection reads, and those whose batches take rows. Of an
+    interface those of all its types, and `TYPENAME` if they have to be told apart."""
     below: frozenset[tuple[str, Selected]] = frozenset()
     """By those names, what is selected below batches, and attributes, that rows may answer, so that they can be read
     together."""
@@ -78,6 +79,13 @@ class Projection:
     """What the expressions may name beside `row`."""
     batches: frozenset[str] = frozenset()
     """GraphQL fields with a `Batch` whose `load` takes rows among its parents."""
+    type_of: Callable[[Any], str] | None = None
+    """Of an interface: the name of the object type that a row stands for an object of. Each of those types has a projection of
+    its own, for the same rows, and answers the interface's fields as all others do."""
+
+
+TYPENAME: Final = "__typename"
+"""Among the fields that are selected of an interface: it has to be known of which type each object is."""
 
 
 def batched(load: Load, *, selects: bool = False, beside: bool = False) -> Callable[[Resolver], Resolver]:

@@ -16,6 +16,7 @@ from graphql import FieldNode, GraphQLField, GraphQLNonNull, GraphQLObjectType, 
 from graphql.execution.collect_fields import FieldDetails
 
 from schema.compiled.declare import Projection, Selected
+from schema.compiled.leaves import Unusual
 
 Occurrence: TypeAlias = list[Any]
 
@@ -93,7 +94,7 @@ class Selection:
     """The merged fields of one object type at one place of the operation."""
 
     __slots__ = (
-        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "name",
+        "blank", "by_key", "complete", "complete_all", "exact", "fields", "foreign", "has_type_check", "is_root", "kinds", "name",
         "projection", "pure", "readers", "size", "type", "wants_projection", "work",
     )  # fmt: skip
 
@@ -117,6 +118,8 @@ class Selection:
         """What reads rows in place of objects, if it can read everything that is selected here."""
         self.wants_projection = False
         """Whether the type has a projection at all."""
+        self.kinds: Kinds | None = None
+        """The types whose objects stand here, if they are of many with the same selected; `type` is one of them."""
         self.readers: dict[str, Callable[[Any], Any]] = {}
 
     def add(self, field: Field) -> None:
@@ -206,6 +209,70 @@ class AbstractPlace(Place):
             if made is not None and made.exact is not None:
                 self.by_class[made.exact] = made
         return self._made[type_.name]
+
+
+class Kinds:
+    """The types that implement an interface, and how they are told of objects and of rows."""
+
+    __slots__ = ("_type_of", "classes", "rows")
+
+    def __init__(self, classes: dict[type, str], rows: tuple[type, ...], type_of: Callable[[Any], str]) -> None:
+        self.classes = classes
+        """The name of the type by the class of its objects."""
+        self.rows, self._type_of = rows, type_of
+
+    def name(self, value: Any) -> str:
+        """The name of the type that an object, or a row, is of. Raises `Unusual` if only graphql-core can say."""
+        name = self.classes.get(value.__class__)
+        if name is not None:
+            return name
+        if value.__class__ in self.rows:
+            return self._type_of(value)
+        raise Unusual
+
+
+class KindsPlace(Place):
+    """Where objects of an interface stand whose rows tell their type: planned at once, with one selection for all types that the
+    operation doesn't tell apart."""
+
+    __slots__ = ("_named", "_rest", "kinds", "selections")
+
+    def __init__(self, type_: Any, kinds: Kinds, named: dict[str, Selection], rest: Selection | None) -> None:
+        self.type, self.kinds, self._named, self._rest = type_, kinds, named, rest
+        self.selections = [*named.values(), *([rest] if rest is not None else [])]
+        self.only = rest if not named else None
+        self.by_class = {}
+        for cls, name in kinds.classes.items():
+            selection = named.get(name, rest)
+            if selection is not None:
+                self.by_class[cls] = selection
+        self.pure = all(one.pure for one in self.selections)
+        if not self.pure:
+            self.hold()
+
+    def hold(self) -> None:
+        self.pure = False
+        for one in self.selections:
+            one.hold()
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the answer depends on the types."""
+        return bool(self._named) or any(field.kind is Kind.TYPENAME for one in self.selections for field in one.fields)
+
+    def choose(self, value: Any) -> Selection | None:
+        """The selection of an object or a row; `None` if graphql-core has to say."""
+        selection = self.by_class.get(value.__class__)
+        if selection is None and value.__class__ in self.kinds.rows:
+            return self._named.get(self.kinds.name(value), self._rest)
+        return selection
+
+    def complete(self, value: Any) -> dict[str, Any]:
+        """The answer for an object or a row, where no resolver is called. Raises `Unusual`."""
+        selection = self.choose(value)
+        if selection is None:
+            raise Unusual
+        return selection.complete(value)
 
 
 class Plan:

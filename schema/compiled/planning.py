@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from typing import Any, Final
 
 from graphql import (
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -24,9 +27,9 @@ from graphql.pyutils import Path
 
 from schema.compiled.adapters.core import Adapter, DirectCall
 from schema.compiled.arguments import arguments_of
-from schema.compiled.declare import Projection, Ready, Selected
+from schema.compiled.declare import TYPENAME, Projection, Ready, Selected
 from schema.compiled.leaves import Leaves
-from schema.compiled.plan import AbstractPlace, Field, Kind, Place, Plan, Selection
+from schema.compiled.plan import AbstractPlace, Field, Kind, Kinds, KindsPlace, Place, Plan, Selection
 from schema.compiled.readers import readers_of
 from schema.compiled.source import generate
 
@@ -148,7 +151,52 @@ class Planner:
             return None
         if isinstance(type_, GraphQLObjectType):
             return Place(self._below(type_, field))
+        projection = self._adapter.projection(type_)
+        if projection is not None and projection.type_of is not None:
+            return self._place_of_kinds(type_, projection, projection.type_of, field)
         return AbstractPlace(type_, lambda possible: self._later(possible, field))
+
+    def _place_of_kinds(self, type_: Any, projection: Projection, type_of: Callable[[Any], str], field: Field) -> Place:
+        """Objects of an interface whose rows tell their type: those types that no fragment names have one selection."""
+        possible = self._schema.get_possible_types(type_)
+        classes = {cls: one.name for one in possible if (cls := self._adapter.class_of(one)) is not None}
+        kinds = Kinds(classes, projection.rows, type_of)
+        names = self._named_below(type_, field)
+        named = {one.name: self._below(one, field) for one in possible if one.name in names}
+        others = [one for one in possible if one.name not in names]
+        rest = self._below(others[0], field) if others else None
+        if rest is not None:
+            rest.kinds = kinds
+        return KindsPlace(type_, kinds, named, rest)
+
+    def _named_below(self, type_: Any, field: Field) -> set[str]:
+        """The types of which something is selected that is not selected of every type of the interface."""
+        found: set[str] = set()
+        spread: set[str] = set()
+        pending = [one.node.selection_set for one in field.details]
+        while pending:
+            selections = pending.pop()
+            for node in selections.selections if selections is not None else ():
+                if isinstance(node, FieldNode):
+                    continue
+                fragment: Any = node
+                if isinstance(node, FragmentSpreadNode):
+                    if node.name.value in spread:
+                        continue
+                    spread.add(node.name.value)
+                    fragment = self._fragments[node.name.value].definition
+                found |= self._told_apart(type_, fragment.type_condition)
+                pending.append(fragment.selection_set)
+        return found
+
+    def _told_apart(self, type_: Any, condition: Any) -> set[str]:
+        """The types that a fragment on this condition is about, if it isn't about all that implement the interface."""
+        named_type: Any = self._schema.get_type(condition.name.value) if condition is not None else type_
+        if named_type is type_ or named_type in type_.interfaces:
+            return set()
+        if isinstance(named_type, GraphQLObjectType):
+            return {named_type.name}
+        return {one.name for one in self._schema.get_possible_types(named_type)}
 
     def _later(self, type_: GraphQLObjectType, field: Field) -> Selection | None:
         """What is selected of one type of an interface or a union, while the plan is running already."""
@@ -215,13 +263,16 @@ def named(type_: Any) -> Any:
 
 def _selected_below(field: Field) -> Selected | None:
     """What the resolver of a field may answer with rows of: the one type with a projection that plain attributes lead to."""
-    found: list[Selection | None] = []
+    found: list[_Rows | None] = []
     _look(field, found)
     places = [one for one in found if one is not None]
-    types = {one.type.name for one in places}
+    types = {one.type_name for one in places}
     if None in found or len(types) != 1:
         return None
-    return _selected_at(types.pop(), [one for place in places for one in place.fields])
+    selected = _selected_at(types.pop(), [field for one in places for field in one.fields])
+    if any(one.tells_apart for one in places):
+        return replace(selected, fields=selected.fields | {TYPENAME})
+    return selected
 
 
 def _selected_at(type_name: str, fields: list[Field]) -> Selected:
@@ -231,7 +282,7 @@ def _selected_at(type_name: str, fields: list[Field]) -> Selected:
 
 def _batches_below(field: Field) -> dict[str, Field]:
     """The batches of the objects that rows may stand for, of those whose name comes once."""
-    found: list[Selection | None] = []
+    found: list[_Rows | None] = []
     _look(field, found)
     batches = [one for place in found if place is not None for one in place.fields if one.kind is Kind.BATCH]
     names = Counter(one.name for one in batches)
@@ -250,16 +301,30 @@ def _below(fields: list[Field]) -> frozenset[tuple[str, Selected]]:
     return frozenset((name, selected) for name, selected in single if selected is not None)
 
 
-def _look(field: Field, found: list[Selection | None]) -> None:
-    """Collect the selections that rows answer; `None` for each that they don't."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A place whose objects rows may stand for: their type, and what is selected of them."""
+
+    type_name: str
+    fields: list[Field]
+    tells_apart: bool = False
+
+
+def _look(field: Field, found: list[_Rows | None]) -> None:
+    """Collect the places that rows answer; `None` for each that they don't."""
     place = field.place
     if place is None:
+        return
+    if isinstance(place, KindsPlace):
+        fields = [one for selection in place.selections for one in selection.fields]
+        is_answered = all(selection.projection is not None for selection in place.selections)
+        found.append(_Rows(place.type.name, fields, place.tells_apart) if is_answered else None)
         return
     if place.only is None:
         return  # rows don't say of which type they are
     selection = place.only
     if selection.wants_projection:
-        found.append(selection if selection.projection is not None else None)
+        found.append(_Rows(selection.type.name, selection.fields) if selection.projection is not None else None)
         return
     for below in selection.fields:
         if below.kind is Kind.ATTRIBUTE:

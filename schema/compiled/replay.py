@@ -63,10 +63,23 @@ class _Replay(Executor[Any]):
     def complete_abstract_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
-        if is_occurrence(result):
-            type_ = result[SELECTION].type
+        type_ = self._told(return_type, result)
+        if type_ is not None:
             return self.complete_object_value(type_, field_details_list, info, path, result, position_context)
         return super().complete_abstract_value(return_type, field_details_list, info, path, result, position_context)
+
+    def _told(self, return_type: Any, result: Any) -> Any:
+        """The type of an object of an interface or a union, if it was told or a row tells it."""
+        if is_occurrence(result):
+            selection = result[SELECTION]
+            return selection.type if selection.kinds is None else self._named(selection.kinds.name(result[OBJECT]))
+        projection = self.adapter.projection(return_type)
+        if projection is not None and projection.type_of is not None and result.__class__ in projection.rows:
+            return self._named(projection.type_of(result))
+        return None
+
+    def _named(self, name: str) -> Any:
+        return self.schema.get_type(name)
 
     def complete_object_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any

@@ -19,7 +19,19 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, is_iterable
 
 from schema.compiled.adapters.core import Adapter
-from schema.compiled.plan import OBJECT, SELECTION, WHERE, Field, Kind, Occurrence, Place, Selection, Where, nullable
+from schema.compiled.plan import (
+    OBJECT,
+    SELECTION,
+    WHERE,
+    Field,
+    Kind,
+    KindsPlace,
+    Occurrence,
+    Place,
+    Selection,
+    Where,
+    nullable,
+)
 
 Below: TypeAlias = dict[Selection, list[Occurrence]]
 
@@ -142,7 +154,7 @@ class Run:
         is_awaitable = self._adapter.is_awaitable
         for occurrence in occurrences:
             try:
-                info = self._info(field, path_of(occurrence[WHERE], field))
+                info = self._info(field, path_of(occurrence[WHERE], field), self._parent(field, occurrence))
                 value = call(occurrence[OBJECT], info, call.convert(field.arguments.values(self.variables), info))
                 if value.__class__ is CoroutineType or is_awaitable(value):  # nearly always, and told without asking
                     waiting.append(len(values))
@@ -159,9 +171,14 @@ class Run:
             self.late.update((field, id(occurrences[index])) for index in waiting)
         return _Job(field, occurrences, values, waiting)
 
-    def _info(self, field: Field, path: Path) -> Any:
+    def _parent(self, field: Field, occurrence: Occurrence) -> Any:
+        """The type of an object: where many types have one selection, the object tells."""
+        kinds = occurrence[SELECTION].kinds
+        return field.parent if kinds is None else self._schema.get_type(kinds.name(occurrence[OBJECT]))
+
+    def _info(self, field: Field, path: Path, parent: Any = None) -> Any:
         values = (
-            field.name, field.nodes, field.type, field.parent, path, self._schema, self._fragments, self.root,
+            field.name, field.nodes, field.type, parent or field.parent, path, self._schema, self._fragments, self.root,
             self._operation, self.context, self._adapter.is_awaitable, None, _HELPERS,
         )  # fmt: skip
         info = self._adapter.info(values, self.variables, field.selected, is_alone=field.is_alone)
@@ -234,6 +251,8 @@ class Run:
         """The selection of an object whose class doesn't tell its type; `None` if graphql-core has to say."""
         if isinstance(value, Exception) or self._adapter.is_awaitable(value):
             return None
+        if isinstance(place, KindsPlace):
+            return place.choose(value)
         if place.only is not None and place.type.is_type_of is None:
             return place.only
         info = self._info(field, path_at(where))

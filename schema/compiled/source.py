@@ -14,7 +14,7 @@ from graphql import GraphQLList, GraphQLNonNull, Undefined
 
 from schema.compiled.declare import Projection, Ready
 from schema.compiled.leaves import Leaves, Unusual, give_up
-from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, Place, Selection, nullable
+from schema.compiled.plan import OBJECT, SELECTION, Field, Kind, KindsPlace, Place, Selection, nullable
 
 INDENT: Final = "    "
 
@@ -101,7 +101,9 @@ class _Writer:
         """Statements that give up what graphql-core might not take for an object of the type."""
         if selection.is_root:
             return  # anything may be the root
-        if selection.exact is None:
+        if selection.kinds is not None:
+            yield f"if o.__class__ not in {self._constant(selection.kinds.classes, 't')}: give_up()"
+        elif selection.exact is None:
             yield "give_up()" if selection.has_type_check else "strict(o)"
         else:
             otherwise = "give_up()" if selection.has_type_check else "strict(o)"
@@ -111,12 +113,17 @@ class _Writer:
         items = []
         for index, field in enumerate(selection.fields):
             if field.kind is Kind.TYPENAME:
-                items.append(f"{field.key!r}: {selection.type.name!r}")
+                items.append(f"{field.key!r}: {self._type_name(selection)}")
                 continue
             variable = f"f{index}"
             items.append(f"{field.key!r}: {variable}")
             self._add(*(indent + line for line in self._field(field, variable, projection)))
         self._add(indent + deliver.format("{" + ", ".join(items) + "}"))
+
+    def _type_name(self, selection: Selection) -> str:
+        if selection.kinds is None:
+            return repr(selection.type.name)
+        return f"{self._constant(selection.kinds.name, 'k')}(o)"
 
     # One field
 
@@ -171,6 +178,10 @@ class _Writer:
         if place.only is not None:
             self._one.add(place.only.name)
             return f"{variable} = {place.only.name}({variable})"
+        if isinstance(place, KindsPlace):
+            self._one.update(one.name for one in place.selections)
+            if place.pure:
+                return f"{variable} = {self._constant(place.complete, 'd')}({variable})"
         return f"{variable} = {variable}[{SELECTION}].complete({variable})"
 
     def _list(self, item_type: Any, place: Place | None, variable: str, depth: int) -> Iterator[str]:

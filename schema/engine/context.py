@@ -73,7 +73,7 @@ class Context:
         actor = self.known()
         if scope not in actor.scopes:
             raise GraphQLError(
-                f"This key lacks the scope {scope.value}.", extensions={"code": "FORBIDDEN", "scope": scope.value}
+                f"This key lacks the scope {scope.spelt}.", extensions={"code": "FORBIDDEN", "scope": scope.value}
             )
         return actor
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -20,6 +20,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -212,14 +213,16 @@ def lengths_of(schema: GraphQLSchema) -> Mapping[tuple[str, str], float]:
     types = list(schema.type_map.values())
     fields = [one for kind in types for one in getattr(kind, "fields", {}).values()]
     objects = [kind for kind in types if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
+    inputs = [kind for kind in types if isinstance(kind, GraphQLInputObjectType)]
+    implemented = sum(len(kind.interfaces) for kind in objects)
     totals = {
         ("__Schema", "types"): (len(types), 1),
         ("__Schema", "directives"): (len(schema.directives), 1),
         ("__Type", "fields"): (sum(len(kind.fields) for kind in objects), len(types)),
-        ("__Type", "inputFields"): (len(fields), len(types)),
+        ("__Type", "inputFields"): (sum(len(kind.fields) for kind in inputs), len(types)),
         ("__Type", "enumValues"): (sum(len(getattr(kind, "values", ())) for kind in types), len(types)),
-        ("__Type", "interfaces"): (len(objects), len(types)),
-        ("__Type", "possibleTypes"): (len(objects), len(types)),
+        ("__Type", "interfaces"): (implemented, len(types)),
+        ("__Type", "possibleTypes"): (implemented, len(types)),
         ("__Field", "args"): (sum(len(getattr(one, "args", ())) for one in fields), len(fields)),
         ("__Directive", "args"): (len(schema.directives), len(schema.directives)),
         ("__Type", "ofType"): (1, 2),  # every other type that is named is a list or non-null, and so on
@@ -254,6 +257,22 @@ def _is_wrapped(node: FieldNode, definition: GraphQLField) -> bool:
     return "first" in definition.args or (node.name.value == "edges" and not definition.args)
 
 
+def _together(sizes: Sequence[Size]) -> Size:
+    """The size of several parts that are all answered."""
+    return Size(
+        max((size.depth for size in sizes), default=0),
+        sum(size.aliases for size in sizes),
+        sum(size.directives for size in sizes),
+        sum(size.objects for size in sizes),
+        sum(size.cost for size in sizes),
+        sum(size.beside for size in sizes),
+        sum(size.statements for size in sizes),
+        sum(size.busy for size in sizes),
+        sum(size.schemas for size in sizes),
+        max((size.listed for size in sizes), default=0),
+    )
+
+
 class _Measure:
     """One walk over a valid document; each fragment is walked once, however often it is used."""
 
@@ -268,19 +287,36 @@ class _Measure:
         self.inputs: Counter[tuple[str, int]] = Counter()
 
     def selection(self, selections: SelectionSetNode | None, parent: Any) -> Size:
-        sizes = [self._of(node, parent) for node in selections.selections] if selections is not None else []
-        return Size(
-            max((size.depth for size in sizes), default=0),
-            sum(size.aliases for size in sizes),
-            sum(size.directives for size in sizes),
-            sum(size.objects for size in sizes),
-            sum(size.cost for size in sizes),
-            sum(size.beside for size in sizes),
-            sum(size.statements for size in sizes),
-            sum(size.busy for size in sizes),
-            sum(size.schemas for size in sizes),
-            max((size.listed for size in sizes), default=0),
-        )
+        nodes = selections.selections if selections is not None else ()
+        sizes = [self._of(node, parent) for node in nodes if self._only_type(node, parent) is None]
+        sizes += self._exclusive(nodes, parent)
+        return _together(sizes)
+
+    def _exclusive(self, nodes: Sequence[Any], parent: Any) -> Iterator[Size]:
+        """Fragments of which an object gets those of its own type alone: all are counted, but only the dearest is answered."""
+        by_type: dict[str, list[Size]] = {}
+        for node in nodes:
+            name = self._only_type(node, parent)
+            if name is not None:
+                by_type.setdefault(name, []).append(self._of(node, parent))
+        sizes = [_together(those) for those in by_type.values()]
+        if sizes:
+            yield replace(
+                _together(sizes),
+                objects=max(size.objects for size in sizes),
+                cost=max(size.cost for size in sizes),
+                beside=max(size.beside for size in sizes),
+                busy=max(size.busy for size in sizes),
+            )
+
+    def _only_type(self, node: Any, parent: Any) -> str | None:
+        """The one type whose objects a fragment is for, where objects of several types stand."""
+        if isinstance(node, FieldNode) or isinstance(parent, GraphQLObjectType):
+            return None
+        fragment = node if isinstance(node, InlineFragmentNode) else self._fragments[node.name.value]
+        condition = fragment.type_condition
+        is_object = condition is not None and isinstance(self._schema.type_map[condition.name.value], GraphQLObjectType)
+        return condition.name.value if is_object else None
 
     def _of(self, node: Any, parent: Any) -> Size:
         inner = self._field(node, parent) if isinstance(node, FieldNode) else self._fragment(node, parent)

@@ -1,4 +1,7 @@
-"""The type of events: facts of the log exactly as they were sealed, with people's words beside them."""
+"""The interface of events: facts of the log exactly as they were sealed, with people's words beside them.
+
+Each event has a type of its own, made in `schema/types/event_kinds.py` of the class of the event.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from escrow.codec import print_time
 from escrow.database import Record
 from escrow.queries import events
 from escrow.queries.reading import Reading, itself
-from schema.compiled.declare import Projection, Ready, Selected, project
+from schema.compiled.declare import TYPENAME, Projection, Ready, Selected, project
 from schema.connections import After, Before, Connection, First, Last, Window, window
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
@@ -42,9 +45,16 @@ class EventText:
     erased_at: datetime | None = strawberry.field(description="When the words were erased, if they were.")
 
 
-@strawberry.type(description="A fact: something that happened to a contract or to an account. Events never change.")
+DATA_IS_TYPED: Final = "Each type of event has its fields; `body` has all of any."
+
+
+@strawberry.interface(
+    description="A fact: something that happened to a contract or to an account. Events never change. Each has a type of its own "
+    "with the fields of its payload; releases add types, so a client asks for `__typename` and reads what it doesn't know as an "
+    "`Event`."
+)
 class Event(Node):
-    position: strawberry.Private[int | None] = None
+    log_position: strawberry.Private[int | None]
     """Its place in the one log of everything, if it is known already."""
 
     type: str = strawberry.field(description="What happened, as a fact in the past: `milestone.released`.")
@@ -59,7 +69,7 @@ class Event(Node):
     previous_hash: str | None = strawberry.field(
         description="The hash of the event before it in its stream; null for the first."
     )
-    data: JSON = strawberry.field(description="What changed: a snapshot.")
+    data: JSON = strawberry.field(description="What changed: a snapshot.", deprecation_reason=DATA_IS_TYPED)
     texts: list[EventText] = strawberry.field(
         description="People's words that belong to it. A payment token is shown to nobody: only its hash stands in `data.texts`."
     )
@@ -71,8 +81,8 @@ class Event(Node):
         "Its place in the log of everything: `after` of `events`, to go on from there. Null for the moment until it has one."
     )
     def cursor(self, info: Info) -> Cursor | None:
-        if self.position is not None:
-            return Cursor(cursors.print_cursor(self.position))
+        if self.log_position is not None:
+            return Cursor(cursors.print_cursor(self.log_position))
         return cast("Cursor | None", cursor_of(self.id, info.context))
 
     @read("Where it was sent, of the viewer's own endpoints, in order.", scope=Scope.WEBHOOKS_MANAGE)
@@ -85,16 +95,19 @@ class Event(Node):
 
     @classmethod
     def of(cls, view: events.EventView, *, position: int | None = None) -> Event:
-        """The event ready to read; `position` if its place in the log is known too."""
+        """The event ready to read, as an object of its own type; `position` if its place in the log is known too."""
         content = orjson.loads(view.body)
-        return cls(
-            position=position,
-            id=strawberry.ID(view.id),
+        made = class_of(view.type, view.schema_version)
+        # The fields of its payload are read of `data` when somebody asks for them.
+        event = made.__new__(made)
+        event.__dict__.update(
+            log_position=position,
+            id=view.id,
             type=view.type,
             schema_version=view.schema_version,
             occurred_at=view.occurred_at,
             actor=Actor.of(content["actor"]),
-            stream=strawberry.ID(view.stream_id),
+            stream=view.stream_id,
             sequence=view.sequence,
             hash=view.hash,
             previous_hash=view.previous_hash,
@@ -102,6 +115,20 @@ class Event(Node):
             texts=_texts(view.texts),
             body=view.body,
         )
+        return event
+
+
+CLASSES: Final[dict[tuple[str | None, int | None], type[Event]]] = {}
+"""The class of each type of event in each version; `schema/types/event_kinds.py` fills it."""
+
+
+def class_of(kind: str | None, version: int | None) -> type[Event]:
+    """The class of events of this type; that of all others for one that only a later release knows."""
+    return CLASSES.get((kind, version)) or CLASSES[OTHER]
+
+
+OTHER: Final = ("", 0)
+"""In the place of a type that isn't known."""
 
 
 def _texts(found: Iterable[events.EventText]) -> list[EventText]:
@@ -119,8 +146,8 @@ def _texts(found: Iterable[events.EventText]) -> list[EventText]:
 _ORDER: Final = "events"
 """What cursors call the order of a timeline."""
 
-# Of one row `actor` and `data` are asked for one right after the other.
-_content = lru_cache(maxsize=1)(orjson.loads)
+# Of one row `actor` and what is in `data` are asked for one right after the other.
+content = lru_cache(maxsize=1)(orjson.loads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +172,44 @@ _ANSWERS: Final = {
     "texts": _Answer("texts", 'texts(texts_of(row["texts"]))'),
     "body": _Answer("body", Ready('row["body"]')),
 }
-project(
-    Event,
-    Projection(
-        rows=(Record,),
-        fields={name: answer.expression for name, answer in _ANSWERS.items()},
-        names={
-            "print_time": print_time,
-            "actor_of": Actor.of,
-            "content": _content,
-            "texts": _texts,
-            "texts_of": events.texts_of,
-        },
-    ),
-)
+FIELDS: Final = {name: answer.expression for name, answer in _ANSWERS.items()}
+"""By which expressions rows answer the fields that every event has."""
+
+NAMES: Final = {
+    "print_time": print_time,
+    "actor_of": Actor.of,
+    "content": content,
+    "texts": _texts,
+    "texts_of": events.texts_of,
+}
+"""What those expressions name."""
+
+WORDS: Final[set[str]] = set()
+"""The fields of any type that people's words answer; `schema/types/event_kinds.py` fills it."""
+
+
+def _type_of(row: Record) -> str:
+    """The name of its type; where events aren't told apart it wasn't read, and any will do."""
+    return class_of(row.get("type"), row.get("schema_version")).__name__
+
+
+project(Event, Projection(rows=(Record,), fields=FIELDS, names=NAMES, type_of=_type_of))
+
+
+def _columns(name: str) -> tuple[str, ...]:
+    """Which columns answer a field of any event."""
+    if name == TYPENAME:
+        return ("type", "schema_version")
+    if name in _ANSWERS:
+        return (_ANSWERS[name].column,)
+    return ("body", "texts") if name in WORDS else ("body",)
 
 
 def event_rows(selected: Selected | None) -> Reading[Record] | None:
     """How rows are read that may stand for events; `None` if whole events are wanted."""
     if selected is None:
         return None
-    return events.ROWS.reading(frozenset(_ANSWERS[name].column for name in selected.fields))
+    return events.ROWS.reading(frozenset(column for name in selected.fields for column in _columns(name)))
 
 
 def stretch_of(window: Window) -> events.Stretch:

@@ -130,8 +130,19 @@ async def test_a_key_that_was_not_made_for_reading_is_forbidden_to_read(people: 
     for query in ("{ contracts { nodes { id } } }", "{ milestones { nodes { id } } }"):
         (error,) = await writer.errors(query)
         assert error["extensions"]["code"] == "FORBIDDEN"
-        assert "contracts:read" in error["message"]
+        assert "contracts:read (CONTRACTS_READ)" in error["message"]
     assert (await writer.ask("{ viewer { scopes } }"))["viewer"]["scopes"] == ["CONTRACTS_WRITE"]
+
+
+async def test_variables_spell_scopes_either_way_and_a_wrong_one_is_refused(people: People) -> None:
+    given = {"accountId": people.deployment.client.account_id, "name": "either"}
+    made = "apiKey { scopes }"
+    for spelling in ("contracts:read", "CONTRACTS_READ"):
+        key = await people.operator.done("createApiKey", given | {"scopes": [spelling]}, made)
+        assert key["apiKey"]["scopes"] == ["CONTRACTS_READ"]
+    query = "mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }"
+    (error,) = await people.operator.errors(query, {"input": given | {"scopes": ["contracts:burn"]}})
+    assert "contracts:burn" in error["message"]
 
 
 READ_FROM_THE_DATABASE = {

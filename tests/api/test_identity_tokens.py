@@ -115,6 +115,7 @@ async def test_scopes_come_as_a_text_or_a_list_and_no_others_than_ours_mean_anyt
     for scope, expected in (
         ("contracts:read contracts:write profile", {"CONTRACTS_READ", "CONTRACTS_WRITE"}),
         (["contracts:read", "admin", 7, None], {"CONTRACTS_READ"}),
+        ("CONTRACTS_READ money:write", {"CONTRACTS_READ", "MONEY_WRITE"}),
         ("", set()),
         (None, set()),
         ({"contracts:read": True}, set()),

@@ -70,6 +70,21 @@ async def test_the_schemas_are_public_and_one_document(people: People) -> None:
     Draft202012Validator(document).validate(example)
 
 
+async def test_the_requests_are_public_as_asyncapi_with_a_message_for_each_type(people: People) -> None:
+    answer = await people.nobody.http.get("/asyncapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    document = answer.json()
+    assert document["asyncapi"] == "3.0.0"
+    messages = document["components"]["messages"]
+    assert {one["title"] for one in messages.values()} == {kind for kind, _ in log.CATALOGUE} | {"endpoint.test"}
+    assert [one["$ref"] for one in document["operations"]["sendEvent"]["messages"]] == [
+        f"#/channels/endpoint/messages/{name}" for name in messages
+    ]
+    for one in messages.values():
+        validator = Draft202012Validator({"$ref": one["payload"]["$ref"], "components": document["components"]})
+        validator.validate(one["examples"][0]["payload"])
+
+
 async def keys(people: People, path: str = KEYS) -> dict[str, Any]:
     answer = await people.nobody.http.get(path)
     assert answer.status_code == 200

@@ -167,7 +167,17 @@ def test_the_page_can_be_followed_to_the_proof(product: Product, tmp_path: Path)
 
     bodies = (tmp_path / "received.jsonl").read_text().splitlines()
     assert verify(tmp_path / "verify.py", bodies) == (0, verify(tmp_path / "verify.py", bodies)[1])
-    assert f"1 to {total}" in verify(tmp_path / "verify.py", bodies)[1]
+    said = verify(tmp_path / "verify.py", bodies)[1]
+    assert f"1 to {total}" in said
+    told, unknown = said.split("These requests can't tell:\n")
+    assert "nothing is missing" in told
+    assert f"whether #{total} is the last" in unknown
+    stream = [body for body in bodies if json.loads(body)["data"]["event"]["stream"].startswith("ctr_")]
+    late = verify(
+        tmp_path / "verify.py", sorted(stream, key=lambda body: json.loads(body)["data"]["event"]["sequence"])[2:]
+    )
+    assert late[0] == 0
+    assert "whether #1 to #2 are as they were" in late[1]
     assert len(bodies) == len({json.loads(body)["data"]["event"]["id"] for body in bodies})
 
     contract = [body for body in bodies if json.loads(body)["data"]["event"]["stream"].startswith("ctr_")]

@@ -10,7 +10,7 @@ import pytest
 
 from earnest.cli import main
 from earnest.generate import event_pages
-from webhooks.events import reference
+from webhooks.events import asyncapi, reference
 from webhooks.events.catalogue import event_types, schema_document
 
 
@@ -28,6 +28,8 @@ def test_the_pages_are_what_the_code_says() -> None:
 def test_the_schemas_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["events"]) == 0
     assert json.loads(capsys.readouterr().out) == schema_document()
+    assert main(["events", "--asyncapi"]) == 0
+    assert json.loads(capsys.readouterr().out) == asyncapi.document()
 
 
 def test_a_page_that_differs_is_named_and_written_anew(

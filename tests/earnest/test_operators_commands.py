@@ -231,6 +231,13 @@ class TestOnADatabase:
         assert actor is not None
         assert actor.scopes == frozenset({Scope.CONTRACTS_READ})
 
+    async def test_scopes_may_be_spelled_as_graphql_does(self) -> None:
+        account_id = await told("accounts create Studio")
+        line = f"keys create --account {account_id} --scope CONTRACTS_WRITE --scope money:write"
+        actor = await authenticate(await told(line))
+        assert actor is not None
+        assert actor.scopes == frozenset({Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE})
+
     async def test_fees_are_set_and_shown(self) -> None:
         await earnest("keys create --operator")
         shown = (await earnest("fees set --client 250 --freelancer 1000")).lines

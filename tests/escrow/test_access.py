@@ -61,6 +61,16 @@ def test_scopes_are_spelled_as_keys_are_made() -> None:
     )
 
 
+def test_scopes_are_found_by_both_spellings_and_shown_with_both() -> None:
+    for scope in Scope:
+        assert Scope(scope.value) is Scope(scope.name) is scope
+        assert (Scope.spellings()[scope.value], Scope.spellings()[scope.name]) == (scope, scope)
+    assert Scope.MONEY_WRITE.spelt == "money:write (MONEY_WRITE)"
+    for wrong in ("money_write", "MONEY:WRITE", "", "spellings"):
+        with pytest.raises(ValueError, match="is not a valid Scope"):
+            Scope(wrong)
+
+
 def test_what_moves_money_needs_the_scope_for_money_what_decides_its_own_and_the_rest_the_scope_for_writing() -> None:
     moves_money = {action for action, rule in RULES.items() if rule.moves_money} - {Action.DECIDE_DISPUTE}
     moves_money |= {Action.FUND, Action.FUND_CONTRACT, Action.CANCEL_FUNDING, Action.REQUEST_PAYOUT, Action.SET_PAYOUTS}

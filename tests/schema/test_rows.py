@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
 
 from escrow import database, ids, log
 from escrow.access import Actor, Scope
@@ -142,17 +142,16 @@ class Selector:
 
     def _of(self, name: str, depth: int = 0) -> str:
         kind = self._schema.type_map[name]
-        assert isinstance(kind, GraphQLObjectType)
+        assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
         plain = [one for one, definition in kind.fields.items() if is_leaf_type(get_named_type(definition.type))]
         chosen = self._chance.sample(plain, self._chance.randint(1, min(9, len(plain))))
         asked = [f"a{number}: {one}" if self._chance.random() < 0.1 else one for number, one in enumerate(chosen)]
         for one, definition in kind.fields.items():
             inner = get_named_type(definition.type)
-            if (
-                inner.name in ("Money", "Windows", "Fees", "Ending", "Actor", "EventText")
-                and self._chance.random() < 0.3
-            ):
+            if inner.name in PARTS and self._chance.random() < 0.3:
                 asked.append(f"{one} {self._of(inner.name, 9)}")
+        if name == "Event" and self._chance.random() < 0.6:
+            asked.append(self._typed())
         if depth == 0 and self._chance.random() < 0.6:
             inside = {"Contract": ("milestones", "Milestone"), "Milestone": ("contract", "Contract")}.get(name)
             asked += [f"{inside[0]} {self._of(inside[1], 1)}"] if inside else []
@@ -166,9 +165,33 @@ class Selector:
             asked.append("nextDeadline { at } allowedActions { action allowed }")
         return "{ " + " ".join(asked) + " }"
 
+    def _typed(self) -> str:
+        """Some types of events with all their fields, each under a name of its own."""
+        parts = ["__typename"] if self._chance.random() < 0.5 else []
+        event: Any = self._schema.type_map["Event"]
+        seen: dict[str, str] = {}
+        for kind in self._chance.sample(self._schema.get_possible_types(event), self._chance.choice((1, 9, 40))):
+            asked = [] if self._chance.random() < 0.8 else ["__typename", "id"]
+            for one in kind.fields.keys() - event.fields.keys():
+                type_ = kind.fields[one].type
+                inner = get_named_type(type_)
+                alias = "" if seen.setdefault(one, str(type_)) == str(type_) else f"{kind.name}_{one}: "
+                asked.append(f"{alias}{one} {'' if is_leaf_type(inner) else self._whole(inner)}")
+            parts.append(f"... on {kind.name} {{ {' '.join(asked or ['id'])} }}")
+        return " ".join(parts)
+
+    def _whole(self, kind: Any) -> str:
+        parts = {one: get_named_type(definition.type) for one, definition in kind.fields.items()}
+        return (
+            "{ " + " ".join(f"{one} {'' if is_leaf_type(of) else self._whole(of)}" for one, of in parts.items()) + " }"
+        )
+
     def _current(self) -> str:
         more = self._chance.choice(("", "", "allowedActions { action }", "contract { title }"))
         return f"currentMilestone {{ {more} id title state amount {{ amount }} }}"
+
+
+PARTS = ("Money", "Windows", "Fees", "Ending", "Actor", "EventText")
 
 
 async def _answer(runner: Runner, document: str, actor: Actor) -> tuple[bytes, Sequence[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import chain
+from typing import cast
 
 import pytest
 from graphql import (
@@ -28,6 +29,9 @@ from schema.mutations.every import fields_of
 from schema.mutations.running import COMMAND
 from schema.types.standing import ON_CONTRACTS, ON_MILESTONES, ON_OBJECTS
 
+SAID_BY_EVENT = cast("GraphQLInterfaceType", executable().type_map["Event"]).fields
+"""Fields that the interface describes, and not each of its ninety types again."""
+
 
 def _described() -> Iterator[tuple[str, str | None]]:
     """Everything in the schema that has a description of its own, with it."""
@@ -43,6 +47,8 @@ def _described() -> Iterator[tuple[str, str | None]]:
             yield from ((f"{name}.{value}", one.description) for value, one in type_.values.items())
         elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             for field_name, field in type_.fields.items():
+                if field_name in SAID_BY_EVENT and any(one.name == "Event" for one in type_.interfaces):
+                    continue
                 yield f"{name}.{field_name}", field.description
                 for argument, one in field.args.items():
                     yield f"{name}.{field_name}({argument})", one.description

@@ -107,7 +107,7 @@ def identifier(kind: Kind, name: str) -> str:
     return f"{kind.value}_{encode(number)}"
 
 
-_KINDS: Final = {
+KINDS: Final = {
     "client_id": Kind.ACCOUNT,
     "freelancer_id": Kind.ACCOUNT,
     "account_id": Kind.ACCOUNT,
@@ -124,6 +124,9 @@ _KINDS: Final = {
     "refund_request_id": Kind.REFUND_REQUEST,
     "request_id": Kind.REFUND_REQUEST,
     "dispute_id": Kind.DISPUTE,
+    "refund_id": Kind.REFUND_REQUEST,
+    "answers_refund_id": Kind.REFUND_REQUEST,
+    "to_milestone_id": Kind.MILESTONE,
 }
 """What the fields that hold identifiers name; lists of them end in `_ids`."""
 
@@ -185,8 +188,8 @@ def _value(name: str, hint: Any) -> Any:
 
 
 def _text(name: str) -> str:
-    if name in _KINDS:
-        return identifier(_KINDS[name], name)
+    if name in KINDS:
+        return identifier(KINDS[name], name)
     return _WORDS.get(name, "Something that was said.")
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
+from escrow import codec
 from webhooks.events.catalogue import EventType, event_types
+from webhooks.events.schemas import versions_of
+from webhooks.events.words import meaning
 
 _GENERATED: Final = (
     "<!-- Written by `earnest events --write` from the classes of the events; changes here get lost. -->"
@@ -24,6 +27,40 @@ Everything that happens is an event of a contract or of an account. Endpoints, f
 {table}
 
 An endpoint is subscribed to types (`milestone.released`), families (`milestone.*`) or all (`*`).
+
+## Types for your program
+
+All of it is made from the same classes:
+
+| | |
+|---|---|
+| `GET /events.schema.json` | JSON Schema 2020-12 of the bodies of webhooks: one union, `EventBody`, told apart by `type`; every shape has its own name |
+| `GET /asyncapi.json` | AsyncAPI 3 of the same webhooks, with the headers of a request |
+| `GET /schema.graphql` | `Event` is an interface in GraphQL, and each event a type of its own: `... on MilestoneReleased {{ milestoneId amount {{ amount currency }} }}` |
+
+One command makes models of the JSON Schema, in one file:
+
+```
+datamodel-codegen --input events.schema.json --input-file-type jsonschema --output-model-type pydantic_v2.BaseModel \\
+    --use-annotated --snake-case-field --target-python-version 3.11 --output events.py
+json2ts --input events.schema.json --output events.ts --no-additionalProperties
+```
+
+Of `milestone.released` come `MilestoneReleasedBody` (the body of a request), `MilestoneReleased` (the stored event), `MilestoneReleasedData` and `MilestoneReleasedTexts`.
+
+**What you don't know yet.** Later releases add types of events, fields that may be absent, and values of enumerations; a payload that changes otherwise has another `version`. A reader survives all of
+them if it passes over fields that it doesn't know, and reads a body of no type that it knows, or that doesn't fit its type, as `OtherBody`: keep it or ignore it, and answer with 2xx.
+
+```python
+def read(raw: bytes) -> EventBody | OtherBody:
+    try:
+        return EventBody.model_validate_json(raw)
+    except ValidationError:
+        return OtherBody.model_validate_json(raw)
+```
+
+In TypeScript a `switch` over `type` has a `default`. In GraphQL an event of a type that your document doesn't name still answers `__typename`, the fields of `Event`, and in `body` all that it says;
+while a release is rolled out, it may be an `OtherEvent`.
 
 ## What is sent
 
@@ -66,32 +103,29 @@ def _page(family: str, found: Iterable[EventType]) -> str:
     parts = [_GENERATED, f"# `{family}.*`", "[All events](README.md)"]
     for one in found:
         parts += [f"## {one.name}", one.description]
-        event = one.schema["properties"]["data"]["properties"]["event"]
-        parts += list(_payloads(event.get("oneOf", [event])))
+        parts += list(_payloads(one.name))
         parts.append(f"```json\n{_json(_excerpt(one.example))}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _payloads(versions: list[Mapping[str, Any]]) -> Iterator[str]:
+def _payloads(name: str) -> Iterator[str]:
     """A table of the fields of each version of the payload."""
-    for version in versions:
-        payload = version["properties"]["data"]
-        texts = payload["properties"].get("texts", {"properties": {}, "required": []})
-        rows = [
-            f"| `{name}` | {_kind(schema)}{'' if name in payload['required'] else ', optional'} |"
-            for name, schema in payload["properties"].items()
-            if name != "texts"
-        ]
-        rows += [
-            f"| `texts.{name}` | hash of words{'' if name in texts['required'] else ', optional'} |"
-            for name in texts["properties"]
-        ]
-        said = f" of version {version['properties']['version']['const']}" if len(versions) > 1 else ""
+    classes = versions_of(name)
+    for event_class in classes:
+        fields = sorted(codec.fields_of(event_class), key=lambda field: field.is_text)
+        rows = [_row(event_class.__name__, field) for field in fields]
+        said = f" of version {event_class.schema_version}" if len(classes) > 1 else ""
         yield (
-            "\n".join([f"| field of `event.data`{said} | |", "|---|---|", *rows])
+            "\n".join([f"| field of `event.data`{said} | | |", "|---|---|---|", *rows])
             if rows
             else (f"`event.data`{said} is empty.")
         )
+
+
+def _row(owner: str, field: codec.FieldCodec) -> str:
+    name = f"texts.{field.key}" if field.is_text else field.key
+    kind = "hash of words" if field.is_text else _kind(field.codec.schema)
+    return f"| `{name}` | {kind}{', optional' if field.optional else ''} | {meaning(owner, field.key)} |"
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

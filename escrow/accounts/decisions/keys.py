@@ -50,12 +50,12 @@ def check_no_more_than_its_creator(command: commands.CreateApiKey, actor: Actor)
     """Roles need no check: whoever may create keys is an owner, the highest there is."""
     if is_operator(actor):
         return
-    beyond = [scope.value for scope in Scope if scope in command.scopes and scope not in actor.scopes]
+    beyond = [scope for scope in Scope if scope in command.scopes and scope not in actor.scopes]
     if beyond:
         raise Forbidden(
-            f"A key gives no scope that it lacks itself: {', '.join(beyond)}.",
+            f"A key gives no scope that it lacks itself: {', '.join(one.spelt for one in beyond)}.",
             field="scopes",
-            details={"scopes": beyond},
+            details={"scopes": [one.value for one in beyond]},
         )
     if actor.contract_ids is not None and command.contract_ids is None:
         raise Forbidden(

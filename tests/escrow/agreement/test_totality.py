@@ -169,6 +169,7 @@ def test_every_payload_schema_describes_what_is_written_and_nothing_else(event_c
 def conforms(value: Any, schema: dict[str, Any], place: str) -> None:
     """Whether a value is as the few words of JSON Schema say that our schemas use."""
     known = {"type", "properties", "required", "additionalProperties", "items", "enum", "pattern", "format"}
+    known |= {"title", "description"}
     assert set(schema) <= known, place
     python: type = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}[schema["type"]]
     assert isinstance(value, python), place

@@ -220,6 +220,8 @@ class WorldAdapter(StrawberryAdapter):
         super().__init__(schema)
         self._world = world
         self._names: dict[int, tuple[str, str, Any]] = {}
+        events: Any = schema.type_map["Event"]
+        self._of_events, self._events = set(events.fields), {one.name for one in schema.get_possible_types(events)}
         for type_ in schema.type_map.values():
             if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
                 for name, field in type_.fields.items():
@@ -229,6 +231,7 @@ class WorldAdapter(StrawberryAdapter):
         strawberry: StrawberryField = field.extensions["strawberry-definition"]
         if strawberry.is_basic_field or strawberry.is_subscription:
             return
+        parent = "Event" if name in self._of_events and parent in self._events else parent  # as all of them do
         self._names[id(field)] = (parent, name, field.type)
 
         def resolve(source: Any, info: Any, **_: Any) -> Any:
