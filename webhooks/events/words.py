@@ -90,7 +90,9 @@ FIELDS: Final[Mapping[str, str]] = {
     "offerHours": "Hours after which a proposal that nobody answered expires.",
     "offeredBy": "The side that offers.",
     "openedBy": "The side that opened the dispute.",
+    "opensForSeconds": "How many seconds it lasts once the link was opened; null if it is no link.",
     "orderId": "The order to the payment provider.",
+    "origins": "The origins of pages that may use it.",
     "outcome": "How it ended.",
     "outstanding": "What the provider has taken of the deposit and not given back.",
     "overdueAt": "When the operator is told that nobody has decided.",
@@ -122,6 +124,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "role": "What the member may do.",
     "scopes": "What the key was made for.",
     "secrets": "What may be told of the secrets that sign.",
+    "sessionId": "The session of a browser.",
     "sha256": "The sha256 of its content, in hexadecimal.",
     "shortfall": "The part that what was payable no longer covered.",
     "side": "The side that brought it forward.",
@@ -146,6 +149,11 @@ FIELDS: Final[Mapping[str, str]] = {
 """By the name in JSON."""
 
 SPECIAL: Final[Mapping[str, str]] = {
+    "SessionCreated.scopes": "What the session was made for.",
+    "SessionCreated.expiresAt": "When the session ends; of a link, until when it can be opened.",
+    "SessionCreated.hint": "The last characters of the secret, or of the link's code, to know it again.",
+    "SessionOpened.expiresAt": "When the session ends.",
+    "SessionOpened.hint": "The last characters of the secret, to know it again.",
     "DepositReversalResolved.amount": "What was argued about.",
     "DepositReversalResolved.reversalId": "The reversal that the provider speaks of; absent if the operator speaks, of all.",
     "DisputeOpened.byHoldLimit": "Whether nobody opened it but the law, since the money may be held no longer; absent if not.",
