@@ -25,8 +25,8 @@ class BeyondTheLog(EarnestError):
 class Earnest(Operations):
     """A key at a deployment of Earnest. Each operation of `clients/operations` is a method, by its name in snake_case.
 
-    A mutation takes its `input` and an idempotency `key` (`Keys`, `new_key`), raises `Refused` if the service says no, and answers with what it
-    changed. Whatever comes is typed; values that a later release adds are kept as they are.
+    A mutation takes its `input` and an idempotency `key` (`Keys`, `new_key`), raises `Refused` if the service says no, and
+    answers with what it changed. Whatever comes is typed; values that a later release adds are kept as they are.
     """
 
     async def follow(
@@ -34,8 +34,8 @@ class Earnest(Operations):
     ) -> AsyncGenerator[EventFields, None]:
         """Each event after the place, in order, once, for ever: whenever the stream ends it is opened again from there.
 
-        Without a cursor in the place it begins at `begin`: `LATEST`, or `BEGINNING`. An event counts as handled when the next one is asked
-        for; its cursor is written then. Raises `Unauthenticated` when the key has ended, and `BeyondTheLog`.
+        Without a cursor in the place it begins at `begin`: `LATEST`, or `BEGINNING`. An event counts as handled when the next
+        one is asked for; its cursor is written then. Raises `Unauthenticated` when the key has ended, and `BeyondTheLog`.
         """
         after = await place.read()
         if after is None:

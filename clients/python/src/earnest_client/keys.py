@@ -1,7 +1,8 @@
 """Idempotency keys that are made once for each intention and kept, so that a retry after a crash is the same request.
 
-An intention is what your program means to do, in words of its own: `"fund milestone 3 of order 1841"`. Its key is kept *before* the
-request leaves; whoever means the same again, in this process or the next, sends the same key, and the service does it once.
+An intention is what your program means to do, in words of its own: `"fund milestone 3 of order 1841"`. Its key is kept
+*before* the request leaves; whoever means the same again, in this process or the next, sends the same key, and the service
+does it once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A mirror: a copy of contracts and their plans that is kept equal to the server by the sync feed.
 
-What disappears without an event is found by looking at everything: words that were erased, contracts that this key may see no more, a
-log that was restored from a backup. That is what `refresh` does, and it is how a mirror begins as well.
+What disappears without an event is found by looking at everything: words that were erased, contracts that this key may see
+no more, a log that was restored from a backup. That is what `refresh` does, and it is how a mirror begins as well.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SEES_OTHERS_NOW: Final = frozenset({"account.mediator_appointed", "account.media
 class Mirror:
     """Keeps a store equal to what the client's key may see: contracts, and the milestones of their present plans.
 
-    `run` does so until it is cancelled, or the key ends (`Unauthenticated`: the copy stays as it is). Cancelled milestones of a plan
-    stay in it as `CANCELLED`; those of a revision that was replaced go.
+    `run` does so until it is cancelled, or the key ends (`Unauthenticated`: the copy stays as it is). Cancelled milestones of
+    a plan stay in it as `CANCELLED`; those of a revision that was replaced go.
     """
 
     def __init__(self, client: Earnest, store: MirrorStore, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
