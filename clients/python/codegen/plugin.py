@@ -20,6 +20,18 @@ class Lenient(Plugin):
         module.body = [ast.ImportFrom("earnest_client.open_enum", [ast.alias("OpenEnum")], 0), *classes]
         return module
 
+    def generate_inputs_module(self, module: ast.Module) -> ast.Module:
+        """Inputs are made by the names of their fields."""
+        return _named(module)
+
+    def generate_result_types_module(self, module: ast.Module, operation_definition: object) -> ast.Module:
+        """So are answers, in tests for one."""
+        return _named(module)
+
+    def generate_fragments_module(self, module: ast.Module, fragments_definitions: object) -> ast.Module:
+        """And what they share."""
+        return _named(module)
+
     def generate_result_field(
         self, field_implementation: ast.AnnAssign, operation_definition: object, field: FieldNode
     ) -> ast.AnnAssign:
@@ -27,3 +39,14 @@ class Lenient(Plugin):
         if isinstance(field_implementation.target, ast.Name) and field_implementation.target.id == "typename__":
             field_implementation.annotation = ast.Name("str", ast.Load())
         return field_implementation
+
+
+def _named(module: ast.Module) -> ast.Module:
+    """`Field(alias=…)` as two aliases: type checkers take the one for the name of the parameter, and those two for none."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+            aliases = [word for word in node.keywords if word.arg == "alias"]
+            names = ("validation_alias", "serialization_alias")
+            node.keywords = [word for word in node.keywords if word.arg != "alias"]
+            node.keywords += [ast.keyword(name, word.value) for word in aliases for name in names]
+    return module
