@@ -7,8 +7,9 @@ ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
 clients := tests/conformance/node_modules/installed
+own_client := clients/typescript/node_modules/installed
 
-.PHONY: run test check bench house conformance lock install
+.PHONY: run test check bench house conformance clients lock install
 
 run: install
 	@$(venv) -m earnest up $(ARGS)
@@ -33,8 +34,16 @@ house: install
 	@$(venv) -m tests.house
 
 # The field's own clients and audits; this needs Node 20 or newer and npm too.
-conformance: install $(clients)
+conformance: install $(clients) $(own_client)
 	@$(venv) -m pytest tests/conformance $(ARGS)
+
+# Our own clients alone: built, packed, installed and run. `EARNEST_KILLS=50 make clients ARGS="-s -k killed"` is the long run.
+clients: install $(clients) $(own_client)
+	@$(venv) -m pytest tests/conformance/own $(ARGS)
+
+$(own_client): clients/typescript/package-lock.json $(clients)
+	@cd clients/typescript && npm ci --silent --no-audit --no-fund
+	@touch $(own_client)
 
 # npm's packages, and what can't live in .venv, as their locks name them. The stamp is written last.
 $(clients): tests/conformance/package-lock.json tests/conformance/requirements.lock

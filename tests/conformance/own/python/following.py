@@ -1,7 +1,7 @@
 """Writes, follows and mirrors by the installed Python client for as long as it lives; may be killed, and goes on where it was.
 
-What it heard is in `heard` (a cursor and an event a line, so that both are written or neither), what it wrote in `wrote`, its mirror
-in `mirror.db`. Told `stop` it writes no more; told `end` it says what its mirror holds.
+What it heard is in `heard` (a cursor and an event a line, so that both are written or neither), what it wrote in `wrote`, its
+mirror in `mirror.db`. Told `stop` it writes no more; told `end` it says what its mirror holds.
 """
 
 from __future__ import annotations
