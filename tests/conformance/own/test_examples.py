@@ -48,7 +48,7 @@ def test_its_example_of_events_goes_on_where_it_was(
 
 def _first_lines(installed: Installed, people: dict[str, str], folder: Path, *, count: int) -> list[str]:
     """What it says first; then it is killed."""
-    environ = os.environ | people | installed.environ
+    environ = {**os.environ, **people, **installed.environ}
     with subprocess.Popen(
         installed.command(EVENTS), cwd=folder, env=environ, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -191,7 +191,8 @@ def until(check: Callable[[], object], otherwise: Callable[[], str]) -> None:
 def running(web: Web, followers: list[Follower]) -> Iterator[None]:
     """All of them, killed at the end."""
     with ExitStack() as stack:
-        for one in (web, *followers):
+        mortals: list[Web | Follower] = [web, *followers]
+        for one in mortals:
             one.start()
             stack.callback(one.kill)
         yield

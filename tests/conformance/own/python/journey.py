@@ -18,6 +18,7 @@ from earnest_client import (
     AddEvidenceInput,
     AddMilestoneInput,
     ApproveMilestoneInput,
+    BeyondTheLog,
     ChangeInput,
     CreateWebhookEndpointInput,
     DecideDisputeInput,
@@ -31,7 +32,10 @@ from earnest_client import (
     FundMilestoneInput,
     Head,
     Keys,
+    MemoryPlace,
     MilestoneInput,
+    Mirror,
+    MirrorUpdate,
     MoneyInput,
     MoveMilestoneInput,
     NotVerified,
@@ -49,6 +53,7 @@ from earnest_client import (
     RotateWebhookSecretInput,
     SendTestEventInput,
     SetExternalReferenceInput,
+    SQLiteMirror,
     SubmitMilestoneInput,
     VersionConflict,
     WebhookAlgorithm,
@@ -61,6 +66,7 @@ from earnest_client import (
 )
 
 PATIENCE_SECONDS = 120.0
+OF_ANOTHER_LOG = "cur_000000000zzzz"
 URL = os.environ["EARNEST_URL"]
 
 
@@ -277,6 +283,26 @@ class Job:
         print(f"a chain of {len(events)} events")
 
 
+async def begin_anew(client: Earnest) -> None:
+    """A cursor of another log, and a contract that may be seen no more."""
+    store = SQLiteMirror("anew.db")
+    mirror = Mirror(client, store)
+    await mirror.catch_up()
+    seen, cursor = await store.ids(), await store.cursor()
+    stranger = store.contracts()[0].model_copy(update={"id": "ctr_of_another_log"})
+    await store.write(MirrorUpdate(contracts=[stranger], cursor=OF_ANOTHER_LOG))
+    await mirror.catch_up()
+    assert await store.ids() >= seen
+    assert "ctr_of_another_log" not in await store.ids()
+    assert (await store.cursor() or "") >= (cursor or "")
+    assert await store.cursor() != OF_ANOTHER_LOG
+    try:
+        async for _ in client.follow(MemoryPlace(OF_ANOTHER_LOG)):
+            pass
+    except BeyondTheLog:
+        print("a mirror of another log begins anew")
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     """Keeps what it was sent."""
 
@@ -337,7 +363,7 @@ async def webhooks(client: Earnest) -> None:
         verify(body, headers, secret)
     verify(body, headers, [new_key_of_nobody(), rotated.secret])
     assert endpoint_id in {endpoint.id for endpoint in await client.webhook_endpoints()}
-    sent = await client.deliveries(filter=DeliveryFilter(endpoint_id=endpoint_id))
+    sent = await client.deliveries(filter=DeliveryFilter(endpoint_id=endpoint_id, event_type=["endpoint.test"]))
     assert [one.event_type for one in sent.nodes] == ["endpoint.test"] * 2
     assert "milestone.released" in {kind.name for kind in await client.event_types()}
     await client.delete_webhook_endpoint(DeleteWebhookEndpointInput(endpoint_id=endpoint_id), key=new_key())
@@ -361,6 +387,7 @@ async def main() -> None:
         await job.disagree()
         await job.pay_out()
         await job.prove()
+        await begin_anew(client)
         await webhooks(client)
         mine = [one.id async for one in every(lambda after: client.contracts(first=2, after=after))]
         assert job.contract_id in mine

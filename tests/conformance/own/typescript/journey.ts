@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as E from '@earnest/client';
 import { FileKeys } from '@earnest/client/files';
+import WebSocket from 'ws';
 
 const PATIENCE_SECONDS = 120;
 const env = (name: string) => process.env[name] ?? '';
@@ -139,6 +140,21 @@ assert.deepEqual(E.checkChains(links.slice(0, -1)).unproven, [contractId]);
 assert.match(E.checkChains(links.toSpliced(3, 1)).problems[0]!, /is missing/);
 console.log(`a chain of ${events.length} events`);
 
+// A cursor of another log, and a contract that may be seen no more.
+const store = new E.MemoryMirror();
+const mirror = new E.Mirror(client, store);
+await mirror.catchUp();
+const seen = await store.ids();
+const stranger = { ...[...store.contracts.values()][0]!, id: 'ctr_of_another_log' };
+await store.write({ contracts: [stranger], cursor: 'cur_000000000zzzz' });
+await mirror.catchUp();
+assert.ok([...seen].every((id) => store.contracts.has(id) || store.milestones.has(id)));
+assert.ok(!store.contracts.has('ctr_of_another_log'));
+assert.notEqual(await store.cursor(), 'cur_000000000zzzz');
+const elsewhere = new E.Earnest({ url: env('EARNEST_URL'), key: env('EARNEST_KEY'), webSocketImpl: WebSocket });
+await assert.rejects(elsewhere.follow(new E.MemoryPlace('cur_000000000zzzz')).next(), E.BeyondTheLog);
+console.log('a mirror of another log begins anew');
+
 // Webhooks.
 const got: { body: Buffer; headers: IncomingHttpHeaders }[] = [];
 const server = createServer(async (request, response) => {
@@ -170,7 +186,7 @@ const second = await testEvent();
 for (const key of [made.secret!, rotateWebhookSecret.secret!]) await E.verify(second.body, second.headers, key);
 await E.verify(second.body, second.headers, [`whsec_${'A'.repeat(32)}`, rotateWebhookSecret.secret!]);
 assert.ok((await client.ask(E.WebhookEndpointsDocument, {})).webhookEndpoints.some(({ id }) => id === endpointId));
-const sent = await client.ask(E.DeliveriesDocument, { filter: { endpointId } });
+const sent = await client.ask(E.DeliveriesDocument, { filter: { endpointId, eventType: ['endpoint.test'] } });
 assert.deepEqual(sent.deliveries.nodes.map(({ eventType }) => eventType), ['endpoint.test', 'endpoint.test']);
 assert.ok((await client.ask(E.EventTypesDocument, {})).eventTypes.some(({ name }) => name === 'milestone.released'));
 await client.ask(E.DeleteWebhookEndpointDocument, once({ endpointId }));
