@@ -8,8 +8,9 @@ venv := .venv/bin/python
 installed := .venv/installed
 clients := tests/conformance/node_modules/installed
 watched := tests/browser/node_modules/installed
+own_client := clients/typescript/node_modules/installed
 
-.PHONY: run explorer test check bench house conformance browser lock install
+.PHONY: run explorer test check bench house conformance clients browser lock install
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -39,8 +40,16 @@ house: install
 	@$(venv) -m tests.house
 
 # The field's own clients and audits; this needs Node 20 or newer and npm too.
-conformance: install $(clients)
+conformance: install $(clients) $(own_client)
 	@$(venv) -m pytest tests/conformance $(ARGS)
+
+# Our own clients alone: built, packed, installed and run. `EARNEST_KILLS=50 make clients ARGS="-s -k killed"` is the long run.
+clients: install $(clients) $(own_client)
+	@$(venv) -m pytest tests/conformance/own $(ARGS)
+
+$(own_client): clients/typescript/package-lock.json $(clients)
+	@cd clients/typescript && npm ci --silent --no-audit --no-fund
+	@touch $(own_client)
 
 # npm's packages, and what can't live in .venv, as their locks name them. The stamp is written last.
 $(clients): tests/conformance/package-lock.json tests/conformance/requirements.lock

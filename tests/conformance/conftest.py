@@ -38,7 +38,7 @@ class Deployment:
         self.allowed_page_port = free_port()
         """Pages of this port are of an allowed origin; those of every other are not."""
         self.keys: dict[str, str] = {}
-        self._root = root
+        self.root = root
         self._changing = threading.RLock()
         self._running: AbstractContextManager[tuple[int, dict[str, str]]] | None = None
 
@@ -48,7 +48,7 @@ class Deployment:
 
     def start(self) -> None:
         origins = f"http://127.0.0.1:{self.allowed_page_port}"
-        self._running = started(self._root, port=self.port, EARNEST_ALLOWED_ORIGINS=origins)
+        self._running = started(self.root, port=self.port, EARNEST_ALLOWED_ORIGINS=origins)
         _, self.keys = self._running.__enter__()
 
     def stop(self) -> None:

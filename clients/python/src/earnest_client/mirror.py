@@ -1,0 +1,168 @@
+"""A mirror: a copy of contracts and their plans that is kept equal to the server by the sync feed.
+
+What disappears without an event is found by looking at everything: words that were erased, contracts that this key may see
+no more, a log that was restored from a backup. That is what `refresh` does, and it is how a mirror begins as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+from earnest_client.api import ChangesChanges, ContractFields, MilestoneFields
+from earnest_client.client import BeyondTheLog, Earnest, is_beyond, raise_if_final
+from earnest_client.errors import EarnestError, OperationFailed, RateLimited, Unreachable
+from earnest_client.lists import pages
+from earnest_client.mirror_stores import MirrorStore, MirrorUpdate
+from earnest_client.retrying import Patience
+from earnest_client.transport import StreamEnded, closing
+
+PAGE: Final = 100
+READ_SECONDS: Final = 300.0
+"""The feed is read so often even if nothing rang."""
+REFRESH_SECONDS: Final = 24 * 3600.0
+FOR_EVER: Final = 10.0**9
+SEES_OTHERS_NOW: Final = frozenset({"account.mediator_appointed", "account.mediator_dismissed"})
+
+
+class Mirror:
+    """Keeps a store equal to what the client's key may see: contracts, and the milestones of their present plans.
+
+    `run` does so until it is cancelled, or the key ends (`Unauthenticated`: the copy stays as it is). Cancelled milestones of
+    a plan stay in it as `CANCELLED`; those of a revision that was replaced go.
+    """
+
+    def __init__(self, client: Earnest, store: MirrorStore, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
+        self._client = client
+        self._store = store
+        self._refresh_seconds = refresh_seconds
+        self._rung = asyncio.Event()
+        self._known: set[str] | None = None
+
+    async def run(self) -> None:
+        """Follow for ever: read when the bell rings, every five minutes besides, and everything once a day."""
+        bell = asyncio.create_task(self._listen())
+        due = asyncio.get_running_loop().time() + self._refresh_seconds
+        try:
+            while True:
+                self._rung.clear()  # before reading: what rings from here on is read in the next round
+                await self._for_sure()
+                now = asyncio.get_running_loop().time()
+                if now >= due:
+                    await self.refresh()
+                    due = now + self._refresh_seconds
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        self._rung.wait(), min(READ_SECONDS, due - now if due > now else READ_SECONDS)
+                    )
+        finally:
+            bell.cancel()
+            await asyncio.gather(bell, return_exceptions=True)
+
+    async def _for_sure(self) -> None:
+        """Catch up, however long nobody answers."""
+        patience = Patience(FOR_EVER)
+        while True:
+            try:
+                return await self.catch_up()
+            except (Unreachable, RateLimited):
+                pass
+            except OperationFailed as failure:
+                if failure.code != "INTERNAL":
+                    raise
+            await asyncio.sleep(patience.wait_seconds() or 0.0)
+
+    async def catch_up(self) -> None:
+        """Write what the log has by now; from nothing, or a cursor of another log, by a `refresh`."""
+        more = True
+        while more:
+            cursor = await self._store.cursor()
+            try:
+                more = await self._take(cursor) if cursor is not None else await self._begin()
+            except BeyondTheLog:
+                more = await self._begin()
+
+    async def refresh(self) -> None:
+        """Look at everything: write all that may be seen, and take out what may be seen no more."""
+        cursor = (await self._client.latest()).cursor  # first: what changes meanwhile comes again after it
+        seen: set[str] = set()
+        async for contracts in pages(lambda after: self._client.contracts(first=PAGE, after=after)):
+            await self._store.write(MirrorUpdate(contracts=contracts))
+            seen |= {contract.id for contract in contracts}
+        async for milestones in pages(lambda after: self._client.milestones(first=PAGE, after=after)):
+            await self._store.write(MirrorUpdate(milestones=milestones))
+            seen |= {milestone.id for milestone in milestones}
+        gone = frozenset(await self._store.ids() - seen)
+        await self._store.write(MirrorUpdate(gone=gone, cursor=cursor))
+        self._known = None
+
+    async def _begin(self) -> bool:
+        await self.refresh()
+        return True
+
+    async def _take(self, cursor: str) -> bool:
+        """One page into the store, with its cursor. Answers whether more is there already."""
+        page = await self._page(cursor)
+        contracts, milestones, gone = await self._contents(page)
+        await self._store.write(MirrorUpdate(contracts=contracts, milestones=milestones, gone=gone, cursor=page.cursor))
+        if self._known is not None:
+            self._known |= {contract.id for contract in contracts}
+        if any(change.event.type_ in SEES_OTHERS_NOW for change in page.nodes):
+            await self.refresh()
+        return page.has_more
+
+    async def _page(self, cursor: str) -> ChangesChanges:
+        try:
+            return await self._client.changes(after=cursor, first=PAGE)
+        except OperationFailed as failure:
+            if failure.code == "BAD_REQUEST" and is_beyond(str(failure)):
+                raise BeyondTheLog(str(failure)) from None
+            raise
+
+    async def _contents(
+        self, page: ChangesChanges
+    ) -> tuple[Sequence[ContractFields], Sequence[MilestoneFields], frozenset[str]]:
+        """What a page says of contracts and milestones, each once, and which are of the past."""
+        contracts: dict[str, ContractFields] = {}
+        milestones: dict[str, MilestoneFields] = {}
+        for change in page.nodes:
+            if change.contract is not None:
+                is_new = change.contract.id not in contracts and await self._is_new(
+                    change.contract.id, change.event.type_
+                )
+                whole: Sequence[MilestoneFields] = await self._whole_plan(change.contract.id) if is_new else ()
+                contracts[change.contract.id] = change.contract
+                milestones |= {milestone.id: milestone for milestone in [*change.milestones, *whole]}
+        past = frozenset(one.id for one in milestones.values() if one.revision != contracts[one.contract_id].revision)
+        return list(contracts.values()), [one for one in milestones.values() if one.id not in past], past
+
+    async def _is_new(self, contract_id: str, event_type: str) -> bool:
+        """Whether its beginning was kept from this key: a mediator sees a contract from its first dispute on."""
+        if self._known is None:
+            self._known = await self._store.ids()
+        return contract_id not in self._known and event_type != "contract.proposed"
+
+    async def _whole_plan(self, contract_id: str) -> Sequence[MilestoneFields]:
+        whole = await self._client.contract(id=contract_id)
+        return whole.milestones if whole else []
+
+    async def _listen(self) -> None:
+        """Ring for whatever comes after the store's cursor, so that nothing is missed between reading and listening."""
+        patience = Patience(FOR_EVER)
+        while True:
+            try:
+                cursor = await self._store.cursor()
+                if cursor is not None:
+                    async with closing(self._client.bell(after=cursor)) as rings:
+                        async for _ in rings:
+                            patience = Patience(FOR_EVER)
+                            self._rung.set()
+            except StreamEnded as ended:
+                try:
+                    raise_if_final(ended)
+                except EarnestError:
+                    self._rung.set()  # the feed says the same, and is heard
+                    await asyncio.sleep(READ_SECONDS)
+            await asyncio.sleep(patience.wait_seconds() or 0.0)

@@ -1,0 +1,1 @@
+"""Our own clients: built, packed, installed into fresh folders and run against a deployment."""
