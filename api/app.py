@@ -19,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.calendars import calendar_feed
+from api.couplings import take_knock
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
 from api.identity_tokens import IdentityTokens
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Route("/events.schema.json", event_schemas),
             Route("/.well-known/webhook-keys", webhook_keys),
             Route("/providers/{name}", ProviderNotices(provider).take, methods=["POST"]),
+            Route("/couplings/{name}", take_knock, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),

@@ -15,9 +15,35 @@ from datetime import timedelta
 from typing import Final
 
 from connectors.pairing import Match, match
-from connectors.sides import Card, DoneLeave, Field, Ours, OurSide, Pair, PlanLeave, Theirs, TheirSide, Treaty, Values
+from connectors.sides import (
+    ASKED,
+    Card,
+    DoneLeave,
+    Field,
+    Ours,
+    OurSide,
+    Pair,
+    PlanLeave,
+    Theirs,
+    TheirSide,
+    Treaty,
+    Values,
+)
 from connectors.steps import (
-    Add, AskToAdd, AskToEdit, AskToRemove, Create, Edit, Name, Note, Remove, Step, Submit, Tell, Write,
+    Add,
+    AskToAdd,
+    AskToEdit,
+    AskToRemove,
+    Create,
+    Edit,
+    Forget,
+    Name,
+    Note,
+    Remove,
+    Step,
+    Submit,
+    Tell,
+    Write,
 )  # fmt: skip
 
 MISSING_MIN: Final = 5
@@ -38,10 +64,13 @@ class Plan:
 
 def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
     """The writes that make both sides agree. Raises `TooManyMissing` unless the tool is to be believed whatever is gone."""
-    matches = match(ours, theirs, noted)
+    noted = list(noted)
+    there = {pair.external_id for pair in noted if not pair.milestone_id.startswith(ASKED)}
+    done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
+    matches = match(ours, theirs, [pair for pair in noted if pair not in done])
     if not believes:
         _doubt(matches.pairs)
-    steps: list[Step] = []
+    steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
     for found in matches.pairs:
         steps += _pair_steps(found, ours, theirs.fields, treaty)
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
@@ -64,7 +93,7 @@ def _pair_steps(found: Match, ours: OurSide, fields: frozenset[Field], treaty: T
     if found.pair.is_gone:
         return
     if found.ours is None:
-        yield from _unborn(found.pair, ours)
+        yield from _unborn(found, ours, treaty)
     elif found.theirs is None:
         yield from _deletion(found.ours, found.pair, ours, treaty)
     else:
@@ -73,10 +102,19 @@ def _pair_steps(found: Match, ours: OurSide, fields: frozenset[Field], treaty: T
         yield from _merge(found.ours, found.theirs, found, ours, fields, treaty)
 
 
-def _unborn(pair: Pair, ours: OurSide) -> Iterator[Step]:
+def _unborn(found: Match, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
     """A milestone that was asked for and isn't there: it waits while nobody has decided, then its item is left alone."""
-    if pair.request_id not in ours.open_requests:
+    pair = found.pair
+    if pair.milestone_id.startswith(ASKED):
+        amount = _price(found.theirs, treaty)
+        is_wanted = found.theirs is not None and treaty.plan is PlanLeave.ASK and ours.takes_new and amount is not None
+        yield AskToAdd(pair=pair, amount=amount or "") if is_wanted else Forget(milestone_id=pair.milestone_id)
+    elif pair.request_id not in ours.open_requests:
         yield Note(pair=replace(pair, is_gone=True))
+
+
+def _price(item: Theirs | None, treaty: Treaty) -> str | None:
+    return (item.amount if item is not None else None) or treaty.new_amount
 
 
 def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
@@ -103,7 +141,7 @@ def _was_asked(pair: Pair, treaty: Treaty) -> bool:
 
 def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
     """A new item; nothing without leave, or without a price."""
-    amount = item.amount or treaty.new_amount
+    amount = _price(item, treaty)
     if treaty.plan is PlanLeave.NONE or not ours.takes_new or amount is None or not item.values.get(Field.TITLE):
         return None
     title = item.values[Field.TITLE]
@@ -112,7 +150,7 @@ def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
     values = {Field.TITLE: title, Field.PURPOSE: purpose, Field.DUE_ON: due_on}
     if treaty.plan is PlanLeave.EDIT:
         return Add(external_id=item.id, url=item.url, values=values, amount=amount)
-    return AskToAdd(external_id=item.id, values=values, amount=amount)
+    return AskToAdd(pair=Pair(milestone_id=ASKED + item.id, external_id=item.id, agreed=values), amount=amount)
 
 
 def _merge(

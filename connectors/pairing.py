@@ -43,7 +43,7 @@ def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
     for milestone in ours.items.values():
         if milestone.id in known:
             continue
-        item = _named(milestone, free) or _marked(milestone.id, free)
+        item = _named(milestone, free) or _marked(milestone.id, milestone, free)
         if item is None:
             alone.append(milestone)
         else:
@@ -53,7 +53,7 @@ def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
 
 
 def _again(pair: Pair, item: Theirs | None, milestone: Ours | None, free: dict[str, Theirs]) -> Match:
-    if item is None and (item := _marked(pair.milestone_id, free)) is not None:
+    if item is None and (item := _marked(pair.milestone_id, milestone, free)) is not None:
         pair = replace(pair, external_id=item.id)
         return Match(ours=milestone, theirs=item, pair=pair, is_noted=False)
     return Match(ours=milestone, theirs=item, pair=pair, is_noted=True)
@@ -63,5 +63,12 @@ def _named(milestone: Ours, free: dict[str, Theirs]) -> Theirs | None:
     return free.pop(milestone.external_id, None) if milestone.external_id is not None else None
 
 
-def _marked(milestone_id: str, free: dict[str, Theirs]) -> Theirs | None:
-    return next((free.pop(item.id) for item in free.values() if item.mark == milestone_id), None)
+def _marked(milestone_id: str, milestone: Ours | None, free: dict[str, Theirs]) -> Theirs | None:
+    """Of several with the mark the one that says most of what the milestone says, and then the first."""
+    marked = [item for item in free.values() if item.mark == milestone_id]
+    if not marked:
+        return None
+    values = milestone.values if milestone is not None else {}
+    return free.pop(
+        max(marked, key=lambda item: sum(values.get(name) == value for name, value in item.values.items())).id
+    )

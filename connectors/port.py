@@ -83,5 +83,11 @@ class Memory(Protocol):
     async def pairs(self) -> Sequence[Pair]:
         """All of it."""
 
+    async def hold(self) -> None:
+        """Make sure that nobody else plays a round of the same coupling, before something is made. Raises if somebody does."""
+
     async def keep(self, pair: Pair) -> None:
         """Remember a pair in place of what was known of its milestone."""
+
+    async def forget(self, milestone_id: str) -> None:
+        """Forget the pair of a milestone."""

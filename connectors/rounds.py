@@ -12,10 +12,23 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from connectors import engine
-from connectors.port import Home, Memory, Moved, Refused, Tool
+from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
 from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
 from connectors.steps import (
-    Add, AskToAdd, AskToEdit, AskToRemove, Create, Edit, Name, Note, Remove, Step, Submit, Tell, Write,
+    Add,
+    AskToAdd,
+    AskToEdit,
+    AskToRemove,
+    Create,
+    Edit,
+    Forget,
+    Name,
+    Note,
+    Remove,
+    Step,
+    Submit,
+    Tell,
+    Write,
 )  # fmt: skip
 
 
@@ -29,6 +42,8 @@ class Tally:
     unpriced: int = 0
     is_settled: bool = True
     """Whether nothing is left to do; else the next round should follow at once."""
+    problem: str | None = None
+    """What one of the sides refused, in its words."""
 
     @property
     def writes(self) -> int:
@@ -45,9 +60,13 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
     for step in asked.steps:
         try:
             await playing.take(step)
-        except Refused:
+        except Refused as refusal:
             playing.tally.refused += 1
+            playing.tally.problem = str(refusal)
             await playing.refused(step)
+        except ToolRefused as refusal:  # of this one item: the others are none the worse
+            playing.tally.refused += 1
+            playing.tally.problem = str(refusal)
         except Moved:
             playing.tally.is_settled = False
     return playing.tally
@@ -71,45 +90,53 @@ class Playing:
             await self._outward(step)
         elif isinstance(step, Name):
             await self._home.name(step.milestone_id, step.external_id, step.url)
+        elif isinstance(step, Forget):
+            await self._memory.forget(step.milestone_id)
         elif isinstance(step, Note):
-            await self._memory.keep(step.pair) if step.pair.milestone_id not in self._skipped else None
+            if step.pair.milestone_id not in self._skipped:
+                await self._memory.keep(step.pair)
         else:
             await self._inward(step)
 
     async def _outward(self, step: Create | Write) -> None:
-        self.tally.is_settled = False
         if isinstance(step, Create):
+            await self._memory.hold()
             made = await self._tool.create(step.card)
-            self.tally.to_tool += 1
+            self._counted(to_tool=1)
             pair = Pair(milestone_id=step.card.mark, external_id=made.id, agreed=step.card.values)
             await self._memory.keep(replace(pair, done=step.card.is_done))
             await self._home.name(step.card.mark, made.id, made.url)
             return
         seen = self._theirs.items[step.pair.external_id]
         if step.pair.milestone_id in self._skipped or _says_other(await self._tool.look(seen.id), seen):
-            return  # somebody was at it since it was read: the next round sees what they did
+            raise Moved  # somebody was at it since it was read: the next round sees what they did
         now = await self._tool.write(seen.id, step.card, step.changed)
-        self.tally.to_tool += 1
+        self._counted(to_tool=1)
         await self._memory.keep(replace(step.pair, external_id=now.id))
 
-    async def _inward(
-        self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit
-    ) -> None:
-        self.tally.is_settled = False
+    async def _inward(self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit) -> None:
         home = self._home
         if isinstance(step, Add):
+            await self._memory.hold()
             milestone_id = await home.add(step.external_id, step.url, step.values, step.amount)
             pair = Pair(milestone_id=milestone_id, external_id=step.external_id, agreed=step.values)
         elif isinstance(step, AskToAdd):
-            once = f"add {step.external_id} {_digest(step.values)}"
-            request_id, milestone_id = await home.ask_to_add(step.values, step.amount, once=once)
-            pair = Pair(
-                milestone_id=milestone_id, external_id=step.external_id, agreed=step.values, request_id=request_id
-            )
+            await self._memory.keep(step.pair)  # first, so that asking again is asking for the same
+            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)}"
+            request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=once)
+            pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id)
         else:
             pair = await self._change(step)
-        self.tally.to_earnest += 1
+        self._counted(to_earnest=1)
         await self._memory.keep(pair)
+        if isinstance(step, AskToAdd):
+            await self._memory.forget(step.pair.milestone_id)
+
+    def _counted(self, *, to_earnest: int = 0, to_tool: int = 0) -> None:
+        """A write was done, so another round is to see what came of it."""
+        self.tally.to_earnest += to_earnest
+        self.tally.to_tool += to_tool
+        self.tally.is_settled = False
 
     async def _change(self, step: Edit | Remove | AskToEdit | AskToRemove | Tell | Submit) -> Pair:
         """A write about a milestone that is there; the pair after it."""
@@ -144,8 +171,12 @@ class Playing:
             kept = {pair.milestone_id: pair for pair in await self._memory.pairs()}
             if (pair := kept.get(step.pair.milestone_id)) is not None:
                 await self._memory.keep(replace(pair, refused=step.values))
+                self.tally.is_settled = False
         elif isinstance(step, Tell | Submit):
             await self._memory.keep(step.pair)
+            self.tally.is_settled = False
+        elif isinstance(step, AskToAdd):
+            await self._memory.forget(step.pair.milestone_id)
 
 
 def _says_other(now: Theirs | None, before: Theirs) -> bool:

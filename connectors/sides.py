@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 
 class Field(StrEnum):
@@ -115,6 +116,10 @@ class Pair:
     """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""
     is_gone: bool = False
     """Whether it is left alone from now on: over here and deleted there, or declined."""
+
+
+ASKED: Final = "asked:"
+"""How a pair's milestone is called while it is asked for and has no name yet."""
 
 
 class PlanLeave(StrEnum):

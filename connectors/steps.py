@@ -53,10 +53,9 @@ class Remove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskToAdd:
-    """File a change request for a new milestone."""
+    """File a change request for a new milestone: for what was noted before, whatever the item says by now."""
 
-    external_id: str
-    values: Values
+    pair: Pair
     amount: str
 
 
@@ -105,4 +104,11 @@ class Note:
     pair: Pair
 
 
-Step = Create | Write | Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit | Name | Note
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """What was noted before something was asked for, and isn't needed any more."""
+
+    milestone_id: str
+
+
+Step = Create | Write | Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit | Name | Note | Forget

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from connectors.port import Moved, Refused, ToolError
+from connectors.port import Moved, Refused, ToolError, ToolRefused
 from connectors.sides import Card, Field, Ours, OurSide, Pair, Theirs, TheirSide, Values, canonical
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(slots=True)
 class Fate:
-    """What happens to the connector: `after` counts its calls down, and then it dies before one or right after it, or loses the answer."""
+    """What happens to the connector: `after` counts its calls; then it dies before one, or after it, or loses the answer."""
 
     after: int | None = None
     kind: str = "before"
@@ -240,7 +240,9 @@ class Door:
 class Board:
     """A tool: a `Tool`, and what people do in it. With `names` an item's id is its title, as in Trac."""
 
-    def __init__(self, clock: Clock, fate: Fate, *, names: bool = False, fields: frozenset[Field] = frozenset(Field)) -> None:
+    def __init__(
+        self, clock: Clock, fate: Fate, *, names: bool = False, fields: frozenset[Field] = frozenset(Field)
+    ) -> None:
         self._clock = clock
         self._fate = fate
         self._names = names
@@ -257,11 +259,12 @@ class Board:
 
     def change(self, external_id: str, values: Values, **beside: Any) -> str:
         """Somebody changes an item; its id afterwards."""
-        item = self.items.pop(external_id)
+        item = self.items[external_id]
         said = {**item.values, **self._kept(values)}
         renamed = self._names and values.get(Field.TITLE, external_id) != external_id
         item = replace(item, values=said, updated_at=self._clock.now(), **beside)
         item = replace(item, id=self._fresh(said) if renamed else external_id)
+        del self.items[external_id]
         self.items[item.id] = item
         return item.id
 
@@ -300,6 +303,8 @@ class Board:
     def _fresh(self, values: Values) -> str:
         if not self._names:
             return f"{next(self._ids):04d}"
+        if values[Field.TITLE] in self.items:
+            raise ToolRefused("another item is called so already")
         return values[Field.TITLE]
 
     def _kept(self, values: Values) -> dict[Field, str]:
@@ -316,6 +321,13 @@ class Notebook:
 
     async def pairs(self) -> Sequence[Pair]:
         return list(self.noted.values())
+
+    async def forget(self, milestone_id: str) -> None:
+        self._fate.before()
+        self.noted.pop(milestone_id, None)
+
+    async def hold(self) -> None:
+        self._fate.before()
 
     async def keep(self, pair: Pair) -> None:
         self._fate.before()

@@ -24,7 +24,7 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     """Whoever edits does so at any time; a round of either connector runs at any time, and may end at any of its calls."""
 
     @initialize(leave=leaves, other=leaves, removes=st.booleans(), names=st.booleans(), dates=st.booleans())
-    def begin(self, leave: PlanLeave, other: PlanLeave, removes: bool, names: bool, dates: bool) -> None:  # noqa: FBT001
+    def begin(self, leave: PlanLeave, other: PlanLeave, removes: bool, names: bool, dates: bool) -> None:
         self.clock, self.changes, self.count = Clock(), 0, 0
         self.earnest = Earnest(self.clock)
         self.fates = [Fate(), Fate()]
@@ -105,12 +105,11 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     @rule(tool=tools, number=numbers, facts=st.sampled_from(["1 RELEASED", "999999 ACTIVE"]))
     def tool_forges_facts(self, tool: int, number: int, facts: str) -> None:
         if (found := self.any_item(tool, number)) is not None:
-            is_known = found in {pair.external_id for pair in self.notes[tool].noted.values()}
-            self.boards[tool].change(found, {}, facts=facts, amount="999999" if is_known else None)
+            self.boards[tool].change(found, {}, facts=facts)
             self.changes += 1
 
     @rule(tool=tools, number=numbers, is_done=st.booleans())
-    def tool_closes(self, tool: int, number: int, is_done: bool) -> None:  # noqa: FBT001
+    def tool_closes(self, tool: int, number: int, is_done: bool) -> None:
         if (found := self.any_item(tool, number)) is not None:
             self.boards[tool].change(found, {}, is_done=is_done)
             self.changes += 1
@@ -123,7 +122,7 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
 
     @precondition(lambda self: self.earnest.open)
     @rule(accepts=st.booleans())
-    def somebody_decides(self, accepts: bool) -> None:  # noqa: FBT001
+    def somebody_decides(self, accepts: bool) -> None:
         self.earnest.decide(min(self.earnest.open), accepts=accepts)
         self.changes += 1
 
@@ -161,8 +160,8 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     def settle(self) -> None:
         """Rounds until neither connector has anything to do, and nobody has anything to decide."""
         for _ in range(40):
-            done = sum(self.play(tool).writes for tool in (0, 1))
-            if not done and not self.earnest.open:
+            is_settled = {self.play(tool).is_settled for tool in (0, 1)} == {True}
+            if is_settled and not self.earnest.open:
                 return
             while self.earnest.open:
                 self.earnest.decide(min(self.earnest.open), accepts=False)
