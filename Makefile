@@ -7,8 +7,9 @@ ARGS ?=
 venv := .venv/bin/python
 installed := .venv/installed
 clients := tests/conformance/node_modules/installed
+judges := tests/judges/node_modules/installed
 
-.PHONY: run test check bench house conformance lock install
+.PHONY: run test check bench house soak conformance connectors lock install
 
 run: install
 	@$(venv) -m earnest up $(ARGS)
@@ -32,9 +33,25 @@ bench: install
 house: install
 	@$(venv) -m tests.house
 
+# Long random histories with processes that are killed: `ARGS=connectors`, or `ARGS="orders --orders 1000"`.
+soak: install
+	@$(venv) -m tests.soak $(ARGS)
+
 # The field's own clients and audits; this needs Node 20 or newer and npm too.
 conformance: install $(clients)
 	@$(venv) -m pytest tests/conformance $(ARGS)
+
+# Connectors against the tools themselves and their own descriptions; this needs Node's npm too, for GitHub's.
+connectors: install $(judges)
+	@$(venv) -m pytest tests/judges $(ARGS)
+
+$(judges): tests/judges/package-lock.json tests/judges/requirements.lock
+	@npm --version >/dev/null 2>&1 || { echo "make connectors needs npm (https://nodejs.org), for GitHub's schema." >&2; exit 1; }
+	@echo "Installing the tools that connectors are tested with into tests/judges ..."
+	@cd tests/judges && npm ci --silent --no-audit --no-fund
+	@"$(PYTHON)" -m venv --clear tests/judges/.venv
+	@tests/judges/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/judges/requirements.lock
+	@touch $(judges)
 
 # npm's packages, and what can't live in .venv, as their locks name them. The stamp is written last.
 $(clients): tests/conformance/package-lock.json tests/conformance/requirements.lock
@@ -50,8 +67,9 @@ $(clients): tests/conformance/package-lock.json tests/conformance/requirements.l
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
-	@cd tests/conformance && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) requirements.in --output-file requirements.lock
+	@for folder in tests/conformance tests/judges; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) \
+		requirements.in --output-file requirements.lock) || exit 1; done
 
 install: $(installed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,12 +34,12 @@ class Calls:
             self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout, trust_env=True)
         try:
             async with self._session.request(method, self._base + path, json=body, allow_redirects=False) as answer:
-                text = await answer.content.read(-1) if (answer.content_length or 0) <= ANSWER_BYTES_MAX else b""
+                text = await _all_of(answer.content)
                 if missing_is_none and answer.status == 404:
                     return None
                 if not 200 <= answer.status < 300:
                     self._raise(answer.status, text.decode(errors="replace"))
-                return await answer.json(content_type=None) if text.strip() else None
+                return json.loads(text) if text.strip() else None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ToolError(f"{self._who} gave no answer: {str(error) or type(error).__name__}") from error
 
@@ -52,3 +53,14 @@ class Calls:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _all_of(content: aiohttp.StreamReader) -> bytes:
+    """The whole body, as far as anybody needs."""
+    parts, length = [], 0
+    async for part in content.iter_any():
+        parts.append(part)
+        length += len(part)
+        if length > ANSWER_BYTES_MAX:
+            raise ValueError(f"more than {ANSWER_BYTES_MAX:,} bytes")
+    return b"".join(parts)

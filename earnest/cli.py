@@ -24,6 +24,7 @@ COMMANDS = (
     "secrets",
     "fees",
     "documents",
+    "connect",
     "audit",
     "reconcile",
     "erase",

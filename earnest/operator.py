@@ -50,10 +50,11 @@ async def operating() -> AsyncIterator[Actor]:
     import asyncpg
 
     from earnest.run.embedded import deployment
-    from escrow import bell, database
+    from escrow import bell, database, vault
     from escrow.errors import DomainError
 
     async with deployment() as settings:
+        vault.use(settings.secret_keys)
         try:
             await database.connect(settings.database_url, pool_size=1)
         except (OSError, asyncpg.PostgresError) as error:

@@ -45,7 +45,9 @@ class EarnestMilestones(Component):  # type: ignore[misc]  # Trac tells no types
         if name and name not in known:
             self._answer(req, 404, {"error": f"there is no milestone {name!r}"})
         if req.method == "POST":
-            given = json.loads(req.read(BYTES_MAX))
+            if int(req.get_header("Content-Length") or 0) > BYTES_MAX:
+                self._answer(req, 413, {"error": "too long"})
+            given = json.loads(req.read())
             self._write(req, known[name] if name else Milestone(self.env), given)
         all_of_them = {"milestones": [self._shown(one) for one in known.values()]}
         self._answer(req, 200, self._shown(known[name]) if name else all_of_them)
