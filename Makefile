@@ -9,8 +9,9 @@ installed := .venv/installed
 clients := tests/conformance/node_modules/installed
 watched := tests/browser/node_modules/installed
 own_client := clients/typescript/node_modules/installed
+judges := tests/judges/node_modules/installed
 
-.PHONY: run explorer test check bench house conformance clients browser lock install
+.PHONY: run explorer test check bench house soak conformance clients connectors browser lock install
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -39,6 +40,10 @@ bench: install
 house: install
 	@$(venv) -m tests.house
 
+# Long random histories with processes that are killed: `ARGS=connectors`, or `ARGS="orders --orders 1000"`.
+soak: install
+	@$(venv) -m tests.soak $(ARGS)
+
 # The field's own clients and audits; this needs Node 20 or newer and npm too.
 conformance: install $(clients) $(own_client)
 	@$(venv) -m pytest tests/conformance $(ARGS)
@@ -50,6 +55,18 @@ clients: install $(clients) $(own_client)
 $(own_client): clients/typescript/package-lock.json $(clients)
 	@cd clients/typescript && npm ci --silent --no-audit --no-fund
 	@touch $(own_client)
+
+# Connectors against the tools themselves and their own descriptions; this needs Node's npm too, for GitHub's.
+connectors: install $(judges)
+	@$(venv) -m pytest tests/judges $(ARGS)
+
+$(judges): tests/judges/package-lock.json tests/judges/requirements.lock
+	@npm --version >/dev/null 2>&1 || { echo "make connectors needs npm (https://nodejs.org), for GitHub's schema." >&2; exit 1; }
+	@echo "Installing the tools that connectors are tested with into tests/judges ..."
+	@cd tests/judges && npm ci --silent --no-audit --no-fund
+	@"$(PYTHON)" -m venv --clear tests/judges/.venv
+	@tests/judges/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/judges/requirements.lock
+	@touch $(judges)
 
 # npm's packages, and what can't live in .venv, as their locks name them. The stamp is written last.
 $(clients): tests/conformance/package-lock.json tests/conformance/requirements.lock
@@ -77,8 +94,9 @@ $(watched): $(installed) tests/browser/package-lock.json tests/browser/requireme
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
-	@cd tests/conformance && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) requirements.in --output-file requirements.lock
+	@for folder in tests/conformance tests/judges; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) \
+		requirements.in --output-file requirements.lock) || exit 1; done
 	@cd tests/browser && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) --constraints ../../requirements.lock \
 		requirements.in --output-file requirements.lock

@@ -22,6 +22,7 @@ from api.calendars import calendar_feed
 from api.console import policies
 from api.console.showing import EXPLORERS_FILES, Console
 from api.console.showing import HOME as CONSOLE
+from api.couplings import take_knock
 from api.graphql_over_http import GraphQLEndpoint
 from api.health import healthz, readyz
 from api.identity_tokens import IdentityTokens
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
             Route("/asyncapi.json", event_messages),
             Route("/.well-known/webhook-keys", webhook_keys),
             Route("/providers/{name}", ProviderNotices(provider).take, methods=["POST"]),
+            Route("/couplings/{name}", take_knock, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics(token=chosen.metrics_token, is_open=chosen.sandbox)),

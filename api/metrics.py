@@ -2,7 +2,7 @@
 
 All but the operations executed and what browsers reported comes from the database at the moment of the scrape, so every web
 process gives the same answer and workers need no port. A scraper shows the token of `EARNEST_METRICS_TOKEN`; where none is set,
-only a sandbox has the page. A scrape costs five short statements, however many clocks run and whatever was ever delivered; all
+only a sandbox has the page. A scrape costs six short statements, however many clocks run and whatever was ever delivered; all
 of a quarter of a second get the same. A wrong token is paid for by the address that shows it.
 """
 
@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.live.door import Door
 from api.tolls import refused
+from connectors import couplings
 from escrow import sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.payments import reconciliation
@@ -68,13 +69,21 @@ async def _figures(door: Door) -> Response:
             waiting = await deliveries.backlog()
             books = await reconciliation.standing()
             stuck = await order_queries.stuck_count()
+            coupled = await couplings.backlog()
     except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
         _log.warning("no metrics, the database does not answer", extra={"error": error})
         return PlainTextResponse("The database does not answer.\n", status_code=503)
     registry = CollectorRegistry(auto_describe=False)
     ours = (_executions(door.runner.counts), _policy_reports(door.policy_reports))
     registry.register(
-        _Snapshot(*_deadlines(backlog, counts), *_deliveries(waiting), _orders(stuck), *_books(books), *ours)
+        _Snapshot(
+            *_deadlines(backlog, counts),
+            *_deliveries(waiting),
+            _orders(stuck),
+            *_books(books),
+            *_couplings(coupled),
+            *ours,
+        )
     )
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -164,6 +173,19 @@ def _deliveries(backlog: DeliveryBacklog) -> Iterator[Metric]:
         ("endpoints_breakers_open", "Webhook endpoints that rest after many failures", backlog.breakers_open),
     ):
         yield GaugeMetricFamily(f"earnest_{name}", said, value=value)
+
+
+def _couplings(backlog: couplings.Backlog) -> Iterator[Metric]:
+    for name, said, value in (
+        ("active", "Contracts that are kept the same as a project of a tool", backlog.active),
+        ("failing", "Those of them with something that couldn't be done", backlog.failing),
+        (
+            "lag_seconds",
+            "How long ago the most backward one's sides were last seen to say the same",
+            backlog.lag_seconds,
+        ),
+    ):
+        yield GaugeMetricFamily(f"earnest_couplings_{name}", said, value=value)
 
 
 def _books(standing: Standing) -> Iterator[Metric]:

@@ -37,35 +37,35 @@ class ProviderNotices:
     async def take(self, request: Request) -> Response:
         """One notice."""
         if request.path_params["name"] != self._provider.terms.provider:
-            return await refused(request, _said(404, "no such provider"))
-        await _waited(request)
+            return await refused(request, said(404, "no such provider"))
+        await waited(request)
         try:
-            body = await _body(request)
+            body = await read_body(request)
         except ClientDisconnect:
-            return _said(400, "cut off")
+            return said(400, "cut off")
         if body is None:
-            return await refused(request, _said(413, "too large"), length=BYTES_MAX)
+            return await refused(request, said(413, "too large"), length=BYTES_MAX)
         try:
             hints = self._provider.notice(body, {name.lower(): value for name, value in request.headers.items()})
         except NoticeRefused:
             _log.warning("a notice was refused: it isn't signed by the provider, or is too old")
-            return await refused(request, _said(401, "not signed by the provider, or too old"), length=len(body))
+            return await refused(request, said(401, "not signed by the provider, or too old"), length=len(body))
         except NoticeMalformed:
-            return await refused(request, _said(400, "can't be read"), length=len(body))
+            return await refused(request, said(400, "can't be read"), length=len(body))
         await orders.nudge(hints)
         await payees.nudge(hints)
         await bell.ring(Topic.ORDERS)
-        return _said(200, "taken")
+        return said(200, "taken")
 
 
-async def _waited(request: Request) -> None:
+async def waited(request: Request) -> None:
     """Let whoever was refused too often wait: it may be the provider all the same."""
     rates, address = request.app.state.door.rates, address_of(request.scope)
     if rates.is_barred(address):
         await rates.pause(client_of(address))
 
 
-async def _body(request: Request) -> bytes | None:
+async def read_body(request: Request) -> bytes | None:
     """All of it, untouched; `None` if there is more than anybody needs."""
     parts, length = [], 0
     async for part in request.stream():
@@ -76,5 +76,5 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(parts)
 
 
-def _said(status: int, words: str) -> Response:
+def said(status: int, words: str) -> Response:
     return PlainTextResponse(words, status_code=status, headers={"x-content-type-options": "nosniff"})

@@ -1,7 +1,7 @@
 """Lets whoever asks for anything beside GraphQL pay for it: the address does, since nobody shows a key there.
 
 What says whether the process lives and is ready is free, since it is asked for by machines that end what doesn't answer; so is
-what a payment provider says. Calendars are paid for by whose they are, and the manual where it is read.
+what a payment provider or a project tool says. Calendars are paid for by whose they are, and the manual where it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from api.rates.budgets import client_of
 from schema.engine import costs
 from schema.engine.budget import OverBudget
 
-FREE: Final = ("/healthz/", "/readyz/", "/metrics/", "/providers/", "/calendar/", "/docs/")
+FREE: Final = ("/healthz/", "/readyz/", "/metrics/", "/providers/", "/couplings/", "/calendar/", "/docs/")
 """What begins so is free here, or paid for in another way, each page of the manual by what it takes."""
 
 

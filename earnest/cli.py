@@ -30,6 +30,7 @@ COMMANDS = (
     "secrets",
     "fees",
     "documents",
+    "connect",
     "audit",
     "reconcile",
     "erase",

@@ -50,12 +50,13 @@ async def operating() -> AsyncIterator[Actor]:
     import asyncpg
 
     from earnest.run.embedded import deployment
-    from escrow import bell, database
+    from escrow import bell, database, vault
     from escrow.accounts import links
     from escrow.errors import DomainError
 
     async with deployment() as settings:
         links.use(settings.public_url or settings.local_url)
+        vault.use(settings.secret_keys)
         try:
             await database.connect(settings.database_url, pool_size=1)
         except (OSError, asyncpg.PostgresError) as error:

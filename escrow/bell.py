@@ -57,6 +57,8 @@ class Topic(StrEnum):
     """Webhooks are due that no process took at once, or there is something else to do for an endpoint."""
     KEYS = "keys"
     """Keys open something else than before, or nothing any more."""
+    COUPLINGS = "couplings"
+    """A project tool told that something changed, or a coupling was set up or resumed."""
 
 
 class Wakeups:

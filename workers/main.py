@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
+from connectors import tending
 from escrow import bell, clock, database, terms, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
@@ -69,6 +70,7 @@ def pumps(settings: Settings, provider: Provider, dispatcher: Dispatcher) -> dic
         **deliveries.pumps(dispatcher),
         "deadlines": deadlines.pump,
         "payments": partial(payments.pump, provider),
+        "couplings": tending.pump,
         "cron": partial(cron.loop, settings.redis_url, provider),
     }
 

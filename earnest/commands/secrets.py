@@ -1,4 +1,4 @@
-"""Tell with which of EARNEST_SECRET_KEYS secrets, payment tokens and payers' actions are encrypted, or encrypt them anew."""
+"""Tell with which of EARNEST_SECRET_KEYS whatever is encrypted is, or encrypt it anew."""
 
 import argparse
 import asyncio
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
+    from connectors import couplings
     from earnest.run.embedded import deployment
     from escrow import database, vault
     from escrow.payments import payer_actions, tokens_at_rest
@@ -47,10 +48,12 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
         try:
             secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
             actions = await payer_actions.survey(renew=renew)
+            coupled = await couplings.survey(renew=renew)
         finally:
             await database.disconnect()
     return (
         Kind("secrets", "a secret of", secrets.current, secrets.older, secrets.unreadable),
         Kind("payment tokens", "the payment token of", tokens.current, tokens.older, tokens.unreadable),
         Kind("payers' actions", "what the payer has to do for", actions.current, actions.older, actions.unreadable),
+        Kind("couplings' secrets", "the secrets of the coupling", coupled.current, coupled.older, coupled.unreadable),
     )

@@ -12,6 +12,7 @@ from escrow.models.calendars import *
 from escrow.models.change_requests import *
 from escrow.models.contracts import *
 from escrow.models.costs import *
+from escrow.models.couplings import *
 from escrow.models.deadlines import *
 from escrow.models.deployment import *
 from escrow.models.deposits import *

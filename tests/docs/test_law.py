@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-FOLDERS: Final = ("escrow", "webhooks", "schema", "api", "workers", "earnest", "tests")
+FOLDERS: Final = ("escrow", "webhooks", "connectors", "schema", "api", "workers", "earnest", "tests")
 LAW: Final = (ROOT / "docs" / "law.md").read_text(encoding="utf-8")
 
 SECTION: Final = re.compile(r"\bsections?\s+(\d+)", re.IGNORECASE)

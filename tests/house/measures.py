@@ -12,7 +12,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 
-PACKAGES: Final = ("escrow", "webhooks", "schema", "api", "workers", "earnest")
+PACKAGES: Final = ("escrow", "webhooks", "connectors", "schema", "api", "workers", "earnest")
 
 LINES_MAX: Final = 450
 """No file is longer: it would have two subjects."""

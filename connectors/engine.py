@@ -1,0 +1,232 @@
+"""The engine: two sides and what they last agreed on, to the writes that make them agree. Pure; it knows no tool and no clock.
+
+A field that one side changed goes to the other. If both did, the later one wins, and Earnest in a tie. What was written is
+what was agreed, so reading it back is no change, whoever tells of it, however often. Amounts and states are Earnest's: what
+a tool says of them is overwritten. What the treaty gives no leave for is overwritten, too.
+
+Asked again after anything was cut off it asks for what is missing, and for nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from connectors.pairing import Match, match
+from connectors.sides import (
+    ASKED,
+    Card,
+    DoneLeave,
+    Field,
+    Ours,
+    OurSide,
+    Pair,
+    PlanLeave,
+    Theirs,
+    TheirSide,
+    Treaty,
+    Values,
+)
+from connectors.steps import (
+    Add,
+    AskToAdd,
+    AskToEdit,
+    AskToRemove,
+    Create,
+    Edit,
+    Forget,
+    Name,
+    Note,
+    Remove,
+    Step,
+    Submit,
+    Tell,
+    Write,
+)  # fmt: skip
+
+MISSING_MIN: Final = 5
+"""So many items must be missing at least before their absence is doubted."""
+
+
+class TooManyMissing(Exception):
+    """More than half of the tool's items are gone at once: rather a fault than a wish, and a person has to say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done, in this order, and how many items wait because they have no price."""
+
+    steps: tuple[Step, ...]
+    unpriced: int = 0
+
+
+def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
+    """The writes that make both sides agree. Raises `TooManyMissing` unless the tool is to be believed whatever is gone."""
+    noted = list(noted)
+    there = {pair.external_id for pair in noted if not pair.milestone_id.startswith(ASKED)}
+    done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
+    matches = match(ours, theirs, [pair for pair in noted if pair not in done])
+    if not believes:
+        _doubt(matches.pairs)
+    steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
+    for found in matches.pairs:
+        steps += _pair_steps(found, ours, theirs.fields, treaty)
+    steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
+    unpriced = 0
+    for item in matches.only_theirs:
+        step = _addition(item, ours, treaty)
+        steps += [step] if step is not None else []
+        unpriced += step is None and treaty.plan is not PlanLeave.NONE
+    return Plan(steps=tuple(steps), unpriced=unpriced)
+
+
+def _doubt(pairs: Iterable[Match]) -> None:
+    alive = [one for one in pairs if one.ours is not None and not one.ours.is_over and not one.pair.is_gone]
+    missing = sum(one.theirs is None for one in alive)
+    if missing >= MISSING_MIN and 2 * missing > len(alive):
+        raise TooManyMissing(f"{missing} of {len(alive)} items are gone from the tool at once")
+
+
+def _pair_steps(found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty) -> Iterator[Step]:
+    if found.pair.is_gone:
+        return
+    if found.ours is None:
+        yield from _unborn(found, ours, treaty)
+    elif found.theirs is None:
+        yield from _deletion(found.ours, found.pair, ours, treaty)
+    else:
+        if found.ours.external_id != found.theirs.id:
+            yield Name(milestone_id=found.ours.id, external_id=found.theirs.id, url=found.theirs.url)
+        yield from _merge(found.ours, found.theirs, found, ours, fields, treaty)
+
+
+def _unborn(found: Match, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
+    """A milestone that was asked for and isn't there: it waits while nobody has decided, then its item is left alone."""
+    pair = found.pair
+    if pair.milestone_id.startswith(ASKED):
+        amount = _price(found.theirs, treaty)
+        is_wanted = found.theirs is not None and treaty.plan is PlanLeave.ASK and ours.takes_new and amount is not None
+        yield AskToAdd(pair=pair, amount=amount or "") if is_wanted else Forget(milestone_id=pair.milestone_id)
+    elif pair.request_id not in ours.open_requests:
+        yield Note(pair=replace(pair, is_gone=True))
+
+
+def _price(item: Theirs | None, treaty: Treaty) -> str | None:
+    return (item.amount if item is not None else None) or treaty.new_amount
+
+
+def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Iterator[Step]:
+    """An item that was deleted in the tool."""
+    changed = any(value != pair.agreed.get(name, value) for name, value in milestone.values.items())
+    if milestone.is_over:
+        yield Note(pair=replace(pair, is_gone=True))
+    elif pair.request_id in ours.open_requests:
+        return
+    elif changed or not (treaty.removes and milestone.is_open) or _was_asked(pair, treaty):
+        yield Create(card=_card(milestone, milestone.values))
+    elif treaty.plan is PlanLeave.EDIT:
+        yield Remove(pair=replace(pair, is_gone=True))
+    elif treaty.plan is PlanLeave.ASK:
+        yield AskToRemove(pair=replace(pair, proposals=pair.proposals + 1))
+    else:
+        yield Create(card=_card(milestone, milestone.values))
+
+
+def _was_asked(pair: Pair, treaty: Treaty) -> bool:
+    """Whether its removal was asked for, and declined, since the milestone still stands."""
+    return treaty.plan is PlanLeave.ASK and pair.request_id is not None and not pair.proposed
+
+
+def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
+    """A new item; nothing without leave, or without a price."""
+    amount = _price(item, treaty)
+    if treaty.plan is PlanLeave.NONE or not ours.takes_new or amount is None or not item.values.get(Field.TITLE):
+        return None
+    title = item.values[Field.TITLE]
+    due_on = item.values.get(Field.DUE_ON) or (ours.today + timedelta(days=treaty.new_due_days)).isoformat()
+    purpose = item.values.get(Field.PURPOSE) or title
+    values = {Field.TITLE: title, Field.PURPOSE: purpose, Field.DUE_ON: due_on}
+    if treaty.plan is PlanLeave.EDIT:
+        return Add(external_id=item.id, url=item.url, values=values, amount=amount)
+    return AskToAdd(pair=Pair(milestone_id=ASKED + item.id, external_id=item.id, agreed=values), amount=amount)
+
+
+def _merge(
+    milestone: Ours, item: Theirs, found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty
+) -> Iterator[Step]:
+    """Two that are one: first what goes to Earnest, then what goes to the tool."""
+    pair, inward, outward = found.pair, {}, {}
+    kept = found.pair if found.is_noted else None
+    is_asked = pair.request_id is not None and pair.request_id in ours.open_requests
+    agreed = dict(pair.agreed)
+    for name in sorted(fields):
+        mine, other = milestone.values[name], item.values.get(name, "")
+        if mine == other:
+            agreed[name] = mine
+        elif _stays(name, other, mine, pair, is_asked=is_asked):
+            continue
+        elif _goes_inward(name, milestone, item, pair, treaty):
+            inward[name] = other
+        else:
+            outward[name] = mine
+    pair = replace(pair, agreed=agreed)
+    if inward and not (treaty.plan is PlanLeave.ASK and is_asked):
+        step = _inward(pair, inward, treaty)
+        pair = kept = step.pair
+        yield step
+    for hint in _done(milestone, item, pair, treaty):
+        pair = kept = hint.pair
+        yield hint
+    closes = milestone.is_over and not item.is_done
+    marks = item.mark != milestone.id or item.facts != milestone.facts
+    if outward or closes or marks:
+        asked = {name: value for name, value in pair.proposed.items() if name not in outward}
+        pair = kept = replace(pair, agreed={**pair.agreed, **outward}, proposed=asked, done=pair.done or closes)
+        values = {**{name: item.values.get(name, "") for name in fields}, **outward}
+        card = _card(milestone, values, is_done=item.is_done)
+        yield Write(pair=pair, card=card, changed=frozenset(outward), marks=marks, closes=closes)
+    if pair != kept:
+        yield Note(pair=pair)
+
+
+def _stays(name: Field, other: str, mine: str, pair: Pair, *, is_asked: bool) -> bool:
+    """Whether what the tool says stays there though Earnest says otherwise: it was asked for, or refused."""
+    if pair.proposed.get(name) == other and is_asked:
+        return True
+    return pair.refused.get(name) == other and mine == pair.agreed.get(name)
+
+
+def _goes_inward(name: Field, milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> bool:
+    """Whether Earnest is to say what the tool says."""
+    mine, other, agreed = milestone.values[name], item.values.get(name, ""), pair.agreed.get(name)
+    if other in {agreed, ""} or treaty.plan is PlanLeave.NONE or not milestone.is_open:
+        return False
+    if pair.proposed.get(name) == other:
+        return False  # it was asked for, and whoever decides has declined it
+    return mine == agreed or (item.updated_at is not None and item.updated_at > milestone.updated_at)
+
+
+def _inward(pair: Pair, values: Values, treaty: Treaty) -> Edit | AskToEdit:
+    if treaty.plan is PlanLeave.EDIT:
+        return Edit(pair=replace(pair, agreed={**pair.agreed, **values}, refused={}), values=values)
+    return AskToEdit(pair=replace(pair, proposed=values, proposals=pair.proposals + 1, refused={}), values=values)
+
+
+def _done(milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> Iterator[Tell | Submit | Note]:
+    """What “done” in the tool comes to: once for each time that somebody says it, and never for what is over."""
+    if milestone.is_over or item.is_done == pair.done:
+        return
+    if not item.is_done or treaty.done is DoneLeave.IGNORE:
+        yield Note(pair=replace(pair, done=item.is_done))
+        return
+    after = replace(pair, done=True, dones=pair.dones + 1)
+    if treaty.done is DoneLeave.SUBMIT and milestone.is_in_hand:
+        yield Submit(pair=after)
+    else:
+        yield Tell(pair=after)
+
+
+def _card(milestone: Ours, values: Values, *, is_done: bool = False) -> Card:
+    return Card(values=values, mark=milestone.id, facts=milestone.facts, is_done=is_done or milestone.is_over)

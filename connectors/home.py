@@ -1,0 +1,206 @@
+"""A contract of Earnest over the public API, with a key as anybody has it: it needs no access to Earnest's own database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from connectors.calls import Calls
+from connectors.port import Moved, Refused, ToolError, ToolRefused
+from connectors.sides import Field, Ours, OurSide, Values, canonical
+
+CONTRACT: Final = """query Plan($id: ID!, $after: Cursor) { contract(id: $id) {
+  state currency revision planVersion clientId
+  milestones { id revision state title purpose dueOn updatedAt amount { amount } externalReferences { system externalId } }
+  changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } }
+} }"""
+
+REQUESTS: Final = """query Requests($id: ID!, $after: Cursor) { contract(id: $id) {
+  changeRequests(first: 100, after: $after) { nodes { id state } pageInfo { hasNextPage endCursor } } } }"""
+
+NEWS: Final = """query News($after: Cursor) { changes(after: $after, first: 100) {
+  nodes { contract { id } } cursor hasMore } }"""
+
+VIEWER: Final = "query Who { viewer { accountId scopes } }"
+
+_OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
+_IN_HAND: Final = frozenset({"ACTIVE", "CHANGES_REQUESTED"})
+_MOVED: Final = frozenset({"VERSION_CONFLICT", "MILESTONE_LOCKED", "INVALID_STATE", "STALE_CHANGE_REQUEST"})
+"""Somebody was faster: what comes of it is seen by reading again."""
+
+_NAMES: Final = {Field.TITLE: "title", Field.PURPOSE: "purpose", Field.DUE_ON: "dueOn"}
+
+
+class EarnestContract:
+    """One contract; `system` is what the account calls the tool, in its external references."""
+
+    def __init__(self, url: str, key: str, *, contract_id: str, system: str, said_by: str) -> None:
+        self._calls = Calls(url, {"authorization": f"Bearer {key}"}, who="Earnest")
+        self._contract_id = contract_id
+        self._system = system
+        self._said_by = said_by
+        self._currency = ""
+
+    async def viewer(self) -> dict[str, Any]:
+        """Whose key it is."""
+        return dict((await self._ask(VIEWER))["viewer"])
+
+    async def is_clients(self) -> bool:
+        """Whether the key is the client's."""
+        account_id: str = (await self.viewer())["accountId"]
+        return bool((await self._contract())["clientId"] == account_id)
+
+    async def news(self, cursor: str | None) -> tuple[str, bool]:
+        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did."""
+        if cursor is None:
+            return (await self._ask(NEWS, after="latest"))["changes"]["cursor"], True
+        is_new = False
+        while True:
+            page = (await self._ask(NEWS, after=cursor))["changes"]
+            cursor = page["cursor"]
+            is_new |= any((node["contract"] or {}).get("id") == self._contract_id for node in page["nodes"])
+            if not page["hasMore"]:
+                return str(cursor), is_new
+
+    async def read(self) -> OurSide:
+        """The contract as it is."""
+        found = await self._contract()
+        self._currency = found["currency"]
+        is_active = found["state"] == "ACTIVE"
+        requests, page = list(found["changeRequests"]["nodes"]), found["changeRequests"]["pageInfo"]
+        while page["hasNextPage"]:
+            more = (await self._ask(REQUESTS, id=self._contract_id, after=page["endCursor"]))["contract"]
+            requests += more["changeRequests"]["nodes"]
+            page = more["changeRequests"]["pageInfo"]
+        shown = [one for one in found["milestones"] if one["revision"] == found["revision"]]
+        return OurSide(
+            items={one["id"]: self._shown(one, is_active=is_active) for one in shown},
+            version=found["planVersion"],
+            today=datetime.now(UTC).date(),
+            takes_new=is_active,
+            open_requests=frozenset(one["id"] for one in requests if one["state"] == "OPEN"),
+        )
+
+    async def _contract(self) -> dict[str, Any]:
+        found = (await self._ask(CONTRACT, id=self._contract_id, after=None))["contract"]
+        if found is None:
+            raise ToolRefused(f"this key does not see the contract {self._contract_id}")
+        return dict(found)
+
+    def _shown(self, one: Mapping[str, Any], *, is_active: bool) -> Ours:
+        names = [named["externalId"] for named in one["externalReferences"] if named["system"] == self._system]
+        return Ours(
+            id=one["id"],
+            values={name: canonical(one[field]) for name, field in _NAMES.items()},
+            facts=f"{one['amount']['amount']} {self._currency}, {one['state']}",
+            updated_at=datetime.fromisoformat(one["updatedAt"]),
+            is_open=is_active and one["state"] == "PLANNED",
+            is_over=one["state"] in _OVER,
+            is_dropped=one["state"] == "CANCELLED",
+            is_in_hand=is_active and one["state"] in _IN_HAND,
+            external_id=names[0] if names else None,
+        )
+
+    async def add(self, external_id: str, url: str | None, values: Values, amount: str) -> str:
+        """The milestone that the tool's name stands for, made if there is none."""
+        row = {"externalId": external_id, "url": url, "amount": self._money(amount), **_said(values)}
+        given = {"contractId": self._contract_id, "system": self._system, "rows": [row]}
+        made = await self._do("importMilestones", "milestones { id }", given)
+        return str(made["milestones"][0]["id"])
+
+    async def edit(self, milestone_id: str, values: Values, *, version: int) -> int:
+        """Edit a planned milestone; the plan's version afterwards."""
+        given = {"milestoneId": milestone_id, "expectedVersion": version, **_said(values)}
+        return int((await self._do("editMilestone", "contract { planVersion }", given))["contract"]["planVersion"])
+
+    async def remove(self, milestone_id: str, *, version: int) -> int:
+        """Take a planned milestone out; the plan's version afterwards."""
+        given = {"milestoneId": milestone_id, "expectedVersion": version}
+        return int((await self._do("removeMilestone", "contract { planVersion }", given))["contract"]["planVersion"])
+
+    async def ask_to_add(self, values: Values, amount: str, *, once: str) -> tuple[str, str]:
+        """File a change request; its id, and that of the milestone to be."""
+        filed = await self._file({"add": {"milestone": _new(values, self._money(amount))}}, once)
+        return filed["id"], filed["changes"][0]["milestoneId"]
+
+    async def ask_to_edit(self, milestone_id: str, values: Values, *, once: str) -> str:
+        """File a change request; its id."""
+        return str((await self._file({"edit": {"milestoneId": milestone_id, **_said(values)}}, once))["id"])
+
+    async def ask_to_remove(self, milestone_id: str, *, once: str) -> str:
+        """File a change request; its id."""
+        return str((await self._file({"remove": {"milestoneId": milestone_id}}, once))["id"])
+
+    async def tell(self, milestone_id: str, *, once: str) -> None:
+        """Post an update that the tool calls it done."""
+        words = f"Marked as done in {self._said_by}."
+        given = {
+            "contractId": self._contract_id,
+            "milestoneId": milestone_id,
+            "message": words,
+            "links": [],
+            "attachments": [],
+        }
+        await self._do("postUpdate", "contract { id }", given, once=once)
+
+    async def submit(self, milestone_id: str, *, once: str) -> None:
+        """Hand in the work."""
+        words = f"Marked as done in {self._said_by}."
+        given = {"milestoneId": milestone_id, "message": words, "links": [], "attachments": []}
+        await self._do("submitMilestone", "milestone { id }", given, once=once)
+
+    async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
+        """Keep what the tool calls a milestone. A name that stands for another one already stays there."""
+        given = {"subjectId": milestone_id, "system": self._system, "externalId": external_id, "url": url}
+        try:
+            await self._do("setExternalReference", "externalReference { externalId }", given)
+        except (Moved, Refused):
+            return
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._calls.close()
+
+    async def _file(self, change: dict[str, Any], once: str) -> dict[str, Any]:
+        words = f"As it was changed in {self._said_by}."
+        given = {"contractId": self._contract_id, "changes": [change], "message": words}
+        answer = "changeRequest { id changes { milestoneId } }"
+        return dict((await self._do("fileChangeRequest", answer, given, once=once))["changeRequest"])
+
+    def _money(self, amount: str) -> dict[str, str]:
+        return {"amount": amount, "currency": self._currency}
+
+    async def _do(self, mutation: str, answer: str, given: object, *, once: str | None = None) -> dict[str, Any]:
+        """The payload of a mutation. Raises `Moved` if somebody was faster, `Refused` for what it says."""
+        key = hashlib.sha256(f"{self._system} {self._contract_id} {once}".encode()).hexdigest()
+        directive = f'@idempotent(key: "{key}")' if once is not None else ""
+        document = (
+            f"mutation Do($input: {mutation[0].upper()}{mutation[1:]}Input!) {{ {mutation}(input: $input) {directive} "
+            f"{{ {answer} userErrors {{ code message }} }} }}"
+        )
+        payload = dict((await self._ask(document, input=given))[mutation])
+        for error in payload["userErrors"]:
+            raise (Moved if error["code"] in _MOVED else Refused)(f"{error['code']}: {error['message']}")
+        return payload
+
+    async def _ask(self, document: str, **variables: object) -> dict[str, Any]:
+        answer = await self._calls.ask("POST", "/graphql", {"query": document, "variables": variables})
+        for error in answer.get("errors") or ():
+            code = error.get("extensions", {}).get("code", "ERROR")
+            kind = (
+                ToolRefused
+                if code in {"UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "QUERY_TOO_COMPLEX"}
+                else ToolError
+            )
+            raise kind(f"Earnest answered {code}: {error.get('message', '')}")
+        return dict(answer["data"])
+
+
+def _said(values: Values) -> dict[str, str]:
+    return {_NAMES[name]: value for name, value in values.items()}
+
+
+def _new(values: Values, amount: dict[str, str]) -> dict[str, Any]:
+    return {**_said(values), "amount": amount, "deliverables": []}

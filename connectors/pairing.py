@@ -1,0 +1,74 @@
+"""Finds which item of the tool is which milestone: by what was noted, by our mark in the item, by the name that Earnest keeps.
+
+So an item that was renamed is found again, and so is one whose making was never answered. Of items that bear one mark the
+one that was noted is the milestone's, else the first; the others are copies that somebody made, and count as new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from connectors.sides import Ours, OurSide, Pair, Theirs, TheirSide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A pair with what both sides have of it now; `noted` is what was agreed so far, or None if they just met."""
+
+    ours: Ours | None
+    theirs: Theirs | None
+    pair: Pair
+    is_noted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Everything on both sides."""
+
+    pairs: tuple[Match, ...]
+    only_ours: tuple[Ours, ...]
+    only_theirs: tuple[Theirs, ...]
+
+
+def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
+    """Every milestone and every item exactly once."""
+    free = dict(sorted(theirs.items.items(), key=lambda entry: (len(entry[0]), entry[0])))
+    pairs = sorted(noted, key=lambda pair: pair.milestone_id)
+    # First all that stand where they were noted, so that no copy of a mark takes another's place.
+    there = {pair.milestone_id: free.pop(pair.external_id, None) for pair in pairs}
+    found = [_again(pair, there[pair.milestone_id], ours.items.get(pair.milestone_id), free) for pair in pairs]
+    known = {pair.milestone_id for pair in pairs}
+    alone = []
+    for milestone in ours.items.values():
+        if milestone.id in known:
+            continue
+        item = _named(milestone, free) or _marked(milestone.id, milestone, free)
+        if item is None:
+            alone.append(milestone)
+        else:
+            pair = Pair(milestone_id=milestone.id, external_id=item.id)
+            found.append(Match(ours=milestone, theirs=item, pair=pair, is_noted=False))
+    return Matches(pairs=tuple(found), only_ours=tuple(alone), only_theirs=tuple(free.values()))
+
+
+def _again(pair: Pair, item: Theirs | None, milestone: Ours | None, free: dict[str, Theirs]) -> Match:
+    if item is None and (item := _marked(pair.milestone_id, milestone, free)) is not None:
+        pair = replace(pair, external_id=item.id)
+        return Match(ours=milestone, theirs=item, pair=pair, is_noted=False)
+    return Match(ours=milestone, theirs=item, pair=pair, is_noted=True)
+
+
+def _named(milestone: Ours, free: dict[str, Theirs]) -> Theirs | None:
+    return free.pop(milestone.external_id, None) if milestone.external_id is not None else None
+
+
+def _marked(milestone_id: str, milestone: Ours | None, free: dict[str, Theirs]) -> Theirs | None:
+    """Of several with the mark the one that says most of what the milestone says, and then the first."""
+    marked = [item for item in free.values() if item.mark == milestone_id]
+    if not marked:
+        return None
+    values = milestone.values if milestone is not None else {}
+    return free.pop(
+        max(marked, key=lambda item: sum(values.get(name) == value for name, value in item.values.items())).id
+    )

@@ -1,0 +1,189 @@
+"""One round of a coupling: read both sides, ask the engine, carry out its steps one by one, and remember each once it is done.
+
+It may be cut off between any two lines. What was written and not remembered is read again in the next round, where both
+sides say the same already; what has no state to be read from (an update, a change request) bears a name under which
+Earnest does it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from connectors import engine
+from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
+from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
+from connectors.steps import (
+    Add,
+    AskToAdd,
+    AskToEdit,
+    AskToRemove,
+    Create,
+    Edit,
+    Forget,
+    Name,
+    Note,
+    Remove,
+    Step,
+    Submit,
+    Tell,
+    Write,
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one round did."""
+
+    to_earnest: int = 0
+    to_tool: int = 0
+    refused: int = 0
+    unpriced: int = 0
+    is_settled: bool = True
+    """Whether nothing is left to do; else the next round should follow at once."""
+    problem: str | None = None
+    """What one of the sides refused, in its words."""
+
+    @property
+    def writes(self) -> int:
+        """To both sides; names that people find things by are not counted."""
+        return self.to_earnest + self.to_tool
+
+
+async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
+    """One round. Raises what the sides raise, and `engine.TooManyMissing`."""
+    ours, theirs = await home.read(), await tool.read()
+    asked = engine.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    playing = Playing(home, tool, memory, ours, theirs)
+    playing.tally.unpriced = asked.unpriced
+    for step in asked.steps:
+        try:
+            await playing.take(step)
+        except Refused as refusal:
+            playing.tally.refused += 1
+            playing.tally.problem = str(refusal)
+            await playing.refused(step)
+        except ToolRefused as refusal:  # of this one item: the others are none the worse
+            playing.tally.refused += 1
+            playing.tally.problem = str(refusal)
+        except Moved:
+            playing.tally.is_settled = False
+    return playing.tally
+
+
+class Playing:
+    """A round that is under way."""
+
+    def __init__(self, home: Home, tool: Tool, memory: Memory, ours: OurSide, theirs: TheirSide) -> None:
+        self._home = home
+        self._tool = tool
+        self._memory = memory
+        self._theirs = theirs
+        self._version = ours.version
+        self._skipped: set[str] = set()
+        self.tally = Tally()
+
+    async def take(self, step: Step) -> None:
+        """Carry out one step and remember it. Raises `Moved` and `Refused`."""
+        if isinstance(step, Create | Write):
+            await self._outward(step)
+        elif isinstance(step, Name):
+            await self._home.name(step.milestone_id, step.external_id, step.url)
+        elif isinstance(step, Forget):
+            await self._memory.forget(step.milestone_id)
+        elif isinstance(step, Note):
+            if step.pair.milestone_id not in self._skipped:
+                await self._memory.keep(step.pair)
+        else:
+            await self._inward(step)
+
+    async def _outward(self, step: Create | Write) -> None:
+        if isinstance(step, Create):
+            await self._memory.hold()
+            made = await self._tool.create(step.card)
+            self._counted(to_tool=1)
+            pair = Pair(milestone_id=step.card.mark, external_id=made.id, agreed=step.card.values)
+            await self._memory.keep(replace(pair, done=step.card.is_done))
+            await self._home.name(step.card.mark, made.id, made.url)
+            return
+        seen = self._theirs.items[step.pair.external_id]
+        if step.pair.milestone_id in self._skipped or _says_other(await self._tool.look(seen.id), seen):
+            raise Moved  # somebody was at it since it was read: the next round sees what they did
+        now = await self._tool.write(seen.id, step.card, step.changed)
+        self._counted(to_tool=1)
+        await self._memory.keep(replace(step.pair, external_id=now.id))
+
+    async def _inward(self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit) -> None:
+        home = self._home
+        if isinstance(step, Add):
+            await self._memory.hold()
+            milestone_id = await home.add(step.external_id, step.url, step.values, step.amount)
+            pair = Pair(milestone_id=milestone_id, external_id=step.external_id, agreed=step.values)
+        elif isinstance(step, AskToAdd):
+            await self._memory.keep(step.pair)  # first, so that asking again is asking for the same
+            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)}"
+            request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=once)
+            pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id)
+        else:
+            pair = await self._change(step)
+        self._counted(to_earnest=1)
+        await self._memory.keep(pair)
+        if isinstance(step, AskToAdd):
+            await self._memory.forget(step.pair.milestone_id)
+
+    def _counted(self, *, to_earnest: int = 0, to_tool: int = 0) -> None:
+        """A write was done, so another round is to see what came of it."""
+        self.tally.to_earnest += to_earnest
+        self.tally.to_tool += to_tool
+        self.tally.is_settled = False
+
+    async def _change(self, step: Edit | Remove | AskToEdit | AskToRemove | Tell | Submit) -> Pair:
+        """A write about a milestone that is there; the pair after it."""
+        home, pair, milestone_id = self._home, step.pair, step.pair.milestone_id
+        if milestone_id in self._skipped:
+            raise Moved
+        try:
+            if isinstance(step, Edit):
+                self._version = await home.edit(milestone_id, step.values, version=self._version)
+            elif isinstance(step, Remove):
+                self._version = await home.remove(milestone_id, version=self._version)
+            elif isinstance(step, AskToEdit):
+                once = f"edit {milestone_id} {pair.proposals} {_digest(step.values)}"
+                return replace(pair, request_id=await home.ask_to_edit(milestone_id, step.values, once=once))
+            elif isinstance(step, AskToRemove):
+                request_id = await home.ask_to_remove(milestone_id, once=f"remove {milestone_id} {pair.proposals}")
+                return replace(pair, request_id=request_id, proposed={})
+            elif isinstance(step, Tell):
+                await home.tell(milestone_id, once=f"done {milestone_id} {pair.dones}")
+            elif isinstance(step, Submit):
+                await home.submit(milestone_id, once=f"done {milestone_id} {pair.dones}")
+            else:
+                assert_never(step)
+        except (Moved, Refused):
+            self._skipped.add(milestone_id)  # what else was planned for it in this round stands on this
+            raise
+        return pair
+
+    async def refused(self, step: Step) -> None:
+        """Remember what Earnest refused, so that it isn't asked again until somebody changes it."""
+        if isinstance(step, Edit | AskToEdit):
+            kept = {pair.milestone_id: pair for pair in await self._memory.pairs()}
+            if (pair := kept.get(step.pair.milestone_id)) is not None:
+                await self._memory.keep(replace(pair, refused=step.values))
+                self.tally.is_settled = False
+        elif isinstance(step, Tell | Submit):
+            await self._memory.keep(step.pair)
+            self.tally.is_settled = False
+        elif isinstance(step, AskToAdd):
+            await self._memory.forget(step.pair.milestone_id)
+
+
+def _says_other(now: Theirs | None, before: Theirs) -> bool:
+    return now is None or (now.values, now.mark, now.facts, now.is_done) != (
+        before.values, before.mark, before.facts, before.is_done,
+    )  # fmt: skip
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]

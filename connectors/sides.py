@@ -1,0 +1,155 @@
+"""What the two sides of a coupling look like to the engine, and what was agreed between them last. Plain values, nothing else.
+
+Texts are compared as `canonical` leaves them, so that a tool which trims or breaks lines otherwise changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Field(StrEnum):
+    """What both sides may change of a milestone. Amounts and states aren't among it: they are Earnest's alone."""
+
+    TITLE = "title"
+    PURPOSE = "purpose"
+    DUE_ON = "due_on"
+
+
+Values = Mapping[Field, str]
+"""What a milestone says; dates as YYYY-MM-DD, empty where a side says nothing."""
+
+
+def canonical(text: str | None) -> str:
+    """A text as it is compared: lines end in one way, and nothing stands at the ends of lines or of the whole."""
+    return "\n".join(line.rstrip() for line in (text or "").splitlines()).strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """A milestone as Earnest has it."""
+
+    id: str
+    values: Values
+    facts: str
+    """What is shown in the tool and never taken from it: the amount and the state."""
+    updated_at: datetime
+    is_open: bool = True
+    """Whether its plan may still be changed."""
+    is_over: bool = False
+    """Whether it is closed for good, dropped ones included."""
+    is_dropped: bool = False
+    """Whether it was cancelled, so that there is no work to do."""
+    is_in_hand: bool = False
+    """Whether work may be submitted for it now."""
+    external_id: str | None = None
+    """What Earnest was told that the tool calls it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurSide:
+    """A contract as Earnest has it."""
+
+    items: Mapping[str, Ours]
+    version: int
+    today: date
+    takes_new: bool = True
+    open_requests: frozenset[str] = frozenset()
+    """The change requests that nobody has decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theirs:
+    """An item as the tool has it."""
+
+    id: str
+    values: Values
+    mark: str | None = None
+    """The milestone that our footer names."""
+    facts: str | None = None
+    amount: str | None = None
+    """A price that the tool gives for a new item, in the contract's currency; of others it is not looked at."""
+    is_done: bool = False
+    updated_at: datetime | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TheirSide:
+    """A project of the tool."""
+
+    items: Mapping[str, Theirs]
+    fields: frozenset[Field] = frozenset(Field)
+    """What an item of this tool can say at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """An item as the tool is to have it."""
+
+    values: Values
+    mark: str
+    facts: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A milestone and an item that are one thing, and what both sides said when they last agreed."""
+
+    milestone_id: str
+    external_id: str
+    agreed: Values = field(default_factory=dict)
+    done: bool = False
+    """Whether the tool's “done” was seen and passed on."""
+    dones: int = 0
+    """How often it was: each is told once."""
+    proposed: Values = field(default_factory=dict)
+    """What was asked for by a change request."""
+    request_id: str | None = None
+    proposals: int = 0
+    refused: Values = field(default_factory=dict)
+    """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""
+    is_gone: bool = False
+    """Whether it is left alone from now on: over here and deleted there, or declined."""
+
+
+ASKED: Final = "asked:"
+"""How a pair's milestone is called while it is asked for and has no name yet."""
+
+
+class PlanLeave(StrEnum):
+    """What a tool may do to the plan."""
+
+    NONE = "none"
+    ASK = "ask"
+    """File change requests, which the other side accepts or declines."""
+    EDIT = "edit"
+    """Edit what is still planned, with a client's key."""
+
+
+class DoneLeave(StrEnum):
+    """What a tool's “done” comes to. Nothing of it approves: there is no word for that here."""
+
+    IGNORE = "ignore"
+    UPDATE = "update"
+    SUBMIT = "submit"
+    """Hand in the work, with a freelancer's key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treaty:
+    """What the tool may do in Earnest, as whoever set it up decided."""
+
+    plan: PlanLeave = PlanLeave.NONE
+    done: DoneLeave = DoneLeave.UPDATE
+    removes: bool = False
+    """Whether deleting an item takes its planned milestone out; else the item is made again."""
+    new_amount: str | None = None
+    """The price of what the tool adds, unless the tool says it; without either nothing is added."""
+    new_due_days: int = 30
+    """When that is due, unless the tool says it: in so many days."""

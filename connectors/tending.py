@@ -1,0 +1,104 @@
+"""Visits the couplings that are due, several at once: asks Earnest's feed what is new, and plays rounds until both sides agree.
+
+A tool is read when something is new in Earnest, when it rang, and every few minutes besides; so nothing depends on a ring.
+Any number of processes may do this side by side, beside a deployment's database or elsewhere with one of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from connectors import couplings, engine, opening, rounds
+from connectors.couplings import Coupling, Leased, LeaseLost
+from connectors.port import Tool, ToolError
+from escrow import bell, process_log
+from escrow.bell import Topic
+from escrow.vault import Undecipherable
+
+AT_ONCE: Final = 8
+"""Couplings under way in one process: they mostly wait for tools."""
+
+FEED_SECONDS: Final = 3.0
+"""How late something new in Earnest is noticed at most."""
+
+ROUNDS_MAX: Final = 5
+"""In one visit; who isn't settled by then has its turn again at once, after the others."""
+
+LOOK_SECONDS_MAX: Final = 5.0
+"""How late a coupling is noticed that another process set up, if no ring came through."""
+
+PAUSE_SECONDS: Final = 5.0
+PAUSE_SECONDS_MAX: Final = 600.0
+"""After failures: twice as long each time."""
+
+Opens = Callable[[Coupling], Tool]
+
+_log = logging.getLogger(__name__)
+
+
+async def pump(opens: Opens = opening.tool_of) -> None:
+    """Visit what is due, for ever."""
+    under_way: set[asyncio.Task[None]] = set()
+    try:
+        with bell.listen(Topic.COUPLINGS) as wakeups:
+            while True:
+                for leased in await couplings.lease(AT_ONCE - len(under_way)) if len(under_way) < AT_ONCE else ():
+                    under_way.add(asyncio.create_task(visit(leased, opens)))
+                for task in [task for task in under_way if task.done()]:
+                    under_way.remove(task)
+                    task.result()
+                await wakeups.wait(await _pause_seconds(len(under_way)))
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _pause_seconds(under_way: int) -> float:
+    due = await couplings.next_due_seconds()
+    least = 0.2 if under_way >= AT_ONCE else 0.05
+    return LOOK_SECONDS_MAX if due is None else min(max(due, least), LOOK_SECONDS_MAX)
+
+
+async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
+    """One visit of a coupling; whatever fails is noted and tried again later."""
+    process_log.begin(coupling=leased.coupling.name)
+    try:
+        await _visit(leased, opens)
+    except LeaseLost:
+        _log.info("another process is at the coupling now")
+    except (ToolError, engine.TooManyMissing, Undecipherable) as error:
+        pause = min(PAUSE_SECONDS * 2 ** min(leased.failures, 10), PAUSE_SECONDS_MAX)
+        _log.warning("a coupling waits", extra={"error": error, "pause": pause})
+        await couplings.fail(leased, problem=str(error), pause_seconds=pause)
+    except Exception as error:  # noqa: BLE001 - one coupling must not end the others
+        _log.exception("a visit failed")
+        await couplings.fail(leased, problem=f"a fault of ours: {error!r}", pause_seconds=PAUSE_SECONDS_MAX)
+
+
+async def _visit(leased: Leased, opens: Opens) -> None:
+    coupling, memory = leased.coupling, couplings.Pairs(leased)
+    home, tool = opening.home_of(coupling), opens(coupling)
+    try:
+        cursor, is_new = await home.news(leased.cursor)
+        reads, writes, problem, pause = is_new or leased.is_asked, 0, None, FEED_SECONDS
+        if reads:
+            for _ in range(ROUNDS_MAX):
+                tally = await rounds.play(home, tool, memory, coupling.treaty, believes=leased.believes)
+                writes += tally.writes
+                problem = tally.problem
+                if tally.is_settled:
+                    break
+            else:
+                pause, cursor = 0.0, leased.cursor or cursor
+    finally:
+        await home.close()
+        await tool.close()
+    await couplings.settle(
+        leased, cursor=cursor, has_read=reads, is_settled=pause > 0, writes=writes, problem=problem, pause_seconds=pause
+    )  # fmt: skip
+    if writes:
+        _log.info("both sides agree again", extra={"writes": writes})

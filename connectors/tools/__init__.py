@@ -1,0 +1,1 @@
+"""The tools that are known: each module says only how one of them is read and written."""

@@ -1,0 +1,103 @@
+"""GitHub issues with one label: read and written by GraphQL. They have no due date, so that is Earnest's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from connectors import footer
+from connectors.calls import Calls
+from connectors.port import ToolRefused
+from connectors.sides import Card, Field, Theirs, TheirSide, canonical
+from connectors.tools.github_milestones import graphql
+
+ISSUE: Final = "number title body closed updatedAt url"
+
+ALL: Final = f"""query Issues($owner: String!, $name: String!, $label: String!, $after: String) {{
+  repository(owner: $owner, name: $name) {{
+    issues(first: 100, after: $after, labels: [$label], orderBy: {{field: CREATED_AT, direction: ASC}}) {{
+      nodes {{ {ISSUE} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"""
+
+ONE: Final = f"""query Issue($owner: String!, $name: String!, $number: Int!) {{
+  repository(owner: $owner, name: $name) {{ issue(number: $number) {{ id {ISSUE} }} }} }}"""
+
+PLACE: Final = """query Place($owner: String!, $name: String!, $label: String!) {
+  repository(owner: $owner, name: $name) { id label(name: $label) { id } } }"""
+
+CREATE: Final = (
+    f"mutation Create($input: CreateIssueInput!) {{ createIssue(input: $input) {{ issue {{ id {ISSUE} }} }} }}"
+)
+UPDATE: Final = (
+    f"mutation Update($input: UpdateIssueInput!) {{ updateIssue(input: $input) {{ issue {{ id {ISSUE} }} }} }}"
+)
+DOCUMENTS: Final = (ALL, ONE, PLACE, CREATE, UPDATE)
+EVENT: Final = "issues"
+"""The name of the webhook."""
+
+FIELDS: Final = frozenset({Field.TITLE, Field.PURPOSE})
+
+
+class GitHubIssues:
+    """The issues of one repository, `owner/name`, that have a label."""
+
+    def __init__(self, calls: Calls, repository: str, label: str) -> None:
+        self._calls = calls
+        self._owner, _, self._name = repository.partition("/")
+        self._label = label
+
+    async def read(self) -> TheirSide:
+        """All of them, open and closed."""
+        items: dict[str, Theirs] = {}
+        after = None
+        while True:
+            page = (await self._repository(ALL, label=self._label, after=after))["issues"]
+            items |= {str(node["number"]): _shown(node) for node in page["nodes"]}
+            if not page["pageInfo"]["hasNextPage"]:
+                return TheirSide(items=items, fields=FIELDS)
+            after = page["pageInfo"]["endCursor"]
+
+    async def look(self, external_id: str) -> Theirs | None:
+        """One of them."""
+        node = (await self._repository(ONE, number=int(external_id)))["issue"]
+        return _shown(node) if node is not None else None
+
+    async def create(self, card: Card) -> Theirs:
+        """A new one with the label; what is over is closed by the next round."""
+        place = await self._repository(PLACE, label=self._label)
+        if place["label"] is None:
+            raise ToolRefused(f"GitHub has no label “{self._label}” in {self._owner}/{self._name}")
+        given = {"repositoryId": place["id"], "labelIds": [place["label"]["id"]], "title": card.values[Field.TITLE]}
+        data = await graphql(self._calls, CREATE, input={**given, "body": footer.joined(card)})
+        return _shown(data["createIssue"]["issue"])
+
+    async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
+        """What changed, with the footer."""
+        issue = (await self._repository(ONE, number=int(external_id)))["issue"]
+        given = {"id": issue["id"], "body": footer.joined(card), "state": "CLOSED" if card.is_done else "OPEN"}
+        if Field.TITLE in changed:
+            given["title"] = card.values[Field.TITLE]
+        data = await graphql(self._calls, UPDATE, input=given)
+        return _shown(data["updateIssue"]["issue"])
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._calls.close()
+
+    async def _repository(self, document: str, **variables: object) -> dict[str, Any]:
+        data = await graphql(self._calls, document, owner=self._owner, name=self._name, **variables)
+        return dict(data["repository"])
+
+
+def _shown(node: Mapping[str, Any]) -> Theirs:
+    parts = footer.split(node["body"])
+    return Theirs(
+        id=str(node["number"]),
+        values={Field.TITLE: canonical(node["title"]), Field.PURPOSE: parts.purpose},
+        mark=parts.mark,
+        facts=parts.facts,
+        amount=parts.amount,
+        is_done=node["closed"],
+        updated_at=datetime.fromisoformat(node["updatedAt"]),
+        url=node["url"],
+    )

@@ -1,0 +1,117 @@
+"""Jira issues of one project and type, by REST (version 2, as Data Center has it), asked for by JQL, since it rings nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from connectors import footer
+from connectors.calls import Calls
+from connectors.port import ToolRefused
+from connectors.sides import Card, Field, Theirs, TheirSide, canonical
+
+PAGE: Final = 100
+ASKED: Final = "summary,description,duedate,status,updated"
+DONE: Final = "done"
+"""The category of states that are the end of the work, whatever they are called."""
+
+
+def jira(base: str, token: str) -> Calls:
+    """Calls of a Jira's API with a personal access token."""
+    return Calls(base, {"authorization": f"Bearer {token}"}, who="Jira")
+
+
+class JiraIssues:
+    """The issues of one type in one project."""
+
+    def __init__(self, calls: Calls, project: str, kind: str = "Task", *, base: str = "") -> None:
+        self._calls = calls
+        self._project = project
+        self._kind = kind
+        self._base = base.rstrip("/")
+
+    async def read(self) -> TheirSide:
+        """All that the query finds."""
+        jql = f'project = "{self._project}" AND issuetype = "{self._kind}" ORDER BY key ASC'
+        items: dict[str, Theirs] = {}
+        start = 0
+        while True:
+            query = urlencode({"jql": jql, "startAt": start, "maxResults": PAGE, "fields": ASKED})
+            page = await self._calls.ask("GET", f"/rest/api/2/search?{query}")
+            items |= {issue["key"]: self._shown(issue) for issue in page["issues"]}
+            start += len(page["issues"])
+            if not page["issues"] or start >= page["total"]:
+                return TheirSide(items=items)
+
+    async def look(self, external_id: str) -> Theirs | None:
+        """One of them."""
+        path = f"{_path(external_id)}?fields={ASKED}"
+        issue = await self._calls.ask("GET", path, missing_is_none=True)
+        return self._shown(issue) if issue is not None else None
+
+    async def create(self, card: Card) -> Theirs:
+        """A new one; what is over is closed by the next round."""
+        fields = {
+            "project": {"key": self._project},
+            "issuetype": {"name": self._kind},
+            **_fields(card, frozenset(Field)),
+        }
+        made = await self._calls.ask("POST", "/rest/api/2/issue", {"fields": fields})
+        return await self._found(made["key"])
+
+    async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
+        """What changed, with the footer; done by whatever way the workflow has to an end."""
+        await self._calls.ask("PUT", _path(external_id), {"fields": _fields(card, changed)})
+        now = await self._found(external_id)
+        if card.is_done and not now.is_done:
+            await self._end(external_id)
+            now = await self._found(external_id)
+        return now
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._calls.close()
+
+    async def _end(self, external_id: str) -> None:
+        path = f"{_path(external_id)}/transitions"
+        ways = (await self._calls.ask("GET", path))["transitions"]
+        ends = [way["id"] for way in ways if way["to"]["statusCategory"]["key"] == DONE]
+        if not ends:
+            raise ToolRefused(f"Jira's workflow has no way from the state of {external_id} to an end")
+        await self._calls.ask("POST", path, {"transition": {"id": ends[0]}})
+
+    async def _found(self, external_id: str) -> Theirs:
+        found = await self.look(external_id)
+        if found is None:
+            raise ToolRefused(f"Jira doesn't show {external_id}")
+        return found
+
+    def _shown(self, issue: Mapping[str, Any]) -> Theirs:
+        fields = issue["fields"]
+        parts = footer.split(fields.get("description"))
+        title, due_on = canonical(fields["summary"]), fields.get("duedate") or ""
+        return Theirs(
+            id=issue["key"],
+            values={Field.TITLE: title, Field.PURPOSE: parts.purpose, Field.DUE_ON: due_on[:10]},
+            mark=parts.mark,
+            facts=parts.facts,
+            amount=parts.amount,
+            is_done=fields["status"]["statusCategory"]["key"] == DONE,
+            updated_at=datetime.fromisoformat(fields["updated"]),
+            url=f"{self._base}/browse/{issue['key']}" if self._base else None,
+        )
+
+
+def _path(external_id: str) -> str:
+    return f"/rest/api/2/issue/{quote(external_id, safe='')}"
+
+
+def _fields(card: Card, changed: frozenset[Field]) -> dict[str, str]:
+    fields = {"description": footer.joined(card)}
+    if Field.TITLE in changed:
+        fields["summary"] = card.values[Field.TITLE]
+    if Field.DUE_ON in changed:
+        fields["duedate"] = card.values[Field.DUE_ON]
+    return fields

@@ -1,0 +1,1 @@
+"""The engine, its rounds and its tools."""

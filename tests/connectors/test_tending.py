@@ -1,0 +1,244 @@
+"""Couplings over the real API and in the real tables: what goes to a tool, what comes from it, and what never does."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors import couplings
+from connectors.couplings import LeaseLost, Pairs
+from connectors.port import ToolError
+from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty
+from escrow.database import execute, fetch_value
+from tests.connectors.coupled import Couple, title
+
+EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="50.00", removes=True)
+ASKS = Treaty(plan=PlanLeave.ASK, new_amount="50.00", done=DoneLeave.SUBMIT)
+
+
+async def test_a_plan_is_shown_in_a_tool_once_and_found_again_by_the_tools_names(couple: Couple) -> None:
+    one = await couple()
+    await one.visit()
+    await one.visit()
+    plan = await couple.plan()
+    items = [one.board.of(milestone["id"]) for milestone in plan]
+    assert [item.values[Field.TITLE] for item in items] == ["Milestone 1", "Milestone 2", "Milestone 3"]
+    assert items[0].facts == "100.00 USD, PLANNED"
+    assert [milestone["externalReferences"] for milestone in plan] == [
+        [{"system": "board", "externalId": item.id, "url": None}] for item in items
+    ]
+    assert one.board.writes == 3
+    assert (await one.row())["writes"] == 3
+    assert (await one.row())["problem"] is None
+
+
+async def test_what_a_client_changes_in_a_tool_is_changed_in_the_plan_and_not_written_back(couple: Couple) -> None:
+    one = await couple(treaty=EDITS)
+    await one.visit()
+    first, second, third = await couple.plan()
+    one.board.change(one.board.of(first["id"]).id, title("Drafts"), facts="9.00 USD, RELEASED")
+    one.board.delete(one.board.of(second["id"]).id)
+    made = one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    written = one.board.writes
+    await one.ring()
+    await one.ring()
+    plan = {milestone["title"]: milestone for milestone in await couple.plan()}
+    assert plan["Drafts"]["id"] == first["id"]
+    assert plan["Milestone 2"]["state"] == "CANCELLED"
+    assert plan["Extra"]["amount"] == {"amount": "50.00"}
+    assert plan["Extra"]["externalReferences"][0]["externalId"] == made
+    assert one.board.of(first["id"]).facts == "100.00 USD, PLANNED", "an amount isn't the tool's to say"
+    assert one.board.writes == written + 2, "our footer under both, and nothing else"
+    assert (await one.row())["problem"] is None
+    assert third == (await couple.plan())[2]
+
+
+async def test_what_a_freelancer_changes_in_a_tool_is_asked_for_and_stays_there_until_it_is_decided(
+    couple: Couple,
+) -> None:
+    one = await couple(by=couple.freelancer, treaty=ASKS)
+    await one.visit()
+    first = (await couple.plan())[0]
+    item = one.board.of(first["id"])
+    one.board.change(item.id, title("Drafts"))
+    one.board.put({Field.TITLE: "Extra", Field.PURPOSE: "More", Field.DUE_ON: "2031-05-01"})
+    await one.ring()
+    await one.ring()
+    assert await fetch_value("SELECT count(*) FROM change_requests WHERE state = 'OPEN'") == 2
+    assert (await couple.plan())[0]["title"] == "Milestone 1"
+    assert one.board.items[item.id].values[Field.TITLE] == "Drafts"
+    query = "query ($id: ID!) { contract(id: $id) { changeRequests { nodes { id changes { kind } } } } }"
+    asked = (await couple.client.ask(query, {"id": couple.deal.id}))["contract"]["changeRequests"]["nodes"]
+    for request in asked:
+        mutation = "acceptChangeRequest" if request["changes"][0]["kind"] == "ADD" else "declineChangeRequest"
+        await couple.client.done(mutation, {"changeRequestId": request["id"], **_words(mutation)}, "contract { id }")
+    await one.visit()
+    assert one.board.items[item.id].values[Field.TITLE] == "Milestone 1", "it was declined"
+    plan = await couple.plan()
+    assert plan[-1]["title"] == "Extra"
+    assert len(one.board.items) == len(plan) == 4, "what was accepted has its item already"
+    assert one.board.of(plan[-1]["id"]).facts == "50.00 USD, PLANNED"
+
+
+def _words(mutation: str) -> dict[str, str]:
+    return {"message": "No."} if mutation == "declineChangeRequest" else {}
+
+
+async def test_done_is_a_hint_that_hands_in_work_at_most_and_moves_no_money(couple: Couple) -> None:
+    deal = couple.deal
+    await deal.confirm(await deal.fund())
+    freelancers = await couple("theirs", by=couple.freelancer, treaty=ASKS)
+    clients = await couple("ours", treaty=EDITS)
+    await freelancers.visit()
+    await clients.visit()
+    moved = await couple.transfers()
+    for one in (freelancers, clients):
+        for item in list(one.board.items.values()):
+            one.board.change(item.id, {}, is_done=True)
+    await clients.ring()
+    assert [milestone["state"] for milestone in await couple.plan()] == ["ACTIVE", "PLANNED", "PLANNED"]
+    assert await fetch_value("SELECT count(*) FROM updates") == 3
+    await freelancers.ring()
+    await freelancers.ring()
+    await clients.ring()
+    assert [milestone["state"] for milestone in await couple.plan()] == ["SUBMITTED", "PLANNED", "PLANNED"]
+    assert await fetch_value("SELECT count(*) FROM updates") == 3 + 2
+    assert await fetch_value("SELECT count(*) FROM submissions") == 1
+    assert await couple.transfers() == moved
+
+
+async def test_what_is_released_is_closed_in_the_tool(couple: Couple) -> None:
+    deal = couple.deal
+    await deal.confirm(await deal.fund())
+    one = await couple()
+    await one.visit()
+    await deal.submit()
+    await deal.approve()
+    await one.visit()
+    first = (await couple.plan())[0]
+    item = one.board.of(first["id"])
+    assert (item.is_done, item.facts) == (True, "100.00 USD, RELEASED")
+    one.board.change(item.id, {}, is_done=False)
+    await one.ring()
+    assert one.board.of(first["id"]).is_done
+
+
+async def test_a_tool_is_read_only_if_something_is_new_in_earnest_or_it_rang(couple: Couple) -> None:
+    one = await couple()
+    for _ in range(3):
+        await one.visit()
+    reads = one.board.reads
+    await one.visit()
+    assert one.board.reads == reads
+    await one.ring()
+    assert one.board.reads == reads + 1
+    milestone = (await couple.plan())[0]
+    await couple.client.done("editMilestone", {"milestoneId": milestone["id"], "title": "New"}, "milestone { id }")
+    await one.visit()
+    assert one.board.of(milestone["id"]).values[Field.TITLE] == "New"
+
+
+async def test_two_tools_of_one_contract_hear_of_each_other_by_earnest(couple: Couple) -> None:
+    one, other = await couple("one", treaty=EDITS), await couple("other", treaty=EDITS, names=True)
+    await one.visit()
+    await other.visit()
+    first = (await couple.plan())[0]
+    other.board.change(other.board.of(first["id"]).id, title("Renamed there"))
+    await other.ring()
+    await one.visit()
+    await other.visit()
+    assert one.board.of(first["id"]).values[Field.TITLE] == "Renamed there"
+    assert len(other.board.items) == len(one.board.items) == len(await couple.plan()) == 3
+
+
+async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple) -> None:
+    one = await couple(treaty=EDITS)
+    await one.visit()
+    first, second, _ = await couple.plan()
+    too_long = "!" * 300
+    one.board.change(one.board.of(first["id"]).id, title(too_long))
+    one.board.change(one.board.of(second["id"]).id, title("Fine"))
+    await one.ring()
+    await one.ring()
+    assert one.board.of(first["id"]).values[Field.TITLE] == too_long
+    assert [milestone["title"] for milestone in await couple.plan()][:2] == ["Milestone 1", "Fine"]
+    assert await fetch_value(
+        "SELECT agreed -> 'refused' ->> 'title' FROM coupled_pairs WHERE milestone_id = $1", first["id"]
+    )
+
+
+async def test_a_tool_that_is_away_or_suddenly_empty_changes_nothing_and_is_asked_later(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        given = {
+            "title": "One more",
+            "purpose": "-",
+            "amount": {"amount": "1.00", "currency": "USD"},
+            "dueOn": "2031-01-01",
+        }
+        await couple.client.done(
+            "addMilestone", {"contractId": couple.deal.id, "milestone": given | {"deliverables": []}}, "contract { id }"
+        )
+    one = await couple(treaty=EDITS)
+    await one.visit()
+    plan = await couple.plan()
+
+    async def away() -> TheirSide:
+        raise ToolError("GitHub answered 502")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.board, "read", away)
+        await one.ring()
+    assert (await one.row())["problem"] == "GitHub answered 502"
+    assert (await one.row())["failures"] == 1
+    kept, one.board.items = one.board.items, {}
+    await one.visit()
+    assert "7 of 7 items are gone" in (await one.row())["problem"]
+    assert await couple.plan() == plan
+    one.board.items = kept
+    await one.visit()
+    assert (await one.row())["problem"] is None
+    assert (await couplings.backlog()).failing == 0
+    one.board.items = {}
+    assert await couplings.resume("board", believes=True)
+    await one.visit()
+    assert {milestone["state"] for milestone in await couple.plan()} == {"CANCELLED"}
+
+
+async def test_who_lost_the_lease_notes_nothing_more(couple: Couple) -> None:
+    await couple()
+    (leased,) = await couplings.lease(9)
+    assert await couplings.lease(9) == [], "nobody else gets it"
+    await execute("UPDATE couplings SET leased_until = clock_timestamp() - interval '1 second'")
+    (again,) = await couplings.lease(9)
+    assert again.is_asked, "what the first one was to do is done by the second"
+    for work in (Pairs(leased).hold(), Pairs(leased).keep(Pair(milestone_id="mil_1", external_id="1"))):
+        with pytest.raises(LeaseLost):
+            await work
+    await Pairs(again).keep(Pair(milestone_id="mil_1", external_id="1", agreed={Field.TITLE: "A"}))
+    await couplings.fail(leased, problem="late", pause_seconds=1)
+    (pair,) = await Pairs(again).pairs()
+    assert pair.agreed == {Field.TITLE: "A"}
+    assert await fetch_value("SELECT problem FROM couplings") is None
+
+
+async def test_a_paused_coupling_is_left_alone_and_a_removed_one_forgotten(couple: Couple) -> None:
+    one = await couple()
+    await one.visit()
+    assert await couplings.pause("board")
+    assert await couplings.lease(9) == []
+    assert await couplings.resume("board")
+    await one.visit()
+    assert await couplings.remove("board")
+    assert not await couplings.remove("board")
+    assert await fetch_value("SELECT count(*) FROM coupled_pairs") == 0
+    assert len(one.board.items) == len(await couple.plan()) == 3
+
+
+async def test_secrets_lie_encrypted(couple: Couple) -> None:
+    one = await couple()
+    row = await one.row()
+    assert (couple.client.token or "").encode() not in row["secrets"]
+    assert "a secret" not in repr(await couplings.lease(1))
+    assert await couplings.webhook_secret("board") == ("github", "a secret")
+    assert (await couplings.survey()).current == 1
