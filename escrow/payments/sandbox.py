@@ -70,6 +70,9 @@ ACT_SECONDS: Final = 2.0
 KEY_LIFETIME: Final = timedelta(hours=24)
 """After so long a key is forgotten, and a call with it moves money again."""
 
+ACTION_SECONDS: Final = 600.0
+"""How long payers have to act who do: so long that on a busy machine nobody's time is over before they were heard."""
+
 LINK_LIFETIME: Final = timedelta(minutes=5)
 
 _KINDS: Final = {
@@ -126,7 +129,7 @@ class Sandbox:
             notices = [] if acts is None else [acts, *(acts + one for one in notices)]
         is_lost = behaviour.first_call is FirstCall.NOT_RECEIVED
         action = behaviour.action.value if behaviour.action is not None else None
-        until = self._seconds[Pace.SLOW]
+        until = self._seconds[Pace.SLOW] if behaviour.payer is Payer.SLEEPS else ACTION_SECONDS
         row = await fetch_row(_CONFIRM, provider_id, is_lost, settles, notices, action, acts, until)
         if row is None:
             raise ProviderError(f"there is no charge {provider_id}")
