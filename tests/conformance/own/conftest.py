@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.conftest import HERE, Deployment
+from tests.conformance.own.guide import program_of
 from tests.docs.product import ROOT
 from tests.patience import PATIENCE_SECONDS
 
@@ -94,6 +95,7 @@ def in_python(python_distributions: Path, tmp_path_factory: pytest.TempPathFacto
         shutil.copy(program, folder)
     for number, example in enumerate(examples(PYTHON_CLIENT / "README.md", "python")):
         (folder / f"example_{number}.py").write_text(example.replace("whsec_…", SECRET))
+    (folder / "guide.py").write_text(program_of("python"))
     return Installed(folder, (BIN / "python",), ".py", {"PYTHONPATH": str(folder)})
 
 
@@ -121,6 +123,7 @@ def in_node(npm_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Inst
         shutil.copy(program, folder)
     for number, example in enumerate(examples(TYPESCRIPT_CLIENT / "README.md", "ts")):
         (folder / f"example_{number}.ts").write_text(example.replace("whsec_…", SECRET))
+    (folder / "guide.ts").write_text(program_of("ts"))
     call([TYPESCRIPT_CLIENT / "node_modules" / ".bin" / "tsc", "-p", "tsconfig.json"], within=folder)
     return Installed(folder, ("node",), ".js", {})
 
