@@ -22,6 +22,7 @@ from escrow.audit import audit
 from escrow.errors import DomainError, Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.pipeline import run
 from tests.escrow.accounts.world import World
+from tests.plans import explain
 
 READ, WRITE, MONEY = Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE
 
@@ -440,3 +441,36 @@ async def test_a_digest_that_somebody_put_in_place_of_another_is_found_by_the_au
     await session_of(await key_of(world))
     await database.execute("UPDATE sessions SET secret_sha256 = sha256('mine')")
     assert await differences() == ["sessions.is_recognised"]
+
+
+_MANY = """
+INSERT INTO sessions (
+    id, account_id, secret_sha256, hint, fingerprint, scopes, origins, created_at, expires_at, ended_at, created_by)
+SELECT 'ses_' || lpad(n::text, 26, '0'), $1, sha256(n::text::bytea), '', '', '{contracts:read}', '{}', now(), now(),
+    CASE WHEN n % 3 = 0 THEN now() END, $2
+FROM generate_series(1, 20000) AS n
+"""
+
+
+@pytest.mark.usefixtures("untouched_database")
+async def test_sessions_that_are_over_are_not_read_again_however_many_there_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await World.make()
+    key = await key_of(world)
+    await session_of(key)
+    await database.execute(_MANY, world.studio, key.key_id)
+    await database.execute("ANALYZE sessions, api_keys, accounts")
+    asked: list[tuple[Any, ...]] = []
+    fetch_row = database.fetch_row
+
+    async def noted(sql: str, *arguments: Any) -> Any:
+        asked.append((sql, *arguments))
+        return await fetch_row(sql, *arguments)
+
+    monkeypatch.setattr(database, "fetch_row", noted)
+    await session_of(key)
+    for sql, *arguments in (asked[0], (queries.sessions._LIVING, [world.studio]), (lineage._LIVING, key.key_id)):
+        plan = await explain(sql, *arguments)
+        assert "sessions" not in plan.read_whole
+        assert plan.blocks("sessions") < 100, sql
