@@ -48,6 +48,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "advice": "hints on a draft plan",
     "log": "the log of events and its order",
     "event_types": "the kinds of events that there are",
+    "event_kinds": "the types of events in GraphQL, each made of its class",
     "replays": "a stretch of the log, sent to an endpoint once more",
     "books": "what the ledger says of one contract",
 }
