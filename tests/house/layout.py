@@ -48,7 +48,6 @@ NOUNS: Final[Mapping[str, str]] = {
     "advice": "hints on a draft plan",
     "log": "the log of events and its order",
     "event_types": "the kinds of events that there are",
-    "event_kinds": "the types of events in GraphQL, each made of its class",
     "replays": "a stretch of the log, sent to an endpoint once more",
     "books": "what the ledger says of one contract",
 }
@@ -67,7 +66,7 @@ FLOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "escrow/accounts/folds": ("base",),
     "escrow/accounts/queries": (),
     "escrow/queries": ("changes", "counts", "reading", "scans", "views", "visibility"),
-    "schema/types": ("common", "paging", "plans", "standing"),
+    "schema/types": ("common", "event_kinds", "paging", "plans", "standing"),
     "schema/mutations": ("every", "payloads", "running"),
 }
 """The floors that have a file for each noun, and what else stands in each: what its nouns share."""
