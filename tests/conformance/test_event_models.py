@@ -105,7 +105,11 @@ def expected(sent: list[bytes]) -> dict[str, Any]:
     (example,) = (one.example for one in event_types() if one.name == "milestone.released")
     types["milestone.released"] += 1  # with fields that are new
     released += Decimal(example["data"]["event"]["data"]["amount"]["amount"])
-    return {"types": dict(types), "others": {"milestone.praised": 1, "milestone.released": 1}, "released": str(released)}
+    return {
+        "types": dict(types),
+        "others": {"milestone.praised": 1, "milestone.released": 1},
+        "released": str(released),
+    }
 
 
 _MADE: list[bytes] = []

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 from models import EventBody, MilestoneReleasedBody, OtherBody
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ def main() -> None:
     types: Counter[str] = Counter()
     others: Counter[str] = Counter()
     released = Decimal()
-    with open(sys.argv[1], "rb") as file:
+    with Path(sys.argv[1]).open("rb") as file:
         for raw in file:
             body = read(raw)
             if isinstance(body, OtherBody):
