@@ -59,7 +59,7 @@ def _take_both_spellings(graphql: GraphQLSchema) -> None:
     def either(value: Any, hide_suggestions: bool = False) -> Any:
         return coerce(names.get(value, value) if isinstance(value, str) else value, hide_suggestions)
 
-    kind.coerce_input_value = either  # type: ignore[method-assign] # graphql-core asks the object
+    kind.coerce_input_value = either  # type: ignore[assignment, method-assign] # graphql-core asks the object
 
 
 @cache

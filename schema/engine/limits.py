@@ -315,8 +315,10 @@ class _Measure:
             return None
         fragment = node if isinstance(node, InlineFragmentNode) else self._fragments[node.name.value]
         condition = fragment.type_condition
-        is_object = condition is not None and isinstance(self._schema.type_map[condition.name.value], GraphQLObjectType)
-        return condition.name.value if is_object else None
+        if condition is None or not isinstance(self._schema.type_map[condition.name.value], GraphQLObjectType):
+            return None
+        name: str = condition.name.value
+        return name
 
     def _of(self, node: Any, parent: Any) -> Size:
         inner = self._field(node, parent) if isinstance(node, FieldNode) else self._fragment(node, parent)

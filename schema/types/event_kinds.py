@@ -56,9 +56,11 @@ def _type_of(hint: Any, name: str) -> _Type:
     if typing.get_origin(hint) is tuple:
         inner = _type_of(typing.get_args(hint)[0], name.removesuffix("s") if name.endswith("_ids") else name)
         if inner.convert is None:
-            return _Type(list[inner.hint], None, inner.is_written)
+            return _Type(types.GenericAlias(list, inner.hint), None, inner.is_written)
         one = inner.convert
-        return _Type(list[inner.hint], lambda values: [one(value) for value in values], inner.is_written)
+        return _Type(
+            types.GenericAlias(list, inner.hint), lambda values: [one(value) for value in values], inner.is_written
+        )
     if hint is str and (name in KINDS or name == "currency"):
         return _Type(CurrencyCode if name == "currency" else strawberry.ID, None, True)
     if hint in (str, int, bool):

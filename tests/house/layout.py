@@ -67,7 +67,7 @@ FLOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "escrow/accounts/folds": ("base",),
     "escrow/accounts/queries": (),
     "escrow/queries": ("changes", "counts", "reading", "scans", "views", "visibility"),
-    "schema/types": ("common", "paging", "plans", "standing"),
+    "schema/types": ("common", "event_kinds", "paging", "plans", "standing"),
     "schema/mutations": ("every", "payloads", "running"),
 }
 """The floors that have a file for each noun, and what else stands in each: what its nouns share."""

@@ -16,6 +16,8 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, get_
 from escrow import database, ids, log
 from escrow.access import Actor, Scope
 from escrow.agreement import commands
+from escrow.agreement.events import WITHHELD
+from escrow.erasure import erase
 from escrow.ids import Kind
 from escrow.pipeline import run
 from escrow.queries import contracts, events, milestones
@@ -24,6 +26,7 @@ from escrow.settings import Compilation
 from schema import build
 from schema.engine.context import Context
 from schema.engine.execution import Operation, Runner
+from schema.types.events import CLASSES
 from tests.factories import Deal, Deployment, advance_clock, party
 
 DOCUMENTS = 250
@@ -267,6 +270,64 @@ async def test_a_contract_that_a_stranger_asks_for_never_leaves_the_database(
             answer, _ = await _answer(build.runner(compilation), document, world.actors[name])
             assert orjson.loads(answer) == {"data": {"contract": None, "milestone": None}}
     assert fetched == []
+
+
+TYPED = """{ changes(first: 100) { nodes { cursor event { __typename id type
+    ... on ContractProposed { clientId currency windows { reviewHours } fees { clientBasisPoints } title description }
+    ... on MilestoneAdded { milestoneId amount { amount currency } dueOn title deliverables }
+    ... on MilestoneFunded { depositId amount { amount } fee { amount } }
+    ... on MilestoneSubmitted { reviewDueAt message links attachments { name sha256 } }
+    ... on DepositStarted { milestoneIds dueAt charge { amount } } } } } }"""
+
+
+async def test_typed_events_are_answered_from_rows_by_one_statement(world: World, new_process: None) -> None:
+    runner = build.runner(Compilation.EAGER)
+    simple = "{ changes(first: 100) { nodes { cursor event { id type } } } }"
+    plain, untyped = await _answer(runner, simple, world.actors["client"])
+    found, typed = await _answer(runner, TYPED, world.actors["client"])
+    nodes = [node["event"] for node in orjson.loads(found)["data"]["changes"]["nodes"]]
+    ids_plain = [one["event"]["id"] for one in orjson.loads(plain)["data"]["changes"]["nodes"]]
+    assert [one["id"] for one in nodes] == ids_plain
+    by_type = {one["__typename"]: one for one in nodes}
+    assert by_type["MilestoneAdded"]["amount"]["currency"] in ("USD", "JPY", "KWD", "EUR")
+    assert by_type["MilestoneSubmitted"]["message"]
+    assert by_type["ContractAccepted"].keys() == {"__typename", "id", "type"}
+    assert len(typed) == len(untyped)
+    assert not any("schema_version" in one for one in untyped), "who doesn't tell them apart reads what it always read"
+    assert (runner.counts.compiled, runner.counts.replayed) == (2, 0)
+
+
+async def test_words_are_null_in_typed_events_once_they_are_erased(world: World) -> None:
+    proposed = "timeline { nodes { ... on ContractProposed { title revision } } }"
+    document = f'{{ contract(id: "{world.contracts[0]}") {{ {proposed} }} }}'
+    for compilation in (Compilation.EAGER, Compilation.OFF):
+        before, _ = await _answer(build.runner(compilation), document, world.actors["client"])
+        assert orjson.loads(before)["data"]["contract"]["timeline"]["nodes"][0]["title"]
+    await erase(world.contracts[0])
+    for compilation in (Compilation.EAGER, Compilation.OFF):
+        found, _ = await _answer(build.runner(compilation), document, world.actors["client"])
+        assert orjson.loads(found)["data"]["contract"]["timeline"]["nodes"][0] == {"title": None, "revision": 1}
+
+
+async def test_an_event_that_only_a_later_release_knows_is_another_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for later in (("milestone.added", 1), ("contract.accepted", 1)):
+        monkeypatch.delitem(CLASSES, later)
+    document = "{ changes(first: 100) { nodes { event { __typename type body ... on MilestoneAdded { title } } } } }"
+    for compilation in (Compilation.EAGER, Compilation.OFF):
+        found, _ = await _answer(build.runner(compilation), document, world.actors["client"])
+        nodes = [one["event"] for one in orjson.loads(found)["data"]["changes"]["nodes"]]
+        others = {one["type"] for one in nodes if one["__typename"] == "OtherEvent"}
+        assert others == {"milestone.added", "contract.accepted"}
+        assert all(one["body"] for one in nodes)
+
+
+def test_what_the_log_withholds_has_no_field() -> None:
+    event: Any = build.executable().type_map["Event"]
+    kinds = build.executable().get_possible_types(event)
+    assert len(kinds) == len(CLASSES) > 90
+    assert [kind.name for kind in kinds if WITHHELD & kind.fields.keys()] == []
 
 
 def test_who_asks_for_ever_other_fields_reads_all_columns_in_the_end() -> None:
