@@ -108,6 +108,9 @@ class CardPayments(Story):
         await self._pay_out(doors)
         await doors.pass_time(COMES_BACK_SECONDS)
         await self.timeline.catch_up()
+        self.say(
+            "What moved at Stripe is what crossed our ledger, to the cent: `earnest reconcile` finds no difference."
+        )
 
     async def _introduce(self, doors: Doors, freelancer_id: str, *, bank: str) -> None:
         """Until the provider says that it pays them; the address of the page is asked for again while it can't be had."""

@@ -19,7 +19,7 @@ from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled
 from escrow.money import Money
 from escrow.payments.calls import CALL_SECONDS_MAX, Step, key_of
-from escrow.states import OrderKind, OrderState
+from escrow.states import OrderKind, OrderOutcome, OrderState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 """How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
@@ -169,6 +169,12 @@ async def go_on(
     return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
 
 
+async def said_to_be_paid(order: Claimed) -> int:
+    """How often a person has said that this order was paid, since it counts as paid by their word; 0 if the provider said so."""
+    found = await fetch(_SAID_TO_BE_PAID, order.contract_id, order.id, OrderOutcome.PAID.value)
+    return int(found[0]["times"])
+
+
 async def explain(order: Claimed, said: str) -> None:
     """Keep what the provider says of the order, in words for whose money it is; before the event that has them look.
 
@@ -275,6 +281,18 @@ _GO_ON: Final = f"""
     )
     SELECT id, EXISTS (SELECT FROM begun) AS has_begun FROM mine
 """  # noqa: S608 - numbers of parameters
+
+# A person's word and the payment that follows from it stand side by side in the log.
+_SAID_TO_BE_PAID: Final = """
+    WITH told AS (
+        SELECT sequence, type, body::json->'data'->>'outcome' AS outcome FROM events
+        WHERE stream_id = $1 AND type IN ('order.resolved', 'payout.paid', 'refund.paid')
+            AND body::json->'data'->>'orderId' = $2
+    ), paid AS (SELECT max(sequence) AS sequence FROM told WHERE type <> 'order.resolved')
+    SELECT count(*) AS times FROM told, paid
+    WHERE type = 'order.resolved' AND outcome = $3 AND told.sequence >= paid.sequence - 1
+        AND EXISTS (SELECT FROM told AS word WHERE word.type = 'order.resolved' AND word.sequence = paid.sequence - 1)
+"""
 
 _EXPLAIN: Final = "UPDATE payment_orders SET explanation = $3 WHERE id = $1 AND lease_token = $2 RETURNING id"
 

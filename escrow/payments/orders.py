@@ -168,6 +168,8 @@ async def _report(work: Work, found: Found | NotYet) -> Verdict:
             return FINISHED
         case Failed() if order.is_stuck and order.state is OrderState.FAILED and _is_used_up(work, found):
             return Verdict(keeps_words=True)  # that is what the person was told
+        case Failed(reason) if order.state is OrderState.PAID and (times := await leases.said_to_be_paid(order)):
+            return await _against_a_persons_word(work, reason, times)
         case Failed(reason):
             await leases.explain(order, reason)
             await pipeline.run(_result(order, found), by=PROVIDER)
@@ -252,6 +254,15 @@ async def _leave_to_a_person(work: Work, reason: str, call: Call | None, *, said
     return Verdict(None, error=reason, keeps_words=True)
 
 
+async def _against_a_persons_word(work: Work, reason: str, times: int) -> Verdict:
+    """What a person said was paid may have been paid by hand: made payable again by the provider, it would be paid twice.
+    So the person is asked once more, and holds to their word or not."""
+    if work.order.is_stuck or times > 1:
+        return Verdict(keeps_words=True)
+    said = "a person said that it was paid, and the provider says that it failed"
+    return await _leave_to_a_person(work, said, None, said=reason)
+
+
 async def _leave_elsewhere(work: Work, where: str) -> Verdict:
     """What was begun at another provider, or whose money is there, is nothing to ask this one about: it knows nothing of it, and
     would move the money once more. If the other one is asked again it goes on by itself, as far as nothing was resolved."""
@@ -278,7 +289,7 @@ def _result(order: Claimed, result: Succeeded | Failed) -> Report:
         case Succeeded():
             return ConfirmOrder(contract_id=order.contract_id, order_id=order.id)
         case Failed():
-            return FailOrder(contract_id=order.contract_id, order_id=order.id, reason="")
+            return FailOrder(contract_id=order.contract_id, order_id=order.id, reason="", expected=order.state)
 
 
 async def _report_reversal(order: Claimed, found: Reversed) -> None:

@@ -19,7 +19,7 @@ Requests stand in `calls.py`, answers in `results.py`, the provider's books in `
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from escrow.money import Money
@@ -107,6 +107,11 @@ class Provider(Protocol):
 
     async def balance(self) -> Sequence[Money]:
         """The platform's balance, one sum for each currency, with what isn't available yet."""
+        ...
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far the clock by which it dates movements is ahead of ours, as far as its last answer told."""
         ...
 
     # News.

@@ -118,6 +118,7 @@ async def reconcile(provider: Provider, *, since: datetime | None = None, settli
     Raises what the provider raises; then nothing is listed anew.
     """
     await pull(provider, since)
+    settling -= provider.ahead  # movements are dated by its clock
     first = second = await _look(provider, settling)
     if first.differences or first.gaps:
         await _read_on(provider)

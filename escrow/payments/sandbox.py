@@ -196,6 +196,11 @@ class Sandbox:
                 total[movement.net.currency] += movement.net.minor
         return [Money(minor, currency) for currency, minor in sorted(total.items())]
 
+    @property
+    def ahead(self) -> timedelta:
+        """None: it dates movements by the database's clock, as everything that they are compared with."""
+        return timedelta(0)
+
     def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
         """As the port says: an object with `orderId`, from anybody, since a sandbox's hints cost nothing."""
         try:

@@ -18,7 +18,9 @@ from schema.types.common import Money, money_of
 )
 class ReconciliationDifference:
     kind: DifferenceKind = strawberry.field(description="What differs.")
-    subject: str = strawberry.field(description="The contract, the provider's name for the movement, the currency, or the order.")
+    subject: str = strawberry.field(
+        description="The contract, the provider's name for the movement, the currency, or the order."
+    )
     at_provider: Money = strawberry.field(description="By the provider's books.")
     in_ledger: Money = strawberry.field(description="By the clearing account.")
     found_at: datetime = strawberry.field(description="When it was first found, in real time.")

@@ -22,7 +22,7 @@ from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
 from tests.soak.figures import Figures
-from tests.soak.playing import HOSTILITY, KILL_EVERY_SECONDS, Soak
+from tests.soak.playing import HOSTILITY, KILL_EVERY, Soak
 
 ORDERS_PER_DEAL: Final = 1.8
 """A deposit, and for most of them a refund or payouts."""
@@ -38,7 +38,7 @@ class Asked:
     orders: int
     a_round: int
     seed: int
-    kill_every_seconds: float
+    kill_every: int
 
     @property
     def deals(self) -> int:
@@ -52,7 +52,7 @@ class Asked:
     @property
     def command(self) -> str:
         """What plays the same again: the stand-in's faults are drawn from the seed, when workers die is the machine's affair."""
-        rest = f"--round {self.deals_a_round} --seed {self.seed} --kill-every {self.kill_every_seconds:g}"
+        rest = f"--round {self.deals_a_round} --seed {self.seed} --kill-every {self.kill_every}"
         return f"python -m tests.soak --orders {self.orders} {rest}"
 
 
@@ -70,7 +70,7 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
                 engines.redis_url,
                 folder,
                 hostility=replace(HOSTILITY, seed=asked.seed),
-                kill_every_seconds=asked.kill_every_seconds,
+                kill_every=asked.kill_every,
                 tell=lambda line: print(line, file=sys.stderr, flush=True),
             )
             try:
@@ -88,9 +88,7 @@ def main() -> int:
         "--round", type=int, default=0, help="contracts between two quiet moments; by default some thousands"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--kill-every", type=float, default=3 * KILL_EVERY_SECONDS, help="seconds between two kills, on average"
-    )
+    parser.add_argument("--kill-every", type=int, default=KILL_EVERY, help="requests between two kills, on average")
     args = parser.parse_args()
     logging.getLogger("uvicorn").setLevel(
         logging.CRITICAL

@@ -1,11 +1,13 @@
-"""Workers that are killed at random moments: one of them, or all at once; then nobody works until their leases are over."""
+"""Workers that are killed at random moments: one of them, or all at once; then nobody works until their leases are over.
+
+Those that take over are there at once: a soak that waited for imports would be one of imports, and last as long as these take on
+a busy machine.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from escrow import database
-from tests.workers.process import ROOT
+from tests.workers.forking import Forked
 
 WORKERS: Final = 2
 ALL_AT_ONCE: Final = 0.7
@@ -22,17 +24,28 @@ START_SECONDS_MAX: Final = 120.0
 
 
 class Workers:
-    """Processes of `earnest worker`. `killed` is told of each that was killed."""
+    """Processes of `earnest worker`. Some are killed whenever about `every` more `requests` were made; `killed` is told of each.
+
+    What was done counts and not what time it is: on a machine that has much to do, they would die before they did anything.
+    """
 
     def __init__(
-        self, environ: dict[str, str], folder: Path, *, seed: int, every_seconds: float, killed: Callable[[], None]
+        self,
+        environ: dict[str, str],
+        folder: Path,
+        *,
+        seed: int,
+        every: int,
+        requests: Callable[[], int],
+        killed: Callable[[], None],
     ) -> None:
         self._environ = environ
         self._folder = folder
         self._rng = random.Random(seed)
-        self._every_seconds = every_seconds
+        self._every = every
+        self._requests = requests
         self._killed = killed
-        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._processes: dict[int, Forked] = {}
 
     @asynccontextmanager
     async def dying(self) -> AsyncIterator[None]:
@@ -48,7 +61,9 @@ class Workers:
 
     async def _go_on(self) -> None:
         while True:
-            await asyncio.sleep(self._every_seconds * 2 * self._rng.random())
+            until = self._requests() + self._rng.uniform(0, 2 * self._every)
+            while self._requests() < until:  # noqa: ASYNC110 - whoever makes them tells nobody
+                await asyncio.sleep(0.05 * self._rng.random())
             everybody = list(self._processes)
             if self._rng.random() < ALL_AT_ONCE:
                 await self._kill(everybody)
@@ -61,26 +76,19 @@ class Workers:
     async def _start(self) -> None:
         numbers = [number for number in range(WORKERS) if number not in self._processes]
         for number in numbers:
-            with self._log(number).open("wb") as output:
-                self._processes[number] = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "earnest", "worker"),
-                    env=self._environ,
-                    cwd=ROOT,
-                    stdout=output,
-                    stderr=output,
-                )
+            self._log(number).write_bytes(b"")
+            self._processes[number] = Forked("tests.soak.working", "", environ=self._environ, log=self._log(number))
         deadline = time.monotonic() + START_SECONDS_MAX
         for number in numbers:
             while b"worker works" not in self._log(number).read_bytes():
                 alive = self._processes[number].returncode is None and time.monotonic() < deadline
                 assert alive, f"worker {number} does not start: {self._log(number).read_text()[-2000:]}"
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.02)
 
     async def _kill(self, numbers: list[int]) -> None:
         for number in numbers:
             process = self._processes.pop(number)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             await process.wait()
             self._killed()
 

@@ -27,8 +27,9 @@ from starlette.routing import Route
 
 from api.live.door import Door as Shared
 from api.providers import ProviderNotices
-from escrow import database
+from escrow import bell, database
 from escrow.accounts.commands import ConnectPayee
+from escrow.bell import Topic
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders, payees
 from escrow.payments.results import Hint
@@ -46,8 +47,8 @@ from tests.stand_ins.stripe.hostility import WORST, Hostility
 from tests.stand_ins.stripe.serving import Playing, Quiet, playing
 from tests.workers.process import worker_environment
 
-KILL_EVERY_SECONDS: Final = 8.0
-"""How long workers work before some are killed, on average."""
+KILL_EVERY: Final = 60
+"""How many requests workers make before some are killed, on average."""
 STEP_SECONDS: Final = 7_200.0
 SMALL_STEP_SECONDS: Final = 1_800.0
 """How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day."""
@@ -78,13 +79,14 @@ class Soak:
         folder: Path,
         *,
         hostility: Hostility = HOSTILITY,
-        kill_every_seconds: float = KILL_EVERY_SECONDS,
+        kill_every: int = KILL_EVERY,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environ = worker_environment(database_url, redis_url)
+        self._redis_url = redis_url
         self._folder = folder
         self._hostility = hostility
-        self._kill_every_seconds = kill_every_seconds
+        self._kill_every = kill_every
         self._tell = tell
         self._rng = random.Random(hostility.seed)
         self._failed_notices: list[str] = []
@@ -98,6 +100,7 @@ class Soak:
             provider = Stripe(stand_in.access())
             door.take = ProviderNotices(provider).take
             await database.execute("SELECT 1")
+            await bell.connect(self._redis_url)
             crowd = Crowd(await Deployment.make(), stand_in.books, seed=self._hostility.seed)
             await self._onboard(crowd, stand_in, provider)
             try:
@@ -117,6 +120,7 @@ class Soak:
                 raise
             finally:
                 await provider.close()
+                await bell.disconnect()
         return self.figures
 
     async def _round(self, deals: int, crowd: Crowd, stand_in: Playing, provider: Stripe) -> None:
@@ -156,8 +160,14 @@ class Soak:
         def killed() -> None:
             self.figures.kills += 1
 
-        every = self._kill_every_seconds
-        return Workers(environ, self._folder, seed=self._hostility.seed, every_seconds=every, killed=killed)
+        return Workers(
+            environ,
+            self._folder,
+            seed=self._hostility.seed,
+            every=self._kill_every,
+            requests=lambda: stand_in.stand_in.requests,
+            killed=killed,
+        )
 
     async def _until_quiet(
         self,
@@ -240,6 +250,7 @@ class Soak:
             "WHERE due_at > now() AND lease_token IS NULL",
             seconds,
         )
+        await bell.ring(Topic.ORDERS)
 
     async def _under_way(self) -> list[str]:
         """What somebody still works on, or will."""

@@ -21,6 +21,7 @@ from tests.stand_ins.stripe.hostility import Hostility
 from tests.stand_ins.stripe.serving import playing
 
 DEALS = 3
+NEVER = 1_000_000
 
 
 async def test_nothing_is_lost_nothing_doubled_and_both_books_say_the_same_when_it_is_quiet(
@@ -54,9 +55,7 @@ async def test_it_is_not_quiet_before_what_came_of_a_look_was_looked_at_too(
     monkeypatch.setattr(people, "MEANS", {"pm_card_visa": 1})
     monkeypatch.setattr(people, "GIVEN_BACK", 1)
     hostility = ComesBackTwice(notices_never=1.0, pending_seconds=6 * 3_600.0)
-    figures = await Soak(database, redis_url, tmp_path, hostility=hostility, kill_every_seconds=3_600.0).run(
-        1, a_round=1
-    )
+    figures = await Soak(database, redis_url, tmp_path, hostility=hostility, kill_every=NEVER).run(1, a_round=1)
     assert hostility.seen.most_common() == [
         (await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"), 3)
     ]
@@ -72,7 +71,7 @@ async def test_a_door_for_notices_that_breaks_is_no_notice_that_was_lost_on_its_
 
     monkeypatch.setattr(ProviderNotices, "take", broken)
     with pytest.raises(Wrong, match=r"notices could not be taken: RuntimeError\('no such door'\)"):
-        await Soak(database, redis_url, tmp_path, hostility=Hostility(), kill_every_seconds=3_600.0).run(1, a_round=1)
+        await Soak(database, redis_url, tmp_path, hostility=Hostility(), kill_every=NEVER).run(1, a_round=1)
 
 
 async def test_the_judge_names_what_moved_twice_or_not_at_all_and_a_balance_that_is_off(database: str) -> None:

@@ -133,7 +133,7 @@ async def test_what_a_killed_worker_had_asked_for_is_asked_of_no_other_provider(
         await make_due(order_id)
 
         async def done() -> bool:
-            return (await order(order_id))["state"] == "PAID"
+            return bool((await order(order_id))["state"] == "PAID")
 
         await until(done)
     assert await deal.events("payout.paid", "payout.failed", "order.stuck") == ["order.stuck", "payout.paid"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from escrow.agreement.commands.base import PartyCommand, Report
 from escrow.rules import Action
-from escrow.states import OrderOutcome
+from escrow.states import OrderOutcome, OrderState
 
 
 class ResolveOrder(PartyCommand):
@@ -25,10 +25,15 @@ class ConfirmOrder(Report):
 
 
 class FailOrder(Report):
-    """The provider could not carry out a refund or a payout, or what it had carried out came back."""
+    """The provider could not carry out a refund or a payout, or what it had carried out came back.
+
+    `expected` is the state of the order for which it was asked: if a person said meanwhile what became of it, that was another
+    question.
+    """
 
     order_id: str
     reason: str
+    expected: OrderState | None = None
 
 
 class MarkStuck(Report):

@@ -45,6 +45,8 @@ def _shortfall(history: History, order: Order) -> Money:
 def fail_order(history: History, command: FailOrder) -> None:
     """`refund.failed` or `payout.failed`, once, also after it was reported as paid: the money came back. It is payable again."""
     order = _order(history, command.order_id)
+    if command.expected not in (None, order.state):
+        return
     if order.state in (OrderState.STARTED, OrderState.PAID):
         _fail(history, order, explanation=inputs.explanation(command.reason))
     elif order.is_stuck:

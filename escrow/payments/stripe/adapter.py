@@ -10,7 +10,7 @@ which it is found again when its answer was lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from escrow.money import Money
@@ -393,6 +393,11 @@ class Stripe:
         for one in [*found["available"], *found["pending"]]:
             sums[one["currency"]] = sums.get(one["currency"], 0) + one["amount"]
         return [from_stripe(units, currency) for currency, units in sorted(sums.items())]
+
+    @property
+    def ahead(self) -> timedelta:
+        """By the date of its last answer."""
+        return self._client.ahead
 
     def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
         """Signed by one of the secrets, and not too old."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -38,6 +40,9 @@ NEVER_CODES: Final = UNKNOWN_CODES | {"charge_already_refunded"}
 
 PAGE: Final = 100
 
+SAME_TIME: Final = timedelta(seconds=2)
+"""Dates of answers are whole seconds, and answers take their time."""
+
 Json = dict[str, Any]
 
 
@@ -66,11 +71,15 @@ class Client:
             http_client=self._http,
         )
         self.v1: Final = client.v1
+        self.ahead = timedelta(0)
+        """How far Stripe's clock is ahead of ours, by the date of its last answer; a second more or less is none."""
 
     async def asked(self, call: Awaitable[stripe.StripeObject]) -> Json:
         """What Stripe answered, as plain JSON. Raises `Refused`, `ProviderError`."""
         try:
-            return dict((await call).to_dict())
+            found = await call
+            self._note_the_time(found)
+            return dict(found.to_dict())
         except stripe.StripeError as error:
             raise _understood(error) from None
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -80,12 +89,20 @@ class Client:
         """Every object of a list, page after page, the newest first."""
         try:
             found = await call
+            self._note_the_time(found)
             async for one in found.auto_paging_iter():
                 yield dict(one.to_dict())
         except stripe.StripeError as error:
             raise _understood(error) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(f"no answer from Stripe: {type(error).__name__}") from None
+
+    def _note_the_time(self, answer: stripe.StripeObject) -> None:
+        response = answer.last_response
+        date = response.headers.get("date") if response is not None else None
+        if date is not None:
+            ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+            self.ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
 
     async def close(self) -> None:
         """Let the connections go."""

@@ -80,10 +80,17 @@ async def test_the_story_makes_the_events_of_its_page_and_leaves_books_that_agre
         await story.tell(people.client.account, people.freelancer.account)
         assert told == shown_on_the_page()
         stripe = Stripe(there.access())
-        # The stand-in's clock went ahead by days: nothing of it is taken for being on its way.
-        found = await reconciliation.reconcile(stripe, settling=timedelta(days=-30))
+        assert (await reconciliation.reconcile(stripe)).found == []
+        assert stripe.ahead > timedelta(days=2), "its clock went ahead by days"
+        there.books.drawer().purses["usd"].available += 1
+        (newest,) = sorted(there.books.of("balance_transaction").values(), key=lambda one: one["created"])[-1:]
+        newest["net"] += 1
+        newest["amount"] += 1
+        await fetch_value("DELETE FROM provider_movements WHERE id = $1 RETURNING 1", newest["id"])
+        (contract,) = [one for one in (await reconciliation.reconcile(stripe)).found if one.kind == "CONTRACT"]
+        assert contract.provider_minor == contract.ledger_minor + 1, "and it is judged, to the newest movement"
         await stripe.close()
-        assert found.found == []
+        there.books.drawer().purses["usd"].available -= 1
         assert [difference async for difference in audit()] == []
         clearing = (
             "SELECT coalesce(sum(CASE WHEN debit = 'clearing:USD' THEN amount_minor ELSE -amount_minor END), 0)::bigint"

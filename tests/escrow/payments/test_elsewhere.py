@@ -47,6 +47,7 @@ RIGHT: Final[dict[tuple[str, str], str]] = {
     ("REFUND", "paid"): "PAID",
     ("REFUND", "failed"): "FAILED and stuck, order.stuck",
     ("REFUND", "stuck"): "STARTED and stuck",
+    ("REFUND", "said to be paid by a person"): "PAID",
     ("PAYOUT", "new"): STUCK,
     ("PAYOUT", "its transfer asked for, and that is lost"): STUCK,
     ("PAYOUT", "its transfer on its way"): STUCK,

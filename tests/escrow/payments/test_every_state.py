@@ -179,6 +179,13 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
         ANOTHER_SUM: "STARTED and stuck",
         FAILED: "FAILED, refund.failed | PAID, REFUND, refund.failed, refund.paid",
     },
+    ("REFUND", "said to be paid by a person"): {
+        NOTHING: "PAID",
+        PENDING: "PAID",
+        SUCCEEDED: "PAID",
+        ANOTHER_SUM: "PAID and stuck, order.stuck",
+        FAILED: "PAID and stuck, order.stuck",
+    },
     ("PAYOUT", "new"): {NOTHING: "PAID, TRANSFER, PAYOUT, payout.paid"},
     ("PAYOUT", "its transfer asked for, and that is lost"): TRANSFER_ASKED,
     ("PAYOUT", "its transfer on its way"): TRANSFER_ASKED | UNKNOWN_THERE,
@@ -217,7 +224,7 @@ RIGHT: Final[dict[tuple[str, str], dict[str, str]]] = {
         PENDING: "PAID",
         SUCCEEDED: "PAID",
         ANOTHER_SUM: "PAID and stuck, order.stuck",
-        FAILED: "FAILED, payout.failed",
+        FAILED: "PAID and stuck, order.stuck",
     },
 }
 
@@ -385,15 +392,16 @@ async def answered(order_id: str, provider: Oracle, *answers: str) -> None:
     assert provider.answers == [], "so many calls were made"
 
 
-async def stuck_transfer(deal: Deal, provider: Oracle) -> str:
-    order_id = await payout(deal, provider, "call lost")
+async def stuck(deal: Deal, provider: Oracle, asked: Callable[..., Awaitable[str]]) -> str:
+    """A refund or a payout whose call was lost, and whose key may be forgotten."""
+    order_id = await asked(deal, provider, "call lost")
     await age_calls(order_id, "25 hours")
     await attend(order_id, provider)
     return order_id
 
 
-async def said_to_be_paid(deal: Deal, provider: Oracle) -> str:
-    order_id = await stuck_transfer(deal, provider)
+async def said_to_be_paid(deal: Deal, provider: Oracle, asked: Callable[..., Awaitable[str]]) -> str:
+    order_id = await stuck(deal, provider, asked)
     await attend(order_id, provider)
     await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.PAID), by=deal.deployment.operator)
     return order_id
@@ -414,6 +422,7 @@ SETTING: Final[dict[tuple[str, str], Callable[[Deal, Oracle], Awaitable[str]]]] 
     ("REFUND", "paid"): lambda deal, provider: refund(deal, provider, SUCCEEDED),
     ("REFUND", "failed"): lambda deal, provider: refund(deal, provider, FAILED),
     ("REFUND", "stuck"): lambda deal, provider: refund(deal, provider, ANOTHER_SUM),
+    ("REFUND", "said to be paid by a person"): lambda deal, provider: said_to_be_paid(deal, provider, refund),
     ("PAYOUT", "new"): lambda deal, provider: payout(deal, provider),
     ("PAYOUT", "its transfer asked for, and that is lost"): lambda deal, provider: payout(deal, provider, "call lost"),
     ("PAYOUT", "its transfer on its way"): lambda deal, provider: payout(deal, provider, PENDING),
@@ -424,8 +433,10 @@ SETTING: Final[dict[tuple[str, str], Callable[[Deal, Oracle], Awaitable[str]]]] 
     ("PAYOUT", "paid"): lambda deal, provider: payout(deal, provider, SUCCEEDED, SUCCEEDED),
     ("PAYOUT", "failed"): lambda deal, provider: payout(deal, provider, SUCCEEDED, FAILED, SUCCEEDED),
     ("PAYOUT", "stuck"): lambda deal, provider: payout(deal, provider, SUCCEEDED, ANOTHER_SUM),
-    ("PAYOUT", "its transfer stuck"): stuck_transfer,
-    ("PAYOUT", "said to be paid by a person, its transfer unheard of"): said_to_be_paid,
+    ("PAYOUT", "its transfer stuck"): lambda deal, provider: stuck(deal, provider, payout),
+    ("PAYOUT", "said to be paid by a person, its transfer unheard of"): lambda deal, provider: said_to_be_paid(
+        deal, provider, payout
+    ),
 }
 
 
@@ -501,3 +512,42 @@ async def test_there_is_one_right_outcome(kind: str) -> None:
             wrong.append(f"{row}:\n  {came}, not {row.right}")
     assert wrong == []
     assert [difference async for difference in audit()] == []
+
+
+@pytest.mark.parametrize("kind", ["REFUND", "PAYOUT"])
+@pytest.mark.parametrize("outcome", list(OrderOutcome))
+async def test_a_person_whose_word_the_provider_denies_is_asked_once_more_and_then_believed(
+    kind: str, outcome: OrderOutcome
+) -> None:
+    deal, provider = await strike("100.00", "50.00"), Oracle()
+    order_id = await said_to_be_paid(deal, provider, refund if kind == "REFUND" else payout)
+    provider.says[key_of(order_id, 1, Step.REFUND if kind == "REFUND" else Step.TRANSFER)] = FAILED
+    for _ in range(3):
+        await attend(order_id, provider, (Hint(order_id=order_id),))
+    assert (await order(order_id))["is_stuck"]
+    assert (await order(order_id))["explanation"] == "declined"
+    assert await deal.balance("payable") == 0, "nothing of it is payable a second time"
+    await run(c.ResolveOrder(order_id=order_id, outcome=outcome), by=deal.deployment.operator)
+    provider.asked = []
+    for _ in range(3):
+        await attend(order_id, provider, (Hint(order_id=order_id),))
+    found, failed = await order(order_id), f"{kind.lower()}.failed"
+    if outcome is OrderOutcome.PAID:
+        assert (found["state"], found["is_stuck"], provider.asked) == ("PAID", False, [])
+        assert await deal.events("order.stuck", failed) == ["order.stuck"] * 2
+    else:
+        assert await deal.events("order.stuck", failed) == ["order.stuck", "order.stuck", failed]
+    assert [difference async for difference in audit()] == []
+
+
+async def test_what_was_asked_before_a_person_said_that_it_was_paid_says_nothing_against_them() -> None:
+    """A worker hears of the failure while the operator writes."""
+    deal, provider = await strike("100.00", "50.00"), Oracle()
+    order_id = await stuck(deal, provider, payout)
+    provider.says[key_of(order_id, 1, Step.TRANSFER)] = FAILED
+    await make_due(order_id)
+    (claimed,) = await orders.claim(10)
+    await run(c.ResolveOrder(order_id=order_id, outcome=OrderOutcome.PAID), by=deal.deployment.operator)
+    assert await orders.attend(claimed, provider)
+    assert (await order(order_id))["state"] == "PAID"
+    assert await deal.events("payout.paid", "payout.failed") == ["payout.paid"]

@@ -41,6 +41,7 @@ class Books:
     off_minor: int = 0
     """By how much the balance is another than the movements."""
     terms: Terms = field(default_factory=Terms)
+    ahead: timedelta = timedelta(0)
 
     def moved(self, kind: MovementKind, minor: int, deal: Deal | None, **more: Any) -> Movement:
         amount = Money(minor, more.pop("currency", "USD"))

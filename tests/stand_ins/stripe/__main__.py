@@ -49,7 +49,9 @@ def main() -> int:
 
 
 async def _serve(stand_in: StandIn, port: int, path: Path | None) -> None:
-    config = uvicorn.Config(stand_in.app(), host="127.0.0.1", port=port, log_level="critical", access_log=False)
+    config = uvicorn.Config(
+        stand_in.app(), host="127.0.0.1", port=port, log_level="critical", access_log=False, date_header=False
+    )
     server = uvicorn.Server(config)
     saving = asyncio.create_task(_go_on_saving(stand_in, path))
     try:

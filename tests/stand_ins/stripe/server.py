@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Final
 
 from starlette.applications import Starlette
@@ -227,7 +228,11 @@ class StandIn:
             self._description.answer(asked.method, asked.path, status, body)
         except Violation as violation:
             self.violations.append(str(violation))
-        headers = {"request-id": f"req_{self.requests}", "stripe-version": self._description.version}
+        headers = {
+            "date": formatdate(self.books.clock.now(), usegmt=True),
+            "request-id": f"req_{self.requests}",
+            "stripe-version": self._description.version,
+        }
         if replayed:
             headers["idempotent-replayed"] = "true"
         return Response(json.dumps(body), status_code=status, media_type="application/json", headers=headers)

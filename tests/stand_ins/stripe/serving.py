@@ -87,7 +87,9 @@ async def playing(
         door.bind(("127.0.0.1", 0))
         books.address = f"http://127.0.0.1:{door.getsockname()[1]}"
         # A connection that is cut in the middle of an answer is an error for uvicorn, and meant so here.
-        server = Quiet(uvicorn.Config(stand_in.app(), log_config=None, access_log=False, lifespan="on"))
+        server = Quiet(
+            uvicorn.Config(stand_in.app(), log_config=None, access_log=False, date_header=False, lifespan="on")
+        )
         work = asyncio.create_task(server.serve(sockets=[door]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.005)

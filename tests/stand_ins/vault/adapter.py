@@ -172,6 +172,11 @@ class VaultProvider:
         """It tells none but by its movements."""
         return [_money(str(self._vault.balance()), "USD")]
 
+    @property
+    def ahead(self) -> timedelta:
+        """It doesn't say."""
+        return timedelta(0)
+
     def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
         """It sends none: whoever says so is a stranger."""
         raise NoticeRefused("this provider sends no notices")
