@@ -2,7 +2,7 @@
  * Owns the fields of forms: how each kind looks, and how what was typed becomes a value of an input.
  */
 import { h } from "./dom.js";
-import { digitsOf, fromMinor, minor, typedMoney } from "./money.js";
+import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
 /** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal @typedef {import("./money.js").Money} Money */
@@ -37,8 +37,28 @@ export function fieldView(field, filling) {
 
 /** Why something was refused, in the reader's language and in the server's words. @param {Refusal} refusal @param {EarnestElement} element */
 export const refusalView = (refusal, element) =>
-  h("p", { key: `${refusal.field} ${refusal.message}` }, element.say(`error.${refusal.code}`), " ",
-    h("bdi", { lang: "en", dir: "auto" }, refusal.message), " ", element.documentationLink(refusal.documentation));
+  h("p", { key: `${refusal.field} ${refusal.message}` },
+    refusal.documentation ? [element.say(`error.${refusal.code}`), " ", h("bdi", { lang: "en", dir: "auto" }, refusal.message), " ", element.documentationLink(refusal.documentation)] : refusal.message);
+
+/**
+ * What the element itself says against a field: that it is missing, or nothing that can be sent.
+ * @param {EarnestElement} element @param {string} field @param {string | undefined} typed @returns {Refusal}
+ */
+export const fault = (element, field, typed) =>
+  ({ code: "INVALID_INPUT", message: element.say(typed ? "field.malformed" : "field.missing"), field, details: null, documentation: "" });
+
+/** What can't be sent as it was typed. @param {Field[]} fields @param {Filling["values"]} values @param {Situation} situation @param {EarnestElement} element */
+export const faultsOf = (fields, values, { contract }, element) =>
+  fields.filter((field) => !canBeSent(field, values[field.name], contract.currency)).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
+
+/** @param {Field} field @param {any} typed @param {string} currency */
+function canBeSent(field, typed, currency) {
+  const value = valueOf(field, typed, currency);
+  if (value === undefined) return !field.required;
+  if (field.kind === "number") return Number.isInteger(value);
+  if (field.kind === "rows") return value.every((/** @type {Answer} */ row) => !row.amount || isAmount(row.amount));
+  return (field.kind !== "money" && field.kind !== "split") || isAmount(value);
+}
 
 /** Whether a refusal is about a field: `amount`, `toFreelancer.amount`, `milestone.title`. @param {Refusal} refusal @param {Field} field */
 export const isAbout = (refusal, field) => {
@@ -112,12 +132,12 @@ export const heldOf = ({ contract, subject }) => subject.held ?? subject.milesto
 function shareOf(typed, held) {
   if (!typed) return null;
   const share = typedMoney(typed, held.currency, digitsOf(held));
-  return /^\d{1,20}(\.\d+)?$/.test(share.amount) && minor(share) <= minor(held) ? share : null;
+  return isAmount(share) && minor(share) <= minor(held) ? share : null;
 }
 
 /**
  * The value of a field as the input takes it; undefined if nothing was filled in.
- * @param {Field} field @param {any} typed @param {string} currency
+ * @param {Field} field @param {any} typed @param {string} currency @returns {any}
  */
 export function valueOf(field, typed, currency) {
   if (field.kind === "files") return typed?.length ? typed : undefined;

@@ -16,12 +16,12 @@ import { refresh } from "../core/watching.js";
 
 const ALLOWED = "allowedActions { action allowed reason { code message } }";
 const MONEY = "{ amount currency }";
-const MILESTONE = `id position state title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
-const DISPUTE = `id state openedBy claim ${MONEY} offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
-const REFUND = `id state amount ${MONEY} milestone { title held ${MONEY} } ${ALLOWED}`;
-const CHANGE = `id state ${ALLOWED}`;
-const DEPOSIT = `id state isBonus charge ${MONEY} actionRequired reversal { state } nextAction { kind url clientSecret reference until } ${ALLOWED}`;
-const ORDER = `id kind state isStuck explanation amount ${MONEY} ${ALLOWED}`;
+const MILESTONE = `id position title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
+const DISPUTE = `id offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
+const REFUND = `id milestone { title held ${MONEY} } ${ALLOWED}`;
+const CHANGE = `id ${ALLOWED}`;
+const DEPOSIT = `id charge ${MONEY} actionRequired nextAction { kind url clientSecret reference until } ${ALLOWED}`;
+const ORDER = `id amount ${MONEY} ${ALLOWED}`;
 const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
 
 const ALL = gql`query Actions($id: ID!) {
@@ -29,11 +29,11 @@ const ALL = gql`query Actions($id: ID!) {
   contract(id: $id) {
     ${CONTRACT} ${ALLOWED}
     currentMilestone { ${MILESTONE} }
-    disputes(last: 5) { nodes { ${DISPUTE} } }
-    refundRequests(last: 5) { nodes { ${REFUND} } }
-    changeRequests(last: 5) { nodes { ${CHANGE} } }
-    deposits(last: 5) { nodes { ${DEPOSIT} } }
-    paymentOrders(last: 20) { nodes { ${ORDER} } }
+    disputes(last: 1) { nodes { ${DISPUTE} } }
+    refundRequests(last: 1) { nodes { ${REFUND} } }
+    changeRequests(last: 2) { nodes { ${CHANGE} } }
+    deposits(last: 2) { nodes { ${DEPOSIT} } }
+    paymentOrders(last: 2) { nodes { ${ORDER} } }
   }
   planned: milestones(filter: { contractId: $id, state: [PLANNED] }, orderBy: PLAN, first: 1) { nodes { ${MILESTONE} } }
 }`;

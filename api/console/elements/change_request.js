@@ -11,7 +11,7 @@ const CHANGES = gql`query ChangeRequests($id: ID!) {
   viewer { accountId now }
   contract(id: $id) {
     id planVersion
-    changeRequests(last: 10) {
+    changeRequests(last: 5) {
       nodes {
         id filedBy state message filedAt misfit { changeNumber reason { code message } }
         planBefore { milestoneId position state title purpose deliverables dueOn amount { amount currency } }

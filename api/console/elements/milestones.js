@@ -15,7 +15,7 @@ const MILESTONES = gql`query Milestones($id: ID!) {
   contract(id: $id) {
     id state
     milestones {
-      id position state title purpose deliverables dueOn hold frozenAt reviewDueAt submissionCount
+      id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt submissionCount
       amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }
     }
   }
@@ -74,7 +74,8 @@ export class EarnestMilestones extends EarnestElement {
       one.deliverables.length > 0 && h("ul", { class: "small" }, one.deliverables.map((/** @type {string} */ text) => h("li", null, "• ", words(text)))),
       work?.submissions.nodes.map((/** @type {Answer} */ submission) => this.#handedIn(submission)),
       work?.updates.nodes.map((/** @type {Answer} */ update) => this.#update(update)),
-      h("earnest-actions", { ...this.handedOn, subject: one.id }));
+      one.holdId && h("earnest-actions", { key: one.holdId, ...this.handedOn, subject: one.holdId }),
+      h("earnest-actions", { key: "actions", ...this.handedOn, subject: one.id }));
   }
 
   /** @param {Answer} submission */

@@ -8,8 +8,8 @@ import { Failed, gql, newKey } from "../core/api.js";
 import { FILE_CHANGE_REQUEST, PROPOSE, REVISE } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
-import { typedMoney } from "../core/money.js";
+import { fault, refusalView } from "../core/fields.js";
+import { isAmount, typedMoney } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
 import { refresh } from "../core/watching.js";
 
@@ -28,8 +28,8 @@ const REVIEW = gql`query Review($plan: [MilestoneDraftInput!]!, $budget: MoneyIn
   reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field }
 }`;
 
-const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!, $milestones: Int) {
-  splitBudget(amount: $amount, ratios: $ratios, milestones: $milestones) { amount currency }
+const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!) {
+  splitBudget(amount: $amount, ratios: $ratios) { amount currency }
 }`;
 
 const MODES = /** @type {Record<string, {document: string, action: string}>} */ ({
@@ -258,7 +258,7 @@ export class EarnestPlanEditor extends EarnestElement {
 
   get #budget() {
     const budget = typedMoney(this.#head.budget ?? "", this.#currency);
-    return /^\d+(\.\d+)?$/.test(budget.amount) ? budget : null;
+    return isAmount(budget) ? budget : null;
   }
 
   #review() {
@@ -281,7 +281,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const amount = this.#budget;
     if (!amount) return this.#focus("head-budget");
     try {
-      const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: [1], milestones: this.#rows.length });
+      const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: this.#rows.map(() => 1) });
       this.#rows.forEach((row, at) => (row.amount = splitBudget[at]?.amount ?? row.amount));
       this.#changed();
     } catch (error) {
@@ -300,8 +300,24 @@ export class EarnestPlanEditor extends EarnestElement {
     return this.#mode === "propose" ? { ...plan, clientId: client, freelancerId: freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
   }
 
+  /** What can't be sent as it is written; the server says the rest. */
+  #faults() {
+    const currency = this.#currency;
+    return this.#rows.flatMap((row, at) => [
+      ...(isPlanned(row) && !row.isRemoved && !isAmount(typedMoney(row.amount, currency)) ? [fault(this, `milestones.${at}.amount`, row.amount)] : []),
+      ...(row.isRemoved || row.dueOn ? [] : [fault(this, `milestones.${at}.dueOn`, "")]),
+    ]);
+  }
+
+  #showFaults() {
+    this.renderNow();
+    /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[aria-invalid=true]"))?.focus();
+  }
+
   async #send() {
     if (this.#isSending) return;
+    this.#refusals = this.#faults();
+    if (this.#refusals.length > 0) return this.#showFaults();
     this.#isSending = true;
     this.render();
     try {
