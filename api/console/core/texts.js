@@ -4,13 +4,12 @@
  * What is put into a text is somebody's words as often as not, so each value is isolated: its direction of writing stays its own
  * matter, and characters that would turn the rest around are left out.
  */
-import en from "../texts/en.js";
-
 /** @typedef {Record<string, string>} Catalogue @typedef {(key: string, values?: Record<string, unknown>) => string} Texts */
 /** @typedef {{language: string, locale: string, direction: "ltr" | "rtl", say: Texts, has: (key: string) => boolean}} Language */
 
 /** @type {Record<string, () => Promise<{default: Catalogue}>>} */
 const LOADERS = {
+  en: () => import("../texts/en.js"),
   de: () => import("../texts/de.js"),
   ar: () => import("../texts/ar.js"),
 };
@@ -19,23 +18,23 @@ const RIGHT_TO_LEFT = ["ar", "he", "fa", "ur"];
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** @type {Map<string, Catalogue>} */
-const catalogues = new Map([["en", /** @type {Catalogue} */ (en)]]);
+const catalogues = new Map();
 
 /**
- * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. English is there at once; another
- * comes with `load`.
+ * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. Its texts are there
+ * once they were loaded.
  * @param {Element} element
  * @returns {Language}
  */
 export function languageOf(element) {
   const locale = localeOf(element);
   const language = spokenIn(locale);
-  const catalogue = catalogues.get(language) ?? catalogues.get("en") ?? {};
+  const catalogue = catalogues.get(language) ?? {};
   return {
     language,
     locale,
     direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
-    say: (key, values = {}) => filled(catalogue[key] ?? catalogues.get("en")?.[key] ?? key, values),
+    say: (key, values = {}) => filled(catalogue[key] ?? key, values),
     has: (key) => key in catalogue,
   };
 }
@@ -51,8 +50,9 @@ export async function load(element) {
  * Put one's own words in place of some texts of a language, or add a language.
  * @param {string} language @param {Catalogue} texts
  */
-export function addTexts(language, texts) {
-  catalogues.set(language, { ...(catalogues.get(language) ?? catalogues.get("en")), ...texts });
+export async function addTexts(language, texts) {
+  const beneath = catalogues.get(language) ?? (await (LOADERS[language] ?? LOADERS.en)?.())?.default;
+  catalogues.set(language, { ...beneath, ...texts });
 }
 
 /** @param {Element} element */
