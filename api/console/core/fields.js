@@ -5,9 +5,6 @@ import { h } from "./dom.js";
 import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal @typedef {import("./money.js").Money} Money */
-/** @typedef {import("./commands.js").Field} Field @typedef {import("./commands.js").Situation} Situation */
-/** @typedef {import("./element.js").EarnestElement} EarnestElement */
 /**
  * @typedef {object} Filling what a field needs to be shown
  * @property {EarnestElement} element @property {Situation} situation
@@ -78,17 +75,17 @@ function hintOf(field, { element, situation }) {
   return element.language.has(`hint.${field.kind}`) ? element.say(`hint.${field.kind}`) : null;
 }
 
-/** @typedef {(field: Field, filling: Filling, props: Answer) => import("./dom.js").Children} Control */
+/** @typedef {(field: Field, filling: Filling, props: Answer) => Children} Control */
 
 /** @param {string} type @param {Answer} [more] @returns {Control} */
 const input = (type, more = {}) => ({ name }, { values, type: typed }, props) =>
-  h("input", { ...props, ...more, type, value: values[name] ?? "", oninput: (/** @type {any} */ event) => typed(name, event.target.value) });
+  h("input", { ...props, ...more, type, value: values[name] ?? "", oninput: (event) => typed(name, event.target.value) });
 
 /** @type {Control} */
 const area = ({ name }, { values, type }, props) =>
-  h("textarea", { ...props, rows: "3", dir: "auto", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) });
+  h("textarea", { ...props, rows: "3", dir: "auto", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) });
 
-/** @type {Record<import("./commands.js").FieldKind, Control>} */
+/** @type {Record<FieldKind, Control>} */
 const CONTROLS = {
   text: area,
   links: area,
@@ -99,15 +96,15 @@ const CONTROLS = {
   number: input("text", { inputmode: "numeric", dir: "ltr", autocomplete: "off" }),
   date: input("date"),
   files: ({ name }, { type }, props) =>
-    h("input", { ...props, type: "file", multiple: true, onchange: async (/** @type {any} */ event) => type(name, await digests(event.target.files)) }),
+    h("input", { ...props, type: "file", multiple: true, onchange: async (event) => type(name, await digests(event.target.files)) }),
   choice: ({ name, options = [] }, { element, values, type }, props) =>
-    h("select", { ...props, value: values[name] ?? "", onchange: (/** @type {any} */ event) => type(name, event.target.value) },
+    h("select", { ...props, value: values[name] ?? "", onchange: (event) => type(name, event.target.value) },
       h("option", { value: "" }, "–"), options.map((option) => h("option", { value: option, key: option }, element.say(`${name}.${option}`)))),
   token: ({ name }, { element, situation, values, type }, props) =>
     situation.viewer.isSandbox
-      ? h("select", { ...props, value: values[name] ?? "", onchange: (/** @type {any} */ event) => type(name, event.target.value) },
+      ? h("select", { ...props, value: values[name] ?? "", onchange: (event) => type(name, event.target.value) },
           h("option", { value: "" }, element.say("token.none")), SANDBOX_TOKENS.map((token) => h("option", { value: token, key: token }, token)))
-      : h("input", { ...props, type: "text", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) }),
+      : h("input", { ...props, type: "text", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) }),
   split,
 };
 
@@ -121,7 +118,7 @@ function split({ name }, { element, situation, values, type }, props) {
   const slide = (/** @type {any} */ event) => type(name, fromMinor((minor(held) * BigInt(event.target.value)) / 100n, held).amount);
   return h("div", { class: "stack", part: "split" },
     h("input", { type: "range", min: "0", max: "100", step: "1", value: String(percent), oninput: slide, "aria-label": element.say("split.slider"), "aria-valuetext": told }),
-    h("input", { ...props, type: "text", inputmode: "decimal", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) }),
+    h("input", { ...props, type: "text", inputmode: "decimal", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) }),
     h("output", { for: props.id }, told));
 }
 

@@ -5,13 +5,10 @@
  * only when the preview of exactly this input is shown.
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
-import { COMMANDS, PREVIEW } from "./commands.js";
+import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
 import { faultsOf, fieldView, isAbout, refusalView, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { previewView } from "./previews.js";
-
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal */
-/** @typedef {import("./commands.js").Command} Command @typedef {import("./commands.js").Situation} Situation @typedef {import("./element.js").EarnestElement} EarnestElement */
 
 const SETTLING_MS = 250;
 let opened = 0;
@@ -112,7 +109,7 @@ export class Form {
     this.element.render();
     try {
       const input = await this.#paid(this.input);
-      const done = await this.element.api.command(this.command.document, input, this.#key);
+      const done = await this.element.api.command(documentOf(this.command.mutation), input, this.#key);
       this.refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) return this.told.onDone(done);

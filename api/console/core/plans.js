@@ -6,7 +6,6 @@ import { isAmount, typedMoney } from "./money.js";
 import { lines } from "./fields.js";
 import { newKey } from "./api.js";
 
-/** @typedef {import("./api.js").Answer} Answer */
 /**
  * @typedef {object} Row a milestone as it is being written
  * @property {string} key names the row while it is edited

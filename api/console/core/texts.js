@@ -19,40 +19,40 @@ const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** @type {Map<string, Catalogue>} */
 const catalogues = new Map();
+/** What pages say in their own words, by language. @type {Map<string, Catalogue>} */
+const added = new Map();
 
 /**
- * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. Its texts are there
- * once they were loaded.
- * @param {Element} element
- * @returns {Language}
+ * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. Its texts are there once they were
+ * loaded.
+ * @param {Element} element @returns {Language}
  */
 export function languageOf(element) {
   const locale = localeOf(element);
   const language = spokenIn(locale);
-  const catalogue = catalogues.get(language) ?? {};
+  const find = (/** @type {string} */ key) => added.get(language)?.[key] ?? catalogues.get(language)?.[key];
   return {
     language,
     locale,
     direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
-    say: (key, values = {}) => filled(catalogue[key] ?? key, values),
-    has: (key) => key in catalogue,
+    say: (key, values = {}) => filled(find(key) ?? key, values),
+    has: (key) => find(key) !== undefined,
   };
 }
 
-/** Get the catalogue of a place's language, if it isn't there yet. @param {Element} element */
+/** Get the texts of a place's language, if they aren't there yet. @param {Element} element */
 export async function load(element) {
   const language = spokenIn(localeOf(element));
-  const loader = LOADERS[language];
+  const loader = LOADERS[language] ?? LOADERS.en;
   if (!catalogues.has(language) && loader) catalogues.set(language, (await loader()).default);
 }
 
 /**
- * Put one's own words in place of some texts of a language, or add a language.
+ * Put one's own words in place of some texts of a language, beside them, or in a language that isn't here.
  * @param {string} language @param {Catalogue} texts
  */
-export async function addTexts(language, texts) {
-  const beneath = catalogues.get(language) ?? (await (LOADERS[language] ?? LOADERS.en)?.())?.default;
-  catalogues.set(language, { ...beneath, ...texts });
+export function addTexts(language, texts) {
+  added.set(language, { ...added.get(language), ...texts });
 }
 
 /** @param {Element} element */
@@ -82,7 +82,7 @@ const known = (locale) => {
 /** @param {string} locale */
 function spokenIn(locale) {
   const language = locale.split("-")[0] ?? "en";
-  return catalogues.has(language) || language in LOADERS ? language : "en";
+  return added.has(language) || language in LOADERS ? language : "en";
 }
 
 /** @param {string} text @param {Record<string, unknown>} values */

@@ -3,9 +3,7 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
+import { define, EarnestElement } from "../core/element.js";
 
 const CHANGES = gql`query ChangeRequests($id: ID!) {
   viewer { accountId now }
@@ -80,3 +78,5 @@ export class EarnestChangeRequest extends EarnestElement {
     ];
   }
 }
+
+define("earnest-change-request", EarnestChangeRequest);

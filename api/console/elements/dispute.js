@@ -3,11 +3,9 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { difference, minor } from "../core/money.js";
 import { attached } from "./milestones.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/money.js").Money} Money */
 
 const DISPUTES = gql`query Disputes($id: ID!, $evidence: Int!) {
   viewer { accountId now }
@@ -90,3 +88,5 @@ export class EarnestDispute extends EarnestElement {
         h("li", { key: `${side} ${number}` }, h("p", { class: "faint small" }, this.say(`side.${side}`), " · ", this.moment(addedAt)), prose(text), attached(links, attachments)))));
   }
 }
+
+define("earnest-dispute", EarnestDispute);

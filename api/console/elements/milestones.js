@@ -5,10 +5,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, link, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { isSome } from "../core/money.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
 
 const MILESTONES = gql`query Milestones($id: ID!) {
   viewer { accountId now }
@@ -61,7 +59,7 @@ export class EarnestMilestones extends EarnestElement {
         isSome(one.released) && h("span", null, this.say("milestones.released", { sum: this.money(one.released) })),
         isSome(one.refunded) && h("span", null, this.say("milestones.refunded", { sum: this.money(one.refunded) })),
         one.state === "SUBMITTED" && one.reviewDueAt && h("span", null, this.say("milestones.review"), " ", this.moment(one.reviewDueAt))),
-      h("details", { ontoggle: (/** @type {any} */ event) => this.#toggle(one.id, event.target.open) },
+      h("details", { ontoggle: (event) => this.#toggle(one.id, event.target.open) },
         h("summary", null, this.say("milestones.more"), h("span", { class: "sr" }, ": ", words(one.title))),
         isOpen && this.#details(one)));
   }
@@ -119,3 +117,5 @@ export const attached = (links, attachments) =>
 
 /** @param {Answer} one */
 const isCurrent = (one) => ["ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"].includes(one.state);
+
+define("earnest-milestones", EarnestMilestones);

@@ -5,15 +5,14 @@
  * dragging, by buttons, or by Alt and the arrow keys.
  */
 import { Failed, gql, newKey } from "../core/api.js";
-import { FILE_CHANGE_REQUEST, PROPOSE, REVISE } from "../core/commands.js";
+import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { fault, refusalView } from "../core/fields.js";
 import { isAmount, typedMoney } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
 import { refresh } from "../core/watching.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal @typedef {import("../core/plans.js").Row} Row */
 /** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */
 
 const PLAN = gql`query Plan($id: ID!) {
@@ -32,10 +31,10 @@ const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!) {
   splitBudget(amount: $amount, ratios: $ratios) { amount currency }
 }`;
 
-const MODES = /** @type {Record<string, {document: string, action: string}>} */ ({
-  propose: { document: PROPOSE, action: "PROPOSE" },
-  revise: { document: REVISE, action: "REVISE" },
-  change: { document: FILE_CHANGE_REQUEST, action: "FILE_CHANGE_REQUEST" },
+const MODES = /** @type {Record<string, {mutation: string, action: string}>} */ ({
+  propose: { mutation: "proposeContract", action: "PROPOSE" },
+  revise: { mutation: "reviseContract", action: "REVISE" },
+  change: { mutation: "fileChangeRequest", action: "FILE_CHANGE_REQUEST" },
 });
 
 const SETTLING_MS = 400;
@@ -44,8 +43,6 @@ const SETTLING_MS = 400;
 export class EarnestPlanEditor extends EarnestElement {
   static observedAttributes = [...EarnestElement.observedAttributes, "client", "freelancer", "currency"];
 
-  /** Called when it was sent, with what was answered. @type {((done: Answer) => void) | null} */ onDone = null;
-  /** Called when somebody closes it without sending; without it there is no button for that. @type {(() => void) | null} */ onClose = null;
 
   /** @type {Row[]} */ #before = [];
   /** @type {Row[]} */ #rows = [];
@@ -58,6 +55,15 @@ export class EarnestPlanEditor extends EarnestElement {
   #said = "";
   #isSending = false;
   #reviewed = 0;
+
+  constructor() {
+    super();
+    const { onDone = null, onClose = null } = /** @type {any} */ (this);
+    /** Called when it was sent, with what was answered. @type {((done: Answer) => void) | null} */
+    this.onDone = onDone;
+    /** Called when somebody closes it without sending; without it there is no button for that. @type {(() => void) | null} */
+    this.onClose = onClose;
+  }
 
   get #mode() {
     const mode = this.getAttribute("mode") ?? "propose";
@@ -131,9 +137,9 @@ export class EarnestPlanEditor extends EarnestElement {
     const canChange = !row.isRemoved && (isPlanned(row) || isAmendable(row));
     const hints = this.#hints.filter((hint) => hint.position === at + 1);
     return h("li", { key: row.key, id: `row-${row.key}`, class: `card stack ${this.#dragged === row ? "dragged" : ""}`, part: "row", role: "group", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#keyed(event, row),
-      ondragover: (/** @type {DragEvent} */ event) => this.#dragged && event.preventDefault(),
-      ondrop: (/** @type {DragEvent} */ event) => (event.preventDefault(), this.#drop(row)) },
+      onkeydown: (event) => this.#keyed(event, row),
+      ondragover: (event) => this.#dragged && event.preventDefault(),
+      ondrop: (event) => (event.preventDefault(), this.#drop(row)) },
       h("div", { class: "row between" },
         h("span", { class: "row" }, h("strong", null, `${at + 1}.`), row.id && h("span", { class: "tag" }, this.say(row.isRemoved ? "plan.removed" : `milestone.${row.state}`))),
         isPlanned(row) && this.#rowButtons(row, at)),
@@ -145,7 +151,7 @@ export class EarnestPlanEditor extends EarnestElement {
   #rowButtons(row, at) {
     const named = { number: at + 1, title: row.title };
     return h("span", { class: "row" },
-      h("span", { draggable: "true", class: "faint", title: this.say("plan.drag"), "aria-hidden": "true", part: "handle", ondragstart: (/** @type {DragEvent} */ event) => this.#drag(event, row), ondragend: () => ((this.#dragged = null), this.render()) }, "⠿"),
+      h("span", { draggable: "true", class: "faint", title: this.say("plan.drag"), "aria-hidden": "true", part: "handle", ondragstart: (event) => this.#drag(event, row), ondragend: () => ((this.#dragged = null), this.render()) }, "⠿"),
       h("button", { type: "button", "aria-label": this.say("plan.up", named), "aria-disabled": this.#canMove(row, at - 1) ? null : "true", onclick: () => this.#move(row, at - 1) }, "↑"),
       h("button", { type: "button", "aria-label": this.say("plan.down", named), "aria-disabled": this.#canMove(row, at + 1) ? null : "true", onclick: () => this.#move(row, at + 1) }, "↓"),
       h("button", { type: "button", "aria-label": this.say(row.isRemoved ? "plan.restore" : "plan.remove", named), onclick: () => this.#remove(row) }, row.isRemoved ? "↺" : "×"));
@@ -321,8 +327,8 @@ export class EarnestPlanEditor extends EarnestElement {
     this.#isSending = true;
     this.render();
     try {
-      const { document, action } = /** @type {{document: string, action: string}} */ (MODES[this.#mode]);
-      const done = await this.api.command(document, this.#input, this.#key);
+      const { mutation, action } = /** @type {{mutation: string, action: string}} */ (MODES[this.#mode]);
+      const done = await this.api.command(documentOf(mutation), this.#input, this.#key);
       this.#refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) this.#finish(done, action);
@@ -342,3 +348,5 @@ export class EarnestPlanEditor extends EarnestElement {
     this.onDone?.(done);
   }
 }
+
+define("earnest-plan-editor", EarnestPlanEditor);

@@ -5,10 +5,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { eventText } from "../core/previews.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
 
 const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
   contract(id: $id) {
@@ -68,7 +66,7 @@ export class EarnestTimeline extends EarnestElement {
   /** @param {Answer} event */
   #keep(event) {
     const title = event.texts.find((/** @type {Answer} */ text) => text.field === "title")?.value;
-    if (event.data.milestoneId && title) this.#titles.set(event.data.milestoneId, title);
+    if (event.data.milestoneId && title && (event.isNew || !this.#titles.has(event.data.milestoneId))) this.#titles.set(event.data.milestoneId, title);
     this.#events.set(event.sequence, event);
   }
 
@@ -108,3 +106,5 @@ export class EarnestTimeline extends EarnestElement {
 
 /** @param {Answer} data */
 const pageBefore = ({ contract }) => (contract?.timeline.pageInfo.hasPreviousPage ? contract.timeline.pageInfo.startCursor : null);
+
+define("earnest-timeline", EarnestTimeline);
