@@ -9,9 +9,6 @@ import { languageOf, load } from "./texts.js";
 import { theme } from "./theme.js";
 import { watch } from "./watching.js";
 
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Failed} Failed @typedef {import("./dom.js").Children} Children */
-/** @typedef {import("./money.js").Money} Money @typedef {import("./watching.js").Watcher} Watcher */
-
 /**
  * The base of all elements. A subclass says what it shows by `document` (asked with `$id`, the contract) and `view`.
  *
@@ -29,7 +26,7 @@ export class EarnestElement extends HTMLElement {
   data = null;
   /** @type {Failed | null} */
   failure = null;
-  /** @type {import("./stream.js").Connection} */
+  /** @type {Connection} */
   connection = "connecting";
   /** @type {string | null} */
   #session = null;
@@ -41,6 +38,17 @@ export class EarnestElement extends HTMLElement {
   constructor() {
     super();
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [theme];
+    this.#takeUp("session");
+    this.#takeUp("contract");
+  }
+
+  /** A property that was set before this module was there hides the one of the class. @param {"session" | "contract"} name */
+  #takeUp(name) {
+    if (!Object.hasOwn(this, name)) return;
+    const { [name]: value } = this;
+    delete (/** @type {any} */ (this)[name]);
+    if (name === "session") this.session = value;
+    else if (value) queueMicrotask(() => (this.contract = /** @type {string} */ (value)));
   }
 
   /** The token that this element uses; without one the page's session. */
@@ -129,7 +137,7 @@ export class EarnestElement extends HTMLElement {
   /** @param {Watcher} watcher */
   watch(watcher) {
     const onFailure = (/** @type {Failed} */ error) => this.fail(error);
-    const onConnection = (/** @type {import("./stream.js").Connection} */ connection) => {
+    const onConnection = (/** @type {Connection} */ connection) => {
       this.connection = connection;
       this.render();
     };
@@ -218,4 +226,9 @@ export class EarnestElement extends HTMLElement {
   waiting() {
     return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.contract ? this.say("waiting") : this.say("nothing"));
   }
+}
+
+/** Register an element, once. @param {string} tag @param {CustomElementConstructor} element */
+export function define(tag, element) {
+  if (!customElements.get(tag)) customElements.define(tag, element);
 }

@@ -5,13 +5,10 @@
  * only when the preview of exactly this input is shown.
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
-import { COMMANDS, PREVIEW } from "./commands.js";
-import { fieldView, isAbout, refusalView, valueOf } from "./fields.js";
+import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
+import { faultsOf, fieldView, isAbout, refusalView, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { previewView } from "./previews.js";
-
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal */
-/** @typedef {import("./commands.js").Command} Command @typedef {import("./commands.js").Situation} Situation @typedef {import("./element.js").EarnestElement} EarnestElement */
 
 const SETTLING_MS = 250;
 let opened = 0;
@@ -62,9 +59,14 @@ export class Form {
     return input;
   }
 
+  /** What can't be sent as it was typed. */
+  get faults() {
+    return faultsOf(this.command.fields, this.values, this.situation, this.element);
+  }
+
   /** Whether it may be sent: not twice at a time, nor unseen if it moves money. */
   get isReady() {
-    return !this.isSending && (!this.command.movesMoney || (this.preview !== null && !this.preview.refusal));
+    return !this.isSending && (this.faults.length > 0 || !this.command.movesMoney || (this.preview !== null && !this.preview.refusal));
   }
 
   /** @param {string} name @param {unknown} value */
@@ -79,8 +81,10 @@ export class Form {
   foresee() {
     if (!this.command.movesMoney || this.isSending) return;
     this.preview = null;
+    this.#previewed += 1;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 0 ? 0 : SETTLING_MS);
+    if (this.faults.length > 0) return;
+    this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 1 ? 0 : SETTLING_MS);
   }
 
   async #foresee() {
@@ -89,7 +93,7 @@ export class Form {
       const { preview } = await this.element.api.ask(PREVIEW, { command: { [this.command.mutation]: this.input } });
       if (asked !== this.#previewed) return;
       this.preview = preview;
-      this.refusals = preview.refusal && !this.#isUntouched(preview.refusal) ? [preview.refusal] : [];
+      this.refusals = preview.refusal ? [preview.refusal] : [];
       this.failure = null;
     } catch (error) {
       if (asked === this.#previewed) this.failure = failed(error);
@@ -97,18 +101,15 @@ export class Form {
     this.element.render();
   }
 
-  /** Nobody is told that something is missing before they had a chance to write it. @param {Refusal} refusal */
-  #isUntouched(refusal) {
-    return this.command.fields.some((field) => isAbout(refusal, field) && field.required && !this.values[field.name]);
-  }
-
   async send() {
     if (!this.isReady) return;
+    this.refusals = this.faults;
+    if (this.refusals.length > 0) return this.#showFaults();
     this.isSending = true;
     this.element.render();
     try {
       const input = await this.#paid(this.input);
-      const done = await this.element.api.command(this.command.document, input, this.#key);
+      const done = await this.element.api.command(documentOf(this.command.mutation), input, this.#key);
       this.refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) return this.told.onDone(done);
@@ -118,6 +119,11 @@ export class Form {
       this.isSending = false;
       this.element.render();
     }
+  }
+
+  #showFaults() {
+    this.element.renderNow();
+    /** @type {HTMLElement | null} */ (this.element.shadowRoot?.querySelector("form [aria-invalid=true]"))?.focus();
   }
 
   /** With a payment token from the page, if the command takes one and the page has a way to get it. @param {Answer} input */
@@ -149,6 +155,7 @@ export class Form {
 
   #foreseen() {
     if (!this.command.movesMoney) return null;
+    if (this.faults.length > 0) return h("p", { class: "faint small" }, this.element.say("preview.fill"));
     if (!this.preview) return this.failure ? null : h("p", { class: "faint small" }, this.element.say("preview.waiting"));
     return this.preview.refusal ? null : previewView(this.element, this.preview);
   }

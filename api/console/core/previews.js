@@ -4,8 +4,6 @@
 import { h, words } from "./dom.js";
 import { isSome, sum } from "./money.js";
 
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./element.js").EarnestElement} EarnestElement @typedef {import("./money.js").Money} Money */
-
 const CHARGES = ["deposit.started", "bonus.started", "payout.started"];
 const FEES = ["clientAsked", "clientReturned", "clientEarned", "freelancerEarned"];
 

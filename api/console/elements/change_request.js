@@ -3,15 +3,13 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
+import { define, EarnestElement } from "../core/element.js";
 
 const CHANGES = gql`query ChangeRequests($id: ID!) {
   viewer { accountId now }
   contract(id: $id) {
     id planVersion
-    changeRequests(last: 10) {
+    changeRequests(last: 5) {
       nodes {
         id filedBy state message filedAt misfit { changeNumber reason { code message } }
         planBefore { milestoneId position state title purpose deliverables dueOn amount { amount currency } }
@@ -80,3 +78,5 @@ export class EarnestChangeRequest extends EarnestElement {
     ];
   }
 }
+
+define("earnest-change-request", EarnestChangeRequest);

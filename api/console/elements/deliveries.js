@@ -5,12 +5,10 @@
  */
 import { gql, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/fields.js";
 import { eventText } from "../core/previews.js";
 import { deliveriesTo, follow } from "../core/stream.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal */
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {
   webhookEndpoints { id url state disabledReason }
@@ -67,7 +65,7 @@ export class EarnestDeliveries extends EarnestElement {
   #listen(endpoints) {
     const named = this.getAttribute("webhook");
     let isFirst = true;
-    const onConnection = (/** @type {import("../core/stream.js").Connection} */ connection) => {
+    const onConnection = (/** @type {Connection} */ connection) => {
       if (connection === "live" && !isFirst) void this.#ask();
       isFirst = false;
     };
@@ -105,7 +103,7 @@ export class EarnestDeliveries extends EarnestElement {
       h("div", { class: "row" },
         h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(TEST, { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
         h("label", { for: `since-${id}` }, this.say("deliveries.since")),
-        h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (/** @type {any} */ event) => ((this.#since = event.target.value), this.render()) })),
+        h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (event) => ((this.#since = event.target.value), this.render()) })),
         h("button", { type: "button", "aria-disabled": this.#isSending || !this.#since ? "true" : null, onclick: () => this.#since && replay() }, this.say("deliveries.replay"))));
   }
 
@@ -147,3 +145,5 @@ export class EarnestDeliveries extends EarnestElement {
     }
   }
 }
+
+define("earnest-deliveries", EarnestDeliveries);
