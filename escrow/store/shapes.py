@@ -129,9 +129,19 @@ _Codes = tuple[_Code | None, _Code | None]
 
 
 def _codes(hint: Any) -> _Codes:
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
+    if _is_words(hint):
         return str, {member.value: member for member in hint}.__getitem__
-    return (list, tuple) if typing.get_origin(hint) is tuple else (None, None)
+    if typing.get_origin(hint) is not tuple:
+        return None, None
+    kind = typing.get_args(hint)[0]
+    if not _is_words(kind):
+        return list, tuple
+    members = {member.value: member for member in kind}
+    return lambda values: [str(one) for one in values], lambda values: tuple([members[one] for one in values])
+
+
+def _is_words(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, StrEnum)
 
 
 def _list_codes(hint: Any) -> _Codes:

@@ -33,6 +33,7 @@ async def door(
     public_url: str | None = None,
     keys: KnownKeys | None = None,
     provider: Provider | None = None,
+    explorer: bool = False,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on the database that the test has, spoken to over HTTP; all of the schema is there in a sandbox.
 
@@ -48,6 +49,7 @@ async def door(
         metrics_token=metrics_token,
         allowed_origins=allowed_origins,
         public_url=public_url,
+        explorer=explorer,
     )
     app = create_app(settings, provider=provider)
     app.state.door.authentication.keys = keys if keys is not None else KnownKeys(term_seconds=0.0)

@@ -1,4 +1,4 @@
-"""`earnest accounts`, `keys` and `fees`: the handlers on a real database, and the whole way for the first key."""
+"""`earnest accounts`, `keys`, `sessions` and `fees`: the handlers on a real database, and the whole way for the first key."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ import pytest
 from earnest import operator
 from earnest.cli import make_parser
 from earnest.commands.keys import expiry
+from earnest.demo.people import KEYS_FILE
 from earnest.operator import Answer
+from earnest.run.embedded import DIRECTORY
 from earnest.run.refusing import CannotStart
 from escrow import database, documents, ids
 from escrow.access import ActorKind, Role, Scope
-from escrow.accounts.authentication import authenticate
+from escrow.accounts import links, tokens
+from escrow.accounts.authentication import authenticate, of_link
 from escrow.errors import DomainError, ErrorCode
 from tests.engines import TestServer
 
@@ -66,6 +69,59 @@ class TestOnADatabase:
         assert rows[0].split()[2] == "operator"
         _, member = (await earnest(f"accounts members list {account_id}")).lines
         assert member.split()[1:] == ["owner", "ana@x.example", "Ana"]
+
+    async def test_a_link_opens_a_session_of_the_operator_an_account_or_a_member(self) -> None:
+        account_id = await told("accounts create Studio --type agency --owner ana@x.example --owner-name Ana")
+        member_id = (await earnest(f"accounts members list {account_id}")).lines[1].split()[0]
+        links.use("https://escrow.example.com")
+        parties = frozenset(Scope) - {Scope.OPERATOR}
+        for line, kind, member, scopes in (
+            ("sessions link --operator", ActorKind.OPERATOR, None, frozenset(Scope)),
+            (f"sessions link --account {account_id}", ActorKind.ACCOUNT, None, parties),
+            (f"sessions link --member {member_id} --scope contracts:read", ActorKind.ACCOUNT, member_id,
+             {Scope.CONTRACTS_READ}),
+        ):  # fmt: skip
+            answer = await earnest(line)
+            url = answer.lines[0]
+            assert url.startswith("https://escrow.example.com/console#el_")
+            code = tokens.read_code(url.partition("#")[2])
+            assert code is not None
+            assert code.text not in answer.notes[0]
+            actor = await of_link(code)
+            assert actor is not None
+            assert (actor.kind, actor.member_id, actor.scopes) == (kind, member, scopes)
+
+    async def test_sessions_are_listed_with_what_they_may_and_ended(self) -> None:
+        account_id = await told("accounts create Studio")
+        line = f"sessions link --account {account_id} --hours 12 --origin https://a.example --origin https://b.example"
+        await earnest(line)
+        head, row = (await earnest(f"sessions list --account {account_id}")).lines
+        assert head.split() == ["id", "hint", "state", "scopes", "member", "contracts", "origins", "expires"]
+        session_id, _, state, _, member, contracts, origins, _ = row.split()
+        assert (state, member, contracts, origins) == ("link", "-", "all", "https://a.example,https://b.example")
+        assert (await earnest(f"sessions revoke {session_id}")).notes == [f"{session_id} is ended"]
+        assert (await earnest(f"sessions revoke {session_id}")).notes == [f"{session_id} is ended already"]
+        assert len((await earnest(f"sessions list --account {account_id}")).lines) == 1
+
+    @pytest.mark.parametrize("hours", ["0", "12.5", "-1", "soon", "nan"])
+    def test_a_session_lasts_some_hours_and_no_longer(self, hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            make_parser().parse_args(["sessions", "link", "--operator", f"--hours={hours}"])
+        assert "no number of hours" in capsys.readouterr().err
+
+    async def test_the_demos_people_are_named_by_their_role(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account_id = await told("accounts create Studio")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(CannotStart, match="make run"):
+            await earnest("sessions link --demo client")
+        (tmp_path / DIRECTORY).mkdir()
+        person = {"account": account_id, "key": "ek_"}
+        roles = dict.fromkeys(("operator", "client", "freelancer", "mediator"), person)
+        (tmp_path / DIRECTORY / KEYS_FILE).write_text(json.dumps({"url": "http://localhost"} | roles))
+        answer = await earnest("sessions link --demo client")
+        assert account_id in answer.notes[0]
 
     async def test_all_accounts_are_listed_however_many(self) -> None:
         await earnest("keys create --operator")

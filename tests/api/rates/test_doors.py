@@ -256,7 +256,19 @@ def _left(app: Any, address: str = ADDRESS) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/schema.graphql", "/events.schema.json", "/.well-known/webhook-keys", "/nothing", "/graphql/x"]
+    "path",
+    [
+        "/",
+        "/about",
+        "/console",
+        "/console/earnest.js",
+        "/explorer/react.js",
+        "/schema.graphql",
+        "/events.schema.json",
+        "/.well-known/webhook-keys",
+        "/nothing",
+        "/graphql/x",
+    ],
 )
 async def test_each_page_is_paid_for_by_the_address_and_refused_where_nothing_is_left(
     people: People, path: str
