@@ -108,6 +108,7 @@ class Typist(Person):
 
     def presses(self, button: Locator) -> None:
         self._reaches(button)
+        expect(button).to_be_enabled()
         self.page.keyboard.press("Enter")
 
     def writes(self, field: Locator, text: str) -> None:

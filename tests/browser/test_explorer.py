@@ -41,7 +41,8 @@ def _write(page: Page, operation: str) -> None:
 
 
 def _is_stream(answer: Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("text/event-stream")
+    kind: str = answer.headers.get("content-type", "")
+    return kind.startswith("text/event-stream")
 
 
 def _answer(page: Page) -> Locator:

@@ -1,7 +1,7 @@
 """A contract from the proposal to the payout, played by people who know only the words that they see.
 
-Whatever a page says against itself on the way, a request to anybody else, and whatever an audit finds where somebody stops to read,
-fails it.
+Whatever a page says against itself on the way fails it, so does a request to anybody else, and whatever an audit finds where
+somebody stops to read.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def _play(served: Served, new_window: NewWindow, kind: type[Person], stage: Stag
     _agree(stage, client, freelancer, served.account("freelancer"))
     _first_milestone(stage, client, freelancer)
     _argument(stage, client, freelancer, mediator)
+    freelancer.reads("Refund paid")
     freelancer.does("Pay out")
     freelancer.reads("Payout started")
     client.reads("Paid out")
