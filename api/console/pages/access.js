@@ -47,7 +47,7 @@ export class AccessPage extends Page {
   /** @param {string} label @param {Answer[]} things @param {(thing: Answer) => import("../core/dom.js").Children} view @param {import("../core/dom.js").Children} form */
   #list(label, things, view, form) {
     return h("section", { key: label, class: "card stack", "aria-labelledby": label },
-      h("h3", { id: label }, this.say(label)),
+      h("h2", { id: label }, this.say(label)),
       things.length === 0 && h("p", { class: "faint" }, this.say("pages.none")),
       h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id, class: "row between" }, view(thing)))),
       h("details", null, h("summary", null, this.say("pages.new")), form));

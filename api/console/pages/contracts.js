@@ -88,7 +88,7 @@ export class ContractsPage extends Page {
     const { id, title, state, client, freelancer, progress, escrow, currentMilestone, nextDeadline } = contract;
     const others = [client, freelancer].filter((/** @type {Answer} */ side) => side.id !== viewer);
     return h("li", { key: id, class: "card stack" },
-      h("div", { class: "row between" }, h("h3", null, h("a", { href: to("contracts", id), dir: "auto" }, title)), h("span", { class: "tag" }, this.called("contract", state))),
+      h("div", { class: "row between" }, h("h2", null, h("a", { href: to("contracts", id), dir: "auto" }, title)), h("span", { class: "tag" }, this.called("contract", state))),
       h("p", { class: "faint" }, others.map((/** @type {Answer} */ side, /** @type {number} */ at) => [at > 0 && " · ", words(side.name)])),
       h("dl", { class: "facts" },
         this.fact("pages.progress", this.say("pages.progressOf", { closed: progress.closed, total: progress.total, amount: this.money(progress.amount) })),

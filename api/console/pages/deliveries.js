@@ -32,7 +32,7 @@ export class DeliveriesPage extends Page {
     return [
       endpoints.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noEndpoints")),
       h("ul", { key: "list", class: "stack" }, endpoints.map((/** @type {Answer} */ one) => h("li", { key: one.id, class: "card stack" }, this.#endpointView(one)))),
-      h("section", { key: "new", class: "card stack" }, h("h3", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
+      h("section", { key: "new", class: "card stack" }, h("h2", null, this.say("pages.newEndpoint")), this.byKey(viewer, this.form("endpoint", fieldsOf(), "pages.create", (typed) => ({
         document: CREATE,
         input: inputOf(typed),
         done: ({ secret }) => secret && this.reveal("pages.newSecret", secret),
@@ -43,7 +43,7 @@ export class DeliveriesPage extends Page {
   /** @param {Answer} endpoint */
   #endpointView({ id, url, description, state, disabledReason, eventTypes, contractIds, secrets }) {
     return [
-      h("div", { class: "row between" }, h("h3", null, h("a", { href: to("deliveries", id), dir: "ltr" }, url)), h("span", { class: state === "ENABLED" ? "tag good" : "tag bad" }, this.called("webhook", state))),
+      h("div", { class: "row between" }, h("h2", null, h("a", { href: to("deliveries", id), dir: "ltr" }, url)), h("span", { class: state === "ENABLED" ? "tag good" : "tag bad" }, this.called("webhook", state))),
       description && words(description),
       h("dl", { class: "facts" },
         this.fact("pages.disabledReason", disabledReason && this.called("webhook", disabledReason)),

@@ -54,7 +54,7 @@ export class MoneyPage extends Page {
   #payeeView({ accountId, account: { payee } }) {
     const connect = () => ({ document: CONNECT, input: { accountId, returnUrl: location.origin + location.pathname }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
     return h("section", { key: "payee", class: "card stack", "aria-labelledby": "payee" },
-      h("h3", { id: "payee" }, this.say("pages.payee")),
+      h("h2", { id: "payee" }, this.say("pages.payee")),
       h("p", null, payee?.canBePaid ? this.say("pages.canBePaid") : this.say("pages.cannotBePaid")),
       payee?.missing.length > 0 && h("ul", null, payee.missing.map((/** @type {string} */ one) => h("li", { key: one }, h("code", { dir: "ltr" }, one)))),
       this.button("connect", "pages.connect", connect),

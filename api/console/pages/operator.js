@@ -46,7 +46,7 @@ export class OperatorPage extends Page {
   /** @param {string} label @param {Answer[]} things @param {(thing: Answer) => Children} view */
   #part(label, things, view) {
     return h("section", { key: label, class: "card stack", "aria-labelledby": label },
-      h("h3", { id: label }, this.say(label)),
+      h("h2", { id: label }, this.say(label)),
       things.length === 0 ? h("p", { class: "faint" }, this.say("pages.none")) : h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id ?? thing.subject, class: "stack" }, view(thing)))));
   }
 
@@ -63,18 +63,18 @@ export class OperatorPage extends Page {
 
   /** @param {Answer} dispute */
   #disputeView({ milestone, claim, openedBy, dueAt, timesOverdue }) {
-    return [words(milestone.title), h("span", null, this.money(milestone.held)), h("span", null, this.say("pages.claimOf", { side: this.called("side", openedBy), sum: this.money(claim) })),
+    return [h("h3", null, words(milestone.title)), h("span", null, this.money(milestone.held)), h("span", null, this.say("pages.claimOf", { side: this.called("side", openedBy), sum: this.money(claim) })),
       this.moment(dueAt), timesOverdue > 0 && h("span", { class: "tag bad" }, this.say("pages.overdue", { times: timesOverdue }))];
   }
 
   /** @param {Answer} order */
   #orderView({ kind, amount, createdAt, explanation }) {
-    return [h("span", null, this.called("order", kind)), h("span", null, this.money(amount)), this.moment(createdAt), explanation && words(explanation, { class: "faint" })];
+    return [h("h3", null, this.called("order", kind)), h("span", null, this.money(amount)), this.moment(createdAt), explanation && words(explanation, { class: "faint" })];
   }
 
   /** @param {Answer} deposit */
   #reversalView({ title, reversal }) {
-    return [words(title), h("span", null, this.money(reversal.taken)), this.moment(reversal.reversedAt), reversal.evidenceDueAt && h("span", { class: "warn" }, this.say("pages.evidenceUntil"), " ", this.moment(reversal.evidenceDueAt))];
+    return [h("h3", null, words(title)), h("span", null, this.money(reversal.taken)), this.moment(reversal.reversedAt), reversal.evidenceDueAt && h("span", { class: "warn" }, this.say("pages.evidenceUntil"), " ", this.moment(reversal.evidenceDueAt))];
   }
 
   /** @param {Answer} difference */
@@ -85,14 +85,14 @@ export class OperatorPage extends Page {
   /** @param {Answer} ready */
   #readyView({ status, checks }) {
     return h("section", { key: "ready", class: "card stack", "aria-labelledby": "ready" },
-      h("h3", { id: "ready" }, this.say("pages.ready"), " ", h("span", { class: status === "ready" ? "tag good" : "tag bad" }, this.called("ready", status))),
+      h("h2", { id: "ready" }, this.say("pages.ready"), " ", h("span", { class: status === "ready" ? "tag good" : "tag bad" }, this.called("ready", status))),
       h("dl", { class: "facts" }, CHECKS.filter((name) => name in (checks ?? {})).map((name) => this.fact(`pages.${name}`, String(checks[name])))));
   }
 
   /** @param {Answer} fees */
   #feesView({ clientBasisPoints, freelancerBasisPoints }) {
     return h("section", { key: "fees", class: "card stack", "aria-labelledby": "fees" },
-      h("h3", { id: "fees" }, this.say("pages.fees")),
+      h("h2", { id: "fees" }, this.say("pages.fees")),
       this.form("fees", [
         { name: "clientBasisPoints", type: "number", required: true, value: String(clientBasisPoints), hint: "pages.basisPoints" },
         { name: "freelancerBasisPoints", type: "number", required: true, value: String(freelancerBasisPoints), hint: "pages.basisPoints" },
