@@ -114,7 +114,6 @@ export class Console extends Page {
   /** @returns {import("../core/dom.js").Children} */
   view() {
     return [
-      h("a", { key: "skip", class: "skip", href: "#main", onclick: (/** @type {any} */ event) => (event.preventDefault(), this.shadowRoot?.getElementById("main")?.focus()) }, this.say("pages.skip")),
       this.#headView(),
       h("main", { key: "main", id: "main", tabindex: "-1", class: "stack" },
         h("h1", { tabindex: "-1" }, this.#title()),
@@ -125,6 +124,7 @@ export class Console extends Page {
   #headView() {
     const viewer = this.data?.viewer;
     return h("header", { key: "head", class: "stack" },
+      h("a", { key: "skip", class: "skip", href: "#main", onclick: (/** @type {any} */ event) => (event.preventDefault(), this.shadowRoot?.getElementById("main")?.focus()) }, this.say("pages.skip")),
       h("div", { class: "row between" },
         h("strong", null, "Earnest"),
         h("div", { class: "row" },
