@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -19,6 +20,9 @@ HAPPENED: Final = "What happened"
 
 STEPS_MAX: Final = 400
 """More steps by the tabulator than any page here takes to come round again."""
+
+GREY_MS: Final = 2_000
+"""How long somebody looks at a form that doesn't go away, before they press its button once more."""
 
 _ISOLATED: Final = "[\u2066-\u2069]?"
 """What stands around somebody's words and sums in a sentence, and isn't seen."""
@@ -75,8 +79,16 @@ class Person:
         form = self.page.get_by_role("form", name=action, exact=True)
         for label, value in fields.items():
             self.writes(form.get_by_role("textbox", name=label.replace("_", " ")).first, value)
-        self.presses(form.get_by_role("button", name="Confirm", exact=True))
-        expect(form).to_have_count(0)
+        self._confirms(form)
+
+    def _confirms(self, form: Locator) -> None:
+        """Press the button; again, if it turned grey at that moment since something had happened that changes what will be."""
+        while True:
+            self.presses(form.get_by_role("button", name="Confirm", exact=True))
+            expect(form.get_by_role("button", name="Sending …")).to_have_count(0)
+            with suppress(AssertionError):
+                expect(form).to_have_count(0, timeout=GREY_MS)
+                return
 
     def plans(self, row: int, *, title: str, price: str, days: int) -> None:
         """Write one milestone of a plan."""
@@ -90,7 +102,7 @@ class Person:
 
     def milestone(self, row: int) -> Locator:
         """A milestone of a plan that is being written."""
-        return self.page.get_by_role("group", name=worded(f"Milestone {row}:"))
+        return self.page.get_by_role("listitem", name=worded(f"Milestone {row}:"))
 
     def sees_milestone(self, title: str, state: str) -> None:
         """Wait until the plan says of a milestone that it is so."""
