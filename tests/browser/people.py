@@ -106,7 +106,7 @@ class Person:
 
     def sees_milestone(self, title: str, state: str) -> None:
         """Wait until the plan says of a milestone that it is so."""
-        row = self.section(MILESTONES).get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=title))
+        row = self.section(MILESTONES).get_by_role("listitem").filter(has_text=title).first
         expect(row.get_by_text(state, exact=True).first).to_be_visible()
 
     def reads(self, *texts: str) -> None:
