@@ -3,7 +3,7 @@
  */
 import { apiFor, EarnestSession } from "./api.js";
 import * as dates from "./dates.js";
-import { h, patch } from "./dom.js";
+import { h, patch, webAddress } from "./dom.js";
 import { shown } from "./money.js";
 import { languageOf, load } from "./texts.js";
 import { theme } from "./theme.js";
@@ -197,9 +197,9 @@ export class EarnestElement extends HTMLElement {
     return h("p", { class: "says", part: "failure", role: "alert" }, this.say(key), " ", h("bdi", { lang: "en", class: "small" }, message), documentation && [" ", this.documentationLink(documentation)]);
   }
 
-  /** @param {string} address */
+  /** Where an error is explained; a deployment that doesn't know its own address tells a path. @param {string} address */
   documentationLink(address) {
-    return h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, this.say("error.more"));
+    return h("a", { href: webAddress(new URL(address, this.api.address).href), target: "_blank", rel: "noopener noreferrer" }, this.say("error.more"));
   }
 
   /** A text of the catalogue. @param {string} key @param {Record<string, unknown>} [values] */

@@ -142,7 +142,7 @@ export class Form {
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.send());
     const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.told.onClose();
     return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": `${this.#prefix}-title`, "aria-busy": this.isSending ? "true" : null },
-      h("h4", { id: `${this.#prefix}-title`, tabindex: "-1", class: "title" }, element.say(`action.${this.action}`)),
+      h("p", { class: "label title", id: `${this.#prefix}-title`, tabindex: "-1" }, element.say(`action.${this.action}`)),
       h("p", { class: "faint small" }, element.say(`about.${this.action}`)),
       command.fields.map((field) => fieldView(field, filling)),
       h("div", { key: "foreseen", "aria-live": "polite" }, this.#foreseen()),

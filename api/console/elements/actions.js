@@ -102,8 +102,8 @@ export class EarnestActions extends EarnestElement {
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
     const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
     const isHere = this.#form?.situation.subject.id === subject.id;
-    return h("section", { key: subject.id, class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
-      h("h4", { id: `of-${subject.id}` }, this.#titleOf(group)),
+    return h("div", { key: subject.id, role: "group", class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
+      h("p", { class: "label", id: `of-${subject.id}` }, this.#titleOf(group)),
       kind === "Deposit" && this.#payerView(subject),
       allowed.length > 0 && h("div", { key: "allowed", class: "row" }, allowed.map((/** @type {Answer} */ one) => this.#button(group, one))),
       isHere && this.#form && this.#formView(this.#form),

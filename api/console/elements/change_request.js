@@ -33,8 +33,8 @@ export class EarnestChangeRequest extends EarnestElement {
   /** @param {Answer} request */
   #request(request) {
     const { id, filedBy, state, message, filedAt, misfit } = request;
-    return h("section", { key: id, class: "card stack", part: "request", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, this.say("changes.by", { side: this.say(`side.${filedBy}`) })), h("span", { class: "tag" }, this.say(`change.${state}`))),
+    return h("div", { key: id, role: "group", class: "card stack", part: "request", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, this.say("changes.by", { side: this.say(`side.${filedBy}`) })), h("span", { class: "tag" }, this.say(`change.${state}`))),
       h("p", { class: "faint small" }, this.moment(filedAt)),
       prose(message),
       misfit && h("p", { class: "says" }, this.say("changes.misfit", { number: misfit.changeNumber }), " ", h("bdi", { lang: "en" }, misfit.reason.message)),

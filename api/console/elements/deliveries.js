@@ -98,8 +98,8 @@ export class EarnestDeliveries extends EarnestElement {
   /** @param {Answer} endpoint */
   #endpoint({ id, url, state, disabledReason }) {
     const replay = () => void this.#send(REPLAY, { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
-    return h("section", { key: id, class: "card stack", part: "endpoint", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
+    return h("div", { key: id, role: "group", class: "card stack", part: "endpoint", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
       h("div", { class: "row" },
         h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(TEST, { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
         h("label", { for: `since-${id}` }, this.say("deliveries.since")),

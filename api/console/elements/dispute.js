@@ -50,8 +50,8 @@ export class EarnestDispute extends EarnestElement {
   #dispute(dispute) {
     const { id, state, milestone, openedAt, reason, byHoldLimit, explanation } = dispute;
     const isUndecided = IS_UNDECIDED.includes(state);
-    return h("section", { key: id, class: "card stack", part: "dispute", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, this.say("of.Dispute"), ": ", words(milestone.title)), h("span", { class: "tag warn" }, this.say(`dispute.${state}`))),
+    return h("div", { key: id, role: "group", class: "card stack", part: "dispute", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, this.say("of.Dispute"), ": ", words(milestone.title)), h("span", { class: "tag warn" }, this.say(`dispute.${state}`))),
       h("p", { class: "faint small" }, byHoldLimit ? this.say("dispute.byHoldLimit") : this.say("dispute.openedBy", { side: this.say(`side.${dispute.openedBy}`) }), " ", this.moment(openedAt)),
       prose(reason),
       isUndecided && h("p", { class: "small" }, this.say(state === "MEDIATION" ? "dispute.mediates" : dispute.silencePays ? "dispute.silencePays" : "dispute.silenceMediates"), " ", this.moment(dispute.dueAt)),
@@ -82,7 +82,7 @@ export class EarnestDispute extends EarnestElement {
   /** @param {Answer} page */
   #evidence({ nodes: evidence, pageInfo }) {
     if (evidence.length === 0) return null;
-    return h("div", null, h("h4", null, this.say("dispute.evidence")),
+    return h("div", null, h("p", { class: "label" }, this.say("dispute.evidence")),
       pageInfo.hasPreviousPage && this.#evidenceShown < 100 && h("button", { type: "button", onclick: () => this.#showAll() }, this.say("timeline.earlier")),
       h("ol", { class: "stack" }, evidence.map((/** @type {Answer} */ { side, number, text, links, attachments, addedAt }) =>
         h("li", { key: `${side} ${number}` }, h("p", { class: "faint small" }, this.say(`side.${side}`), " · ", this.moment(addedAt)), prose(text), attached(links, attachments)))));

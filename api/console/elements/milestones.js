@@ -47,7 +47,7 @@ export class EarnestMilestones extends EarnestElement {
     const tone = { RELEASED: "good", REFUNDED: "bad", CANCELLED: "faint" }[/** @type {string} */ (one.state)] ?? (one.position && isCurrent(one) ? "now" : "");
     return h("li", { key: one.id, class: "card stack", part: `milestone ${one.state.toLowerCase()}` },
       h("div", { class: "row between" },
-        h("h4", null, `${one.position}. `, words(one.title)),
+        h("p", { class: "label" }, `${one.position}. `, words(one.title)),
         h("span", { class: "row" },
           one.hold !== "NONE" && h("span", { class: "tag warn" }, this.say(`hold.${one.hold}`)),
           one.frozenAt && h("span", { class: "tag warn" }, this.say("milestones.frozen")),

@@ -97,7 +97,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const isChange = this.#mode === "change";
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.#send());
     return h("form", { class: "stack", part: "editor", novalidate: true, onsubmit: submit, "aria-label": this.say(`action.${MODES[this.#mode]?.action}`) },
-      h("h4", { class: "title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
+      h("p", { class: "label title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
       h("p", { key: "said", class: "sr", role: "status", "aria-live": "assertive" }, this.#said),
       !isChange && this.#headView(),
       h("ol", { key: "rows", class: "stack", part: "rows" }, this.#rows.map((row, at) => this.#rowView(row, at))),
@@ -136,7 +136,7 @@ export class EarnestPlanEditor extends EarnestElement {
   #rowView(row, at) {
     const canChange = !row.isRemoved && (isPlanned(row) || isAmendable(row));
     const hints = this.#hints.filter((hint) => hint.position === at + 1);
-    return h("li", { key: row.key, id: `row-${row.key}`, class: `card stack ${this.#dragged === row ? "dragged" : ""}`, part: "row", role: "group", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }),
+    return h("li", { key: row.key, id: `row-${row.key}`, class: `card stack ${this.#dragged === row ? "dragged" : ""}`, part: "row", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }),
       onkeydown: (event) => this.#keyed(event, row),
       ondragover: (event) => this.#dragged && event.preventDefault(),
       ondrop: (event) => (event.preventDefault(), this.#drop(row)) },
