@@ -37,14 +37,14 @@ async def end_sessions_elsewhere(outcome: AccountOutcome, *, by: Actor) -> None:
 
 
 _SESSIONS: Final = """
-SELECT id FROM sessions WHERE created_by = $1 AND ended_at IS NULL AND expires_at > clock_timestamp() ORDER BY id LIMIT 1
+SELECT id FROM sessions WHERE created_by = $1 AND ended_at IS NULL AND expires_at > statement_timestamp() ORDER BY id LIMIT 1
 """
 
 _LIVING: Final = f"""
 WITH line AS MATERIALIZED ({line_sql("$1")})
 (SELECT id FROM api_keys WHERE id IN (SELECT id FROM line) AND id <> $1 AND revoked_at IS NULL ORDER BY id LIMIT 1)
 UNION ALL
-(SELECT id FROM sessions WHERE created_by IN (SELECT id FROM line) AND ended_at IS NULL AND expires_at > clock_timestamp()
+(SELECT id FROM sessions WHERE created_by IN (SELECT id FROM line) AND ended_at IS NULL AND expires_at > statement_timestamp()
 ORDER BY id LIMIT 1)
 LIMIT 1
 """  # noqa: S608 - only our own query is filled in

@@ -125,7 +125,7 @@ async def test_a_key_from_a_page_of_another_origin_is_refused_before_anything_is
 async def test_a_key_from_our_own_page_is_taken_also_where_a_proxy_names_us_otherwise(
     people: People, said: dict[str, str]
 ) -> None:
-    assert (await people.client.post("{ __typename }", **said)).status_code == 200
+    assert (await people.client.post("{ __typename }", None, **said)).status_code == 200
 
 
 async def test_a_program_without_an_origin_gets_an_answer_that_a_cache_keeps_apart(http: httpx.AsyncClient) -> None:

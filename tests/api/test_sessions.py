@@ -272,7 +272,7 @@ async def test_our_own_pages_always_may(people: People) -> None:
             {"origin": "https://escrow.example.com"},
             {"origin": STRANGER, "sec-fetch-site": "same-origin"},
         ):
-            assert (await Caller(http, made["token"]).post("{ __typename }", **said)).status_code == 200
+            assert (await Caller(http, made["token"]).post("{ __typename }", None, **said)).status_code == 200
 
 
 async def test_a_session_that_is_over_says_so_to_any_page_so_that_it_can_ask_for_another(people: People) -> None:

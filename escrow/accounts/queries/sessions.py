@@ -44,7 +44,7 @@ async def sessions_by_id(actor: Actor, session_ids: Sequence[str]) -> dict[str, 
 _SESSIONS: Final = f"""
 SELECT {SESSIONS.select("session")} FROM sessions AS session
 LEFT JOIN api_keys AS maker ON maker.id = session.created_by
-WHERE session.ended_at IS NULL AND session.expires_at > clock_timestamp()
+WHERE session.ended_at IS NULL AND session.expires_at > statement_timestamp()
 AND maker.revoked_at IS NULL AND (maker.expires_at IS NULL OR maker.expires_at > clock_timestamp())
 """  # noqa: S608 - our own columns
 

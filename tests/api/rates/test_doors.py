@@ -154,9 +154,9 @@ async def test_an_address_that_tried_too_many_keys_waits_before_another_is_looke
     async def pause(client: str) -> None:
         happened.append("waited")
 
-    async def found(digest: bytes) -> Any:
+    async def found(token: tokens.Token) -> Any:
         happened.append("looked up")
-        return await find(digest)
+        return await find(token)
 
     monkeypatch.setattr(app.state.door.rates, "pause", pause)
     monkeypatch.setattr(authentication, "find", found)

@@ -194,7 +194,7 @@ def check_powers(found: list[Event], by: Actor, before: Account) -> None:
 def opened(account: Account) -> dict[str, tuple[object, ...]]:
     """What authentication answers with for each key and session that opens something."""
     roles = {member.id: member.role for member in account.present_members}
-    browsers = {
+    browsers: dict[str, tuple[object, ...]] = {
         one.id: (roles.get(one.member_id or ""), one.scopes, one.contract_ids, account.is_mediator)
         for one in account.sessions.values()
         if one.ended_at is None and not one.is_waiting

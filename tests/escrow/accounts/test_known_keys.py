@@ -17,6 +17,7 @@ from escrow.access import Actor, ActorKind, Role
 from escrow.accounts import authentication, commands, known_keys, tokens
 from escrow.accounts.authentication import Found
 from escrow.accounts.known_keys import MARGIN_SECONDS, TERM_SECONDS, KnownKeys
+from escrow.accounts.tokens import Token
 from escrow.pipeline import run
 from tests.escrow.accounts.world import World
 
@@ -154,8 +155,8 @@ async def test_what_is_being_asked_when_the_bell_rings_is_not_kept(
     keys = KnownKeys(term_seconds=LONG_SECONDS)
     find = authentication.find
 
-    async def slow(digest: bytes) -> Found | None:
-        found = await find(digest)
+    async def slow(token: Token) -> Found | None:
+        found = await find(token)
         keys.forget()  # it was read before whatever made the bell ring
         return found
 
