@@ -79,7 +79,7 @@ $(clients): tests/conformance/package-lock.json tests/conformance/requirements.l
 	@touch $(clients)
 
 # The pages in a real browser, which has to be there: Debian's chromium, or the one that EARNEST_CHROMIUM names.
-browser: install $(watched)
+browser: install explorer $(watched)
 	@$(venv) -m pytest tests/browser $(ARGS)
 
 # What drives the browser goes into .venv beside the rest, by a lock of its own: who only runs Earnest needs none of it.

@@ -200,7 +200,7 @@ async def test_each_answer_names_its_trace_and_keeps_the_callers_names() -> None
 
 async def test_the_page_the_schema_and_an_unknown_path() -> None:
     async with door() as http:
-        page = await http.get("/")
+        page = await http.get("/about")
         schema = await http.get("/schema.graphql")
         unknown = await http.get("/nothing")
     assert "ADDRESS/graphql" in page.text
@@ -214,11 +214,12 @@ async def test_the_page_the_schema_and_an_unknown_path() -> None:
 async def test_the_page_tells_nothing_that_the_request_said_of_itself() -> None:
     """A cache in front would show it to others: neither host nor path nor a proxy's headers come back."""
     async with door() as http:
-        usual = await http.get("/")
-        for name in ("host", "x-forwarded-host", "x-forwarded-proto", "forwarded"):
-            made_up = await http.get("/?evil.example", headers={name: "evil.example"})
-            assert (made_up.status_code, made_up.text) == (200, usual.text)
-            assert not any("evil" in value for value in made_up.headers.values())
+        for path in ("/", "/about", "/console"):
+            usual = await http.get(path)
+            for name in ("host", "x-forwarded-host", "x-forwarded-proto", "forwarded"):
+                made_up = await http.get(f"{path}?evil.example", headers={name: "evil.example"})
+                assert (made_up.status_code, made_up.text) == (200, usual.text)
+                assert not any("evil" in value for value in made_up.headers.values())
 
 
 async def test_a_document_that_is_only_named_by_its_hash_is_answered_so_that_clients_send_it() -> None:

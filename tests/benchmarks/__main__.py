@@ -22,7 +22,7 @@ import uvloop
 
 from earnest.engines import Engines
 from escrow import bell, database, vault
-from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, prices, reading, webhooks
+from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, pixels, prices, reading, webhooks
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put
@@ -51,6 +51,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "growth": Part(growth.tables, 90),
     "live": Part(live.tables),
     "peers": Part(peers.tables, 60),
+    "pixels": Part(pixels.tables),
     "prices": Part(prices.tables),
     "reading": Part(reading.tables, 30),
     "webhooks": Part(webhooks.tables),

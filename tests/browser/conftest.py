@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser.served import Served, serving
-from tests.browser.windows import DESK, Look, Window, window
-from tests.patience import PATIENCE_SECONDS
-
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+from tests.browser.windows import DESK, Look, Window, chromium, window
 
 NewWindow = Callable[..., Window]
 
@@ -30,15 +24,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium, or the one that `EARNEST_CHROMIUM` names."""
-    found = os.environ.get("EARNEST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail("There is no Chromium: install it, or name it in EARNEST_CHROMIUM.")
-    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE_SECONDS * 1000)
+    """One browser for all tests."""
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture

@@ -54,7 +54,9 @@ class Deal:
 
     def last_sequence(self) -> int:
         """The place of the last event of its log."""
-        found: int = self.served.ask("client", LAST, id=self.contract_id)["contract"]["timeline"]["nodes"][0]["sequence"]
+        found: int = self.served.ask("client", LAST, id=self.contract_id)["contract"]["timeline"]["nodes"][0][
+            "sequence"
+        ]
         return found
 
     def reaches(self, position: int, state: str) -> None:

@@ -1,8 +1,8 @@
 """Words that were written to do something else than to be read, put into every text that a page is told.
 
-What the API takes is bounded by its own rules (a title is one line that means what it looks like); a page must not rely on them. So
-the answers themselves are changed on their way: each text of anybody's gets markup, handlers and a turned direction of writing, and
-each address becomes one that runs a script.
+What the API takes is bounded by its own rules (a title is one line that means what it looks like); a page must not rely on
+them. So the answers themselves are changed on their way: each text of anybody's gets markup, handlers and a turned direction of
+writing, and each address becomes one that runs a script.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from playwright.sync_api import Locator, Page, expect
@@ -17,6 +18,12 @@ MILESTONES: Final = "Milestones"
 HAPPENED: Final = "What happened"
 
 
+STEPS_MAX: Final = 400
+"""More steps by the tabulator than any page here takes to come round again."""
+
+GREY_MS: Final = 2_000
+"""How long somebody looks at a form that doesn't go away, before they press its button once more."""
+
 _ISOLATED: Final = "[\u2066-\u2069]?"
 """What stands around somebody's words and sums in a sentence, and isn't seen."""
 
@@ -28,10 +35,26 @@ def worded(text: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody before a window."""
+    """Somebody before a window, with hands for a mouse."""
 
     window: Window
     page: Page
+
+    def presses(self, button: Locator) -> None:
+        """Use a button or a link."""
+        button.click()
+
+    def writes(self, field: Locator, text: str) -> None:
+        """Put a text into a field, in place of what is there."""
+        field.fill(text)
+
+    def dates(self, field: Locator, day: date) -> None:
+        """Put a day into a field."""
+        field.fill(day.isoformat())
+
+    def slides(self, slider: Locator, value: int) -> None:
+        """Move a slider."""
+        slider.fill(str(value))
 
     def goes(self, place: str) -> None:
         """Go to a place of the console, and wait until it is shown whole."""
@@ -48,34 +71,42 @@ class Person:
 
     def does(self, action: str, **fields: str) -> None:
         """Take an action: fill in its form, look at what would happen, and confirm."""
-        self.can(action).click()
+        self.presses(self.can(action))
         self.fills(action, **fields)
 
     def fills(self, action: str, **fields: str) -> None:
         """Fill in the form that is open, and confirm it; fields are named by their labels, `_` for a space."""
         form = self.page.get_by_role("form", name=action, exact=True)
         for label, value in fields.items():
-            form.get_by_role("textbox", name=label.replace("_", " ")).first.fill(value)
-        form.get_by_role("button", name="Confirm", exact=True).click()
-        expect(form).to_have_count(0)
+            self.writes(form.get_by_role("textbox", name=label.replace("_", " ")).first, value)
+        self._confirms(form)
+
+    def _confirms(self, form: Locator) -> None:
+        """Press the button; again, if it turned grey at that moment since something had happened that changes what will be."""
+        while True:
+            self.presses(form.get_by_role("button", name="Confirm", exact=True))
+            expect(form.get_by_role("button", name="Sending …")).to_have_count(0)
+            with suppress(AssertionError):
+                expect(form).to_have_count(0, timeout=GREY_MS)
+                return
 
     def plans(self, row: int, *, title: str, price: str, days: int) -> None:
         """Write one milestone of a plan."""
         milestone = self.milestone(row)
-        milestone.get_by_label("Title").fill(title)
-        milestone.get_by_label("Purpose").fill(f"{title} are there")
-        milestone.get_by_label("Amount (USD)").fill(price)
-        due = datetime.now(UTC) + timedelta(days=days)
-        milestone.get_by_label("Due date").fill(due.date().isoformat())
-        milestone.get_by_label("Deliverables").fill(f"{title} as PDF")
+        due = (datetime.now(UTC) + timedelta(days=days)).date()
+        self.writes(milestone.get_by_label("Title"), title)
+        self.writes(milestone.get_by_label("Purpose"), f"{title} is there")
+        self.writes(milestone.get_by_label("Amount (USD)"), price)
+        self.dates(milestone.get_by_label("Due date"), due)
+        self.writes(milestone.get_by_label("Deliverables"), f"{title} as PDF")
 
     def milestone(self, row: int) -> Locator:
         """A milestone of a plan that is being written."""
-        return self.page.get_by_role("group", name=worded(f"Milestone {row}:"))
+        return self.page.get_by_role("listitem", name=worded(f"Milestone {row}:"))
 
     def sees_milestone(self, title: str, state: str) -> None:
         """Wait until the plan says of a milestone that it is so."""
-        row = self.section(MILESTONES).get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=title))
+        row = self.section(MILESTONES).get_by_role("listitem").filter(has_text=title).first
         expect(row.get_by_text(state, exact=True).first).to_be_visible()
 
     def reads(self, *texts: str) -> None:
@@ -84,10 +115,46 @@ class Person:
             expect(self.page.get_by_text(worded(text)).first).to_be_visible()
 
 
-def at_the_console(window: Window, served: Served, role: str, *, place: str = "") -> Person:
+class Typist(Person):
+    """Somebody with a keyboard and no mouse."""
+
+    def presses(self, button: Locator) -> None:
+        self._reaches(button)
+        expect(button).to_be_enabled()
+        self.page.keyboard.press("Enter")
+
+    def writes(self, field: Locator, text: str) -> None:
+        self._reaches(field)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(text)
+
+    def dates(self, field: Locator, day: date) -> None:
+        self._reaches(field)
+        self.page.keyboard.type(f"{day:%m%d%Y}")
+
+    def slides(self, slider: Locator, value: int) -> None:
+        self._reaches(slider)
+        self.page.keyboard.press("Home")
+        for _ in range(value):
+            self.page.keyboard.press("ArrowRight")
+
+    def _reaches(self, wanted: Locator) -> None:
+        """Go on by the tabulator until it has the focus, and can be used."""
+        expect(wanted).to_be_visible()
+        expect(wanted).to_be_enabled()
+        for _ in range(STEPS_MAX):
+            if wanted.evaluate("one => one.getRootNode().activeElement === one"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"the tabulator doesn't lead to {wanted}")
+
+
+def at_the_console(
+    window: Window, served: Served, role: str, *, place: str = "", kind: type[Person] = Person
+) -> Person:
     """One of the demo's people, signed in, at a place of the console."""
     signed_in(window, served.keys[role])
-    return Person(window, window.open(f"{served.url}/console{place}"))
+    return kind(window, window.open(f"{served.url}/console{place}"))
 
 
 def contract(deal_id: str) -> str:

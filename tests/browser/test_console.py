@@ -44,7 +44,7 @@ def test_every_page_of_the_console_is_usable_for_everybody(
     person = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
     expect(person.page.locator("earnest-timeline [data-sequence]").first).to_be_visible()
     found["a contract"] = one.audited()
-    assert not any(found.values()), "\n".join(f"{page}: {one}" for page, all in found.items() for one in all)
+    assert not any(found.values()), "\n".join(f"{page}: {one}" for page, faults in found.items() for one in faults)
 
 
 def test_two_hundred_milestones_are_shown_and_found(served: Served, new_window: NewWindow) -> None:

@@ -41,7 +41,8 @@ def _write(page: Page, operation: str) -> None:
 
 
 def _is_stream(answer: Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("text/event-stream")
+    kind: str = answer.headers.get("content-type", "")
+    return kind.startswith("text/event-stream")
 
 
 def _answer(page: Page) -> Locator:
@@ -89,9 +90,7 @@ def test_without_the_explorer_the_page_runs_its_examples(
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_that_page_is_usable_for_everybody(
-    served: Served, new_window: NewWindow, no_explorer: None, look: str
-) -> None:
+def test_that_page_is_usable_for_everybody(served: Served, new_window: NewWindow, no_explorer: None, look: str) -> None:
     one = new_window(LOOKS[look])
     _operations(one, served)
     one.is_fine()

@@ -17,7 +17,8 @@ FOLLOW: Final = """async ({ token, contractId }) => {
   const { apiFor } = await import("/console/core/api.js");
   const { follow } = await import("/console/core/stream.js");
   window.heard = [];
-  follow(apiFor(location.origin, token), { contractId, after: "cur_0000000000000", onEvent: ({ sequence }) => window.heard.push(sequence) });
+  const onEvent = ({ sequence }) => window.heard.push(sequence);
+  follow(apiFor(location.origin, token), { contractId, after: "cur_0000000000000", onEvent });
 }"""
 HEARD: Final = "(last) => window.heard.at(-1) >= last"
 
@@ -27,7 +28,7 @@ def test_a_page_hears_every_event_once_however_often_the_web_process_is_killed(
 ) -> None:
     deal = at_work(served)
     one = new_window()
-    page = one.open(f"{served.url}/schema.graphql")
+    page = one.open(f"{served.url}/console")
     page.evaluate(FOLLOW, {"token": served.keys["client"], "contractId": deal.contract_id})
     for _ in range(KILLS):
         page.wait_for_function(HEARD, arg=deal.last_sequence())

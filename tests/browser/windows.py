@@ -6,6 +6,8 @@ those that it was told, and of what its policy for contents refused.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +15,20 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
 from tests.patience import PATIENCE_SECONDS
+
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 AXE: Final = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 
@@ -117,6 +130,19 @@ def signed_in(window: Window, token: str) -> Window:
     """The same window, whose tab has had a session since before it was opened."""
     window.page.add_init_script(f"sessionStorage.getItem('{KEPT}') ?? sessionStorage.setItem('{KEPT}', '{token}')")
     return window
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium, or the one that `EARNEST_CHROMIUM` names."""
+    found = os.environ.get("EARNEST_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise LookupError("There is no Chromium: install it, or name it in EARNEST_CHROMIUM.")
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE_SECONDS * 1000)
+        yield one
+        one.close()
 
 
 @contextmanager

@@ -82,6 +82,7 @@ def test_every_variable_is_read() -> None:
         ("EARNEST_METRICS_TOKEN", "secret", "at least 16 characters"),
         ("EARNEST_METRICS_TOKEN", "schlüssel-schlüssel", "plain ASCII"),
         ("EARNEST_SANDBOX", "maybe", "must be on or off"),
+        ("EARNEST_EXPLORER", "maybe", "must be on or off"),
         ("EARNEST_PAYMENT_PROVIDER", "", "must be sandbox"),
         ("EARNEST_PAYMENT_PROVIDER", "paypal", "must be sandbox"),
         ("EARNEST_SANDBOX_HOLD_DAYS", "0", "from 1 to"),

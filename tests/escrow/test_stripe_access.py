@@ -22,6 +22,14 @@ MINIMAL = {
 }
 
 
+def test_a_browser_explores_where_money_is_real_only_if_that_is_asked_for() -> None:
+    sandbox = MINIMAL | {"EARNEST_SANDBOX": "on"}
+    assert Settings.from_environment(sandbox).explorer
+    assert not Settings.from_environment(sandbox | {"EARNEST_EXPLORER": "off"}).explorer
+    assert not Settings.from_environment(MINIMAL).explorer
+    assert Settings.from_environment(MINIMAL | {"EARNEST_EXPLORER": "on"}).explorer
+
+
 def test_stripe_needs_no_sandbox_and_has_the_strictest_terms_by_default() -> None:
     settings = Settings.from_environment(MINIMAL)
     assert settings.payment_provider is PaymentProvider.STRIPE

@@ -5,8 +5,6 @@
  */
 import { gql } from "./api.js";
 
-/** @typedef {import("./api.js").Api} Api */
-
 const TIME = gql`query Time { viewer { now } }`;
 
 /** @type {WeakMap<Api, ServerClock>} */

@@ -6,10 +6,12 @@
  * are refused.
  */
 
+import { want } from "./later.js";
+
 /**
  * @typedef {object} Described
  * @property {string} tag
- * @property {Record<string, any>} props attributes; `onclick` and the like are listeners, `.name` is a property, `key` names it among its siblings
+ * @property {Props} props attributes; `onclick` and the like are listeners, `.name` is a property, `key` names it among its siblings
  * @property {Child[]} children
  */
 /** @typedef {Described | string | number | null | undefined | false} Child @typedef {Child | Child[] | Child[][]} Children */
@@ -23,7 +25,7 @@ const described = new WeakMap();
 
 /**
  * Describe an element.
- * @param {string} tag @param {Record<string, any> | null} [props] @param {...Children} children
+ * @param {string} tag @param {Props | null} [props] @param {...Children} children
  * @returns {Described}
  */
 export const h = (tag, props, ...children) => ({ tag, props: props ?? {}, children: /** @type {Child[]} */ (children.flat(2)) });
@@ -106,6 +108,7 @@ function fitting(spare, place, child) {
   const { key } = child.props;
   const known = key === undefined ? nextOfKind(place, child.tag) : spare.get(key);
   if (known && described.get(known)?.tag === child.tag) return known;
+  want(child.tag);
   const node = SVG_TAGS.has(child.tag) ? document.createElementNS(SVG, child.tag) : document.createElement(child.tag);
   described.set(node, { tag: child.tag, props: {}, children: [] });
   return node;
@@ -139,7 +142,7 @@ function update(node, now) {
 function set(node, name, value) {
   const plain = /** @type {Record<string, any>} */ (/** @type {unknown} */ (node));
   if (name.startsWith(".")) plain[name.slice(1)] = value;
-  else if (name.startsWith("on") && (value === undefined || value === null || typeof value === "function")) plain[name] = value ?? null;
+  else if (name.startsWith("on") && (value === undefined || value === null || typeof value === "function")) plain[name] = value ? (/** @type {Event} */ event) => void value(event) : null; // `false` as an answer would keep the browser from doing what it does
   else if (REFUSED.test(name)) throw new TypeError(`${name} is no attribute that a page may set`);
   else if (name === "value" || name === "checked") plain[name] = value ?? "";
   else if (value === null || value === undefined || value === false) node.removeAttribute(name);

@@ -3,14 +3,11 @@
  */
 import { apiFor, EarnestSession } from "./api.js";
 import * as dates from "./dates.js";
-import { h, patch } from "./dom.js";
+import { h, patch, webAddress } from "./dom.js";
 import { shown } from "./money.js";
 import { languageOf, load } from "./texts.js";
 import { theme } from "./theme.js";
 import { watch } from "./watching.js";
-
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Failed} Failed @typedef {import("./dom.js").Children} Children */
-/** @typedef {import("./money.js").Money} Money @typedef {import("./watching.js").Watcher} Watcher */
 
 /**
  * The base of all elements. A subclass says what it shows by `document` (asked with `$id`, the contract) and `view`.
@@ -29,7 +26,7 @@ export class EarnestElement extends HTMLElement {
   data = null;
   /** @type {Failed | null} */
   failure = null;
-  /** @type {import("./stream.js").Connection} */
+  /** @type {Connection} */
   connection = "connecting";
   /** @type {string | null} */
   #session = null;
@@ -41,6 +38,17 @@ export class EarnestElement extends HTMLElement {
   constructor() {
     super();
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [theme];
+    this.#takeUp("session");
+    this.#takeUp("contract");
+  }
+
+  /** A property that was set before this module was there hides the one of the class. @param {"session" | "contract"} name */
+  #takeUp(name) {
+    if (!Object.hasOwn(this, name)) return;
+    const { [name]: value } = this;
+    delete (/** @type {any} */ (this)[name]);
+    if (name === "session") this.session = value;
+    else if (value) queueMicrotask(() => (this.contract = /** @type {string} */ (value)));
   }
 
   /** The token that this element uses; without one the page's session. */
@@ -129,7 +137,7 @@ export class EarnestElement extends HTMLElement {
   /** @param {Watcher} watcher */
   watch(watcher) {
     const onFailure = (/** @type {Failed} */ error) => this.fail(error);
-    const onConnection = (/** @type {import("./stream.js").Connection} */ connection) => {
+    const onConnection = (/** @type {Connection} */ connection) => {
       this.connection = connection;
       this.render();
     };
@@ -189,9 +197,9 @@ export class EarnestElement extends HTMLElement {
     return h("p", { class: "says", part: "failure", role: "alert" }, this.say(key), " ", h("bdi", { lang: "en", class: "small" }, message), documentation && [" ", this.documentationLink(documentation)]);
   }
 
-  /** @param {string} address */
+  /** Where an error is explained; a deployment that doesn't know its own address tells a path. @param {string} address */
   documentationLink(address) {
-    return h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, this.say("error.more"));
+    return h("a", { href: webAddress(new URL(address, this.api.address).href), target: "_blank", rel: "noopener noreferrer" }, this.say("error.more"));
   }
 
   /** A text of the catalogue. @param {string} key @param {Record<string, unknown>} [values] */
@@ -218,4 +226,9 @@ export class EarnestElement extends HTMLElement {
   waiting() {
     return h("p", { class: "faint", "aria-busy": "true" }, this.failure ? "" : this.contract ? this.say("waiting") : this.say("nothing"));
   }
+}
+
+/** Register an element, once. @param {string} tag @param {CustomElementConstructor} element */
+export function define(tag, element) {
+  if (!customElements.get(tag)) customElements.define(tag, element);
 }

@@ -2,12 +2,9 @@
  * Owns the fields of forms: how each kind looks, and how what was typed becomes a value of an input.
  */
 import { h } from "./dom.js";
-import { digitsOf, fromMinor, minor, typedMoney } from "./money.js";
+import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal @typedef {import("./money.js").Money} Money */
-/** @typedef {import("./commands.js").Field} Field @typedef {import("./commands.js").Situation} Situation */
-/** @typedef {import("./element.js").EarnestElement} EarnestElement */
 /**
  * @typedef {object} Filling what a field needs to be shown
  * @property {EarnestElement} element @property {Situation} situation
@@ -37,8 +34,28 @@ export function fieldView(field, filling) {
 
 /** Why something was refused, in the reader's language and in the server's words. @param {Refusal} refusal @param {EarnestElement} element */
 export const refusalView = (refusal, element) =>
-  h("p", { key: `${refusal.field} ${refusal.message}` }, element.say(`error.${refusal.code}`), " ",
-    h("bdi", { lang: "en", dir: "auto" }, refusal.message), " ", element.documentationLink(refusal.documentation));
+  h("p", { key: `${refusal.field} ${refusal.message}` },
+    refusal.documentation ? [element.say(`error.${refusal.code}`), " ", h("bdi", { lang: "en", dir: "auto" }, refusal.message), " ", element.documentationLink(refusal.documentation)] : refusal.message);
+
+/**
+ * What the element itself says against a field: that it is missing, or nothing that can be sent.
+ * @param {EarnestElement} element @param {string} field @param {string | undefined} typed @returns {Refusal}
+ */
+export const fault = (element, field, typed) =>
+  ({ code: "INVALID_INPUT", message: element.say(typed ? "field.malformed" : "field.missing"), field, details: null, documentation: "" });
+
+/** What can't be sent as it was typed. @param {Field[]} fields @param {Filling["values"]} values @param {Situation} situation @param {EarnestElement} element */
+export const faultsOf = (fields, values, { contract }, element) =>
+  fields.filter((field) => !canBeSent(field, values[field.name], contract.currency)).map((field) => fault(element, field.group ? `${field.group}.${field.name}` : field.name, values[field.name]));
+
+/** @param {Field} field @param {any} typed @param {string} currency */
+function canBeSent(field, typed, currency) {
+  const value = valueOf(field, typed, currency);
+  if (value === undefined) return !field.required;
+  if (field.kind === "number") return Number.isInteger(value);
+  if (field.kind === "rows") return value.every((/** @type {Answer} */ row) => !row.amount || isAmount(row.amount));
+  return (field.kind !== "money" && field.kind !== "split") || isAmount(value);
+}
 
 /** Whether a refusal is about a field: `amount`, `toFreelancer.amount`, `milestone.title`. @param {Refusal} refusal @param {Field} field */
 export const isAbout = (refusal, field) => {
@@ -58,17 +75,17 @@ function hintOf(field, { element, situation }) {
   return element.language.has(`hint.${field.kind}`) ? element.say(`hint.${field.kind}`) : null;
 }
 
-/** @typedef {(field: Field, filling: Filling, props: Answer) => import("./dom.js").Children} Control */
+/** @typedef {(field: Field, filling: Filling, props: Answer) => Children} Control */
 
 /** @param {string} type @param {Answer} [more] @returns {Control} */
 const input = (type, more = {}) => ({ name }, { values, type: typed }, props) =>
-  h("input", { ...props, ...more, type, value: values[name] ?? "", oninput: (/** @type {any} */ event) => typed(name, event.target.value) });
+  h("input", { ...props, ...more, type, value: values[name] ?? "", oninput: (event) => typed(name, event.target.value) });
 
 /** @type {Control} */
 const area = ({ name }, { values, type }, props) =>
-  h("textarea", { ...props, rows: "3", dir: "auto", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) });
+  h("textarea", { ...props, rows: "3", dir: "auto", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) });
 
-/** @type {Record<import("./commands.js").FieldKind, Control>} */
+/** @type {Record<FieldKind, Control>} */
 const CONTROLS = {
   text: area,
   links: area,
@@ -79,15 +96,15 @@ const CONTROLS = {
   number: input("text", { inputmode: "numeric", dir: "ltr", autocomplete: "off" }),
   date: input("date"),
   files: ({ name }, { type }, props) =>
-    h("input", { ...props, type: "file", multiple: true, onchange: async (/** @type {any} */ event) => type(name, await digests(event.target.files)) }),
+    h("input", { ...props, type: "file", multiple: true, onchange: async (event) => type(name, await digests(event.target.files)) }),
   choice: ({ name, options = [] }, { element, values, type }, props) =>
-    h("select", { ...props, value: values[name] ?? "", onchange: (/** @type {any} */ event) => type(name, event.target.value) },
+    h("select", { ...props, value: values[name] ?? "", onchange: (event) => type(name, event.target.value) },
       h("option", { value: "" }, "–"), options.map((option) => h("option", { value: option, key: option }, element.say(`${name}.${option}`)))),
   token: ({ name }, { element, situation, values, type }, props) =>
     situation.viewer.isSandbox
-      ? h("select", { ...props, value: values[name] ?? "", onchange: (/** @type {any} */ event) => type(name, event.target.value) },
+      ? h("select", { ...props, value: values[name] ?? "", onchange: (event) => type(name, event.target.value) },
           h("option", { value: "" }, element.say("token.none")), SANDBOX_TOKENS.map((token) => h("option", { value: token, key: token }, token)))
-      : h("input", { ...props, type: "text", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) }),
+      : h("input", { ...props, type: "text", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) }),
   split,
 };
 
@@ -101,7 +118,7 @@ function split({ name }, { element, situation, values, type }, props) {
   const slide = (/** @type {any} */ event) => type(name, fromMinor((minor(held) * BigInt(event.target.value)) / 100n, held).amount);
   return h("div", { class: "stack", part: "split" },
     h("input", { type: "range", min: "0", max: "100", step: "1", value: String(percent), oninput: slide, "aria-label": element.say("split.slider"), "aria-valuetext": told }),
-    h("input", { ...props, type: "text", inputmode: "decimal", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (/** @type {any} */ event) => type(name, event.target.value) }),
+    h("input", { ...props, type: "text", inputmode: "decimal", dir: "ltr", autocomplete: "off", value: values[name] ?? "", oninput: (event) => type(name, event.target.value) }),
     h("output", { for: props.id }, told));
 }
 
@@ -112,12 +129,12 @@ export const heldOf = ({ contract, subject }) => subject.held ?? subject.milesto
 function shareOf(typed, held) {
   if (!typed) return null;
   const share = typedMoney(typed, held.currency, digitsOf(held));
-  return /^\d{1,20}(\.\d+)?$/.test(share.amount) && minor(share) <= minor(held) ? share : null;
+  return isAmount(share) && minor(share) <= minor(held) ? share : null;
 }
 
 /**
  * The value of a field as the input takes it; undefined if nothing was filled in.
- * @param {Field} field @param {any} typed @param {string} currency
+ * @param {Field} field @param {any} typed @param {string} currency @returns {any}
  */
 export function valueOf(field, typed, currency) {
   if (field.kind === "files") return typed?.length ? typed : undefined;

@@ -5,13 +5,10 @@
  * only when the preview of exactly this input is shown.
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
-import { COMMANDS, PREVIEW } from "./commands.js";
-import { fieldView, isAbout, refusalView, valueOf } from "./fields.js";
+import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
+import { faultsOf, fieldView, isAbout, refusalView, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { previewView } from "./previews.js";
-
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./api.js").Refusal} Refusal */
-/** @typedef {import("./commands.js").Command} Command @typedef {import("./commands.js").Situation} Situation @typedef {import("./element.js").EarnestElement} EarnestElement */
 
 const SETTLING_MS = 250;
 let opened = 0;
@@ -62,9 +59,14 @@ export class Form {
     return input;
   }
 
+  /** What can't be sent as it was typed. */
+  get faults() {
+    return faultsOf(this.command.fields, this.values, this.situation, this.element);
+  }
+
   /** Whether it may be sent: not twice at a time, nor unseen if it moves money. */
   get isReady() {
-    return !this.isSending && (!this.command.movesMoney || (this.preview !== null && !this.preview.refusal));
+    return !this.isSending && (this.faults.length > 0 || !this.command.movesMoney || (this.preview !== null && !this.preview.refusal));
   }
 
   /** @param {string} name @param {unknown} value */
@@ -79,9 +81,10 @@ export class Form {
   foresee() {
     if (!this.command.movesMoney || this.isSending) return;
     this.preview = null;
+    this.#previewed += 1;
     clearTimeout(this.#timer);
-    if (this.#isUnfinished) return;
-    this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 0 ? 0 : SETTLING_MS);
+    if (this.faults.length > 0) return;
+    this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 1 ? 0 : SETTLING_MS);
   }
 
   async #foresee() {
@@ -90,7 +93,7 @@ export class Form {
       const { preview } = await this.element.api.ask(PREVIEW, { command: { [this.command.mutation]: this.input } });
       if (asked !== this.#previewed) return;
       this.preview = preview;
-      this.refusals = preview.refusal && !this.#isUntouched(preview.refusal) ? [preview.refusal] : [];
+      this.refusals = preview.refusal ? [preview.refusal] : [];
       this.failure = null;
     } catch (error) {
       if (asked === this.#previewed) this.failure = failed(error);
@@ -98,22 +101,15 @@ export class Form {
     this.element.render();
   }
 
-  get #isUnfinished() {
-    return this.command.fields.some((field) => field.required && valueOf(field, this.values[field.name], this.situation.contract.currency) === undefined);
-  }
-
-  /** Nobody is told that something is missing before they had a chance to write it. @param {Refusal} refusal */
-  #isUntouched(refusal) {
-    return this.command.fields.some((field) => isAbout(refusal, field) && field.required && !this.values[field.name]);
-  }
-
   async send() {
     if (!this.isReady) return;
+    this.refusals = this.faults;
+    if (this.refusals.length > 0) return this.#showFaults();
     this.isSending = true;
     this.element.render();
     try {
       const input = await this.#paid(this.input);
-      const done = await this.element.api.command(this.command.document, input, this.#key);
+      const done = await this.element.api.command(documentOf(this.command.mutation), input, this.#key);
       this.refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) return this.told.onDone(done);
@@ -123,6 +119,11 @@ export class Form {
       this.isSending = false;
       this.element.render();
     }
+  }
+
+  #showFaults() {
+    this.element.renderNow();
+    /** @type {HTMLElement | null} */ (this.element.shadowRoot?.querySelector("form [aria-invalid=true]"))?.focus();
   }
 
   /** With a payment token from the page, if the command takes one and the page has a way to get it. @param {Answer} input */
@@ -141,7 +142,7 @@ export class Form {
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.send());
     const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.told.onClose();
     return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": `${this.#prefix}-title`, "aria-busy": this.isSending ? "true" : null },
-      h("h4", { id: `${this.#prefix}-title`, tabindex: "-1", class: "title" }, element.say(`action.${this.action}`)),
+      h("p", { class: "label title", id: `${this.#prefix}-title`, tabindex: "-1" }, element.say(`action.${this.action}`)),
       h("p", { class: "faint small" }, element.say(`about.${this.action}`)),
       command.fields.map((field) => fieldView(field, filling)),
       h("div", { key: "foreseen", "aria-live": "polite" }, this.#foreseen()),
@@ -153,7 +154,8 @@ export class Form {
   }
 
   #foreseen() {
-    if (!this.command.movesMoney || this.#isUnfinished) return null;
+    if (!this.command.movesMoney) return null;
+    if (this.faults.length > 0) return h("p", { class: "faint small" }, this.element.say("preview.fill"));
     if (!this.preview) return this.failure ? null : h("p", { class: "faint small" }, this.element.say("preview.waiting"));
     return this.preview.refusal ? null : previewView(this.element, this.preview);
   }

@@ -35,6 +35,9 @@ export const difference = (a, b) => fromMinor(minor(a) - minor(b), a);
 /** @param {Money | null | undefined} money */
 export const isSome = (money) => Boolean(money && /[1-9]/.test(money.amount));
 
+/** Whether it can be sent as an amount; whether it is one of this contract's, the server says. @param {Money} money */
+export const isAmount = (money) => /^\d{1,20}(\.\d{1,10})?$/.test(money.amount);
+
 /** How many decimals a currency has, as the browser knows it. @param {string} currency */
 export function decimalsOf(currency) {
   try {

@@ -2,11 +2,10 @@
  * Owns plans as they are written: rows that somebody edits, and the list of changes that leads from one plan to another.
  */
 import { plainMoney } from "./commands.js";
-import { typedMoney } from "./money.js";
+import { isAmount, typedMoney } from "./money.js";
 import { lines } from "./fields.js";
 import { newKey } from "./api.js";
 
-/** @typedef {import("./api.js").Answer} Answer */
 /**
  * @typedef {object} Row a milestone as it is being written
  * @property {string} key names the row while it is edited
@@ -40,7 +39,7 @@ export const milestoneOf = (row, currency) => ({
 export function draftOf(row, currency) {
   const amount = typedMoney(row.amount, currency);
   return {
-    title: row.title || null, purpose: row.purpose || null, amount: /^\d+(\.\d+)?$/.test(amount.amount) ? amount : null,
+    title: row.title || null, purpose: row.purpose || null, amount: isAmount(amount) ? amount : null,
     dueOn: /^\d{4}-\d\d-\d\d$/.test(row.dueOn) ? row.dueOn : null, deliverables: lines(row.deliverables),
   };
 }

@@ -4,8 +4,6 @@
 import { h, words } from "./dom.js";
 import { isSome, sum } from "./money.js";
 
-/** @typedef {import("./api.js").Answer} Answer @typedef {import("./element.js").EarnestElement} EarnestElement @typedef {import("./money.js").Money} Money */
-
 const CHARGES = ["deposit.started", "bonus.started", "payout.started"];
 const FEES = ["clientAsked", "clientReturned", "clientEarned", "freelancerEarned"];
 
@@ -13,7 +11,7 @@ const FEES = ["clientAsked", "clientReturned", "clientEarned", "freelancerEarned
 export function previewView(element, preview) {
   const sums = [...charges(preview), ...movements(preview)];
   return h("div", { class: "tells stack", part: "preview" },
-    h("h4", null, element.say("preview.title")),
+    h("p", { class: "label" }, element.say("preview.title")),
     sums.length === 0 && h("p", null, element.say("preview.nothing")),
     sums.length > 0 && h("dl", { class: "facts" }, sums.map(({ key, label, amount }) => [h("dt", { key }, element.say(label)), h("dd", { key: `${key} =`, class: "number" }, element.money(amount))])),
     feesView(element, preview.fees),

@@ -6,7 +6,6 @@
  */
 import { Failed, failure, gql, pause } from "./api.js";
 
-/** @typedef {import("./api.js").Api} Api @typedef {import("./api.js").Answer} Answer */
 /** @typedef {"connecting" | "live" | "ended"} Connection */
 /**
  * @typedef {object} Listening

@@ -4,13 +4,12 @@
  * What is put into a text is somebody's words as often as not, so each value is isolated: its direction of writing stays its own
  * matter, and characters that would turn the rest around are left out.
  */
-import en from "../texts/en.js";
-
 /** @typedef {Record<string, string>} Catalogue @typedef {(key: string, values?: Record<string, unknown>) => string} Texts */
 /** @typedef {{language: string, locale: string, direction: "ltr" | "rtl", say: Texts, has: (key: string) => boolean}} Language */
 
 /** @type {Record<string, () => Promise<{default: Catalogue}>>} */
 const LOADERS = {
+  en: () => import("../texts/en.js"),
   de: () => import("../texts/de.js"),
   ar: () => import("../texts/ar.js"),
 };
@@ -19,40 +18,41 @@ const RIGHT_TO_LEFT = ["ar", "he", "fa", "ur"];
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** @type {Map<string, Catalogue>} */
-const catalogues = new Map([["en", /** @type {Catalogue} */ (en)]]);
+const catalogues = new Map();
+/** What pages say in their own words, by language. @type {Map<string, Catalogue>} */
+const added = new Map();
 
 /**
- * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. English is there at once; another
- * comes with `load`.
- * @param {Element} element
- * @returns {Language}
+ * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. Its texts are there once they were
+ * loaded.
+ * @param {Element} element @returns {Language}
  */
 export function languageOf(element) {
   const locale = localeOf(element);
   const language = spokenIn(locale);
-  const catalogue = catalogues.get(language) ?? catalogues.get("en") ?? {};
+  const find = (/** @type {string} */ key) => added.get(language)?.[key] ?? catalogues.get(language)?.[key];
   return {
     language,
     locale,
     direction: RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr",
-    say: (key, values = {}) => filled(catalogue[key] ?? catalogues.get("en")?.[key] ?? key, values),
-    has: (key) => key in catalogue,
+    say: (key, values = {}) => filled(find(key) ?? key, values),
+    has: (key) => find(key) !== undefined,
   };
 }
 
-/** Get the catalogue of a place's language, if it isn't there yet. @param {Element} element */
+/** Get the texts of a place's language, if they aren't there yet. @param {Element} element */
 export async function load(element) {
   const language = spokenIn(localeOf(element));
-  const loader = LOADERS[language];
+  const loader = LOADERS[language] ?? LOADERS.en;
   if (!catalogues.has(language) && loader) catalogues.set(language, (await loader()).default);
 }
 
 /**
- * Put one's own words in place of some texts of a language, or add a language.
+ * Put one's own words in place of some texts of a language, beside them, or in a language that isn't here.
  * @param {string} language @param {Catalogue} texts
  */
 export function addTexts(language, texts) {
-  catalogues.set(language, { ...(catalogues.get(language) ?? catalogues.get("en")), ...texts });
+  added.set(language, { ...added.get(language), ...texts });
 }
 
 /** @param {Element} element */
@@ -82,7 +82,7 @@ const known = (locale) => {
 /** @param {string} locale */
 function spokenIn(locale) {
   const language = locale.split("-")[0] ?? "en";
-  return catalogues.has(language) || language in LOADERS ? language : "en";
+  return added.has(language) || language in LOADERS ? language : "en";
 }
 
 /** @param {string} text @param {Record<string, unknown>} values */

@@ -15,8 +15,8 @@ const RULES = `
 :host([theme=light]) { color-scheme: light; } :host([theme=dark]) { color-scheme: dark; }
 * { box-sizing: border-box; }
 .root { overflow-wrap: anywhere; background: var(--paper); }
-h2, h3, h4, p, ul, ol, dl, dd, fieldset, figure { margin: 0; padding: 0; border: 0; min-width: 0; }
-h2 { font-size: 1.3em; } h3 { font-size: 1.1em; } h4 { font-size: 1em; }
+h2, h3, p, ul, ol, dl, dd, fieldset, figure { margin: 0; padding: 0; border: 0; min-width: 0; }
+h2 { font-size: 1.3em; } h3 { font-size: 1.1em; }
 ul, ol { list-style: none; }
 a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }

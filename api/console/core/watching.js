@@ -8,7 +8,6 @@ import { Failed } from "./api.js";
 import { clockOf } from "./clock.js";
 import { follow, latestCursor } from "./stream.js";
 
-/** @typedef {import("./api.js").Api} Api @typedef {import("./api.js").Answer} Answer @typedef {import("./stream.js").Connection} Connection */
 /**
  * @typedef {object} Watcher
  * @property {string | null} document what to ask, with `$id` for the contract; null if only events are wanted

@@ -7,21 +7,20 @@
 import { gql } from "../core/api.js";
 import { COMMANDS } from "../core/commands.js";
 import { h, link, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { Form } from "../core/forms.js";
 import { refresh } from "../core/watching.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Described} Described */
 /** @typedef {{kind: string, subject: Answer}} Group what is acted on, and what kind of thing it is */
 
 const ALLOWED = "allowedActions { action allowed reason { code message } }";
 const MONEY = "{ amount currency }";
 const MILESTONE = `id position title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
-const DISPUTE = `id openedBy claim ${MONEY} offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
-const REFUND = `id amount ${MONEY} milestone { title held ${MONEY} } ${ALLOWED}`;
+const DISPUTE = `id offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
+const REFUND = `id milestone { title held ${MONEY} } ${ALLOWED}`;
 const CHANGE = `id ${ALLOWED}`;
-const DEPOSIT = `id isBonus charge ${MONEY} actionRequired reversal { state } nextAction { kind url clientSecret reference until } ${ALLOWED}`;
-const ORDER = `id kind isStuck explanation amount ${MONEY} ${ALLOWED}`;
+const DEPOSIT = `id charge ${MONEY} actionRequired nextAction { kind url clientSecret reference until } ${ALLOWED}`;
+const ORDER = `id amount ${MONEY} ${ALLOWED}`;
 const CONTRACT = `id state currency revision planVersion payoutsAreAutomatic client { id name } freelancer { id name } escrow { held ${MONEY} payable { freelancer ${MONEY} } }`;
 
 const ALL = gql`query Actions($id: ID!) {
@@ -29,11 +28,11 @@ const ALL = gql`query Actions($id: ID!) {
   contract(id: $id) {
     ${CONTRACT} ${ALLOWED}
     currentMilestone { ${MILESTONE} }
-    disputes(last: 5) { nodes { ${DISPUTE} } }
-    refundRequests(last: 5) { nodes { ${REFUND} } }
-    changeRequests(last: 5) { nodes { ${CHANGE} } }
-    deposits(last: 5) { nodes { ${DEPOSIT} } }
-    paymentOrders(last: 20) { nodes { ${ORDER} } }
+    disputes(last: 1) { nodes { ${DISPUTE} } }
+    refundRequests(last: 1) { nodes { ${REFUND} } }
+    changeRequests(last: 2) { nodes { ${CHANGE} } }
+    deposits(last: 2) { nodes { ${DEPOSIT} } }
+    paymentOrders(last: 2) { nodes { ${ORDER} } }
   }
   planned: milestones(filter: { contractId: $id, state: [PLANNED] }, orderBy: PLAN, first: 1) { nodes { ${MILESTONE} } }
 }`;
@@ -103,8 +102,8 @@ export class EarnestActions extends EarnestElement {
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
     const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
     const isHere = this.#form?.situation.subject.id === subject.id;
-    return h("div", { key: subject.id, class: "stack", part: "group", role: "group", "aria-labelledby": `of-${subject.id}` },
-      h("h4", { id: `of-${subject.id}` }, this.#titleOf(group)),
+    return h("div", { key: subject.id, role: "group", class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
+      h("p", { class: "label", id: `of-${subject.id}` }, this.#titleOf(group)),
       kind === "Deposit" && this.#payerView(subject),
       allowed.length > 0 && h("div", { key: "allowed", class: "row" }, allowed.map((/** @type {Answer} */ one) => this.#button(group, one))),
       isHere && this.#form && this.#formView(this.#form),
@@ -168,7 +167,7 @@ export class EarnestActions extends EarnestElement {
 
   /** Open the form of an action; its own opening is one intention. @param {string} action @param {Group} group */
   open(action, group) {
-    const told = { onDone: () => this.#form && this.#done(this.#form), onClose: () => this.close() };
+    const told = { onDone: (/** @type {Answer} */ done) => this.#form && this.#done(this.#form, done), onClose: () => this.close() };
     this.#openedAt = `${action}-${group.subject.id}`;
     this.#said = "";
     this.#form = new Form(this, action, this.#situation(group), told);
@@ -184,10 +183,10 @@ export class EarnestActions extends EarnestElement {
     this.shadowRoot?.getElementById(this.#openedAt)?.focus();
   }
 
-  /** @param {Form} form */
-  #done(form) {
+  /** @param {Form} form @param {Answer} [done] */
+  #done(form, done) {
     this.#form = null;
-    this.#said = this.say("form.done", { action: this.#labelOf(form.action) });
+    this.#said = `${this.say("form.done", { action: this.#labelOf(form.action) })} ${done?.payeeHint ?? ""}`;
     this.renderNow();
     /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[role=status]"))?.focus();
     refresh(this.api, this.contract);
@@ -197,3 +196,5 @@ export class EarnestActions extends EarnestElement {
 
 /** What is over is not acted on, unless something about it still can be. @param {Group} group */
 const isOpen = ({ subject }) => Boolean(subject.nextAction) || subject.allowedActions.some((/** @type {Answer} */ one) => one.allowed);
+
+define("earnest-actions", EarnestActions);

@@ -3,15 +3,13 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
+import { define, EarnestElement } from "../core/element.js";
 
 const CHANGES = gql`query ChangeRequests($id: ID!) {
   viewer { accountId now }
   contract(id: $id) {
     id planVersion
-    changeRequests(last: 10) {
+    changeRequests(last: 5) {
       nodes {
         id filedBy state message filedAt misfit { changeNumber reason { code message } }
         planBefore { milestoneId position state title purpose deliverables dueOn amount { amount currency } }
@@ -35,8 +33,8 @@ export class EarnestChangeRequest extends EarnestElement {
   /** @param {Answer} request */
   #request(request) {
     const { id, filedBy, state, message, filedAt, misfit } = request;
-    return h("section", { key: id, class: "card stack", part: "request", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, this.say("changes.by", { side: this.say(`side.${filedBy}`) })), h("span", { class: "tag" }, this.say(`change.${state}`))),
+    return h("div", { key: id, role: "group", class: "card stack", part: "request", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, this.say("changes.by", { side: this.say(`side.${filedBy}`) })), h("span", { class: "tag" }, this.say(`change.${state}`))),
       h("p", { class: "faint small" }, this.moment(filedAt)),
       prose(message),
       misfit && h("p", { class: "says" }, this.say("changes.misfit", { number: misfit.changeNumber }), " ", h("bdi", { lang: "en" }, misfit.reason.message)),
@@ -80,3 +78,5 @@ export class EarnestChangeRequest extends EarnestElement {
     ];
   }
 }
+
+define("earnest-change-request", EarnestChangeRequest);

@@ -5,9 +5,7 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
+import { define, EarnestElement } from "../core/element.js";
 
 const CONTRACT = gql`query Contract($id: ID!) {
   viewer { accountId now }
@@ -76,3 +74,5 @@ function has(contract, name) {
   if (name === "disputes") return contract.disputes.nodes.length > 0;
   return name !== "changes" || contract.changeRequests.nodes.length > 0;
 }
+
+define("earnest-contract", EarnestContract);

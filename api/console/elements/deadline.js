@@ -7,7 +7,7 @@ import { gql } from "../core/api.js";
 import { clockOf } from "../core/clock.js";
 import { nextTick, span } from "../core/dates.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { eventText } from "../core/previews.js";
 import { refresh } from "../core/watching.js";
 
@@ -67,3 +67,5 @@ export class EarnestDeadline extends EarnestElement {
     return Date.parse(at) - clockOf(this.api).now;
   }
 }
+
+define("earnest-deadline", EarnestDeadline);

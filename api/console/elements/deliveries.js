@@ -5,12 +5,10 @@
  */
 import { gql, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/fields.js";
 import { eventText } from "../core/previews.js";
 import { deliveriesTo, follow } from "../core/stream.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal */
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {
   webhookEndpoints { id url state disabledReason }
@@ -67,7 +65,7 @@ export class EarnestDeliveries extends EarnestElement {
   #listen(endpoints) {
     const named = this.getAttribute("webhook");
     let isFirst = true;
-    const onConnection = (/** @type {import("../core/stream.js").Connection} */ connection) => {
+    const onConnection = (/** @type {Connection} */ connection) => {
       if (connection === "live" && !isFirst) void this.#ask();
       isFirst = false;
     };
@@ -100,12 +98,12 @@ export class EarnestDeliveries extends EarnestElement {
   /** @param {Answer} endpoint */
   #endpoint({ id, url, state, disabledReason }) {
     const replay = () => void this.#send(REPLAY, { endpointId: id, since: new Date(this.#since).toISOString() }, "deliveries.replayed");
-    return h("section", { key: id, class: "card stack", part: "endpoint", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
+    return h("div", { key: id, role: "group", class: "card stack", part: "endpoint", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, h("bdi", { dir: "ltr" }, url)), h("span", { class: `tag ${state === "ENABLED" ? "good" : "bad"}` }, this.say(`webhook.${state}`), disabledReason && ` (${this.say(`webhook.${disabledReason}`)})`)),
       h("div", { class: "row" },
         h("button", { type: "button", "aria-disabled": this.#isSending ? "true" : null, onclick: () => void this.#send(TEST, { endpointId: id }, "deliveries.tested") }, this.say("deliveries.test")),
         h("label", { for: `since-${id}` }, this.say("deliveries.since")),
-        h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (/** @type {any} */ event) => ((this.#since = event.target.value), this.render()) })),
+        h("span", null, h("input", { id: `since-${id}`, type: "datetime-local", value: this.#since, oninput: (event) => ((this.#since = event.target.value), this.render()) })),
         h("button", { type: "button", "aria-disabled": this.#isSending || !this.#since ? "true" : null, onclick: () => this.#since && replay() }, this.say("deliveries.replay"))));
   }
 
@@ -147,3 +145,5 @@ export class EarnestDeliveries extends EarnestElement {
     }
   }
 }
+
+define("earnest-deliveries", EarnestDeliveries);

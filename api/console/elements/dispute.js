@@ -3,23 +3,21 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { difference, minor } from "../core/money.js";
 import { attached } from "./milestones.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/money.js").Money} Money */
-
-const DISPUTES = gql`query Disputes($id: ID!) {
+const DISPUTES = gql`query Disputes($id: ID!, $evidence: Int!) {
   viewer { accountId now }
   contract(id: $id) {
     id client { id name } freelancer { id name }
-    disputes(last: 5) {
+    disputes(last: 2) {
       nodes {
         id state openedBy byHoldLimit claim { amount currency } reason openedAt dueAt silencePays explanation toFreelancer { amount currency }
         clientWithdraws freelancerWithdraws
         milestone { id title position held { amount currency } }
         offers { side toFreelancer { amount currency } toClient { amount currency } }
-        evidence(first: 100) { nodes { side number text links attachments { name sha256 } addedAt } }
+        evidence(last: $evidence) { pageInfo { hasPreviousPage } nodes { side number text links attachments { name sha256 } addedAt } }
       }
     }
   }
@@ -28,7 +26,17 @@ const DISPUTES = gql`query Disputes($id: ID!) {
 const IS_UNDECIDED = ["OPEN", "MEDIATION"];
 
 export class EarnestDispute extends EarnestElement {
-  static document = DISPUTES;
+  #evidenceShown = 20;
+
+  start() {
+    const variables = { evidence: this.#evidenceShown };
+    if (this.contract) this.watch({ document: DISPUTES, variables, onData: (data) => this.receive(data) });
+  }
+
+  #showAll() {
+    this.#evidenceShown = 100;
+    this.restart();
+  }
 
   view() {
     if (!this.data) return this.waiting();
@@ -42,14 +50,14 @@ export class EarnestDispute extends EarnestElement {
   #dispute(dispute) {
     const { id, state, milestone, openedAt, reason, byHoldLimit, explanation } = dispute;
     const isUndecided = IS_UNDECIDED.includes(state);
-    return h("section", { key: id, class: "card stack", part: "dispute", "aria-labelledby": id },
-      h("div", { class: "row between" }, h("h4", { id }, this.say("of.Dispute"), ": ", words(milestone.title)), h("span", { class: "tag warn" }, this.say(`dispute.${state}`))),
+    return h("div", { key: id, role: "group", class: "card stack", part: "dispute", "aria-labelledby": id },
+      h("div", { class: "row between" }, h("p", { class: "label", id }, this.say("of.Dispute"), ": ", words(milestone.title)), h("span", { class: "tag warn" }, this.say(`dispute.${state}`))),
       h("p", { class: "faint small" }, byHoldLimit ? this.say("dispute.byHoldLimit") : this.say("dispute.openedBy", { side: this.say(`side.${dispute.openedBy}`) }), " ", this.moment(openedAt)),
       prose(reason),
       isUndecided && h("p", { class: "small" }, this.say(state === "MEDIATION" ? "dispute.mediates" : dispute.silencePays ? "dispute.silencePays" : "dispute.silenceMediates"), " ", this.moment(dispute.dueAt)),
       this.#claims(dispute, isUndecided),
       explanation && h("div", { class: "tells" }, h("strong", null, this.say("dispute.explanation")), prose(explanation)),
-      this.#evidence(dispute.evidence.nodes),
+      this.#evidence(dispute.evidence),
       isUndecided && h("earnest-actions", { ...this.handedOn, subject: id }));
   }
 
@@ -71,11 +79,14 @@ export class EarnestDispute extends EarnestElement {
       isBar && h("meter", { class: "bar", min: "0", max: "100", value: String(Number((minor(share) * 100n) / minor(held))), "aria-label": `${label}: ${told}` }));
   }
 
-  /** @param {Answer[]} evidence */
-  #evidence(evidence) {
+  /** @param {Answer} page */
+  #evidence({ nodes: evidence, pageInfo }) {
     if (evidence.length === 0) return null;
-    return h("div", null, h("h4", null, this.say("dispute.evidence")),
-      h("ol", { class: "stack" }, evidence.map(({ side, number, text, links, attachments, addedAt }) =>
+    return h("div", null, h("p", { class: "label" }, this.say("dispute.evidence")),
+      pageInfo.hasPreviousPage && this.#evidenceShown < 100 && h("button", { type: "button", onclick: () => this.#showAll() }, this.say("timeline.earlier")),
+      h("ol", { class: "stack" }, evidence.map((/** @type {Answer} */ { side, number, text, links, attachments, addedAt }) =>
         h("li", { key: `${side} ${number}` }, h("p", { class: "faint small" }, this.say(`side.${side}`), " · ", this.moment(addedAt)), prose(text), attached(links, attachments)))));
   }
 }
+
+define("earnest-dispute", EarnestDispute);

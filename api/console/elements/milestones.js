@@ -5,17 +5,15 @@
  */
 import { gql } from "../core/api.js";
 import { h, link, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { isSome } from "../core/money.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
 
 const MILESTONES = gql`query Milestones($id: ID!) {
   viewer { accountId now }
   contract(id: $id) {
     id state
     milestones {
-      id position state title purpose deliverables dueOn hold frozenAt reviewDueAt submissionCount
+      id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt submissionCount
       amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }
     }
   }
@@ -49,7 +47,7 @@ export class EarnestMilestones extends EarnestElement {
     const tone = { RELEASED: "good", REFUNDED: "bad", CANCELLED: "faint" }[/** @type {string} */ (one.state)] ?? (one.position && isCurrent(one) ? "now" : "");
     return h("li", { key: one.id, class: "card stack", part: `milestone ${one.state.toLowerCase()}` },
       h("div", { class: "row between" },
-        h("h4", null, `${one.position}. `, words(one.title)),
+        h("p", { class: "label" }, `${one.position}. `, words(one.title)),
         h("span", { class: "row" },
           one.hold !== "NONE" && h("span", { class: "tag warn" }, this.say(`hold.${one.hold}`)),
           one.frozenAt && h("span", { class: "tag warn" }, this.say("milestones.frozen")),
@@ -61,7 +59,7 @@ export class EarnestMilestones extends EarnestElement {
         isSome(one.released) && h("span", null, this.say("milestones.released", { sum: this.money(one.released) })),
         isSome(one.refunded) && h("span", null, this.say("milestones.refunded", { sum: this.money(one.refunded) })),
         one.state === "SUBMITTED" && one.reviewDueAt && h("span", null, this.say("milestones.review"), " ", this.moment(one.reviewDueAt))),
-      h("details", { ontoggle: (/** @type {any} */ event) => this.#toggle(one.id, event.target.open) },
+      h("details", { ontoggle: (event) => this.#toggle(one.id, event.target.open) },
         h("summary", null, this.say("milestones.more"), h("span", { class: "sr" }, ": ", words(one.title))),
         isOpen && this.#details(one)));
   }
@@ -74,7 +72,8 @@ export class EarnestMilestones extends EarnestElement {
       one.deliverables.length > 0 && h("ul", { class: "small" }, one.deliverables.map((/** @type {string} */ text) => h("li", null, "• ", words(text)))),
       work?.submissions.nodes.map((/** @type {Answer} */ submission) => this.#handedIn(submission)),
       work?.updates.nodes.map((/** @type {Answer} */ update) => this.#update(update)),
-      h("earnest-actions", { ...this.handedOn, subject: one.id }));
+      one.holdId && h("earnest-actions", { key: one.holdId, ...this.handedOn, subject: one.holdId }),
+      h("earnest-actions", { key: "actions", ...this.handedOn, subject: one.id }));
   }
 
   /** @param {Answer} submission */
@@ -118,3 +117,5 @@ export const attached = (links, attachments) =>
 
 /** @param {Answer} one */
 const isCurrent = (one) => ["ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"].includes(one.state);
+
+define("earnest-milestones", EarnestMilestones);

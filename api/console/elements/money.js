@@ -3,11 +3,10 @@
  */
 import { gql } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { difference, fromMinor, isSome, sum } from "../core/money.js";
 import { kindOf } from "../core/previews.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/money.js").Money} Money */
 /** @typedef {{x: number, y: number, key: string, sum: Money}} Box @typedef {{from: string, to: string, sum: Money}} Flow */
 
 const MONEY = gql`query Money($id: ID!) {
@@ -138,3 +137,5 @@ function pathOf(a, b) {
   const tip = isLevel ? `${end.x},${end.y} ${end.x - sign * 9},${end.y - 5} ${end.x - sign * 9},${end.y + 5}` : `${end.x},${end.y} ${end.x - 5},${end.y - 9} ${end.x + 5},${end.y - 9}`;
   return { path, tip };
 }
+
+define("earnest-money", EarnestMoney);

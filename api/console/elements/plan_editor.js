@@ -5,15 +5,14 @@
  * dragging, by buttons, or by Alt and the arrow keys.
  */
 import { Failed, gql, newKey } from "../core/api.js";
-import { FILE_CHANGE_REQUEST, PROPOSE, REVISE } from "../core/commands.js";
+import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
-import { typedMoney } from "../core/money.js";
+import { define, EarnestElement } from "../core/element.js";
+import { fault, refusalView } from "../core/fields.js";
+import { isAmount, typedMoney } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
 import { refresh } from "../core/watching.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/api.js").Refusal} Refusal @typedef {import("../core/plans.js").Row} Row */
 /** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */
 
 const PLAN = gql`query Plan($id: ID!) {
@@ -28,14 +27,14 @@ const REVIEW = gql`query Review($plan: [MilestoneDraftInput!]!, $budget: MoneyIn
   reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field }
 }`;
 
-const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!, $milestones: Int) {
-  splitBudget(amount: $amount, ratios: $ratios, milestones: $milestones) { amount currency }
+const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!) {
+  splitBudget(amount: $amount, ratios: $ratios) { amount currency }
 }`;
 
-const MODES = /** @type {Record<string, {document: string, action: string}>} */ ({
-  propose: { document: PROPOSE, action: "PROPOSE" },
-  revise: { document: REVISE, action: "REVISE" },
-  change: { document: FILE_CHANGE_REQUEST, action: "FILE_CHANGE_REQUEST" },
+const MODES = /** @type {Record<string, {mutation: string, action: string}>} */ ({
+  propose: { mutation: "proposeContract", action: "PROPOSE" },
+  revise: { mutation: "reviseContract", action: "REVISE" },
+  change: { mutation: "fileChangeRequest", action: "FILE_CHANGE_REQUEST" },
 });
 
 const SETTLING_MS = 400;
@@ -44,8 +43,6 @@ const SETTLING_MS = 400;
 export class EarnestPlanEditor extends EarnestElement {
   static observedAttributes = [...EarnestElement.observedAttributes, "client", "freelancer", "currency"];
 
-  /** Called when it was sent, with what was answered. @type {((done: Answer) => void) | null} */ onDone = null;
-  /** Called when somebody closes it without sending; without it there is no button for that. @type {(() => void) | null} */ onClose = null;
 
   /** @type {Row[]} */ #before = [];
   /** @type {Row[]} */ #rows = [];
@@ -58,6 +55,15 @@ export class EarnestPlanEditor extends EarnestElement {
   #said = "";
   #isSending = false;
   #reviewed = 0;
+
+  constructor() {
+    super();
+    const { onDone = null, onClose = null } = /** @type {any} */ (this);
+    /** Called when it was sent, with what was answered. @type {((done: Answer) => void) | null} */
+    this.onDone = onDone;
+    /** Called when somebody closes it without sending; without it there is no button for that. @type {(() => void) | null} */
+    this.onClose = onClose;
+  }
 
   get #mode() {
     const mode = this.getAttribute("mode") ?? "propose";
@@ -91,7 +97,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const isChange = this.#mode === "change";
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.#send());
     return h("form", { class: "stack", part: "editor", novalidate: true, onsubmit: submit, "aria-label": this.say(`action.${MODES[this.#mode]?.action}`) },
-      h(this.#mode === "propose" ? "h2" : "h4", { class: "title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
+      h("p", { class: "label title", tabindex: "-1" }, this.say(`action.${MODES[this.#mode]?.action}`)),
       h("p", { key: "said", class: "sr", role: "status", "aria-live": "assertive" }, this.#said),
       !isChange && this.#headView(),
       h("ol", { key: "rows", class: "stack", part: "rows" }, this.#rows.map((row, at) => this.#rowView(row, at))),
@@ -128,17 +134,12 @@ export class EarnestPlanEditor extends EarnestElement {
 
   /** @param {Row} row @param {number} at */
   #rowView(row, at) {
-    return h("li", { key: row.key, id: `row-${row.key}`, class: `card ${this.#dragged === row ? "dragged" : ""}`, part: "row",
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#keyed(event, row),
-      ondragover: (/** @type {DragEvent} */ event) => this.#dragged && event.preventDefault(),
-      ondrop: (/** @type {DragEvent} */ event) => (event.preventDefault(), this.#drop(row)) }, this.#milestoneView(row, at));
-  }
-
-  /** What stands in a row. @param {Row} row @param {number} at */
-  #milestoneView(row, at) {
     const canChange = !row.isRemoved && (isPlanned(row) || isAmendable(row));
     const hints = this.#hints.filter((hint) => hint.position === at + 1);
-    return h("div", { class: "stack", role: "group", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }) },
+    return h("li", { key: row.key, id: `row-${row.key}`, class: `card stack ${this.#dragged === row ? "dragged" : ""}`, part: "row", "aria-label": this.say("plan.row", { number: at + 1, title: row.title }),
+      onkeydown: (event) => this.#keyed(event, row),
+      ondragover: (event) => this.#dragged && event.preventDefault(),
+      ondrop: (event) => (event.preventDefault(), this.#drop(row)) },
       h("div", { class: "row between" },
         h("span", { class: "row" }, h("strong", null, `${at + 1}.`), row.id && h("span", { class: "tag" }, this.say(row.isRemoved ? "plan.removed" : `milestone.${row.state}`))),
         isPlanned(row) && this.#rowButtons(row, at)),
@@ -150,7 +151,7 @@ export class EarnestPlanEditor extends EarnestElement {
   #rowButtons(row, at) {
     const named = { number: at + 1, title: row.title };
     return h("span", { class: "row" },
-      h("span", { draggable: "true", class: "faint", title: this.say("plan.drag"), "aria-hidden": "true", part: "handle", ondragstart: (/** @type {DragEvent} */ event) => this.#drag(event, row), ondragend: () => ((this.#dragged = null), this.render()) }, "⠿"),
+      h("span", { draggable: "true", class: "faint", title: this.say("plan.drag"), "aria-hidden": "true", part: "handle", ondragstart: (event) => this.#drag(event, row), ondragend: () => ((this.#dragged = null), this.render()) }, "⠿"),
       h("button", { type: "button", "aria-label": this.say("plan.up", named), "aria-disabled": this.#canMove(row, at - 1) ? null : "true", onclick: () => this.#move(row, at - 1) }, "↑"),
       h("button", { type: "button", "aria-label": this.say("plan.down", named), "aria-disabled": this.#canMove(row, at + 1) ? null : "true", onclick: () => this.#move(row, at + 1) }, "↓"),
       h("button", { type: "button", "aria-label": this.say(row.isRemoved ? "plan.restore" : "plan.remove", named), onclick: () => this.#remove(row) }, row.isRemoved ? "↺" : "×"));
@@ -263,7 +264,7 @@ export class EarnestPlanEditor extends EarnestElement {
 
   get #budget() {
     const budget = typedMoney(this.#head.budget ?? "", this.#currency);
-    return /^\d+(\.\d+)?$/.test(budget.amount) ? budget : null;
+    return isAmount(budget) ? budget : null;
   }
 
   #review() {
@@ -286,7 +287,7 @@ export class EarnestPlanEditor extends EarnestElement {
     const amount = this.#budget;
     if (!amount) return this.#focus("head-budget");
     try {
-      const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: [1], milestones: this.#rows.length });
+      const { splitBudget } = await this.api.ask(SPLIT, { amount, ratios: this.#rows.map(() => 1) });
       this.#rows.forEach((row, at) => (row.amount = splitBudget[at]?.amount ?? row.amount));
       this.#changed();
     } catch (error) {
@@ -305,13 +306,29 @@ export class EarnestPlanEditor extends EarnestElement {
     return this.#mode === "propose" ? { ...plan, clientId: client, freelancerId: freelancer, currency } : { ...plan, contractId: contract.id, expectedVersion: contract.planVersion };
   }
 
+  /** What can't be sent as it is written; the server says the rest. */
+  #faults() {
+    const currency = this.#currency;
+    return this.#rows.flatMap((row, at) => [
+      ...(isPlanned(row) && !row.isRemoved && !isAmount(typedMoney(row.amount, currency)) ? [fault(this, `milestones.${at}.amount`, row.amount)] : []),
+      ...(row.isRemoved || row.dueOn ? [] : [fault(this, `milestones.${at}.dueOn`, "")]),
+    ]);
+  }
+
+  #showFaults() {
+    this.renderNow();
+    /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("[aria-invalid=true]"))?.focus();
+  }
+
   async #send() {
     if (this.#isSending) return;
+    this.#refusals = this.#faults();
+    if (this.#refusals.length > 0) return this.#showFaults();
     this.#isSending = true;
     this.render();
     try {
-      const { document, action } = /** @type {{document: string, action: string}} */ (MODES[this.#mode]);
-      const done = await this.api.command(document, this.#input, this.#key);
+      const { mutation, action } = /** @type {{mutation: string, action: string}} */ (MODES[this.#mode]);
+      const done = await this.api.command(documentOf(mutation), this.#input, this.#key);
       this.#refusals = done.userErrors;
       this.failure = null;
       if (done.userErrors.length === 0) this.#finish(done, action);
@@ -331,3 +348,5 @@ export class EarnestPlanEditor extends EarnestElement {
     this.onDone?.(done);
   }
 }
+
+define("earnest-plan-editor", EarnestPlanEditor);

@@ -5,10 +5,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
-import { EarnestElement } from "../core/element.js";
+import { define, EarnestElement } from "../core/element.js";
 import { eventText } from "../core/previews.js";
-
-/** @typedef {import("../core/api.js").Answer} Answer */
 
 const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
   contract(id: $id) {
@@ -25,6 +23,7 @@ const SUMS = ["amount", "charge", "claim", "toFreelancer", "held"];
 export class EarnestTimeline extends EarnestElement {
   /** @type {Map<number, Answer>} */ #events = new Map();
   /** @type {string | null} */ #before = null;
+  /** @type {Map<string, string>} What milestones are called, those of earlier revisions too. */ #titles = new Map();
   #newest = 0;
   #isAsking = false;
 
@@ -42,7 +41,8 @@ export class EarnestTimeline extends EarnestElement {
     this.render();
     try {
       const data = await this.api.ask(TIMELINE, { id: this.contract, before });
-      for (const event of data.contract?.timeline.nodes ?? []) this.#events.set(event.sequence, event);
+      for (const { id, title } of data.contract?.milestones ?? []) this.#titles.set(id, title);
+      for (const event of data.contract?.timeline.nodes ?? []) this.#keep(event);
       this.#newest = Math.max(this.#newest, ...this.#events.keys());
       if (before !== null || this.#before === null) this.#before = pageBefore(data);
       this.receive(data);
@@ -57,10 +57,17 @@ export class EarnestTimeline extends EarnestElement {
   /** An event of the stream. If one before it is missing, the latest page is asked for, too. @param {Answer} event */
   #come(event) {
     const isMissed = this.#newest > 0 && event.sequence > this.#newest + 1;
-    this.#events.set(event.sequence, { ...event, isNew: this.data !== null });
+    this.#keep({ ...event, isNew: this.data !== null });
     if (this.data) this.#newest = Math.max(this.#newest, event.sequence);
     if (isMissed) void this.#ask(null);
     this.renderNow();
+  }
+
+  /** @param {Answer} event */
+  #keep(event) {
+    const title = event.texts.find((/** @type {Answer} */ text) => text.field === "title")?.value;
+    if (event.data.milestoneId && title && (event.isNew || !this.#titles.has(event.data.milestoneId))) this.#titles.set(event.data.milestoneId, title);
+    this.#events.set(event.sequence, event);
   }
 
   view() {
@@ -74,11 +81,11 @@ export class EarnestTimeline extends EarnestElement {
   /** @param {Answer} event */
   #entry(event) {
     const { id, type, occurredAt, sequence, data, texts, isNew } = event;
-    const milestone = this.data?.contract?.milestones.find((/** @type {Answer} */ one) => one.id === data.milestoneId);
+    const title = this.#titles.get(data.milestoneId);
     const sum = SUMS.map((name) => data[name]).find((value) => value?.currency);
     return h("li", { key: id, part: "event", class: isNew ? "new" : "", "data-sequence": sequence },
       h("div", { class: "row between" },
-        h("span", null, h("strong", null, eventText(this, type)), milestone && [" · ", words(milestone.title)], sum && ` · ${this.money(sum)}`),
+        h("span", null, h("strong", null, eventText(this, type)), title && [" · ", words(title)], sum && ` · ${this.money(sum)}`),
         h("span", { class: "faint small" }, this.#actor(event), " · ", this.moment(occurredAt))),
       texts.map((/** @type {Answer} */ text) => this.#text(text)));
   }
@@ -99,3 +106,5 @@ export class EarnestTimeline extends EarnestElement {
 
 /** @param {Answer} data */
 const pageBefore = ({ contract }) => (contract?.timeline.pageInfo.hasPreviousPage ? contract.timeline.pageInfo.startCursor : null);
+
+define("earnest-timeline", EarnestTimeline);

@@ -70,8 +70,9 @@ export class ContractsPage extends Page {
   /** @param {string[]} orders */
   #searchView(orders) {
     const search = (/** @type {any} */ event) => {
+      const title = event.target.value.trim();
       clearTimeout(this.#typing);
-      this.#typing = window.setTimeout(() => this.#again(() => ((this.#title = event.target.value.trim()), (this.#shown = A_PAGE))), SOON_MS);
+      this.#typing = window.setTimeout(() => this.#again(() => ((this.#title = title), (this.#shown = A_PAGE))), SOON_MS);
     };
     const choice = (/** @type {string} */ name, /** @type {string[]} */ options, /** @type {(chosen: string) => void} */ choose, /** @type {string} */ kind) =>
       h("div", { key: name, class: "field" }, h("label", { for: name }, this.say(`pages.${name}`)),

@@ -186,6 +186,8 @@ export default {
   "about.SET_PAYOUTS": "Whether you are paid out by itself whenever something is owed to you.",
 
   "field.optional": "(optional)",
+  "field.missing": "Fill this in.",
+  "field.malformed": "This can’t be read.",
   "field.message": "Message",
   "field.note": "What should be changed",
   "field.links": "Links",
@@ -225,6 +227,7 @@ export default {
 
   "preview.title": "What will happen",
   "preview.waiting": "Looking ahead …",
+  "preview.fill": "Fill in the form to see what will happen.",
   "preview.nothing": "No money moves now.",
   "preview.contract": "Contract: {state}",
   "preview.deposit.started": "The client is charged",

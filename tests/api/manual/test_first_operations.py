@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 from graphql import parse, validate
 
-from api.manual.first_operations import OPERATIONS, Operation, article
+from api.manual.first_operations import MODULE, OPERATIONS, Operation, article
 from schema.build import executable
 from tests.api.client import People
 
 ROOT = Path(__file__).parents[3]
+
+
+def test_where_they_run_the_page_says_so_and_names_its_script() -> None:
+    runs, reads = article(runs=True), article()
+    assert runs.module == MODULE
+    assert reads.module == ""
+    assert "make explorer" in runs.text
+    assert "make explorer" not in reads.text
 
 
 def _words(text: str) -> str:

@@ -260,6 +260,10 @@ def _left(app: Any, address: str = ADDRESS) -> int:
     "path",
     [
         "/",
+        "/about",
+        "/console",
+        "/console/earnest.js",
+        "/explorer/react.js",
         "/schema.graphql",
         "/events.schema.json",
         "/asyncapi.json",

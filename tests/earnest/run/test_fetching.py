@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 import tarfile
@@ -158,7 +159,7 @@ def test_a_start_says_in_one_line_that_it_could_not_be_fetched(monkeypatch: pyte
         raise NotFetched("npm pack failed: network is down")
 
     monkeypatch.setattr(fetching, "fetch", failing)
-    monkeypatch.setattr(steps.shutil, "which", lambda _: "/usr/bin/npm")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/npm")
     (line,) = asyncio.run(steps.fetch_explorer(deployment(explorer=True)))
     assert "network is down" in line
     assert "make explorer" in line
@@ -172,5 +173,5 @@ def test_where_none_is_wanted_or_npm_is_missing_a_start_says_and_does_nothing(
         raise AssertionError("nothing was to be fetched")
 
     monkeypatch.setattr(fetching, "fetch", unexpected)
-    monkeypatch.setattr(steps.shutil, "which", lambda _: npm_at)
+    monkeypatch.setattr(shutil, "which", lambda _: npm_at)
     assert asyncio.run(steps.fetch_explorer(deployment(explorer=explorer))) == []

@@ -1,0 +1,27 @@
+"""What browsers run as it stands in the repository is checked like a program that is compiled: by the types in its comments."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.conformance.conftest import HERE
+from tests.patience import PATIENCE_SECONDS
+
+
+def tsc(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["node", "node_modules/typescript/bin/tsc", *map(str, arguments)]
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+
+
+def test_the_modules_of_the_console_keep_to_their_types() -> None:
+    done = tsc("--project", "tsconfig.json")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_module_that_breaks_its_types_is_found(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.js"
+    broken.write_text("export const length = (/** @type {string} */ text) => text.size;\n", encoding="utf-8")
+    done = tsc("--allowJs", "--checkJs", "--strict", "--noEmit", broken)
+    assert done.returncode != 0
+    assert "Property 'size' does not exist" in done.stdout
