@@ -16,7 +16,6 @@ from connectors.couplings import Coupling, Leased, LeaseLost
 from connectors.port import Tool, ToolError
 from escrow import bell, process_log
 from escrow.bell import Topic
-from escrow.vault import Undecipherable
 
 AT_ONCE: Final = 8
 """Couplings under way in one process: they mostly wait for tools."""
@@ -70,7 +69,7 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await _visit(leased, opens)
     except LeaseLost:
         _log.info("another process is at the coupling now")
-    except (ToolError, engine.TooManyMissing, Undecipherable) as error:
+    except (ToolError, engine.TooManyMissing) as error:
         pause = min(PAUSE_SECONDS * 2 ** min(leased.failures, 10), PAUSE_SECONDS_MAX)
         _log.warning("a coupling waits", extra={"error": error, "pause": pause})
         await couplings.fail(leased, problem=str(error), pause_seconds=pause)
