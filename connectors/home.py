@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connectors.calls import Calls
+from connectors.http_calls import Calls
 from connectors.port import Moved, Refused, ToolError, ToolRefused
 from connectors.sides import Field, Ours, OurSide, Values, canonical
 

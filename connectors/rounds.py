@@ -11,10 +11,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from connectors import engine
+from connectors import merging
 from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
 from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
-from connectors.steps import (
+from connectors.writes import (
     Add,
     AskToAdd,
     AskToEdit,
@@ -52,9 +52,9 @@ class Tally:
 
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
-    """One round. Raises what the sides raise, and `engine.TooManyMissing`."""
+    """One round. Raises what the sides raise, and `merging.TooManyMissing`."""
     ours, theirs = await home.read(), await tool.read()
-    asked = engine.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    asked = merging.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
     playing = Playing(home, tool, memory, ours, theirs)
     playing.tally.unpriced = asked.unpriced
     for step in asked.steps:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from connectors import couplings, engine, opening, rounds
+from connectors import couplings, merging, opening, rounds
 from connectors.couplings import Coupling, Leased, LeaseLost
 from connectors.port import Tool, ToolError
 from escrow import bell, process_log
@@ -69,7 +69,7 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await _visit(leased, opens)
     except LeaseLost:
         _log.info("another process is at the coupling now")
-    except (ToolError, engine.TooManyMissing) as error:
+    except (ToolError, merging.TooManyMissing) as error:
         pause = min(PAUSE_SECONDS * 2 ** min(leased.failures, 10), PAUSE_SECONDS_MAX)
         _log.warning("a coupling waits", extra={"error": error, "pause": pause})
         await couplings.fail(leased, problem=str(error), pause_seconds=pause)

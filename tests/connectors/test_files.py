@@ -14,7 +14,7 @@ from connectors.files import FileUnreadable
 from connectors.home import EarnestContract
 from connectors.sides import Field, OurSide
 from tests.connectors.coupled import Couple
-from tests.connectors.test_engine import ours
+from tests.connectors.test_merging import ours
 
 
 def home(couple: Couple) -> EarnestContract:

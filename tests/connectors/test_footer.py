@@ -16,9 +16,8 @@ def card(purpose: str) -> Card:
 @given(st.text())
 def test_a_purpose_comes_back_as_it_went(purpose: str) -> None:
     sent = footer.split(purpose).purpose
-    assert footer.split(footer.joined(card(sent)).replace("\n", "\r\n") + "\n") == footer.Parts(
-        sent, "mil_01k", "500.00 USD, ACTIVE"
-    )
+    there = footer.joined(card(sent)).replace("\n", "\r\n") + "\n"
+    assert footer.split(there) == footer.Parts(sent, "mil_01k", "500.00 USD, ACTIVE")
     assert canonical(canonical(purpose)) == canonical(purpose)
 
 

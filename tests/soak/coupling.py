@@ -31,6 +31,7 @@ from connectors import couplings, footer
 from connectors.couplings import Coupling, Secrets
 from connectors.sides import PlanLeave, Treaty
 from earnest.engines import Engines
+from escrow import vault
 from escrow.access import Scope
 from escrow.database import configuration, execute, fetch, fetch_value
 from tests.api.client import Caller, with_key
@@ -162,6 +163,7 @@ class CouplingSoak:
         return self.figures
 
     async def _set_up(self, web: Served, tools: str, session: aiohttp.ClientSession) -> None:
+        vault.use([bytes(range(32))])  # as the workers do
         deployment = web.people.deployment
         for name in self.hubs:
             deal = await deployment.activate(*["100.00"] * self._milestones)

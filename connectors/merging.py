@@ -29,7 +29,7 @@ from connectors.sides import (
     Treaty,
     Values,
 )
-from connectors.steps import (
+from connectors.writes import (
     Add,
     AskToAdd,
     AskToEdit,
