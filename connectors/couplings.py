@@ -289,9 +289,13 @@ ON CONFLICT (name) DO NOTHING
 """
 
 _ALL: Final = """
-SELECT name, tool, contract_id, state, place, settled_at, writes, problem,
-    (SELECT count(*)::int FROM coupled_pairs WHERE coupling = name) AS pairs
-FROM couplings ORDER BY name
+SELECT name, tool, contract_id, state, place, settled_at, writes, noted.pairs,
+    coalesce(problem, CASE WHEN noted.refused > 0 THEN 'items that say what Earnest refuses: ' || noted.refused END) AS problem
+FROM couplings, LATERAL (
+    SELECT count(*)::int AS pairs, count(*) FILTER (WHERE agreed -> 'refused' <> '{}') AS refused
+    FROM coupled_pairs WHERE coupling = name
+) AS noted
+ORDER BY name
 """
 
 _PAUSE: Final = "UPDATE couplings SET state = 'PAUSED', lease_token = NULL, leased_until = NULL WHERE name = $1"
