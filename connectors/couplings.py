@@ -21,6 +21,10 @@ LEASE_SECONDS: Final = 60.0
 """Longer than a call of either side may take: every step renews it."""
 
 
+UNREADABLE_SECONDS: Final = 600.0
+"""Until one is looked at again whose secrets no key of the deployment opens."""
+
+
 class LeaseLost(Exception):
     """Somebody else is at the coupling now, or it was removed or paused."""
 
@@ -136,18 +140,16 @@ async def webhook_secret(name: str) -> tuple[str, str] | None:
 
 async def lease(count: int) -> list[Leased]:
     """At most so many that are due, each under a lease of its own."""
-    found = await database.fetch(_LEASE, count, chance.token_hex(8), LEASE_SECONDS)
-    return [
-        Leased(
-            coupling=_read(row),
-            token=row["lease_token"],
-            cursor=row["cursor"],
-            believes=row["believes"],
-            is_asked=row["is_asked"],
-            failures=row["failures"],
-        )
-        for row in found
-    ]
+    found: list[Leased] = []
+    for row in await database.fetch(_LEASE, count, chance.token_hex(8), LEASE_SECONDS):
+        try:
+            coupling = _read(row)
+        except Undecipherable as error:  # the others are none the worse
+            await database.execute(_FAIL, row["name"], row["lease_token"], str(error), UNREADABLE_SECONDS)
+            continue
+        rest = {name: row[name] for name in ("cursor", "believes", "is_asked", "failures")}
+        found.append(Leased(coupling=coupling, token=row["lease_token"], **rest))
+    return found
 
 
 async def settle(
@@ -287,9 +289,13 @@ ON CONFLICT (name) DO NOTHING
 """
 
 _ALL: Final = """
-SELECT name, tool, contract_id, state, place, settled_at, writes, problem,
-    (SELECT count(*)::int FROM coupled_pairs WHERE coupling = name) AS pairs
-FROM couplings ORDER BY name
+SELECT name, tool, contract_id, state, place, settled_at, writes, noted.pairs,
+    coalesce(problem, CASE WHEN noted.refused > 0 THEN 'items that say what Earnest refuses: ' || noted.refused END) AS problem
+FROM couplings, LATERAL (
+    SELECT count(*)::int AS pairs, count(*) FILTER (WHERE agreed -> 'refused' <> '{}') AS refused
+    FROM coupled_pairs WHERE coupling = name
+) AS noted
+ORDER BY name
 """
 
 _PAUSE: Final = "UPDATE couplings SET state = 'PAUSED', lease_token = NULL, leased_until = NULL WHERE name = $1"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connectors.calls import Calls
+from connectors.http_calls import Calls
 from connectors.port import Moved, Refused, ToolError, ToolRefused
 from connectors.sides import Field, Ours, OurSide, Values, canonical
 
@@ -27,8 +28,15 @@ VIEWER: Final = "query Who { viewer { accountId scopes } }"
 
 _OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
 _IN_HAND: Final = frozenset({"ACTIVE", "CHANGES_REQUESTED"})
-_MOVED: Final = frozenset({"VERSION_CONFLICT", "MILESTONE_LOCKED", "INVALID_STATE", "STALE_CHANGE_REQUEST"})
-"""Somebody was faster: what comes of it is seen by reading again."""
+_FAULTS: Final[Mapping[str, type[Exception]]] = {
+    "INVALID_INPUT": Refused,
+    "VERSION_CONFLICT": Moved,
+    "MILESTONE_LOCKED": Moved,
+    "INVALID_STATE": Moved,
+    "OUT_OF_SEQUENCE": Moved,
+    "STALE_CHANGE_REQUEST": Moved,
+}
+"""What is wrong with the value; where somebody was faster, which is seen by reading again; and else with the key."""
 
 _NAMES: Final = {Field.TITLE: "title", Field.PURPOSE: "purpose", Field.DUE_ON: "dueOn"}
 
@@ -143,25 +151,30 @@ class EarnestContract:
             "links": [],
             "attachments": [],
         }
-        await self._do("postUpdate", "contract { id }", given, once=once)
+        await self._hint("postUpdate", "contract { id }", given, once)
 
     async def submit(self, milestone_id: str, *, once: str) -> None:
         """Hand in the work."""
         words = f"Marked as done in {self._said_by}."
         given = {"milestoneId": milestone_id, "message": words, "links": [], "attachments": []}
-        await self._do("submitMilestone", "milestone { id }", given, once=once)
+        await self._hint("submitMilestone", "milestone { id }", given, once)
 
     async def name(self, milestone_id: str, external_id: str, url: str | None) -> None:
         """Keep what the tool calls a milestone. A name that stands for another one already stays there."""
         given = {"subjectId": milestone_id, "system": self._system, "externalId": external_id, "url": url}
-        try:
+        with contextlib.suppress(Moved, Refused):
             await self._do("setExternalReference", "externalReference { externalId }", given)
-        except (Moved, Refused):
-            return
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._calls.close()
+
+    async def _hint(self, mutation: str, answer: str, given: object, once: str) -> None:
+        """What is said once, and not again if it isn't the time for it."""
+        try:
+            await self._do(mutation, answer, given, once=once)
+        except Moved as error:
+            raise Refused(str(error)) from None
 
     async def _file(self, change: dict[str, Any], once: str) -> dict[str, Any]:
         words = f"As it was changed in {self._said_by}."
@@ -182,7 +195,7 @@ class EarnestContract:
         )
         payload = dict((await self._ask(document, input=given))[mutation])
         for error in payload["userErrors"]:
-            raise (Moved if error["code"] in _MOVED else Refused)(f"{error['code']}: {error['message']}")
+            raise _FAULTS.get(error["code"], ToolRefused)(f"{error['code']}: {error['message']}")
         return payload
 
     async def _ask(self, document: str, **variables: object) -> dict[str, Any]:

@@ -7,14 +7,15 @@ Earnest does it once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from connectors import engine
+from connectors import merging
 from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
 from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
-from connectors.steps import (
+from connectors.writes import (
     Add,
     AskToAdd,
     AskToEdit,
@@ -38,8 +39,6 @@ class Tally:
 
     to_earnest: int = 0
     to_tool: int = 0
-    refused: int = 0
-    unpriced: int = 0
     is_settled: bool = True
     """Whether nothing is left to do; else the next round should follow at once."""
     problem: str | None = None
@@ -52,20 +51,17 @@ class Tally:
 
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
-    """One round. Raises what the sides raise, and `engine.TooManyMissing`."""
+    """One round. Raises what the sides raise, and `merging.TooManyMissing`."""
     ours, theirs = await home.read(), await tool.read()
-    asked = engine.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    asked = merging.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
     playing = Playing(home, tool, memory, ours, theirs)
-    playing.tally.unpriced = asked.unpriced
     for step in asked.steps:
         try:
             await playing.take(step)
         except Refused as refusal:
-            playing.tally.refused += 1
             playing.tally.problem = str(refusal)
             await playing.refused(step)
         except ToolRefused as refusal:  # of this one item: the others are none the worse
-            playing.tally.refused += 1
             playing.tally.problem = str(refusal)
         except Moved:
             playing.tally.is_settled = False
@@ -157,7 +153,7 @@ class Playing:
             elif isinstance(step, Tell):
                 await home.tell(milestone_id, once=f"done {milestone_id} {pair.dones}")
             elif isinstance(step, Submit):
-                await home.submit(milestone_id, once=f"done {milestone_id} {pair.dones}")
+                await home.submit(milestone_id, once=f"submit {milestone_id} {pair.dones}")
             else:
                 assert_never(step)
         except (Moved, Refused):
@@ -173,6 +169,11 @@ class Playing:
                 await self._memory.keep(replace(pair, refused=step.values))
                 self.tally.is_settled = False
         elif isinstance(step, Tell | Submit):
+            if isinstance(step, Submit):  # a hint all the same
+                with contextlib.suppress(Refused):
+                    await self._home.tell(
+                        step.pair.milestone_id, once=f"done {step.pair.milestone_id} {step.pair.dones}"
+                    )
             await self._memory.keep(step.pair)
             self.tally.is_settled = False
         elif isinstance(step, AskToAdd):

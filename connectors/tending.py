@@ -11,12 +11,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from connectors import couplings, engine, opening, rounds
+from connectors import couplings, merging, opening, rounds
 from connectors.couplings import Coupling, Leased, LeaseLost
 from connectors.port import Tool, ToolError
 from escrow import bell, process_log
 from escrow.bell import Topic
-from escrow.vault import Undecipherable
 
 AT_ONCE: Final = 8
 """Couplings under way in one process: they mostly wait for tools."""
@@ -70,7 +69,7 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await _visit(leased, opens)
     except LeaseLost:
         _log.info("another process is at the coupling now")
-    except (ToolError, engine.TooManyMissing, Undecipherable) as error:
+    except (ToolError, merging.TooManyMissing) as error:
         pause = min(PAUSE_SECONDS * 2 ** min(leased.failures, 10), PAUSE_SECONDS_MAX)
         _log.warning("a coupling waits", extra={"error": error, "pause": pause})
         await couplings.fail(leased, problem=str(error), pause_seconds=pause)
@@ -84,21 +83,22 @@ async def _visit(leased: Leased, opens: Opens) -> None:
     home, tool = opening.home_of(coupling), opens(coupling)
     try:
         cursor, is_new = await home.news(leased.cursor)
-        reads, writes, problem, pause = is_new or leased.is_asked, 0, None, FEED_SECONDS
-        if reads:
-            for _ in range(ROUNDS_MAX):
-                tally = await rounds.play(home, tool, memory, coupling.treaty, believes=leased.believes)
-                writes += tally.writes
-                problem = tally.problem
-                if tally.is_settled:
-                    break
-            else:
-                pause, cursor = 0.0, leased.cursor or cursor
+        reads, writes, problem, is_settled = is_new or leased.is_asked, 0, None, True
+        pause = FEED_SECONDS
+        for _ in range(ROUNDS_MAX if reads else 0):
+            tally = await rounds.play(home, tool, memory, coupling.treaty, believes=leased.believes)
+            writes += tally.writes
+            problem, is_settled = tally.problem or problem, tally.is_settled
+            pause = FEED_SECONDS if is_settled else 0.0 if tally.writes else PAUSE_SECONDS
+            if is_settled:
+                break
+        if not is_settled:
+            cursor = leased.cursor or cursor  # what it told is not done with
     finally:
         await home.close()
         await tool.close()
     await couplings.settle(
-        leased, cursor=cursor, has_read=reads, is_settled=pause > 0, writes=writes, problem=problem, pause_seconds=pause
+        leased, cursor=cursor, has_read=reads, is_settled=is_settled, writes=writes, problem=problem, pause_seconds=pause
     )  # fmt: skip
     if writes:
-        _log.info("both sides agree again", extra={"writes": writes})
+        _log.info("both sides were made to agree", extra={"writes": writes, "settled": is_settled})

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from connectors import footer
-from connectors.calls import Calls
+from connectors.http_calls import Calls
 from connectors.port import ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 from connectors.tools.github_milestones import graphql

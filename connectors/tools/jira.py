@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from connectors import footer
-from connectors.calls import Calls
+from connectors.http_calls import Calls
 from connectors.port import ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 

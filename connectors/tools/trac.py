@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors import footer
-from connectors.calls import Calls
+from connectors.http_calls import Calls
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 
 

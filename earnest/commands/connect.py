@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ async def set_up(args: argparse.Namespace, by: Actor) -> Answer:
     treaty = Treaty(plan=plan, done=DoneLeave(args.done), removes=args.deletions, new_amount=args.new_amount)
     if plan is PlanLeave.EDIT and not is_clients:
         raise CannotStart("only a client's key edits a plan: take --plan ask, or the client's key")
-    if not await couplings.add(replaced(one, treaty)):
+    if not await couplings.add(replace(one, treaty=treaty)):
         raise CannotStart(f"there is a coupling {named} already: give another --name, or remove it")
     await bell.ring(Topic.COUPLINGS)
     notes = [
@@ -144,13 +145,6 @@ async def set_up(args: argparse.Namespace, by: Actor) -> Answer:
     if webhook:
         notes.append(f"GitHub's webhooks go to {args.earnest.rstrip('/')}/couplings/{named}, as JSON.")
     return Answer(lines=[named], notes=notes)
-
-
-def replaced(one: Any, treaty: Any) -> Any:
-    """The coupling with its treaty."""
-    from dataclasses import replace
-
-    return replace(one, treaty=treaty)
 
 
 def _place(args: argparse.Namespace) -> dict[str, str]:

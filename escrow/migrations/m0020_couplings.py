@@ -43,7 +43,7 @@ CREATE INDEX couplings_due ON couplings (due_at) WHERE state = 'ACTIVE';
 CREATE TABLE coupled_pairs (
     coupling     TEXT COLLATE "C" NOT NULL,
     milestone_id TEXT COLLATE "C" NOT NULL,
-    external_id  TEXT NOT NULL,
+    external_id  TEXT COLLATE "C" NOT NULL,
     agreed       JSONB NOT NULL,
     CONSTRAINT coupled_pairs_pkey PRIMARY KEY (coupling, milestone_id),
     CONSTRAINT coupled_pairs_coupling FOREIGN KEY (coupling) REFERENCES couplings (name) ON DELETE CASCADE

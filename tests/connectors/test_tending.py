@@ -161,9 +161,24 @@ async def test_what_earnest_refuses_stays_in_the_tool_and_is_said(couple: Couple
     await one.ring()
     assert one.board.of(first["id"]).values[Field.TITLE] == too_long
     assert [milestone["title"] for milestone in await couple.plan()][:2] == ["Milestone 1", "Fine"]
+    assert (await couplings.everything())[0].problem == "items that say what Earnest refuses: 1"
     assert await fetch_value(
         "SELECT agreed -> 'refused' ->> 'title' FROM coupled_pairs WHERE milestone_id = $1", first["id"]
     )
+
+
+async def test_what_is_not_the_time_for_handing_in_is_told_as_an_update(couple: Couple) -> None:
+    deal = couple.deal
+    await deal.confirm(await deal.fund())
+    one = await couple(by=couple.freelancer, treaty=ASKS)
+    await one.visit()
+    await deal.request_refund()
+    first = (await couple.plan())[0]
+    one.board.change(one.board.of(first["id"]).id, {}, is_done=True)
+    await one.ring()
+    await one.ring()
+    assert await fetch_value("SELECT count(*) FROM submissions") == 0
+    assert await fetch_value("SELECT count(*) FROM updates") == 1
 
 
 async def test_a_tool_that_is_away_or_suddenly_empty_changes_nothing_and_is_asked_later(

@@ -17,7 +17,11 @@ def keys(*found: bytes) -> dict[str, str]:
 
 def secrets_said(current: int, rest: str, tokens: str | None = None, actions: str | None = None) -> str:
     none = f"are under the first key, 0 {rest.partition(' ')[2]}."
-    lines = (tokens or f"0 payment tokens {none}", actions or f"0 payers' actions {none}")
+    lines = (
+        tokens or f"0 payment tokens {none}",
+        actions or f"0 payers' actions {none}",
+        f"0 couplings' secrets {none}",
+    )
     return f"{current} secrets are under the first key, {rest}.\n" + "".join(f"{line}\n" for line in lines)
 
 

@@ -157,7 +157,9 @@ async def test_what_conflicts_is_read_and_decided_again_and_any_other_fault_is_r
 def test_keys_are_read_and_stored_by_the_statements_of_one_module() -> None:
     root = Path(escrow.__file__).parents[1]
     sources = [
-        path for room in ("escrow", "webhooks", "connectors", "schema", "api", "workers") for path in (root / room).rglob("*.py")
+        path
+        for room in ("escrow", "webhooks", "connectors", "schema", "api", "workers")
+        for path in (root / room).rglob("*.py")
     ]
     said = {
         path.name

@@ -278,6 +278,13 @@ FORBIDDEN: Final = {
     "documents_digest": "UPDATE documents SET text = 'x'",
     "calendar_tokens_token_is_a_digest": "UPDATE calendar_tokens SET token_sha256 = 'x'",
     "titles_pkey": "INSERT INTO titles TABLE titles",
+    "couplings_pkey": "INSERT INTO couplings TABLE couplings",
+    "couplings_name": "UPDATE couplings SET name = 'A name' WHERE name = 'two'",
+    "couplings_state": "UPDATE couplings SET state = 'ODD'",
+    "couplings_poll": "UPDATE couplings SET poll_seconds = 0",
+    "couplings_lease": "UPDATE couplings SET lease_token = 'x'",
+    "coupled_pairs_pkey": "INSERT INTO coupled_pairs TABLE coupled_pairs",
+    "coupled_pairs_coupling": "UPDATE coupled_pairs SET coupling = 'three'",
     **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
@@ -328,6 +335,9 @@ INSERT INTO sessions (id, account_id, secret_sha256, code_sha256, hint, fingerpr
     SELECT 'ses_1', id, sha256('x'), sha256('x'), 'x', 'x', '{}', '{}', now(), now() FROM accounts WHERE is_operator;
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
+INSERT INTO couplings (name, tool, contract_id, earnest_url, place, treaty, secrets, poll_seconds, state, created_at, due_at)
+    SELECT name, 'jira', 'ctr_1', 'http://x', '{}', '{}', 'x', 1, 'ACTIVE', now(), now() FROM unnest('{one,two}'::text[]) AS name;
+INSERT INTO coupled_pairs VALUES ('one', 'mil_1', '1', '{}');
 UPDATE deployment SET clock_offset = '1 day';
 """
     + delivery_tables.FILLED
@@ -406,7 +416,7 @@ INDEXES: Final = {
     "transfers_by_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_by_contract",
     "refund_requests_by_milestone", "refund_requests_open", "disputes_by_contract", "disputes_by_milestone",
     "disputes_undecided", "disputes_in_mediation", "evidence_by_contract", "evidence_in_order",
-    "change_requests_by_contract", "change_requests_open", "updates_by_milestone",
+    "change_requests_by_contract", "change_requests_open", "updates_by_milestone", "couplings_due",
     *delivery_tables.INDEXES,
 }  # fmt: skip
 

@@ -48,6 +48,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "previews": "what a command would do",
     "advice": "hints on a draft plan",
     "log": "the log of events and its order",
+    "couplings": "contracts coupled with project tools",
     "event_types": "the kinds of events that there are",
     "replays": "a stretch of the log, sent to an endpoint once more",
     "books": "what the ledger says of one contract",

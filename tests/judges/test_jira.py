@@ -22,7 +22,7 @@ class Jira:
         self._http = http
 
     async def items(self) -> list[Seen]:
-        query = {"jql": f'project = "{PROJECT}" AND issuetype = "{KIND}"', "maxResults": 1000}
+        query: dict[str, str | int] = {"jql": f'project = "{PROJECT}" AND issuetype = "{KIND}"', "maxResults": 1000}
         found = (await self._http.get("/rest/api/2/search", params=query)).raise_for_status().json()["issues"]
         return [
             Seen(

@@ -21,6 +21,7 @@ from escrow import vault
 from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
+from tests.soak import coupling
 from tests.soak.figures import Figures
 from tests.soak.playing import HOSTILITY, KILL_EVERY, Soak
 
@@ -81,7 +82,9 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
 
 
 def main() -> int:
-    """Print the figures, and what went wrong."""
+    """Print the figures, and what went wrong; `connectors` as the first word plays that one."""
+    if sys.argv[1:2] == ["connectors"]:
+        return coupling.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="tests.soak")
     parser.add_argument("--orders", type=int, default=1_000, help="about so many; default: %(default)s")
     parser.add_argument(

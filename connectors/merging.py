@@ -29,7 +29,7 @@ from connectors.sides import (
     Treaty,
     Values,
 )
-from connectors.steps import (
+from connectors.writes import (
     Add,
     AskToAdd,
     AskToEdit,
@@ -56,10 +56,9 @@ class TooManyMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order, and how many items wait because they have no price."""
+    """What is to be done, in this order."""
 
     steps: tuple[Step, ...]
-    unpriced: int = 0
 
 
 def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
@@ -74,12 +73,10 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     for found in matches.pairs:
         steps += _pair_steps(found, ours, theirs.fields, treaty)
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
-    unpriced = 0
     for item in matches.only_theirs:
         step = _addition(item, ours, treaty)
         steps += [step] if step is not None else []
-        unpriced += step is None and treaty.plan is not PlanLeave.NONE
-    return Plan(steps=tuple(steps), unpriced=unpriced)
+    return Plan(steps=tuple(steps))
 
 
 def _doubt(pairs: Iterable[Match]) -> None:

@@ -31,7 +31,7 @@ class Calls:
         """The JSON of an answer; None for an empty one. Raises `ToolError`, and `ToolRefused` if it is of no use again."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-            self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout, trust_env=True)
+            self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
         try:
             async with self._session.request(method, self._base + path, json=body, allow_redirects=False) as answer:
                 text = await _all_of(answer.content)

@@ -1,0 +1,27 @@
+"""The line of ours under a text: it comes off as it went on, whatever people make of it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import footer
+from connectors.sides import Card, Field, canonical
+
+
+def card(purpose: str) -> Card:
+    return Card(values={Field.PURPOSE: purpose}, mark="mil_01k", facts="500.00 USD, ACTIVE", is_done=False)
+
+
+@given(st.text())
+def test_a_purpose_comes_back_as_it_went(purpose: str) -> None:
+    sent = footer.split(purpose).purpose
+    there = footer.joined(card(sent)).replace("\n", "\r\n") + "\n"
+    assert footer.split(there) == footer.Parts(sent, "mil_01k", "500.00 USD, ACTIVE")
+    assert canonical(canonical(purpose)) == canonical(purpose)
+
+
+def test_a_price_is_read_from_what_has_no_line_of_ours_yet() -> None:
+    assert footer.split("More\n\nPrice: 75.50 USD") == footer.Parts("More", amount="75.50")
+    assert footer.split(footer.joined(card("More")) + "\nPrice: 9999").amount is None
+    assert footer.split(None) == footer.Parts("")
