@@ -1,4 +1,4 @@
-"""A server of tomorrow, on a bad day: unknown types, states, codes and fields; busy, away, restarted, at last without this key."""
+"""A server of tomorrow, on a bad day: unknown types, states, codes and fields; busy, away, restarted, at last without the key."""
 
 from __future__ import annotations
 
