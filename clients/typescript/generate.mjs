@@ -19,7 +19,7 @@ const made = await codegen({
   filename: 'operations.ts',
   schema: parse(await readFile(process.argv[2] ?? new URL('../../schema/schema.graphql', here), 'utf8')),
   documents: await Promise.all(names.map(read)),
-  config: { scalars, documentMode: 'string', useTypeImports: true, skipTypename: true, enumType: 'string-literal' },
+  config: { scalars, documentMode: 'string', useTypeImports: true, skipTypename: true, mergeFragmentTypes: true, enumType: 'string-literal' },
   plugins: [{ operations: {} }, { documents: {} }],
   pluginMap: { operations, documents },
 });

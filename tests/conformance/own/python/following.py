@@ -1,7 +1,7 @@
 """Writes, follows and mirrors by the installed Python client for as long as it lives; may be killed, and goes on where it was.
 
 What it heard is in `heard` (a cursor and an event a line, so that both are written or neither), what it wrote in `wrote`, its
-mirror in `mirror.db`. Told `stop` it writes no more; told `end` it says what its mirror holds.
+mirror in `mirror.db`. Told `stop` it writes no more; then it says what its mirror holds whenever it is told `show`.
 """
 
 from __future__ import annotations
@@ -93,15 +93,17 @@ async def main() -> None:
         stopped.set()
         await writing
         print("stopped", flush=True)
-        told = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
-        await asyncio.wait([told, *others], return_when=asyncio.FIRST_COMPLETED)
+        while (await asyncio.to_thread(sys.stdin.readline)).strip() == "show":
+            assert not any(task.done() for task in others)
+            print(copy_of(store), flush=True)
         for task in others:
             task.cancel()
-        ends = await asyncio.gather(*others, return_exceptions=True)
-        assert all(isinstance(end, asyncio.CancelledError) for end in ends), ends
+
+
+def copy_of(store: SQLiteMirror) -> str:
     contracts = {contract.id: f"{contract.state.value} {contract.version}" for contract in store.contracts()}
     milestones = {one.id: f"{one.state.value} {one.position} {one.amount.amount}" for one in store.milestones()}
-    print(json.dumps({"contracts": contracts, "milestones": milestones}), flush=True)
+    return json.dumps({"contracts": contracts, "milestones": milestones})
 
 
 asyncio.run(main())

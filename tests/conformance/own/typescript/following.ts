@@ -1,7 +1,7 @@
 // Writes, follows and mirrors by the installed TypeScript client for as long as it lives; may be killed, and goes on where it was.
 //
 // What it heard is in `heard` (a cursor and an event a line, so that both are written or neither), what it wrote in `wrote`, its mirror
-// in `mirror.json`. Told `stop` it writes no more; told `end` it says what its mirror holds.
+// in `mirror.json`. Told `stop` it writes no more; then it says what its mirror holds whenever it is told `show`.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import {
@@ -79,12 +79,15 @@ await told.next();
 isStopped = true;
 await writing;
 console.log('stopped');
-await told.next();
+while ((await told.next()).value === 'show') console.log(copy());
 ending.abort();
 await Promise.all([following, mirroring]);
-const contracts = Object.fromEntries([...store.contracts.values()].map((one) => [one.id, `${one.state} ${one.version}`]));
-const milestones = Object.fromEntries(
-  [...store.milestones.values()].map((one) => [one.id, `${one.state} ${one.position} ${one.amount.amount}`]),
-);
-console.log(JSON.stringify({ contracts, milestones }));
 process.exit(0);
+
+function copy(): string {
+  const contracts = Object.fromEntries([...store.contracts.values()].map((one) => [one.id, `${one.state} ${one.version}`]));
+  const milestones = Object.fromEntries(
+    [...store.milestones.values()].map((one) => [one.id, `${one.state} ${one.position} ${one.amount.amount}`]),
+  );
+  return JSON.stringify({ contracts, milestones });
+}

@@ -1,0 +1,108 @@
+"""A server of tomorrow, on a bad day: unknown types, states, codes and fields; busy, away, restarted, at last without the key."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+CONTRACT: Final = {
+    "id": "ctr_1", "state": "PAUSED_FOR_LUNCH", "title": "Of tomorrow", "description": "", "currency": "USD",
+    "timeZone": "UTC", "depositTerm": "FIRST", "clientId": "acc_1", "freelancerId": "acc_2", "revision": 1, "turn": "MEDIATOR",
+    "planVersion": 1, "version": 2, "createdAt": "2126-01-01T00:00:00.000000Z", "updatedAt": "2126-01-01T00:00:00.000000Z",
+    "colour": "blue",
+}  # fmt: skip
+
+
+def event(sequence: int) -> dict[str, Any]:
+    return {
+        "id": f"evt_{sequence}", "cursor": f"cur_{sequence:013}", "type": "contract.painted", "schemaVersion": 9,
+        "occurredAt": "2126-01-01T00:00:00.000000Z", "stream": "ctr_1", "sequence": sequence, "hash": "0" * 64,
+        "previousHash": None, "body": "{}", "actor": {"kind": "ROBOT", "accountId": None, "memberId": None, "keyId": None},
+        "texts": [], "__typename": "ContractPainted", "colour": "blue",
+    }  # fmt: skip
+
+
+REFUSAL: Final = {
+    "code": "OUT_OF_PAINT", "message": "There is no blue.", "field": None, "details": {"litres": 0}, "documentation": "/docs",
+    "colour": "blue",
+}  # fmt: skip
+NO_MORE: Final = {"hasNextPage": False, "endCursor": None}
+ANSWERS: Final[dict[str, Any]] = {
+    "Latest": {"changes": {"cursor": "cur_0000000000001"}},
+    "Contracts": {"contracts": {"nodes": [CONTRACT], "pageInfo": NO_MORE}},
+    "Milestones": {"milestones": {"nodes": [], "pageInfo": NO_MORE}},
+    "Changes": {
+        "changes": {
+            "nodes": [{"cursor": "cur_0000000000002", "event": event(2), "contract": CONTRACT, "milestones": []}],
+            "cursor": "cur_0000000000002",
+            "hasMore": False,
+        }
+    },
+    "ProposeContract": {"proposeContract": {"contract": None, "userErrors": [REFUSAL]}},
+}
+
+BUSY: Final = {"errors": [{"message": "Later.", "extensions": {"code": "RATE_LIMITED"}}]}
+
+
+class StandIn:
+    """What it was asked: how often each operation, by which keys, and from where streams were to go on."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: Counter[str] = Counter()
+        self.keys: set[str] = set()
+        self.afters: list[str | None] = []
+
+    async def answer(self, request: Request) -> Response:
+        """Busy the first time, away the second; a mutation without a key is met by nobody."""
+        body = await request.json()
+        name = re.findall(r"(?:query|mutation) (\w+)", body["query"])[0]
+        self.asked[name] += 1
+        if name == "Bare" or self.asked[name] == 2:
+            return PlainTextResponse("away", status_code=503)
+        if self.asked[name] == 1:
+            return JSONResponse(BUSY, status_code=429, headers={"retry-after": "1"})
+        self.keys |= {key for key in [body["variables"].get("key")] if key}
+        return JSONResponse({"data": ANSWERS[name], "extensions": {"colour": "blue"}})
+
+    async def stream(self, socket: WebSocket) -> None:
+        """An event and a restart; another one, a message that nobody knows, and the end of the key."""
+        await socket.accept(subprotocol="graphql-transport-ws")
+        await socket.receive_json()
+        await socket.send_json({"type": "connection_ack", "payload": {"colour": "blue"}})
+        asked = await socket.receive_json()
+        self.afters.append(asked["payload"]["variables"]["after"])
+        told = {"data": {"events": event(1 + len(self.afters))}, "extensions": {"colour": "blue"}}
+        await socket.send_json({"type": "next", "id": asked["id"], "payload": told})
+        await socket.send_json({"type": "ping"})
+        await asyncio.wait_for(socket.receive_json(), 30)
+        await socket.close(1001 if len(self.afters) == 1 else 4401, "It is late.")
+
+
+@contextmanager
+def stand_in() -> Iterator[StandIn]:
+    """One that serves."""
+    one = StandIn()
+    routes = [Route("/graphql", one.answer, methods=["POST"]), WebSocketRoute("/graphql", one.stream)]
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(0.01)
+    one.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield one
+    server.should_exit = True
+    thread.join()

@@ -1,0 +1,37 @@
+"""Both clients survive a server that is newer than they are, busy, away and restarted; and stop where their key ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.own.conftest import Installed
+from tests.conformance.own.stand_in import stand_in
+
+EXPECTED = {
+    "refused": ["OUT_OF_PAINT", {"litres": 0}],
+    "bare": "unsafe to repeat",
+    "mirror": [["ctr_1", "PAUSED_FOR_LUNCH", "MEDIATOR"]],
+    "events": [["evt_2", "contract.painted", "ROBOT"], ["evt_3", "contract.painted", "ROBOT"]],
+    "place": "cur_0000000000003",
+}
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_what_is_unknown_or_away_is_survived(client: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    with stand_in() as server:
+        said = installed.run("newer", within=tmp_path, environ={"EARNEST_URL": server.url})
+        assert json.loads(said) == EXPECTED
+        assert server.asked == {
+            "ProposeContract": 3,
+            "Bare": 1,
+            "Latest": 3,
+            "Contracts": 3,
+            "Milestones": 3,
+            "Changes": 3,
+        }
+        assert len(server.keys) == 1
+        assert server.afters == ["cur_0000000000001", "cur_0000000000002"]
