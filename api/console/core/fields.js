@@ -147,6 +147,17 @@ export function valueOf(field, typed, currency) {
   return text;
 }
 
+/**
+ * What stands in a field for a value of the input: the other way round.
+ * @param {Field} field @param {any} value @returns {any}
+ */
+export function typedOf({ kind }, value) {
+  if (kind === "money" || kind === "split") return String(value?.amount ?? "");
+  if (kind === "links" || kind === "lines") return Array.isArray(value) ? value.join("\n") : "";
+  if (kind === "files" || kind === "rows") return undefined;
+  return String(value ?? "");
+}
+
 /** @param {string} text */
 export const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 

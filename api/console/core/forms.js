@@ -6,7 +6,7 @@
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { faultsOf, fieldView, isAbout, refusalView, valueOf } from "./fields.js";
+import { faultsOf, fieldView, isAbout, refusalView, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { previewView } from "./previews.js";
 
@@ -57,6 +57,15 @@ export class Form {
       else input[field.name] = value;
     }
     return input;
+  }
+
+  /** Fill in what somebody has prepared, as far as there are fields for it. @param {Answer} prepared the input's values */
+  fill(prepared) {
+    for (const field of this.command.fields) {
+      const value = (field.group ? prepared[field.group] : prepared)?.[field.name];
+      if (value !== undefined && value !== null) this.values = { ...this.values, [field.name]: typedOf(field, value) };
+    }
+    this.foresee();
   }
 
   /** What can't be sent as it was typed. */

@@ -2,7 +2,8 @@
  * Owns `<earnest-actions>`: what the viewer can do now with a contract and what belongs to it, each by a form.
  *
  * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason. With `subject` it is about
- * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open.
+ * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open. `prepared`, the
+ * JSON of `{action, values}`, opens a form that is filled in.
  */
 import { gql } from "../core/api.js";
 import { COMMANDS } from "../core/commands.js";
@@ -55,6 +56,7 @@ export class EarnestActions extends EarnestElement {
   /** @type {Form | null} */ #form = null;
   #openedAt = "";
   #said = "";
+  #hasOpened = false;
 
   start() {
     const subject = this.getAttribute("subject");
@@ -68,6 +70,18 @@ export class EarnestActions extends EarnestElement {
     const group = this.#groups().find(({ subject }) => subject.id === this.#form?.situation.subject.id);
     if (group && this.#form) this.#form.moveOn(this.#situation(group));
     super.receive(data);
+    this.#openPrepared();
+  }
+
+  /** Open the form that a link has prepared, once; whoever opened it sees what it would do, and sends it or not. */
+  #openPrepared() {
+    const prepared = JSON.parse(this.getAttribute("prepared") ?? "null");
+    const [group] = this.#groups();
+    if (!prepared || !group || this.#hasOpened || !(prepared.action in COMMANDS)) return;
+    this.#hasOpened = true;
+    this.open(prepared.action, group);
+    /** @type {Form | null} */ (this.#form)?.fill(prepared.values);
+    this.renderNow();
   }
 
   view() {

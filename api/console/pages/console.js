@@ -10,7 +10,7 @@ import { Page, to } from "./page.js";
 import { keep, refusedLink } from "./session.js";
 import { LANGUAGES, speak } from "./speech.js";
 
-/** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string}} Place */
+/** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
 
 const VIEWER = gql`query Viewer { viewer { kind role scopes accountId isSandbox account { name isOperator isMediator } } }`;
 
@@ -55,10 +55,11 @@ export class Console extends Page {
   }
 
   get #place() {
-    const [name = "", subject = null] = location.hash.replace(/^#\/?/, "").split("/");
+    const [path = "", values = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
+    const [name = "", subject = null, ...prepared] = path.split("/");
     const known = Object.hasOwn(PAGES, name) ? name : "contracts";
     const page = PAGES[known];
-    return { name: known, subject: subject && page?.one ? subject : null, tag: (subject && page?.one) || page?.tag || "" };
+    return { name: known, subject: subject && page?.one ? subject : null, tag: (subject && page?.one) || page?.tag || "", prepared: preparedBy(prepared, values) };
   }
 
   start() {
@@ -152,7 +153,21 @@ export class Console extends Page {
   #pageView({ viewer, isOver }) {
     const lang = this.language.locale;
     if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : refusedLink ? "used" : null });
-    const { tag, subject } = this.#place;
-    return h(tag, { key: `${tag} ${subject ?? ""}`, "data-page": "", subject, lang });
+    const { tag, subject, prepared } = this.#place;
+    return h(tag, { key: `${tag} ${subject ?? ""} ${prepared ?? ""}`, "data-page": "", subject, prepared, lang });
+  }
+}
+
+/**
+ * What an address has prepared, `/APPROVE/mil_…?{"message":"…"}`, as JSON; null if nothing, or nothing that could be meant.
+ * @param {string[]} path @param {string} values
+ */
+function preparedBy([action, on], values) {
+  if (!action || !on) return null;
+  try {
+    const given = values ? JSON.parse(decodeURIComponent(values)) : {};
+    return JSON.stringify({ action, on, values: given });
+  } catch {
+    return null;
   }
 }

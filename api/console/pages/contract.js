@@ -11,8 +11,13 @@ const PARTIES = gql`query Parties { viewer { accountId } contracts(first: 50) { 
 
 export class ContractPage extends Page {
   content() {
+    const prepared = this.getAttribute("prepared");
     return [
       h("p", { key: "back" }, h("a", { href: to("contracts") }, this.say("pages.back"))),
+      prepared && h("section", { key: "prepared", class: "card stack", "aria-labelledby": "prepared" },
+        h("h2", { id: "prepared" }, this.say("pages.prepared")),
+        h("p", { class: "faint" }, this.say("pages.preparedHint")),
+        h("earnest-actions", { contract: this.subject, subject: JSON.parse(prepared).on, prepared, lang: this.language.locale })),
       h("earnest-contract", { key: this.subject, contract: this.subject, lang: this.language.locale }),
     ];
   }

@@ -31,6 +31,8 @@ export default {
   "pages.copy": "نسخ",
   "pages.hide": "إخفاء",
   "pages.back": "رجوع",
+  "pages.prepared": "جاهز لك",
+  "pages.preparedHint": "ملأ هذا شخص أو برنامج. لم يحدث شيء بعد: انظر ما الذي سيترتب عليه، ولا ترسله إلا إن أردت ذلك.",
   "pages.more": "المزيد",
   "pages.new": "جديد",
   "pages.none": "لا شيء.",

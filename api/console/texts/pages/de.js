@@ -31,6 +31,8 @@ export default {
   "pages.copy": "Kopieren",
   "pages.hide": "Verbergen",
   "pages.back": "Zurück",
+  "pages.prepared": "Für Sie vorbereitet",
+  "pages.preparedHint": "Jemand, oder ein Programm, hat dies ausgefüllt. Geschehen ist noch nichts: Sehen Sie, was es bewirken würde, und senden Sie es nur, wenn Sie das wollen.",
   "pages.more": "Mehr",
   "pages.new": "Neu",
   "pages.none": "Nichts.",

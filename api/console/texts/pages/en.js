@@ -31,6 +31,8 @@ export default {
   "pages.copy": "Copy",
   "pages.hide": "Hide",
   "pages.back": "Back",
+  "pages.prepared": "Prepared for you",
+  "pages.preparedHint": "Somebody, or a program, has filled this in. Nothing has happened yet: look at what it would do, and send it only if you want that.",
   "pages.more": "More",
   "pages.new": "New",
   "pages.none": "Nothing.",
