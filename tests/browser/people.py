@@ -79,9 +79,9 @@ class Person:
         form = self.page.get_by_role("form", name=action, exact=True)
         for label, value in fields.items():
             self.writes(form.get_by_role("textbox", name=label.replace("_", " ")).first, value)
-        self._confirms(form)
+        self.confirms(form)
 
-    def _confirms(self, form: Locator) -> None:
+    def confirms(self, form: Locator) -> None:
         """Press the button; again, if it turned grey at that moment since something had happened that changes what will be."""
         while True:
             self.presses(form.get_by_role("button", name="Confirm", exact=True))
