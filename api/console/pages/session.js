@@ -27,10 +27,13 @@ export async function begin() {
   return EarnestSession.token;
 }
 
-/** Use this token in this tab; none ends it. @param {string | null} token */
+/** Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. @param {string | null} token */
 export function keep(token) {
-  if (token) EarnestSession.keep(token);
-  else EarnestSession.end();
+  if (token) return EarnestSession.keep(token);
+  for (const name of Object.keys(sessionStorage)) {
+    if (name.startsWith("graphiql:")) sessionStorage.removeItem(name);
+  }
+  EarnestSession.end();
 }
 
 /** @param {string} code @returns {Promise<string | null>} */
