@@ -21,7 +21,7 @@ from escrow.store.tables import Part
 
 T = TypeVar("T")
 
-Parent = Literal["contract_id", "milestone_id", "stream_id", "dispute_id", "delivery_id"]
+Parent = Literal["contract_id", "milestone_id", "stream_id", "dispute_id", "delivery_id", "account_id"]
 """By what a page is asked for."""
 
 Order = Literal["id", "number", "sequence", "added"]

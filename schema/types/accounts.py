@@ -24,7 +24,7 @@ from schema.types.keys import ApiKey, keys_of
 from schema.types.members import Member, members_of
 from schema.types.paging import place_of
 from schema.types.payees import Payee, payee_of
-from schema.types.sessions import Session, session_of, sessions_list
+from schema.types.sessions import Session, session_of, sessions_of
 
 
 @strawberry.type(description="A party: an individual, a company or an agency.")
@@ -67,7 +67,8 @@ class Account(Node):
     async def sessions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Session] | None:
-        return await sessions_list(self.id, info.context, window(first, after, last, before))
+        page = window(first, after, last, before)
+        return await sessions_of(self.id, info.context, page) if sees_whole(self.id, info.context) else None
 
     @resolved(
         "Where its events are sent, oldest first; a key that is limited to some contracts sees those for some of them. "

@@ -11,16 +11,11 @@ from escrow.access import Scope
 from escrow.accounts import queries
 from escrow.accounts import state as accounts
 from escrow.accounts.queries import SessionView
-from escrow.queries.counts import Counted
-from schema.connections import Connection, Window, nothing, page
+from schema.connections import Connection, Window
 from schema.engine.context import Context
 from schema.engine.data_loaders import data_loader
-from schema.scalars import Cursor, print_cursor
 from schema.types.common import Node, as_id
-from schema.types.paging import place_of
-
-ORDER = "sessions"
-"""What its cursors call the order in which sessions were made."""
+from schema.types.paging import pages_of
 
 
 @strawberry.type(
@@ -75,35 +70,12 @@ class Session(Node):
         return cls.of(view.session, account_id=view.account_id)
 
 
-async def sessions_list(account_id: str, context: Context, window: Window) -> Connection[Session] | None:
-    """A page of the account's sessions, in the order in which they were made."""
-    found = await _sessions_of(account_id, context)
-    if found is None:
-        return None
-    await context.afford(len(found))
-    return _page(found, window) if found else nothing(window)
-
-
-def _page(found: list[Session], window: Window) -> Connection[Session]:
-    place = place_of(window.place, ORDER)
-    if window.backwards:
-        shown = [one for one in reversed(found) if place is None or one.id < place]
-    else:
-        shown = [one for one in found if place is None or one.id > place]
-
-    def cursor(index: int) -> Cursor:
-        return print_cursor(ORDER, shown[index].id)
-
-    async def total(_: Context) -> Counted:
-        return Counted(len(found))
-
-    return page(shown, cursor, window, total)
-
-
 @data_loader
-async def _sessions_of(account_ids: Sequence[str], context: Context) -> list[list[Session] | None]:
-    found = await queries.sessions_of(context.known(), list(dict.fromkeys(account_ids)))
-    return [[Session.of_view(one) for one in found[one_id]] if one_id in found else None for one_id in account_ids]
+async def sessions_of(account_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Session]]:
+    """A page of the sessions of each account that the viewer sees whole, in the order in which they were made."""
+    return await pages_of(
+        queries.SESSIONS_LIVING, Session.of_view, account_ids, "account_id", order="sessions_pages", window=window
+    )
 
 
 @data_loader

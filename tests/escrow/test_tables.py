@@ -19,6 +19,12 @@ from webhooks import models as delivery_models
 
 HELD: Final = "state IN ('FUNDED', 'ACTIVE', 'SUBMITTED', 'CHANGES_REQUESTED')"
 
+SESSION: Final = (
+    "SELECT {id}, account_id, member_id, sha256('{secret}'), {code}, hint, fingerprint, scopes, NULL, origins, now(), now() "
+    "FROM sessions"
+)
+"""A session like the one that there is, but for what is named."""
+
 FORBIDDEN: Final = {
     "deployment_pkey": "INSERT INTO deployment DEFAULT VALUES",
     "deployment_is_one_row": "INSERT INTO deployment (id) VALUES (2)",
@@ -44,6 +50,15 @@ FORBIDDEN: Final = {
     "scopes, NULL, now() FROM api_keys",
     "api_keys_secret_is_a_digest": "UPDATE api_keys SET secret_sha256 = 'x'",
     "api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['everything']",
+    "sessions_pkey": "INSERT INTO sessions " + SESSION.format(id="id", secret="y", code="NULL"),
+    "sessions_account": "UPDATE sessions SET account_id = 'acc_0'",
+    "sessions_member": "UPDATE sessions SET member_id = 'mem_0'",
+    "sessions_secret_is_unique": "INSERT INTO sessions " + SESSION.format(id="'ses_0'", secret="x", code="NULL"),
+    "sessions_by_code": "INSERT INTO sessions " + SESSION.format(id="'ses_0'", secret="y", code="sha256('x')"),
+    "sessions_secret_is_a_digest": "UPDATE sessions SET secret_sha256 = 'x'",
+    "sessions_code_is_a_digest": "UPDATE sessions SET code_sha256 = 'x'",
+    "sessions_scopes": "UPDATE sessions SET scopes = ARRAY['everything']",
+    "sessions_wait_by_a_code": "UPDATE sessions SET code_sha256 = NULL, opens_for_seconds = 60",
     "payees_pkey": "INSERT INTO payees TABLE payees",
     "payees_account": "UPDATE payees SET account_id = 'acc_0'",
     "payees_are_known_to_be_paid": "UPDATE payees SET payee_id = NULL, can_be_paid = true",
@@ -309,6 +324,8 @@ INSERT INTO endpoints (id, account_id, url, description, event_types, api_versio
     SELECT 'whe_1', id, 'https://example.com', '', '{*}', 'x', 1, now() FROM accounts WHERE is_operator;
 INSERT INTO endpoint_secrets (endpoint_id, fingerprint, algorithm, ciphertext, created_at)
     VALUES ('whe_1', repeat('0', 64), 'HMAC_SHA256', 'x', now());
+INSERT INTO sessions (id, account_id, secret_sha256, code_sha256, hint, fingerprint, scopes, origins, created_at, expires_at)
+    SELECT 'ses_1', id, sha256('x'), sha256('x'), 'x', 'x', '{}', '{}', now(), now() FROM accounts WHERE is_operator;
 INSERT INTO deadline_sweeps SELECT id, now(), 'x', 1 FROM contracts;
 INSERT INTO deadline_counts VALUES ('failed', 1);
 UPDATE deployment SET clock_offset = '1 day';
@@ -371,7 +388,8 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
 
 
 INDEXES: Final = {
-    "accounts_mediators", "api_keys_by_account", "api_keys_by_maker", "payment_orders_with_token",
+    "accounts_mediators", "api_keys_by_account", "api_keys_by_maker", "sessions_living",
+    "sessions_by_maker", "payment_orders_with_token",
     "balances_by_contract", "contracts_by_client",
     "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
     "contracts_by_client_deadline", "contracts_by_client_state", "contracts_by_client_update", "contracts_by_deadline",

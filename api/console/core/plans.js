@@ -60,6 +60,7 @@ export function changesBetween(before, after, currency) {
 
 /** @param {Row} was @param {Row} now @param {string} currency */
 function changeOf(was, now, currency) {
+  if (!isPlanned(was) && !isAmendable(was)) return null;
   /** @type {Answer} */
   const change = {};
   if (isPlanned(was) && was.title !== now.title) change.title = now.title;

@@ -138,9 +138,8 @@ async function* messages(body, onSign) {
 function message(block) {
   const found = { event: "", data: "" };
   for (const line of block.split("\n")) {
-    const [, name, value] = /^(event|data): ?(.*)$/.exec(line) ?? [];
-    if (name === "event") found.event = value ?? "";
-    if (name === "data") found.data += value ?? "";
+    if (line.startsWith("event: ")) found.event = line.slice(7);
+    if (line.startsWith("data: ")) found.data += line.slice(6);
   }
   return found;
 }

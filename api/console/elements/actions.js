@@ -30,9 +30,9 @@ const ALL = gql`query Actions($id: ID!) {
     currentMilestone { ${MILESTONE} }
     disputes(last: 1) { nodes { ${DISPUTE} } }
     refundRequests(last: 1) { nodes { ${REFUND} } }
-    changeRequests(last: 2) { nodes { ${CHANGE} } }
+    changeRequests(last: 1) { nodes { ${CHANGE} } }
     deposits(last: 2) { nodes { ${DEPOSIT} } }
-    paymentOrders(last: 2) { nodes { ${ORDER} } }
+    paymentOrders(last: 1) { nodes { ${ORDER} } }
   }
   planned: milestones(filter: { contractId: $id, state: [PLANNED] }, orderBy: PLAN, first: 1) { nodes { ${MILESTONE} } }
 }`;

@@ -21,6 +21,7 @@ from escrow.accounts.tokens import Token
 from escrow.audit import audit
 from escrow.errors import DomainError, Forbidden, InvalidInput, InvalidState, NotFound
 from escrow.pipeline import run
+from escrow.queries import views
 from tests.escrow.accounts.world import World
 from tests.plans import explain
 
@@ -473,7 +474,13 @@ async def test_sessions_that_are_over_are_not_read_again_however_many_there_were
 
     monkeypatch.setattr(database, "fetch_row", noted)
     await session_of(key)
-    for sql, *arguments in (asked[0], (queries.sessions._LIVING, [world.studio]), (lineage._LIVING, key.key_id)):
+    page = views._page(queries.SESSIONS_LIVING.select, "account_id", "id", backwards=False)
+    for sql, *arguments in (
+        asked[0],
+        (page, [world.studio], 51, ""),
+        (queries.sessions._OF_ACCOUNTS, [world.studio]),
+        (lineage._LIVING, key.key_id),
+    ):
         plan = await explain(sql, *arguments)
         assert "sessions" not in plan.read_whole
         assert plan.blocks("sessions") < 100, sql

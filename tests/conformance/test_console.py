@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
-from tests.conformance.conftest import HERE
+from tests.conformance.conftest import HERE, run_script
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -25,3 +26,10 @@ def test_a_module_that_breaks_its_types_is_found(tmp_path: Path) -> None:
     done = tsc("--allowJs", "--checkJs", "--strict", "--noEmit", broken)
     assert done.returncode != 0
     assert "Property 'size' does not exist" in done.stdout
+
+
+def test_what_the_elements_reckon_and_resume_is_right() -> None:
+    said = run_script("console.mjs", dict(os.environ))
+    assert "changes of a plan lead to that plan" in said
+    assert "a torn stream misses nothing and tells nothing twice" in said
+    assert "a session that is over ends its stream" in said

@@ -1,0 +1,94 @@
+// What the elements reckon, read and resume, without a browser: sums, plans, links, and the stream of events against a server that tears it.
+import assert from 'node:assert/strict';
+import { Api } from '../../api/console/core/api.js';
+import { webAddress } from '../../api/console/core/dom.js';
+import { span } from '../../api/console/core/dates.js';
+import { difference, fromMinor, minor, shown, sum, typedMoney } from '../../api/console/core/money.js';
+import { changesBetween, rowOf } from '../../api/console/core/plans.js';
+import { follow } from '../../api/console/core/stream.js';
+
+const usd = (amount) => ({ amount, currency: 'USD' });
+
+// Sums are exact, however large, and read as people of any locale write them.
+assert.deepEqual(sum(usd('99999999999999999.99'), usd('0.01')), usd('100000000000000000.00'));
+assert.deepEqual(difference(usd('1.00'), usd('1.05')), usd('-0.05'));
+assert.equal(minor({ amount: '1200', currency: 'JPY' }), 1200n);
+assert.deepEqual(fromMinor(5n, usd('0.00')), usd('0.05'));
+for (const typed of ['1234.5', '1,234.50', '1234,5', "1'234.50", '١٢٣٤٫٥', ' 1 234.50 ']) assert.deepEqual(typedMoney(typed, 'USD'), usd('1234.50'), typed);
+assert.equal(typedMoney('1,234', 'JPY').amount, '1234');
+assert.equal(typedMoney('a lot', 'USD').amount, 'alot');
+assert.equal(shown('en', usd('12345678901234567.89')), '$12,345,678,901,234,567.89');
+assert.equal(span('en', 3 * 86_400_000 + 3_600_000 + 5000), '3 days 1 hour'.replace('days 1', 'days, 1'));
+console.log('sums and spans are exact');
+
+// Links lead into the web or nowhere.
+assert.equal(webAddress('https://example.com/a?b'), 'https://example.com/a?b');
+for (const address of ['javascript:alert(1)', ' jAvAsCrIpT:alert(1)', 'java\nscript:alert(1)', 'data:text/html,x', 'vbscript:x', '//x', 'x', '', null]) assert.equal(webAddress(address), null, String(address));
+console.log('links lead into the web or nowhere');
+
+// The changes that an edited plan asks for, carried out in order, give that plan.
+const row = (id, state = 'PLANNED') => rowOf({ id, state, title: id, purpose: 'p', amount: usd('10.00'), dueOn: '2027-01-01', deliverables: [] });
+const before = [row('a', 'RELEASED'), row('b', 'ACTIVE'), row('c'), row('d'), row('e'), row('f')];
+const carriedOut = (changes) => {
+  const plan = before.map((one) => one.key);
+  let made = 0;
+  for (const { add, move } of changes) {
+    if (move) plan.splice(move.position - 1, 0, ...plan.splice(plan.indexOf(move.milestoneId), 1));
+    if (add) plan.splice(add.position - 1, 0, `new ${(made += 1)}`);
+  }
+  return plan;
+};
+for (let seed = 1; seed <= 300; seed += 1) {
+  const planned = before.slice(2).map((one) => ({ ...one }));
+  let turn = seed;
+  const next = (below) => (turn = (turn * 1103515245 + 12345) % 2147483648) % below;
+  planned.sort(() => next(3) - 1);
+  if (next(2)) planned.splice(next(5), 0, { ...row('x'), id: null, key: 'new 1' });
+  if (next(2)) planned[next(planned.length)].isRemoved = true;
+  const after = [...before.slice(0, 2).map((one) => ({ ...one })), ...planned].map((one) => (one.id === null ? { ...one, isRemoved: false } : one));
+  assert.deepEqual(carriedOut(changesBetween(before, after, 'USD')), after.map((one) => one.key), `seed ${seed}`);
+}
+const edited = before.map((one) => ({ ...one, title: `${one.title}!`, dueOn: '2027-02-01' }));
+const asked = changesBetween(before, edited, 'USD');
+assert.deepEqual(asked.filter((one) => one.amend), [{ amend: { milestoneId: 'b', dueOn: '2027-02-01' } }]);
+assert.deepEqual(asked.find((one) => one.edit?.milestoneId === 'c'), { edit: { milestoneId: 'c', title: 'c!', dueOn: '2027-02-01' } });
+console.log('changes of a plan lead to that plan');
+
+// A stream that is torn at any byte, says that it goes away, or refuses for a moment, misses nothing and tells nothing twice.
+const LAST = 60;
+const texts = new TextEncoder();
+const eventOf = (at) => `event: next\nid: cur_${at}\ndata: ${JSON.stringify({ data: { events: { cursor: `cur_${at}`, sequence: at, texts: ['ü', '\u2028', '🎈'] } } })}\n\n`;
+let connections = 0;
+globalThis.fetch = async (_, { body, signal }) => {
+  const { variables } = JSON.parse(body);
+  connections += 1;
+  if (connections % 4 === 2) throw new TypeError('connection refused');
+  if (connections % 4 === 3) return new Response('{"errors":[{"message":"going","extensions":{"code":"GOING_AWAY"}}]}', { status: 503 });
+  const from = Number(variables.after.slice(4)) + 1;
+  const all = texts.encode(`:\n\n${Array.from({ length: LAST - from + 1 }, (_, at) => eventOf(from + at)).join('')}`);
+  const torn = all.slice(0, 700 + connections * 37);
+  const pieces = [];
+  for (let at = 0; at < torn.length; at += 11) pieces.push(torn.slice(at, at + 11));
+  const stream = new ReadableStream({ pull: (controller) => (signal.aborted || pieces.length === 0 ? controller.close() : controller.enqueue(pieces.shift())) });
+  return new Response(stream, { headers: { 'content-type': 'text/event-stream' } });
+};
+const api = new Api('http://earnest.invalid/graphql', 'es_token');
+const seen = [];
+await new Promise((resolve) => {
+  const stop = follow(api, { after: 'cur_0', onEvent: ({ sequence, texts: words }) => {
+    assert.deepEqual(words, ['ü', '\u2028', '🎈']);
+    seen.push(sequence);
+    if (sequence === LAST) resolve(stop());
+  } });
+});
+assert.deepEqual(seen, Array.from({ length: LAST }, (_, at) => at + 1));
+assert.ok(connections > 5);
+console.log('a torn stream misses nothing and tells nothing twice');
+
+// Who is no longer known is told once, and nothing is asked after that.
+let refused = 0;
+globalThis.fetch = async () => ((refused += 1), new Response('{"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}', { status: 401 }));
+const ended = await new Promise((resolve) => follow(api, { after: 'cur_0', onEvent: () => assert.fail(), onConnection: (connection, error) => connection === 'ended' && resolve(error.code) }));
+assert.equal(ended, 'UNAUTHENTICATED');
+assert.equal(refused, 1);
+console.log('a session that is over ends its stream');
