@@ -98,6 +98,7 @@ def _over_kills(served: Served, browser: Browser) -> tuple[int, int]:
     deal = at_work(served, "Kills")
     with window(browser) as one:
         freelancer = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
+        freelancer.reads("Work begins")
         for number in range(ROUNDS):
             served.kill_web()
             deal.note(f"After crash {number}.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import Route, expect
+
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in
-from tests.browser.people import HAPPENED, at_the_console, contract
+from tests.browser.people import HAPPENED, Person, at_the_console, contract
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
 
@@ -40,3 +42,36 @@ def test_what_happens_while_the_web_process_is_killed_is_shown_once_and_in_order
     assert shown == list(range(last, last - len(shown), -1))
     assert one.without(NO_CONNECTION) == []
     one.complaints.clear()
+
+
+def test_a_page_that_nobody_answered_comes_to_life_by_itself(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Nobody there")
+    one = new_window()
+    one.page.route("**/graphql", lambda route: route.abort())
+    freelancer = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
+    _is_lost(freelancer)
+    _comes_back(freelancer)
+    one.page.route("**/graphql", _unless_it_asks_who_is_there)
+    one.page.reload()
+    _is_lost(freelancer)
+    _comes_back(freelancer)
+    assert one.without(NO_CONNECTION) == []
+    one.complaints.clear()
+
+
+def _unless_it_asks_who_is_there(route: Route) -> None:
+    """The frame of the console is answered, what is inside isn't."""
+    if "query Viewer " in (route.request.post_data or ""):
+        route.continue_()
+    else:
+        route.abort()
+
+
+def _is_lost(person: Person) -> None:
+    expect(person.page.get_by_role("alert").first).to_contain_text("The server can’t be reached.")
+
+
+def _comes_back(person: Person) -> None:
+    person.page.unroute("**/graphql")
+    person.sees_milestone("Sketches", "In review")
+    expect(person.section(HAPPENED).locator("[data-sequence]").first).to_be_visible()

@@ -202,6 +202,12 @@ export function failure(error, retrySeconds = 0) {
 /** Whether asking the same again can help. @param {unknown} error */
 const mayRepeat = (error) => error instanceof Failed && ["RATE_LIMITED", "NETWORK", "GOING_AWAY"].includes(error.code);
 
+/** Whether nobody answered, so that somebody may in a while. @param {unknown} error */
+export const isPassing = (error) => error instanceof Failed && error.code === "NETWORK";
+
+/** After what time to look whether a server is there again. */
+export const AGAIN_MS = 2000;
+
 /** @param {number} ms */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -4,7 +4,7 @@
  * Nothing is guessed: after an event every document that somebody shows is asked for again, and shown as the server tells it.
  * An event during an answer is followed by one more question, so that what is shown last was read after the last event.
  */
-import { Failed } from "./api.js";
+import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
 import { clockOf } from "./clock.js";
 import { follow, latestCursor } from "./stream.js";
 
@@ -66,11 +66,24 @@ class Watching {
 
   /** The cursor comes first: what happens between it and the first answer is told by the stream. */
   async #start() {
-    const after = await latestCursor(this.api).catch((error) => this.#fail(error));
+    const after = await this.#cursor();
     if (this.#isOver || !after) return;
     const onEvent = (/** @type {Answer} */ event) => this.#tell(event);
     const onConnection = (/** @type {Connection} */ connection, /** @type {Failed | null} */ error) => this.#connect(connection, error);
     this.#stop = follow(this.api, { contractId: this.contractId, after, onEvent, onConnection });
+  }
+
+  /** Where to begin; asked for again as long as nobody answers. @returns {Promise<string | null>} */
+  async #cursor() {
+    for (;;) {
+      try {
+        return await latestCursor(this.api);
+      } catch (error) {
+        this.#fail(/** @type {Failed} */ (error));
+        if (this.#isOver || !isPassing(error)) return null;
+        await pause(AGAIN_MS);
+      }
+    }
   }
 
   /** @param {Watcher} watcher */

@@ -3,7 +3,7 @@
  *
  * Events count without gaps; so what is missing between what was asked for and what came is seen, and asked for again.
  */
-import { gql } from "../core/api.js";
+import { AGAIN_MS, gql, isPassing } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 import { eventText } from "../core/previews.js";
@@ -48,6 +48,7 @@ export class EarnestTimeline extends EarnestElement {
       this.receive(data);
     } catch (error) {
       this.fail(/** @type {any} */ (error));
+      if (isPassing(error)) setTimeout(() => this.isConnected && void this.#ask(before), AGAIN_MS);
     } finally {
       this.#isAsking = false;
       this.render();

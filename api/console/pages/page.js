@@ -3,7 +3,7 @@
  *
  * Nothing is guessed: after each command, and when the console hears of an event, a page asks again and shows what it is told.
  */
-import { Failed, newKey } from "../core/api.js";
+import { AGAIN_MS, Failed, isPassing, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { EarnestElement } from "../core/element.js";
 import { refusalView } from "../core/fields.js";
@@ -54,6 +54,7 @@ export class Page extends EarnestElement {
       if (this.isConnected) this.receive(data);
     } catch (error) {
       this.fail(error instanceof Failed ? error : new Failed("OTHER", String(error)));
+      if (isPassing(error)) setTimeout(() => this.isConnected && void this.reload(), AGAIN_MS);
     } finally {
       this.#isLoading = false;
     }
