@@ -206,3 +206,45 @@ def test_only_the_client_funds_a_contract() -> None:
 def test_cancelling_the_deposit_of_a_proposal_leaves_it_planned() -> None:
     story = proposed().fund(revision=1).cancel_funding()
     assert (story.code(), story.states()) == (None, ["PLANNED", "PLANNED"])
+
+
+def lost_before_another() -> Story:
+    """A proposal of which the first deposit was lost after a second one funded what is behind it."""
+    story = fund_all(proposed("100.00", "50.00", "25.00").fund(revision=1).confirm(), revision=1).confirm(2)
+    assert story.states() == ["FUNDED"] * 3
+    resolve(reverse(story, deposit(story, 0).id), deposit(story, 0).id, LOST)
+    return story
+
+
+ON_THE_WAY_OUT: dict[str, tuple[Callable[[Story], Story], list[str]]] = {
+    "it is funded again": (lambda story: story.fund(1).confirm(1), ["ACTIVE", "FUNDED", "FUNDED"]),
+    "all that is planned is": (lambda story: fund_all(story).confirm(1), ["ACTIVE", "FUNDED", "FUNDED"]),
+    "it is removed": (lambda story: story.remove(1), ["CANCELLED", "ACTIVE", "FUNDED"]),
+    "the freelancer gives the next one back": (lambda story: story.give_refund(2), ["PLANNED", "REFUNDED", "FUNDED"]),
+    "the client wants the next one back": (
+        lambda story: story.request_refund(2).accept_refund(2),
+        ["PLANNED", "REFUNDED", "FUNDED"],
+    ),
+    "both end it": (lambda story: story.end(by=CLIENT), ["PLANNED", "FUNDED", "FUNDED"]),
+}
+
+
+def test_on_a_proposal_what_is_lost_may_be_planned_before_what_is_funded() -> None:
+    """Nothing is agreed yet, so nothing is out of turn; it is the one that the client may fund next."""
+    story = lost_before_another()
+    assert story.happened() == ["deposit.reversal_resolved", "milestone.unfunded"]
+    assert story.states() == ["PLANNED", "FUNDED", "FUNDED"]
+    assert story.fund(2, revision=1).code() in ("OUT_OF_SEQUENCE", "INVALID_STATE")
+    story.fund(1, revision=1).confirm(1)
+    assert story.states() == ["FUNDED"] * 3
+    sound(story)
+
+
+@pytest.mark.parametrize("way", ON_THE_WAY_OUT)
+def test_whoever_accepts_it_so_waits_for_the_first_and_the_money_behind_it_gets_out_all_the_same(way: str) -> None:
+    story = lost_before_another().accept()
+    assert (story.states(), story.happened()) == (["PLANNED", "FUNDED", "FUNDED"], ["contract.accepted"])
+    act, states = ON_THE_WAY_OUT[way]
+    assert act(story).code() is None
+    assert story.states() == states
+    sound(story)
