@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
-PATH = re.compile(r"`((?:escrow|webhooks|schema|api|workers|earnest|tests|docs)/[\w./*{},-]*)`")
+PATH = re.compile(r"`((?:escrow|webhooks|schema|api|workers|earnest|clients|tests|docs)/[\w./*{},-]*)`")
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 

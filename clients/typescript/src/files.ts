@@ -68,7 +68,8 @@ export class FileKeys implements KeyStore {
   }
 }
 
-type Kept = Pick<MemoryMirror, 'place'> & { contracts: [string, never][]; milestones: [string, never][] };
+type Entries<Of> = Of extends Map<infer Key, infer Value> ? [Key, Value][] : never;
+type Kept = { place?: string; contracts: Entries<MemoryMirror['contracts']>; milestones: Entries<MemoryMirror['milestones']> };
 
 /** A copy in one JSON file, which is written whole with each page: for some thousand milestones. Beyond, keep it in a database. */
 export class FileMirror extends MemoryMirror {

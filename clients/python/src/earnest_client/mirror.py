@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from earnest_client.api import ChangesChanges, ContractFields, MilestoneFields
@@ -44,29 +44,27 @@ class Mirror:
     async def run(self) -> None:
         """Follow for ever: read when the bell rings, every five minutes besides, and everything once a day."""
         bell = asyncio.create_task(self._listen())
-        due = asyncio.get_running_loop().time() + self._refresh_seconds
+        clock = asyncio.get_running_loop().time
+        due = clock() + self._refresh_seconds
         try:
             while True:
                 self._rung.clear()  # before reading: what rings from here on is read in the next round
-                await self._for_sure()
-                now = asyncio.get_running_loop().time()
-                if now >= due:
-                    await self.refresh()
-                    due = now + self._refresh_seconds
+                await self._for_sure(self.catch_up)
+                if clock() >= due:
+                    await self._for_sure(self.refresh)
+                    due = clock() + self._refresh_seconds
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._rung.wait(), min(READ_SECONDS, due - now if due > now else READ_SECONDS)
-                    )
+                    await asyncio.wait_for(self._rung.wait(), min(READ_SECONDS, max(due - clock(), 0.0)))
         finally:
             bell.cancel()
             await asyncio.gather(bell, return_exceptions=True)
 
-    async def _for_sure(self) -> None:
-        """Catch up, however long nobody answers."""
+    async def _for_sure(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it, however long nobody answers."""
         patience = Patience(FOR_EVER)
         while True:
             try:
-                return await self.catch_up()
+                return await work()
             except (Unreachable, RateLimited):
                 pass
             except OperationFailed as failure:
