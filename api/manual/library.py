@@ -24,7 +24,9 @@ CHECKOUT: Final = Path(__file__).parents[2]
 ELSEWHERE: Final[Mapping[str, str]] = {"schema/schema.graphql": "/docs/schema"}
 """Files that documents link to and that a page of another name shows."""
 
-BESIDE: Final = frozenset({"/", "/about", "/console", "/graphql", "/schema.graphql", "/events.schema.json", "/asyncapi.json"})
+BESIDE: Final = frozenset(
+    {"/", "/about", "/console", "/graphql", "/schema.graphql", "/events.schema.json", "/asyncapi.json"}
+)
 """What is served beside the manual and linked to from it."""
 
 _MISSING: Final = """# Earnest

@@ -11,7 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
-from earnest.agents.tools import ToolRefused, Tools
+from earnest.agents.toolbox import ToolRefused, Tools
 
 INSTRUCTIONS: Final = (
     "Earnest holds the money of fixed-price contracts in escrow, milestone by milestone. These tools look, foresee and "

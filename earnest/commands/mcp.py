@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until the standard input ends. Refuses with `CannotStart` where the library isn't installed."""
-    from earnest.agents.tools import Tools
+    from earnest.agents.toolbox import Tools
     from earnest.api_client import Api
     from earnest.run.refusing import CannotStart
 

@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from earnest.agents.tools import Tools
+from earnest.agents.toolbox import Tools
 from earnest.api_client import Api
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in

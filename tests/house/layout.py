@@ -94,6 +94,7 @@ SHARED: Final[Mapping[str, str]] = {
     "documents": "GraphQL documents that the operator registered",
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
+    "api": "the API: served by a room, asked by a command",
     "sandbox": "the payment provider of a sandbox",
     "titles": "the words by which contracts and milestones are found",
     "tables": "the tables of a store, each with how it is mapped",

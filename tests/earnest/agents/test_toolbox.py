@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from earnest.agents.actions import ACTIONS
-from earnest.agents.tools import Tools
+from earnest.agents.toolbox import Tools
 from earnest.api_client import Api
 from earnest.demo.people import People, make_people
 from earnest.demo.website import Website
