@@ -12,7 +12,7 @@ SECONDS_MAX = 60.0
 
 
 def test_two_weeks_of_silence_pass_in_a_moment_as_the_page_says(tmp_path: Path) -> None:
-    (block,) = shell_blocks("docs/sandbox.md")
+    block, *_ = shell_blocks("docs/sandbox.md")
     with started(tmp_path) as (port, keys):
         began = time.monotonic()
         answer = run(block.replace("OPERATOR=ek_…", f"OPERATOR={keys['operator']}").replace(":8000", f":{port}"))
