@@ -92,6 +92,21 @@ async def test_a_number_of_seconds_and_a_time_are_other_ways_to_say_it(sandbox: 
     assert to <= await clock.now() < to + timedelta(minutes=1)
 
 
+async def test_whoever_asks_is_told_the_time_that_deadlines_run_on(sandbox: People) -> None:
+    async def told() -> datetime:
+        viewer = (await sandbox.client.ask("{ viewer { now isSandbox } }"))["viewer"]
+        assert viewer["isSandbox"] is True
+        return datetime.fromisoformat(viewer["now"])
+
+    before = await told()
+    await advance(sandbox.operator, by="P3D")
+    assert before + timedelta(days=3) <= await told() <= await clock.now()
+
+
+async def test_a_deployment_whose_money_is_real_says_that_it_is_no_sandbox(real: People) -> None:
+    assert await real.client.ask("{ viewer { isSandbox } }") == {"viewer": {"isSandbox": False}}
+
+
 async def test_a_time_that_has_come_already_is_no_error_and_moves_nothing(sandbox: People) -> None:
     payload = await advance(sandbox.operator, by="P30D")
     before = await clock.now()
