@@ -5,6 +5,7 @@
  * happens. A token is never in an address, a cookie or a storage that other tabs or later visits have.
  */
 import { Api, EarnestSession, addressOf, gql } from "../core/api.js";
+import { memory } from "./tab.js";
 
 const CODE = /^#(el_[A-Za-z0-9_-]+)$/;
 
@@ -27,10 +28,13 @@ export async function begin() {
   return EarnestSession.token;
 }
 
-/** Use this token in this tab; none ends it. @param {string | null} token */
+/** Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. @param {string | null} token */
 export function keep(token) {
-  if (token) EarnestSession.keep(token);
-  else EarnestSession.end();
+  if (token) return EarnestSession.keep(token);
+  for (const name of Object.keys(memory ?? {})) {
+    if (name.startsWith("graphiql:")) memory?.removeItem(name);
+  }
+  EarnestSession.end();
 }
 
 /** @param {string} code @returns {Promise<string | null>} */
