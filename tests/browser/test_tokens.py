@@ -11,7 +11,7 @@ from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in
 from tests.browser.people import Person, contract
 from tests.browser.served import Served
-from tests.browser.windows import Window
+from tests.browser.windows import Window, signed_in
 
 SECRET: Final = re.compile(r"\b(?:es|el|ek)_[0-9a-z]{8,}")
 """The token of a session, the code of a link, a key."""
@@ -68,6 +68,18 @@ def test_a_session_that_was_ended_shows_nothing_more(served: Served, new_window:
     expect(client.page.get_by_text("Ended")).to_have_count(0)
     assert client.page.evaluate("sessionStorage.getItem('earnest.session')") is None
     one.is_fine()
+
+
+def test_a_session_that_is_revoked_is_over_in_its_window(served: Served, new_window: NewWindow) -> None:
+    deal = handed_in(served, "Revoked")
+    made = served.do("client", "createSession", "token session { id }", scopes=ALL)
+    one = signed_in(new_window(), made["token"])
+    client = Person(one, one.open(f"{served.url}/console{contract(deal.contract_id)}"))
+    client.sees_milestone("Sketches", "In review")
+    served.do("client", "revokeSession", "session { id }", sessionId=made["session"]["id"])
+    client.reads("This session is over.")
+    assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
 
 
 def _nothing_lasts(page: Page) -> None:

@@ -4,6 +4,7 @@
  * What GraphiQL remembers it remembers in this tab only.
  */
 import { begin } from "../pages/session.js";
+import { memory } from "../pages/tab.js";
 import { send } from "./fetching.js";
 
 const FIRST = `# Everything may be tried here: the schema is under the book on the left, Ctrl-Space completes.
@@ -36,6 +37,6 @@ root.render(
     shouldPersistHeaders: false,
     defaultEditorToolsVisibility: true,
     isHeadersEditorEnabled: true,
-    storage: sessionStorage,
+    storage: memory ?? null,
   }),
 );

@@ -5,6 +5,7 @@
  * happens. A token is never in an address, a cookie or a storage that other tabs or later visits have.
  */
 import { Api, EarnestSession, addressOf, gql } from "../core/api.js";
+import { memory } from "./tab.js";
 
 const CODE = /^#(el_[A-Za-z0-9_-]+)$/;
 
@@ -30,8 +31,8 @@ export async function begin() {
 /** Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. @param {string | null} token */
 export function keep(token) {
   if (token) return EarnestSession.keep(token);
-  for (const name of Object.keys(sessionStorage)) {
-    if (name.startsWith("graphiql:")) sessionStorage.removeItem(name);
+  for (const name of Object.keys(memory ?? {})) {
+    if (name.startsWith("graphiql:")) memory?.removeItem(name);
   }
   EarnestSession.end();
 }

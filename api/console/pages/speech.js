@@ -2,6 +2,7 @@
  * Owns which language the console speaks: the one that was chosen in this tab, or the first of the browser's that it knows.
  */
 import { addTexts, load } from "../core/texts.js";
+import { memory } from "./tab.js";
 
 /** Each by its own name. @type {Record<string, string>} */
 export const LANGUAGES = { en: "English", de: "Deutsch", ar: "العربية" };
@@ -17,7 +18,7 @@ const CHOSEN = "earnest.language";
 
 /** Speak as the reader rather has it. */
 export async function speakAsPreferred() {
-  const wanted = [sessionStorage.getItem(CHOSEN), ...navigator.languages, "en"];
+  const wanted = [memory?.getItem(CHOSEN), ...navigator.languages, "en"];
   await speak(wanted.find((locale) => locale && languageOf(locale) in LANGUAGES) ?? "en", false);
 }
 
@@ -35,7 +36,7 @@ export async function speak(locale, isChosen = true) {
     const texts = await TEXTS[name]?.();
     if (texts) addTexts(name, texts.default);
   }
-  if (isChosen) sessionStorage.setItem(CHOSEN, locale);
+  if (isChosen) memory?.setItem(CHOSEN, locale);
 }
 
 /** @param {string} locale */

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import pytest
 
 from earnest.api_client import Api, Refused, Unreachable
@@ -228,6 +229,15 @@ async def contracts(people: People) -> list[str]:
     return sorted(f"{e['node']['state']} {e['node']['progress']['released']}" for e in found["contracts"]["edges"])
 
 
+async def _opened(url: str, code: str) -> str:
+    """The token of the session that a link opens, for somebody without a key."""
+    query = "mutation ($code: String!) { openSession(input: { code: $code }) { token } }"
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(f"{url}/graphql", json={"query": query, "variables": {"code": code}})
+    token: str = answer.json()["data"]["openSession"]["token"]
+    return token
+
+
 async def test_up_makes_keys_and_a_contract_once_and_the_demo_plays_beside_it(tmp_path: Path) -> None:
     path = tmp_path / DIRECTORY / KEYS_FILE
     async with up(tmp_path) as said:
@@ -236,6 +246,14 @@ async def test_up_makes_keys_and_a_contract_once_and_the_demo_plays_beside_it(tm
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         for role, person in first.by_role().items():
             assert re.search(rf"{role} +{person.key}", said), said
+        codes = {}
+        for role in ("client", "freelancer"):
+            link = re.search(rf"as the {role}: {re.escape(first.url)}/console#(el_\w+)", said)
+            assert link is not None, said
+            codes[role] = link[1]
+            opened = await _opened(first.url, link[1])
+            viewer = await Api(first.url, opened).ask("query Who { viewer { accountId } }")
+            assert viewer["viewer"]["accountId"] == first.by_role()[role].account
         assert await contracts(first) == ["ACTIVE 1"]
         code, told = await demo(tmp_path, "--yes")
         assert code == 0, told
@@ -246,7 +264,8 @@ async def test_up_makes_keys_and_a_contract_once_and_the_demo_plays_beside_it(tm
             "query Left { viewer { account { webhookEndpoints { id } } } }"
         )
         assert left["viewer"]["account"]["webhookEndpoints"] == []
-    async with up(tmp_path):
+    async with up(tmp_path) as said:
+        assert not [code for code in codes.values() if code in said], "each start has links of its own"
         second = read_keys(path)
         assert second is not None
         assert second.by_role() == first.by_role()
