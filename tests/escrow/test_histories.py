@@ -156,11 +156,12 @@ class Dice(Moves):
 
     def _of_an_order(self, order_id: str) -> tuple[c.Command, Actor]:
         names = {"contract_id": self.deal.id, "order_id": order_id}
+        failed = c.FailOrder(contract_id=self.deal.id, order_id=order_id, reason="closed")
         found_out = c.ResolveOrder(order_id=order_id, outcome=self.chance.choice(list(OrderOutcome)))
         return self.chance.choice(
             (
                 *((c.ConfirmOrder(**names), PROVIDER),) * 2,
-                *((c.FailOrder(**names, reason="closed"), PROVIDER),) * 2,
+                *((failed, PROVIDER),) * 2,
                 (c.MarkStuck(**names, reason="who knows"), PROVIDER),
                 (found_out, self.there.operator),
             )
