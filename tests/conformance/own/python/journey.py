@@ -32,6 +32,7 @@ from earnest_client import (
     FundMilestoneInput,
     Head,
     Keys,
+    MemoryMirror,
     MemoryPlace,
     MilestoneInput,
     Mirror,
@@ -232,6 +233,10 @@ class Job:
         )
         assert asked.refund_request
         await self.freelancer.accept_refund(AcceptRefundInput(refund_id=asked.refund_request.id), key=new_key())
+        seen = MemoryMirror()
+        mirror = Mirror(self.mediator, seen)
+        await mirror.catch_up()
+        assert self.contract_id not in seen.contracts
         opened = await self.freelancer.open_dispute(
             OpenDisputeInput(milestone_id=three, claim=usd("90.00"), reason="It is nearly done"), key=new_key()
         )
@@ -250,6 +255,12 @@ class Job:
         )
         assert decided.dispute and decided.dispute.state == "RESOLVED"
         assert await self.state(3) == "SETTLED"
+
+        async def has_the_whole_plan() -> bool:
+            await mirror.catch_up()
+            return set(self.plan) <= set(seen.milestones) and seen.milestones[three].state == "SETTLED"
+
+        await until(has_the_whole_plan)
         print("a refund, a dispute, and a mediator's decision")
 
     async def pay_out(self) -> None:
@@ -363,8 +374,9 @@ async def webhooks(client: Earnest) -> None:
         verify(body, headers, secret)
     verify(body, headers, [new_key_of_nobody(), rotated.secret])
     assert endpoint_id in {endpoint.id for endpoint in await client.webhook_endpoints()}
-    sent = await client.deliveries(filter=DeliveryFilter(endpoint_id=endpoint_id, event_type=["endpoint.test"]))
-    assert [one.event_type for one in sent.nodes] == ["endpoint.test"] * 2
+    tests = DeliveryFilter(endpoint_id=endpoint_id, event_type=["endpoint.test"])
+    sent = [one.event_type async for one in every(lambda after: client.deliveries(filter_=tests, after=after))]
+    assert sent == ["endpoint.test"] * 2, sent
     assert "milestone.released" in {kind.name for kind in await client.event_types()}
     await client.delete_webhook_endpoint(DeleteWebhookEndpointInput(endpoint_id=endpoint_id), key=new_key())
     server.shutdown()
