@@ -20,6 +20,16 @@ class Lenient(Plugin):
         module.body = [ast.ImportFrom("earnest_client.open_enum", [ast.alias("OpenEnum")], 0), *classes]
         return module
 
+    def generate_client_method(
+        self, method_def: ast.FunctionDef | ast.AsyncFunctionDef, operation_definition: object
+    ) -> ast.FunctionDef | ast.AsyncFunctionDef:
+        """Without `**kwargs`, which would swallow every argument whose name is spelled wrongly."""
+        method_def.args.kwarg = None
+        for node in ast.walk(method_def):
+            if isinstance(node, ast.Call):
+                node.keywords = [word for word in node.keywords if word.arg is not None]
+        return method_def
+
     def generate_inputs_module(self, module: ast.Module) -> ast.Module:
         """Inputs are made by the names of their fields."""
         return _named(module)

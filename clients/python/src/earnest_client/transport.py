@@ -70,7 +70,7 @@ class Transport:
         await self._http.aclose()
 
     async def execute(
-        self, query: str, operation_name: str | None = None, variables: dict[str, Any] | None = None, **_: Any
+        self, query: str, operation_name: str | None = None, variables: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """The `data` of an operation's answer.
 
@@ -127,7 +127,7 @@ class Transport:
         return variables
 
     async def execute_ws(
-        self, query: str, operation_name: str | None = None, variables: dict[str, Any] | None = None, **_: Any
+        self, query: str, operation_name: str | None = None, variables: dict[str, Any] | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         """The data of each answer of a subscription, on a connection of its own.
 

@@ -100,6 +100,10 @@ await becomes(three, 'ACTIVE');
 await client.ask(E.PostUpdateDocument, once({ contractId, message: 'On we go' }));
 const asked = await client.ask(E.RequestRefundDocument, once({ milestoneId: three, amount: usd('40.00') }));
 await freelancer.ask(E.AcceptRefundDocument, once({ refundId: asked.requestRefund.refundRequest!.id }));
+const sees = new E.MemoryMirror();
+const mediators = new E.Mirror(mediator, sees);
+await mediators.catchUp();
+assert.ok(!sees.contracts.has(contractId));
 const claim = { milestoneId: three, claim: usd('90.00'), reason: 'It is nearly done' };
 const disputeId = (await freelancer.ask(E.OpenDisputeDocument, once(claim))).openDispute.dispute!.id;
 await client.ask(E.RejectClaimDocument, once({ disputeId }));
@@ -112,6 +116,10 @@ assert.ok(known.includes(disputeId));
 const decision = { disputeId, toFreelancer: usd('70.00'), reason: 'Most of it is there' };
 assert.equal((await mediator.ask(E.DecideDisputeDocument, once(decision))).decideDispute.dispute!.state, 'RESOLVED');
 assert.equal(await stateOf(three), 'SETTLED');
+await until(async () => {
+  await mediators.catchUp();
+  return plan.every((id) => sees.milestones.has(id)) && sees.milestones.get(three)?.state === 'SETTLED';
+});
 console.log("a refund, a dispute, and a mediator's decision");
 
 // The money.
@@ -169,10 +177,11 @@ const { createWebhookEndpoint: made } = await client.ask(E.CreateWebhookEndpoint
 const endpointId = made.webhookEndpoint!.id;
 const publicKey = made.webhookEndpoint!.secrets.find((secret) => secret.publicKey)!.publicKey!;
 async function testEvent() {
-  const before = got.length;
+  const tests = () => got.filter(({ body }) => JSON.parse(String(body)).type === 'endpoint.test'); // other things happen, too
+  const before = tests().length;
   await client.ask(E.SendTestEventDocument, once({ endpointId }));
-  await until(async () => got.length > before);
-  return got.at(-1)!;
+  await until(async () => tests().length > before);
+  return tests().at(-1)!;
 }
 const first = await testEvent();
 for (const key of [made.secret!, publicKey]) {
@@ -186,8 +195,11 @@ const second = await testEvent();
 for (const key of [made.secret!, rotateWebhookSecret.secret!]) await E.verify(second.body, second.headers, key);
 await E.verify(second.body, second.headers, [`whsec_${'A'.repeat(32)}`, rotateWebhookSecret.secret!]);
 assert.ok((await client.ask(E.WebhookEndpointsDocument, {})).webhookEndpoints.some(({ id }) => id === endpointId));
-const sent = await client.ask(E.DeliveriesDocument, { filter: { endpointId, eventType: ['endpoint.test'] } });
-assert.deepEqual(sent.deliveries.nodes.map(({ eventType }) => eventType), ['endpoint.test', 'endpoint.test']);
+const filter = { endpointId, eventType: ['endpoint.test'] };
+const sent = [];
+const deliveries = async (after?: string) => (await client.ask(E.DeliveriesDocument, { filter, after })).deliveries;
+for await (const { eventType } of E.every(deliveries)) sent.push(eventType);
+assert.deepEqual(sent, ['endpoint.test', 'endpoint.test']);
 assert.ok((await client.ask(E.EventTypesDocument, {})).eventTypes.some(({ name }) => name === 'milestone.released'));
 await client.ask(E.DeleteWebhookEndpointDocument, once({ endpointId }));
 server.closeAllConnections();
