@@ -11,12 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from connectors import rounds
 from connectors.port import ToolError
 from connectors.sides import DoneLeave, Field, PlanLeave, Treaty
-from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
+from tests.connectors.pretending import TITLE_MAX, Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
 
 WRITES_PER_CHANGE = 3
 """A new item: the milestone, our footer in the item, and the item in the other tool. Everything else comes to less."""
 
 A_PRICE = "100"
+NOBODYS = ""
+"""What has no leave, or took the item away: what becomes of the field isn't looked at then."""
 leaves = st.sampled_from(PlanLeave)
 
 
@@ -36,6 +38,8 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
             Treaty(plan=leave, removes=removes, new_amount=A_PRICE, done=DoneLeave.SUBMIT),
             Treaty(plan=other, new_amount=A_PRICE),
         ]
+        self.closes = self.items_made = 0
+        self.written_by_people: dict[tuple[str, Field], list[str]] = {}
         self.earnest.put(self.values(), 100)
         self.changes += 1
 
@@ -69,7 +73,7 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     @rule(number=numbers, name=st.sampled_from(Field))
     def earnest_edits(self, number: int, name: Field) -> None:
         if (found := self.any_milestone(number, "PLANNED")) is not None:
-            self.earnest.change(found, self.one_value(name))
+            self.earnest.change(found, self.noted(found, self.one_value(name)))
             self.changes += 1
 
     @rule(number=numbers, state=st.sampled_from(["ACTIVE", "RELEASED", "CANCELLED"]))
@@ -82,16 +86,21 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     def tool_adds(self, tool: int) -> None:
         self.boards[tool].put(self.values())
         self.changes += 1
+        self.items_made += 1
 
-    @rule(tool=tools, number=numbers, name=st.sampled_from(Field), too_long=st.integers(0, 9))
+    @rule(tool=tools, number=numbers, name=st.sampled_from(Field), too_long=st.integers(0, 2))
     def tool_edits(self, tool: int, number: int, name: Field, too_long: int) -> None:
         found = self.any_item(tool, number)
         if found is not None and name in self.boards[tool].items[found].values:
             values = self.one_value(name)
             if name is Field.TITLE and not too_long:
                 values[name] += "!" * 60
+            item = self.boards[tool].items[found]
             self.boards[tool].change(found, values)
             self.changes += 1
+            if item.mark is not None:
+                has_leave = self.treaties[tool].plan is PlanLeave.EDIT and not self.is_long(values)
+                self.noted(item.mark, values if has_leave else dict.fromkeys(values, NOBODYS))
 
     @rule(tool=tools, number=numbers)
     def tool_copies(self, tool: int, number: int) -> None:
@@ -101,6 +110,9 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
             # Where names are ids a copy that was never marked can't be told from its original: it has another name.
             self.boards[tool].put({**item.values, **self.one_value(Field.TITLE)}, mark=item.mark)
             self.changes += 1
+            self.items_made += 1
+            if item.mark is not None:
+                self.noted(item.mark, dict.fromkeys(Field, NOBODYS))
 
     @rule(tool=tools, number=numbers, facts=st.sampled_from(["1 RELEASED", "999999 ACTIVE"]))
     def tool_forges_facts(self, tool: int, number: int, facts: str) -> None:
@@ -111,14 +123,18 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     @rule(tool=tools, number=numbers, is_done=st.booleans())
     def tool_closes(self, tool: int, number: int, is_done: bool) -> None:
         if (found := self.any_item(tool, number)) is not None:
+            self.closes += is_done and not self.boards[tool].items[found].is_done
             self.boards[tool].change(found, {}, is_done=is_done)
             self.changes += 1
 
     @rule(tool=tools, number=numbers)
     def tool_deletes(self, tool: int, number: int) -> None:
         if (found := self.any_item(tool, number)) is not None:
+            mark = self.boards[tool].items[found].mark
             self.boards[tool].delete(found)
             self.changes += 1
+            if mark is not None:
+                self.noted(mark, dict.fromkeys(Field, NOBODYS))
 
     @precondition(lambda self: self.earnest.open)
     @rule(accepts=st.booleans())
@@ -137,6 +153,25 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
         finally:
             self.fates[tool].after = None
 
+    @rule()
+    def everybody_agrees(self) -> None:
+        """It becomes quiet, and what one person alone wrote is what everybody says."""
+        self.settle()
+        for (milestone_id, name), values in self.written_by_people.items():
+            found = self.earnest.milestones.get(milestone_id)
+            if found is not None and found.state == "PLANNED" and len(values) == 1 and values[0] != NOBODYS:
+                assert found.values[name] == values[0], "nobody contradicted it"
+        self.written_by_people.clear()
+
+    def noted(self, milestone_id: str, values: dict[Field, str]) -> dict[Field, str]:
+        for name, value in values.items():
+            self.written_by_people.setdefault((milestone_id, name), []).append(value)
+        return values
+
+    @staticmethod
+    def is_long(values: dict[Field, str]) -> bool:
+        return len(values.get(Field.TITLE, "")) > TITLE_MAX
+
     def play(self, tool: int) -> Any:
         treaty, notes = self.treaties[tool], self.notes[tool]
         return at_once(rounds.play(self.doors[tool], self.boards[tool], notes, treaty, believes=True))
@@ -147,9 +182,13 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "earnest"):
             return
-        self.settle()
+        self.everybody_agrees()
         assert self.written() <= WRITES_PER_CHANGE * self.changes
         assert self.earnest.money == []
+        assert self.earnest.told.total() <= self.closes, "each “done” is told once"
+        assert sum(kind == "add" for kind, *_ in self.earnest.requests.values()) <= self.items_made * 2
+        titles = [one.values[Field.TITLE] for one in self.earnest.milestones.values() if one.state != "CANCELLED"]
+        assert len(set(titles)) == len(titles), "nothing is there twice"
         before = self.written()
         for tool in (0, 1):
             assert self.play(tool).writes == 0

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -136,12 +137,12 @@ class Rings:
 async def served(github: dict[str, Project], trac: dict[str, Project]) -> AsyncIterator[str]:
     """The address of both tools: a repository is `o/NAME`, an environment is below `/trac/NAME`."""
     application = web.Application()
-    application.router.add_post("/graphql", lambda request: _graphql(request, github))
+    application.router.add_post("/graphql", partial(_graphql, github))
     for method in ("POST", "PATCH"):
         for path in ("/repos/o/{name}/milestones", "/repos/o/{name}/milestones/{id}"):
-            application.router.add_route(method, path, lambda request: _rest(request, github))
+            application.router.add_route(method, path, partial(_rest, github))
     for path in ("/trac/{name}/earnest/milestones", "/trac/{name}/earnest/milestones/{id}"):
-        application.router.add_route("*", path, lambda request: _plugin(request, trac))
+        application.router.add_route("*", path, partial(_plugin, trac))
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -151,7 +152,7 @@ async def served(github: dict[str, Project], trac: dict[str, Project]) -> AsyncI
         await runner.cleanup()
 
 
-async def _graphql(request: web.Request, projects: dict[str, Project]) -> web.Response:
+async def _graphql(projects: dict[str, Project], request: web.Request) -> web.Response:
     body = await request.json()
     project, variables = projects[body["variables"]["name"]], body["variables"]
     if body["query"] == github_milestones.ONE:
@@ -166,7 +167,7 @@ async def _graphql(request: web.Request, projects: dict[str, Project]) -> web.Re
     return web.json_response({"data": {"repository": {"milestones": page}}})
 
 
-async def _rest(request: web.Request, projects: dict[str, Project]) -> web.Response:
+async def _rest(projects: dict[str, Project], request: web.Request) -> web.Response:
     project, body = projects[request.match_info["name"]], await request.json()
     said = {"text": body["description"], "is_done": body["state"] == "closed"}
     said |= {"title": body["title"]} if "title" in body else {}
@@ -182,7 +183,7 @@ async def _rest(request: web.Request, projects: dict[str, Project]) -> web.Respo
     return web.json_response({"number": int(now.id), "html_url": "https://github.com/o/r/1", **rest, **times})
 
 
-async def _plugin(request: web.Request, projects: dict[str, Project]) -> web.Response:
+async def _plugin(projects: dict[str, Project], request: web.Request) -> web.Response:
     project, name = projects[request.match_info["name"]], request.match_info.get("id")
     item = project.items.get(name or "")
     if name is not None and item is None:
