@@ -122,10 +122,16 @@ export class EarnestElement extends HTMLElement {
     const begun = this.#begun;
     this.data = null;
     this.failure = null;
-    await load(this).catch(() => {});
+    await load(this).catch(() => this.#loadLater());
     if (begun !== this.#begun || !this.isConnected) return;
     this.start();
     this.renderNow();
+  }
+
+  /** Without its texts it shows what it can, and begins anew until they are there. */
+  #loadLater() {
+    const timer = setTimeout(() => this.restart(), 3000);
+    this.whenLeft(() => clearTimeout(timer));
   }
 
   /** Watch the contract by the element's document. Elements that show something else have their own. */

@@ -19,6 +19,7 @@ const MONEY = gql`query Money($id: ID!) {
       payable { client { amount currency } freelancer { amount currency } } inTransit { amount currency }
     }
     paymentOrders(last: 100) { nodes { id kind state amount { amount currency } isStuck explanation createdAt } }
+    deposits(last: 50) { nodes { id state charge { amount currency } } pageInfo { hasPreviousPage } }
     transfers(last: 25) { nodes { id debit credit amount { amount currency } occurredAt } }
   }
 }`;
@@ -103,22 +104,33 @@ export class EarnestMoney extends EarnestElement {
 }
 
 /** What stands in the picture: where money is, and which ways it went. @param {Answer} contract @returns {{boxes: Box[], flows: Flow[]}} */
-function flowOf({ escrow, paymentOrders, currency }) {
-  const nothing = fromMinor(0n, escrow.held) ?? { amount: "0", currency };
-  const paidOut = paymentOrders.nodes.filter((/** @type {Answer} */ one) => one.kind === "PAYOUT" && one.state === "PAID").reduce((/** @type {Money} */ all, /** @type {Answer} */ one) => sum(all, /** @type {any} */ (one.amount)), nothing);
+function flowOf(contract) {
+  const { escrow, paymentOrders } = contract;
+  const paidOut = total(paymentOrders.nodes.filter((/** @type {Answer} */ one) => one.kind === "PAYOUT" && one.state === "PAID").map((/** @type {Answer} */ one) => one.amount), escrow.held);
   const fees = sum(escrow.clientFees, escrow.freelancerFees);
   const earned = sum(difference(escrow.released, escrow.freelancerFees), escrow.bonuses);
-  const came = [escrow.held, escrow.released, escrow.refunded, escrow.lost, escrow.bonuses, escrow.clientFeesHeld, escrow.clientFees].reduce(sum);
+  const elsewhere = total([escrow.held, escrow.released, escrow.lost, escrow.bonuses, escrow.clientFeesHeld, escrow.clientFees], escrow.held);
+  const came = cameIn(contract) ?? sum(elsewhere, escrow.refunded);
+  const refunded = difference(came, elsewhere);
   const boxes = [
     { key: "deposited", x: 5, y: 20, sum: came }, { key: "held", x: 255, y: 20, sum: sum(escrow.held, escrow.clientFeesHeld) },
-    { key: "earned", x: 505, y: 20, sum: earned }, { key: "refunded", x: 5, y: 165, sum: escrow.refunded },
+    { key: "earned", x: 505, y: 20, sum: earned }, { key: "refunded", x: 5, y: 165, sum: refunded },
     { key: "fees", x: 255, y: 165, sum: fees }, { key: "paidOut", x: 505, y: 165, sum: paidOut },
   ];
   const flows = [
-    { from: "deposited", to: "held", sum: came }, { from: "held", to: "earned", sum: earned }, { from: "held", to: "refunded", sum: escrow.refunded },
+    { from: "deposited", to: "held", sum: came }, { from: "held", to: "earned", sum: earned }, { from: "held", to: "refunded", sum: refunded },
     { from: "held", to: "fees", sum: fees }, { from: "earned", to: "paidOut", sum: paidOut },
   ];
   return { boxes, flows };
+}
+
+/** @param {Money[]} amounts @param {Money} like */
+const total = (amounts, like) => amounts.reduce(sum, fromMinor(0n, like));
+
+/** What the client was charged, fees included; null for whoever sees no deposits, or not all. @param {Answer} contract */
+function cameIn({ deposits, escrow }) {
+  if (deposits.nodes.length === 0 || deposits.pageInfo.hasPreviousPage) return null;
+  return total(deposits.nodes.filter((/** @type {Answer} */ one) => one.state === "CONFIRMED").map((/** @type {Answer} */ one) => one.charge), escrow.held);
 }
 
 /** @param {number} x @param {boolean} isMirrored */
