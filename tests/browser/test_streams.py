@@ -9,7 +9,7 @@ from tests.browser.deals import at_work
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
 
-KILLS: Final = 3
+KILLS: Final = 2
 EACH: Final = 4
 """Events that are written between two kills, some of them while nobody serves."""
 
