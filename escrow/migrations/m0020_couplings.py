@@ -53,5 +53,5 @@ COMMENT ON TABLE coupled_pairs IS 'Which item of a tool is which milestone, and 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0018_lots")]
+    dependencies = [("escrow", "m0019_sessions")]
     operations: list[Operation] = [RunSQL(COUPLINGS)]

@@ -38,5 +38,5 @@ ALTER TABLE reconciliation_differences DROP CONSTRAINT reconciliation_difference
 
 
 class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0018_lots")]
+    dependencies = [("escrow", "m0020_couplings")]
     operations: list[Operation] = [RunSQL(PROVIDERS), RunSQL(DIFFERENCES)]
