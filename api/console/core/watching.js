@@ -18,6 +18,9 @@ import { follow, latestCursor } from "./stream.js";
  * @property {(connection: Connection) => void} [onConnection]
  */
 
+const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
+const ASK_AGAIN_MS = 5000;
+
 /** @type {WeakMap<Api, Map<string, Watching>>} */
 const watched = new WeakMap();
 
@@ -130,8 +133,15 @@ class Watching {
   #remove(watcher) {
     this.#watchers.delete(watcher);
     const name = nameOf(watcher);
-    if (![...this.#watchers].some((other) => nameOf(other) === name)) this.#questions.delete(name);
+    if (![...this.#watchers].some((other) => nameOf(other) === name)) this.#drop(name);
     if (this.#watchers.size === 0) queueMicrotask(() => this.#end());
+  }
+
+  /** @param {string} name */
+  #drop(name) {
+    const question = this.#questions.get(name);
+    if (question) question.isWanted = false;
+    this.#questions.delete(name);
   }
 
   /** What moves within a page leaves it and comes back at once; only what stays away ends the stream. */
@@ -149,6 +159,7 @@ const nameOf = (watcher) => `${watcher.document} ${JSON.stringify(watcher.variab
 /** One document that is asked for again and again, one answer at a time. */
 class Question {
   /** @type {Answer | null} */ data = null;
+  isWanted = true;
   #isAsking = false;
   #isAskedAgain = false;
 
@@ -177,6 +188,7 @@ class Question {
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       this.told.onFailure(error);
+      if (PASSING.includes(error.code)) setTimeout(() => this.isWanted && this.ask(), ASK_AGAIN_MS);
     } finally {
       this.#isAsking = false;
       if (this.#isAskedAgain) this.ask();
