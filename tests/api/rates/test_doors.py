@@ -303,6 +303,7 @@ async def test_every_route_is_paid_for_or_known_to_be_free() -> None:
         "/readyz",
         "/metrics",
         "/providers/{name}",
+        "/couplings/{name}",
         "/calendar/{token}.ics",
         "/docs",
         "/docs/{rest:path}",
@@ -332,7 +333,13 @@ async def test_whether_it_is_ready_is_found_out_once_for_all_who_ask_at_once(peo
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/providers/nobody"), ("POST", "/providers/sandbox"), ("GET", "/metrics")]
+    ("method", "path"),
+    [
+        ("POST", "/providers/nobody"),
+        ("POST", "/providers/sandbox"),
+        ("POST", "/couplings/nobody"),
+        ("GET", "/metrics"),
+    ],
 )
 async def test_whoever_shows_nothing_that_is_right_pays_as_for_a_wrong_key_and_at_its_pace(
     people: People, monkeypatch: pytest.MonkeyPatch, method: str, path: str
