@@ -70,7 +70,7 @@ class SearchIndex:
         self._words = []
 
     def find(self, question: str) -> list[Hit]:
-        """The sections that have a word for each word of the question, the best first."""
+        """The sections that have a word for each word of the question: those that are called so, and then the best first."""
         asked = list(dict.fromkeys(_WORD.findall(question[:CHARACTERS_MAX].casefold())))[:WORDS_MAX]
         if not asked:
             return []
@@ -78,7 +78,10 @@ class SearchIndex:
         for word in asked:
             weights = self._weights(word)
             found = weights if found is None else {n: found[n] + weights[n] for n in found.keys() & weights.keys()}
-        best = sorted((found or {}).items(), key=lambda one: (-one[1], one[0]))
+        name, shown = question.strip().casefold(), self._sections
+        best = sorted(
+            (found or {}).items(), key=lambda one: (shown[one[0]].heading.casefold() != name, -one[1], one[0])
+        )
         return [Hit(self._sections[n], _snippet(self._sections[n].text, asked)) for n, _ in best[:HITS_MAX]]
 
     def _weights(self, beginning: str) -> dict[int, int]:
