@@ -36,7 +36,7 @@ class Receiver:
     def __init__(self, name: str, folder: Path, secret: str, port: int) -> None:
         language, text = PROGRAMS[name]
         runner, suffix = RUNNERS[language]
-        program = folder / f"{name}{suffix}"
+        program = folder / f"receiver{suffix}"
         program.write_text(text)
         if language == "js":
             (folder / "node_modules").symlink_to(HERE / "node_modules")
@@ -63,6 +63,8 @@ class Receiver:
         return [json.loads(line)["body"]["data"]["event"] for line in lines if line.endswith(b"\n")]
 
     def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the program has ended"
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self._port)) == 0
 
