@@ -24,6 +24,12 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
+def path_of(scope: Scope) -> str:
+    """The path as the routes know it: where the application is mounted below another, without that one's."""
+    path, root = str(scope.get("path", "")), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root else path
+
+
 class Gone(Exception):
     """The client has gone before it had said what it wanted."""
 

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.arrivals import path_of
 from api.live.door import Door
 from escrow.access import Actor
 from escrow.accounts import tokens
@@ -112,7 +113,7 @@ class CrossOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed = self._door.allowed_origins
-        takes_sessions = scope.get("path") == self._path
+        takes_sessions = path_of(scope) == self._path
         if scope["type"] != "http" or not (allowed or takes_sessions):
             await self._app(scope, receive, send)
             return

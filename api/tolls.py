@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.arrivals import address_of
+from api.arrivals import address_of, path_of
 from api.live.door import Door
 from api.rates.budgets import client_of
 from schema.engine import costs
@@ -37,7 +37,7 @@ class Tolls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and not is_free(scope["path"]):
+        if scope["type"] == "http" and not is_free(path_of(scope)):
             app = await self._answering(address_of(scope))
         elif scope["type"] == "websocket":  # where none is served
             rates = self._door.rates

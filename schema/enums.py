@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import strawberry
 
 from escrow.access import AccountType, ActorKind, Role, Scope, Side
+from escrow.accounts.events import SessionEnding
 from escrow.accounts.state.endpoints import Algorithm, DisabledReason, EndpointState
 from escrow.agreement.advice import HintCode
 from escrow.agreement.state import ChangeKind, DepositTerm
@@ -202,6 +203,15 @@ describe(
     REQUESTED="Its owner, or the operator, asked for it.",
     GONE="It answered with the status 410, Gone.",
     FAILING="It failed for five days without a success.",
+)
+
+describe(
+    SessionEnding,
+    "Why a session ended before its time.",
+    REVOKED="Somebody ended it.",
+    MAKER_REVOKED="The key that made it was revoked.",
+    MEMBER_REMOVED="The member whose session it was left the account.",
+    ACCOUNT_DISABLED="The operator disabled the account.",
 )
 
 describe(

@@ -19,7 +19,7 @@ from tests.earnest.demo.test_demo import operator_key, web
 from tests.workers.process import worker
 from webhooks.events.catalogue import event_types
 
-OF_ACCOUNTS = {"account", "member", "key", "endpoint", "fees", "payee"}
+OF_ACCOUNTS = {"account", "member", "key", "endpoint", "fees", "payee", "session"}
 POINTS = 100_000
 AT_ONCE = 8
 """Contracts on their way at the same time; more would only wait for each other."""

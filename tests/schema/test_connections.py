@@ -18,13 +18,14 @@ PAGING = {"first": "Int", "after": "Cursor", "last": "Int", "before": "Cursor"}
 
 
 def every_connection() -> dict[str, GraphQLField]:
-    """The fields of the schema that answer with a page, by type and name: `Contract.timeline`."""
+    """The fields of the schema that answer with a page, by type and name: `Contract.timeline`; of an interface, once."""
     return {
         f"{type_.name}.{name}": field
         for type_ in executable().type_map.values()
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         for name, field in type_.fields.items()
         if "pageInfo" in getattr(get_named_type(field.type), "fields", {})
+        and not any(name in interface.fields for interface in type_.interfaces)
     }
 
 
