@@ -21,9 +21,9 @@ run: install
 explorer: install
 	@$(venv) -m earnest explorer
 
-# Two processes or more, each with engines of its own; `make test ARGS="-n 0 tests/escrow"` takes one.
+# A process more than there are cores, since each waits for engines of its own; `make test ARGS="-n 0 tests/escrow"` takes one.
 test: install
-	@$(venv) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(venv) -m pytest --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: install
 	@$(venv) -m ruff check .
