@@ -22,4 +22,6 @@ def program_of(language: str) -> str:
     if language == "ts":
         return lines_of("ts") + "\nconsole.log('the whole job');\n"
     body = textwrap.indent(lines_of("python"), "    ")
-    return f"import asyncio\n\n\nasync def main():\n{body}\n    print('the whole job')\n\n\nasyncio.run(main())\n"
+    return (
+        f"import asyncio\n\n\nasync def main() -> None:\n{body}\n    print('the whole job')\n\n\nasyncio.run(main())\n"
+    )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.conformance.conftest import Deployment
-from tests.conformance.own.conftest import Installed
+from tests.conformance.own.conftest import Installed, call
+from tests.conformance.own.guide import program_of
 
 
-@pytest.mark.parametrize("language", ["in_python", "in_node"])
-def test_its_lines_do_the_whole_job(
-    language: str, request: pytest.FixtureRequest, deployment: Deployment, people: dict[str, str], tmp_path: Path
-) -> None:
-    installed: Installed = request.getfixturevalue(language)
-    environ = {"EARNEST_URL": people["EARNEST_URL"], "EARNEST_OPERATOR": deployment.keys["operator"]}
-    assert installed.run("guide", within=tmp_path, environ=environ).splitlines()[-1] == "the whole job"
+def _environ(deployment: Deployment) -> dict[str, str]:
+    return {"EARNEST_URL": deployment.url, "EARNEST_OPERATOR": deployment.keys["operator"]}
+
+
+def test_its_lines_in_python_do_the_whole_job(in_python: Installed, deployment: Deployment, tmp_path: Path) -> None:
+    program = tmp_path / "guide.py"
+    program.write_text(program_of("python"))
+    said = call([*in_python.runner, program], within=tmp_path, environ=_environ(deployment) | dict(in_python.environ))
+    assert said.splitlines()[-1] == "the whole job"
+
+
+def test_its_lines_in_typescript_do_the_whole_job(in_node: Installed, deployment: Deployment, tmp_path: Path) -> None:
+    said = in_node.run("guide", within=tmp_path, environ=_environ(deployment))
+    assert said.splitlines()[-1] == "the whole job"
