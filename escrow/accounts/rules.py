@@ -102,7 +102,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.ROTATE_SECRET: AccountPermission(
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True, hands_out=True
     ),
-    AccountAction.CONNECT_PAYEE: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True),
+    AccountAction.CONNECT_PAYEE: AccountPermission(Role.OWNER, Scope.MONEY_WRITE, while_disabled=True, hands_out=True),
 }
 """docs/law.md, section 1, as data. Members need `money:write`, because whoever adds an owner can move money; a new key
 never exceeds its creator's, so `contracts:write` is enough for it. An endpoint outlives whoever made it, as a key does, so it

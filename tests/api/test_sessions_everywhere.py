@@ -12,12 +12,12 @@ from tests.api.client import Caller, People
 
 HANDS_OUT: Final = {
     "createAccount", "appointMediator", "addMember", "createApiKey", "createSession", "createSessionLink",
-    "createCalendarToken", "createWebhookEndpoint", "updateWebhookEndpoint", "rotateWebhookSecret",
+    "createCalendarToken", "createWebhookEndpoint", "updateWebhookEndpoint", "rotateWebhookSecret", "connectPayee",
 }  # fmt: skip
 """What gives rights, secrets, dates or events to somebody beyond the moment: no session does it."""
 
 OF_ACCOUNTS: Final = {
-    "proposeContract", "disableAccount", "enableAccount", "setRate", "connectPayee", "dismissMediator", "removeMember",
+    "proposeContract", "disableAccount", "enableAccount", "setRate", "dismissMediator", "removeMember",
     "revokeApiKey", "revokeSession", "setFees", "revokeCalendarToken", "enableWebhookEndpoint", "disableWebhookEndpoint",
     "deleteWebhookEndpoint", "sendTestEvent", "replayEvents", "redeliver", "advanceTestClock",
 }  # fmt: skip

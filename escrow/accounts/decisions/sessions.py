@@ -21,7 +21,7 @@ from escrow.accounts.decisions.base import (
 )
 from escrow.accounts.events import SessionEnding
 from escrow.accounts.rules import is_operator
-from escrow.accounts.state import LINK_LIFETIME, SESSIONS_MAX, Account, Session
+from escrow.accounts.state import LINK_LIFETIME, SESSIONS_MAX, SESSIONS_OF_A_MEMBER_MAX, Account, Session
 from escrow.agreement.authorisation import missing_role
 from escrow.errors import Forbidden, InvalidState, NotFound
 
@@ -47,8 +47,8 @@ def _no_such_party(command: commands.CreateSession) -> NotFound:
 
 
 def _check_no_more_than_its_maker(command: commands.CreateSession, actor: Actor) -> None:
-    if is_operator(actor):
-        return
+    if is_operator(actor) and missing_role(actor, Role.OWNER) is None:
+        return  # who could make any key
     beyond = [scope.value for scope in Scope if scope in command.scopes and scope not in actor.scopes]
     if beyond:
         raise Forbidden(
@@ -65,8 +65,7 @@ def _create_session(state: Account | None, command: commands.CreateSession, cont
     account = there(state)
     _check_member(account, command)
     check_contracts_exist(command.contract_ids, context.around)
-    if len(_living(account, context.around.real_now)) >= SESSIONS_MAX:
-        raise InvalidState(f"An account has at most {SESSIONS_MAX} sessions at a time; end some first.")
+    _check_room(account, command.member_id, context.around.real_now)
     if command.session_id in account.sessions:
         raise InvalidState(f"There is a session {command.session_id} already.")
     lifetime = inputs.session_lifetime(command.lifetime)
@@ -83,6 +82,16 @@ def _create_session(state: Account | None, command: commands.CreateSession, cont
             fingerprint=command.token.fingerprint,
         ),
     )
+
+
+def _check_room(account: Account, member_id: str | None, real_now: datetime) -> None:
+    living = _living(account, real_now)
+    if len(living) >= SESSIONS_MAX:
+        raise InvalidState(f"An account has at most {SESSIONS_MAX} sessions at a time; end some first.")
+    if member_id is not None and sum(one.member_id == member_id for one in living) >= SESSIONS_OF_A_MEMBER_MAX:
+        raise InvalidState(
+            f"A member has at most {SESSIONS_OF_A_MEMBER_MAX} sessions at a time; end some first.", field="memberId"
+        )
 
 
 def _check_member(account: Account, command: commands.CreateSession) -> None:
@@ -133,8 +142,9 @@ def _open_session(state: Account | None, command: commands.OpenSession, context:
 def entitle_to_revoke(state: Account | None, command: commands.RevokeSession, actor: Actor) -> None:
     """Refuses whoever may not end the session: itself, its member and the key that made it may, and who ends keys."""
     account, session = session_found(state, command, actor)
+    is_limited = actor.session_id is not None and actor.contract_ids is not None
     is_its_own = session.id == actor.session_id or (
-        session.member_id is not None and session.member_id == actor.member_id
+        session.member_id is not None and session.member_id == actor.member_id and not is_limited
     )
     if is_its_own or (session.created_by is not None and session.created_by == actor.key_id):
         return

@@ -11,6 +11,9 @@ from escrow.access import Scope
 SESSIONS_MAX: Final = 500
 """The most sessions of an account at one time, links that wait included: bounds what a command on its keys loads."""
 
+SESSIONS_OF_A_MEMBER_MAX: Final = 50
+"""The same of one member: whoever makes them by the hundred shuts nobody else out."""
+
 LIFETIME_MIN: Final = timedelta(minutes=1)
 LIFETIME_MAX: Final = timedelta(hours=12)
 

@@ -191,7 +191,7 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.SET_RATE: {*OPERATORS_OWN, "the operator's session"},
     AccountAction.SET_FEES: {"the operator", "the operator's session"},
     AccountAction.ADD_MEMBER: WITH_MONEY,
-    AccountAction.CONNECT_PAYEE: {*WITH_MONEY, *SESSIONS},
+    AccountAction.CONNECT_PAYEE: WITH_MONEY,
     AccountAction.REMOVE_MEMBER: {*WITH_MONEY, *SESSIONS},
     AccountAction.CREATE_API_KEY: {
         "the operator",

@@ -147,6 +147,15 @@ async def test_none_has_more_than_its_key(world: World) -> None:
     assert (await found(await session_of(key, contract_ids=(other_id,)))).contract_ids == frozenset({other_id})
 
 
+async def test_a_member_of_the_operators_account_gives_a_browser_no_more_than_their_key_either(world: World) -> None:
+    for role in (Role.VIEWER, Role.MANAGER):
+        member_id = await world.add_member(f"{role.value}@earnest.example", role, account_id=world.operator_account)
+        own = await key_of(world, world.operator_account, scopes=(Scope.OPERATOR,), member_id=member_id)
+        with pytest.raises(Forbidden, match="disputes:decide"):
+            await session_of(own, scopes=(Scope.OPERATOR, Scope.DISPUTES_DECIDE))
+        assert await opens(await session_of(own, scopes=(Scope.OPERATOR,)))
+
+
 async def test_only_owners_make_sessions_of_others(world: World) -> None:
     manager_id = await world.add_member("max@studio.example", Role.MANAGER)
     viewer_id = await world.add_member("vera@studio.example", Role.VIEWER)
@@ -220,6 +229,16 @@ async def test_an_account_has_so_many_sessions_at_a_time_and_those_that_are_over
     assert await opens(await session_of(key))
 
 
+async def test_one_member_shuts_nobody_else_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "SESSIONS_OF_A_MEMBER_MAX", 2)
+    viewer = await key_of(world, member_id=await world.add_member("vera@studio.example", Role.VIEWER))
+    for _ in range(2):
+        await session_of(viewer)
+    with pytest.raises(InvalidState, match="A member has at most 2 sessions"):
+        await session_of(viewer)
+    assert await opens(await session_of(await key_of(world)))
+
+
 # What ends it
 
 
@@ -260,6 +279,17 @@ async def test_whoever_may_end_a_session_ends_it_at_once(world: World) -> None:
     assert not await opens(own), "a viewer signs out"
     assert set((await endings()).values()) == {"REVOKED"}
     assert await differences() == []
+
+
+async def test_a_session_that_is_limited_to_contracts_ends_itself_and_no_other_of_its_member(world: World) -> None:
+    contract_id = await world.contract(client=world.studio, freelancer=world.shop, state="ACTIVE")
+    reader = await key_of(world, scopes=(READ,), member_id=await world.add_member("vera@studio.example", Role.VIEWER))
+    wide = await session_of(reader)
+    limited = await found(await session_of(reader, contract_ids=(contract_id,)))
+    with pytest.raises(Forbidden):
+        await run(commands.RevokeSession(session_id=(await found(wide)).session_id or ""), by=limited)
+    assert await opens(wide)
+    await run(commands.RevokeSession(session_id=limited.session_id or ""), by=limited)
 
 
 async def test_nobody_else_ends_it(world: World) -> None:
