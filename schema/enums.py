@@ -347,7 +347,7 @@ describe(
     CONTRACT="What moved of a contract's money, and what crossed clearing for it.",
     MOVEMENT="A movement that belongs to no contract and is no withdrawal or fee of the operator's.",
     BALANCE="The provider's balance in a currency, and clearing with what is the operator's own.",
-    ORDER="An order of which another provider was asked than the one that is asked now: nobody can look it up.",
+    ORDER="An order that was begun, or whose money is, at another provider than the one that is asked: nobody can look it up.",
 )
 
 describe(

@@ -207,7 +207,7 @@ async def hand_back(
 # Where an order was begun it goes on; one that wasn't is begun where the money is that it moves.
 _NOT_CALLED: Final = "NOT EXISTS (SELECT FROM provider_calls AS own WHERE own.order_id = o.id)"
 
-_ELSEWHERE: Final = f"""
+ELSEWHERE: Final = f"""
     SELECT coalesce(one.provider, '{UNKNOWN}') FROM (
         SELECT o.id UNION ALL
         SELECT d.order_id FROM deposits AS d WHERE o.kind = 'REFUND' AND d.id = o.deposit_id AND {_NOT_CALLED} UNION ALL
@@ -215,8 +215,9 @@ _ELSEWHERE: Final = f"""
         WHERE o.kind = 'PAYOUT' AND charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND {_NOT_CALLED}
     ) AS place JOIN provider_calls AS one ON one.order_id = place.id
-    WHERE one.provider IS DISTINCT FROM $5 ORDER BY one.called_at DESC LIMIT 1
+    WHERE one.provider IS DISTINCT FROM {{asked}} ORDER BY one.called_at DESC LIMIT 1
 """  # noqa: S608 - constants
+"""Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
 
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
@@ -227,7 +228,7 @@ _CLAIM: Final = f"""
                 WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
             EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
-            ({_ELSEWHERE}) AS elsewhere
+            ({ELSEWHERE.format(asked="$5")}) AS elsewhere
         FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
         INSERT INTO provider_calls (order_id, step, attempt, provider)

@@ -272,8 +272,9 @@ async def _leave_elsewhere(work: Work, where: str) -> Verdict:
     if order.is_stuck:
         return Verdict(None, error=reason, keeps_words=True)
     if order.kind is OrderKind.DEPOSIT:
-        if order.state in (OrderState.PAID, OrderState.FAILED) or _is_forgotten(order):
+        if order.state in (OrderState.PAID, OrderState.FAILED):
             return FINISHED
+        # Given up or not, and however long ago: the client may have been charged, which only the other one can tell.
         _log.error("deposit belongs to another provider", extra={"order": order.id, "error": reason})
         return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=reason, keeps_words=True)
     return await _leave_to_a_person(work, reason, None) if order.wanted else FINISHED

@@ -25,6 +25,7 @@ from escrow.access import PROVIDER
 from escrow.agreement.commands import BookCost
 from escrow.errors import DomainError
 from escrow.money import Money
+from escrow.payments import leases
 from escrow.payments.movements import Movement, MovementKind
 from escrow.payments.provider import Provider
 
@@ -59,7 +60,7 @@ class DifferenceKind(StrEnum):
     BALANCE = "BALANCE"
     """The provider's balance in a currency, and clearing with what is the operator's own and what is on its way."""
     ORDER = "ORDER"
-    """An order that another provider was asked to carry out than the one that is asked now: nobody can look it up."""
+    """An order that was begun, or whose money is, at another provider than the one that is asked now: nobody can look it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,10 +381,10 @@ _DIFFERENCES: Final = f"""
     SELECT 'MOVEMENT', id, currency, net_minor, 0 FROM provider_movements
     WHERE contract_id IS NULL AND kind <> ALL ($2::text[]) AND at <= now() - $1::interval
     UNION ALL
-    SELECT 'ORDER', one.id, currency, 0, CASE WHEN kind = 'DEPOSIT' THEN amount_minor ELSE -amount_minor END
-    FROM payment_orders AS one
+    SELECT 'ORDER', o.id, currency, 0, CASE WHEN kind = 'DEPOSIT' THEN amount_minor ELSE -amount_minor END
+    FROM payment_orders AS o
     WHERE (is_stuck OR (state, kind) IN (('STARTED', kind), ('FAILED', 'REFUND')) OR (state = 'ABANDONED' AND due_at IS NOT NULL))
-        AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = one.id AND call.provider IS DISTINCT FROM $4)
+        AND EXISTS ({leases.ELSEWHERE.format(asked="$4")})
     )
     SELECT *, count(*) OVER () AS count FROM differing ORDER BY kind, subject, currency LIMIT $3
 """  # noqa: S608 - a constant of this module

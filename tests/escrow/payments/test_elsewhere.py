@@ -14,7 +14,7 @@ import pytest
 
 from escrow.agreement import commands as c
 from escrow.audit import audit
-from escrow.database import fetch, fetch_value
+from escrow.database import fetch
 from escrow.payments import orders, reconciliation
 from escrow.payments.leases import UNKNOWN, Claimed
 from escrow.payments.reconciliation import DifferenceKind
@@ -23,7 +23,7 @@ from escrow.payments.sandbox import Sandbox
 from escrow.pipeline import run
 from escrow.states import OrderOutcome
 from escrow.terms import Terms
-from tests.escrow.payments.stage import Deal, make_due, order, strike
+from tests.escrow.payments.stage import Deal, age_calls, make_due, order, strike
 from tests.escrow.payments.test_every_state import SETTING, Oracle, told_of
 from tests.written import written
 
@@ -61,7 +61,7 @@ RIGHT: Final[dict[tuple[str, str], str]] = {
 }
 
 LISTED: Final = ("STARTED", "FAILED and stuck", "ABANDONED")
-"""What is listed while it was begun elsewhere: whoever says what became of it looks there."""
+"""What is listed while it belongs elsewhere: whoever says what became of it looks there."""
 
 
 async def attended(order_id: str, provider: Oracle, name: str) -> None:
@@ -118,9 +118,8 @@ async def test_what_belongs_elsewhere_is_asked_of_nobody_else(kind: str, state: 
         await attended(order_id, provider, "another")
     news = (await told_of(deal))[len(told) :]
     assert ", ".join([await standing(order_id), *provider.asked, *news]) == RIGHT[kind, state]
-    is_called = await fetch_value("SELECT count(*) FROM provider_calls WHERE order_id = $1", order_id)
     is_open = await standing(order_id) in LISTED or "stuck" in await standing(order_id)
-    assert (order_id in await listed()) == bool(is_open and is_called)
+    assert (order_id in await listed()) == is_open
     assert [difference async for difference in audit()] == []
 
 
@@ -141,6 +140,39 @@ async def test_a_deposit_goes_on_once_its_own_provider_is_asked_again(state: str
         "deposit.returned" if given_up else "deposit.confirmed"
     ]
     assert await listed() == []
+
+
+async def test_a_deposit_that_was_given_up_is_not_forgotten_before_its_own_provider_was_asked() -> None:
+    deal, provider = await strike("100.00", "50.00"), Oracle()
+    order_id = await SETTING["DEPOSIT", "given up"](deal, provider)
+    await age_calls(order_id, "60 days")
+    await attended(order_id, Oracle(), "another")
+    assert (await order(order_id))["due_at"] is not None
+    assert await listed() == [order_id]
+    await fetch("UPDATE payment_orders SET due_at = now() + interval '6 hours' WHERE id = $1", order_id)
+    assert await orders.reconcile() == 1, "whoever changes the provider back has it looked up soon"
+    provider.says[f"ch_{order_id}"] = "says it succeeded"
+    await attended(order_id, provider, "sandbox")
+    assert await deal.events("deposit.returned") == ["deposit.returned"]
+
+
+async def test_once_its_own_provider_knows_nothing_of_it_a_deposit_that_was_given_up_is_forgotten() -> None:
+    deal, provider = await strike("100.00", "50.00"), Oracle()
+    order_id = await SETTING["DEPOSIT", "given up"](deal, provider)
+    await age_calls(order_id, "60 days")
+    await attended(order_id, Oracle(), "another")
+    provider.says.clear()
+    await attended(order_id, provider, "sandbox")
+    assert (await order(order_id))["due_at"] is None
+    assert await listed() == []
+
+
+@pytest.mark.parametrize("kind", ["REFUND", "PAYOUT"])
+async def test_what_has_no_call_yet_is_listed_where_its_money_is_elsewhere(kind: str) -> None:
+    deal = await strike("100.00", "50.00")
+    order_id = await SETTING[kind, "new"](deal, Oracle())
+    await charged_at(deal, "sandbox")
+    assert await listed() == [order_id]
 
 
 async def test_what_a_person_says_of_a_payout_elsewhere_holds_and_another_one_waits_as_well() -> None:
