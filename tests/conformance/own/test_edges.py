@@ -74,3 +74,16 @@ def test_a_mutation_is_repeated_only_if_each_of_its_fields_has_a_key(
         document for document, may_be_sent_again in zip(documents, verdicts, strict=True) if not may_be_sent_again
     ]
     assert unsafe == [*UNSAFE]
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_a_forged_time_is_not_verified_however_long_it_is(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    no_number = "Its timestamp is no number of seconds."
+    assert json.loads(installed.run("forging", within=tmp_path, environ={})) == {
+        "10": "It is Earnest's.",
+        "12": "None of its signatures is by any of the keys.",
+        **dict.fromkeys(("0", "13", "400", "5000"), no_number),
+    }
