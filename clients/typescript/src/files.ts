@@ -1,9 +1,13 @@
 // Places, keys and mirrors in files, for Node and Deno. A file is whole whatever happens: written aside, flushed to the disk, then put
-// in its place.
+// in its place, which is flushed too.
 import { open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { KeyStore } from './keys.js';
 import { MemoryMirror, type MirrorUpdate } from './mirror_stores.js';
 import type { Place } from './places.js';
+
+/** What systems say that can't open a folder, as Windows, or can't flush one, as some file systems. */
+const CANNOT_BE_FLUSHED: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EISDIR', 'EINVAL', 'ENOTSUP']);
 
 async function writeWhole(path: string, text: string): Promise<void> {
   const aside = `${path}.${process.pid}.new`;
@@ -15,6 +19,21 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await file.close();
   }
   await rename(aside, path);
+  await keepNamesOf(dirname(path));
+}
+
+/** Flush what a folder's files are called, since a file's own flush doesn't; where folders can't be flushed, nothing. */
+async function keepNamesOf(folder: string): Promise<void> {
+  try {
+    const names = await open(folder, 'r');
+    try {
+      await names.sync();
+    } finally {
+      await names.close();
+    }
+  } catch (error) {
+    if (!CANNOT_BE_FLUSHED.has((error as { code?: string }).code ?? '')) throw error;
+  }
 }
 
 async function readOr(path: string, otherwise: string): Promise<string> {

@@ -39,7 +39,7 @@ def test_the_npm_package_has_types_and_depends_on_graphql_ws_alone(npm_package: 
                 file = packed.extractfile(name)
                 assert file is not None
                 imported |= set(re.findall(r"from ['\"]([^.'\"][^'\"]*)['\"]", file.read().decode()))
-    assert imported == {"graphql-ws/client", "node:fs/promises"}
+    assert imported == {"graphql-ws/client", "node:fs/promises", "node:path"}
 
 
 def test_the_python_client_its_build_and_what_uses_it_pass_mypy_strictly(in_python: Installed) -> None:

@@ -1,9 +1,15 @@
-"""Small files that are whole whatever happens: written aside, flushed to the disk, then put in their place."""
+"""Small files that are whole whatever happens: written aside, flushed to the disk, then put in their place,
+which is flushed too."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+CANNOT_BE_FLUSHED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.ENOTSUP})
+"""What systems say that can't open a folder, as Windows, or can't flush one, as some file systems."""
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -14,6 +20,20 @@ def write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+    _keep_names_of(path.parent)
+
+
+def _keep_names_of(folder: Path) -> None:
+    """Flush what a folder's files are called, since a file's own flush doesn't; where folders can't be flushed, nothing."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as refusal:
+        if refusal.errno not in CANNOT_BE_FLUSHED:
+            raise
 
 
 def read_or(path: Path, otherwise: str) -> str:

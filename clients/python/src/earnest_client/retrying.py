@@ -10,7 +10,22 @@ from typing import Final
 
 FIRST_WAIT_SECONDS: Final = 0.1
 WAIT_SECONDS_MAX: Final = 5.0
-_COMMENT: Final = re.compile(r"#[^\n]*")
+_TOKEN: Final = re.compile(  # of GraphQL
+    r"""
+    (?P<ignored> [\s,\ufeff]+ | \#[^\n\r]* )
+  | (?P<string> \"{3} (?: \\\"{3} | (?!\\?\"{3})[\s\S] )* \"{3} | \"(?: \\. | [^"\\\n\r] )*\" )
+  | [A-Za-z_][A-Za-z_0-9]* | [\s\S]
+    """,
+    re.VERBOSE,
+)
+_CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
+_NAME: Final = r"[A-Za-z_][A-Za-z_0-9]* "
+_DIRECTIVES: Final = rf"(?:@ {_NAME}(?:\( \) )?)*"
+_OTHER_DIRECTIVES: Final = rf"(?:@ (?!idempotent ){_NAME}(?:\( \) )?)*"
+_FIELD: Final = rf"{_NAME}(?:: {_NAME})?(?:\( \) )?{_OTHER_DIRECTIVES}@ idempotent \( \) {_DIRECTIVES}(?:\{{ \}} )?"
+_MUTATION: Final = rf"mutation (?:{_NAME})?(?:\( \) )?{_DIRECTIVES}\{{ (?:{_FIELD})+\}} "
+_OTHER: Final = r"(?:(?:query|subscription|fragment) [^{}]*)?\{ (?:[^{}]|\{ \} )*\} "
+_REPEATABLE: Final = re.compile(rf"(?:{_MUTATION}|{_OTHER})+")
 
 
 class Patience:
@@ -35,6 +50,26 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float:
 
 
 def is_repeatable(document: str) -> bool:
-    """Whether an operation may be sent again when nobody knows whether it arrived."""
-    text = _COMMENT.sub("", document)
-    return "@idempotent" in text or re.search(r"\bmutation\b", text) is None
+    """Whether its operations may be sent again when nobody knows whether they arrived.
+
+    Every field of a mutation needs its own `@idempotent`. What can't be told for certain may not, as a fragment among them.
+    """
+    return _REPEATABLE.fullmatch(_outline(document)) is not None
+
+
+def _outline(document: str) -> str:
+    """Definitions and the fields right in them, a space behind each token, without what is in further brackets.
+
+    Empty if brackets or quotes don't fit.
+    """
+    outline: list[str] = []
+    open_ones: list[str] = []
+    for token in _TOKEN.finditer(document):
+        text = '""' if token["string"] else token[0]
+        if text == '"' or (text in _CLOSING.values() and (not open_ones or _CLOSING[open_ones.pop()] != text)):
+            return ""
+        if not token["ignored"] and open_ones in ([], ["{"]):
+            outline.append(f"{text} ")
+        if text in _CLOSING:
+            open_ones.append(text)
+    return "" if open_ones else "".join(outline)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from earnest_client.errors import EarnestError
 
 TOLERANCE_SECONDS: Final = 300.0
+TIMESTAMP_DIGITS_MAX: Final = 12  # tens of thousands of years; what is longer may be beyond a float, or `int`
 ID_HEADER: Final = "webhook-id"
 TIMESTAMP_HEADER: Final = "webhook-timestamp"
 SIGNATURE_HEADER: Final = "webhook-signature"
@@ -82,7 +83,7 @@ def verify(
 
 
 def _check_time(timestamp: str, now: float, tolerance_seconds: float) -> None:
-    if not (timestamp.isascii() and timestamp.isdigit()):
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= TIMESTAMP_DIGITS_MAX):
         raise NotVerified("Its timestamp is no number of seconds.")
     if abs(now - int(timestamp)) > tolerance_seconds:
         raise NotVerified(f"It was signed {now - int(timestamp):.0f} seconds ago.")

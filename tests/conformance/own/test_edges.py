@@ -1,0 +1,89 @@
+"""What both clients make of what seldom comes: a crash of the whole machine, documents of one's own, forged headers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.conformance.own.conftest import Installed
+from tests.docs.product import ROOT
+
+KEYED: Final = 'acceptContract(input: {contractId: "ctr_1", of: [1]}) @idempotent(key: $key) { contract { id } }'
+BARE: Final = KEYED.replace(" @idempotent(key: $key)", "")
+REPEATABLE: Final = (
+    "{ viewer { accountId } }",
+    'query mutation($at: In = {a: "}"}) @live(on: true) { mutation(a: """ \\""" } """) { id } ...More } fragment More on A { a }',
+    'query Words { find(words: "mutation { pay }") { id } } # mutation { pay }',
+    f'mutation Accept($key: String! = "{{") {{ {KEYED} }}',
+    f"mutation {{ one: {KEYED}, two: {KEYED} }} fragment More on Contract {{ id }}",
+    "mutation { pay @include(if: $so) @idempotent(key: $key) @skip(if: $no) }",
+    f"# The whole\nmutation {{ # of it {{\n {KEYED} }}",
+)
+UNSAFE: Final = (
+    f"mutation {{ {BARE} }}",
+    f"mutation {{ one: {KEYED} two: {BARE} }}",
+    f"mutation {{ one: {BARE} two: {KEYED} }}",
+    f"mutation One {{ {KEYED} }} mutation Two {{ {BARE} }}",
+    f"query {{ pay @idempotent(key: 1) }} mutation {{ {BARE} }}",
+    'mutation { pay(why: "@idempotent(key: 1)") { id } }',
+    'mutation { pay(why: """ \\""" @idempotent(key: 1) """) { id } }',
+    "mutation { pay # @idempotent(key: 1)\n { id } }",
+    "mutation { pay # @idempotent(key: 1)\r { id } }",
+    "mutation @idempotent(key: 1) { pay }",
+    "mutation Pay($a: Int @idempotent(key: 1)) { pay }",
+    "mutation { pay { id @idempotent(key: 1) } }",
+    "mutation { pay(a: {b: 1} @idempotent(key: 1)) { id } }",
+    "mutation { pay @idempotentNot(key: 1) }",
+    "mutation { pay @idempotent }",
+    "mutation { ...All @idempotent(key: 1) } fragment All on Mutation { pay }",
+    f"mutation {{ {KEYED} ...All }} fragment All on Mutation {{ pay }}",
+    f"mutation {{ {KEYED} ... on Mutation {{ pay }} }}",
+    f'mutation {{ {KEYED} pay(why: " }}',
+    f"mutation {{ {KEYED}",
+    f"mutation {{ {KEYED} }} }}",
+    f"mutation {{ {KEYED} ) }}",
+    "",
+)
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_a_key_is_on_the_disk_under_its_name_before_it_is_given(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    assert json.loads(installed.run("flushing", within=tmp_path, environ={})) == {
+        "flushed": ["file", "folder"],
+        "where folders can't be flushed": "key",
+        "where the disk fails": "no key",
+    }
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_a_mutation_is_repeated_only_if_each_of_its_fields_has_a_key(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    ours = [path.read_text() for path in sorted((ROOT / "clients" / "operations").glob("*.graphql"))]
+    documents = [*ours, "\n".join(ours), *REPEATABLE, *UNSAFE]
+    (tmp_path / "documents.json").write_text(json.dumps(documents))
+    verdicts = json.loads(installed.run("repeating", within=tmp_path, environ={}))
+    unsafe = [
+        document for document, may_be_sent_again in zip(documents, verdicts, strict=True) if not may_be_sent_again
+    ]
+    assert unsafe == [*UNSAFE]
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_a_forged_time_is_not_verified_however_long_it_is(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    no_number = "Its timestamp is no number of seconds."
+    assert json.loads(installed.run("forging", within=tmp_path, environ={})) == {
+        "10": "It is Earnest's.",
+        "12": "None of its signatures is by any of the keys.",
+        **dict.fromkeys(("0", "13", "400", "5000"), no_number),
+    }
