@@ -47,7 +47,7 @@ from connectors.writes import (
 )  # fmt: skip
 
 MISSING_MIN: Final = 5
-"""So many items must be missing at least before their absence is doubted."""
+"""So many items must be missing at least before their absence is doubted, if others are there."""
 
 
 class TooManyMissing(Exception):
@@ -59,6 +59,8 @@ class Plan:
     """What is to be done, in this order."""
 
     steps: tuple[Step, ...]
+    absent: tuple[str, ...] = ()
+    """The items that the steps take for deleted, since the listing has none of them: each is to be looked for by itself first."""
 
 
 def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
@@ -68,7 +70,7 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
     matches = match(ours, theirs, [pair for pair in noted if pair not in done])
     if not believes:
-        _doubt(matches.pairs)
+        _doubt(matches.pairs, is_empty=not theirs.items)
     steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
     for found in matches.pairs:
         steps += _pair_steps(found, ours, theirs.fields, treaty)
@@ -76,13 +78,24 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     for item in matches.only_theirs:
         step = _addition(item, ours, treaty)
         steps += [step] if step is not None else []
-    return Plan(steps=tuple(steps))
+    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else ())
 
 
-def _doubt(pairs: Iterable[Match]) -> None:
+def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
+    """What was there by our notes, or by the name that Earnest keeps of what was never noted, and isn't listed."""
+    known = {pair.milestone_id: pair for pair in noted}
+    names = {pair.external_id for pair in known.values() if not pair.is_gone}
+    for one in ours.items.values():
+        if one.external_id is not None and one.id not in known and not one.is_dropped:
+            names.add(one.external_id)
+    return tuple(sorted(names - set(theirs.items)))
+
+
+def _doubt(pairs: Iterable[Match], *, is_empty: bool) -> None:
+    """A listing with nothing in it is doubted however little there was: most faults of a tool look like that."""
     alive = [one for one in pairs if one.ours is not None and not one.ours.is_over and not one.pair.is_gone]
     missing = sum(one.theirs is None for one in alive)
-    if missing >= MISSING_MIN and 2 * missing > len(alive):
+    if missing and (is_empty or missing >= MISSING_MIN) and 2 * missing > len(alive):
         raise TooManyMissing(f"{missing} of {len(alive)} items are gone from the tool at once")
 
 

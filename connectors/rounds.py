@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from connectors import merging
-from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
+from connectors.port import Home, ListingIncomplete, Memory, Moved, Refused, Tool, ToolRefused
 from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
 from connectors.writes import (
     Add,
@@ -51,9 +52,10 @@ class Tally:
 
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
-    """One round. Raises what the sides raise, and `merging.TooManyMissing`."""
+    """One round. Raises what the sides raise, `ListingIncomplete` and `merging.TooManyMissing`."""
     ours, theirs = await home.read(), await tool.read()
     asked = merging.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    await _make_sure(asked.absent, tool, memory)
     playing = Playing(home, tool, memory, ours, theirs)
     for step in asked.steps:
         try:
@@ -66,6 +68,14 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
         except Moved:
             playing.tally.is_settled = False
     return playing.tally
+
+
+async def _make_sure(absent: Iterable[str], tool: Tool, memory: Memory) -> None:
+    """Look for each that the listing left out: only what isn't found either was deleted."""
+    for external_id in absent:
+        await memory.hold()  # many looks take longer than a lease
+        if await tool.look(external_id) is not None:
+            raise ListingIncomplete(f"the tool's listing leaves out {external_id}, which is there")
 
 
 class Playing:

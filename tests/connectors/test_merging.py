@@ -48,7 +48,7 @@ def steps(
 ) -> list[Step]:
     here = OurSide(items={mine.id: mine} if mine else {}, version=1, today=date(2030, 1, 1), **side)
     there = TheirSide(items={other.id: other} if other else {})
-    return list(merging.plan(here, there, [pair] if pair else [], treaty).steps)
+    return list(merging.plan(here, there, [pair] if pair else [], treaty, believes=True).steps)
 
 
 def title(text: str) -> dict[Field, str]:
@@ -209,3 +209,11 @@ def test_a_tool_that_is_suddenly_empty_is_doubted() -> None:
     with pytest.raises(TooManyMissing):
         merging.plan(here, TheirSide(items={}), pairs, EDITS)
     assert len(merging.plan(here, TheirSide(items={}), pairs, EDITS, believes=True).steps) == 5
+
+
+def test_an_empty_tool_is_doubted_however_little_was_in_it() -> None:
+    here = OurSide(items={"mil_1": ours()}, version=1, today=date(2030, 1, 1))
+    with pytest.raises(TooManyMissing):
+        merging.plan(here, TheirSide(items={}), [PAIR], EDITS)
+    another = TheirSide(items={"9": theirs(id="9", mark=None)})
+    assert merging.plan(here, another, [PAIR], EDITS).absent == ("1",)

@@ -1,0 +1,79 @@
+"""Rounds on sides in memory that misbehave: nothing is deleted, overwritten or written again because of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from connectors import rounds
+from connectors.port import ListingIncomplete
+from connectors.sides import Field, PlanLeave, TheirSide, Treaty
+from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Notebook, at_once
+
+EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
+ASKS = replace(EDITS, plan=PlanLeave.ASK)
+SAID = {Field.TITLE: "Draft", Field.PURPOSE: "Ten pages", Field.DUE_ON: "2031-01-01"}
+
+
+class Leaving(Board):
+    """A tool whose listing leaves something out."""
+
+    hidden: str | None = None
+
+    async def read(self) -> TheirSide:
+        side = await super().read()
+        return replace(side, items={name: item for name, item in side.items.items() if name != self.hidden})
+
+
+@dataclass
+class Coupled:
+    """Two milestones that a tool shows."""
+
+    treaty: Treaty
+    kind: type[Board] = Board
+    door_kind: type[Door] = Door
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.earnest = Earnest(self.clock)
+        self.door = self.door_kind(self.earnest, "tool", Fate())
+        self.board: Any = self.kind(self.clock, Fate())
+        self.notes = Notebook(Fate())
+        self.first = self.earnest.put(SAID, 10)
+        self.earnest.put({**SAID, Field.TITLE: "Second"}, 10)
+        self.play()
+
+    def play(self) -> rounds.Tally:
+        """Rounds until it is quiet."""
+        for _ in range(9):
+            tally = at_once(rounds.play(self.door, self.board, self.notes, self.treaty))
+            if tally.is_settled:
+                return tally
+        raise AssertionError("it never becomes quiet")
+
+    def item(self, milestone_id: str | None = None) -> str:
+        """The item of the first milestone, or of another."""
+        return self.notes.noted[milestone_id or self.first].external_id
+
+
+@pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])
+def test_what_a_listing_leaves_out_though_it_is_there_is_not_deleted_and_not_made_again(treaty: Treaty) -> None:
+    one = Coupled(treaty, Leaving)
+    one.board.hidden = one.item()
+    with pytest.raises(ListingIncomplete, match="leaves out 0001"):
+        one.play()
+    one.notes.noted.clear()  # by the name that Earnest keeps it is known all the same
+    with pytest.raises(ListingIncomplete):
+        one.play()
+    assert one.earnest.milestones[one.first].state == "PLANNED"
+    assert not one.earnest.requests
+    assert len(one.board.items) == 2
+
+
+def test_what_is_not_found_either_was_deleted() -> None:
+    one = Coupled(EDITS)
+    one.board.delete(one.item())
+    one.play()
+    assert one.earnest.milestones[one.first].state == "CANCELLED"
