@@ -9,11 +9,13 @@ Asked again after anything was cut off it asks for what is missing, and for noth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from connectors import footer
 from connectors.pairing import Match, match
 from connectors.sides import (
     ASKED,
@@ -167,6 +169,7 @@ def _merge(
     milestone: Ours, item: Theirs, found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty
 ) -> Iterator[Step]:
     """Two that are one: first what goes to Earnest, then what goes to the tool."""
+    item = _whole(milestone, item)
     pair, inward, outward = found.pair, {}, {}
     kept = found.pair if found.is_noted else None
     is_asked = pair.request_id is not None and pair.request_id in ours.open_requests
@@ -191,14 +194,22 @@ def _merge(
         yield hint
     closes = milestone.is_over and not item.is_done
     marks = item.mark != milestone.id or item.facts != milestone.facts
-    if outward or closes or marks:
+    values = {**{name: item.values.get(name, "") for name in fields}, **outward}
+    card = _card(milestone, values, is_done=item.is_done)
+    if (outward or closes or marks) and pair.vain != (vain := _vain(card, item)):
         asked = {name: value for name, value in pair.proposed.items() if name not in outward}
         pair = kept = replace(pair, agreed={**pair.agreed, **outward}, proposed=asked, done=pair.done or closes)
-        values = {**{name: item.values.get(name, "") for name in fields}, **outward}
-        card = _card(milestone, values, is_done=item.is_done)
-        yield Write(pair=pair, card=card, changed=frozenset(outward), marks=marks, closes=closes)
+        yield Write(pair=pair, card=card, changed=frozenset(outward), marks=marks, closes=closes, vain=vain)
     if pair != kept:
         yield Note(pair=pair)
+
+
+def _whole(milestone: Ours, item: Theirs) -> Theirs:
+    """An item whose footer somebody took away: lines of its text that look like a price are no price, and still there."""
+    mine = milestone.values[Field.PURPOSE]
+    if item.mark is None and item.values.get(Field.PURPOSE) == footer.unpriced(mine):
+        return replace(item, values={**item.values, Field.PURPOSE: mine})
+    return item
 
 
 def _stays(name: Field, other: str, mine: str, pair: Pair, *, is_asked: bool) -> bool:
@@ -236,6 +247,12 @@ def _done(milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> Iterator
         yield Submit(pair=after)
     else:
         yield Tell(pair=after)
+
+
+def _vain(card: Card, item: Theirs) -> str:
+    """A name for writing a card to an item that says what it does now."""
+    both = [sorted(card.values.items()), card.facts, card.is_done, sorted(item.values.items())]
+    return hashlib.sha256(repr([both, item.mark, item.facts, item.is_done]).encode()).hexdigest()[:16]
 
 
 def _card(milestone: Ours, values: Values, *, is_done: bool = False) -> Card:

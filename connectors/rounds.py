@@ -118,7 +118,11 @@ class Playing:
             raise Moved  # somebody was at it since it was read: the next round sees what they did
         now = await self._tool.write(seen.id, step.card, step.changed)
         self._counted(to_tool=1)
-        await self._memory.keep(replace(step.pair, external_id=now.id))
+        pair = replace(step.pair, external_id=now.id)
+        if not _says_other(now, seen):
+            self.tally.problem = f"{seen.id} says the same as before it was written to"
+            pair = replace(pair, vain=step.vain)
+        await self._memory.keep(pair)
 
     async def _inward(self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit) -> None:
         home = self._home

@@ -114,6 +114,8 @@ class Pair:
     proposals: int = 0
     refused: Values = field(default_factory=dict)
     """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""
+    vain: str = ""
+    """The last write to the tool that changed nothing there: it isn't repeated until either side says something else."""
     is_gone: bool = False
     """Whether it is left alone from now on: over here and deleted there, or declined."""
 

@@ -24,6 +24,8 @@ class Write:
     marks: bool
     """Whether our footer changes."""
     closes: bool
+    vain: str = ""
+    """How the pair is to remember that this changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

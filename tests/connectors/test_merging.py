@@ -59,6 +59,14 @@ def test_nothing_is_asked_for_when_both_say_what_was_agreed() -> None:
     assert steps(ours(), theirs()) == []
 
 
+def test_a_purpose_that_names_a_price_is_the_same_when_our_line_was_taken_away() -> None:
+    priced = {Field.PURPOSE: "Ten pages\nPrice: 500 each"}
+    pair = replace(PAIR, agreed={**AGREED, **priced})
+    (write,) = steps(ours(values=priced), theirs(mark=None, facts=None), pair=pair)
+    assert isinstance(write, Write)
+    assert (write.card.values[Field.PURPOSE], write.changed) == (priced[Field.PURPOSE], frozenset())
+
+
 def test_what_one_side_changed_goes_to_the_other() -> None:
     (edit,) = steps(ours(), theirs(values=title("Theirs")))
     assert isinstance(edit, Edit)

@@ -9,7 +9,7 @@ import pytest
 
 from connectors import rounds
 from connectors.port import ListingIncomplete
-from connectors.sides import Field, PlanLeave, TheirSide, Treaty
+from connectors.sides import Card, Field, PlanLeave, Theirs, TheirSide, Treaty
 from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Notebook, at_once
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
@@ -25,6 +25,16 @@ class Leaving(Board):
     async def read(self) -> TheirSide:
         side = await super().read()
         return replace(side, items={name: item for name, item in side.items.items() if name != self.hidden})
+
+
+class Deaf(Board):
+    """A tool that leaves an item's title as it is, whatever it is told."""
+
+    async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
+        self.writes += 1
+        before = self.items[external_id]
+        self.items[external_id] = replace(before, mark=card.mark, facts=card.facts, is_done=card.is_done)
+        return self.items[external_id]
 
 
 @dataclass
@@ -77,3 +87,16 @@ def test_what_is_not_found_either_was_deleted() -> None:
     one.board.delete(one.item())
     one.play()
     assert one.earnest.milestones[one.first].state == "CANCELLED"
+
+
+def test_a_write_that_changes_nothing_is_not_repeated_until_a_side_says_something_else() -> None:
+    one = Coupled(Treaty(), Deaf)
+    made = one.board.writes
+    for expected in (1, 2):
+        one.earnest.change(one.first, {Field.TITLE: f"New {expected}"})
+        for _ in range(3):
+            one.play()
+        assert one.board.writes - made == expected
+    one.board.change(one.item(), {Field.TITLE: "Theirs"})
+    one.play()
+    assert one.board.writes - made == 3
