@@ -88,10 +88,14 @@ class Playing:
         self._theirs = theirs
         self._version = ours.version
         self._skipped: set[str] = set()
+        self._refused: set[str] = set()
+        """Those of which Earnest refused something that it may take later: the next round needn't follow at once."""
         self.tally = Tally()
 
     async def take(self, step: Step) -> None:
-        """Carry out one step and remember it. Raises `Moved` and `Refused`."""
+        """Carry out one step and remember it. Raises `Moved`, `Refused` and `ToolRefused`."""
+        if isinstance(step, Write) and step.pair.milestone_id in self._refused:
+            return
         if isinstance(step, Create | Write):
             await self._outward(step)
         elif isinstance(step, Name):
@@ -170,8 +174,10 @@ class Playing:
                 await home.submit(milestone_id, once=f"submit {milestone_id} {pair.dones}")
             else:
                 assert_never(step)
-        except (Moved, Refused):
+        except (Moved, Refused, ToolRefused) as refusal:
             self._skipped.add(milestone_id)  # what else was planned for it in this round stands on this
+            if isinstance(refusal, ToolRefused):
+                self._refused.add(milestone_id)
             raise
         return pair
 

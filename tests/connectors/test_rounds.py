@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connectors import rounds
-from connectors.port import ListingIncomplete
-from connectors.sides import Card, Field, PlanLeave, Theirs, TheirSide, Treaty
+from connectors.port import ListingIncomplete, ToolRefused
+from connectors.sides import Card, Field, PlanLeave, Theirs, TheirSide, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Notebook, at_once
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
@@ -37,6 +37,17 @@ class Deaf(Board):
         return self.items[external_id]
 
 
+class Barred(Door):
+    """An Earnest that takes no edits now, for no fault of what they say."""
+
+    is_barred = False
+
+    async def edit(self, milestone_id: str, values: Values, *, version: int) -> int:
+        if self.is_barred:
+            raise ToolRefused("PERMISSION: not now")
+        return await super().edit(milestone_id, values, version=version)
+
+
 @dataclass
 class Coupled:
     """Two milestones that a tool shows."""
@@ -48,7 +59,7 @@ class Coupled:
 
     def __post_init__(self) -> None:
         self.earnest = Earnest(self.clock)
-        self.door = self.door_kind(self.earnest, "tool", Fate())
+        self.door: Any = self.door_kind(self.earnest, "tool", Fate())
         self.board: Any = self.kind(self.clock, Fate())
         self.notes = Notebook(Fate())
         self.first = self.earnest.put(SAID, 10)
@@ -100,3 +111,16 @@ def test_a_write_that_changes_nothing_is_not_repeated_until_a_side_says_somethin
     one.board.change(one.item(), {Field.TITLE: "Theirs"})
     one.play()
     assert one.board.writes - made == 3
+
+
+def test_an_edit_that_earnest_refused_for_the_time_being_is_not_overwritten_in_the_tool() -> None:
+    one = Coupled(EDITS, door_kind=Barred)
+    one.door.is_barred = True
+    one.board.change(one.item(), {Field.TITLE: "Theirs"}, facts="forged")
+    for _ in range(3):
+        assert one.play().problem == "PERMISSION: not now"
+    assert one.board.items[one.item()].values[Field.TITLE] == "Theirs"
+    one.door.is_barred = False
+    one.play()
+    assert one.earnest.milestones[one.first].values[Field.TITLE] == "Theirs"
+    assert one.board.items[one.item()].facts == "10 PLANNED"
