@@ -55,6 +55,8 @@ class Coupling:
     secrets: Secrets = field(repr=False)
     poll_seconds: int = 60
     """How often the tool is looked at if it doesn't ring."""
+    since: str = ""
+    """When it was set up: another one of the same name says everything for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +274,7 @@ def _read(row: Any) -> Coupling:
         treaty=Treaty(**{**treaty, **leave}),
         secrets=_opened(row["name"], row["secrets"]),
         poll_seconds=row["poll_seconds"],
+        since=row["created_at"].isoformat(),
     )
 
 

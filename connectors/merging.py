@@ -137,13 +137,13 @@ def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Ite
     elif pair.request_id in ours.open_requests:
         return
     elif changed or not (treaty.removes and milestone.is_open) or _was_asked(pair, treaty):
-        yield Create(card=_card(milestone, milestone.values))
+        yield Create(card=_card(milestone, milestone.values), before=pair)
     elif treaty.plan is PlanLeave.EDIT:
         yield Remove(pair=replace(pair, is_gone=True))
     elif treaty.plan is PlanLeave.ASK:
         yield AskToRemove(pair=replace(pair, proposals=pair.proposals + 1))
     else:
-        yield Create(card=_card(milestone, milestone.values))
+        yield Create(card=_card(milestone, milestone.values), before=pair)
 
 
 def _was_asked(pair: Pair, treaty: Treaty) -> bool:

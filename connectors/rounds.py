@@ -113,8 +113,7 @@ class Playing:
             await self._memory.hold()
             made = await self._tool.create(step.card)
             self._counted(to_tool=1)
-            pair = Pair(milestone_id=step.card.mark, external_id=made.id, agreed=step.card.values)
-            await self._memory.keep(replace(pair, done=step.card.is_done))
+            await self._memory.keep(_pair_of(step, made))
             await self._home.name(step.card.mark, made.id, made.url)
             return
         seen = self._theirs.items[step.pair.external_id]
@@ -198,6 +197,19 @@ class Playing:
             self.tally.is_settled = False
         elif isinstance(step, AskToAdd):
             await self._memory.forget(step.pair.milestone_id)
+
+
+def _pair_of(step: Create, made: Theirs) -> Pair:
+    """The pair of an item that was just made. It counts on, since what was said under a number isn't heard under it again."""
+    before = step.before or Pair(milestone_id=step.card.mark, external_id=made.id)
+    return Pair(
+        milestone_id=step.card.mark,
+        external_id=made.id,
+        agreed=step.card.values,
+        done=step.card.is_done,
+        dones=before.dones,
+        proposals=before.proposals,
+    )
 
 
 def _says_other(now: Theirs | None, before: Theirs) -> bool:

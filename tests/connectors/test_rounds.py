@@ -9,7 +9,7 @@ import pytest
 
 from connectors import rounds
 from connectors.port import ListingIncomplete, ToolRefused
-from connectors.sides import Card, Field, PlanLeave, Theirs, TheirSide, Treaty, Values
+from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, TheirSide, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Notebook, at_once
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
@@ -124,3 +124,27 @@ def test_an_edit_that_earnest_refused_for_the_time_being_is_not_overwritten_in_t
     one.play()
     assert one.earnest.milestones[one.first].values[Field.TITLE] == "Theirs"
     assert one.board.items[one.item()].facts == "10 PLANNED"
+
+
+def test_what_is_said_of_an_item_that_was_made_again_is_heard() -> None:
+    one = Coupled(replace(ASKS, done=DoneLeave.SUBMIT))
+    one.earnest.move(one.first, "ACTIVE")
+    for expected in (1, 2, 3):
+        one.board.change(one.item(), {}, is_done=True)
+        one.play()
+        assert one.earnest.told[one.first] == expected
+        one.board.delete(one.item())
+        one.play()
+
+
+def test_the_same_change_is_asked_for_again_of_an_item_that_was_made_again() -> None:
+    one = Coupled(replace(ASKS, removes=False))
+    for expected in (1, 2):
+        one.board.change(one.item(), {Field.TITLE: "Theirs"})
+        one.play()
+        (request,) = one.earnest.open
+        one.earnest.decide(request, accepts=False)
+        assert len(one.earnest.requests) == expected
+        one.play()
+        one.board.delete(one.item())
+        one.play()
