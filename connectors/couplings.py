@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty
 from escrow import database
+from escrow.agreement.inputs import external_system
+from escrow.errors import InvalidInput
 from escrow.vault import Undecipherable, vault
 
 LEASE_SECONDS: Final = 60.0
@@ -95,6 +97,15 @@ class Backlog:
     failing: int
     lag_seconds: float
     """How long ago the most backward one's sides were last seen to say the same."""
+
+
+def may_be(name: str) -> bool:
+    """Whether a coupling could be called so: as what Earnest's references call a tool."""
+    try:
+        external_system(name)
+    except InvalidInput:
+        return False
+    return True
 
 
 async def add(one: Coupling) -> bool:

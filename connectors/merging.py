@@ -148,7 +148,7 @@ def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Ite
 
 def _was_asked(pair: Pair, treaty: Treaty) -> bool:
     """Whether its removal was asked for, and declined, since the milestone still stands."""
-    return treaty.plan is PlanLeave.ASK and pair.request_id is not None and not pair.proposed
+    return treaty.plan is PlanLeave.ASK and pair.asks_removal
 
 
 def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
@@ -173,6 +173,7 @@ def _merge(
     pair, inward, outward = found.pair, {}, {}
     kept = found.pair if found.is_noted else None
     is_asked = pair.request_id is not None and pair.request_id in ours.open_requests
+    pair = replace(pair, asks_removal=pair.asks_removal and is_asked)  # it is there again
     agreed = dict(pair.agreed)
     for name in sorted(fields):
         mine, other = milestone.values[name], item.values.get(name, "")

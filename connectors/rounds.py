@@ -135,7 +135,7 @@ class Playing:
             pair = Pair(milestone_id=milestone_id, external_id=step.external_id, agreed=step.values)
         elif isinstance(step, AskToAdd):
             await self._memory.keep(step.pair)  # first, so that asking again is asking for the same
-            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)}"
+            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)} {step.amount}"
             request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=once)
             pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id)
         else:
@@ -166,7 +166,7 @@ class Playing:
                 return replace(pair, request_id=await home.ask_to_edit(milestone_id, step.values, once=once))
             elif isinstance(step, AskToRemove):
                 request_id = await home.ask_to_remove(milestone_id, once=f"remove {milestone_id} {pair.proposals}")
-                return replace(pair, request_id=request_id, proposed={})
+                return replace(pair, request_id=request_id, asks_removal=True, proposed={})
             elif isinstance(step, Tell):
                 await home.tell(milestone_id, once=f"done {milestone_id} {pair.dones}")
             elif isinstance(step, Submit):

@@ -111,6 +111,8 @@ class Pair:
     proposed: Values = field(default_factory=dict)
     """What was asked for by a change request."""
     request_id: str | None = None
+    asks_removal: bool = False
+    """Whether that request was to take the milestone out, since its item was deleted."""
     proposals: int = 0
     refused: Values = field(default_factory=dict)
     """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""

@@ -182,6 +182,15 @@ def test_a_deleted_item_is_made_again_or_taken_out_by_the_treaty_and_a_change_he
     assert note.pair.is_gone
 
 
+def test_only_a_removal_that_was_declined_is_not_asked_for_again() -> None:
+    edited = replace(PAIR, request_id="chg_1", proposals=1)
+    assert isinstance(steps(ours(), None, ASKS, edited)[0], AskToRemove), "what was decided was about something else"
+    declined = replace(edited, asks_removal=True)
+    assert isinstance(steps(ours(), None, ASKS, declined)[0], Create)
+    (note,) = steps(ours(), theirs(), ASKS, declined)
+    assert note == Note(pair=edited), "it is there again"
+
+
 def test_done_is_told_once_for_each_time_that_it_is_said() -> None:
     (tell,) = steps(ours(), theirs(is_done=True))
     assert isinstance(tell, Tell)

@@ -10,7 +10,7 @@ import pytest
 from connectors import rounds
 from connectors.port import ListingIncomplete, ToolRefused
 from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, TheirSide, Treaty, Values
-from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Notebook, at_once
+from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
 ASKS = replace(EDITS, plan=PlanLeave.ASK)
@@ -148,3 +148,17 @@ def test_the_same_change_is_asked_for_again_of_an_item_that_was_made_again() -> 
         one.play()
         one.board.delete(one.item())
         one.play()
+
+
+def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_name() -> None:
+    one = Coupled(ASKS)
+    one.notes._fate = fate = Fate()
+    made = one.board.put({**SAID, Field.TITLE: "Third"}, amount="20")
+    fate.after = 1  # noted what is asked for, and dead before the answer is
+    with pytest.raises(Died):
+        one.play()
+    one.board.change(made, {}, amount="30")
+    one.play()
+    amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
+    assert amounts == [20, 30]
+    assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)
