@@ -9,22 +9,12 @@ import pytest
 
 from connectors import rounds
 from connectors.port import ListingIncomplete, ToolRefused
-from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, TheirSide, Treaty, Values
+from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
 ASKS = replace(EDITS, plan=PlanLeave.ASK)
 SAID = {Field.TITLE: "Draft", Field.PURPOSE: "Ten pages", Field.DUE_ON: "2031-01-01"}
-
-
-class Leaving(Board):
-    """A tool whose listing leaves something out."""
-
-    hidden: str | None = None
-
-    async def read(self) -> TheirSide:
-        side = await super().read()
-        return replace(side, items={name: item for name, item in side.items.items() if name != self.hidden})
 
 
 class Deaf(Board):
@@ -81,7 +71,7 @@ class Coupled:
 
 @pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])
 def test_what_a_listing_leaves_out_though_it_is_there_is_not_deleted_and_not_made_again(treaty: Treaty) -> None:
-    one = Coupled(treaty, Leaving)
+    one = Coupled(treaty)
     one.board.hidden = one.item()
     with pytest.raises(ListingIncomplete, match="leaves out 0001"):
         one.play()
