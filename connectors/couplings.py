@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty
 from escrow import database
+from escrow.agreement.inputs import external_system
+from escrow.errors import InvalidInput
 from escrow.vault import Undecipherable, vault
 
 LEASE_SECONDS: Final = 60.0
@@ -55,6 +57,8 @@ class Coupling:
     secrets: Secrets = field(repr=False)
     poll_seconds: int = 60
     """How often the tool is looked at if it doesn't ring."""
+    since: str = ""
+    """When it was set up: another one of the same name says everything for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,15 @@ class Backlog:
     failing: int
     lag_seconds: float
     """How long ago the most backward one's sides were last seen to say the same."""
+
+
+def may_be(name: str) -> bool:
+    """Whether a coupling could be called so: as what Earnest's references call a tool."""
+    try:
+        external_system(name)
+    except InvalidInput:
+        return False
+    return True
 
 
 async def add(one: Coupling) -> bool:
@@ -272,6 +285,7 @@ def _read(row: Any) -> Coupling:
         treaty=Treaty(**{**treaty, **leave}),
         secrets=_opened(row["name"], row["secrets"]),
         poll_seconds=row["poll_seconds"],
+        since=row["created_at"].isoformat(),
     )
 
 

@@ -42,13 +42,14 @@ _NAMES: Final = {Field.TITLE: "title", Field.PURPOSE: "purpose", Field.DUE_ON: "
 
 
 class EarnestContract:
-    """One contract; `system` is what the account calls the tool, in its external references."""
+    """One contract; `system` is what the account calls the tool in its references; `since` tells couplings of one name apart."""
 
-    def __init__(self, url: str, key: str, *, contract_id: str, system: str, said_by: str) -> None:
+    def __init__(self, url: str, key: str, *, contract_id: str, system: str, said_by: str, since: str = "") -> None:
         self._calls = Calls(url, {"authorization": f"Bearer {key}"}, who="Earnest")
         self._contract_id = contract_id
         self._system = system
         self._said_by = said_by
+        self._since = since
         self._currency = ""
 
     async def viewer(self) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class EarnestContract:
 
     async def _do(self, mutation: str, answer: str, given: object, *, once: str | None = None) -> dict[str, Any]:
         """The payload of a mutation. Raises `Moved` if somebody was faster, `Refused` for what it says."""
-        key = hashlib.sha256(f"{self._system} {self._contract_id} {once}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self._system} {self._since} {self._contract_id} {once}".encode()).hexdigest()
         directive = f'@idempotent(key: "{key}")' if once is not None else ""
         document = (
             f"mutation Do($input: {mutation[0].upper()}{mutation[1:]}Input!) {{ {mutation}(input: $input) {directive} "

@@ -9,11 +9,13 @@ Asked again after anything was cut off it asks for what is missing, and for noth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from connectors import footer
 from connectors.pairing import Match, match
 from connectors.sides import (
     ASKED,
@@ -47,7 +49,7 @@ from connectors.writes import (
 )  # fmt: skip
 
 MISSING_MIN: Final = 5
-"""So many items must be missing at least before their absence is doubted."""
+"""So many items must be missing at least before their absence is doubted, if others are there."""
 
 
 class TooManyMissing(Exception):
@@ -59,6 +61,8 @@ class Plan:
     """What is to be done, in this order."""
 
     steps: tuple[Step, ...]
+    absent: tuple[str, ...] = ()
+    """The items that the steps take for deleted, since the listing has none of them: each is to be looked for by itself first."""
 
 
 def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
@@ -68,7 +72,7 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
     matches = match(ours, theirs, [pair for pair in noted if pair not in done])
     if not believes:
-        _doubt(matches.pairs)
+        _doubt(matches.pairs, is_empty=not theirs.items)
     steps: list[Step] = [Forget(milestone_id=pair.milestone_id) for pair in done]
     for found in matches.pairs:
         steps += _pair_steps(found, ours, theirs.fields, treaty)
@@ -76,13 +80,24 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     for item in matches.only_theirs:
         step = _addition(item, ours, treaty)
         steps += [step] if step is not None else []
-    return Plan(steps=tuple(steps))
+    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else ())
 
 
-def _doubt(pairs: Iterable[Match]) -> None:
+def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
+    """What was there by our notes, or by the name that Earnest keeps of what was never noted, and isn't listed."""
+    known = {pair.milestone_id: pair for pair in noted}
+    names = {pair.external_id for pair in known.values() if not pair.is_gone}
+    for one in ours.items.values():
+        if one.external_id is not None and one.id not in known and not one.is_dropped:
+            names.add(one.external_id)
+    return tuple(sorted(names - set(theirs.items)))
+
+
+def _doubt(pairs: Iterable[Match], *, is_empty: bool) -> None:
+    """A listing with nothing in it is doubted however little there was: most faults of a tool look like that."""
     alive = [one for one in pairs if one.ours is not None and not one.ours.is_over and not one.pair.is_gone]
     missing = sum(one.theirs is None for one in alive)
-    if missing >= MISSING_MIN and 2 * missing > len(alive):
+    if missing and (is_empty or missing >= MISSING_MIN) and 2 * missing > len(alive):
         raise TooManyMissing(f"{missing} of {len(alive)} items are gone from the tool at once")
 
 
@@ -122,18 +137,18 @@ def _deletion(milestone: Ours, pair: Pair, ours: OurSide, treaty: Treaty) -> Ite
     elif pair.request_id in ours.open_requests:
         return
     elif changed or not (treaty.removes and milestone.is_open) or _was_asked(pair, treaty):
-        yield Create(card=_card(milestone, milestone.values))
+        yield Create(card=_card(milestone, milestone.values), before=pair)
     elif treaty.plan is PlanLeave.EDIT:
         yield Remove(pair=replace(pair, is_gone=True))
     elif treaty.plan is PlanLeave.ASK:
         yield AskToRemove(pair=replace(pair, proposals=pair.proposals + 1))
     else:
-        yield Create(card=_card(milestone, milestone.values))
+        yield Create(card=_card(milestone, milestone.values), before=pair)
 
 
 def _was_asked(pair: Pair, treaty: Treaty) -> bool:
     """Whether its removal was asked for, and declined, since the milestone still stands."""
-    return treaty.plan is PlanLeave.ASK and pair.request_id is not None and not pair.proposed
+    return treaty.plan is PlanLeave.ASK and pair.asks_removal
 
 
 def _addition(item: Theirs, ours: OurSide, treaty: Treaty) -> Step | None:
@@ -154,9 +169,11 @@ def _merge(
     milestone: Ours, item: Theirs, found: Match, ours: OurSide, fields: frozenset[Field], treaty: Treaty
 ) -> Iterator[Step]:
     """Two that are one: first what goes to Earnest, then what goes to the tool."""
+    item = _whole(milestone, item)
     pair, inward, outward = found.pair, {}, {}
     kept = found.pair if found.is_noted else None
     is_asked = pair.request_id is not None and pair.request_id in ours.open_requests
+    pair = replace(pair, asks_removal=pair.asks_removal and is_asked)  # it is there again
     agreed = dict(pair.agreed)
     for name in sorted(fields):
         mine, other = milestone.values[name], item.values.get(name, "")
@@ -178,14 +195,22 @@ def _merge(
         yield hint
     closes = milestone.is_over and not item.is_done
     marks = item.mark != milestone.id or item.facts != milestone.facts
-    if outward or closes or marks:
+    values = {**{name: item.values.get(name, "") for name in fields}, **outward}
+    card = _card(milestone, values, is_done=item.is_done)
+    if (outward or closes or marks) and pair.vain != (vain := _vain(card, item)):
         asked = {name: value for name, value in pair.proposed.items() if name not in outward}
         pair = kept = replace(pair, agreed={**pair.agreed, **outward}, proposed=asked, done=pair.done or closes)
-        values = {**{name: item.values.get(name, "") for name in fields}, **outward}
-        card = _card(milestone, values, is_done=item.is_done)
-        yield Write(pair=pair, card=card, changed=frozenset(outward), marks=marks, closes=closes)
+        yield Write(pair=pair, card=card, changed=frozenset(outward), marks=marks, closes=closes, vain=vain)
     if pair != kept:
         yield Note(pair=pair)
+
+
+def _whole(milestone: Ours, item: Theirs) -> Theirs:
+    """An item whose footer somebody took away: lines of its text that look like a price are no price, and still there."""
+    mine = milestone.values[Field.PURPOSE]
+    if item.mark is None and item.values.get(Field.PURPOSE) == footer.unpriced(mine):
+        return replace(item, values={**item.values, Field.PURPOSE: mine})
+    return item
 
 
 def _stays(name: Field, other: str, mine: str, pair: Pair, *, is_asked: bool) -> bool:
@@ -223,6 +248,12 @@ def _done(milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> Iterator
         yield Submit(pair=after)
     else:
         yield Tell(pair=after)
+
+
+def _vain(card: Card, item: Theirs) -> str:
+    """A name for writing a card to an item that says what it does now."""
+    both = [sorted(card.values.items()), card.facts, card.is_done, sorted(item.values.items())]
+    return hashlib.sha256(repr([both, item.mark, item.facts, item.is_done]).encode()).hexdigest()[:16]
 
 
 def _card(milestone: Ours, values: Values, *, is_done: bool = False) -> Card:

@@ -48,4 +48,5 @@ def home_of(coupling: Coupling) -> EarnestContract:
         contract_id=coupling.contract_id,
         system=coupling.name,
         said_by=NAMES[coupling.tool],
+        since=coupling.since,
     )

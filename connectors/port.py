@@ -16,6 +16,10 @@ class ToolRefused(ToolError):
     """It understood, and won't: a token that is wrong, a project that isn't there. Nothing changes that by itself."""
 
 
+class ListingIncomplete(ToolError):
+    """It listed less than it has: what isn't in the listing isn't gone."""
+
+
 class Moved(Exception):
     """Earnest's side changed while it was written to: the round begins anew."""
 
@@ -31,7 +35,7 @@ class Tool(Protocol):
         """Everything that there is. Raises `ToolError`, and never answers with a part."""
 
     async def look(self, external_id: str) -> Theirs | None:
-        """One item as it is now; None if it is gone."""
+        """One item as it is now; None if it is gone, or is none any more that `read` would list."""
 
     async def create(self, card: Card) -> Theirs:
         """Make an item with the card's mark in it, and give it as the tool has it then."""

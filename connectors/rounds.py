@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from connectors import merging
-from connectors.port import Home, Memory, Moved, Refused, Tool, ToolRefused
+from connectors.port import Home, ListingIncomplete, Memory, Moved, Refused, Tool, ToolRefused
 from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
 from connectors.writes import (
     Add,
@@ -51,9 +52,10 @@ class Tally:
 
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
-    """One round. Raises what the sides raise, and `merging.TooManyMissing`."""
+    """One round. Raises what the sides raise, `ListingIncomplete` and `merging.TooManyMissing`."""
     ours, theirs = await home.read(), await tool.read()
     asked = merging.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    await _make_sure(asked.absent, tool, memory)
     playing = Playing(home, tool, memory, ours, theirs)
     for step in asked.steps:
         try:
@@ -68,6 +70,14 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
     return playing.tally
 
 
+async def _make_sure(absent: Iterable[str], tool: Tool, memory: Memory) -> None:
+    """Look for each that the listing left out: only what isn't found either was deleted."""
+    for external_id in absent:
+        await memory.hold()  # many looks take longer than a lease
+        if await tool.look(external_id) is not None:
+            raise ListingIncomplete(f"the tool's listing leaves out {external_id}, which is there")
+
+
 class Playing:
     """A round that is under way."""
 
@@ -78,10 +88,14 @@ class Playing:
         self._theirs = theirs
         self._version = ours.version
         self._skipped: set[str] = set()
+        self._refused: set[str] = set()
+        """Those of which Earnest refused something that it may take later: the next round needn't follow at once."""
         self.tally = Tally()
 
     async def take(self, step: Step) -> None:
-        """Carry out one step and remember it. Raises `Moved` and `Refused`."""
+        """Carry out one step and remember it. Raises `Moved`, `Refused` and `ToolRefused`."""
+        if isinstance(step, Write) and step.pair.milestone_id in self._refused:
+            return
         if isinstance(step, Create | Write):
             await self._outward(step)
         elif isinstance(step, Name):
@@ -99,8 +113,7 @@ class Playing:
             await self._memory.hold()
             made = await self._tool.create(step.card)
             self._counted(to_tool=1)
-            pair = Pair(milestone_id=step.card.mark, external_id=made.id, agreed=step.card.values)
-            await self._memory.keep(replace(pair, done=step.card.is_done))
+            await self._memory.keep(_pair_of(step, made))
             await self._home.name(step.card.mark, made.id, made.url)
             return
         seen = self._theirs.items[step.pair.external_id]
@@ -108,7 +121,11 @@ class Playing:
             raise Moved  # somebody was at it since it was read: the next round sees what they did
         now = await self._tool.write(seen.id, step.card, step.changed)
         self._counted(to_tool=1)
-        await self._memory.keep(replace(step.pair, external_id=now.id))
+        pair = replace(step.pair, external_id=now.id)
+        if not _says_other(now, seen):
+            self.tally.problem = f"{seen.id} says the same as before it was written to"
+            pair = replace(pair, vain=step.vain)
+        await self._memory.keep(pair)
 
     async def _inward(self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit) -> None:
         home = self._home
@@ -118,7 +135,7 @@ class Playing:
             pair = Pair(milestone_id=milestone_id, external_id=step.external_id, agreed=step.values)
         elif isinstance(step, AskToAdd):
             await self._memory.keep(step.pair)  # first, so that asking again is asking for the same
-            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)}"
+            once = f"add {step.pair.external_id} {_digest(step.pair.agreed)} {step.amount}"
             request_id, milestone_id = await home.ask_to_add(step.pair.agreed, step.amount, once=once)
             pair = replace(step.pair, milestone_id=milestone_id, request_id=request_id)
         else:
@@ -149,15 +166,17 @@ class Playing:
                 return replace(pair, request_id=await home.ask_to_edit(milestone_id, step.values, once=once))
             elif isinstance(step, AskToRemove):
                 request_id = await home.ask_to_remove(milestone_id, once=f"remove {milestone_id} {pair.proposals}")
-                return replace(pair, request_id=request_id, proposed={})
+                return replace(pair, request_id=request_id, asks_removal=True, proposed={})
             elif isinstance(step, Tell):
                 await home.tell(milestone_id, once=f"done {milestone_id} {pair.dones}")
             elif isinstance(step, Submit):
                 await home.submit(milestone_id, once=f"submit {milestone_id} {pair.dones}")
             else:
                 assert_never(step)
-        except (Moved, Refused):
+        except (Moved, Refused, ToolRefused) as refusal:
             self._skipped.add(milestone_id)  # what else was planned for it in this round stands on this
+            if isinstance(refusal, ToolRefused):
+                self._refused.add(milestone_id)
             raise
         return pair
 
@@ -178,6 +197,19 @@ class Playing:
             self.tally.is_settled = False
         elif isinstance(step, AskToAdd):
             await self._memory.forget(step.pair.milestone_id)
+
+
+def _pair_of(step: Create, made: Theirs) -> Pair:
+    """The pair of an item that was just made. It counts on, since what was said under a number isn't heard under it again."""
+    before = step.before or Pair(milestone_id=step.card.mark, external_id=made.id)
+    return Pair(
+        milestone_id=step.card.mark,
+        external_id=made.id,
+        agreed=step.card.values,
+        done=step.card.is_done,
+        dones=before.dones,
+        proposals=before.proposals,
+    )
 
 
 def _says_other(now: Theirs | None, before: Theirs) -> bool:

@@ -111,9 +111,13 @@ class Pair:
     proposed: Values = field(default_factory=dict)
     """What was asked for by a change request."""
     request_id: str | None = None
+    asks_removal: bool = False
+    """Whether that request was to take the milestone out, since its item was deleted."""
     proposals: int = 0
     refused: Values = field(default_factory=dict)
     """What Earnest refused: it stays in the tool, and isn't tried again until somebody changes it."""
+    vain: str = ""
+    """The last write to the tool that changed nothing there: it isn't repeated until either side says something else."""
     is_gone: bool = False
     """Whether it is left alone from now on: over here and deleted there, or declined."""
 

@@ -12,6 +12,8 @@ class Create:
     """Make an item in the tool."""
 
     card: Card
+    before: Pair | None = None
+    """What was agreed about an item that was there before, and is made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,8 @@ class Write:
     marks: bool
     """Whether our footer changes."""
     closes: bool
+    vain: str = ""
+    """How the pair is to remember that this changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from connectors import footer
 from connectors.http_calls import Calls
 from connectors.port import ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
-from connectors.tools.github_milestones import graphql
+from connectors.tools.github_milestones import graphql, is_number
 
 ISSUE: Final = "number title body closed updatedAt url"
 
@@ -20,7 +20,8 @@ ALL: Final = f"""query Issues($owner: String!, $name: String!, $label: String!, 
       nodes {{ {ISSUE} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"""
 
 ONE: Final = f"""query Issue($owner: String!, $name: String!, $number: Int!) {{
-  repository(owner: $owner, name: $name) {{ issue(number: $number) {{ id {ISSUE} }} }} }}"""
+  repository(owner: $owner, name: $name) {{ issue(number: $number) {{
+    id {ISSUE} labels(first: 100) {{ nodes {{ name }} }} }} }} }}"""
 
 PLACE: Final = """query Place($owner: String!, $name: String!, $label: String!) {
   repository(owner: $owner, name: $name) { id label(name: $label) { id } } }"""
@@ -58,9 +59,11 @@ class GitHubIssues:
             after = page["pageInfo"]["endCursor"]
 
     async def look(self, external_id: str) -> Theirs | None:
-        """One of them."""
+        """One of them; without the label it isn't."""
+        if not is_number(external_id):
+            return None
         node = (await self._repository(ONE, number=int(external_id)))["issue"]
-        return _shown(node) if node is not None else None
+        return _shown(node) if node is not None and self._label.casefold() in _labels(node) else None
 
     async def create(self, card: Card) -> Theirs:
         """A new one with the label; what is over is closed by the next round."""
@@ -87,6 +90,10 @@ class GitHubIssues:
     async def _repository(self, document: str, **variables: object) -> dict[str, Any]:
         data = await graphql(self._calls, document, owner=self._owner, name=self._name, **variables)
         return dict(data["repository"])
+
+
+def _labels(node: Mapping[str, Any]) -> set[str]:
+    return {label["name"].casefold() for label in (node["labels"] or {"nodes": []})["nodes"]}
 
 
 def _shown(node: Mapping[str, Any]) -> Theirs:

@@ -44,6 +44,11 @@ async def graphql(calls: Calls, document: str, **variables: object) -> dict[str,
     return dict(answer["data"])
 
 
+def is_number(external_id: str) -> bool:
+    """Whether GitHub could call something so: Earnest's names can be anything that somebody wrote."""
+    return external_id.isascii() and external_id.isdecimal() and int(external_id[:11]) < 2**31
+
+
 class GitHubMilestones:
     """The milestones of one repository, `owner/name`."""
 
@@ -66,6 +71,8 @@ class GitHubMilestones:
 
     async def look(self, external_id: str) -> Theirs | None:
         """One of them."""
+        if not is_number(external_id):
+            return None
         data = await graphql(self._calls, ONE, owner=self._owner, name=self._name, number=int(external_id))
         node = data["repository"]["milestone"]
         return _shown(node) if node is not None else None

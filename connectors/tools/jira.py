@@ -9,11 +9,13 @@ from urllib.parse import quote, urlencode
 
 from connectors import footer
 from connectors.http_calls import Calls
-from connectors.port import ToolRefused
+from connectors.port import ListingIncomplete, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
 
 PAGE: Final = 100
-ASKED: Final = "summary,description,duedate,status,updated"
+READINGS_MAX: Final = 3
+"""So often a listing is begun anew that changed between two of its pages."""
+ASKED: Final = "summary,description,duedate,status,updated,issuetype"
 DONE: Final = "done"
 """The category of states that are the end of the work, whatever they are called."""
 
@@ -33,23 +35,43 @@ class JiraIssues:
         self._base = base.rstrip("/")
 
     async def read(self) -> TheirSide:
-        """All that the query finds."""
-        jql = f'project = "{self._project}" AND issuetype = "{self._kind}" ORDER BY key ASC'
-        items: dict[str, Theirs] = {}
-        start = 0
-        while True:
-            query = urlencode({"jql": jql, "startAt": start, "maxResults": PAGE, "fields": ASKED})
-            page = await self._calls.ask("GET", f"/rest/api/2/search?{query}")
-            items |= {issue["key"]: self._shown(issue) for issue in page["issues"]}
-            start += len(page["issues"])
-            if not page["issues"] or start >= page["total"]:
+        """All that the query finds. Raises `ListingIncomplete` if it changes all the time."""
+        for _ in range(READINGS_MAX):
+            if (items := await self._listed()) is not None:
                 return TheirSide(items=items)
+        raise ListingIncomplete("Jira's list of issues changed each time between two of its pages")
+
+    async def _listed(self) -> dict[str, Theirs] | None:
+        """All issues; None if one went away between two pages, so that their offsets moved and others were skipped.
+
+        New ones come last in this order. So each page begins with the last issue of the page before, or something moved.
+        """
+        items: dict[str, Theirs] = {}
+        while True:
+            page = await self._page(max(len(items) - 1, 0))
+            keys = [issue["key"] for issue in page["issues"]]
+            if items and (keys[:1] != list(items)[-1:] or (len(keys) == 1 and page["total"] > len(items))):
+                return None
+            items |= {issue["key"]: self._shown(issue) for issue in page["issues"]}
+            if not keys or len(items) >= page["total"]:
+                return items if len(items) >= page["total"] else None
+
+    async def _page(self, start: int) -> dict[str, Any]:
+        jql = f'project = "{self._project}" AND issuetype = "{self._kind}" ORDER BY key ASC'
+        query = urlencode({"jql": jql, "startAt": start, "maxResults": PAGE, "fields": ASKED})
+        return dict(await self._calls.ask("GET", f"/rest/api/2/search?{query}"))
 
     async def look(self, external_id: str) -> Theirs | None:
-        """One of them."""
+        """One of them; what was moved to another project or became of another type isn't."""
         path = f"{_path(external_id)}?fields={ASKED}"
         issue = await self._calls.ask("GET", path, missing_is_none=True)
-        return self._shown(issue) if issue is not None else None
+        if issue is None or issue["key"] != external_id or not self._is_of_kind(issue["fields"].get("issuetype")):
+            return None
+        return self._shown(issue)
+
+    def _is_of_kind(self, kind: Mapping[str, Any] | None) -> bool:
+        """The query takes a type by its name, in whatever case, or by its number."""
+        return kind is None or self._kind.casefold() in {str(kind.get(name, "")).casefold() for name in ("name", "id")}
 
     async def create(self, card: Card) -> Theirs:
         """A new one; what is over is closed by the next round."""

@@ -33,7 +33,8 @@ class EarnestMilestones(Component):  # type: ignore[misc]  # Trac tells no types
     def match_request(self, req: Any) -> bool:
         if req.path_info != PATH and not req.path_info.startswith(PATH + "/"):
             return False
-        if hmac.compare_digest(req.get_header("Authorization") or "", f"Bearer {self.token}") and self.token:
+        shown = (req.get_header("Authorization") or "").encode(errors="surrogateescape")
+        if hmac.compare_digest(shown, f"Bearer {self.token}".encode()) and self.token:
             req.form_token = None  # a program with a token is no browser that somebody else may have sent here
         return True
 

@@ -116,6 +116,10 @@ async def set_up(args: argparse.Namespace, by: Actor) -> Answer:
     webhook = secret(getattr(args, "webhook_secret", ""))
     secrets = Secrets(key=secret(args.key), token=secret(args.token), webhook=webhook)
     named = args.name or _name(args.tool, place)
+    if not couplings.may_be(named):
+        raise CannotStart(
+            f"a coupling is called by 1 to 50 of a-z, 0-9, “.”, “_” and “-”, not {named!r}: give another --name"
+        )
     one = Coupling(
         name=named, tool=args.tool, contract_id=args.contract, earnest_url=args.earnest, place=place,
         treaty=Treaty(), secrets=secrets, poll_seconds=args.poll,

@@ -249,6 +249,8 @@ class Board:
         self._fields = fields
         self._ids = itertools.count(1)
         self.items: dict[str, Theirs] = {}
+        self.hidden: str | None = None
+        """What a listing leaves out, though it is there."""
         self.writes = 0
 
     def put(self, values: Values, *, amount: str | None = None, mark: str | None = None) -> str:
@@ -272,7 +274,8 @@ class Board:
         del self.items[external_id]
 
     async def read(self) -> TheirSide:
-        return TheirSide(items=dict(self.items), fields=self._fields)
+        listed = {name: item for name, item in self.items.items() if name != self.hidden}
+        return TheirSide(items=listed, fields=self._fields)
 
     async def look(self, external_id: str) -> Theirs | None:
         return self.items.get(external_id)

@@ -21,6 +21,19 @@ def test_a_purpose_comes_back_as_it_went(purpose: str) -> None:
     assert canonical(canonical(purpose)) == canonical(purpose)
 
 
+LINES = st.sampled_from(
+    ["-- Earnest mil_01k: 1.00 USD, ACTIVE", "Price: 500 each", "price: 3", "\\", "-- Earnest mil_2:", ""]
+)
+
+
+@given(st.lists(st.builds("{}{}{}".format, st.sampled_from(["", "\\", "\\\\"]), LINES, st.text(max_size=3))))
+def test_lines_of_a_purpose_that_look_like_ours_come_back_too(lines: list[str]) -> None:
+    purpose = canonical("\n".join(lines))
+    there = footer.joined(card(purpose))
+    assert footer.split(there) == footer.Parts(purpose, "mil_01k", "500.00 USD, ACTIVE")
+    assert footer.split(there.replace("\n", "\r\n") + "\n").purpose == purpose
+
+
 def test_a_price_is_read_from_what_has_no_line_of_ours_yet() -> None:
     assert footer.split("More\n\nPrice: 75.50 USD") == footer.Parts("More", amount="75.50")
     assert footer.split(footer.joined(card("More")) + "\nPrice: 9999").amount is None

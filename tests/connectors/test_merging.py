@@ -48,7 +48,7 @@ def steps(
 ) -> list[Step]:
     here = OurSide(items={mine.id: mine} if mine else {}, version=1, today=date(2030, 1, 1), **side)
     there = TheirSide(items={other.id: other} if other else {})
-    return list(merging.plan(here, there, [pair] if pair else [], treaty).steps)
+    return list(merging.plan(here, there, [pair] if pair else [], treaty, believes=True).steps)
 
 
 def title(text: str) -> dict[Field, str]:
@@ -57,6 +57,14 @@ def title(text: str) -> dict[Field, str]:
 
 def test_nothing_is_asked_for_when_both_say_what_was_agreed() -> None:
     assert steps(ours(), theirs()) == []
+
+
+def test_a_purpose_that_names_a_price_is_the_same_when_our_line_was_taken_away() -> None:
+    priced = {Field.PURPOSE: "Ten pages\nPrice: 500 each"}
+    pair = replace(PAIR, agreed={**AGREED, **priced})
+    (write,) = steps(ours(values=priced), theirs(mark=None, facts=None), pair=pair)
+    assert isinstance(write, Write)
+    assert (write.card.values[Field.PURPOSE], write.changed) == (priced[Field.PURPOSE], frozenset())
 
 
 def test_what_one_side_changed_goes_to_the_other() -> None:
@@ -174,6 +182,15 @@ def test_a_deleted_item_is_made_again_or_taken_out_by_the_treaty_and_a_change_he
     assert note.pair.is_gone
 
 
+def test_only_a_removal_that_was_declined_is_not_asked_for_again() -> None:
+    edited = replace(PAIR, request_id="chg_1", proposals=1)
+    assert isinstance(steps(ours(), None, ASKS, edited)[0], AskToRemove), "what was decided was about something else"
+    declined = replace(edited, asks_removal=True)
+    assert isinstance(steps(ours(), None, ASKS, declined)[0], Create)
+    (note,) = steps(ours(), theirs(), ASKS, declined)
+    assert note == Note(pair=edited), "it is there again"
+
+
 def test_done_is_told_once_for_each_time_that_it_is_said() -> None:
     (tell,) = steps(ours(), theirs(is_done=True))
     assert isinstance(tell, Tell)
@@ -209,3 +226,11 @@ def test_a_tool_that_is_suddenly_empty_is_doubted() -> None:
     with pytest.raises(TooManyMissing):
         merging.plan(here, TheirSide(items={}), pairs, EDITS)
     assert len(merging.plan(here, TheirSide(items={}), pairs, EDITS, believes=True).steps) == 5
+
+
+def test_an_empty_tool_is_doubted_however_little_was_in_it() -> None:
+    here = OurSide(items={"mil_1": ours()}, version=1, today=date(2030, 1, 1))
+    with pytest.raises(TooManyMissing):
+        merging.plan(here, TheirSide(items={}), [PAIR], EDITS)
+    another = TheirSide(items={"9": theirs(id="9", mark=None)})
+    assert merging.plan(here, another, [PAIR], EDITS).absent == ("1",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hypothesis import settings
@@ -152,6 +153,16 @@ class TwoToolsAndEarnest(RuleBasedStateMachine):
             pass
         finally:
             self.fates[tool].after = None
+
+    @rule(tool=tools, number=numbers)
+    def a_round_whose_listing_leaves_something_out(self, tool: int, number: int) -> None:
+        """Of what was noted; what was made and never noted can't be known to be missing."""
+        noted = sorted(pair.external_id for pair in self.notes[tool].noted.values())
+        if noted:
+            self.boards[tool].hidden = noted[number % len(noted)]
+            with contextlib.suppress(ToolError):
+                self.play(tool)
+            self.boards[tool].hidden = None
 
     @rule()
     def everybody_agrees(self) -> None:

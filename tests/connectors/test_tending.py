@@ -250,6 +250,17 @@ async def test_a_paused_coupling_is_left_alone_and_a_removed_one_forgotten(coupl
     assert len(one.board.items) == len(await couple.plan()) == 3
 
 
+async def test_a_coupling_that_was_set_up_anew_says_things_for_the_first_time(couple: Couple) -> None:
+    for expected in (1, 2):
+        one = await couple()
+        await one.visit()
+        first = (await couple.plan())[0]
+        one.board.change(one.board.of(first["id"]).id, {}, is_done=True)
+        await one.ring()
+        assert await fetch_value("SELECT count(*) FROM updates") == expected
+        assert await couplings.remove("board")
+
+
 async def test_secrets_lie_encrypted(couple: Couple) -> None:
     one = await couple()
     row = await one.row()

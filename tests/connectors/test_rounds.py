@@ -1,0 +1,154 @@
+"""Rounds on sides in memory that misbehave: nothing is deleted, overwritten or written again because of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from connectors import rounds
+from connectors.port import ListingIncomplete, ToolRefused
+from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, Treaty, Values
+from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
+
+EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True)
+ASKS = replace(EDITS, plan=PlanLeave.ASK)
+SAID = {Field.TITLE: "Draft", Field.PURPOSE: "Ten pages", Field.DUE_ON: "2031-01-01"}
+
+
+class Deaf(Board):
+    """A tool that leaves an item's title as it is, whatever it is told."""
+
+    async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
+        self.writes += 1
+        before = self.items[external_id]
+        self.items[external_id] = replace(before, mark=card.mark, facts=card.facts, is_done=card.is_done)
+        return self.items[external_id]
+
+
+class Barred(Door):
+    """An Earnest that takes no edits now, for no fault of what they say."""
+
+    is_barred = False
+
+    async def edit(self, milestone_id: str, values: Values, *, version: int) -> int:
+        if self.is_barred:
+            raise ToolRefused("PERMISSION: not now")
+        return await super().edit(milestone_id, values, version=version)
+
+
+@dataclass
+class Coupled:
+    """Two milestones that a tool shows."""
+
+    treaty: Treaty
+    kind: type[Board] = Board
+    door_kind: type[Door] = Door
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.earnest = Earnest(self.clock)
+        self.door: Any = self.door_kind(self.earnest, "tool", Fate())
+        self.board: Any = self.kind(self.clock, Fate())
+        self.notes = Notebook(Fate())
+        self.first = self.earnest.put(SAID, 10)
+        self.earnest.put({**SAID, Field.TITLE: "Second"}, 10)
+        self.play()
+
+    def play(self) -> rounds.Tally:
+        """Rounds until it is quiet."""
+        for _ in range(9):
+            tally = at_once(rounds.play(self.door, self.board, self.notes, self.treaty))
+            if tally.is_settled:
+                return tally
+        raise AssertionError("it never becomes quiet")
+
+    def item(self, milestone_id: str | None = None) -> str:
+        """The item of the first milestone, or of another."""
+        return self.notes.noted[milestone_id or self.first].external_id
+
+
+@pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])
+def test_what_a_listing_leaves_out_though_it_is_there_is_not_deleted_and_not_made_again(treaty: Treaty) -> None:
+    one = Coupled(treaty)
+    one.board.hidden = one.item()
+    with pytest.raises(ListingIncomplete, match="leaves out 0001"):
+        one.play()
+    one.notes.noted.clear()  # by the name that Earnest keeps it is known all the same
+    with pytest.raises(ListingIncomplete):
+        one.play()
+    assert one.earnest.milestones[one.first].state == "PLANNED"
+    assert not one.earnest.requests
+    assert len(one.board.items) == 2
+
+
+def test_what_is_not_found_either_was_deleted() -> None:
+    one = Coupled(EDITS)
+    one.board.delete(one.item())
+    one.play()
+    assert one.earnest.milestones[one.first].state == "CANCELLED"
+
+
+def test_a_write_that_changes_nothing_is_not_repeated_until_a_side_says_something_else() -> None:
+    one = Coupled(Treaty(), Deaf)
+    made = one.board.writes
+    for expected in (1, 2):
+        one.earnest.change(one.first, {Field.TITLE: f"New {expected}"})
+        for _ in range(3):
+            one.play()
+        assert one.board.writes - made == expected
+    one.board.change(one.item(), {Field.TITLE: "Theirs"})
+    one.play()
+    assert one.board.writes - made == 3
+
+
+def test_an_edit_that_earnest_refused_for_the_time_being_is_not_overwritten_in_the_tool() -> None:
+    one = Coupled(EDITS, door_kind=Barred)
+    one.door.is_barred = True
+    one.board.change(one.item(), {Field.TITLE: "Theirs"}, facts="forged")
+    for _ in range(3):
+        assert one.play().problem == "PERMISSION: not now"
+    assert one.board.items[one.item()].values[Field.TITLE] == "Theirs"
+    one.door.is_barred = False
+    one.play()
+    assert one.earnest.milestones[one.first].values[Field.TITLE] == "Theirs"
+    assert one.board.items[one.item()].facts == "10 PLANNED"
+
+
+def test_what_is_said_of_an_item_that_was_made_again_is_heard() -> None:
+    one = Coupled(replace(ASKS, done=DoneLeave.SUBMIT))
+    one.earnest.move(one.first, "ACTIVE")
+    for expected in (1, 2, 3):
+        one.board.change(one.item(), {}, is_done=True)
+        one.play()
+        assert one.earnest.told[one.first] == expected
+        one.board.delete(one.item())
+        one.play()
+
+
+def test_the_same_change_is_asked_for_again_of_an_item_that_was_made_again() -> None:
+    one = Coupled(replace(ASKS, removes=False))
+    for expected in (1, 2):
+        one.board.change(one.item(), {Field.TITLE: "Theirs"})
+        one.play()
+        (request,) = one.earnest.open
+        one.earnest.decide(request, accepts=False)
+        assert len(one.earnest.requests) == expected
+        one.play()
+        one.board.delete(one.item())
+        one.play()
+
+
+def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_name() -> None:
+    one = Coupled(ASKS)
+    one.notes._fate = fate = Fate()
+    made = one.board.put({**SAID, Field.TITLE: "Third"}, amount="20")
+    fate.after = 1  # noted what is asked for, and dead before the answer is
+    with pytest.raises(Died):
+        one.play()
+    one.board.change(made, {}, amount="30")
+    one.play()
+    amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
+    assert amounts == [20, 30]
+    assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)

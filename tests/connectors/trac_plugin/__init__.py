@@ -1,0 +1,1 @@
+"""Our plugin of Trac."""
