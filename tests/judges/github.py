@@ -139,7 +139,7 @@ def _node(one: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": f"N_{one['number']}", "number": one["number"], "title": one["title"], "description": one["text"],
         "body": one["text"] or "", "dueOn": one["due"], "closed": one["closed"], "updatedAt": one["updated"],
-        "url": f"https://github.com/o/r/milestone/{one['number']}",
+        "url": f"https://github.com/o/r/milestone/{one['number']}", "labels": {"nodes": [{"name": "earnest"}]},
     }  # fmt: skip
 
 
