@@ -43,12 +43,12 @@ const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
-    ... on Milestone { ${MILESTONE} }
-    ... on Dispute { ${DISPUTE} }
-    ... on RefundRequest { ${REFUND} }
-    ... on ChangeRequest { ${CHANGE} }
-    ... on Deposit { ${DEPOSIT} }
-    ... on PaymentOrder { ${ORDER} }
+    ... on Milestone { contractId ${MILESTONE} }
+    ... on Dispute { contractId ${DISPUTE} }
+    ... on RefundRequest { contractId ${REFUND} }
+    ... on ChangeRequest { contractId ${CHANGE} }
+    ... on Deposit { contractId ${DEPOSIT} }
+    ... on PaymentOrder { contractId ${ORDER} }
   }
 }`;
 
@@ -86,17 +86,18 @@ export class EarnestActions extends EarnestElement {
 
   view() {
     if (!this.data) return this.waiting();
-    if (!this.data.contract) return h("p", { class: "faint" }, this.say("notFound"));
+    const groups = this.#groups();
+    if (groups.length === 0) return h("p", { class: "faint" }, this.say("notFound"));
     return h("div", { class: "stack" },
       h("p", { key: "said", class: "good small", role: "status", "aria-live": "polite", tabindex: "-1" }, this.#said),
-      this.#groups().map((group) => this.#groupView(group)));
+      groups.map((group) => this.#groupView(group)));
   }
 
-  /** What there is to act on, the most pressing first. @returns {Group[]} */
+  /** What there is to act on, the most pressing first; a subject of another contract isn't. @returns {Group[]} */
   #groups() {
     const { contract, node, planned } = this.data ?? {};
     if (!contract) return [];
-    if (node) return [{ kind: node.__typename, subject: node }];
+    if (node?.contractId === contract.id) return [{ kind: node.__typename, subject: node }];
     if (this.getAttribute("subject")) return [];
     const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
     const belonging = [
