@@ -43,6 +43,7 @@ const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
+    ... on Contract { id ${ALLOWED} }
     ... on Milestone { contractId ${MILESTONE} }
     ... on Dispute { contractId ${DISPUTE} }
     ... on RefundRequest { contractId ${REFUND} }
@@ -77,7 +78,7 @@ export class EarnestActions extends EarnestElement {
   #openPrepared() {
     const prepared = JSON.parse(this.getAttribute("prepared") ?? "null");
     const [group] = this.#groups();
-    if (!prepared || !group || this.#hasOpened || !(prepared.action in COMMANDS)) return;
+    if (!prepared || this.#hasOpened || !group?.subject.allowedActions.some((/** @type {Answer} */ one) => one.action === prepared.action)) return;
     this.#hasOpened = true;
     this.open(prepared.action, group);
     /** @type {Form | null} */ (this.#form)?.fill(prepared.values);
@@ -97,7 +98,7 @@ export class EarnestActions extends EarnestElement {
   #groups() {
     const { contract, node, planned } = this.data ?? {};
     if (!contract) return [];
-    if (node?.contractId === contract.id) return [{ kind: node.__typename, subject: node }];
+    if (node && (node.contractId ?? node.id) === contract.id) return [{ kind: node.__typename, subject: node }];
     if (this.getAttribute("subject")) return [];
     const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
     const belonging = [

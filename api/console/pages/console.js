@@ -4,6 +4,7 @@
  * One event stream tells the page that is shown that something happened; the page of a contract has its own.
  */
 import { EarnestSession, Failed, gql } from "../core/api.js";
+import { COMMANDS } from "../core/commands.js";
 import { h, words } from "../core/dom.js";
 import { follow } from "../core/stream.js";
 import { Page, to } from "./page.js";
@@ -163,10 +164,11 @@ export class Console extends Page {
  * @param {string[]} path @param {string} values
  */
 function preparedBy([action, on], values) {
-  if (!action || !on) return null;
+  if (!action || !on || !Object.hasOwn(COMMANDS, action)) return null;
   try {
     const given = values ? JSON.parse(decodeURIComponent(values)) : {};
-    return JSON.stringify({ action, on, values: given });
+    const areNamed = typeof given === "object" && given !== null && !Array.isArray(given);
+    return areNamed ? JSON.stringify({ action, on, values: given }) : null;
   } catch {
     return null;
   }
