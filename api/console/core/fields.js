@@ -152,11 +152,14 @@ export function valueOf(field, typed, currency) {
  * @param {Field} field @param {any} value @returns {any}
  */
 export function typedOf({ kind }, value) {
-  if (kind === "money" || kind === "split") return String(value?.amount ?? "");
-  if (kind === "links" || kind === "lines") return Array.isArray(value) ? value.join("\n") : "";
+  if (kind === "money" || kind === "split") return plain(value?.amount);
+  if (kind === "links" || kind === "lines") return Array.isArray(value) ? value.map(plain).join("\n") : "";
   if (kind === "files" || kind === "rows") return undefined;
-  return String(value ?? "");
+  return plain(value);
 }
+
+/** What can be typed of a value; of a thing with parts, nothing. @param {unknown} value */
+const plain = (value) => (typeof value === "object" ? "" : String(value ?? ""));
 
 /** @param {string} text */
 export const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);

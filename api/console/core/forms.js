@@ -62,7 +62,7 @@ export class Form {
   /** Fill in what somebody has prepared, as far as there are fields for it. @param {Answer} prepared the input's values */
   fill(prepared) {
     for (const field of this.command.fields) {
-      const value = (field.group ? prepared[field.group] : prepared)?.[field.name];
+      const value = (field.group ? prepared?.[field.group] : prepared)?.[field.name];
       if (value !== undefined && value !== null) this.values = { ...this.values, [field.name]: typedOf(field, value) };
     }
     this.foresee();

@@ -43,12 +43,13 @@ const ONE = gql`query ActionsOfOne($id: ID!, $subject: ID!) {
   contract(id: $id) { ${CONTRACT} }
   node(id: $subject) {
     __typename
-    ... on Milestone { ${MILESTONE} }
-    ... on Dispute { ${DISPUTE} }
-    ... on RefundRequest { ${REFUND} }
-    ... on ChangeRequest { ${CHANGE} }
-    ... on Deposit { ${DEPOSIT} }
-    ... on PaymentOrder { ${ORDER} }
+    ... on Contract { id ${ALLOWED} }
+    ... on Milestone { contractId ${MILESTONE} }
+    ... on Dispute { contractId ${DISPUTE} }
+    ... on RefundRequest { contractId ${REFUND} }
+    ... on ChangeRequest { contractId ${CHANGE} }
+    ... on Deposit { contractId ${DEPOSIT} }
+    ... on PaymentOrder { contractId ${ORDER} }
   }
 }`;
 
@@ -77,7 +78,7 @@ export class EarnestActions extends EarnestElement {
   #openPrepared() {
     const prepared = JSON.parse(this.getAttribute("prepared") ?? "null");
     const [group] = this.#groups();
-    if (!prepared || !group || this.#hasOpened || !(prepared.action in COMMANDS)) return;
+    if (!prepared || this.#hasOpened || !group?.subject.allowedActions.some((/** @type {Answer} */ one) => one.action === prepared.action)) return;
     this.#hasOpened = true;
     this.open(prepared.action, group);
     /** @type {Form | null} */ (this.#form)?.fill(prepared.values);
@@ -86,17 +87,18 @@ export class EarnestActions extends EarnestElement {
 
   view() {
     if (!this.data) return this.waiting();
-    if (!this.data.contract) return h("p", { class: "faint" }, this.say("notFound"));
+    const groups = this.#groups();
+    if (groups.length === 0) return h("p", { class: "faint" }, this.say("notFound"));
     return h("div", { class: "stack" },
       h("p", { key: "said", class: "good small", role: "status", "aria-live": "polite", tabindex: "-1" }, this.#said),
-      this.#groups().map((group) => this.#groupView(group)));
+      groups.map((group) => this.#groupView(group)));
   }
 
-  /** What there is to act on, the most pressing first. @returns {Group[]} */
+  /** What there is to act on, the most pressing first; a subject of another contract isn't. @returns {Group[]} */
   #groups() {
     const { contract, node, planned } = this.data ?? {};
     if (!contract) return [];
-    if (node) return [{ kind: node.__typename, subject: node }];
+    if (node && (node.contractId ?? node.id) === contract.id) return [{ kind: node.__typename, subject: node }];
     if (this.getAttribute("subject")) return [];
     const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
     const belonging = [

@@ -3,7 +3,8 @@
  *
  * One event stream tells the page that is shown that something happened; the page of a contract has its own.
  */
-import { EarnestSession, Failed, gql } from "../core/api.js";
+import { EarnestSession, Failed, gql, newKey } from "../core/api.js";
+import { COMMANDS } from "../core/commands.js";
 import { h, words } from "../core/dom.js";
 import { follow } from "../core/stream.js";
 import { Page, to } from "./page.js";
@@ -12,7 +13,8 @@ import { LANGUAGES, speak } from "./speech.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
 
-const VIEWER = gql`query Viewer { viewer { kind role scopes accountId isSandbox account { name isOperator isMediator } } }`;
+const VIEWER = gql`query Viewer { viewer { kind role scopes accountId sessionId isSandbox account { name isOperator isMediator } } }`;
+const END = gql`mutation EndOwnSession($input: RevokeSessionInput!, $key: String!) { done: revokeSession(input: $input) @idempotent(key: $key) { userErrors { code } } }`;
 
 /** By the first word of the address: the element, and for whom it is. @type {Record<string, {tag: string, one?: string, listens: boolean, isFor: (viewer: Answer) => boolean}>} */
 const PAGES = {
@@ -93,6 +95,12 @@ export class Console extends Page {
     this.#stopFollowing = follow(this.api, { onEvent, onConnection });
   }
 
+  /** A session ends at the server, too, if it can be reached; the tab forgets it whatever comes of that. @param {Answer} viewer */
+  #signOut({ sessionId }) {
+    if (sessionId) this.api.command(END, { sessionId }, newKey()).catch(() => null);
+    keep(null);
+  }
+
   #askAgain() {
     for (const page of this.shadowRoot?.querySelectorAll("[data-page]") ?? []) void /** @type {Page} */ (page).reload();
   }
@@ -133,7 +141,7 @@ export class Console extends Page {
           h("label", { key: "label", class: "sr", for: "language" }, this.say("pages.language")),
           h("select", { key: "language", id: "language", onchange: (/** @type {any} */ event) => void speak(event.target.value).then(() => this.restart()) },
             Object.entries(LANGUAGES).map(([language, name]) => h("option", { key: language, value: language, lang: language, selected: language === this.language.language }, name))),
-          viewer && h("button", { key: "out", type: "button", onclick: () => keep(null) }, this.say("pages.signOut")))),
+          viewer && h("button", { key: "out", type: "button", onclick: () => this.#signOut(viewer) }, this.say("pages.signOut")))),
       viewer && h("nav", { key: "nav", "aria-label": this.say("pages.nav") }, h("ul", { class: "row" }, this.#links(viewer))),
       viewer?.isSandbox && h("earnest-test-clock", { key: "clock", class: "card", "data-page": "", lang: this.language.locale }));
   }
@@ -163,10 +171,11 @@ export class Console extends Page {
  * @param {string[]} path @param {string} values
  */
 function preparedBy([action, on], values) {
-  if (!action || !on) return null;
+  if (!action || !on || !Object.hasOwn(COMMANDS, action)) return null;
   try {
     const given = values ? JSON.parse(decodeURIComponent(values)) : {};
-    return JSON.stringify({ action, on, values: given });
+    const areNamed = typeof given === "object" && given !== null && !Array.isArray(given);
+    return areNamed ? JSON.stringify({ action, on, values: given }) : null;
   } catch {
     return null;
   }

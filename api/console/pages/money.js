@@ -2,7 +2,7 @@
  * Owns the page about money: who can be paid, what lies where on each contract, and the payouts and refunds under way.
  */
 import { gql } from "../core/api.js";
-import { h, words } from "../core/dom.js";
+import { h, link, words } from "../core/dom.js";
 import { isSome } from "../core/money.js";
 import { ERRORS, Page, to } from "./page.js";
 
@@ -11,7 +11,7 @@ import { ERRORS, Page, to } from "./page.js";
 const SUM = "{ amount currency }";
 
 const BALANCES = gql`query Balances($after: Cursor) {
-  viewer { accountId account { payee { canBePaid missing since until } } }
+  viewer { accountId sessionId account { payee { canBePaid missing since until } } }
   contracts(orderBy: RECENTLY_UPDATED, first: 20, after: $after) {
     nodes {
       id title currency
@@ -51,14 +51,15 @@ export class MoneyPage extends Page {
   }
 
   /** @param {Answer} viewer */
-  #payeeView({ accountId, account: { payee } }) {
+  #payeeView(viewer) {
+    const { accountId, account: { payee } } = viewer;
     const connect = () => ({ document: CONNECT, input: { accountId, returnUrl: location.origin + location.pathname }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
     return h("section", { key: "payee", class: "card stack", "aria-labelledby": "payee" },
       h("h2", { id: "payee" }, this.say("pages.payee")),
       h("p", null, payee?.canBePaid ? this.say("pages.canBePaid") : this.say("pages.cannotBePaid")),
       payee?.missing.length > 0 && h("ul", null, payee.missing.map((/** @type {string} */ one) => h("li", { key: one }, h("code", { dir: "ltr" }, one)))),
-      this.button("connect", "pages.connect", connect),
-      this.#url && h("p", null, h("a", { href: this.#url, rel: "noopener noreferrer", target: "_blank" }, this.say("pages.toProvider"))));
+      this.byKey(viewer, this.button("connect", "pages.connect", connect)),
+      this.#url && h("p", null, link(this.#url, this.say("pages.toProvider"))));
   }
 
   /** @param {Answer} contract */
