@@ -7,6 +7,7 @@ whoever was paused and comes back after another has taken over changes nothing a
 from __future__ import annotations
 
 import json
+import re
 import secrets as chance
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,13 +16,13 @@ from typing import Any, Final
 
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty
 from escrow import database
-from escrow.agreement.inputs import external_system
-from escrow.errors import InvalidInput
 from escrow.vault import Undecipherable, vault
 
 LEASE_SECONDS: Final = 60.0
 """Longer than a call of either side may take: every step renews it."""
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
+"""The systems of references, among which a coupling has its own."""
 
 UNREADABLE_SECONDS: Final = 600.0
 """Until one is looked at again whose secrets no key of the deployment opens."""
@@ -101,11 +102,7 @@ class Backlog:
 
 def may_be(name: str) -> bool:
     """Whether a coupling could be called so: as what Earnest's references call a tool."""
-    try:
-        external_system(name)
-    except InvalidInput:
-        return False
-    return True
+    return _NAME.fullmatch(name) is not None
 
 
 async def add(one: Coupling) -> bool:
