@@ -152,9 +152,8 @@ class EmbeddedPostgres:
             raise self._damaged("PG_VERSION is missing") from None
         if version != str(VERSION):
             raise CannotStart(
-                f"{self._data} was made by PostgreSQL {version or '?'}, this is {VERSION}: to keep what is in it, "
-                f"start the release of Earnest that made it, and dump the database with pg_dump; or move {self._data.parent} away to begin with an "
-                "empty one"
+                f"{self._data} was made by PostgreSQL {version or '?'}, this is {VERSION}: dump it with pg_dump while the "
+                f"release of Earnest runs that made it, or move {self._data.parent} away to begin with an empty one"
             )
         forget_dead_postmaster(self._data)
 
