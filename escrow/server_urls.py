@@ -24,7 +24,9 @@ def check_parameters(variable: str, url: str) -> None:
         elif name == "ssl":
             # The driver takes any word for yes, "false" too.
             if value != "true":
-                raise SettingError(variable, f"has ssl={value}; it must be ssl=true, or left out for a connection in the clear")
+                raise SettingError(
+                    variable, f"has ssl={value}; it must be ssl=true, or left out for a connection in the clear"
+                )
         elif name != "host" or not value:
             raise SettingError(variable, f"has the parameter {name!r}, which means nothing here; {RIGHT}")
 

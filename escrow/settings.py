@@ -274,7 +274,8 @@ def _host(read: Reader) -> str:
         return text if text == "localhost" else str(ipaddress.ip_address(text))
     except ValueError:
         raise SettingError(
-            "EARNEST_HOST", f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost"
+            "EARNEST_HOST",
+            f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost",
         ) from None
 
 

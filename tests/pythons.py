@@ -20,7 +20,14 @@ ENVIRONMENTS: Final = ROOT / "build" / "pythons"
 VERSIONS: Final = ("3.12", "3.13", "3.14")
 """Beside 3.11, on which `make test` runs."""
 
-PART: Final = ("tests/escrow", "tests/earnest", "tests/schema", "tests/webhooks", "tests/workers", "tests/api/test_journey.py")
+PART: Final = (
+    "tests/escrow",
+    "tests/earnest",
+    "tests/schema",
+    "tests/webhooks",
+    "tests/workers",
+    "tests/api/test_journey.py",
+)
 """What meets the language and the libraries everywhere, in a third of the whole suite's time."""
 
 
@@ -76,9 +83,9 @@ def install(interpreter: str, version: str) -> str:
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
         print(f"Making {environment.relative_to(ROOT)} with {interpreter} ...", flush=True)
         subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", lock], check=True)
-        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
         shutil.copy(lock, stamp)
     return str(python)
 

@@ -45,7 +45,19 @@ ANY_WORDS: Final = frozenset(
 )
 """What is compared to the letter with what somebody else says: any text may be right."""
 
-GARBAGE: Final = ("garbage", "-1", "9" * 30, "postgres://", "https://", "\u00b2", "on;off", "{}", "  x  y  ", "::::", "\x7f")
+GARBAGE: Final = (
+    "garbage",
+    "-1",
+    "9" * 30,
+    "postgres://",
+    "https://",
+    "\u00b2",
+    "on;off",
+    "{}",
+    "  x  y  ",
+    "::::",
+    "\x7f",
+)
 
 
 class Noting(dict[str, str]):
@@ -87,7 +99,14 @@ def refusal(variable: str, value: str) -> SettingError | None:
 
 
 def test_the_settings_are_found() -> None:
-    assert {"DATABASE_URL", "REDIS_URL", "PORT", "EARNEST_STRIPE_PAYOUTS", "EARNEST_LOG_FORMAT", "EARNEST_JWKS_URL"} < set(VARIABLES)
+    assert {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PORT",
+        "EARNEST_STRIPE_PAYOUTS",
+        "EARNEST_LOG_FORMAT",
+        "EARNEST_JWKS_URL",
+    } < set(VARIABLES)
     assert len(VARIABLES) >= 30
 
 
