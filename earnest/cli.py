@@ -21,6 +21,7 @@ COMMANDS = (
     "contracts",
     "mcp",
     "migrate",
+    "doctor",
     "schema",
     "explorer",
     "events",

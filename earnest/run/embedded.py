@@ -43,11 +43,14 @@ def lock(directory: Path) -> DirectoryLock:
 
 
 @asynccontextmanager
-async def running_engines(directory: Path) -> AsyncIterator[Engines]:
-    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock."""
+async def running_engines(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Engines]:
+    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock.
+
+    `tell` gets a line for people about each step of the start.
+    """
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
-    async with Engines(directory) as engines:
+    async with Engines(directory, tell=tell) as engines:
         try:
             reached = {
                 "database_url": engines.database_url,
@@ -105,11 +108,21 @@ def secret_key(path: Path) -> str:
 async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
     """The settings of the deployment that a command works on, with its servers alive inside the context.
 
+    Refuses when there is nothing to work on, or a variable is wrong.
+    """
+    async with deployed_environment(root) as environ:
+        yield Settings.from_environment(environ)
+
+
+@asynccontextmanager
+async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[str, str]]:
+    """The variables of that deployment, whatever they say, with its servers alive inside the context.
+
     These are the servers that the environment names; else the engines of the `earnest up` that runs in this folder;
     else, when there is data, engines started for the duration. Refuses when there is nothing to work on.
     """
     if names_servers(os.environ):
-        yield Settings.from_environment()
+        yield dict(os.environ)
         return
     directory = (root or Path.cwd()) / DIRECTORY
     if not (directory / "postgres").exists():
@@ -125,7 +138,7 @@ async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
         else:
             engines = await stack.enter_async_context(running_engines(directory))
             environ = environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
-        yield Settings.from_environment(environ)
+        yield environ
 
 
 def _of_running(directory: Path) -> dict[str, str]:
