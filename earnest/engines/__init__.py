@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +29,10 @@ class Engines:
     `start` refuses with `CannotStart`, one line that says what to do; then, and after `stop`, nothing is left running.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, postgres: Mapping[str, str] | None = None) -> None:
+        """`postgres` are further settings of the server."""
         self.directory = directory.absolute()
+        self._settings = postgres
         self.record = Record(self.directory / "processes.json")
         self.database_url = ""
         self.redis_url = ""
@@ -61,6 +64,7 @@ class Engines:
                 sockets=self._sockets,
                 log=self.directory / "postgres.log",
                 record=self.record,
+                settings=self._settings,
             )
             await self._redis.start()
             await self._postgres.start()

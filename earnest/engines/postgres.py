@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +35,10 @@ class EmbeddedPostgres:
     `fsync` stays on: what was answered is on disk, as in production.
     """
 
-    def __init__(self, *, data: Path, sockets: Path, log: Path, record: Record) -> None:
+    def __init__(
+        self, *, data: Path, sockets: Path, log: Path, record: Record, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings or {}
         self._data = data
         self._sockets = sockets
         self._log = log
@@ -75,6 +79,7 @@ class EmbeddedPostgres:
                 *("-c", "timezone=UTC"),
                 *("-c", "log_timezone=UTC"),
                 *("-c", "logging_collector=off"),
+                *(part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")),
                 death_signal=signal.SIGINT,  # "fast shutdown": end the sessions, keep what was committed
                 output=log,
                 user=self._user,
