@@ -13,6 +13,7 @@ CREATE TABLE log_cuts (
     kept_at        TIMESTAMPTZ,
     server         TEXT NOT NULL,
     cut_at         TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    books_due_at   TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp() + interval '20 seconds',
     books_read_at  TIMESTAMPTZ,
     CONSTRAINT log_cuts_pkey PRIMARY KEY (first_position),
     CONSTRAINT log_cuts_leave_nothing_out CHECK (first_position > kept_position AND kept_position >= 0)
@@ -23,6 +24,7 @@ COMMENT ON COLUMN log_cuts.kept_position IS 'The last one before it that stands 
 COMMENT ON COLUMN log_cuts.kept_at IS 'Real time: everything until then was kept, perhaps more; NULL for the beginning';
 COMMENT ON COLUMN log_cuts.server IS 'The system identifier of PostgreSQL and its timeline';
 COMMENT ON COLUMN log_cuts.cut_at IS 'Real time: when it was noticed, after whatever was lost';
+COMMENT ON COLUMN log_cuts.books_due_at IS 'Real time: when no worker of before the cut calls the provider any more; a lease later';
 COMMENT ON COLUMN log_cuts.books_read_at IS 'Real time: since when the provider''s movements of until the cut are known';
 
 INSERT INTO log_cuts (first_position, kept_position, server, books_read_at)

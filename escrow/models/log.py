@@ -22,6 +22,7 @@ class LogCut(Model):
     kept_at = fields.DatetimeField(null=True)
     server = fields.TextField()
     cut_at = fields.DatetimeField()
+    books_due_at = fields.DatetimeField()
     books_read_at = fields.DatetimeField(null=True)
 
     class Meta:

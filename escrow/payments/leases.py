@@ -23,7 +23,7 @@ from escrow.states import OrderKind, OrderOutcome, OrderState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 """How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
-another worker looks it up."""
+another worker looks it up. `log_cuts.books_due_at` is as much later than a cut."""
 
 FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
 

@@ -20,7 +20,7 @@ from escrow import cuts, database
 from escrow.money import Money
 from escrow.payments import leases, reconciliation
 from escrow.payments.calls import Sought, Step, key_of
-from escrow.payments.leases import FIRST_STEPS, LEASE_SECONDS, Claimed, LeaseLost
+from escrow.payments.leases import FIRST_STEPS, Claimed, LeaseLost
 from escrow.payments.movements import MovementKind
 from escrow.payments.provider import Provider
 from escrow.payments.results import Pending, Reversed, Succeeded
@@ -64,7 +64,7 @@ async def read_books(provider: Provider) -> bool:
 
     Has every unsettled order looked up, too. Raises what the provider raises; nothing is called before it has told.
     """
-    row = await database.fetch_row(_UNREAD, LEASE_SECONDS)
+    row = await database.fetch_row(_UNREAD)
     if row is None or row["cuts"] == 0:
         return True
     if not row["is_time"]:
@@ -170,7 +170,7 @@ def _lost(row: database.Record) -> Lost:
 
 _UNREAD: Final = """
     SELECT count(*) AS cuts, min(kept_at) AS kept_at,
-        coalesce(max(cut_at) <= now() - $1::float8 * interval '1 second', true) AS is_time
+        coalesce(max(books_due_at) <= now(), true) AS is_time
     FROM log_cuts WHERE books_read_at IS NULL
 """
 

@@ -373,7 +373,7 @@ _DIFFERENCES: Final = f"""
         FROM transfers WHERE 'clearing:' || currency IN (debit, credit) GROUP BY contract_id, currency
     ), theirs AS (
         SELECT contract_id, currency, sum(net_minor)::bigint AS minor
-        FROM provider_movements WHERE contract_id IS NOT NULL GROUP BY contract_id, currency
+        FROM provider_movements WHERE contract_id IS NOT NULL AND NOT is_settled GROUP BY contract_id, currency
     ), differing AS (
     SELECT 'CONTRACT' AS kind, contract_id AS subject, currency,
         coalesce(theirs.minor, 0) AS provider_minor, coalesce(ledger.minor, 0) AS ledger_minor
