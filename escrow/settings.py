@@ -7,6 +7,7 @@ defaults of its own here: the supervisor sets the same variables that an operato
 
 import base64
 import binascii
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tortoise.backends.base.config_generator import expand_db_url
 
 from escrow.environment import Reader, split
 from escrow.environment import SettingError as SettingError  # who reads settings catches it
+from escrow.server_urls import check_parameters
 from escrow.stripe_access import StripeAccess, stripe_access
 
 POOL_CONNECTIONS_MAX = 20
@@ -221,7 +223,7 @@ class Settings:
             identity=_identity(read),
             connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
             connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
-            host=read.text("EARNEST_HOST") or "127.0.0.1",
+            host=_host(read),
             port=read.port("PORT", default=8000),
         )
 
@@ -261,7 +263,19 @@ def _database_url(read: Reader) -> str:
     url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
     if not urlsplit(url).path.strip("/"):
         raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
+    check_parameters("DATABASE_URL", url)
     return url
+
+
+def _host(read: Reader) -> str:
+    """An address of this machine; a name would be whatever somebody's resolver says at the moment."""
+    text = read.text("EARNEST_HOST") or "127.0.0.1"
+    try:
+        return text if text == "localhost" else str(ipaddress.ip_address(text))
+    except ValueError:
+        raise SettingError(
+            "EARNEST_HOST", f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost"
+        ) from None
 
 
 def _secret_keys(read: Reader) -> tuple[bytes, ...]:

@@ -44,11 +44,14 @@ def lock(directory: Path) -> DirectoryLock:
 
 
 @asynccontextmanager
-async def running_engines(directory: Path) -> AsyncIterator[Engines]:
-    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock."""
+async def running_engines(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Engines]:
+    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock.
+
+    `tell` gets a line for people about each step of the start.
+    """
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
-    async with Engines(directory, postgres=archiving.settings(directory / "postgres")) as engines:
+    async with Engines(directory, postgres=archiving.settings(directory / "postgres"), tell=tell) as engines:
         try:
             reached = {
                 "database_url": engines.database_url,
