@@ -34,6 +34,8 @@ COMMANDS = (
     "connect",
     "audit",
     "reconcile",
+    "backup",
+    "restore",
     "erase",
 )
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""

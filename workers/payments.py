@@ -8,9 +8,10 @@ from typing import Final
 
 from escrow import bell, process_log
 from escrow.bell import Topic
-from escrow.payments import orders, payees, tokens_at_rest
+from escrow.payments import lost, orders, payees, tokens_at_rest
 from escrow.payments.orders import Claimed
 from escrow.payments.provider import Provider
+from escrow.payments.results import ProviderError
 
 POLL_SECONDS: Final = 0.25
 """How late a due order is noticed at most when no ring came through."""
@@ -42,6 +43,7 @@ async def pump(provider: Provider) -> None:
                 await orders.nudge(hints)
                 await payees.nudge(hints)
                 await payees.look(provider, limit=PAYEES_AT_ONCE)
+                await _read_books(provider)
                 claimed = await orders.claim(
                     ORDERS_AT_ONCE - len(under_way),
                     provider=provider.terms.provider,
@@ -54,6 +56,14 @@ async def pump(provider: Provider) -> None:
                 await wakeups.wait(POLL_SECONDS)
         finally:
             await _end(under_way)
+
+
+async def _read_books(provider: Provider) -> None:
+    """After a cut of the log; nothing is claimed before it is done."""
+    try:
+        await lost.read_books(provider)
+    except ProviderError as error:
+        _log.warning("the log was cut, and the provider doesn't tell its books yet", extra={"error": error})
 
 
 async def _attend(order: Claimed, provider: Provider) -> None:

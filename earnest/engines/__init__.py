@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,9 +29,12 @@ class Engines:
     `start` refuses with `CannotStart`, one line that says what to do; then, and after `stop`, nothing is left running.
     """
 
-    def __init__(self, directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
-        """`tell` gets a line for people about each step of the start."""
+    def __init__(
+        self, directory: Path, *, postgres: Mapping[str, str] | None = None, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`postgres` are further settings of the server; `tell` gets a line for people about each step of the start."""
         self.directory = directory.absolute()
+        self._settings = postgres
         self._tell = tell
         self.record = Record(self.directory / "processes.json")
         self.database_url = ""
@@ -64,6 +67,7 @@ class Engines:
                 sockets=self._sockets,
                 log=self.directory / "postgres.log",
                 record=self.record,
+                settings=self._settings,
                 tell=self._tell,
             )
             await self._redis.start()

@@ -12,7 +12,7 @@ import pwd
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,8 +36,16 @@ class EmbeddedPostgres:
     """
 
     def __init__(
-        self, *, data: Path, sockets: Path, log: Path, record: Record, tell: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        data: Path,
+        sockets: Path,
+        log: Path,
+        record: Record,
+        settings: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._settings = settings or {}
         self._tell = tell
         self._data = data
         self._sockets = sockets
@@ -81,6 +89,7 @@ class EmbeddedPostgres:
                 *("-c", "timezone=UTC"),
                 *("-c", "log_timezone=UTC"),
                 *("-c", "logging_collector=off"),
+                *(part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")),
                 death_signal=signal.SIGINT,  # "fast shutdown": end the sessions, keep what was committed
                 output=log,
                 user=self._user,

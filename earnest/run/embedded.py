@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from earnest.backups import archiving
 from earnest.engines import Engines, make_directory
 from earnest.engines.lock import AlreadyRunning, DirectoryLock
 from earnest.engines.processes import write_private
@@ -50,7 +51,7 @@ async def running_engines(directory: Path, *, tell: Callable[[str], None] = lamb
     """
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
-    async with Engines(directory, tell=tell) as engines:
+    async with Engines(directory, postgres=archiving.settings(directory / "postgres"), tell=tell) as engines:
         try:
             reached = {
                 "database_url": engines.database_url,

@@ -207,6 +207,7 @@ FORBIDDEN: Final = {
     "payment_orders_deposit_is_named": "UPDATE payment_orders SET deposit_id = NULL",
     "payment_orders_token": "INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, payment_token) "
     "SELECT 'pay_0', contract_id, 'PAYOUT', 'STARTED', 1, 'USD', 'tok_ok' FROM payment_orders LIMIT 1",
+    "payment_orders_known_as": "UPDATE payment_orders SET known_as = 'pay_0'",
     "payment_orders_attempts": "UPDATE payment_orders SET attempts = -1",
     "balances_pkey": "INSERT INTO balances TABLE balances",
     "balances_contract": "UPDATE balances SET contract_id = 'ctr_0'",
@@ -249,6 +250,8 @@ FORBIDDEN: Final = {
     "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE SELECT serial, 'x' || event_id FROM log_pending",
     "log_pending_event": "INSERT INTO log_pending (event_id) VALUES ('evt_0')",
     "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
+    "log_cuts_pkey": "INSERT INTO log_cuts TABLE log_cuts",
+    "log_cuts_leave_nothing_out": "UPDATE log_cuts SET kept_position = first_position",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
     "log_positions_event": "INSERT INTO log_positions VALUES (99999, 'evt_0', 'ctr_0')",
     "log_positions_once": "INSERT INTO log_positions SELECT position + 99999, event_id, stream_id FROM log_positions",
