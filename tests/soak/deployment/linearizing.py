@@ -2,7 +2,7 @@
 beginning and its end, one after the other, as the sequential specification says.
 
 The search is Wing and Gong's with Lowe's memory: it tries every operation that may come next, and never comes twice to the same
-state by the same operations. An operation of which nobody knows whether it happened may come at any time after it began, or never.
+state by the same operations. What nobody knows whether it happened may come at any time after it began, or never.
 """
 
 from __future__ import annotations
