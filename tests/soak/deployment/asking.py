@@ -46,7 +46,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a command. `began` is when it was first sent, `asked` when the last time; `lost` is how often no answer came."""
+    """What came of a command: when it was first sent, when the last time, when answered, and how often no answer came."""
 
     key: str
     began: float

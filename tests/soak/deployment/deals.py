@@ -234,7 +234,10 @@ class Crowd:
 
     async def _until_active(self, deal: Deal, position: int) -> None:
         """Look until the money has come, and it is the milestone's turn."""
-        while (await self._seen(deal, self.client))["milestones"][position]["state"] != "ACTIVE":
+        while True:
+            found = await self._seen(deal, self.client)
+            if found["milestones"][position]["state"] == "ACTIVE":
+                return
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _look(self, deal: Deal, by: Person, times: int) -> None:

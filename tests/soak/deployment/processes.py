@@ -185,7 +185,7 @@ def _listens(port: int) -> bool:
 
 
 @asynccontextmanager
-async def house(folder: Path, provider: Mapping[str, str], *, door: int, disk_mb: int) -> AsyncIterator[House]:
+async def house(folder: Path, provider: Mapping[str, str], *, door: int, disk_mb: int | None) -> AsyncIterator[House]:
     """The engines, with what will run on them, to be reached at the port of the `door`; nothing of it is left in the end."""
     directory = folder / "engines"
     directory.mkdir()
@@ -207,9 +207,9 @@ def unmount(directory: Path) -> None:
     subprocess.run(["umount", "--lazy", str(directory)], check=False)
 
 
-def mount(directory: Path, megabytes: int) -> bool:
+def mount(directory: Path, megabytes: int | None) -> bool:
     """A small disk of its own in the machine's memory, where we may make one: only root may, and not in every container."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or megabytes is None:
         return False
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0711", "tmpfs", str(directory)]
     try:

@@ -141,9 +141,11 @@ async def judge_deadlines(crowd: Crowd, blows: Blows) -> int:
     wrong = list(blows.watch.wrong)
     waiting = [deal.id for deal in crowd.deals if deal.waits]
     rows = await fetch(_EXPIRED, waiting)
-    for row in rows:
-        if row["n"] != 1 or row["ended_at"] != row["offered_at"] + timedelta(hours=OFFER_HOURS):
-            wrong.append(f"{row['id']} of {row['offered_at']} ended {row['n']} times, at {row['ended_at']}")
+    wrong += [
+        f"{row['id']} of {row['offered_at']} ended {row['n']} times, at {row['ended_at']}"
+        for row in rows
+        if row["n"] != 1 or row["ended_at"] != row["offered_at"] + timedelta(hours=OFFER_HOURS)
+    ]
     if len(rows) != len(waiting):
         wrong.append(f"{len(waiting) - len(rows)} offers never ended")
     refuse(wrong)
