@@ -27,7 +27,7 @@ export class TestClockBar extends Page {
     return h("div", { class: "row", role: "group", "aria-label": this.say("pages.testClock") },
       h("span", null, this.say("pages.testClock"), ": ", this.moment(viewer.now)),
       viewer.scopes.includes("OPERATOR") ? this.#buttons(deadline) : h("span", { class: "faint small" }, this.say("pages.operatorMoves")),
-      deadline && h("span", { class: "faint small" }, this.eventText(deadline.action), " ", this.moment(deadline.at)));
+      deadline && h("span", { class: "faint small" }, this.say("pages.nextDeadline"), " ", this.eventText(deadline.action), ", ", this.moment(deadline.at)));
   }
 
   /** @param {Answer | undefined} deadline */
