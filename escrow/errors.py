@@ -46,7 +46,8 @@ class ErrorCode(StrEnum):
 class DomainError(Exception):
     """A refusal. `field` is the path of the input at fault in the API's spelling; `details` are plain values.
 
-    `cause` names the sentence, where it has a name: with the details it can be said in any language. `others` are further refusals of the same command, where it has many parts that can each be at fault.
+    `cause` names the sentence, where it has a name: with the details it can be said in any language. `others` are further
+    refusals of the same command, where it has many parts that can each be at fault.
     """
 
     code: ClassVar[ErrorCode]

@@ -195,8 +195,8 @@ class Query:
         return await stuck_orders_list(info.context, window(first, after, last, before))
 
     @resolved(
-        "The deposits that the payment provider took back and is still argued with about, of all contracts whose money the viewer "
-        "may see, oldest first: what the operator resolves with `resolveReversal`."
+        "The deposits that the payment provider took back and that are still argued about, of all contracts whose money the "
+        "viewer may see, oldest first: what the operator resolves with `resolveReversal`."
     )
     async def reversed_deposits(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None

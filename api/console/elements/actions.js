@@ -1,7 +1,8 @@
 /**
  * Owns `<earnest-actions>`: what the viewer can do now with a contract and what belongs to it, each by a form.
  *
- * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason. With `subject` it is about
+ * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason; what is never for the
+ * viewer isn't shown. With `subject` it is about
  * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open. `prepared`, the
  * JSON of `{action, values}`, opens a form that is filled in.
  */
@@ -116,7 +117,7 @@ export class EarnestActions extends EarnestElement {
     const { kind, subject } = group;
     const known = subject.allowedActions.filter((/** @type {Answer} */ one) => one.action in COMMANDS);
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
-    const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
+    const refused = known.filter((/** @type {Answer} */ one) => !one.allowed && one.reason.cause !== "ONLY_SOME");
     const isHere = this.#form?.situation.subject.id === subject.id;
     return h("div", { key: subject.id, role: "group", class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
       h("p", { class: "label", id: `of-${subject.id}` }, this.#titleOf(group)),
