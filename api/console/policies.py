@@ -34,7 +34,7 @@ _STRICT: Final[Mapping[str, str]] = {
     "base-uri": "'none'",
     "report-uri": REPORTS,
 }
-"""Reports go the old way: beside `report-to` browsers ignore it, and what that names they only tell over HTTPS and minutes later."""
+"""Reports go the old way: beside `report-to` browsers ignore it, and what that names hears of them over HTTPS alone."""
 
 
 def _headers(**allowed: str) -> dict[str, str]:

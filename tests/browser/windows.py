@@ -140,9 +140,7 @@ def chromium() -> Iterator[Browser]:
         raise LookupError("There is no Chromium: install it, or name it in EARNEST_CHROMIUM.")
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
-        one = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox"], timeout=PATIENCE_SECONDS * 1000
-        )
+        one = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=PATIENCE_SECONDS * 1000)
         yield one
         one.close()
 

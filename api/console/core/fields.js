@@ -2,7 +2,7 @@
  * Owns the fields of forms: how each kind looks, and how what was typed becomes a value of an input.
  */
 import { h } from "./dom.js";
-import { refusalText } from "./refusals.js";
+import { refusalView } from "./refusals.js";
 import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
@@ -32,11 +32,6 @@ export function fieldView(field, filling) {
     hint && h("span", { class: "hint", id: `${id}-hint` }, hint),
     said.length > 0 && h("div", { class: "says", id: `${id}-said`, role: "alert" }, said.map((refusal) => refusalView(refusal, element))));
 }
-
-/** Why something was refused; what an element itself says needs no explanation. @param {Refusal} refusal @param {EarnestElement} element */
-export const refusalView = (refusal, element) =>
-  h("p", { key: `${refusal.field} ${refusal.message}` },
-    refusal.documentation ? [...refusalText(element, refusal), " ", element.documentationLink(refusal.documentation)] : refusal.message);
 
 /**
  * What the element itself says against a field: that it is missing, or nothing that can be sent.

@@ -7,9 +7,10 @@
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { faultsOf, fieldView, isAbout, refusalView, typedOf, valueOf } from "./fields.js";
+import { faultsOf, fieldView, isAbout, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
 import { chargesOf, previewView } from "./previews.js";
+import { refusalView } from "./refusals.js";
 
 const SETTLING_MS = 250;
 let opened = 0;

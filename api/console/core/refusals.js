@@ -19,6 +19,11 @@ export function refusalText(element, { code, cause, message, details }) {
   return [element.say(`error.${code}`), " ", h("bdi", { lang: "en", dir: "auto" }, message)];
 }
 
+/** The same with where it is explained; what an element itself says needs no explanation. @param {Refusal} refusal @param {EarnestElement} element */
+export const refusalView = (refusal, element) =>
+  h("p", { key: `${refusal.field} ${refusal.message}` },
+    refusal.documentation ? [...refusalText(element, refusal), " ", element.documentationLink(refusal.documentation)] : refusal.message);
+
 /** What there is to think about. @param {EarnestElement} element @param {Said} hint @returns {Children} */
 export function hintText(element, { code, message, details }) {
   const key = `hint.${code}`;

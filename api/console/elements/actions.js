@@ -2,12 +2,10 @@
  * Owns `<earnest-actions>`: what the viewer can do now with a contract and what belongs to it, each by a form.
  *
  * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason; what is never for the
- * viewer isn't shown. With `subject` it is about
- * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open. `prepared`, the
- * JSON of `{action, values}`, opens a form that is filled in.
+ * viewer isn't shown. With `subject` it is about one milestone, dispute, refund request, change request, deposit or order; without,
+ * about everything that is open. `prepared`, the JSON of `{action, values}`, opens a form that is filled in.
  */
 import { Failed, gql } from "../core/api.js";
-import { COMMANDS } from "../core/commands.js";
 import { h, link, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 import { refusalText } from "../core/refusals.js";
@@ -115,7 +113,7 @@ export class EarnestActions extends EarnestElement {
   /** @param {Group} group */
   #groupView(group) {
     const { kind, subject } = group;
-    const known = subject.allowedActions.filter((/** @type {Answer} */ one) => one.action in COMMANDS);
+    const known = subject.allowedActions.filter((/** @type {Answer} */ one) => this.language.has(`action.${one.action}`));
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
     const refused = known.filter((/** @type {Answer} */ one) => !one.allowed && one.reason.cause !== "ONLY_SOME");
     const isHere = this.#form?.situation.subject.id === subject.id;

@@ -6,7 +6,7 @@
 import { gql, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
+import { refusalView } from "../core/refusals.js";
 import { deliveriesTo, follow } from "../core/stream.js";
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {

@@ -8,10 +8,10 @@ import { Failed, gql, newKey } from "../core/api.js";
 import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { fault, refusalView } from "../core/fields.js";
+import { fault } from "../core/fields.js";
 import { isAmount, typedMoney } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
-import { hintText } from "../core/refusals.js";
+import { hintText, refusalView } from "../core/refusals.js";
 import { refresh } from "../core/watching.js";
 
 /** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */

@@ -6,7 +6,7 @@
 import { AGAIN_MS, Failed, isPassing, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
+import { refusalView } from "../core/refusals.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Children} Children */
 /** @typedef {import("../core/api.js").Refusal} Refusal */
