@@ -1,18 +1,29 @@
 """Fold the event log again and compare it with every table; exit with 1 if anything differs."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
+from typing import TYPE_CHECKING
+
+from earnest.run.refusing import CannotStart
+
+if TYPE_CHECKING:
+    from escrow.settings import Settings
 
 DIFFERENT = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: the database is `DATABASE_URL`, or the embedded one."""
+    """The database is `DATABASE_URL`, or the embedded one, and its standby if there is one."""
+    parser.add_argument(
+        "--primary", action="store_true", help="read the primary, although EARNEST_READ_URL names a standby"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print each difference on a line of its own; it may run beside a working deployment."""
-    differences = asyncio.run(count())
+    differences = asyncio.run(count(on_primary=args.primary))
     if differences:
         print(f"{differences} differences.")
         return DIFFERENT
@@ -23,8 +34,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def count() -> int:
-    """Audit the deployment, printing what is found; gives how much that was."""
+async def count(*, on_primary: bool = False) -> int:
+    """Audit the deployment, printing what is found; gives how much that was.
+
+    What a standby has is what the primary had a moment before, so it is audited instead, where there is one.
+    """
     from earnest.run.embedded import deployment
     from escrow import database
     from escrow.audit import audit
@@ -32,7 +46,7 @@ async def count() -> int:
 
     found = 0
     async with deployment() as settings:
-        await database.connect(settings.database_url)
+        await _connect(settings, on_primary=on_primary)
         try:
             for differences in (audit(), audit_deliveries()):
                 async for difference in differences:
@@ -41,3 +55,17 @@ async def count() -> int:
         finally:
             await database.disconnect()
     return found
+
+
+async def _connect(settings: Settings, *, on_primary: bool) -> None:
+    from escrow import database
+
+    if on_primary or settings.read_url is None:
+        await database.connect(settings.database_url)
+        return
+    try:
+        await database.connect(settings.read_url)
+    except database.AWAY as error:
+        raise CannotStart(
+            f"the standby of EARNEST_READ_URL does not answer ({error}): repeat with --primary to audit the primary"
+        ) from None
