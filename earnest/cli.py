@@ -32,6 +32,7 @@ COMMANDS = (
     "documents",
     "connect",
     "audit",
+    "archive",
     "reconcile",
     "erase",
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from earnest.run.refusing import CannotStart
 
 if TYPE_CHECKING:
+    from escrow.audit import Difference
     from escrow.settings import Settings
 
 DIFFERENT = 1
@@ -19,11 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--primary", action="store_true", help="read the primary, although EARNEST_READ_URL names a standby"
     )
+    parser.add_argument(
+        "--archive", metavar="PLACE", help="compare this archive with the log, too: a folder, or an object store's URL"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print each difference on a line of its own; it may run beside a working deployment."""
-    differences = asyncio.run(count(on_primary=args.primary))
+    differences = asyncio.run(count(on_primary=args.primary, archive=args.archive))
     if differences:
         print(f"{differences} differences.")
         return DIFFERENT
@@ -34,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def count(*, on_primary: bool = False) -> int:
+async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
     """Audit the deployment, printing what is found; gives how much that was.
 
     What a standby has is what the primary had a moment before, so it is audited instead, where there is one.
@@ -48,13 +53,28 @@ async def count(*, on_primary: bool = False) -> int:
     async with deployment() as settings:
         await _connect(settings, on_primary=on_primary)
         try:
-            for differences in (audit(), audit_deliveries()):
+            for differences in (audit(), audit_deliveries(), *_audits_of(archive)):
                 async for difference in differences:
                     found += 1
                     print(difference, flush=True)
         finally:
             await database.disconnect()
     return found
+
+
+def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:
+    """The archive beside the database, if there is one to be looked at."""
+    if archive is None:
+        return ()
+    from escrow import segments
+    from escrow.archived_log import audit_archived_log
+    from webhooks.delivery.archived_deliveries import audit_archived_deliveries
+
+    try:
+        store = segments.Store(archive)
+    except segments.Unusable as error:
+        raise CannotStart(str(error)) from None
+    return audit_archived_log(store), audit_archived_deliveries(store)
 
 
 async def _connect(settings: Settings, *, on_primary: bool) -> None:
