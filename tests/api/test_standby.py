@@ -202,7 +202,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
 ) -> None:
     await propose(people, "A shop")
     await caught_up(read)
-    transport: Any = people.client.http._transport  # noqa: SLF001 - httpx gives its application no name
+    transport: Any = people.client.http._transport
     dear = "{ contracts(first: 100) { nodes { title milestones { title allowedActions { action allowed } } } } }"
     async with transport.app.state.door.with_annex(database):
         before = standby.asked("contracts")
@@ -212,7 +212,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
         await people.client.ask(dear)
     assert standby.asked("contracts") > before
     assert read.reads[Read.STANDBY] + read.reads[Read.WROTE] == 2
-    assert len(read._pools) == 1  # noqa: SLF001 - of the annex alone: the home loop has read nothing there
+    assert len(read._pools) == 1
 
 
 async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:
