@@ -83,7 +83,8 @@ async def _sequenced() -> None:
 
 
 _ATTEMPTS: Final = """
-INSERT INTO delivery_attempts (id, delivery_id, token, started_at, status, address, dns_ms, connect_ms, first_byte_ms, total_ms, excerpt)
+INSERT INTO delivery_attempts (
+    id, delivery_id, token, started_at, status, address, dns_ms, connect_ms, first_byte_ms, total_ms, excerpt)
 SELECT new_attempt_id(), id, gen_random_uuid(), clock_timestamp(), 200, '203.0.113.7', 1, 12, 40, 41, 'ok' FROM deliveries
 """
 
