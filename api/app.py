@@ -149,7 +149,7 @@ def _connected(
             await bell.connect(settings.redis_url)
             if settings.read_url is not None:
                 await bookmarks.connect(settings.redis_url)
-                await replica.connect(settings.read_url)
+                await replica.connect(settings.read_url, primary_url=settings.database_url)
             door.rates.connect(settings.redis_url)
             door.authentication.usage.start()
             with door.authentication.keys.listening():

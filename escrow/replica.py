@@ -44,7 +44,7 @@ SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS written, (SELECT system_i
 """
 
 FAILURES: Final = (*database.AWAY, asyncpg.PostgresError, TimeoutError)
-"""What a look may end with."""
+"""What a statement there may end with, so that the primary has to answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Replica:
     """One standby as a process sees it."""
 
     url: str
+    primary_url: str
     reads: Counter[Read] = field(default_factory=Counter)
     replayed: int | None = None
     """Bytes of the write-ahead log that it has replayed for certain; `None` while it doesn't answer."""
@@ -89,7 +90,8 @@ class Replica:
     """When the primary had no more than that, by the monotonic clock."""
     _written: deque[tuple[float, int]] = field(default_factory=deque)
     """What the primary had when, of what the standby has not replayed yet."""
-    _connection: asyncpg.Connection[asyncpg.Record] | None = None
+    _eyes: dict[str, asyncpg.Connection[asyncpg.Record]] = field(default_factory=dict)
+    """The connections by which both are looked at, by URL: of their own, so that no look waits for a busy pool."""
     _pools: dict[asyncio.AbstractEventLoop, AsyncpgDBClient] = field(default_factory=dict)
     """One for each event loop of the process: the one that serves everybody, and the annex."""
 
@@ -128,25 +130,23 @@ class Replica:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self.look()
-            except (NoStandby, *FAILURES) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the standby isn't read
                 self.lost(error)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Find out how it stands. Raises `NoStandby`, or one of `FAILURES`."""
+        """Find out how it stands. Raises `NoStandby`, or whatever keeps one of both from answering."""
         asked_at = time.monotonic()
-        primary = await database.fetch_row(_FLUSHED)
-        if primary is None:
-            return
-        self._written.append((asked_at, primary["written"]))
-        found = await (await self._watching()).fetchrow(_REPLAYED)
-        if found is None or not found["follows"] or found["replayed"] is None:
+        primary = await self._ask(self.primary_url, _FLUSHED)
+        found = await self._ask(self.url, _REPLAYED)
+        if not found["follows"] or found["replayed"] is None:
             raise NoStandby("what answers there is no standby")
         if found["system"] != primary["system"]:
             raise NoStandby("it is a standby of another primary")
         if self.replayed is None:
             _log.info("the standby answers")
         self.replayed = found["replayed"]
+        self._written.append((asked_at, primary["written"]))
         while self._written and self._written[0][1] <= found["replayed"]:
             self.caught_up_at = self._written.popleft()[0]
         self._thin()
@@ -156,26 +156,29 @@ class Replica:
         while len(self._written) > 2 and self._written[1][0] < time.monotonic() - 2 * BEHIND_SECONDS_MAX:
             self._written.popleft()
 
-    async def _watching(self) -> asyncpg.Connection[asyncpg.Record]:
-        """The connection by which it is looked at; when the server ends it, all that is known of the server is void at once."""
-        if self._connection is None or self._connection.is_closed():
-            connection = await database.connection_to(self.url)
-            connection.add_termination_listener(self._ended)
-            self._connection = connection
-        return self._connection
+    async def _ask(self, url: str, sql: str) -> asyncpg.Record:
+        """The row that a server answers. When it ends the connection, all that is known of the standby is void at once."""
+        eye = self._eyes.get(url)
+        if eye is None:
+            self._eyes[url] = eye = await database.connection_to(url)
+            eye.add_termination_listener(self._ended)
+        row = await eye.fetchrow(sql)
+        if row is None:
+            raise NoStandby("a server answers nothing")
+        return row
 
-    def _ended(self, connection: Any) -> None:
-        if connection is self._connection:
-            self.lost(ConnectionResetError("the standby ended the connection"))
+    def _ended(self, eye: Any) -> None:
+        if eye in self._eyes.values():
+            self.lost(ConnectionResetError("a server ended the connection by which it is looked at"))
 
     def lost(self, error: BaseException) -> None:
         """Read nothing from it any more, and have what was asked of it asked of the primary."""
         if self.replayed is not None:
             _log.warning("the standby is not read any more", extra={"error": error})
         self.replayed = self.caught_up_at = None
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
+        eyes, self._eyes = self._eyes, {}
+        for eye in eyes.values():
+            eye.terminate()
         pools, self._pools = self._pools, {}
         for loop, pool in pools.items():
             with contextlib.suppress(RuntimeError):  # that loop is closed
@@ -203,10 +206,10 @@ class _Place:
 _place: Final = _Place()
 
 
-async def connect(url: str) -> Replica:
+async def connect(url: str, *, primary_url: str) -> Replica:
     """Read from the standby at `url` from now on; it need not be there. `bookmarks` have to be connected, too."""
     await disconnect()
-    _place.replica = replica = Replica(url)
+    _place.replica = replica = Replica(url, primary_url)
     _place.watching = asyncio.create_task(replica.watch(), name="standby")
     return replica
 

@@ -21,8 +21,6 @@ from schema.engine.context import Context
 LISTS: Final = frozenset({"accounts", "changes", "contracts", "disputes", "milestones", "stuckOrders"})
 """The fields of `Query` that a standby may answer. What becomes of webhooks is in no log, so nobody could be told to find it."""
 
-FEED: Final = "changes"
-
 
 def only_lists(node: OperationDefinitionNode) -> bool:
     """Whether an operation asks for nothing but lists, plainly, without a fragment at its root."""
@@ -42,7 +40,7 @@ async def from_standby(
     standby = replica.current()
     if standby is None or context.actor is None:
         return None
-    pool = await standby.for_reader(_bookmarks(node, context.actor))
+    pool = await standby.for_reader(_bookmarks(context.actor))
     if pool is None:
         return None
     there = context.afresh()
@@ -59,10 +57,10 @@ async def from_standby(
     return result
 
 
-def _bookmarks(node: OperationDefinitionNode, actor: Actor) -> tuple[str | None, ...]:
-    """Whose writes the reader has to find. Who sees contracts of others is marked in nobody's: of the feed they get all of it."""
+def _bookmarks(actor: Actor) -> tuple[str | None, ...]:
+    """Whose writes the reader has to find. Who sees contracts of others is told of them by the log, and so has the log's mark."""
     sees_others = actor.kind is ActorKind.OPERATOR or actor.is_mediator
-    return (actor.account_id, bookmarks.THE_LOG) if sees_others and FEED in _asked(node) else (actor.account_id,)
+    return (actor.account_id, bookmarks.THE_LOG) if sees_others else (actor.account_id,)
 
 
 async def wrote(context: Context) -> None:

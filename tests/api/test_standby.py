@@ -43,7 +43,7 @@ async def read(
     monkeypatch.setattr("escrow.bookmarks.KEPT_SECONDS", 3600.0)
     await bookmarks.connect(redis_url)
     await remember(redis_url)
-    found = await replica.connect(standby.url(database))
+    found = await replica.connect(standby.url(database), primary_url=database)
     try:
         await caught_up(found)
         yield found
@@ -216,7 +216,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
 
 
 async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:
-    found = Replica(database)
+    found = Replica(database, primary_url=database)
     with pytest.raises(replica.NoStandby):
         await found.look()
     assert not found.standing().is_read
