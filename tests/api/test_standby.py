@@ -15,6 +15,7 @@ from escrow import bookmarks, log, replica
 from escrow.database import counting
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
+from tests.earnest.test_audit_and_erase import earnest
 from tests.patience import PATIENCE_SECONDS
 from tests.replicas import Standby, caught_up, standby_of
 
@@ -213,6 +214,23 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
     assert standby.asked("contracts") > before
     assert read.reads[Read.STANDBY] + read.reads[Read.WROTE] == 2
     assert len(read._pools) == 1
+
+
+async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
+    people: People, database: str, standby: Standby, redis_url: str, read: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    before = standby.asked("log_positions")
+    monkeypatch.setenv("EARNEST_READ_URL", standby.url(database))
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, complaints) == (0, ""), said
+    assert standby.asked("log_positions") > before
+    monkeypatch.setenv("EARNEST_READ_URL", f"{database.partition('?')[0]}?host=/nowhere")
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, said) == (2, "")
+    assert "EARNEST_READ_URL does not answer" in complaints
+    assert "--primary" in complaints
 
 
 async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:
