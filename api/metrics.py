@@ -24,11 +24,12 @@ from starlette.responses import PlainTextResponse, Response
 from api.live.door import Door
 from api.tolls import refused
 from connectors import couplings
-from escrow import sweep
+from escrow import replica, sweep
 from escrow.agreement.deadlines import ACTIONS
 from escrow.payments import reconciliation
 from escrow.payments.reconciliation import Standing
 from escrow.queries import orders as order_queries
+from escrow.replica import Read
 from escrow.sweep import Backlog
 from schema.compiled.compiler import Counts
 from webhooks.owner import stats as deliveries
@@ -82,6 +83,7 @@ async def _figures(door: Door) -> Response:
             _orders(stuck),
             *_books(books),
             *_couplings(coupled),
+            *_standby(),
             *ours,
         )
     )
@@ -115,6 +117,25 @@ def _policy_reports(counts: Mapping[str, int]) -> Metric:
     for directive, count in sorted(counts.items()):
         metric.add_metric([directive], count)
     return metric
+
+
+def _standby() -> Iterator[Metric]:
+    """Nothing in a deployment without a standby."""
+    standby = replica.current()
+    if standby is None:
+        return
+    standing = standby.standing()
+    reads = CounterMetricFamily(
+        "earnest_list_reads", "Operations of lists and the feed of this process, by who answered and why", labels=["by"]
+    )
+    for by in Read:
+        reads.add_metric([by], standby.reads[by])
+    yield reads
+    said = "Whether this process reads lists from the standby: it answers, and is near enough"
+    yield GaugeMetricFamily("earnest_standby_read", said, value=int(standing.is_read))
+    if standing.behind_seconds is not None:
+        said = "How long ago the primary had no more than the standby has, as this process sees it"
+        yield GaugeMetricFamily("earnest_standby_behind_seconds", said, value=standing.behind_seconds)
 
 
 def _orders(stuck: int) -> Metric:

@@ -33,6 +33,7 @@ COMMANDS = (
     "documents",
     "connect",
     "audit",
+    "archive",
     "reconcile",
     "backup",
     "restore",

@@ -179,6 +179,15 @@ def pool_beside(url: str, *, size: int) -> AsyncpgDBClient:
     return AsyncpgDBClient(connection_name=_ALIAS, **credentials)
 
 
+async def connection_to(url: str) -> Recording:
+    """A connection to a server, in no pool: whoever asks for it closes it. Fails as asyncpg does if nobody answers."""
+    credentials = dict(configuration(url)["connections"][_ALIAS]["credentials"])
+    for of_pools in ("maxsize", "minsize"):
+        credentials.pop(of_pools, None)
+    connection: Recording = await asyncpg.connect(**credentials)
+    return connection
+
+
 @contextmanager
 def using(pool: AsyncpgDBClient) -> Iterator[None]:
     """Let this task, and tasks that it starts meanwhile, use a pool of `pool_beside`."""

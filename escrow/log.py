@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import codec, cuts, database, ids
+from escrow import bookmarks, codec, cuts, database, ids
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement import events as contract_events
@@ -267,14 +267,22 @@ async def sequence(
 
     Positions are dense but for cuts (`escrow.cuts`), never appear out of order, and the times at which they were given, in domain time, never go back, nor
     are they before the events': one transaction, which begins with a lock, and in which
-    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`. Any number may try at once.
+    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may
+    try at once.
     """
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
         rows = await connection.fetch(_SEQUENCE, limit)
         if rows and on_batch is not None:
             await on_batch(connection, rows)
+    if rows:
+        await bookmarks.wrote({bookmarks.THE_LOG, *(one for row in rows for one in _readers(row))})
     return len(rows)
+
+
+def _readers(row: database.Record) -> tuple[str | None, str | None]:
+    """Whose feed an event is in: that of the parties of a contract, or of the account whose stream it is."""
+    return row["client_id"] or row["stream_id"], row["freelancer_id"]
 
 
 # Looked up by key, row by row: with statistics from an empty table a join would scan.
@@ -297,7 +305,7 @@ WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
     INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id, placed_at)
     SELECT position, event_id, stream_id, client_id, freelancer_id, placed_at FROM placed ORDER BY position
 )
-SELECT position, event_id, stream_id, sequence, type FROM placed ORDER BY position
+SELECT position, event_id, stream_id, sequence, type, client_id, freelancer_id FROM placed ORDER BY position
 """  # noqa: S608 - our own text
 
 

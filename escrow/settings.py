@@ -121,6 +121,9 @@ class Settings:
     database_url: str = field(repr=False)
     """`DATABASE_URL`, required: PostgreSQL holds everything that matters."""
 
+    read_url: str | None = field(default=None, repr=False)
+    """`EARNEST_READ_URL`, none: a standby of the same database, from which lists, the feed and audits are read."""
+
     redis_url: str = field(repr=False)
     """`REDIS_URL`, required: Redis wakes the workers; nothing that matters lives there."""
 
@@ -204,6 +207,7 @@ class Settings:
         provider = _payment_provider(read, sandbox=sandbox)
         return cls(
             database_url=_database_url(read),
+            read_url=_read_url(read),
             redis_url=read.required_url(
                 "REDIS_URL", schemes=("redis", "rediss", "unix"), example="redis://host:6379/0"
             ),
@@ -277,6 +281,14 @@ def _host(read: Reader) -> str:
             "EARNEST_HOST",
             f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost",
         ) from None
+
+
+def _read_url(read: Reader) -> str | None:
+    variable = "EARNEST_READ_URL"
+    url = read.url(variable, schemes=("postgres", "postgresql"))
+    if url is not None and not urlsplit(url).path.strip("/"):
+        raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
+    return url
 
 
 def _secret_keys(read: Reader) -> tuple[bytes, ...]:

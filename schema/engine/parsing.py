@@ -84,6 +84,8 @@ class Prepared:
     is_long: bool
     """Whether what has to be found out about it is found out beside the event loop."""
     is_about_the_schema: bool
+    only_lists: bool
+    """Whether a standby of the database may answer it."""
 
     @property
     def name(self) -> str | None:
