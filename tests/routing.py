@@ -200,7 +200,7 @@ class _Tracer:
         if node.onConflictClause is not None:
             scope.sources["excluded"] = target
             self._look([node.onConflictClause], scope)
-        return self._results(node.returningList or (), scope)
+        return self._results(node.returningClause.exprs if node.returningClause else (), scope)
 
     def _change(self, node: Any, scope: _Scope, sources: Sequence[Any]) -> dict[str, Cell]:
         self._table(node.relation, scope, is_written=True)
@@ -208,7 +208,7 @@ class _Tracer:
             self._source(source, scope)
         self._where(node.whereClause, scope)
         self._look([getattr(node, "targetList", None)], scope)
-        return self._results(node.returningList or (), scope)
+        return self._results(node.returningClause.exprs if node.returningClause else (), scope)
 
     # --- sources ---
 
