@@ -1,6 +1,6 @@
 """Says of a statement on which servers its rows lie, by the tables' placement and by what the statement itself equates.
 
-It is parsed as PostgreSQL does (`pglast`). Each table that is distributed by contract has to be bound to one and the same value:
+It is parsed as PostgreSQL does (`pglast`). Each table that is distributed has to be bound to one and the same value:
 a parameter, to which its column is equal, or is led by other columns that are. What holds inside of a subquery, on one side of
 an outer join or for one use of a CTE says nothing about what is outside of it. Whatever isn't understood counts as not bound.
 """
@@ -24,7 +24,8 @@ from webhooks import models as delivery_models
 Cell = tuple[Any, ...]
 """A column of one use of a table, a parameter, or a constant."""
 
-WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
+FIXED = ("$", "constant", "each")
+"""What cells are bound to: a parameter, a constant, each element of a parameter."""
 
 
 def _columns() -> dict[str, list[str]]:
@@ -45,19 +46,25 @@ class Route:
     writes_everywhere: bool
     """Whether it changes a table that is the same on every server."""
     anchors: frozenset[Cell]
-    """What the contracts of its tables are bound to."""
+    """What the rows of its distributed tables are bound to."""
     unbound: tuple[str, ...]
-    """The tables distributed by contract that are bound to nothing."""
+    """The distributed tables that are bound to nothing."""
 
     @property
     def is_one_place(self) -> bool:
         """Whether it can be carried out by one server, which one is known before it is asked."""
-        apart = self.groups - {Group.REFERENCE}
-        if self.writes_everywhere:
-            return False
-        if Group.CONTRACT not in self.groups:
-            return len(apart) <= 1 and Group.ACCOUNT not in apart
-        return apart == {Group.CONTRACT} and not self.unbound and len(self.anchors) == 1
+        return len(self.groups - {Group.REFERENCE}) <= 1 and len(self.anchors) <= 1 and self.are_places_known
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it asks about several contracts, each by itself: a shard answers for those that it has, and joins its own."""
+        named = {anchor[0] for anchor in self.anchors}
+        return named == {"each"} and len(self.anchors) == 1 and not self.unbound and not self.writes_everywhere
+
+    @property
+    def are_places_known(self) -> bool:
+        """Whether it is known beforehand which servers it needs, be it several: a contract's, an account's, the local one."""
+        return not self.writes_everywhere and not self.unbound and all(anchor[0] in ("$", "constant") for anchor in self.anchors)
 
 
 def route(sql: str) -> Route:
@@ -133,7 +140,7 @@ class _Tracer:
 
     def _anchor(self, cell: Cell) -> Cell | None:
         root = self._root(cell)
-        return root if root[0] in ("$", "constant") else None
+        return root if root[0] in FIXED else None
 
     def _root(self, cell: Cell) -> Cell:
         while (parent := self._parents.get(cell, cell)) != cell:
@@ -142,9 +149,9 @@ class _Tracer:
 
     def _same(self, one: Cell, other: Cell) -> None:
         one, other = self._root(one), self._root(other)
-        if one[0] in ("$", "constant"):
+        if one[0] in FIXED:
             one, other = other, one
-        if one != other and one[0] not in ("$", "constant"):
+        if one != other and one[0] not in FIXED:
             self._parents[one] = other
 
     # --- statements ---
@@ -260,7 +267,12 @@ class _Tracer:
         names = names or [one.sval for one in (node.alias.colnames if node.alias and node.alias.colnames else ())]
         number = next(self._numbers)
         scope.own.add(number)
-        self._add(scope, alias, {name: ("column", number, name) for name in names or [alias]})
+        cells: dict[str, Cell] = {name: ("column", number, name) for name in names or [alias]}
+        self._add(scope, alias, cells)
+        call = node.functions[0][0]
+        if isinstance(call, ast.FuncCall) and call.funcname[-1].sval == "unnest":
+            for name, given in zip(cells, call.args, strict=False):
+                self._led += [(each, cells[name]) for each in self._each(given, scope)]
 
     def _table(self, node: Any, scope: _Scope, *, is_written: bool = False) -> dict[str, Cell]:
         table, number = node.relname, next(self._numbers)
@@ -270,8 +282,8 @@ class _Tracer:
         cells: dict[str, Cell] = {name: ("column", number, name) for name in COLUMNS[table]}
         self._groups.add(place.group)
         self._writes_everywhere |= is_written and place.group is Group.REFERENCE
-        if place.group is Group.CONTRACT:
-            self._distributed.append((table, cells[place.column or ""]))
+        if place.column is not None:
+            self._distributed.append((table, cells[place.column]))
         scope.own.add(number)
         alias = node.alias.aliasname if node.alias else table
         self._add(scope, alias, cells)
@@ -312,8 +324,18 @@ class _Tracer:
                     cells = self._value(one, scope), self._value(other, scope)
                     if cells[0] is not None and cells[1] is not None:
                         self._equal(cells[0], cells[1], scope, own)
+            case ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP_ANY) if node.name[-1].sval == "=":
+                self._look([node.lexpr, node.rexpr], scope)
+                cell = self._value(node.lexpr, scope)
+                if cell is not None and cell[0] == "column" and cell[1] in (scope.own if own is None else own):
+                    self._led += [(each, cell) for each in self._each(node.rexpr, scope)]
             case _:
                 self._look([node], scope)
+
+    def _each(self, node: Any, scope: _Scope) -> list[Cell]:
+        """The elements of an array, if that is a parameter."""
+        cell = self._value(node, scope)
+        return [("each", cell[1])] if cell is not None and cell[0] == "$" else []
 
     def _pairs(self, one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
         if isinstance(one, ast.RowExpr) and isinstance(other, ast.RowExpr):
