@@ -61,8 +61,10 @@ def _apart(why: str, *crossing: str) -> Place:
     return Place(group=Group.LOCAL, why=why, crossing=crossing)
 
 
-_SEQUENCED: Final = "the sequencer writes it in the transaction that gives positions: what it says and they stand or fall together"
-_OWNERS: Final = "asked at the door by whoever sends a request, or by an account of its own things; never with a contract"
+_SEQUENCED: Final = "the sequencer writes it in the transaction that gives positions: both stand or fall together"
+_OWNERS: Final = (
+    "asked at the door by whoever sends a request, or by an account of its own things; never with a contract"
+)
 _SENT: Final = "what webhooks are sent, by endpoint and position: it follows the log, not the contract"
 _BOOKS: Final = "the provider's side of the books, compared with ours from time to time"
 _TOOLS: Final = "a connector's own notes; it talks to Earnest as anybody does"
@@ -87,7 +89,9 @@ PLACES: Final[Mapping[str, Place]] = {
     "costs": _part("costs", why="named by the provider, which names each movement once, whichever contract it is of"),
     "transfers": _part("transfers"),
     "titles": _part("titles", why="written with the titles; a search for words asks every shard, as lists do"),
-    "events": _contract("events", why="a stream is a contract's or an account's, and its chain one shard's", column="stream_id"),
+    "events": _contract(
+        "events", why="a stream is a contract's or an account's, and its chain one shard's", column="stream_id"
+    ),
     "texts": _contract("texts", why="the words beside an event", column="stream_id"),
     "log_pending": _contract(
         "log_pending",

@@ -66,7 +66,8 @@ def keep_sql(parameter: str, *, guard: str = "") -> str:
     joined = f"JOIN {guard} ON {guard}.id = given.contract_id" if guard else ""
     return f"""
         INSERT INTO titles (contract_id, subject_id, words, title_hash, edition)
-        SELECT given.contract_id, given.id, title_lexemes(left(given.id, 3), client, freelancer, string_to_array(given.words, ' ')),
+        SELECT given.contract_id, given.id,
+            title_lexemes(left(given.id, 3), client, freelancer, string_to_array(given.words, ' ')),
             hashtextextended(title, 0), {EDITION}
         FROM json_to_recordset({parameter}::json) AS given (
             contract_id text, id text, client text, freelancer text, title text, words text) {joined}

@@ -1,7 +1,7 @@
 """Distributes the tables of a database as `escrow.placement` says, on one server: contracts' tables are partitioned by hash.
 
-PostgreSQL's own partitions ask of keys what Citus asks of them, and each row lies in the partition of its contract. Narrow keys go,
-the wider ones take their place, and the primary keys keep their names; everything else of a table is made again as it was.
+PostgreSQL's own partitions ask of keys what Citus asks of them, and each row lies in the partition of its contract. Narrow keys
+go, the wider ones take their place, and the primary keys keep their names; everything else of a table is made again as it was.
 """
 
 from __future__ import annotations
@@ -32,12 +32,17 @@ WHERE contype IN ('p', 'u') AND conrelid = $1::text::regclass
 
 _INDEXES: Final = """
 SELECT relname AS name, pg_get_indexdef(oid) AS definition FROM pg_class JOIN pg_index ON indexrelid = oid
-WHERE indrelid = $1::text::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))
+WHERE indrelid = $1::text::regclass AND NOT EXISTS (
+    SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))
 """
 
 _TRIGGERS: Final = """
-SELECT tgname AS name, pg_get_triggerdef(oid) AS definition FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal
+SELECT tgname AS name, pg_get_triggerdef(oid) AS definition FROM pg_trigger
+WHERE tgrelid = $1::text::regclass AND NOT tgisinternal
 """
+
+
+_ALIKE: Final = "INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS"
 
 
 async def partition(connection: asyncpg.Connection[asyncpg.Record], modulus: int) -> None:
@@ -62,8 +67,7 @@ async def _anew(
     primary = {place.narrow.get(one["name"]): one["name"] for one in unique if one["contype"] == b"p"}
     return [
         f"ALTER TABLE {table} RENAME TO whole",
-        f"CREATE TABLE {table} (LIKE whole INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS) "
-        f"PARTITION BY HASH ({place.column})",
+        f"CREATE TABLE {table} (LIKE whole {_ALIKE}) PARTITION BY HASH ({place.column})",
         "DROP TABLE whole",
         *(
             f"CREATE TABLE {table}_{number} PARTITION OF {table} FOR VALUES WITH (MODULUS {modulus}, REMAINDER {number})"

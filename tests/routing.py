@@ -64,7 +64,11 @@ class Route:
     @property
     def are_places_known(self) -> bool:
         """Whether it is known beforehand which servers it needs, be it several: a contract's, an account's, the local one."""
-        return not self.writes_everywhere and not self.unbound and all(anchor[0] in ("$", "constant") for anchor in self.anchors)
+        return (
+            not self.writes_everywhere
+            and not self.unbound
+            and all(anchor[0] in ("$", "constant") for anchor in self.anchors)
+        )
 
 
 def route(sql: str) -> Route:
@@ -158,7 +162,7 @@ class _Tracer:
 
     def statement(self, node: Any, scope: _Scope) -> dict[str, Cell]:
         """Look through a statement; gives the columns of its result."""
-        for cte in (node.withClause.ctes if getattr(node, "withClause", None) else ()):
+        for cte in node.withClause.ctes if getattr(node, "withClause", None) else ():
             if node.withClause.recursive:
                 scope.ctes[cte.ctename] = {"?": self._fresh("recursive")}
             named = self.statement(cte.ctequery, _Scope(scope))
@@ -233,7 +237,11 @@ class _Tracer:
                 is_plain = isinstance(query, ast.SelectStmt) and not any(
                     (query.limitCount, query.distinctClause, query.groupClause, query.withClause, query.larg)
                 )
-                self._add(scope, node.alias.aliasname, self._renamed(found if is_plain else self._use(found, scope), node.alias))
+                self._add(
+                    scope,
+                    node.alias.aliasname,
+                    self._renamed(found if is_plain else self._use(found, scope), node.alias),
+                )
                 if is_plain:
                     scope.own.update(cell[1] for cell in found.values() if cell[0] == "column")
             case ast.RangeFunction():
@@ -249,8 +257,10 @@ class _Tracer:
         before = dict(scope.sources)
         self._source(node.rarg, scope)
         for column in node.usingClause or ():
-            sides = [[s[column.sval] for s in part if column.sval in s] for part in (
-                before.values(), [s for name, s in scope.sources.items() if name not in before])]
+            sides = [
+                [s[column.sval] for s in part if column.sval in s]
+                for part in (before.values(), [s for name, s in scope.sources.items() if name not in before])
+            ]
             if all(sides):
                 self._equal(sides[0][0], sides[1][0], scope)
         if node.jointype == JoinType.JOIN_INNER:
@@ -377,14 +387,18 @@ class _Tracer:
             if isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star):
                 wanted = [value.fields[0].sval] if len(value.fields) > 1 else list(scope.sources)
                 for alias in wanted:
-                    source: dict[str, Cell] = scope.sources.get(alias) or {}
-                    found |= {name if name not in found else f"{name}?{next(self._numbers)}": cell for name, cell in source.items()}
+                    for name, cell in (scope.sources.get(alias) or {}).items():
+                        found[self._free(name, found)] = cell
                 continue
             name = target.name
             if name is None:
                 name = value.fields[-1].sval if isinstance(value, ast.ColumnRef) else f"?{next(self._numbers)}"
-            found[name if name not in found else f"{name}?{next(self._numbers)}"] = self._value(value, scope) or self._fresh("value")
+            found[self._free(name, found)] = self._value(value, scope) or self._fresh("value")
         return found
+
+    def _free(self, name: str, taken: Mapping[str, Cell]) -> str:
+        """The name of a result, or another if that is taken: the first is meant by it."""
+        return name if name not in taken else f"{name}?{next(self._numbers)}"
 
     def _look(self, node: Any, scope: _Scope) -> None:
         """Go through whatever is in an expression for the queries inside of it."""

@@ -1,14 +1,12 @@
 """Gives every key of a contract's tables the contract: they can be distributed by it, and foreign keys stay inside of it.
 
 Nothing is taken away that the former release names. Its keys stay beside the wider ones, its rows get what they lack by
-triggers, and foreign keys are exchanged for stricter ones. Indexes that a wider key makes needless go. The order of things: columns
-and triggers; rows that are there; indexes; foreign keys.
+triggers, and foreign keys are exchanged for stricter ones. Indexes that a wider key makes needless go. The order of things:
+columns and triggers; rows that are there; indexes; foreign keys.
 
 It is one transaction, in which commands wait: measured, some seconds for a million events. Who can't wait builds the indexes
 of `KEYS` beforehand, `CONCURRENTLY` and under these names; they are not built twice.
 """
-
-# ruff: noqa: S608 - names of this module
 
 from typing import Final
 

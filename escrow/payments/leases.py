@@ -206,12 +206,14 @@ async def hand_back(
 
 
 # Where an order was begun it goes on; one that wasn't is begun where the money is that it moves.
-_NOT_CALLED: Final = "NOT EXISTS (SELECT FROM provider_calls AS own WHERE (own.contract_id, own.order_id) = (o.contract_id, o.id))"
+_NOT_CALLED: Final = (
+    "NOT EXISTS (SELECT FROM provider_calls AS own WHERE (own.contract_id, own.order_id) = (o.contract_id, o.id))"
+)
 
 ELSEWHERE: Final = f"""
     SELECT coalesce(one.provider, '{UNKNOWN}') FROM (
         SELECT o.id UNION ALL
-        SELECT d.order_id FROM deposits AS d 
+        SELECT d.order_id FROM deposits AS d
         WHERE o.kind = 'REFUND' AND (d.contract_id, d.id) = (o.contract_id, o.deposit_id) AND {_NOT_CALLED} UNION ALL
         SELECT charge.id FROM payment_orders AS charge
         WHERE o.kind = 'PAYOUT' AND charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
@@ -272,7 +274,8 @@ _NOTE: Final = """
     noted AS (
         UPDATE provider_calls AS one SET
             provider_id = coalesce({provider_id}, one.provider_id), is_over = one.is_over OR {is_over}
-        FROM mine WHERE one.contract_id = mine.contract_id AND one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
+        FROM mine
+        WHERE one.contract_id = mine.contract_id AND one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
     )"""
 
 _GO_ON: Final = f"""

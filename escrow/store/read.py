@@ -284,8 +284,10 @@ WHERE deployment.id = 1
 
 
 def _load_one(*, is_named: bool, has_key: bool) -> str:
-    """The statement that loads one contract: as its name says, or as what belongs to it leads there. A contract that is to be made
-    is there only if its idempotency key has made it before."""
+    """The statement that loads one contract: as its name says, or as what belongs to it leads there.
+
+    A contract that is to be made is there only if its idempotency key has made it before.
+    """
     ways = f"{_SUBJECT}, used.contract_id" if has_key else _SUBJECT
     return _load_sql(
         named="one.id = ANY (array_append($10::text[], $2))",

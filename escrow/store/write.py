@@ -232,7 +232,7 @@ def _head(shape: Shape, parameter: str) -> str:
     if shape.is_new:
         values = ", ".join(f"given.{name}" for name in _WRITTEN)
         return f"""contract AS (
-        INSERT INTO contracts ({', '.join(_WRITTEN)}) SELECT {values} FROM {given} WHERE given.id = $1 RETURNING id)"""
+        INSERT INTO contracts ({", ".join(_WRITTEN)}) SELECT {values} FROM {given} WHERE given.id = $1 RETURNING id)"""
     assigned = ", ".join(f"{name} = given.{name}" for name in _CHANGING)
     same = (
         "contracts.id = given.id AND contracts.version = given.loaded_version "

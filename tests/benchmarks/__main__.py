@@ -22,7 +22,19 @@ import uvloop
 
 from earnest.engines import Engines
 from escrow import bell, database, vault
-from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, pixels, prices, reading, shards, webhooks
+from tests.benchmarks import (
+    commands,
+    deadlines,
+    execution,
+    growth,
+    hostile,
+    live,
+    pixels,
+    prices,
+    reading,
+    shards,
+    webhooks,
+)
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put

@@ -36,7 +36,7 @@ HOT: Final = (0.001, 0.01, 0.05, 0.1, 0.25)
 SERVERS: Final = 2
 DEALS: Final = 64
 
-SHARD_SQL: Final = f"(hashtext(id COLLATE \"C\")::bigint + 2147483648) / {2**32 // SHARDS}"
+SHARD_SQL: Final = f'(hashtext(id COLLATE "C")::bigint + 2147483648) / {2**32 // SHARDS}'
 """The shard of an identifier, as SQL: 32 equal ranges of the 32 bits of PostgreSQL's hash of a text."""
 
 
@@ -62,7 +62,7 @@ async def tables(server: TestServer, _: str, options: Options) -> list[Table]:
 
 async def balance(contracts: int, *, seed: int) -> Balance:
     """So many contracts with fresh identifiers and drawn sizes, on the connected database's hash."""
-    chance = random.Random(seed)  # noqa: S311 - sizes, no secrets
+    chance = random.Random(seed)
     many, events = [0] * SHARDS, [0] * SHARDS
     for start in range(0, contracts, BATCH):
         size = min(BATCH, contracts - start)
@@ -77,7 +77,7 @@ async def balance(contracts: int, *, seed: int) -> Balance:
 _COUNT: Final = f"""
 SELECT {SHARD_SQL} AS shard, count(*) AS contracts, sum(events)::bigint AS events
 FROM unnest($1::text[], $2::int[]) AS one (id, events) GROUP BY 1
-"""  # noqa: S608 - a constant
+"""
 
 
 def hot_shard(share: float, fullest: float) -> float:
@@ -105,9 +105,14 @@ def _balance_table(found: Balance, contracts: int) -> Table:
 def _hot_table(found: Balance) -> Table:
     worst = fullest(found.events)
     rows = [
-        [f"{share:.1%}", f"{hot_shard(share, worst):.2f}", f"{SHARDS / hot_shard(share, worst):.1f}"] for share in (0.0, *HOT)
+        [f"{share:.1%}", f"{hot_shard(share, worst):.2f}", f"{SHARDS / hot_shard(share, worst):.1f}"]
+        for share in (0.0, *HOT)
     ]
-    columns = ["commands on one contract", "its shard's work to the mean", f"of {SHARDS} shards' work, what can be done at most"]
+    columns = [
+        "commands on one contract",
+        "its shard's work to the mean",
+        f"of {SHARDS} shards' work, what can be done at most",
+    ]
     return Table("shards-hot", "What one busy contract costs, in the fullest shard", columns, rows)
 
 
@@ -128,7 +133,7 @@ async def statements_per_server(server: TestServer, origin: str) -> dict[int, Co
         there = await Deployment.make()
         proposals = [there.proposal("250.00", "500.00") for _ in range(DEALS)]
         rows = await database.fetch(
-            f"SELECT id, ({SHARD_SQL}) % {SERVERS} AS server FROM unnest($1::text[]) AS id",  # noqa: S608 - constants
+            f"SELECT id, ({SHARD_SQL}) % {SERVERS} AS server FROM unnest($1::text[]) AS id",
             [one.contract_id for one in proposals],
         )
     places = {row["id"]: int(row["server"]) for row in rows}

@@ -88,7 +88,9 @@ def _stays(place: Place, other: Place, row: asyncpg.Record) -> bool:
         return True
     if place.group is not other.group:
         return False
-    return place.column is None or (place.column, other.column) in zip(row["columns"], row["their_columns"], strict=True)
+    return place.column is None or (place.column, other.column) in zip(
+        row["columns"], row["their_columns"], strict=True
+    )
 
 
 def test_keys_across_shards_begin_with_the_contract() -> None:
@@ -102,7 +104,8 @@ FORMER: Final = {
     "texts": "INSERT INTO texts (event_id, field, salt, body) SELECT id, 'x', repeat('x', 16)::bytea, '1' FROM events LIMIT 1",
     "log_pending": "INSERT INTO log_pending (event_id) SELECT event_id FROM moved",
     "provider_calls": "INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 9 FROM payment_orders LIMIT 1",
-    "titles": "INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended('Anew', 0), 1 FROM named",
+    "titles": "INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended('Anew', 0), 1 "
+    "FROM named",
 }
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from escrow import database, idempotency, log, pipeline, references, sweep
+from escrow import database, log, pipeline, sweep
 from escrow.agreement import commands as c
 from escrow.idempotency import Idempotency
 from escrow.payments import leases, orders
@@ -47,7 +47,7 @@ class Listed:
             return found.is_list and Group.CONTRACT in found.groups
         if self.is_of_keys:
             return found.are_places_known and found.groups <= {Group.CONTRACT, Group.ACCOUNT, Group.REFERENCE}
-        return sql in self.texts or bool(self.beginning) and " ".join(sql.split()).startswith(self.beginning)
+        return sql in self.texts or (bool(self.beginning) and " ".join(sql.split()).startswith(self.beginning))
 
 
 def _of(module: ModuleType, *names: str) -> frozenset[str]:
@@ -61,11 +61,23 @@ LISTED: Final = (
         "what a command names leads to its contract: each shard looks it up by key, once for each process (`whereabouts`)",
         frozenset({read._LOADS[False, False], read._LOADS[False, True]}),
     ),
-    Listed("a key is unique within its account, so it lies with the account, and its contract elsewhere", is_of_keys=True),
-    Listed("a page names the contracts that it shows: each shard answers for its own, a page of one is one shard's", is_list=True),
-    Listed("whether an account may be seen depends on the contracts of who asks", beginning="SELECT account.id, account.name"),
-    Listed("a command on an account writes what every server has, and the account's stream", beginning="WITH moved AS ("),
-    Listed("a command on an account reads what may be near it", beginning="SELECT account.*, deployment.client_fee_bps"),
+    Listed(
+        "a key is unique within its account, so it lies with the account, and its contract elsewhere", is_of_keys=True
+    ),
+    Listed(
+        "a page names the contracts that it shows: each shard answers for its own, one shard a page of one",
+        is_list=True,
+    ),
+    Listed(
+        "whether an account may be seen depends on the contracts of who asks",
+        beginning="SELECT account.id, account.name",
+    ),
+    Listed(
+        "a command on an account writes what every server has, and the account's stream", beginning="WITH moved AS ("
+    ),
+    Listed(
+        "a command on an account reads what may be near it", beginning="SELECT account.*, deployment.client_fee_bps"
+    ),
     Listed(
         "the sweep takes what is due, of whichever contracts; on shards there is one sweep for each",
         _of(sweep, "_CLAIM", "_HAND_BACK", "_NEXT", "_FORGET_REMINDERS") | {read._LOAD_ALL},
@@ -172,8 +184,10 @@ ONE_PLACE: Final = (
     "SELECT FROM contracts AS c JOIN milestones AS m ON m.contract_id = c.id WHERE c.id = $1",
     "SELECT FROM contracts AS c LEFT JOIN milestones AS m ON (m.contract_id, m.id) = (c.id, $2) WHERE c.id = $1",
     "SELECT (SELECT count(*) FROM milestones AS m WHERE m.contract_id = c.id) FROM contracts AS c WHERE c.id = $1",
-    "WITH c AS (UPDATE contracts SET title = $2 WHERE id = $1 RETURNING id) "
-    "INSERT INTO titles (contract_id, subject_id) SELECT c.id, c.id FROM c",
+    (
+        "WITH c AS (UPDATE contracts SET title = $2 WHERE id = $1 RETURNING id) "
+        "INSERT INTO titles (contract_id, subject_id) SELECT c.id, c.id FROM c"
+    ),
     "INSERT INTO texts (stream_id, event_id) VALUES ($1, $2)",
     "SELECT FROM idempotency_keys WHERE account_id = $1 AND key = $2",
     "SELECT FROM accounts WHERE id = $1",

@@ -226,7 +226,8 @@ FORBIDDEN: Final = {
     "notices, received) SELECT id || 'x', key, order_id, '', kind, 1, 'USD', 'x', '{}', false FROM sandbox_charges",
     "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = -1",
     "provider_calls_pkey": "INSERT INTO provider_calls TABLE provider_calls",
-    "provider_calls_order": "INSERT INTO provider_calls (contract_id, order_id, step, attempt) VALUES ('ctr_0', 'pay_0', 'REFUND', 1)",
+    "provider_calls_order": "INSERT INTO provider_calls (contract_id, order_id, step, attempt) "
+    "VALUES ('ctr_0', 'pay_0', 'REFUND', 1)",
     "provider_calls_step": "UPDATE provider_calls SET step = 'PRAY'",
     "provider_calls_attempt": "UPDATE provider_calls SET attempt = 0",
     "deposits_action": "UPDATE deposits SET action = 'DANCE'",
@@ -252,7 +253,8 @@ FORBIDDEN: Final = {
     "texts_event": "INSERT INTO texts VALUES ('evt_0', 'title', repeat('x', 16)::bytea, '', NULL, 'ctr_0')",
     "texts_salt": "INSERT INTO texts SELECT id, 'x', 'short', '' FROM events",
     "texts_are_there_or_erased": "INSERT INTO texts SELECT id, 'x', repeat('x', 16)::bytea, NULL FROM events",
-    "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE SELECT serial, 'x' || event_id, stream_id FROM log_pending",
+    "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE "
+    "SELECT serial, 'x' || event_id, stream_id FROM log_pending",
     "log_pending_event": "INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_0', 'evt_0')",
     "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
@@ -320,8 +322,8 @@ KEEPERS: Final = {
     "payment_orders_are_looked_at_when_they_turn", "texts_know_their_stream", "log_pending_knows_its_stream",
     "provider_calls_know_their_contract",
 }  # fmt: skip
-"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, wake workers, and fill in
-what an earlier release doesn't write."""
+"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, wake workers, and
+fill in what an earlier release doesn't write."""
 
 FILLED: Final = (
     """
