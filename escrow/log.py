@@ -192,9 +192,9 @@ def append_sql(guard: str, parameter: str) -> str:
         SELECT event.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS event (
             stream_id text, id text, sequence bigint, type text, schema_version int, occurred_at timestamptz, body text,
             hash text, previous_hash text) ON event.stream_id = {guard}.id
-        RETURNING id, sequence
+        RETURNING stream_id, id, sequence
     ), waiting AS (
-        INSERT INTO log_pending (event_id) SELECT id FROM logged ORDER BY sequence
+        INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, id FROM logged ORDER BY sequence
     )"""  # noqa: S608 - only a number of a parameter and the name of a CTE are filled in
 
 
@@ -202,8 +202,8 @@ def words_sql(parameter: str) -> str:
     """A CTE that keeps the words beside events that `append_sql` appends; the parameter is `text_rows` as JSON."""
     return f"""
     worded AS (
-        INSERT INTO texts (event_id, field, salt, body)
-        SELECT word.* FROM logged JOIN json_to_recordset({parameter}::json) AS word (
+        INSERT INTO texts (stream_id, event_id, field, salt, body)
+        SELECT logged.stream_id, word.* FROM logged JOIN json_to_recordset({parameter}::json) AS word (
             event_id text, field text, salt bytea, body text) ON word.event_id = logged.id
     )"""  # noqa: S608 - only a number of a parameter is filled in
 
@@ -290,7 +290,7 @@ _SEQUENCE: Final = f"""
 WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
 ), taken AS (
     DELETE FROM log_pending WHERE serial = ANY (ARRAY(SELECT serial FROM log_pending ORDER BY serial LIMIT $1))
-    RETURNING serial, event_id
+    RETURNING serial, event_id, stream_id
 ), placed AS (
     SELECT greatest((SELECT max(position) FROM log_positions), (SELECT max(first_position) - 1 FROM log_cuts),
                (SELECT first_position - 1 FROM cut)) + row_number() OVER (ORDER BY taken.serial) AS position,
@@ -298,7 +298,8 @@ WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
                (SELECT placed_at FROM log_positions ORDER BY position DESC LIMIT 1), max(event.occurred_at) OVER ()) AS placed_at,
            taken.event_id, event.stream_id, event.sequence, event.type, contract.client_id, contract.freelancer_id
     FROM taken CROSS JOIN LATERAL (
-        SELECT stream_id, sequence, type, occurred_at FROM events WHERE id = taken.event_id OFFSET 0) AS event
+        SELECT stream_id, sequence, type, occurred_at FROM events
+        WHERE stream_id = taken.stream_id AND id = taken.event_id OFFSET 0) AS event
     LEFT JOIN LATERAL (
         SELECT client_id, freelancer_id FROM contracts WHERE id = event.stream_id OFFSET 0) AS contract ON true
 ), written AS (
@@ -325,9 +326,10 @@ _READ: Final = """
 SELECT placed.position, event.id AS event_id, event.stream_id, event.sequence, event.type, event.occurred_at,
        event.body, event.hash
 FROM (
-    SELECT position, event_id FROM log_positions AS placed
+    SELECT position, event_id, stream_id FROM log_positions AS placed
     WHERE position > $1 {where} ORDER BY position LIMIT $2
-) AS placed CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS event
+) AS placed CROSS JOIN LATERAL (
+    SELECT * FROM events WHERE stream_id = placed.stream_id AND id = placed.event_id OFFSET 0) AS event
 ORDER BY placed.position
 """
 

@@ -15,6 +15,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from earnest.engines import Engines
+from tests.partitioned import PARTITIONS, partition
 
 TEMPLATE = "earnest_template"
 KEPT_SCHEMA = "pristine"
@@ -57,6 +58,8 @@ class TestServer:
         await migrate(self.url(TEMPLATE))
         connection = await asyncpg.connect(self.url(TEMPLATE))
         try:
+            if PARTITIONS:
+                await partition(connection, PARTITIONS)
             await connection.execute(f"CREATE SCHEMA {KEPT_SCHEMA}")
             for table in await table_names(connection):
                 if await connection.fetchval(f'SELECT EXISTS (SELECT 1 FROM "{table}")'):

@@ -32,6 +32,7 @@ class Text(Model):
     salt = fields.BinaryField(null=True)
     body = fields.TextField(null=True)
     erased_at = fields.DatetimeField(null=True)
+    stream_id = fields.TextField()
 
     class Meta(Facts):
         table = "texts"

@@ -9,6 +9,7 @@ class PendingEvent(Model):
 
     serial = fields.BigIntField(primary_key=True)
     event_id = fields.CharField(64, unique=True)
+    stream_id = fields.TextField()
 
     class Meta:
         table = "log_pending"

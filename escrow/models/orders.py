@@ -44,6 +44,7 @@ class ProviderCall(Model):
     provider_id = fields.TextField(null=True)
     is_over = fields.BooleanField()
     provider = fields.TextField(null=True)
+    contract_id = fields.CharField(64)
 
     class Meta(Facts):
         table = "provider_calls"

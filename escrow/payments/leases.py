@@ -188,7 +188,7 @@ async def go_on(
     step, attempt = begin if begin is not None else (None, None)
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     to_begin = (step.value if step else None, attempt, order.state.value, order.is_stuck, order.provider)
-    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin)
+    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin, order.contract_id)
     if not rows or (begin is not None and not rows[0]["has_begun"]):
         raise LeaseLost(order.id)
     return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
@@ -211,7 +211,7 @@ async def explain(order: Claimed, said: str) -> None:
 
     Raises `LeaseLost` if the order is another worker's.
     """
-    if not await fetch(_EXPLAIN, order.id, order.lease_token, explanation(said)):
+    if not await fetch(_EXPLAIN, order.id, order.lease_token, explanation(said), order.contract_id):
         raise LeaseLost(order.id)
 
 
@@ -232,20 +232,24 @@ async def hand_back(
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     so = (again_seconds, error, keeps_action, keeps_words)
-    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck, order.due_at))
+    as_claimed = (order.is_stuck, order.due_at, order.contract_id)
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, *as_claimed))
 
 
 # Where an order was begun it goes on; one that wasn't is begun where the money is that it moves.
-_NOT_CALLED: Final = "NOT EXISTS (SELECT FROM provider_calls AS own WHERE own.order_id = o.id)"
+_NOT_CALLED: Final = (
+    "NOT EXISTS (SELECT FROM provider_calls AS own WHERE (own.contract_id, own.order_id) = (o.contract_id, o.id))"
+)
 
 ELSEWHERE: Final = f"""
     SELECT coalesce(one.provider, '{UNKNOWN}') FROM (
         SELECT o.id UNION ALL
-        SELECT d.order_id FROM deposits AS d WHERE o.kind = 'REFUND' AND d.id = o.deposit_id AND {_NOT_CALLED} UNION ALL
+        SELECT d.order_id FROM deposits AS d
+        WHERE o.kind = 'REFUND' AND (d.contract_id, d.id) = (o.contract_id, o.deposit_id) AND {_NOT_CALLED} UNION ALL
         SELECT charge.id FROM payment_orders AS charge
         WHERE o.kind = 'PAYOUT' AND charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND {_NOT_CALLED}
-    ) AS place JOIN provider_calls AS one ON one.order_id = place.id
+    ) AS place JOIN provider_calls AS one ON one.contract_id = o.contract_id AND one.order_id = place.id
     WHERE one.provider IS DISTINCT FROM {{asked}} ORDER BY one.called_at DESC LIMIT 1
 """  # noqa: S608 - constants
 """Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
@@ -270,16 +274,16 @@ _ALL_IS_KNOWN: Final = f"""
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
 _CLAIM: Final = f"""
     WITH due AS (
-        SELECT id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
+        SELECT contract_id, id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
                 SELECT FROM contracts JOIN payees ON payees.account_id = contracts.freelancer_id
                 WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
-            EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
+            EXISTS (SELECT FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
             ({ELSEWHERE.format(asked="$5")}) AS elsewhere, {_HAS_LOST} AS has_lost
         FROM payment_orders AS o WHERE due_at <= now() AND {_ALL_IS_KNOWN} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt, provider)
-        SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
+        INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
+        SELECT contract_id, id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
         FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL AND NOT has_lost
         ON CONFLICT DO NOTHING RETURNING order_id
     )
@@ -292,21 +296,23 @@ _CLAIM: Final = f"""
             coalesce(payees.missing, '{{}}') AS payee_misses
         FROM payment_orders AS own JOIN contracts AS c ON c.id = own.contract_id
         LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = $4
-        WHERE own.id = due.id) AS paid
-    WHERE o.id = due.id
+        WHERE (own.contract_id, own.id) = (due.contract_id, due.id)) AS paid
+    WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, due.wanted, due.elsewhere, due.has_lost,
         (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
         (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
         begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
-            FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
+            FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
-            SELECT one.provider_id FROM deposits AS d JOIN provider_calls AS one ON one.order_id = d.order_id
-            WHERE d.id = o.deposit_id AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
+            SELECT one.provider_id FROM deposits AS d
+            JOIN provider_calls AS one ON (one.contract_id, one.order_id) = (d.contract_id, d.order_id)
+            WHERE (d.contract_id, d.id) = (o.contract_id, o.deposit_id) AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
             ORDER BY one.attempt DESC LIMIT 1) END AS charge_id,
         CASE WHEN o.kind = 'PAYOUT' THEN ARRAY(
-            SELECT one.provider_id FROM payment_orders AS charge JOIN provider_calls AS one ON one.order_id = charge.id
+            SELECT one.provider_id FROM payment_orders AS charge
+            JOIN provider_calls AS one ON (one.contract_id, one.order_id) = (charge.contract_id, charge.id)
             WHERE charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
             ORDER BY one.called_at DESC LIMIT 100) ELSE '{{}}' END AS charge_ids,
@@ -318,15 +324,17 @@ _NOTE: Final = """
     noted AS (
         UPDATE provider_calls AS one SET
             provider_id = coalesce({provider_id}, one.provider_id), is_over = one.is_over OR {is_over}
-        FROM mine WHERE one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
+        FROM mine
+        WHERE one.contract_id = mine.contract_id AND one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
     )"""
 
 _GO_ON: Final = f"""
     WITH mine AS MATERIALIZED (
-        SELECT id, (state, is_stuck) = ($9, $10) AS is_as_claimed
-        FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
+        SELECT contract_id, id, (state, is_stuck) = ($9, $10) AS is_as_claimed
+        FROM payment_orders WHERE contract_id = $12 AND id = $1 AND lease_token = $2 FOR UPDATE
     ), {_NOTE.format(step="$3", attempt="$4", provider_id="$5", is_over="$6")}, begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt, provider) SELECT id, $7, $8, $11 FROM mine
+        INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
+        SELECT contract_id, id, $7, $8, $11 FROM mine
         WHERE $7::text IS NOT NULL AND is_as_claimed
         ON CONFLICT DO NOTHING RETURNING order_id
     )
@@ -349,7 +357,9 @@ _CHARGE_THAT_MOVED: Final = """
     SELECT source_id FROM provider_movements WHERE order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
 """
 
-_EXPLAIN: Final = "UPDATE payment_orders SET explanation = $3 WHERE id = $1 AND lease_token = $2 RETURNING id"
+_EXPLAIN: Final = """
+    UPDATE payment_orders SET explanation = $3 WHERE contract_id = $4 AND id = $1 AND lease_token = $2 RETURNING id
+"""
 
 _HAND_BACK: Final = f"""
     WITH mine AS (
@@ -357,8 +367,8 @@ _HAND_BACK: Final = f"""
             due_at = now() + CASE WHEN $11 AND NOT is_stuck OR due_at <> $12 THEN 0 ELSE $3::float8 END * interval '1 second',
             last_error = $4, explanation = CASE WHEN $6 THEN explanation END,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
-        WHERE id = $1 AND lease_token = $2
-        RETURNING id
+        WHERE contract_id = $13 AND id = $1 AND lease_token = $2
+        RETURNING contract_id, id
     ), {_NOTE.format(step="$7", attempt="$8", provider_id="$9", is_over="$10")}
     SELECT id FROM mine
 """  # noqa: S608 - numbers of parameters

@@ -376,7 +376,8 @@ _RECONCILE: Final = """
     WHERE lease_token IS NULL AND (
         (state = 'STARTED' AND (due_at IS NULL OR due_at > now() + $2::float8 * interval '1 second'))
         OR (state = 'ABANDONED' AND due_at > now() + $2::float8 * interval '1 second'
-            AND EXISTS (SELECT FROM provider_calls AS call WHERE call.order_id = payment_orders.id))
+            AND EXISTS (SELECT FROM provider_calls AS call
+                WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id)))
         OR (state = 'FAILED' AND kind = 'REFUND' AND due_at IS NULL)
         OR ($1 AND kind <> 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND created_at > now() - interval '14 days')
         OR ($1 AND kind = 'DEPOSIT' AND state = 'PAID' AND due_at IS NULL AND EXISTS (

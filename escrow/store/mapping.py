@@ -16,6 +16,7 @@ from tortoise.fields import Field, JSONField
 from tortoise.models import Model
 
 from escrow.models.facts import columns_of, facts_of, key_of, table_of
+from escrow.placement import key_across_shards
 from escrow.store.shapes import Row, hints_of, reader, required, shape_of, writer
 
 T = TypeVar("T")
@@ -100,7 +101,8 @@ class Mapper(Generic[T]):
         """A CTE that writes rows given as JSON, if the CTE `guard` has their owner's `id`; of a row that is there only the
         columns of `updated` change, if any may."""
         assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in self.updated)
-        conflict = f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {assigned}" if assigned else ""
+        key = ", ".join(key_across_shards(self.table, self.key))
+        conflict = f"ON CONFLICT ({key}) DO UPDATE SET {assigned}" if assigned else ""
         return f"""
     in_{self.table} AS (
         INSERT INTO {self.table} ({", ".join(self.columns)})

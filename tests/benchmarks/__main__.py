@@ -33,6 +33,7 @@ from tests.benchmarks import (
     prices,
     reading,
     sequencer,
+    shards,
     sizes,
     webhooks,
 )
@@ -69,6 +70,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "reading": Part(reading.tables, 30),
     "sequencer": Part(sequencer.tables),
     "sizes": Part(sizes.tables),
+    "shards": Part(shards.tables),
     "webhooks": Part(webhooks.tables),
 }
 

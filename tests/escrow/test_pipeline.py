@@ -296,7 +296,7 @@ def test_the_statements_are_short_enough_for_the_drivers_cache() -> None:
         write.Shape(tables, has_key=True),
         write.Shape(tables, is_one=False),
     ]
-    statements = (read._LOAD, *map(write.statement_for, shapes))
+    statements = (*read._LOADS.values(), *map(write.statement_for, shapes))
     assert max(len(statement) for statement in statements) < 15 * 1024
 
 
