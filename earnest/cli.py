@@ -34,6 +34,7 @@ COMMANDS = (
     "audit",
     "reconcile",
     "erase",
+    "acts",
 )
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import codec, database, ids
+from escrow import codec, database, ids, traces
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement import events as contract_events
@@ -191,10 +191,10 @@ def append_sql(guard: str, parameter: str) -> str:
     """
     return f"""
     logged AS (
-        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
+        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash, trace)
         SELECT event.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS event (
             stream_id text, id text, sequence bigint, type text, schema_version int, occurred_at timestamptz, body text,
-            hash text, previous_hash text) ON event.stream_id = {guard}.id
+            hash text, previous_hash text, trace text) ON event.stream_id = {guard}.id
         RETURNING id, sequence
     ), waiting AS (
         INSERT INTO log_pending (event_id) SELECT id FROM logged ORDER BY sequence
@@ -212,7 +212,8 @@ def words_sql(parameter: str) -> str:
 
 
 def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
-    """Rows of `events`."""
+    """Rows of `events`, with the trace that the present work belongs to."""
+    trace = traces.kept()
     return [
         {
             "stream_id": event.stream_id,
@@ -224,6 +225,7 @@ def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
             "body": event.body,
             "hash": event.hash,
             "previous_hash": event.previous_hash,
+            "trace": trace,
         }
         for event in sealed
     ]

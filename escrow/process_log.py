@@ -11,9 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import sys
-from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, TextIO
@@ -22,15 +20,12 @@ from asyncpg.exceptions import DataError, PostgresError
 from structlog import contextvars, dev, processors, stdlib
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from escrow import traces
 from escrow.settings import LogFormat
+from escrow.traces import Trace
 
 OURS: Final = ("api", "earnest", "escrow", "schema", "webhooks", "workers")
 """Packages that are heard from INFO on; what a library says must be a WARNING to be worth a person's time."""
-
-PROCESS_TRACE: Final = secrets.token_hex(16)
-
-_trace: Final[ContextVar[str | None]] = ContextVar("trace", default=None)
-"""Of the request or the piece of work; a variable of its own, since each request sets it."""
 
 
 def configure(form: LogFormat) -> None:
@@ -51,9 +46,8 @@ def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
     """What turns a record of any logger into its line."""
     chain: list[Processor] = [
         stdlib.ExtraAdder(),
-        _trace_of_task,
-        contextvars.merge_contextvars,
         _moment_and_trace,
+        contextvars.merge_contextvars,
         stdlib.add_logger_name,
         stdlib.add_log_level,
         _without_values,
@@ -75,30 +69,11 @@ def is_coloured(stream: TextIO) -> bool:
     return "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or stream.isatty())
 
 
-def trace_id() -> str:
-    """The trace that the current request or piece of work belongs to, or else that of the process."""
-    return _trace.get() or PROCESS_TRACE
-
-
-def begin(**said: str) -> None:
-    """Put a new trace id, and what else is `said`, in each line that the current task logs from here on."""
-    _trace.set(new_trace())
+def begin(trace: Trace | None = None, /, **said: str) -> None:
+    """Put the id of this trace, or else of a new one, and what else is `said`, in each line that the current task logs from
+    here on."""
+    traces.begin(trace)
     contextvars.bind_contextvars(**said)
-
-
-def enter_trace(trace: str) -> Token[str | None]:
-    """Put this trace id in each line that the current task logs until `leave_trace` is told what this answers."""
-    return _trace.set(trace)
-
-
-def leave_trace(entered: Token[str | None]) -> None:
-    """Go on under the trace id of before."""
-    _trace.reset(entered)
-
-
-def new_trace() -> str:
-    """A trace id as W3C's Trace Context has it: 16 random bytes in hexadecimal."""
-    return os.urandom(16).hex()
 
 
 def said(error: BaseException) -> str:
@@ -127,16 +102,12 @@ def _last_words(kind: type[BaseException], error: BaseException, traceback: Trac
     logging.getLogger().critical("the process ends by an error", exc_info=(kind, error, traceback))
 
 
-def _trace_of_task(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
-    trace = _trace.get()
-    if trace is not None:
-        entry.setdefault("trace_id", trace)
-    return entry
-
-
 def _moment_and_trace(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
     entry["timestamp"] = datetime.fromtimestamp(entry["_record"].created, UTC).isoformat(timespec="milliseconds")
-    entry.setdefault("trace_id", PROCESS_TRACE)
+    trace = traces.current()
+    entry.setdefault("trace_id", trace.id)
+    if trace.request_id is not None:
+        entry.setdefault("request_id", trace.request_id)
     return entry
 
 

@@ -144,6 +144,9 @@ class Settings:
     """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
     only, since how much money waits and how late a deployment is are nobody else's business."""
 
+    metrics_port: int | None = None
+    """`EARNEST_METRICS_PORT`, none: where a worker shows its figures. A worker has no other port."""
+
     milestone_url: str | None = None
     """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
 
@@ -212,6 +215,7 @@ class Settings:
             stripe=stripe_access(read) if provider is PaymentProvider.STRIPE else None,
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
+            metrics_port=read.port("EARNEST_METRICS_PORT", default=0) or None,
             milestone_url=_milestone_url(read),
             public_url=_public_url(read),
             allowed_origins=_allowed_origins(read),

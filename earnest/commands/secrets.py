@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 
@@ -38,7 +39,7 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
     from connectors import couplings
     from earnest.run.embedded import deployment
-    from escrow import database, vault
+    from escrow import acts, database, vault
     from escrow.payments import payer_actions, tokens_at_rest
     from webhooks.request import renewal
 
@@ -46,9 +47,10 @@ async def apply(*, renew: bool) -> tuple[Kind, ...]:
         vault.use(settings.secret_keys)
         await database.connect(settings.database_url)
         try:
-            secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
-            actions = await payer_actions.survey(renew=renew)
-            coupled = await couplings.survey(renew=renew)
+            async with acts.noted("RenewSecrets") if renew else nullcontext():
+                secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
+                actions = await payer_actions.survey(renew=renew)
+                coupled = await couplings.survey(renew=renew)
         finally:
             await database.disconnect()
     return (

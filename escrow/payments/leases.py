@@ -85,6 +85,8 @@ class Claimed:
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
     """Whether it waits for a person."""
+    trace: str | None
+    """The trace of the command that made it, as its row keeps it."""
     calls: Sequence[Call]
     attempts: int
     """How often it was claimed."""
@@ -248,7 +250,8 @@ _CLAIM: Final = f"""
         WHERE own.id = due.id) AS paid
     WHERE o.id = due.id
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, due.elsewhere, begun.order_id IS NOT NULL AS is_fresh,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, o.trace, due.wanted, due.elsewhere,
+        begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
