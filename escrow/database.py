@@ -324,10 +324,11 @@ def pool_use() -> tuple[int, int]:
 
 
 def _use() -> Iterator[tuple[tuple[str], float]]:
-    if _context is not None:
-        used, most = pool_use()
-        yield ("used",), used
-        yield ("most",), most
+    if _context is None or get_connection(_ALIAS)._pool is None:  # not connected, or not yet
+        return
+    used, most = pool_use()
+    yield ("used",), used
+    yield ("most",), most
 
 
 meters.Gauge(
