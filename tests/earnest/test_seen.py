@@ -13,7 +13,9 @@ from escrow import ids, pipeline
 from escrow.access import Scope
 from escrow.accounts import commands, tokens
 from escrow.database import fetch
+from tests.docs.test_watching import alerted, drawn, exposed
 from tests.earnest.demo.test_demo import web
+from tests.earnest.running import free_port
 from tests.factories import Deployment, make_endpoint
 from tests.stand_ins.collector import Span, collecting
 from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET, playing
@@ -66,6 +68,7 @@ async def test_a_commands_trace_is_found_in_both_logs_at_the_provider_in_the_web
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "OTEL_METRIC_EXPORT_INTERVAL": "200",
+            "EARNEST_METRICS_PORT": str(port := free_port()),
         }
         async with (
             web(database, redis_url, tmp_path / "web.log", provider=variables) as url,
@@ -92,6 +95,7 @@ async def test_a_commands_trace_is_found_in_both_logs_at_the_provider_in_the_web
                 return wanted <= names and bool(partner.arrivals) and named <= collector.metrics.keys()
 
             await until(whole, otherwise=lambda: _what_there_is(collector.spans, partner.arrivals, tmp_path))
+            pages = [(await http.get(f"{at}/metrics")).text for at in (url, f"http://127.0.0.1:{port}")]
 
     # The logs of both processes, with the client's own name for its request.
     of_web, of_worker = _of_trace(tmp_path / "web.log"), _of_trace(tmp_path / "worker.log")
@@ -110,6 +114,9 @@ async def test_a_commands_trace_is_found_in_both_logs_at_the_provider_in_the_web
     asked = next(span for span in spans.values() if span.name == "provider prepare")
     assert any(asked.span_id in (parent or "") for parent in stripe.stand_in.traces)
     assert {span.service for span in spans.values()} == {"earnest-web", "earnest-worker"}
+    # Both processes show all that the dashboard and the alerts ask for.
+    shown = exposed(*pages)
+    assert {name for name in (*alerted(), *drawn()) if name not in shown} == set()
     # And in the rows, where it is looked for later.
     rows = await fetch("SELECT type, trace FROM events WHERE trace LIKE $1 ORDER BY sequence", f"%{TRACE}%")
     assert [row["type"] for row in rows][:1] == ["deposit.started"]
