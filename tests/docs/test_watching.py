@@ -64,7 +64,9 @@ def test_each_alert_is_whole_and_no_heading_is_left_over() -> None:
 
 
 def test_the_page_lists_every_figure_that_alerts_and_dashboard_ask_for() -> None:
-    families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in alerted() | drawn() if name.startswith("earnest_")}
+    families = {
+        re.sub(r"_(total|bucket|count|sum)$", "", name) for name in alerted() | drawn() if name.startswith("earnest_")
+    }
     listed = {re.sub(r"_total$", "", name) for name in re.findall(r"`(earnest_[a-z_]+)", PAGE)}
     assert families - listed == set()
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from structlog import stdlib
 
 from escrow import database, process_log
 from escrow.settings import LogFormat
@@ -74,6 +75,23 @@ def test_what_libraries_say_has_the_same_format() -> None:
         logging.getLogger("arq.worker").warning("%d jobs", 3)
     (entry,) = log.entries
     assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", PROCESS.id)
+
+
+@pytest.mark.parametrize("form", LogFormat)
+async def test_the_quick_way_writes_what_the_chain_writes(form: LogFormat) -> None:
+    lines = process_log.formatter(form)
+
+    async def compare() -> None:
+        process_log.begin(pump="deadlines", order="pay_2")
+        for said in (
+            {},
+            {"ms": 1.25, "n": 3, "is": True, "text": BREAKS},
+            {"order": "pay_1", "empty": "", "ü": "ß =\\"},
+        ):
+            record = _log.makeRecord("workers.x", logging.INFO, "", 0, "done %s", ("it",), None, extra=said)
+            assert lines.format(record) == stdlib.ProcessorFormatter.format(lines, record)  # type: ignore[arg-type]
+
+    await asyncio.create_task(compare())
 
 
 async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with() -> None:

@@ -312,13 +312,19 @@ CHANGES: Final = {
         "UPDATE texts SET salt = repeat('x', 16)::bytea",
     ],
     "operator_acts_are_immutable": [
-        "UPDATE operator_acts SET act = 'x'", "DELETE FROM operator_acts", "TRUNCATE operator_acts CASCADE",
+        "UPDATE operator_acts SET act = 'x'",
+        "DELETE FROM operator_acts",
+        "TRUNCATE operator_acts CASCADE",
     ],
     "operator_act_ends_are_immutable": [
-        "UPDATE operator_act_ends SET code = 'x'", "DELETE FROM operator_act_ends", "TRUNCATE operator_act_ends",
+        "UPDATE operator_act_ends SET code = 'x'",
+        "DELETE FROM operator_act_ends",
+        "TRUNCATE operator_act_ends",
     ],
     "refused_credentials_are_immutable": [
-        "UPDATE refused_credentials SET times = 1", "DELETE FROM refused_credentials", "TRUNCATE refused_credentials",
+        "UPDATE refused_credentials SET times = 1",
+        "DELETE FROM refused_credentials",
+        "TRUNCATE refused_credentials",
     ],
     "deployment_is_never_deleted": ["DELETE FROM deployment", "TRUNCATE deployment"],
     "deployment_clock_only_grows": ["UPDATE deployment SET clock_offset = clock_offset - interval '1 second'"],

@@ -87,8 +87,8 @@ async def _exported(monkeypatch: pytest.MonkeyPatch, collector: Collector, **var
             await _failing()
         traces.leave(entered)
         counter.add("a", by=2)
-        for value in (0.05, 0.5, 5.0):
-            seconds.observe(value)
+        for took in (0.05, 0.5, 5.0):
+            seconds.observe(took)
     assert not spans.is_recording()
 
 
