@@ -152,12 +152,14 @@ def _connected(
                 await replica.connect(settings.read_url, primary_url=settings.database_url)
             door.rates.connect(settings.redis_url)
             door.authentication.usage.start()
+            door.refusals.start()
             with door.authentication.keys.listening():
                 async with door.with_annex(settings.database_url):
                     yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()
+            await door.refusals.stop()
             await door.rates.disconnect()
             await provider.close()
             await replica.disconnect()

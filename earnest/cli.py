@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from earnest.run.refusing import CannotStart
-from escrow.settings import SettingError, log_format
+from escrow.settings import SettingError, log_format, log_level
 
 COMMANDS = (
     "up",
@@ -38,6 +38,7 @@ COMMANDS = (
     "backup",
     "restore",
     "erase",
+    "acts",
 )
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from escrow import process_log  # after the parser, which may have ended it all with `--help`
 
     try:
-        process_log.configure(log_format())
+        process_log.configure(log_format(), log_level())
         code: int = args.run(args)
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)

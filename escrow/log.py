@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import bookmarks, codec, cuts, database, ids
+from escrow import bookmarks, codec, cuts, database, ids, traces
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement import events as contract_events
@@ -188,10 +188,10 @@ def append_sql(guard: str, parameter: str) -> str:
     """
     return f"""
     logged AS (
-        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
+        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash, trace)
         SELECT event.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS event (
             stream_id text, id text, sequence bigint, type text, schema_version int, occurred_at timestamptz, body text,
-            hash text, previous_hash text) ON event.stream_id = {guard}.id
+            hash text, previous_hash text, trace text) ON event.stream_id = {guard}.id
         RETURNING stream_id, id, sequence
     ), waiting AS (
         INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, id FROM logged ORDER BY sequence
@@ -209,7 +209,8 @@ def words_sql(parameter: str) -> str:
 
 
 def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
-    """Rows of `events`."""
+    """Rows of `events`, with the trace that the present work belongs to."""
+    trace = traces.kept()
     return [
         {
             "stream_id": event.stream_id,
@@ -221,6 +222,7 @@ def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
             "body": event.body,
             "hash": event.hash,
             "previous_hash": event.previous_hash,
+            "trace": trace,
         }
         for event in sealed
     ]

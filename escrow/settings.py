@@ -89,6 +89,22 @@ def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
     return LogFormat(text)
 
 
+class LogLevel(StrEnum):
+    """From where on lines are written."""
+
+    INFO = "info"
+    """Also a line for each command, each call to the payment provider and each webhook."""
+    WARNING = "warning"
+
+
+def log_level(environ: Mapping[str, str] | None = None) -> LogLevel:
+    """`EARNEST_LOG_LEVEL`, info: a command's line takes some 25 microseconds. Refuses with `SettingError`."""
+    text = Reader(os.environ if environ is None else environ).text("EARNEST_LOG_LEVEL") or LogLevel.INFO
+    if text not in set(LogLevel):
+        raise SettingError("EARNEST_LOG_LEVEL", f"is {text!r}; it must be {' or '.join(LogLevel)}")
+    return LogLevel(text)
+
+
 POINTS_PER_SECOND = 20_000.0
 """What a key may use unless somebody says otherwise: a fifth of a web process, some 300 small queries a second."""
 
@@ -148,6 +164,9 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
     only, since how much money waits and how late a deployment is are nobody else's business."""
+
+    metrics_port: int | None = None
+    """`EARNEST_METRICS_PORT`, none: where a worker shows its figures. A worker has no other port."""
 
     milestone_url: str | None = None
     """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
@@ -218,6 +237,7 @@ class Settings:
             stripe=stripe_access(read) if provider is PaymentProvider.STRIPE else None,
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
+            metrics_port=read.port("EARNEST_METRICS_PORT", default=0) or None,
             milestone_url=_milestone_url(read),
             public_url=_public_url(read),
             allowed_origins=_allowed_origins(read),

@@ -62,6 +62,10 @@ class Allowances:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._settling: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """How many clients are counted here."""
+        return len(self._clients)
+
     async def spend(self, client: str, points: float, rate: Rate) -> Balance:
         """Let a client use `points`, all or none. More than the bucket holds at its fullest is never granted."""
         known = self._known(client, rate)

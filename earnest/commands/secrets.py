@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 
@@ -37,13 +38,14 @@ def run(args: argparse.Namespace) -> int:
 async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
     from earnest.run.embedded import deployment
-    from escrow import database, vault
+    from escrow import acts, database, vault
 
     async with deployment() as settings:
         vault.use(settings.secret_keys)
         await database.connect(settings.database_url)
         try:
-            return await survey(renew=renew)
+            async with acts.noted("RenewSecrets") if renew else nullcontext():
+                return await survey(renew=renew)
         finally:
             await database.disconnect()
 

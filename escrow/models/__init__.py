@@ -7,6 +7,7 @@ The package is all of its files' names together.
 """
 
 from escrow.models.accounts import *
+from escrow.models.acts import *
 from escrow.models.archives import *
 from escrow.models.balances import *
 from escrow.models.calendars import *

@@ -26,11 +26,12 @@ class PaymentOrder(Model):
     next_action = fields.TextField(null=True)
     explanation = fields.TextField(null=True)
     known_as = fields.TextField(null=True)
+    trace = fields.TextField(null=True)
 
     class Meta(Facts):
         table = "payment_orders"
-        fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
-        passing = ("payment_token",)
+        fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token", "trace")
+        passing = ("payment_token", "trace")
         apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action", "explanation", "known_as")
 
 

@@ -93,6 +93,8 @@ class Claimed:
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
     """Whether it waits for a person."""
+    trace: str | None
+    """The trace of the command that made it, as its row keeps it."""
     calls: Sequence[Call]
     attempts: int
     """How often it was claimed."""
@@ -299,7 +301,7 @@ _CLAIM: Final = f"""
         WHERE (own.contract_id, own.id) = (due.contract_id, due.id)) AS paid
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, due.wanted, due.elsewhere, due.has_lost,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
         (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
         (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
         begun.order_id IS NOT NULL AS is_fresh,

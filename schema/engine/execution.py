@@ -75,6 +75,8 @@ class Operation:
     """How many bytes it came in, where that is known."""
     has_escapes: bool = True
     """Whether its JSON wrote characters by their numbers, as some have to be that can't be stored."""
+    traceparent: str | None = None
+    """The trace that it belongs to, if it said so by itself: an operation of a socket has no headers of its own."""
 
     @property
     def is_long(self) -> bool:

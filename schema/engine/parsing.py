@@ -24,6 +24,7 @@ from graphql import (
 )
 
 from escrow import documents as registered
+from escrow import meters
 from escrow.aside import aside
 from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
@@ -136,7 +137,9 @@ class Documents:
         known = self._kept.get(text)
         if known is not None:
             self._kept.move_to_end(text)
+            meters.CACHES.add("documents", "hit")
             return known
+        meters.CACHES.add("documents", "miss")
         return await self._new(text, context)
 
     async def _registered(self, text: str | None, identifier: str | None, context: Context) -> str:

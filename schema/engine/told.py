@@ -10,7 +10,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 
 from escrow.errors import DomainError
-from escrow.process_log import trace_id
+from escrow.traces import trace_id
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.error_codes import coded

@@ -11,12 +11,14 @@ from escrow.settings import (
     Compilation,
     IdentityProvider,
     LogFormat,
+    LogLevel,
     PaymentProvider,
     Reach,
     SettingError,
     Settings,
     compilation,
     log_format,
+    log_level,
     tortoise_config,
 )
 
@@ -176,6 +178,12 @@ def test_log_lines_are_for_people_unless_json_is_asked_for() -> None:
     assert (log_format({}), log_format({"EARNEST_LOG_FORMAT": "json"})) == (LogFormat.TEXT, LogFormat.JSON)
     with pytest.raises(SettingError, match=r"^EARNEST_LOG_FORMAT is 'xml'; it must be text or json$"):
         log_format({"EARNEST_LOG_FORMAT": "xml"})
+
+
+def test_lines_that_say_how_things_go_can_be_left_out() -> None:
+    assert (log_level({}), log_level({"EARNEST_LOG_LEVEL": "warning"})) == (LogLevel.INFO, LogLevel.WARNING)
+    with pytest.raises(SettingError, match=r"^EARNEST_LOG_LEVEL is 'debug'; it must be info or warning$"):
+        log_level({"EARNEST_LOG_LEVEL": "debug"})
 
 
 def test_the_sandbox_provider_needs_the_sandbox() -> None:

@@ -299,6 +299,14 @@ FORBIDDEN: Final = {
     "couplings_lease": "UPDATE couplings SET lease_token = 'x'",
     "coupled_pairs_pkey": "INSERT INTO coupled_pairs TABLE coupled_pairs",
     "coupled_pairs_coupling": "UPDATE coupled_pairs SET coupling = 'three'",
+    "operator_acts_pkey": "INSERT INTO operator_acts OVERRIDING SYSTEM VALUE TABLE operator_acts",
+    "operator_acts_size": "INSERT INTO operator_acts (act, trace_id) VALUES (repeat('x', 101), 'x')",
+    "operator_act_ends_pkey": "INSERT INTO operator_act_ends TABLE operator_act_ends",
+    "operator_act_ends_act": "INSERT INTO operator_act_ends (act_id) VALUES (0)",
+    "operator_act_ends_size": "INSERT INTO operator_act_ends (act_id, code) VALUES (-1, repeat('x', 101))",
+    "refused_credentials_pkey": "INSERT INTO refused_credentials OVERRIDING SYSTEM VALUE TABLE refused_credentials",
+    "refused_credentials_times": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 0)",
+    "refused_credentials_size": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), repeat('x', 101), 1)",
     **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
@@ -316,6 +324,21 @@ CHANGES: Final = {
         "UPDATE texts SET body = '\"x\"'",
         "UPDATE texts SET field = field || 'x'",
         "UPDATE texts SET salt = repeat('x', 16)::bytea",
+    ],
+    "operator_acts_are_immutable": [
+        "UPDATE operator_acts SET act = 'x'",
+        "DELETE FROM operator_acts",
+        "TRUNCATE operator_acts CASCADE",
+    ],
+    "operator_act_ends_are_immutable": [
+        "UPDATE operator_act_ends SET code = 'x'",
+        "DELETE FROM operator_act_ends",
+        "TRUNCATE operator_act_ends",
+    ],
+    "refused_credentials_are_immutable": [
+        "UPDATE refused_credentials SET times = 1",
+        "DELETE FROM refused_credentials",
+        "TRUNCATE refused_credentials",
     ],
     "deployment_is_never_deleted": ["DELETE FROM deployment", "TRUNCATE deployment"],
     "deployment_clock_only_grows": ["UPDATE deployment SET clock_offset = clock_offset - interval '1 second'"],
@@ -354,6 +377,9 @@ INSERT INTO deadline_counts VALUES ('failed', 1);
 INSERT INTO couplings (name, tool, contract_id, earnest_url, place, treaty, secrets, poll_seconds, state, created_at, due_at)
     SELECT name, 'jira', 'ctr_1', 'http://x', '{}', '{}', 'x', 1, 'ACTIVE', now(), now() FROM unnest('{one,two}'::text[]) AS name;
 INSERT INTO coupled_pairs VALUES ('one', 'mil_1', '1', '{}');
+INSERT INTO operator_acts (act, trace_id) VALUES ('x', 'x');
+INSERT INTO operator_act_ends (act_id) SELECT id FROM operator_acts ORDER BY id DESC LIMIT 1;
+INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 1);
 UPDATE deployment SET clock_offset = '1 day';
 """
     + delivery_tables.FILLED
