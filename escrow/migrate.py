@@ -102,7 +102,7 @@ async def _alone() -> AsyncIterator[Connection]:
     client = get_connection("default")
     async with client.acquire_connection() as lent:
         connection = cast("Connection", lent)
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):  # noqa: ASYNC110 - see above
             await asyncio.sleep(TURN_SECONDS)
         try:
             yield connection
@@ -203,8 +203,9 @@ async def _pause(seconds: float) -> None:
 
 
 async def _fill(batches: InBatches, connection: Connection) -> None:
-    while not (await connection.execute(batches.sql)).endswith(" 0"):
-        await asyncio.sleep(0)
+    count = None
+    while count != "0":
+        count = (await connection.execute(batches.sql)).rpartition(" ")[2]
 
 
 async def _build(index: Concurrently, connection: Connection) -> None:

@@ -104,7 +104,7 @@ class Server(uvicorn.Server):
         await self._stop_listening(sockets or [])
         until = time.monotonic() + LINGER_SECONDS
         await self._app.state.door.connections.end_all()
-        while self._connections() and time.monotonic() < until:
+        while self._connections() and time.monotonic() < until:  # noqa: ASYNC110 - no connection rings when it ends
             await asyncio.sleep(LINGER_LOOK_SECONDS)
         await super().shutdown(sockets)
 

@@ -54,7 +54,7 @@ def test_a_step_declares_its_part_and_its_release_and_stops_nobody() -> None:
 
 def test_within_a_release_what_comes_before_has_the_smaller_numbers() -> None:
     order = [
-        (tuple(map(int, release_of(step).split("."))), list(Part).index(part_of(step)))
+        ([int(number) for number in release_of(step).split(".")], list(Part).index(part_of(step)))
         for step in steps()
         if step.app_label == "escrow"
     ]
@@ -115,19 +115,21 @@ def test_what_the_former_release_would_notice_is_objected_to_unless_it_is_excuse
     assert read(RunSQL(sql), **{name: "since nobody uses it"}) == []
 
 
+TAKING = [
+    "DROP TABLE t",
+    "ALTER TABLE contracts DROP COLUMN title",
+    "ALTER TABLE contracts ALTER COLUMN title DROP NOT NULL",
+]
+LASTING = [
+    "UPDATE contracts SET title = ''",
+    "CREATE INDEX i ON contracts (title)",
+    "ALTER TABLE contracts ADD CONSTRAINT c CHECK (true)",
+]
+
+
 def test_what_comes_after_may_take_away_but_still_keeps_nobody_waiting() -> None:
-    taking = (
-        "DROP TABLE t",
-        "ALTER TABLE contracts DROP COLUMN title",
-        "ALTER TABLE contracts ALTER COLUMN title DROP NOT NULL",
-    )
-    assert [read(RunSQL(sql), kind=After) for sql in taking] == [[], [], []]
-    lasting = (
-        "UPDATE contracts SET title = ''",
-        "CREATE INDEX i ON contracts (title)",
-        "ALTER TABLE contracts ADD CONSTRAINT c CHECK (true)",
-    )
-    assert [len(read(RunSQL(sql), kind=After)) for sql in lasting] == [1, 1, 1]
+    assert [read(RunSQL(sql), kind=After) for sql in TAKING] == [[], [], []]
+    assert [len(read(RunSQL(sql), kind=After)) for sql in LASTING] == [1, 1, 1]
 
 
 def test_what_lasts_stands_in_a_step_of_its_own_with_a_bound() -> None:
@@ -188,7 +190,7 @@ async def test_before_goes_as_far_as_the_former_release_can_bear_and_after_does_
 
 @pytest.mark.usefixtures("next_release")
 async def test_what_comes_after_waits_until_the_last_process_of_another_release_has_gone(served: Served) -> None:
-    url, connection = served
+    url, _ = served
     await migrate.migrate(url, Extent.BEFORE)
     for name in ("earnest", "earnest/0.9.0"):
         former = await asyncpg.connect(url, server_settings={"application_name": name})
@@ -221,15 +223,15 @@ async def test_a_release_is_not_left_out_while_something_of_the_one_before_it_is
 @pytest.mark.usefixtures("next_release")
 async def test_half_of_an_index_is_dropped_and_built_anew(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     url, connection = served
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as patch:
         patch.setattr(migrate, "_build", lambda *_: 1 / 0)
-        await migrate.migrate(url, Extent.BEFORE)
+        with pytest.raises(ZeroDivisionError):
+            await migrate.migrate(url, Extent.BEFORE)
     holder = await asyncpg.connect(url)
     async with holder.transaction():
         await holder.execute("UPDATE event_types SET schema_version = schema_version")
         building = asyncio.create_task(migrate.migrate(url, Extent.BEFORE))
-        find = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock'"
-        while (pid := await connection.fetchval(find)) is None:  # noqa: ASYNC110 - nothing rings for a lock
+        while (pid := await connection.fetchval(BUILDING)) is None:  # noqa: ASYNC110 - nothing rings for a lock
             await asyncio.sleep(0.01)
         await connection.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the driver says of a connection that was ended
@@ -265,6 +267,11 @@ async def test_a_step_gives_way_to_whoever_has_the_table_and_lets_others_pass(
     assert await migrating == BEFORE
     await holder.close()
 
+
+BUILDING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
+"""
 
 EVERYTHING = """
 SELECT format('%s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull,

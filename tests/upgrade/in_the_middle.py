@@ -1,4 +1,4 @@
-"""`python -m tests.upgrade.in_the_middle URL`: takes the steps before and none of those after, also where nobody was served yet."""
+"""`python -m tests.upgrade.in_the_middle URL`: takes the steps before and none of those after, though nobody was served yet."""
 
 from __future__ import annotations
 

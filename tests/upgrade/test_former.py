@@ -1,7 +1,7 @@
 """The former release's own tests, by its own code, on the tables in the middle: all that comes before, nothing that comes after.
 
-`make upgrade` plays them all; this plays its journeys: a contract's whole life over HTTP, good plans, and readers who come back while workers are
-killed. This release's tests run on the same tables wherever it has no steps after.
+`make upgrade` plays them all; this plays its journeys: a contract's whole life over HTTP, good plans, and readers who come back
+while workers are killed. Where this release has steps after, its own journeys are played on those tables, too.
 """
 
 from __future__ import annotations

@@ -20,11 +20,8 @@ from escrow import process_log
 from escrow.settings import LogFormat
 
 PROGRAMS: Final = (
-    "tests.workers.dying",
-    "tests.workers.skewed",
-    "tests.workers.delivering",
-    "tests.soak.working",
-    "tests.escrow.migrating",
+    *("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering"),
+    *("tests.soak.working", "tests.escrow.migrating"),
 )
 
 _forking = multiprocessing.get_context("forkserver")
