@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -15,6 +19,7 @@ from escrow import bookmarks, log, replica
 from escrow.database import counting
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
+from tests.benchmarks.processes import serving, web_environment
 from tests.earnest.test_audit_and_erase import earnest
 from tests.patience import PATIENCE_SECONDS
 from tests.replicas import Standby, caught_up, standby_of
@@ -231,6 +236,28 @@ async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
     assert (code, said) == (2, "")
     assert "EARNEST_READ_URL does not answer" in complaints
     assert "--primary" in complaints
+
+
+async def test_a_web_process_reads_the_standby_by_itself(
+    people: People, database: str, standby: Standby, redis_url: str, tmp_path: Path
+) -> None:
+    await remember(redis_url)
+    environ = web_environment(database, redis_url) | {"EARNEST_READ_URL": standby.url(database)}
+    started = serving(sys.executable, "-m", "earnest", "web", environ=environ, log=tmp_path / "log")
+    async with (
+        started as (port, _),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as http,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        client = replace(people.client, http=http)
+        before = standby.asked("contracts")
+        while standby.asked("contracts") == before:
+            await titles(client)  # until the process has found the standby, and Redis has been quick enough
+        await propose(replace(people, client=client), "Over there")
+        assert await titles(client) == ["Over there"]
+        checks = (await http.get("/readyz")).json()["checks"]
+        assert checks["standby"] in ("read", "behind", "away"), checks
+        assert 'earnest_list_reads_total{by="standby"}' in (await http.get("/metrics")).text
 
 
 async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:
