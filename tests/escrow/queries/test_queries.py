@@ -138,8 +138,6 @@ async def test_the_books_are_those_of_the_milestones_and_the_balances(deployment
 
 
 async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deployment: Deployment) -> None:
-    from escrow import database
-
     with database.counting() as statements:
         for find in (
             contracts.contracts_by_id,
@@ -156,6 +154,7 @@ async def test_what_was_taken_back_is_found_by_an_index_of_its_own() -> None:
     statement, *given = deposits.reversed_statement(
         Actor(ActorKind.OPERATOR, "acc_op"), limit=51, after=None, backwards=False
     )
+    assert await database.fetch_value("SELECT count(*) FROM deposits") == 0
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = plans.read(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *given))
