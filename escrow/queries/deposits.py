@@ -23,22 +23,24 @@ async def reversed_page(actor: Actor, *, limit: int, after: str | None, backward
 
     `backwards` turns the order round: the newest first, those before the id.
     """
-    rows = await database.fetch(*_reversed(actor, limit=limit, after=after, backwards=backwards))
+    rows = await database.fetch(*reversed_statement(actor, limit=limit, after=after, backwards=backwards))
     return [DEPOSITS.read(row) for row in rows]
 
 
 async def reversed_counted(actor: Actor) -> Counted:
     """How many deposits such a list has; one statement."""
-    return await counts.counted(*_reversed(actor, limit=counts.COUNTED_MAX + 1, after=None, backwards=False))
+    return await counts.counted(*reversed_statement(actor, limit=counts.COUNTED_MAX + 1, after=None, backwards=False))
 
 
-def _reversed(actor: Actor, *, limit: int, after: str | None, backwards: bool) -> tuple[str, *tuple[object, ...]]:
+def reversed_statement(
+    actor: Actor, *, limit: int, after: str | None, backwards: bool
+) -> tuple[str, *tuple[object, ...]]:
     """The statement of a list of reversed deposits, and its arguments."""
     statement, first = (_REVERSED_BACKWARDS, "~") if backwards else (_REVERSED, "")
     return statement.bind(limit=limit, after=after or first, **viewer(actor, money=True))
 
 
-def _reversed_statement(further: str, direction: str) -> database.Statement:
+def _reading(further: str, direction: str) -> database.Statement:
     # The states are those of the index `deposits_reversed`: what is argued about is found by it first, however many deposits
     # there are, and whatever the planner thinks of their order.
     return database.Statement(f"""
@@ -49,5 +51,5 @@ def _reversed_statement(further: str, direction: str) -> database.Statement:
         """)  # noqa: S608 - our own columns
 
 
-_REVERSED: Final = _reversed_statement(">", "ASC")
-_REVERSED_BACKWARDS: Final = _reversed_statement("<", "DESC")
+_REVERSED: Final = _reading(">", "ASC")
+_REVERSED_BACKWARDS: Final = _reading("<", "DESC")
