@@ -29,8 +29,6 @@ UNAUTHORIZED = (
     b"HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nconnection: close\r\n"
     b"content-length: %d\r\n\r\n%s" % (len(REFUSAL), REFUSAL)
 )
-    :-2
-]
 
 
 @asynccontextmanager

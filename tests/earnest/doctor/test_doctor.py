@@ -125,11 +125,10 @@ async def test_secrets_that_no_key_opens_and_those_under_older_keys(database: st
 
 
 async def test_work_that_nobody_does(database: str) -> None:
-    deal = await (await Deployment.make()).activate("10.00")
+    await (await (await Deployment.make()).fund("10.00")).submit()
     assert (await inside(database, SECRET_KEY))[-1].grade is Grade.FINE
     await execute("UPDATE deadlines SET due_at = now() - interval '1 hour'")
     found = (await inside(database, SECRET_KEY))[-1]
-    assert deal is not None
     assert found.grade is Grade.WRONG
     assert "a deadline has been due for 3" in found.what
     assert "earnest worker" in found.remedy
