@@ -36,13 +36,20 @@ async def look(url: str) -> list[Finding]:
             mark = f"earnest:doctor:{secrets.token_hex(8)}"
             await client.set(mark, b"1", px=1_000)
             await client.publish(mark, b"1")
-    except (AuthenticationError, NoPermissionError) as error:
-        return [_refused(error)]
     except ReadOnlyError:
         return [wrong(SUBJECT, "it is a replica, and takes no writes", "name the primary in REDIS_URL")]
     except (RedisError, OSError, TimeoutError) as error:
-        return [_unreachable(error)]
+        return [_refused(error) if _is_refusal(error) else _unreachable(error)]
     return [_judged(told)]
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether it was about who we are; the library wraps what it hears while it connects."""
+    while error is not None:
+        if isinstance(error, AuthenticationError | NoPermissionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _refused(error: Exception) -> Finding:

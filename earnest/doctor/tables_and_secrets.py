@@ -7,7 +7,7 @@ from typing import Final
 
 from api.health import LAG_SECONDS_MAX, OVERDUE_SECONDS_MAX
 from earnest.commands import secrets
-from earnest.doctor.findings import Finding, fine, odd, wrong
+from earnest.doctor.findings import Finding, Grade, fine, odd, wrong
 from escrow import database, ids, migrate, sweep, vault
 from escrow.settings import Settings
 
@@ -15,16 +15,19 @@ POOL: Final = 2
 
 
 async def look(settings: Settings) -> list[Finding]:
-    """All three; of tables that aren't this release's nothing else can be said."""
-    vault.use(settings.secret_keys)
+    """Look at all three."""
     await database.connect(settings.database_url, pool_size=POOL)
     try:
-        tables = await _tables()
-        if tables.remedy:
-            return [tables]
-        return [tables, *await _secrets(), *await _work()]
+        return await found_inside(settings)
     finally:
         await database.disconnect()
+
+
+async def found_inside(settings: Settings) -> list[Finding]:
+    """The same where this process is connected. Of tables that aren't this release's nothing else can be said."""
+    vault.use(settings.secret_keys)
+    tables = await _tables()
+    return [tables, *await _secrets(), *await _work()] if tables.grade is Grade.FINE else [tables]
 
 
 async def _tables() -> Finding:
