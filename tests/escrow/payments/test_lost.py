@@ -112,14 +112,37 @@ async def charged(stripe: Stripe, deal: Deal, order_id: str, amount: Money = SUM
     return prepared.provider_id
 
 
-async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str, amount: Money = SUM) -> str:
-    """The same for a payout, to the bank; gives the transfer's name."""
-    of = {"order_id": order_id, "group": deal.id, "amount": amount, "payee_id": payee}
-    transfer = await stripe.transfer(TransferRequest(key=key_of(order_id, 1, Step.TRANSFER), **of))  # type: ignore[arg-type]
+async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
+    """The same for a payout that came as far as the payee's balance; gives the transfer's name."""
+    sql = "SELECT provider_id FROM provider_calls WHERE step = 'PREPARE' AND provider_id IS NOT NULL"
+    transfer = await stripe.transfer(
+        TransferRequest(
+            key=key_of(order_id, 1, Step.TRANSFER),
+            order_id=order_id,
+            group=deal.id,
+            amount=SUM,
+            payee_id=payee,
+            charge_ids=(str(await fetch_value(sql)),),
+        )
+    )
     assert isinstance(transfer, Succeeded), transfer
-    payout = PayoutRequest(key=key_of(order_id, 1, Step.PAYOUT), transfer_id=transfer.provider_id, **of)  # type: ignore[arg-type]
-    await stripe.payout(payout)
     return transfer.provider_id
+
+
+async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
+    """The same, to the bank."""
+    transfer_id = await brought(stripe, deal, order_id, payee)
+    await stripe.payout(
+        PayoutRequest(
+            key=key_of(order_id, 1, Step.PAYOUT),
+            order_id=order_id,
+            group=deal.id,
+            amount=SUM,
+            payee_id=payee,
+            transfer_id=transfer_id,
+        )
+    )
+    return transfer_id
 
 
 async def funded(stripe: Stripe, stand_in: Playing, deal: Deal) -> str:
@@ -219,10 +242,7 @@ async def test_what_came_back_at_the_provider_holds_nothing_up(database: str, st
     payee = await onboard(deal, stripe, stand_in)
     await funded(stripe, stand_in, deal)
     await deal.approve()
-    of = {"order_id": gone, "group": deal.id, "amount": SUM, "payee_id": payee}
-    moved = await stripe.transfer(TransferRequest(key=key_of(gone, 1, Step.TRANSFER), **of))  # type: ignore[arg-type]
-    assert isinstance(moved, Succeeded)
-    payouts.reverse(stand_in.books, moved.provider_id, {})
+    payouts.reverse(stand_in.books, await brought(stripe, deal, gone, payee), {})
     await cut()
     order_id = await deal.request_payout()
     await work(stripe, stand_in, until="PAID", order_id=order_id)
