@@ -88,9 +88,9 @@ class Machine:
 
 def documented(beginning: str, *, moment: datetime | None = None) -> list[str]:
     """The words of a command as the page has it, with another moment in it."""
-    lines = re.findall(rf"^({re.escape(beginning)}.*)$", PAGE.read_text(), re.MULTILINE)
+    lines = re.findall(rf"^ *({re.escape(beginning)}.*)$", PAGE.read_text(), re.MULTILINE)
     assert lines, f"{PAGE.name} has no line {beginning}"
-    words = lines[0].partition("  #")[0].split()
+    words: list[str] = lines[0].partition("  #")[0].split()
     return [moment.isoformat() if moment and re.match(r"\d{4}-\d\d-\d\dT", word) else word for word in words]
 
 
@@ -159,7 +159,7 @@ async def refusal_of_stream(caller: Caller, after: str) -> Json:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
                 told: Json = json.loads(line.removeprefix("data: "))
-                return told["errors"][0]["extensions"]  # type: ignore[no-any-return]  # of JSON
+                return told["errors"][0]["extensions"]  
     raise AssertionError("the stream ended without a word")
 
 
@@ -189,6 +189,12 @@ async def is_paid(order_id: str) -> bool:
     return await state_of(order_id) == "PAID"
 
 
+async def is_sent(order_id: str) -> bool:
+    """Whether the provider has said that it pays it out, which takes days until it arrives."""
+    sql = "SELECT EXISTS (SELECT FROM provider_calls WHERE order_id = $1 AND step = 'PAYOUT' AND provider_id IS NOT NULL)"
+    return bool(await database.fetch_value(sql, order_id))
+
+
 def moved(stand_in: Playing, kind: str, contract_id: str) -> Sequence[Json]:
     """What the provider has moved for a contract: charges that took money, `refund`, `transfer`."""
     things = stand_in.books.of(kind).values()
@@ -206,7 +212,7 @@ async def write_contracts(deployment: Deployment, stop: asyncio.Event) -> int:
         deal = await deployment.propose("10.00")
         await deal.accept()
         count += 1
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
     return count
 
 
