@@ -73,12 +73,18 @@ class Standby:
         if process is not None:
             await end(process, first=signal.SIGQUIT, grace_seconds=PATIENCE_SECONDS, group=False)
 
-    async def say(self, sql: str) -> None:
-        """Have the superuser say something there."""
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """It replays nothing while the block lasts; what it has can be read."""
         connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
         try:
-            await connection.execute(sql)
+            await connection.execute("SELECT pg_wal_replay_pause()")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await connection.fetchval("SELECT pg_get_wal_replay_pause_state()") != "paused":  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            yield
         finally:
+            await connection.execute("SELECT pg_wal_replay_resume()")
             await connection.close()
 
     def log(self) -> str:

@@ -119,8 +119,7 @@ async def test_whoever_wrote_finds_it_and_so_does_the_other_party_while_the_stan
     while await log.sequence():
         pass
     await caught_up(read)
-    await standby.say("SELECT pg_wal_replay_pause()")
-    try:
+    async with standby.paused():
         assert await titles(people.client) == ["Seen by all"]
         assert read.reads == {Read.STANDBY: 1}
         cursor = (await people.freelancer.ask(FEED))["changes"]["cursor"]
@@ -145,8 +144,6 @@ async def test_whoever_wrote_finds_it_and_so_does_the_other_party_while_the_stan
         newest = (await people.client.ask(FEED, {"after": cursor}))["changes"]["cursor"]
         assert (await stranger.ask(FEED, {"after": newest}))["changes"]["nodes"] == []
         assert read.reads[Read.FAILED] == 1
-    finally:
-        await standby.say("SELECT pg_wal_replay_resume()")
     await caught_up(read)
     read.reads.clear()
     assert sorted(await titles(people.client)) == ["Just written", "Seen by all"]
