@@ -1,4 +1,4 @@
-"""What is reckoned of shards: the hash spreads identifiers that are made one after the other, and a hot contract weighs on its shard."""
+"""What is reckoned of shards: the hash spreads identifiers made in a row, and a hot contract weighs on its shard."""
 
 from __future__ import annotations
 
