@@ -11,7 +11,7 @@ watched := tests/browser/node_modules/installed
 own_client := clients/typescript/node_modules/installed
 judges := tests/judges/node_modules/installed
 
-.PHONY: run explorer test check bench house soak conformance clients connectors browser lock install
+.PHONY: run explorer test check bench house soak upgrade conformance clients connectors browser lock install
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -43,6 +43,10 @@ house: install
 # Long random histories with processes that are killed: `ARGS=connectors`, or `ARGS="orders --orders 1000"`.
 soak: install
 	@$(venv) -m tests.soak $(ARGS)
+
+# All tests of the former release, by its own code, on the tables that this one's part before makes; `ARGS="tests/api"` for some.
+upgrade: install
+	@EARNEST_FORMER_TESTS="$(or $(ARGS),tests/api tests/escrow tests/journeys tests/schema tests/webhooks tests/workers)" $(venv) -m pytest -n 0 -s tests/upgrade
 
 # The field's own clients and audits; this needs Node 20 or newer and npm too.
 conformance: install $(clients) $(own_client)

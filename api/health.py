@@ -17,6 +17,7 @@ from starlette.responses import Response
 from api.live.door import Door
 from api.responses import json_answer
 from escrow import bell, database, ids, migrate, sweep
+from escrow.parts import Part
 from escrow.payments import reconciliation
 from webhooks.owner.stats import backlog as delivery_backlog
 
@@ -97,7 +98,7 @@ async def readiness() -> Readiness:
     redis = await bell.reachable()
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
-            if await migrate.pending():
+            if await migrate.pending(Part.BEFORE):
                 return Readiness(database=True, migrations=False, redis=redis, lag_seconds=0.0)
             oldest = await database.fetch_value("SELECT event_id FROM log_pending ORDER BY serial LIMIT 1")
             backlog = await sweep.backlog()

@@ -4,10 +4,10 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Protocol
 
 from earnest.run.refusing import CannotStart
+from escrow.release import VERSION
 from escrow.settings import SettingError, log_format
 
 COMMANDS = (
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser with all commands."""
     parser = argparse.ArgumentParser(prog="earnest", description="Milestone escrow as a service.")
-    parser.add_argument("--version", action="version", version=f"earnest {version('earnest')}")
+    parser.add_argument("--version", action="version", version=f"earnest {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         command: Command = importlib.import_module(f"earnest.commands.{name}")

@@ -26,6 +26,7 @@ from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
 
 from escrow.lending import one_statement
+from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     # remember what a join will find for all the rows that there are, where a page of fifty is read.
     # A process that is paused in the middle of a transaction must not hold up the others, the sequencers above all.
     credentials["server_settings"] = {
-        "application_name": "earnest",
+        "application_name": APPLICATION,
         "jit": "off",
         "enable_memoize": "off",
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),

@@ -1,80 +1,242 @@
-"""Brings a database to the tables that this release needs: Tortoise's migrations under a lock, all or none.
+"""Brings a database to the tables that this release needs, one step after the other, under a lock.
 
-Any number of processes may start this at once; one does the work, the others wait and find nothing to do.
+Any number of processes may start this at once; one does the work, the others wait and find nothing to do. Each step is done
+whole or not at all (or goes on where it was, if it lasts), so that whoever is killed leaves nothing that the next one couldn't
+finish. Which steps may be taken beside a former release's processes is for `parts` to say.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import logging
 import pkgutil
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Final, cast
 
+import asyncpg
+from tortoise import migrations
+from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.operations import RunSQL
 from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from escrow import log, titles
-from escrow.database import configuration, fetch, fetch_value
+from escrow.database import Connection, configuration, fetch, fetch_value
+from escrow.parts import Concurrently, InBatches, Part, part_of, release_of
+from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
 
 MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 """The advisory lock's number, the same in every release: "migrate" in ASCII."""
 
+TURN_SECONDS: Final = 0.1
+"""Between two questions whether another migrator is done. To wait inside of a statement would hold up the building of indexes."""
 
-async def migrate(url: str) -> list[str]:
+LOCK_MS: Final = 1_000
+"""How long a step waits for a table: as long as it waits, so does everything that comes to that table after it."""
+
+LOCK_TRIES: Final = 60
+PAUSE_SECONDS: Final = 1.0
+"""Between two tries, in which what waited goes on."""
+
+_log = logging.getLogger(__name__)
+
+
+class Extent(StrEnum):
+    """How far to go."""
+
+    BEFORE = "before"
+    """What may be done beside processes of the former release; everything where nobody was ever served."""
+    AFTER = "after"
+    """What remains when the last of them is gone."""
+    ALL = "all"
+    """Everything: no process runs."""
+
+
+class NotYet(Exception):
+    """What is asked for would break processes that may still run; says which, and what to do."""
+
+
+async def migrate(url: str, extent: Extent = Extent.ALL) -> list[str]:
     """Apply what is missing to the database at `url` and answer with the names of the steps: `escrow.m0001_tables`.
 
-    Everything happens in one transaction that begins with the lock: a process that is killed leaves nothing half done.
     It also makes the event types of this release known, so that older processes, which cannot fold them, refuse to write
     to contracts that have one. Afterwards the words of titles are made anew where another release made them; what a killed
-    process left of that the next one does. Fails as asyncpg does if nobody answers.
+    process left of that the next one does. Refuses with `NotYet`; fails as asyncpg does if nobody answers, and with
+    `LockNotAvailableError` if a table is kept from it for minutes.
     """
-    config = configuration(url, pool_size=1)
-    applied: list[str] = []
-
-    def note(event: str, app: str, name: str) -> None:
-        if event == "apply_done":
-            applied.append(f"{app}.{name}")
-
+    config = configuration(url, pool_size=2)
     async with TortoiseContext() as context:
         await context.init(config=config)
-        async with in_transaction() as connection:
-            await connection.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
-            executor = MigrationExecutor(connection, config["apps"])
-            # The executor reads its record before it makes the table, which would end the transaction.
-            await executor.recorder.ensure_schema(AsyncpgSchemaEditor(connection, atomic=False))
-            await executor.migrate(direction="forward", progress=note)
-            await connection.execute_query(log.LEARN_SQL, list(log.KNOWN))
-        await _renew_titles()
+        async with _alone() as connection:
+            steps = await _steps(config["apps"])
+            if extent is Extent.AFTER:
+                await _refuse_others(connection)
+            applied = [await _take(step, connection) for step in await _wanted(steps, extent)]
+            async with connection.transaction():
+                await connection.execute(log.LEARN_SQL, *log.KNOWN)
+            await _renew_titles()
     return applied
+
+
+async def pending(part: Part | None = None) -> list[str]:
+    """The steps of this release, of every package, that the connected database lacks; all if it was never migrated.
+
+    Given a part, those of that part alone: processes serve as soon as nothing is missing of `BEFORE`.
+    """
+    known = _known()
+    if not await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
+        applied = {f"{row['app']}.{row['name']}" for row in await fetch("SELECT app, name FROM tortoise_migrations")}
+        known = {name: step for name, step in known.items() if name not in applied}
+    return [name for name, step in known.items() if part in (None, part_of(step))]
+
+
+@asynccontextmanager
+async def _alone() -> AsyncIterator[Connection]:
+    """A connection that has the lock: if it is lost, so is what was begun on it."""
+    client = get_connection("default")
+    async with client.acquire_connection() as lent:
+        connection = cast("Connection", lent)
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(TURN_SECONDS)
+        try:
+            yield connection
+        finally:
+            if not connection.is_closed():
+                await connection.fetchval("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
+
+
+async def _steps(apps: dict[str, object]) -> list[migrations.Migration]:
+    """What is missing, in order."""
+    client = get_connection("default")
+    executor = MigrationExecutor(client, cast("dict[str, dict[str, object]]", apps))
+    await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
+    return [one.migration for one in await executor.plan()]
+
+
+async def _wanted(missing: Sequence[migrations.Migration], extent: Extent) -> list[migrations.Migration]:
+    """Which of these steps to take. The parts of an upgrade follow each other, so they are the first ones."""
+    if extent is Extent.ALL or await _is_new():
+        return list(missing)
+    parts = [part_of(step) for step in missing]
+    if extent is Extent.AFTER:
+        if Part.BEFORE in parts:
+            raise NotYet(f"{_named(missing[0])} comes before: `earnest migrate` first, then this release's processes")
+        return list(missing)
+    count = parts.index(Part.AFTER) if Part.AFTER in parts else len(parts)
+    if Part.BEFORE in parts[count:]:
+        left = missing[count]
+        raise NotYet(
+            f"{_named(left)} of release {release_of(left)} is still to be taken, which the release before that can't "
+            "bear. If none of its processes is left, `earnest migrate --after` of that release; if nothing runs at all, "
+            "`earnest migrate --all`"
+        )
+    return list(missing[:count])
+
+
+async def _is_new() -> bool:
+    """Whether nobody was ever served here: there is no event."""
+    if await fetch_value("SELECT to_regclass('events') IS NULL"):
+        return True
+    return not await fetch_value("SELECT EXISTS (SELECT FROM events)")
+
+
+async def _refuse_others(connection: Connection) -> None:
+    """Raise `NotYet` while another release is connected to this database."""
+    found = await connection.fetch(OTHERS_SQL, APPLICATION)
+    if found:
+        said = ", ".join(f"{row['name']} from {row['host']} ({row['connections']} connections)" for row in found)
+        raise NotYet(f"processes of another release are still connected: {said}. Stop them first")
+
+
+OTHERS_SQL: Final = """
+SELECT application_name AS name, coalesce(host(client_addr), 'this machine') AS host, count(*) AS connections
+FROM pg_stat_activity
+WHERE datname = current_database() AND application_name ~ '^earnest(/|$)' AND application_name <> $1
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+async def _take(step: migrations.Migration, connection: Connection) -> str:
+    """Take a step on the connection with the lock, and note it; gives its name."""
+    lasting = [one for one in step.operations if not isinstance(one, RunSQL)]
+    for one in lasting:
+        if isinstance(one, InBatches):
+            await _fill(one, connection)
+        elif isinstance(one, Concurrently):
+            await _build(one, connection)
+        else:
+            raise TypeError(f"{_named(step)}: {type(one).__name__} is no operation of ours")
+    await _at_once(step, connection)
+    return _named(step)
+
+
+async def _at_once(step: migrations.Migration, connection: Connection) -> None:
+    """The plain SQL of a step, and the note that it was taken, in one transaction that keeps nobody waiting for long."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
+                for one in step.operations:
+                    if isinstance(one, RunSQL):
+                        await connection.execute(cast("str", one.sql))
+                await connection.execute(
+                    "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, clock_timestamp())",
+                    *(step.app_label, step.name),
+                )
+            return
+        except asyncpg.LockNotAvailableError as error:
+            if not left:
+                raise
+            _log.warning("a table is taken, the step is tried again", extra={"step": _named(step), "error": error})
+            await _pause(PAUSE_SECONDS)
+
+
+async def _pause(seconds: float) -> None:
+    """Let whoever waits for the table have it meanwhile."""
+    await asyncio.sleep(seconds)
+
+
+async def _fill(batches: InBatches, connection: Connection) -> None:
+    count = None
+    while count != "0":
+        count = (await connection.execute(batches.sql)).rpartition(" ")[2]
+
+
+async def _build(index: Concurrently, connection: Connection) -> None:
+    """Build an index unless there is a valid one; half of one is left by whoever was killed."""
+    state = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
+    is_valid = await connection.fetchval(state, index.index)
+    if is_valid is False:
+        await connection.execute(f'DROP INDEX CONCURRENTLY "{index.index}"')
+    if not is_valid:
+        await connection.execute(index.sql)
 
 
 async def _renew_titles() -> None:
     """Make the words of titles anew that another release made, some at a time: nobody waits for all of them."""
     renewed = True
     while renewed:
-        async with in_transaction() as connection:
-            await connection.execute_query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK])
+        async with in_transaction():
             renewed = await titles.renew() > 0
 
 
-async def pending() -> list[str]:
-    """The steps of this release, of every package, that the connected database lacks; all if it was never migrated."""
-    known = _known()
-    if await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
-        return known
-    applied = {f"{row['app']}.{row['name']}" for row in await fetch("SELECT app, name FROM tortoise_migrations")}
-    return [name for name in known if name not in applied]
+def _named(step: migrations.Migration) -> str:
+    return f"{step.app_label}.{step.name}"
 
 
-def _known() -> list[str]:
-    """Every package's steps. Packages above this one are found by the name under which they are registered."""
+def _known() -> dict[str, migrations.Migration]:
+    """Every package's steps by name. Packages above this one are found by the name under which they are registered."""
     apps = tortoise_config("postgres://nobody@nowhere/nothing")["apps"]
-    return [
-        f"{app}.{name}"
+    return {
+        f"{app}.{name}": importlib.import_module(f"{config['migrations']}.{name}").Migration(name, app)
         for app, config in apps.items()
         for name in sorted(
             module.name for module in pkgutil.iter_modules(importlib.import_module(config["migrations"]).__path__)
         )
-    ]
+    }

@@ -22,6 +22,7 @@ LONG: Final = (
     "tests/escrow/test_histories.py",
     "tests/schema/compiled/test_differential.py",
     "tests/soak/",
+    "tests/upgrade/",
 )
 """Folders and files with tests that take many seconds each and share nothing with their like."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from importlib.metadata import version
 from typing import Any, Final, ParamSpec
 
 from mcp.server import MCPServer
@@ -12,6 +11,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 from earnest.agents.toolbox import ToolRefused, Tools
+from escrow.release import VERSION
 
 INSTRUCTIONS: Final = (
     "Earnest holds the money of fixed-price contracts in escrow, milestone by milestone. These tools look, foresee and "
@@ -28,9 +28,7 @@ _Tool = Callable[_Given, Awaitable[dict[str, Any]]]
 
 def serving(tools: Tools) -> MCPServer[Any]:
     """A server with the twelve tools."""
-    server: MCPServer[Any] = MCPServer(
-        "earnest", instructions=INSTRUCTIONS, version=version("earnest"), log_level="WARNING"
-    )
+    server: MCPServer[Any] = MCPServer("earnest", instructions=INSTRUCTIONS, version=VERSION, log_level="WARNING")
     for tool in offered(tools):
         server.tool(annotations=_READ_ONLY)(_refusing(tool))
     return server

@@ -1,24 +1,55 @@
-"""Bring the tables of the database up to date."""
+"""Bring the tables of the database up to date, in two parts: what may run beside the former release, and what comes after it."""
 
 import argparse
 import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from escrow.migrate import Extent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: the database is `DATABASE_URL`, or the embedded one."""
+    """How far to go. The database is `DATABASE_URL`, or the embedded one."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--after", action="store_true", help="what remains, once the last former process is gone")
+    choice.add_argument("--all", action="store_true", help="everything at once: no process of any release runs")
+    choice.add_argument("--pending", action="store_true", help="change nothing, name what is missing and its part")
 
 
 def run(args: argparse.Namespace) -> int:
     """Apply what is missing and name it; two at once wait for each other."""
-    for name in asyncio.run(apply()):
-        print(name)
+    from earnest.run.refusing import CannotStart
+    from escrow.migrate import Extent, NotYet
+
+    extent = Extent.AFTER if args.after else Extent.ALL if args.all else Extent.BEFORE
+    try:
+        lines = asyncio.run(missing() if args.pending else apply(extent))
+    except NotYet as why:
+        raise CannotStart(str(why)) from why
+    for line in lines:
+        print(line)
     return 0
 
 
-async def apply() -> list[str]:
-    """Migrate the deployment's database; gives the names of what was applied."""
+async def apply(extent: "Extent") -> list[str]:
+    """Migrate the deployment's database so far; gives the names of what was applied."""
     from earnest.run.embedded import deployment
     from escrow.migrate import migrate
 
     async with deployment() as settings:
-        return await migrate(settings.database_url)
+        return await migrate(settings.database_url, extent)
+
+
+async def missing() -> list[str]:
+    """What the deployment's database lacks: `before escrow.m0022_…`."""
+    from earnest.run.embedded import deployment
+    from escrow import database
+    from escrow.migrate import pending
+    from escrow.parts import Part
+
+    async with deployment() as settings:
+        await database.connect(settings.database_url, pool_size=1)
+        try:
+            return [f"{part} {name}" for part in Part for name in await pending(part)]
+        finally:
+            await database.disconnect()

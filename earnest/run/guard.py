@@ -94,6 +94,8 @@ class Guard:
     _watch: asyncio.TimerHandle | None = None
     pacing: Pacing = field(default_factory=Pacing)
     """When an address is told next that what it sent is no request."""
+    is_stopping: bool = False
+    """Whether each answer is the last one on its connection: this process stops, and another one has the next request."""
 
     def __len__(self) -> int:
         return len(self._present)
@@ -249,6 +251,21 @@ class GuardedConnection(HttpToolsProtocol):
         if self._phase is Phase.HEAD:
             self._turn(Phase.BODY)
         super().on_headers_complete()
+        if self.guard.is_stopping:
+            self.say_goodbye()
+
+    def say_goodbye(self) -> None:
+        """Let the answer under way, if there is one, tell the client that no other comes on this connection."""
+        cycle = self._last()
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Hang up, unless a request has come, in part or whole: that one is still answered."""
+        if self._phase in (Phase.HEAD, Phase.REST) and not self._is_in_head:
+            self.transport.close()
+        else:
+            self.say_goodbye()
 
     def on_message_complete(self) -> None:
         self._hand_on()

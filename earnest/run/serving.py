@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import socket
-from typing import Final
+import time
+from typing import Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -12,10 +15,15 @@ from starlette.applications import Starlette
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.wire import Wire
 from earnest.run.garbage import Garbage
-from earnest.run.guard import Guard, Limits, guarded
+from earnest.run.guard import Guard, GuardedConnection, Limits, guarded
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""
+
+LINGER_SECONDS: Final = 1.0
+"""How long a connection that rests stays open at a stop: a request may be on its way there that its client believes accepted."""
+
+LINGER_LOOK_SECONDS: Final = 0.02
 
 GONE_SECONDS: Final = 30
 """How long bytes may lie unconfirmed, or unread by a peer without room, until the kernel ends the connection."""
@@ -88,12 +96,44 @@ class Server(uvicorn.Server):
         return bound
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections, tell open streams to go, and let requests under way finish."""
+        """Take no more connections, tell open streams to go, and let requests under way finish: what was accepted is answered."""
         # First, or whoever is told to go comes back at once.
-        for listening in (*self.servers, *(sockets or ())):
-            listening.close()
+        self.guard.is_stopping = True
+        for connection in self._connections():
+            connection.say_goodbye()
+        await self._stop_listening(sockets or [])
+        until = time.monotonic() + LINGER_SECONDS
         await self._app.state.door.connections.end_all()
+        while self._connections() and time.monotonic() < until:  # noqa: ASYNC110 - no connection rings when it ends
+            await asyncio.sleep(LINGER_LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    def _connections(self) -> list[GuardedConnection]:
+        return [one for one in self.server_state.connections if isinstance(one, GuardedConnection)]
+
+    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
+        """Close the door behind those who are through it already.
+
+        The kernel shakes hands before we are told, and whoever waits there when a listening socket is closed is cut off after
+        it was let in. So those are taken over just before.
+        """
+        waiting: list[socket.socket] = []
+        doors = [socket.socket(fileno=os.dup(one.fileno())) for one in sockets]
+        for listening in (*self.servers, *sockets):
+            listening.close()
+        for door in doors:
+            with door, contextlib.suppress(OSError):
+                door.setblocking(False)
+                while True:
+                    waiting.append(door.accept()[0])
+        loop = asyncio.get_running_loop()
+        for one in waiting:
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._make_connection, one)
+
+    def _make_connection(self) -> asyncio.Protocol:
+        kind = cast("type[GuardedConnection]", self.config.http_protocol_class)
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def _many_connections() -> None:

@@ -45,7 +45,9 @@ class EventText:
     erased_at: datetime | None = strawberry.field(description="When the words were erased, if they were.")
 
 
-DATA_IS_TYPED: Final = "Each type of event has its fields; `body` has all of any."
+DATA_IS_TYPED: Final = (
+    "Each type of event has its fields; `body` has all of any. Since 1.0.0, removed not before 2027-12-01."
+)
 
 
 @strawberry.interface(

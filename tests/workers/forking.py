@@ -19,7 +19,10 @@ from typing import Final
 from escrow import process_log
 from escrow.settings import LogFormat
 
-PROGRAMS: Final = ("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering", "tests.soak.working")
+PROGRAMS: Final = (
+    *("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering"),
+    *("tests.soak.working", "tests.escrow.migrating"),
+)
 
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(list(PROGRAMS))

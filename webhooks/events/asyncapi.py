@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import cache
 from typing import Any, Final
 
+from escrow import release
 from webhooks.events import schemas
 from webhooks.events.catalogue import event_types
 
@@ -41,7 +41,7 @@ def document() -> Json:
         "asyncapi": VERSION,
         "info": {
             "title": "Webhooks of Earnest",
-            "version": importlib.metadata.version("earnest"),
+            "version": release.VERSION,
             "description": "What is sent to webhook endpoints, by Standard Webhooks 1.0. Later releases send more types, and "
             "more fields of objects: read what is not here as `OtherBody`, and pass over fields that you don't know.",
         },

@@ -8,7 +8,6 @@ the same each time, or never asked for.
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import ssl
 from collections.abc import Mapping
 from typing import Final, Self
@@ -18,6 +17,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from escrow.release import VERSION
 from escrow.settings import Reach
 from webhooks.request import connector
 from webhooks.request.answers import Answer, ErrorClass, Exchange, class_of, current
@@ -33,7 +33,7 @@ EXCERPT_BYTES_MAX: Final = 16 * 1024
 HEADERS: Final = {
     "content-type": "application/json",
     "accept-encoding": "identity",
-    "user-agent": f"Earnest/{importlib.metadata.version('earnest')} (webhooks)",
+    "user-agent": f"Earnest/{VERSION} (webhooks)",
 }
 
 SWITCHING_PROTOCOLS: Final = 101

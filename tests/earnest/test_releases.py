@@ -1,0 +1,168 @@
+"""What a release promised: which changes break it, and how one is declared."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_schema
+
+from earnest.generate import releases
+from escrow.release import VERSION
+from schema.build import sdl
+from webhooks.events import catalogue
+
+ROOT = Path(__file__).parents[2]
+
+SDL = """
+type Query { contract(id: ID!, first: Int = 20): Contract }
+type Contract { id: ID!, title: String, state: State! }
+enum State { OPEN CLOSED }
+"""
+
+EVENTS: dict[str, Any] = {
+    "$defs": {
+        "State": {"type": "string", "enum": ["OPEN", "CLOSED"]},
+        "MadeData": {
+            "type": "object",
+            "description": "What it tells.",
+            "properties": {"title": {"type": "string", "description": "Its name."}, "state": {"$ref": "#/$defs/State"}},
+            "required": ["title"],
+        },
+        "MadeContent": {"type": "object", "properties": {"event": {"$ref": "#/$defs/Made"}}, "required": ["event"]},
+    }
+}
+
+
+EVENT_CHANGED = "MadeContent.event changed its type."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A release, and nothing declared."""
+    releases.write(SDL, EVENTS, tmp_path)
+    return tmp_path
+
+
+def test_what_the_code_says_breaks_nothing_of_the_last_release() -> None:
+    assert releases.broken_in_schema(sdl()) == []
+    assert releases.broken_in_events(catalogue.schema_document()) == []
+
+
+def test_the_last_release_is_this_one_as_everybody_calls_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert project["version"] == VERSION == releases.last().name
+    assert headings[:2] == ["Unreleased", VERSION]
+
+
+def test_releases_are_ordered_by_their_numbers(folder: Path) -> None:
+    for number in ("1.9.0", "1.10.0"):
+        (folder / number).mkdir()
+    assert releases.last(folder).name == "1.10.0"
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("title: String, ", "", "removed"),
+        ("title: String", "title: Int", "changed type"),
+        ("state: State!", "state: State", "changed type"),
+        (" CLOSED", "", "removed"),
+        ("first: Int = 20", "first: Int = 50", "default"),
+        ("id: ID!, first", "id: ID!, by: ID!, first", "added"),
+        (", first: Int = 20", "", "removed"),
+    ],
+)
+def test_a_change_of_the_schema_that_breaks_a_client_is_found(folder: Path, was: str, now: str, said: str) -> None:
+    found = releases.broken_in_schema(SDL.replace(was, now), folder)
+    assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("CLOSED", "CLOSED PAUSED"),
+        ("title: String", "title: String!"),
+        ("first: Int = 20", "first: Int = 20, after: ID"),
+        ("type Query {", 'type Query { "A word." now: String'),
+    ],
+)
+def test_what_a_schema_gains_breaks_nothing(folder: Path, was: str, now: str) -> None:
+    assert releases.broken_in_schema(SDL.replace(was, now), folder) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ('"State": {', '"Status": {', ["State was removed."]),
+        ('"title": {"type"', '"name": {"type"', ["MadeData.title was removed."]),
+        ('{"type": "string", "description"', '{"type": "integer", "description"', ["MadeData.title changed its type."]),
+        ('["OPEN", "CLOSED"]', '["OPEN"]', ["State changed its type."]),
+        ('"required": ["title"]', '"required": []', ["MadeData.title may be missing now."]),
+        ('["title"]', '["title", "state"]', ["MadeData.state is required now, and events of before lack it."]),
+        ('{"$ref": "#/$defs/Made"}', '{"anyOf": [{"$ref": "#/$defs/Made"}, {"type": "null"}]}', [EVENT_CHANGED]),
+    ],
+)
+def test_a_change_of_events_that_misleads_a_receiver_is_found(
+    folder: Path, was: str, now: str, said: list[str]
+) -> None:
+    changed = json.dumps(EVENTS).replace(was, now)
+    assert releases.broken_in_events(json.loads(changed), folder) == said
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('["OPEN", "CLOSED"]', '["OPEN", "CLOSED", "PAUSED"]'),
+        ('"properties": {"title"', '"properties": {"colour": {"type": "string"}, "title"'),
+        ('"Its name."', '"How it is called."'),
+        ('{"$ref": "#/$defs/Made"}', '{"anyOf": [{"$ref": "#/$defs/Made"}, {"$ref": "#/$defs/Made2"}]}'),
+        ('"$defs": {', '"$defs": {"Other": {"type": "object"}, '),
+    ],
+)
+def test_what_events_gain_misleads_nobody(folder: Path, was: str, now: str) -> None:
+    assert was in json.dumps(EVENTS)
+    assert releases.broken_in_events(json.loads(json.dumps(EVENTS).replace(was, now)), folder) == []
+
+
+def test_a_break_that_is_declared_with_a_reason_and_a_date_passes(folder: Path) -> None:
+    changed = SDL.replace("title: String, ", "")
+    (found,) = releases.broken_in_schema(changed, folder)
+    declaration = f'[[break]]\nwhat = "{found}"\nreason = "Nobody read it."\n'
+    (folder / releases.BREAKS).write_text(declaration)
+    with pytest.raises(ValueError, match="the date `on`"):
+        releases.broken_in_schema(changed, folder)
+    (folder / releases.BREAKS).write_text(declaration + "on = 2026-12-01\n")
+    assert releases.broken_in_schema(changed, folder) == []
+
+
+DEPRECATED = re.compile(r"\. Since (\d+\.\d+\.\d+), removed not before (\d{4}-\d{2}-\d{2})\.$")
+
+
+def test_what_is_deprecated_says_since_when_and_stays_for_a_year_at_least() -> None:
+    reasons = set(re.findall(r'@deprecated(?:\(reason: "([^"]*)"\))?', sdl()))
+    assert reasons, "nothing is deprecated, so this test says nothing"
+    for reason in reasons:
+        found = DEPRECATED.search(reason)
+        assert found is not None, reason
+        assert date.fromisoformat(found[2]) - _released(found[1]) >= timedelta(days=365), reason
+
+
+def _released(version: str) -> date:
+    """When a release came, as the changelog says."""
+    heading = re.compile(rf"^## {re.escape(version)} – (\S+)$", re.MULTILINE)
+    found = heading.search((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert found is not None, f"the changelog has no heading of {version} with its date"
+    return date.fromisoformat(found[1])
+
+
+def test_each_release_that_was_kept_can_be_read() -> None:
+    for kept in (one for one in releases.RELEASES.iterdir() if one.is_dir()):
+        assert build_schema((kept / releases.SDL).read_text(encoding="utf-8")).query_type is not None
+        assert json.loads((kept / releases.EVENTS).read_text(encoding="utf-8"))["$defs"]

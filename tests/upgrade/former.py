@@ -1,0 +1,44 @@
+"""The former release as it was committed, laid out in a folder of its own."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+RECORD: Final = ROOT / "docs" / "releases" / "former.toml"
+
+
+@cache
+def commit() -> str:
+    """The commit of the former release."""
+    return str(tomllib.loads(RECORD.read_text(encoding="utf-8"))["commit"])
+
+
+@cache
+def why_not() -> str | None:
+    """Why the former release can't be had here: a tarball has no history, a shallow clone not enough of it."""
+    found = subprocess.run(
+        ["git", "-C", str(ROOT), "cat-file", "-e", f"{commit()}^{{commit}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode == 0:
+        return None
+    return f"commit {commit()[:12]} of the former release is not in this checkout's history ({found.stderr.strip()})"
+
+
+def lay_out(folder: Path) -> Path:
+    """The former release's files; `why_not` must have nothing to say."""
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", "--format=tar", commit()], capture_output=True, check=True
+    ).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    return folder

@@ -1,0 +1,83 @@
+"""Processes of a deployment as an operator starts them, of any release that lies in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.earnest.running import free_port
+from tests.patience import PATIENCE_SECONDS
+from tests.workers.process import until
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release's files, and the variables that all of its processes have."""
+
+    tree: Path
+    environ: Mapping[str, str]
+
+    async def run(self, *command: str) -> tuple[int, str]:
+        """What a command ends with, and all that it says."""
+        process = await self._start(*command, output=PIPE, env={})
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    async def start(self, kind: str, log: Path) -> Running:
+        """A `web` or `worker` process that works already."""
+        port = free_port()
+        with log.open("ab") as output:
+            process = await self._start(kind, output=output.fileno(), env={"PORT": str(port)})
+        running = Running(process, kind, port, log)
+        await running.works()
+        return running
+
+    async def _start(self, *command: str, output: int, env: Mapping[str, str]) -> Process:
+        environ = {**self.environ, **env, "PYTHONPATH": str(self.tree)}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "earnest", *command), cwd=self.tree, env=environ, stdout=output, stderr=output
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that was started."""
+
+    process: Process
+    kind: str
+    port: int
+    log: Path
+
+    async def works(self) -> None:
+        """Wait until it does what it is for."""
+        await until(self._works, otherwise=self.log.read_text)
+
+    async def _works(self) -> bool:
+        assert self.process.returncode is None, self.log.read_text()
+        if self.kind == "worker":
+            return "worker works" in self.log.read_text()
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
+            try:
+                return (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status_code == 200
+            except httpx.ConnectError:
+                return False
+
+    async def stop(self) -> None:
+        """Tell it to stop and wait until it has; it must end by itself, and well."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            code = await self.process.wait()
+        assert code == 0, self.log.read_text()
+
+    def kill(self) -> None:
+        """End it, if it hasn't."""
+        if self.process.returncode is None:
+            self.process.kill()
