@@ -9,7 +9,7 @@ rows come as arrays of records, which the driver decodes without JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -48,6 +48,13 @@ class Subject:
         """Its fields: the first parameters of the statements."""
         return [getattr(self, one.name) for one in fields(self)]
 
+    @property
+    def way(self) -> str | None:
+        """The one thing that leads to the contract, if the subject doesn't name that."""
+        named, *ways = self.arguments[:_WAYS]
+        given = [way for way in ways if isinstance(way, str)]
+        return given[0] if named is None and len(given) == 1 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded(LoadedStream[Contract, Surroundings]):
@@ -75,7 +82,9 @@ async def load(
     A contract that the account may not see isn't there, unless it `sees_all`; nor is one that is not `within` a key's limit.
     `beside` is an expression whose array of rows is read with it.
     """
-    subject = whereabouts.named(subject)
+    way = subject.way
+    if (known := whereabouts.contract_of(way)) is not None:
+        subject = replace(subject, contract_id=known)
     statement = _LOADS[subject.contract_id is not None, key is not None]
     row = await database.fetch_row(
         statement if beside is None else _load_with(statement, beside.sql),
@@ -90,7 +99,7 @@ async def load(
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
-    whereabouts.remember(subject, row["id"])
+    whereabouts.remember(way, row["id"])
     return _loaded(row, beside=row["beside"] if beside is not None else ())
 
 

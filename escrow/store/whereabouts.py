@@ -6,37 +6,28 @@ process names the contract, and so the one server that has it. What is forgotten
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from escrow.store.read import Subject
+from typing import Final
 
 KNOWN_MAX: Final = 20_000
 """About 5 MB. Who is at work on a contract comes again soon."""
-
-_WAYS: Final = ("milestone_id", "deposit_id", "order_id", "refund_id", "dispute_id", "change_request_id")
-"""What leads to a contract."""
 
 _known: Final[dict[str, str]] = {}
 """The contract of each, those that were asked about last at the end."""
 
 
-def named(subject: Subject) -> Subject:
-    """The subject with its contract, if that is known."""
-    way = _way(subject)
-    if way is None or (contract_id := _known.pop(way, None)) is None:
-        return subject
-    _known[way] = contract_id
-    return replace(subject, contract_id=contract_id)
+def contract_of(part_id: str | None) -> str | None:
+    """The contract that this belongs to, if that is known; nothing belongs to none."""
+    if part_id is None or (contract_id := _known.pop(part_id, None)) is None:
+        return None
+    _known[part_id] = contract_id
+    return contract_id
 
 
-def remember(subject: Subject, contract_id: str | None) -> None:
-    """Note to which contract the subject led, if to any."""
-    way = _way(subject)
-    if way is None or contract_id is None:
+def remember(part_id: str | None, contract_id: str | None) -> None:
+    """Note where it led, if it led anywhere."""
+    if part_id is None or contract_id is None:
         return
-    _known[way] = contract_id
+    _known[part_id] = contract_id
     if len(_known) > KNOWN_MAX:
         del _known[next(iter(_known))]
 
@@ -44,11 +35,3 @@ def remember(subject: Subject, contract_id: str | None) -> None:
 def forget() -> None:
     """Know nothing, as a process that has just started."""
     _known.clear()
-
-
-def _way(subject: Subject) -> str | None:
-    """The one thing that leads to the contract, if the subject doesn't name that."""
-    if subject.contract_id is not None:
-        return None
-    given = [one for name in _WAYS if (one := getattr(subject, name)) is not None]
-    return given[0] if len(given) == 1 else None
