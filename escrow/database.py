@@ -28,6 +28,7 @@ from escrow import meters
 from escrow.lending import one_statement, waited
 from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
+from escrow.statements import Connection as Recording
 from escrow.statements import Measured
 from escrow.statements import counting as counting
 

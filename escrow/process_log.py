@@ -26,7 +26,7 @@ from escrow.settings import LogFormat, LogLevel
 from escrow.traces import Trace
 
 OURS: Final = ("api", "earnest", "escrow", "schema", "webhooks", "workers")
-"""Packages that are heard from the level on that was chosen; what a library says must be a WARNING to be worth a person's time."""
+"""Packages that are heard from the chosen level on; what a library says must be a WARNING to be worth a person's time."""
 
 
 def configure(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:

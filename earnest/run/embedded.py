@@ -85,6 +85,7 @@ def environment(
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
+        "EARNEST_LOG_LEVEL": "warning",
     }
     given = {name: value for name, value in os.environ.items() if value.strip()}
     reached = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

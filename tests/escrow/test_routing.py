@@ -107,14 +107,14 @@ KINDS: Final = """
 def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Every text that any task of this process sends meanwhile."""
     found: set[str] = set()
-    note = database._note
+    measured = statements._measured
 
-    def noting(sql: str) -> None:
+    def noting(sql: str, answer: Awaitable[Any]) -> Awaitable[Any]:
         found.add(sql)
-        note(sql)
+        return measured(sql, answer)
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_note", noting)
+        patched.setattr(statements, "_measured", noting)
         yield found
 
 
