@@ -192,7 +192,7 @@ async def test_before_goes_as_far_as_the_former_release_can_bear_and_after_does_
 async def test_what_comes_after_waits_until_the_last_process_of_another_release_has_gone(served: Served) -> None:
     url, _ = served
     await migrate.migrate(url, Extent.BEFORE)
-    for name in ("earnest", "earnest/0.9.0"):
+    for name in ("earnest", "earnest 0.9.0"):
         former = await asyncpg.connect(url, server_settings={"application_name": name})
         with pytest.raises(NotYet, match=f"{name} from this machine"):
             await migrate.migrate(url, Extent.AFTER)

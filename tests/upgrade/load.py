@@ -126,7 +126,7 @@ class Load:
         contract = made["contract"]
         (only,) = (one["id"] for one in contract["milestones"])
         await client.do("acceptContract", "contract { state }", contractId=contract["id"], revision=1)
-        await client.do("fundMilestone", "milestone { state }", milestoneId=only, paymentToken="tok_visa")
+        await client.do("fundMilestone", "milestone { state }", milestoneId=only, paymentToken="tok_ok")
         await self._funded(only)
         await freelancer.do("submitMilestone", "milestone { state }", milestoneId=only, message="Here it is")
         await client.do("approveMilestone", "milestone { state }", milestoneId=only)

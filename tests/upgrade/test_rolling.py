@@ -53,12 +53,12 @@ class Site:
     logs: Path
     front: Front = field(default_factory=lambda: Front([]))
     running: dict[str, list[Running]] = field(default_factory=lambda: {"web": [], "worker": []})
-    stopped: int = 0
+    started: int = 0
 
     async def start(self, release: Release, kind: str) -> None:
         """One more process of this release."""
-        number = self.stopped + sum(map(len, self.running.values()))
-        process = await release.start(kind, self.logs / f"{number}-{kind}.log")
+        self.started += 1
+        process = await release.start(kind, self.logs / f"{self.started}-{kind}.log")
         self.running[kind].append(process)
         if kind == "web":
             self.front.ports.append(process.port)
@@ -66,9 +66,7 @@ class Site:
     async def replace_one(self, kind: str) -> None:
         """A process of the release after for the oldest one."""
         await self.start(self.after, kind)
-        oldest = self.running[kind].pop(0)
-        await oldest.stop()
-        self.stopped += 1
+        await self.running[kind].pop(0).stop()
 
     async def settled(self) -> None:
         """Wait until the log has its positions and nothing waits for being delivered."""
