@@ -33,6 +33,7 @@ from tests.webhooks.receivers import Receiver, receiver
 from tests.workers.process import until, worker_environment
 
 LIVES: Final = 3
+IMPOLITE: Final = "0.1.0"
 PAGE: Final = ROOT / "docs" / "operating" / "upgrading.md"
 
 VISIBLE = """
@@ -62,6 +63,8 @@ class Site:
         self.running[kind].append(process)
         if kind == "web":
             self.front.ports.append(process.port)
+            if release.tree != ROOT and former.release() == IMPOLITE:
+                self.front.impolite.add(process.port)
 
     async def replace_one(self, kind: str) -> None:
         """A process of the release after for the oldest one."""
@@ -153,6 +156,7 @@ async def _upgrade(site: Site, load: Load) -> None:
     await load.more(1)
     code, said = await site.after.run("migrate", "--after")
     assert code == 0, said
+    await site.replace_one("web")  # one of this release, so that it is known to cut off nobody
     await load.more(LIVES)
 
 
