@@ -178,6 +178,12 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         remedy="Repeat a query. Repeat a mutation with the `@idempotent` key that it was sent with: whether it was done "
         "shows then. If it stays so, tell the operator the trace id.",
     ),
+    "UPDATING": Explained(
+        when="Earnest is being updated: a process of the former release met what a later one has written, and leaves it alone. "
+        "It lasts for as long as processes are replaced.",
+        message="Earnest is being updated, and what answered doesn't know yet what happened here. Nothing was done; repeat it.",
+        remedy="Repeat it after a second, a mutation with the same `@idempotent` key; a process of the new release does it.",
+    ),
     "TOO_SLOW": Explained(
         when="A stream was ended because its reader fell too far behind (4429 on a WebSocket).",
         message="Too slow: read faster, and go on from the last cursor.",

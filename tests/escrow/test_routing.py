@@ -5,15 +5,15 @@ The statements are those that really leave the process. A new one that is neithe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from escrow import database, log, pipeline, sweep
+from escrow import log, pipeline, statements, sweep
 from escrow.agreement import commands as c
 from escrow.idempotency import Idempotency
 from escrow.payments import leases, orders
