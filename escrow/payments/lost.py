@@ -29,9 +29,7 @@ from escrow.states import OrderKind
 ATTEMPTS_MAX: Final = 10
 """So many keys of a lost order are asked for: a refund has no more attempts, and nothing else usually has two."""
 
-WAITS: Final = (
-    "the deployment was restored, and money of this contract has moved at the provider that the restored books don't know"
-)
+WAITS: Final = "the deployment was restored, and money of this contract has moved at the provider that the restored books don't know"
 
 _KINDS: Final = {
     OrderKind.DEPOSIT: MovementKind.CHARGE,
@@ -72,7 +70,9 @@ async def read_books(provider: Provider) -> bool:
     since = row["kept_at"] - reconciliation.OVERLAP if row["kept_at"] is not None else reconciliation.BEGINNING
     count = await reconciliation.pull(provider, since)
     found = await everything()
-    _log.warning("the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)})
+    _log.warning(
+        "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
+    )
     await database.execute(_LOOK_AGAIN)
     await cuts.books_are_read()
     return True

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -145,11 +145,13 @@ async def _play(machine: Machine, stand_in: Playing, http: httpx.AsyncClient, ho
         # The same is done once more; the provider does none of it twice.
         again = [
             await payable.pay_out(),
-            await restored.order_of(await planned.fund(token="pm_card_mastercard")),  # noqa: S106 - a test's card
+            await restored.order_of(await planned.fund(token="pm_card_mastercard")),
         ]
         await restored.give_refund(returned)
         again.append(str(await restored.refund_order(returned)))
-        assert not [order_id for order_id in again if await is_paid(order_id)], "nothing is called before its books are read"
+        assert not [order_id for order_id in again if await is_paid(order_id)], (
+            "nothing is called before its books are read"
+        )
         await database.execute("UPDATE log_cuts SET books_due_at = now() WHERE books_read_at IS NULL")
         await until(lambda: restored.is_sent(again[0]), "what was paid out before is found again")
         for order_id in again[1:]:
@@ -221,4 +223,3 @@ async def _differences(stand_in: Playing) -> list[reconciliation.BookDifference]
     finally:
         await provider.close()
     return list(outcome.found)
-
