@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from escrow import database, log
+from escrow import cuts, database, log
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers.filling import fill
 from tests.benchmarks.tables import Table
@@ -124,7 +124,7 @@ async def _with_deliveries(limit: int) -> int:
 
 async def _bare(limit: int) -> int:
     async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", log.SEQUENCER_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
         rows = await connection.fetch(_BARE, limit)
     return len(rows)
 
