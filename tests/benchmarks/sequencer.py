@@ -96,11 +96,18 @@ async def _let_wait() -> None:
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("TRUNCATE log_pending, deliveries, lanes")
         await connection.execute("DELETE FROM log_positions WHERE stream_id LIKE 'ctr%'")
-        await connection.execute(
-            "INSERT INTO log_pending (event_id) SELECT id FROM events WHERE stream_id LIKE 'ctr%' ORDER BY id"
-        )
+        await connection.execute(_WAIT)
     await database.execute("VACUUM ANALYZE log_pending, log_positions")
     await database.execute("CHECKPOINT")
+
+
+# Whichever columns of its event a waiting one has beside the identifier.
+_WAIT: Final = """
+INSERT INTO log_pending OVERRIDING SYSTEM VALUE
+SELECT waiting.* FROM (
+    SELECT row_number() OVER (ORDER BY id) AS serial, id AS event_id, stream_id FROM events WHERE stream_id LIKE 'ctr%'
+) AS event CROSS JOIN LATERAL jsonb_populate_record(NULL::log_pending, to_jsonb(event)) AS waiting ORDER BY serial
+"""
 
 
 async def _check(done: int) -> None:
