@@ -45,21 +45,25 @@ async def copy(store: Store, *, until: int, size: int = SEGMENT_EVENTS) -> Async
     while True:
         before = await segments.last(Kind.LOG)
         after = int(before.last_key) if before is not None else 0
-        rows = await _rows(after + 1, min(after + size, until))
+        rows = await _rows(after, until, size)
         if not rows:
             return
-        yield await segments.write(store, Kind.LOG, rows, schema=_schema(), key="position")
+        yield await segments.write(store, Kind.LOG, rows, before=before, schema=_schema(), key="position")
 
 
-async def _rows(first: int, last: int) -> list[Row]:
-    return [dict(row) for row in await database.fetch(_ROWS, first, last)]
+async def _rows(after: int, until: int, limit: int) -> list[Row]:
+    """The log after a position, up to another; the numbers themselves may leave some out."""
+    return [dict(row) for row in await database.fetch(_ROWS, after, until, limit)]
 
 
 _ROWS: Final = """
 SELECT place.position, event.id, event.stream_id, event.sequence, event.type, event.schema_version, event.occurred_at,
        place.placed_at, place.client_id, place.freelancer_id, event.previous_hash, event.hash, event.body
-FROM log_positions AS place CROSS JOIN LATERAL (SELECT * FROM events WHERE id = place.event_id OFFSET 0) AS event
-WHERE place.position BETWEEN $1 AND $2 ORDER BY place.position
+FROM (
+    SELECT * FROM log_positions WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3
+) AS place CROSS JOIN LATERAL (
+    SELECT * FROM events WHERE stream_id = place.stream_id AND id = place.event_id OFFSET 0) AS event
+ORDER BY place.position
 """
 
 
@@ -75,17 +79,15 @@ async def audit_archived_log(store: Store) -> AsyncIterator[Difference]:
         else:
             if (found := segments.digest(before, rows)) != segment.digest:
                 yield Difference(segment.name, "digest", segment.digest, found)
-        if int(segment.first_key) != position + 1:
-            yield Difference(segment.name, "first position", position + 1, segment.first_key)
-        for difference in await _compared(segment, rows):
+        for difference in await _compared(segment, rows, after=position):
             yield difference
         before, position = segment.digest, int(segment.last_key)
 
 
-async def _compared(segment: Segment, rows: list[Row]) -> list[Difference]:
-    """The events of a segment beside those that the log has at the same positions."""
+async def _compared(segment: Segment, rows: list[Row], *, after: int) -> list[Difference]:
+    """The events of a segment beside those that the log has from the end of the one before to its own."""
     archived = {row["position"]: row for row in rows}
-    found = {row["position"]: row for row in await _rows(int(segment.first_key), int(segment.last_key))}
+    found = {row["position"]: row for row in await _rows(after, int(segment.last_key), segment.row_count + 1)}
     differences = [
         Difference(f"{segment.name} {position}", "event", _shown(found.get(position)), _shown(archived.get(position)))
         for position in sorted(found.keys() | archived.keys() if rows else ())

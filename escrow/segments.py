@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import io
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,7 +88,7 @@ class Store:
             return
         place = self._folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_suffix(".part")
+        draft = place.with_suffix(f".{secrets.token_hex(4)}.part")
         with draft.open("wb") as file:
             file.write(data)
             file.flush()
@@ -157,13 +158,15 @@ async def listed(kind: Kind) -> list[Segment]:
     return [database.filled(Segment, row) for row in rows]
 
 
-async def write(store: Store, kind: Kind, rows: Sequence[Row], *, schema: Any, key: str) -> Segment:
-    """Write the next segment of a kind and list it, in the transaction that there is, if any; `key` is the column of its keys.
+async def write(
+    store: Store, kind: Kind, rows: Sequence[Row], *, before: Segment | None, schema: Any, key: str
+) -> Segment:
+    """Write the segment of a kind that follows `before` and list it, in the transaction that there is, if any.
 
-    Refuses with `Unusable` if what can be read back is something else, and fails with asyncpg's `UniqueViolationError` if
-    somebody else wrote the next segment meanwhile: then nothing is listed.
+    `before` is what was the last one when the rows were chosen; `key` is the column of their keys. Refuses with `Unusable` if
+    what can be read back is something else, and fails with asyncpg's `UniqueViolationError` if somebody else wrote the next
+    segment meanwhile: then nothing is listed.
     """
-    before = await last(kind)
     number = before.number + 1 if before is not None else 1
     chained = before.digest if before is not None else ""
     made = digest(chained, rows)

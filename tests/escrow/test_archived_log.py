@@ -78,6 +78,23 @@ async def test_the_copy_is_the_log_event_by_event_and_goes_on_where_it_was_kille
     assert [difference async for difference in audit()] == []
 
 
+async def test_numbers_that_no_event_has_stop_nobody(tmp_path: Path) -> None:
+    last = await filled()
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("UPDATE log_positions SET position = position + 1000 WHERE position > 10")
+    store = Store(str(tmp_path))
+    made = await copied(store, until=last + 1000)
+    assert sum(one.row_count for one in made) == last
+    assert (made[1].first_key, made[1].last_key) == ("8", "1014")
+    assert await found(store) == []
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("UPDATE log_positions SET position = 500 WHERE position = 1010 + 1")
+    said = await found(store)
+    assert any(f"{made[1].name} 500: event" in one for one in said), said
+
+
 async def test_words_are_not_copied(tmp_path: Path) -> None:
     last = await filled()
     words = [row["body"] for row in await database.fetch("SELECT body FROM texts WHERE length(body) > 8")]
@@ -96,7 +113,7 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
 
     rows = segments.from_parquet(kept)
     schema = archived_log._schema()
-    forged = rows[2] | {"body": rows[2]["body"].replace("ctr_", "ctr-")}
+    forged = dict(rows[2]) | {"body": rows[2]["body"].replace("ctr_", "ctr-")}
     second.write_bytes(segments.to_parquet([*rows[:2], forged, *rows[3:]], schema))
     said = await found(store)
     assert any("digest" in one for one in said)
@@ -116,14 +133,12 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
     second.write_bytes(kept)
     assert await found(store) == []
     # Somebody with the database makes another event of it, hash and all: the audit of the tables alone can't know the first.
-    await database.execute("SET session_replication_role = replica")
-    try:
-        await database.execute(
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(
             "UPDATE events SET body = body || ' ', hash = encode(sha256((body || ' ')::bytea), 'hex') WHERE id = $1",
             rows[3]["id"],
         )
-    finally:
-        await database.execute("SET session_replication_role = origin")
     assert any(f"{made[1].name} {rows[3]['position']}: event" in one for one in await found(store))
 
 

@@ -66,8 +66,13 @@ async def move(store: Store, *, kept: timedelta = retention.KEPT, size: int = BA
     while (until := await database.fetch_value(retention.LOOKED_TO, after, bounds.older_than, size)) is not None:
         async with database.transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            before = await segments.last(Kind.DELIVERIES)
             rows = await _taken(after, until, bounds)
-            segment = await segments.write(store, Kind.DELIVERIES, rows, schema=_schema(), key="id") if rows else None
+            segment = (
+                await segments.write(store, Kind.DELIVERIES, rows, before=before, schema=_schema(), key="id")
+                if rows
+                else None
+            )
         if segment is not None:
             yield segment
         after = until
