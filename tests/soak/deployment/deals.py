@@ -127,8 +127,8 @@ class Crowd:
 
     async def _work(self, deal: Deal, milestone_id: str) -> None:
         """Handed in, sent back, approved, given back: whoever comes first."""
-        the = {"milestoneId": milestone_id}
-        handed_in = {**the, "message": self._text(), "links": ["https://example.com/work"]}
+        the: dict[str, object] = {"milestoneId": milestone_id}
+        handed_in: dict[str, object] = {**the, "message": self._text(), "links": ["https://example.com/work"]}
         await self._do(deal, self.freelancer, "submitMilestone", handed_in)
         await asyncio.gather(
             self._do(deal, self.client, APPROVE, {**the, "message": self._text()}),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import asyncpg
 from tortoise.context import TortoiseContext
 
 from escrow import database, ids, pipeline, vault
@@ -210,7 +211,7 @@ class Soak:
     async def _time_passes(self, stand_in: Playing) -> None:
         """Time passes for the provider, so that what waits there for hours comes."""
         while True:
-            with suppress(database.AWAY):
+            with suppress(*database.AWAY, asyncpg.InsufficientResourcesError):  # whose disk may be full
                 await pass_time(stand_in)
             await asyncio.sleep(TIME_PASSES_EVERY_SECONDS)
 
