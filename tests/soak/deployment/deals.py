@@ -104,7 +104,7 @@ class Crowd:
     async def pay(self) -> None:
         """A contract of two milestones from the proposal to a payout, where both sides are at it at once."""
         deal = await self._propose()
-        await self._do(deal, self.freelancer, "acceptContract", {"contractId": deal.id, "revision": 1})
+        await self._do(deal, self.freelancer, "acceptContract", {"contractId": deal.id, "revision": 1}, persists=True)
         first, second = deal.milestone_ids
         await self._fund(deal, first)
         await self._until_active(deal, 0)
