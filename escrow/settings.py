@@ -308,6 +308,8 @@ def _read_url(read: Reader) -> str | None:
     url = read.url(variable, schemes=("postgres", "postgresql"))
     if url is not None and not urlsplit(url).path.strip("/"):
         raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
+    if url is not None:
+        check_parameters(variable, url)
     return url
 
 

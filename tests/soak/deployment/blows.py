@@ -148,7 +148,12 @@ class Blows:
             await self._until_postgres_answers()
 
     async def _until_postgres_answers(self) -> None:
+        """It may end at any time until then: it can't recover without room."""
+
         async def answers() -> bool:
+            process = self.house.postgres.process
+            if process is None or process.returncode is not None:
+                await self.house.start_postgres()
             try:
                 await database.fetch("SELECT 1")
             except database.AWAY:
@@ -188,8 +193,6 @@ class Blows:
             await until(is_met, within_seconds=RECOVERY_SECONDS_MAX)
         finally:
             self.house.ballast.unlink(missing_ok=True)
-        if self.house.postgres.process is None or self.house.postgres.process.returncode is not None:
-            await self.house.start_postgres()
         await self._until_postgres_answers()
 
 

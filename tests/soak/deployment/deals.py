@@ -104,7 +104,7 @@ class Crowd:
     async def pay(self) -> None:
         """A contract of two milestones from the proposal to a payout, where both sides are at it at once."""
         deal = await self._propose()
-        await self._do(deal, self.freelancer, "acceptContract", {"contractId": deal.id, "revision": 1})
+        await self._do(deal, self.freelancer, "acceptContract", {"contractId": deal.id, "revision": 1}, persists=True)
         first, second = deal.milestone_ids
         await self._fund(deal, first)
         await self._until_active(deal, 0)
@@ -127,8 +127,8 @@ class Crowd:
 
     async def _work(self, deal: Deal, milestone_id: str) -> None:
         """Handed in, sent back, approved, given back: whoever comes first."""
-        the = {"milestoneId": milestone_id}
-        handed_in = {**the, "message": self._text(), "links": ["https://example.com/work"]}
+        the: dict[str, object] = {"milestoneId": milestone_id}
+        handed_in: dict[str, object] = {**the, "message": self._text(), "links": ["https://example.com/work"]}
         await self._do(deal, self.freelancer, "submitMilestone", handed_in)
         await asyncio.gather(
             self._do(deal, self.client, APPROVE, {**the, "message": self._text()}),

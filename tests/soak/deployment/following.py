@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -66,7 +66,7 @@ class Follower:
     def _variables(self) -> dict[str, str]:
         return {"after": self.heard[-1][0] if self.heard else BEGINNING}
 
-    async def _by_socket(self) -> AsyncIterator[dict[str, Any]]:
+    async def _by_socket(self) -> AsyncGenerator[dict[str, Any], None]:
         url = self.api.url.replace("http://", "ws://") + "/graphql"
         protocol = Subprotocol("graphql-transport-ws")
         async with connect(
@@ -94,7 +94,7 @@ class Follower:
                     case other:
                         raise EOFError(str(other))
 
-    async def _by_events(self) -> AsyncIterator[dict[str, Any]]:
+    async def _by_events(self) -> AsyncGenerator[dict[str, Any], None]:
         headers = {"authorization": f"Bearer {self.person.token}", "accept": "text/event-stream"}
         body = {"query": EVENTS, "variables": self._variables}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS_MAX)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import asyncpg
 from tortoise.context import TortoiseContext
 
 from escrow import database, ids, pipeline, vault
@@ -89,6 +90,8 @@ class Figures:
 
     seconds: float = 0.0
     quiet_seconds: float = 0.0
+    disk_mb: int | None = None
+    """What PostgreSQL took in the end, where it has a disk of its own."""
     counts: Counter[str] = field(default_factory=Counter)
     blows: Counter[str] = field(default_factory=Counter)
     found: dict[str, int] = field(default_factory=dict)
@@ -101,6 +104,8 @@ class Figures:
         found = [f"{count:>9,} {name}" for name, count in self.found.items()]
         time_taken = f"{self.seconds:.0f} s, and {self.quiet_seconds:.0f} s until it was quiet"
         left_out = [f"left out: {one}" for one in self.left_out]
+        if self.disk_mb is not None:
+            done.append(f"{self.disk_mb:>9,} MB that PostgreSQL took in the end")
         return [f"People, in {time_taken}:", *done, "Blows:", *blows, "Right, all of them:", *found, *left_out]
 
 
@@ -163,6 +168,8 @@ class Soak:
             await self._until_all_is_heard(followers)
         for mirror in mirrors:
             await mirror.catch_up()
+        if one.has_small_disk:
+            self.figures.disk_mb = one.taken_mb()
         self.figures.quiet_seconds = time.monotonic() - began - self.figures.seconds
         self._count(api, crowd, blows, watch, followers)
         await self._judge(crowd, blows, followers, mirrors, receivers, stand_in, provider, partner)
@@ -210,7 +217,7 @@ class Soak:
     async def _time_passes(self, stand_in: Playing) -> None:
         """Time passes for the provider, so that what waits there for hours comes."""
         while True:
-            with suppress(database.AWAY):
+            with suppress(*database.AWAY, asyncpg.InsufficientResourcesError):  # whose disk may be full
                 await pass_time(stand_in)
             await asyncio.sleep(TIME_PASSES_EVERY_SECONDS)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGCONT, Signals
 from typing import Final
+
+import asyncpg
 
 from earnest.engines import Engines
 from earnest.engines.postgres import EmbeddedPostgres
@@ -34,6 +37,7 @@ WORKERS: Final = ("worker-0", "worker-1")
 PROXIES: Final = ("cable to PostgreSQL", "cable to Redis", "door")
 SAYS: Final = {"worker": b"worker works", "cable": b"passing on", "door": b"passing on"}
 START_SECONDS_MAX: Final = 300.0
+WAL_MB_MAX: Final = 128
 
 
 @dataclass(slots=True)
@@ -68,6 +72,8 @@ class House:
 
     async def start(self) -> None:
         """Migrate, lay the cables, and start everything."""
+        if self.has_small_disk:
+            await self._keep_log_short()
         await migrate(self.engines.database_url)
         self.ports |= {name: free_port() for name in (*PROXIES, *WEBS) if name != "door"}
         sockets = Path(self.redis.url.removeprefix("unix://")).parent
@@ -80,6 +86,15 @@ class House:
             self._fork(name, "proxy", json.dumps({"port": self.ports[name], "to": to}))
         await asyncio.gather(*(self._until_it_says(name) for name in PROXIES))
         await asyncio.gather(*(self.begin(name) for name in (*WEBS, *WORKERS)))
+
+    async def _keep_log_short(self) -> None:
+        """PostgreSQL's own log would take a gigabyte, and fill the disk by itself."""
+        connection = await asyncpg.connect(self.engines.database_url)
+        try:
+            await connection.execute(f"ALTER SYSTEM SET max_wal_size = '{WAL_MB_MAX}MB'")
+            await connection.execute("SELECT pg_reload_conf()")
+        finally:
+            await connection.close()
 
     async def begin(self, name: str, *, skew_days: int = 0) -> None:
         """Start a web or a worker process and wait until it does its work."""
@@ -165,6 +180,10 @@ class House:
         await process.wait()
         await self.redis.stop()
         await self.redis.start()
+
+    def taken_mb(self) -> int:
+        """What is on the small disk, in megabytes."""
+        return shutil.disk_usage(self.engines.directory).used >> 20
 
     @property
     def ballast(self) -> Path:

@@ -12,6 +12,8 @@ from tests.soak.deployment.linearizing import NEVER_ENDED, Operation, check
 State = tuple[str, ...]
 Said = tuple[str, str | State]
 
+EMPTY: State = ()
+
 
 def listed(state: State, said: Said) -> State | None:
     """A list: `append` a word, `refused` if it has two already, `read` all of it."""
@@ -66,7 +68,7 @@ IMPOSSIBLE = {
 @pytest.mark.parametrize("name", POSSIBLE)
 def test_what_can_have_happened_is_accepted_with_an_order(name: str) -> None:
     history = POSSIBLE[name]
-    verdict = check((), history, listed)
+    verdict = check(EMPTY, history, listed)
     assert verdict.is_linearizable
     state: State | None = ()
     for one in verdict.order:
@@ -79,7 +81,7 @@ def test_what_can_have_happened_is_accepted_with_an_order(name: str) -> None:
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_what_cannot_have_happened_is_refused_with_what_it_broke_on(name: str) -> None:
     history = IMPOSSIBLE[name]
-    verdict = check((), history, listed)
+    verdict = check(EMPTY, history, listed)
     assert not verdict.is_linearizable
     assert set(verdict.stuck) <= set(history)
     assert not set(verdict.stuck) & set(verdict.order)
@@ -114,5 +116,5 @@ def test_it_says_what_trying_every_order_says() -> None:
             history.append(op(verb, value, began, NEVER_ENDED if unknown else began + chance.random() / 2))
         expected = by_every_order(history)
         answers.add(expected)
-        assert check((), history, listed).is_linearizable == expected, history
+        assert check(EMPTY, history, listed).is_linearizable == expected, history
     assert answers == {True, False}

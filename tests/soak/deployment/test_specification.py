@@ -63,7 +63,8 @@ def test_an_answer_that_was_lost_leaves_both_open_until_somebody_sees_which() ->
 def test_an_attempt_that_was_lost_may_be_carried_out_after_a_later_one_was_refused() -> None:
     submit = c.Submit(milestone_id=FIRST, submission_id="sub_1", message="Here")
     refused = did(1, submit, 1, 2, "INVALID_STATE")
-    between = did(2, ACCEPT, 3, 4), did(3, FUND, 5, 6), Operation[Said](Confirmed("dep_1"), 5)
+    money: Operation[Said] = Operation(Confirmed("dep_1"), 5)
+    between = did(2, ACCEPT, 3, 4), did(3, FUND, 5, 6), money
     handed_in = saw("milestones", ("SUBMITTED", "PLANNED"), 8, 9)
     assert not is_possible(refused, *between, handed_in)
     assert is_possible(did(1, submit, 0), refused, *between, handed_in)

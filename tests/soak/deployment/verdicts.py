@@ -15,14 +15,15 @@ from escrow.audit.streams import Stream, fold, load
 from escrow.database import fetch
 from escrow.payments.stripe.adapter import Stripe
 from escrow.store.read import load_all
+from escrow.values import replace
 from tests.soak import judging
 from tests.soak.deployment.asking import Person
 from tests.soak.deployment.blows import Blows
 from tests.soak.deployment.deals import OFFER_HOURS, Crowd, Deal
 from tests.soak.deployment.following import Follower, Heard, Mirror
-from tests.soak.deployment.linearizing import check
+from tests.soak.deployment.linearizing import Operation, check
 from tests.soak.deployment.receiving import Receiver, disorder
-from tests.soak.deployment.specification import Known, OfContract
+from tests.soak.deployment.specification import Commanded, Known, OfContract, Said
 from tests.soak.judging import Wrong
 from tests.stand_ins.stripe.serving import Playing
 from tests.webhooks.partner import Partners, matching
@@ -71,17 +72,25 @@ async def judge_histories(crowd: Crowd) -> int:
 
 def _wrong_in(deal: Deal, known: Known, around: Surroundings) -> list[str]:
     """Why a history is impossible."""
-    verdict = check(known, deal.history, OfContract(around))
+    verdict = check(known, deal.history, OfContract(replace(around, now=known.contract.offered_at)))
     wrong = [] if verdict.is_linearizable else [f"{deal.id} can't have happened:"]
     if wrong:
-        wrong += ["possible is", *(f"  {one}" for one in verdict.order), "and then one of"]
-        wrong += [f"  {one}" for one in verdict.stuck]
+        wrong += ["possible is", *map(_told, verdict.order), "and then one of"]
+        wrong += map(_told, verdict.stuck)
     latest = sorted(deal.versions, key=lambda one: one[1])
     for began, _, version in deal.versions:
         before = max((one[2] for one in latest if one[1] < began), default=0)
         if version < before:
             wrong.append(f"{deal.id} had version {version} after it had {before}")
     return wrong
+
+
+def _told(one: Operation[Said]) -> str:
+    """An operation in a line."""
+    said = one.said
+    is_command = isinstance(said, Commanded)
+    what = f"{said.command} by {said.by.account_id}: {said.code or 'accepted'}" if is_command else str(said)
+    return f"  {one.began:.3f} to {one.ended:.3f} {what}"
 
 
 async def judge_followers(followers: Sequence[Follower], mirrors: Sequence[Mirror]) -> int:
