@@ -8,16 +8,6 @@ import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
 import { clockOf } from "./clock.js";
 import { follow, latestCursor } from "./stream.js";
 
-/**
- * @typedef {object} Watcher
- * @property {string | null} document what to ask, with `$id` for the contract; null if only events are wanted
- * @property {Answer} [variables] what else the document takes
- * @property {(data: Answer) => void} [onData]
- * @property {(event: Answer) => void} [onEvent] each event of the contract from `start` on, in order, each once
- * @property {(error: Failed) => void} [onFailure]
- * @property {(connection: Connection) => void} [onConnection]
- */
-
 const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
 const ASK_AGAIN_MS = 5000;
 const EVENT_MS = 1000;
