@@ -317,12 +317,12 @@ async def test_reversals_are_listed_from_all_contracts_page_by_page_until_they_a
     for deal, deposit_id in zip(deals, argued, strict=False):
         await deal.reverse(deposit_id)
     found: list[str] = []
-    after = None
-    for _ in argued:
+    page: dict[str, Any] = {"pageInfo": {"hasNextPage": True, "endCursor": None}}
+    while page["pageInfo"]["hasNextPage"]:
+        after = page["pageInfo"]["endCursor"]
         page = (await people.operator.ask(REVERSED, {"first": 1, "after": after}))["reversedDeposits"]
         found += [one["id"] for one in page["nodes"]]
-        after = page["pageInfo"]["endCursor"]
-    assert (found, page["pageInfo"]["hasNextPage"], page["totalCount"]) == (sorted(argued), False, 3)
+    assert (found, page["totalCount"]) == (sorted(argued), 3)
     for party in (people.client, people.freelancer):
         assert len((await party.ask(REVERSED))["reversedDeposits"]["nodes"]) == 3
     assert (await (await people.stranger()).ask(REVERSED))["reversedDeposits"] == {

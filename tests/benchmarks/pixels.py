@@ -82,6 +82,7 @@ def _approvals(served: Served, browser: Browser) -> list[float]:
         for row in range(ROUNDS):
             deal.submit(row + 1)
             client.presses(client.can("Approve and pay"))
+            client.reads("To the freelancer")
             freelancer.sees_milestone(f"Step {row + 1}", "In review")
             freelancer.page.evaluate(SEEN, row)
             client.fills("Approve and pay")

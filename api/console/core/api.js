@@ -213,6 +213,8 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A name for one intention, which no other has. */
 export const newKey = () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(crypto.getRandomValues(new Uint8Array(16)));
 };
+
+/** @param {Uint8Array} bytes */
+export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -5,29 +5,6 @@
  */
 import { gql } from "./api.js";
 
-/** @typedef {"text" | "line" | "links" | "files" | "money" | "split" | "choice" | "token" | "date" | "lines" | "number" | "rows"} FieldKind */
-/**
- * @typedef {object} Field
- * @property {string} name its name in the input
- * @property {FieldKind} kind
- * @property {boolean} [required]
- * @property {string[]} [options] of a choice
- * @property {string} [group] the object of the input that it belongs to
- */
-/**
- * @typedef {object} Situation what a form is about
- * @property {Answer} contract @property {Answer} subject @property {Answer} viewer
- */
-/**
- * @typedef {object} Command
- * @property {string} mutation
- * @property {string} subject the field of the input that names what it is done to
- * @property {Field[]} fields
- * @property {boolean} [movesMoney] whether its preview has to be seen first
- * @property {"revise" | "change"} [plan] which mode of the plan editor takes its input
- * @property {(situation: Situation) => Answer} [given] what else the input says
- */
-
 const ERRORS = "userErrors { code message cause field details documentation }";
 
 /**
@@ -118,7 +95,7 @@ export const COMMANDS = {
   FUND_CONTRACT: { mutation: "fundContract", subject: "contractId", fields: [TOKEN], movesMoney: true, given: revision },
   CANCEL_FUNDING: { mutation: "cancelFunding", subject: "milestoneId", fields: [], movesMoney: true },
   SUBMIT: { mutation: "submitMilestone", subject: "milestoneId", fields: [{ ...MESSAGE, required: true }, ...LINKS_AND_FILES] },
-  APPROVE: { mutation: "approveMilestone", subject: "milestoneId", fields: [MESSAGE, AMOUNT, { name: "bonus", kind: "money" }, TOKEN], movesMoney: true },
+  APPROVE: { mutation: "approveMilestone", subject: "milestoneId", fields: [MESSAGE, AMOUNT, { name: "bonus", kind: "money" }, { ...TOKEN, beside: "bonus" }], movesMoney: true },
   REQUEST_CHANGES: { mutation: "requestChanges", subject: "milestoneId", fields: [{ name: "note", kind: "text", required: true }] },
   REQUEST_REFUND: { mutation: "requestRefund", subject: "milestoneId", fields: [AMOUNT, MESSAGE], movesMoney: true },
   WITHDRAW_REFUND: { mutation: "withdrawRefund", subject: "refundId", fields: [MESSAGE] },

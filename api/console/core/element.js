@@ -198,9 +198,13 @@ export class EarnestElement extends HTMLElement {
 
   #failureView() {
     if (!this.failure) return null;
-    const { code, message, documentation } = this.failure;
-    const key = this.language.has(`failure.${code}`) ? `failure.${code}` : "failure.OTHER";
-    return h("p", { class: "says", part: "failure", role: "alert" }, this.say(key), " ", h("bdi", { lang: "en", class: "small" }, message), documentation && [" ", this.documentationLink(documentation)]);
+    const { documentation } = this.failure;
+    return h("p", { class: "says", part: "failure", role: "alert" }, this.failureText(this.failure), documentation && [" ", this.documentationLink(documentation)]);
+  }
+
+  /** What kept something from being answered, in the reader's words and in the server's. @param {{code: string, message: string}} failure */
+  failureText({ code, message }) {
+    return [this.say(this.language.has(`failure.${code}`) ? `failure.${code}` : "failure.OTHER"), " ", h("bdi", { lang: "en", class: "small" }, message)];
   }
 
   /** Where an error is explained; a deployment that doesn't know its own address tells a path. @param {string} address */

@@ -1,6 +1,7 @@
 /**
  * Owns the fields of forms: how each kind looks, and how what was typed becomes a value of an input.
  */
+import { hex } from "./api.js";
 import { h } from "./dom.js";
 import { refusalView } from "./refusals.js";
 import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
@@ -176,6 +177,5 @@ async function digests(files) {
 
 /** @param {File} file */
 async function digest(file) {
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())));
 }

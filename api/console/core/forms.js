@@ -54,12 +54,12 @@ export class Form {
 
   /** The command's input, as it would be sent now. @returns {Answer} */
   get input() {
-    const { command, situation } = this;
+    const { command, situation, values } = this;
     /** @type {Answer} */
     const input = { [command.subject]: situation.subject.id, ...command.given?.(situation) };
     for (const field of command.fields) {
-      const value = valueOf(field, this.values[field.name], situation.contract.currency);
-      if (value === undefined) continue;
+      const value = valueOf(field, values[field.name], situation.contract.currency);
+      if (value === undefined || (field.beside && !values[field.beside])) continue;
       if (field.group) input[field.group] = { ...input[field.group], [field.name]: value };
       else input[field.name] = value;
     }
@@ -196,11 +196,11 @@ export class Form {
       h("p", { class: "label title", id: `${this.#prefix}-title`, tabindex: "-1" }, element.say(`action.${this.action}`)),
       h("p", { class: "faint small" }, element.say(`about.${this.action}`)),
       this.leftOut.length > 0 && h("p", { key: "leftOut", class: "warn", role: "status" }, element.say("form.leftOut", { fields: this.leftOut.join(", ") })),
-      command.fields.map((field) => fieldView(field, filling)),
+      command.fields.filter(({ beside }) => !beside || this.values[beside]).map((field) => fieldView(field, filling)),
       this.#why && h("p", { key: "why", class: "warn", role: "alert" }, element.say(`form.${this.#why}`)),
       h("div", { key: "foreseen", "aria-live": "polite", "aria-busy": this.#isForeseeing ? "true" : null }, this.#foreseenView()),
       elsewhere.length > 0 && h("div", { key: "refusals", class: "says", role: "alert", tabindex: "-1" }, elsewhere.map((refusal) => refusalView(refusal, element))),
-      this.failure && h("p", { key: "failure", class: "says", role: "alert" }, element.say(element.language.has(`failure.${this.failure.code}`) ? `failure.${this.failure.code}` : "failure.OTHER"), " ", h("bdi", { lang: "en" }, this.failure.message)),
+      this.failure && h("p", { key: "failure", class: "says", role: "alert" }, element.failureText(this.failure)),
       h("div", { key: "buttons", class: "row" },
         h("button", { key: "send", type: "submit", class: "main", part: "confirm", "aria-disabled": isBusy || preview?.refusal ? "true" : null }, element.say(this.isSending ? "form.sending" : this.#isPressed ? "preview.waiting" : "form.confirm")),
         h("button", { key: "close", type: "button", onclick: () => this.told.onClose() }, element.say("form.cancel"))));

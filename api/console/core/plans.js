@@ -6,14 +6,6 @@ import { isAmount, typedMoney } from "./money.js";
 import { lines } from "./fields.js";
 import { newKey } from "./api.js";
 
-/**
- * @typedef {object} Row a milestone as it is being written
- * @property {string} key names the row while it is edited
- * @property {string | null} id of the milestone that it is; null for a new one
- * @property {string} state @property {string} title @property {string} purpose @property {string} amount @property {string} dueOn @property {string} deliverables
- * @property {boolean} isRemoved
- */
-
 /** States in which a milestone holds money: only its date and its deliverables may be amended. */
 const HELD = ["FUNDED", "ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"];
 

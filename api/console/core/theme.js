@@ -49,11 +49,12 @@ dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minma
 svg { display: block; width: 100%; height: auto; max-width: 44rem; } svg text { fill: var(--ink); font: 13px var(--earnest-font, system-ui, sans-serif); }
 svg .faint { fill: var(--faint); } svg .box { fill: var(--wash); stroke: var(--line); } svg .flow { stroke: var(--accent); fill: none; } svg .tip { fill: var(--accent); } svg .idle { stroke: var(--line); } svg .tip.idle { fill: var(--line); }
 summary { cursor: pointer; }
-.bar { height: .5rem; border-radius: 1em; background: var(--wash); border: 1px solid var(--line); width: 100%; accent-color: var(--accent); }
+.bar { appearance: none; display: block; height: .5rem; border-radius: 1em; background: var(--wash); border: 1px solid var(--line); width: 100%; overflow: hidden; }
+.bar::-webkit-progress-bar { background: var(--wash); } .bar::-webkit-progress-value { background: var(--accent); } .bar::-moz-progress-bar { background: var(--accent); }
 .dragged { opacity: .5; } .over { border-block-start: 3px solid var(--accent); }
 del { color: var(--bad); } ins { color: var(--good); text-decoration: none; }
 @media (prefers-reduced-motion: no-preference) { .new { animation: come 1s; } @keyframes come { from { background: var(--wash); } } }
-@media (max-width: 30rem) { dl.facts { grid-template-columns: minmax(0, 1fr); } dd { margin-block-end: .4rem; } }
+@media (max-width: 30rem) { dl.facts { grid-template-columns: minmax(0, 1fr); } dd, dd.number { margin-block-end: .4rem; text-align: start; } }
 `;
 
 /** The sheet; a page that has more than elements may adopt it, too, with `:host` left out. */

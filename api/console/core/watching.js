@@ -8,18 +8,9 @@ import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
 import { clockOf } from "./clock.js";
 import { follow, latestCursor } from "./stream.js";
 
-/**
- * @typedef {object} Watcher
- * @property {string | null} document what to ask, with `$id` for the contract; null if only events are wanted
- * @property {Answer} [variables] what else the document takes
- * @property {(data: Answer) => void} [onData]
- * @property {(event: Answer) => void} [onEvent] each event of the contract from `start` on, in order, each once
- * @property {(error: Failed) => void} [onFailure]
- * @property {(connection: Connection) => void} [onConnection]
- */
-
 const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
 const ASK_AGAIN_MS = 5000;
+const EVENT_MS = 1000;
 
 /** @type {WeakMap<Api, Map<string, Watching>>} */
 const watched = new WeakMap();
@@ -37,8 +28,8 @@ export function watch(api, contractId, watcher) {
   return watching.add(watcher);
 }
 
-/** Ask for everything of a contract again, without waiting for its event. @param {Api} api @param {string} contractId */
-export const refresh = (api, contractId) => watched.get(api)?.get(contractId)?.refresh();
+/** Something was done: have all of a contract asked for again, by its event or, if none comes, without. @param {Api} api @param {string} contractId */
+export const refresh = (api, contractId) => watched.get(api)?.get(contractId)?.expect();
 
 class Watching {
   /** @type {Set<Watcher>} */ #watchers = new Set();
@@ -46,6 +37,8 @@ class Watching {
   /** @type {Connection} */ #connection = "connecting";
   /** @type {(() => void) | null} */ #stop = null;
   #isOver = false;
+  #isPlanned = false;
+  #told = 0;
 
   /** @param {Api} api @param {string} contractId @param {() => void} forget */
   constructor(api, contractId, forget) {
@@ -63,8 +56,20 @@ class Watching {
     return () => this.#remove(watcher);
   }
 
+  /** Ask for everything again, once for all events that came together. */
   refresh() {
-    for (const question of this.#questions.values()) question.ask();
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    setTimeout(() => {
+      this.#isPlanned = false;
+      for (const question of this.#questions.values()) question.ask();
+    });
+  }
+
+  /** An event is to be expected; where the stream tells it nothing has to be asked for twice. */
+  expect() {
+    const told = this.#told;
+    setTimeout(() => told === this.#told && this.refresh(), this.#connection === "live" ? EVENT_MS : 0);
   }
 
   /** The cursor comes first: what happens between it and the first answer is told by the stream. */
@@ -106,6 +111,7 @@ class Watching {
 
   /** @param {Answer} event */
   #tell(event) {
+    this.#told += 1;
     this.#each((watcher) => watcher.onEvent?.(event));
     this.refresh();
   }

@@ -51,7 +51,7 @@ export class MoneyPage extends Page {
     const connect = () => ({ document: CONNECT, input: { accountId, returnUrl: location.origin + location.pathname }, done: (/** @type {Answer} */ { url }) => (this.#url = url) });
     return h("section", { key: "payee", class: "card stack", "aria-labelledby": "payee" },
       h("h2", { id: "payee" }, this.say("pages.payee")),
-      h("p", null, payee?.canBePaid ? this.say("pages.canBePaid") : this.say("pages.cannotBePaid")),
+      h("p", null, this.say(!payee ? "pages.unknownPayee" : payee.canBePaid ? "pages.canBePaid" : "pages.cannotBePaid")),
       payee?.missing.length > 0 && h("ul", null, payee.missing.map((/** @type {string} */ one) => h("li", { key: one }, h("code", { dir: "ltr" }, one)))),
       this.byKey(viewer, this.button("connect", "pages.connect", connect)),
       this.#url && h("p", null, link(this.#url, this.say("pages.toProvider"))));

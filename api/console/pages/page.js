@@ -185,9 +185,7 @@ export class Page extends EarnestElement {
 
   /** @param {Refusal} refusal */
   #refusedView(refusal) {
-    if (this.language.has(`error.${refusal.code}`)) return refusalView(refusal, this);
-    const key = this.language.has(`failure.${refusal.code}`) ? `failure.${refusal.code}` : "failure.OTHER";
-    return h("p", { key }, this.say(key), " ", h("bdi", { lang: "en" }, refusal.message));
+    return this.language.has(`error.${refusal.code}`) ? refusalView(refusal, this) : h("p", { key: refusal.code }, this.failureText(refusal));
   }
 
   /** Show a secret, which nobody can ever read again. @param {string} label @param {string} value */

@@ -2,7 +2,7 @@
  * Owns the page on which a contract is proposed.
  */
 import { gql } from "../core/api.js";
-import { h } from "../core/dom.js";
+import { h, words } from "../core/dom.js";
 import { define } from "../core/element.js";
 import { Page, to } from "./page.js";
 
@@ -29,9 +29,10 @@ export class ProposePage extends Page {
           h("select", { id: "side", onchange: (/** @type {any} */ event) => this.#choose(() => (this.#side = event.target.value)) },
             ["CLIENT", "FREELANCER"].map((side) => h("option", { key: side, value: side }, this.say(`side.${side}`))))),
         h("div", { class: "field" }, h("label", { for: "other" }, this.say("pages.otherSide")),
-          h("input", { id: "other", list: "known", dir: "ltr", autocomplete: "off", "aria-describedby": "other-hint", onchange: (/** @type {any} */ event) => this.#choose(() => (this.#other = event.target.value.trim())) }),
+          h("input", { id: "other", list: "known", dir: "ltr", autocomplete: "off", value: this.#other, "aria-describedby": "other-hint", onchange: (/** @type {any} */ event) => this.#choose(() => (this.#other = event.target.value.trim())) }),
           h("datalist", { id: "known" }, [...known].map(([id, name]) => h("option", { key: id, value: id }, name))),
-          h("span", { class: "hint", id: "other-hint" }, this.say("pages.otherSideHint")))),
+          h("span", { class: "hint", id: "other-hint" }, this.say("pages.otherSideHint")),
+          h("div", { class: "row" }, [...known].map(([id, name]) => h("button", { key: id, type: "button", onclick: () => this.#choose(() => (this.#other = id)) }, words(name)))))),
       this.#other && h("earnest-plan-editor", { key: "editor", mode: "propose", ...sides, lang: this.language.locale, ".onDone": opened }),
     ];
   }

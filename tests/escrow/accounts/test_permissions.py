@@ -167,7 +167,8 @@ DIRECT_ENDPOINTS = {
 }
 """Who says where events are sent, and which: that is reading them; and it outlives a session."""
 MANAGE_ENDPOINTS = {*DIRECT_ENDPOINTS, "an owner's key without contracts:read", *SESSIONS}
-ROTATE = MANAGE_ENDPOINTS - SESSIONS
+GIVE_BACK = MANAGE_ENDPOINTS - SESSIONS
+"""Who hands out secrets of an endpoint, or its events once more, to whoever listens there."""
 
 OPERATORS_OWN = {"the operator", "a manager of the operator"}
 WITH_MONEY = {
@@ -185,7 +186,7 @@ END_KEYS = {
 MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.CREATE_ACCOUNT: OPERATORS_OWN,
     AccountAction.DISABLE_ACCOUNT: {*OPERATORS_OWN, "the operator's session"},
-    AccountAction.ENABLE_ACCOUNT: {*OPERATORS_OWN, "the operator's session"},
+    AccountAction.ENABLE_ACCOUNT: OPERATORS_OWN,
     AccountAction.APPOINT_MEDIATOR: OPERATORS_OWN,
     AccountAction.DISMISS_MEDIATOR: {*OPERATORS_OWN, "the operator's session"},
     AccountAction.SET_RATE: {*OPERATORS_OWN, "the operator's session"},
@@ -213,10 +214,10 @@ MAY: Final[dict[AccountAction, set[str]]] = {
     AccountAction.REVOKE_SESSION: END_KEYS,
     AccountAction.CREATE_ENDPOINT: DIRECT_ENDPOINTS,
     AccountAction.UPDATE_ENDPOINT: DIRECT_ENDPOINTS,
-    AccountAction.ENABLE_ENDPOINT: MANAGE_ENDPOINTS,
+    AccountAction.ENABLE_ENDPOINT: GIVE_BACK,
     AccountAction.DISABLE_ENDPOINT: MANAGE_ENDPOINTS,
     AccountAction.DELETE_ENDPOINT: MANAGE_ENDPOINTS,
-    AccountAction.ROTATE_SECRET: ROTATE,
+    AccountAction.ROTATE_SECRET: GIVE_BACK,
 }
 
 SEES_NOTHING = {
