@@ -10,8 +10,9 @@ clients := tests/conformance/node_modules/installed
 watched := tests/browser/node_modules/installed
 own_client := clients/typescript/node_modules/installed
 judges := tests/judges/node_modules/installed
+parts := build/parts/installed
 
-.PHONY: run explorer test check bench house soak conformance clients connectors browser lock install
+.PHONY: run explorer test check bench house soak conformance clients connectors browser lock install audit-deps pythons
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -94,12 +95,26 @@ $(watched): $(installed) tests/browser/package-lock.json tests/browser/requireme
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
-	@for folder in tests/conformance tests/judges; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
+	@for folder in tests/conformance tests/judges tests/parts; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) \
 		requirements.in --output-file requirements.lock) || exit 1; done
 	@cd tests/browser && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) --constraints ../../requirements.lock \
 		requirements.in --output-file requirements.lock
+
+# Known vulnerabilities, licences and a bill of materials of what the lock names: 1 if something is wrong, 3 if nobody could be asked.
+audit-deps: install $(parts)
+	@$(venv) -m tests.parts build/parts
+
+$(parts): tests/parts/requirements.lock
+	@echo "Installing what tells of packages into build/parts ..."
+	@"$(PYTHON)" -m venv --clear build/parts
+	@build/parts/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/parts/requirements.lock
+	@touch $(parts)
+
+# The tests on every other Python that is here, each in an environment of its own: `make pythons ARGS="3.13 -- tests/escrow"`.
+pythons:
+	@"$(PYTHON)" -m tests.pythons $(ARGS)
 
 install: $(installed)
 
