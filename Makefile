@@ -95,6 +95,8 @@ $(watched): $(installed) tests/browser/package-lock.json tests/browser/requireme
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" $(ARGS) --constraints requirements.lock pyproject.toml ops/build.in --output-file ops/requirements.lock
 	@for folder in tests/conformance tests/judges tests/parts; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) \
 		requirements.in --output-file requirements.lock) || exit 1; done
