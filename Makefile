@@ -129,7 +129,7 @@ $(installed): requirements.lock pyproject.toml
 		{ echo "\"$(PYTHON) -m venv .venv\" failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Downloading $$(grep -c '==' requirements.lock) packages, each checked by its hash in requirements.lock, into .venv: PostgreSQL and Redis"
 	@echo "among them, and nothing outside of this folder. A minute or two; again only when the list changed ..."
-	@$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(venv) earnest/run/installing.py requirements.lock
 	@$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(installed)
 	@echo "Installed."

@@ -17,6 +17,7 @@ import yaml
 from earnest.cli import COMMANDS
 from earnest.doctor.variables import known
 from earnest.engines import postgres
+from earnest.run.installing import PIP
 from escrow.settings import PaymentProvider, Settings
 from tests.parts.locked import read_lock
 
@@ -59,7 +60,11 @@ def filled(**given: str) -> dict[str, str]:
 def test_the_image_installs_as_the_makefile_does() -> None:
     makefile = (ROOT / "Makefile").read_text()
     recipe = makefile[makefile.index("$(installed): requirements.lock") :]
-    assert pips(IMAGE) == [pip.replace("requirements.lock", LOCK) for pip in pips(recipe)]
+    locked, own = pips(IMAGE)
+    assert [own] == pips(recipe)
+    assert "earnest/run/installing.py requirements.lock" in recipe
+    asked = {*PIP, LOCK} - {"--progress-bar", "off", "--no-input"}
+    assert set(locked.split()) == asked | {"--quiet"}
 
 
 def test_the_image_has_every_package_and_all_that_it_copies_is_there() -> None:
