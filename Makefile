@@ -10,8 +10,9 @@ clients := tests/conformance/node_modules/installed
 watched := tests/browser/node_modules/installed
 own_client := clients/typescript/node_modules/installed
 judges := tests/judges/node_modules/installed
+parts := build/parts/installed
 
-.PHONY: run explorer test check bench house soak upgrade conformance clients connectors browser lock install
+.PHONY: run explorer test check bench house soak upgrade conformance clients connectors browser lock install audit-deps pythons
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.
 run: install
@@ -99,12 +100,28 @@ $(watched): $(installed) tests/browser/package-lock.json tests/browser/requireme
 lock:
 	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
-	@for folder in tests/conformance tests/judges; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" $(ARGS) --constraints requirements.lock pyproject.toml ops/build.in --output-file ops/requirements.lock
+	@for folder in tests/conformance tests/judges tests/parts; do (cd $$folder && $(UV) pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) \
 		requirements.in --output-file requirements.lock) || exit 1; done
 	@cd tests/browser && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) --constraints ../../requirements.lock \
 		requirements.in --output-file requirements.lock
+
+# Known vulnerabilities, licences and a bill of materials of what the lock names: 1 if something is wrong, 3 if nobody could be asked.
+audit-deps: install $(parts)
+	@$(venv) -m tests.parts build/parts
+
+$(parts): tests/parts/requirements.lock
+	@echo "Installing what tells of packages into build/parts ..."
+	@"$(PYTHON)" -m venv --clear build/parts
+	@build/parts/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/parts/requirements.lock
+	@touch $(parts)
+
+# The tests on every other Python that is here, each in an environment of its own: `make pythons ARGS="3.13 -- tests/escrow"`.
+pythons:
+	@"$(PYTHON)" -m tests.pythons $(ARGS)
 
 install: $(installed)
 
@@ -117,7 +134,7 @@ $(installed): requirements.lock pyproject.toml
 		{ echo "\"$(PYTHON) -m venv .venv\" failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Downloading $$(grep -c '==' requirements.lock) packages, each checked by its hash in requirements.lock, into .venv: PostgreSQL and Redis"
 	@echo "among them, and nothing outside of this folder. A minute or two; again only when the list changed ..."
-	@$(venv) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(venv) earnest/run/installing.py requirements.lock
 	@$(venv) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(installed)
 	@echo "Installed."

@@ -1,4 +1,4 @@
-"""Every setting, whichever there are: an empty one is none, and what can't be meant is refused by its name, with what would be right.
+"""Every setting, whichever there are: an empty one is none, and what can't be meant is refused by name, with what would be right.
 
 The settings are not listed here: they are what is asked for while all of them are read.
 """
@@ -98,6 +98,14 @@ def refusal(variable: str, value: str) -> SettingError | None:
     return None
 
 
+def outcome(environ: Mapping[str, str]) -> str:
+    """The settings, or what keeps them from being read."""
+    try:
+        return repr(Settings.from_environment(environ))
+    except SettingError as error:
+        return f"{error.variable}: {error}"
+
+
 def test_the_settings_are_found() -> None:
     assert {
         "DATABASE_URL",
@@ -113,14 +121,8 @@ def test_the_settings_are_found() -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_an_empty_setting_counts_as_none(variable: str) -> None:
     without = {name: value for name, value in WHOLE.items() if name != variable}
-    said = []
-    for environ in (without, without | {variable: ""}, without | {variable: " \t"}):
-        try:
-            said.append(repr(Settings.from_environment(environ)))
-        except SettingError as error:
-            assert error.variable == variable
-            said.append(str(error))
-    assert len(set(said)) == 1
+    environs = (without, without | {variable: ""}, without | {variable: " \t"})
+    assert len({outcome(environ) for environ in environs}) == 1
 
 
 @pytest.mark.parametrize("variable", VARIABLES)

@@ -93,6 +93,7 @@ SHARED: Final[Mapping[str, str]] = {
     "erasure": "forgetting people's words",
     "secrets": "the secrets of endpoints at rest",
     "documents": "GraphQL documents that the operator registered",
+    "doctor": "looking at a deployment, and saying what is wrong with it",
     "demo": "playing a story from start to end",
     "schema": "the API in GraphQL's own language",
     "api": "the API: served by a room, asked by a command",

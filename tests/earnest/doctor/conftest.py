@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 import pytest
@@ -59,7 +60,7 @@ class Ward:
             await self.order(f"ALTER SYSTEM RESET {name}", "SELECT pg_reload_conf()")
 
     @asynccontextmanager
-    async def redis(self) -> AsyncIterator[Redis]:
+    async def redis(self) -> AsyncIterator[Any]:
         """Its Redis, by a connection that stays allowed."""
         client = Redis.from_url(self.engines.redis_url, single_connection_client=True)
         await client.ping()

@@ -1,0 +1,1 @@
+"""What can be checked of `ops/` without an engine of containers."""

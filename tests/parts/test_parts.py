@@ -1,0 +1,125 @@
+"""What is made of licences, of answers about vulnerabilities, and of the list of all parts."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from typing import Any, cast
+
+import pytest
+
+from tests.parts import bill, licences, vulnerabilities
+from tests.parts.__main__ import BAD, NOT_ASKED, exit_code
+from tests.parts.locked import LOCK, read_lock
+
+
+def test_every_package_of_the_lock_has_a_licence_that_may_be_used() -> None:
+    locked = read_lock(LOCK.read_text())
+    judged = licences.judge(locked, licences.told())
+    assert judged.problems == ()
+    assert len(judged.allowed) == len(locked) >= 100
+
+
+def test_the_lock_tells_nobodys_address() -> None:
+    assert "://" not in LOCK.read_text()
+    assert "://" not in LOCK.with_name("tests").joinpath("parts", "requirements.lock").read_text()
+
+
+def test_a_licence_that_is_unknown_or_none_of_ours_is_told_with_the_package() -> None:
+    judged = licences.judge({"a": "1", "b": "2", "c": "3"}, {"a": "MIT", "b": "GPL-3.0-only"})
+    assert judged.allowed == ("a",)
+    forbidden, unknown = judged.problems
+    assert forbidden.startswith("b 2: its licence, GPL-3.0-only, is none")
+    assert unknown.startswith("c 3: no licence is known")
+
+
+@pytest.mark.parametrize(
+    ("expression", "may"),
+    [
+        ("MIT", True),
+        ("AGPL-3.0-only", False),
+        ("MIT OR GPL-3.0-only", True),
+        ("GPL-3.0-only OR SSPL-1.0", False),
+        ("MIT AND GPL-3.0-only", False),
+        ("MPL-2.0 AND (Apache-2.0 OR MIT)", True),
+        ("MPL-2.0 AND (SSPL-1.0 OR GPL-2.0-only)", False),
+        ("GPL-2.0-only AND MIT OR ISC", True),
+        ("Apache-2.0 WITH LLVM-exception", False),
+        ("Some words of their own", False),
+    ],
+)
+def test_all_that_is_joined_must_be_allowed_and_one_of_a_choice(expression: str, *, may: bool) -> None:
+    assert licences.may_be_used(expression) is may
+
+
+def metadata(**fields: str | list[str]) -> Any:
+    message = Message()
+    for name, value in fields.items():
+        for one in value if isinstance(value, list) else [value]:
+            message[name.replace("_", "-")] = one
+    return cast("Any", message)
+
+
+def test_a_licence_is_told_by_the_newest_kind_of_metadata_that_is_there() -> None:
+    old = ["License :: OSI Approved :: MIT License", "Topic :: Database"]
+    assert licences.spelled(metadata(License_Expression="ISC", Classifier=old)) == "ISC"
+    assert licences.spelled(metadata(Classifier=old, License="as you like")) == "MIT"
+    assert licences.spelled(metadata(License="BSD License")) == "BSD-3-Clause"
+    assert licences.spelled(metadata(License="the whole text " * 20)) is None
+    assert licences.spelled(metadata()) is None
+
+
+def said(*dependencies: dict[str, Any]) -> str:
+    return json.dumps({"dependencies": dependencies, "fixes": []})
+
+
+FINE = {"name": "a", "version": "1", "vulns": []}
+HOLED = {
+    "name": "b",
+    "version": "2",
+    "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}, {"id": "X-2", "fix_versions": []}],
+}
+SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
+
+
+def test_what_is_known_against_a_version_is_told_with_what_mends_it() -> None:
+    known = vulnerabilities.read("pypi", said(FINE, HOLED))
+    assert known.found == ("b 2: PYSEC-1, mended in 2.1", "b 2: X-2, mended in no version yet")
+    assert known.was_asked
+    assert "2 are known in 2 packages, by pypi" in known.lines()[0]
+
+
+@pytest.mark.parametrize("answer", ["", "Traceback", "[]", "{}", said(), said(SKIPPED), said(SKIPPED, SKIPPED)])
+def test_an_answer_about_nothing_is_no_all_clear(answer: str) -> None:
+    known = vulnerabilities.read("pypi", answer)
+    assert not known.was_asked
+    assert "NOT ASKED" in known.lines()[0]
+
+
+def test_an_answer_about_some_is_no_all_clear_either() -> None:
+    known = vulnerabilities.read("pypi", said(FINE, SKIPPED))
+    assert not known.was_asked
+    assert known.lines()[-1] == "  nothing is told of c"
+
+
+def test_the_code_tells_a_problem_from_silence() -> None:
+    assert exit_code(has_problems=False, was_asked=True) == 0
+    assert exit_code(has_problems=False, was_asked=False) == NOT_ASKED
+    assert exit_code(has_problems=True, was_asked=False) == exit_code(has_problems=True, was_asked=True) == BAD
+
+
+def test_the_bill_lists_what_the_lock_names_and_no_paths() -> None:
+    told = {
+        "metadata": {"component": {"bom-ref": "root"}},
+        "components": [
+            {"bom-ref": "a", "name": "A.b", "version": "1", "externalReferences": [{"url": "file:///somewhere"}]},
+            {"bom-ref": "pip", "name": "pip", "version": "9"},
+            {"bom-ref": "old", "name": "c", "version": "1"},
+        ],
+        "dependencies": [{"ref": "root", "dependsOn": ["a", "pip"]}, {"ref": "pip"}, {"ref": "a"}],
+    }
+    assert bill.of_the_lock(told, {"a-b": "1", "c": "2"}) == {
+        "metadata": {"component": {"bom-ref": "root"}},
+        "components": [{"bom-ref": "a", "name": "A.b", "version": "1"}],
+        "dependencies": [{"ref": "root", "dependsOn": ["a"]}, {"ref": "a", "dependsOn": []}],
+    }
