@@ -43,7 +43,7 @@ CUT_SQL: Final = f"""
         FROM log_positions) AS kept
     WHERE last.server <> here.server {{or_declared}}
     RETURNING first_position"""  # noqa: S608 - our own text
-"""Notes a cut if another server gave the last positions, and answers with the first that comes now; needs the sequencer's lock."""
+"""Notes a cut if another server gave the last positions; answers with the first that comes now. Needs the sequencer's lock."""
 
 
 class LogWasCut(ValueError):
@@ -113,4 +113,6 @@ _AT: Final = f"""
 SELECT {_COLUMNS} FROM log_cuts WHERE {VOID.format(position="$1")} ORDER BY kept_position LIMIT 1
 """  # noqa: S608 - our own text
 
-_LAST: Final = f"SELECT {_COLUMNS} FROM log_cuts WHERE kept_at IS NOT NULL OR first_position > 1 ORDER BY first_position DESC LIMIT 1"  # noqa: S608 - our own text
+_LAST: Final = f"""
+SELECT {_COLUMNS} FROM log_cuts WHERE kept_at IS NOT NULL OR first_position > 1 ORDER BY first_position DESC LIMIT 1
+"""  # noqa: S608 - our own text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from earnest.backups.archiving import BACKUPS
 
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",

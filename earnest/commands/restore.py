@@ -110,7 +110,9 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
     await database.connect(settings.database_url)
     try:
         if await database.fetch_value("SELECT pg_is_in_recovery()"):
-            raise CannotStart("PostgreSQL is still recovering, or is a standby: promote it, or wait until it takes writes")
+            raise CannotStart(
+                "PostgreSQL is still recovering, or is a standby: promote it, or wait until it takes writes"
+            )
         before = await cuts.last()
         cut = await cuts.notice(declared=declare)
         if cut is None or cut == before:
@@ -146,7 +148,9 @@ async def _settle(order_id: str) -> int:
         await database.connect(settings.database_url)
         try:
             if not await lost.settle(order_id):
-                raise CannotStart(f"No money of a lost order {order_id} is known: `earnest reconcile` lists what there is")
+                raise CannotStart(
+                    f"No money of a lost order {order_id} is known: `earnest reconcile` lists what there is"
+                )
         finally:
             await database.disconnect()
     print(f"{order_id}: holds nothing up any more")

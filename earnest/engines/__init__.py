@@ -30,7 +30,11 @@ class Engines:
     """
 
     def __init__(
-        self, directory: Path, *, postgres: Mapping[str, str] | None = None, tell: Callable[[str], None] = lambda _: None
+        self,
+        directory: Path,
+        *,
+        postgres: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`postgres` are further settings of the server; `tell` gets a line for people about each step of the start."""
         self.directory = directory.absolute()

@@ -31,7 +31,16 @@ class PaymentOrder(Model):
         table = "payment_orders"
         fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
         passing = ("payment_token",)
-        apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action", "explanation", "known_as")
+        apart = (
+            "created_at",
+            "due_at",
+            "lease_token",
+            "attempts",
+            "last_error",
+            "next_action",
+            "explanation",
+            "known_as",
+        )
 
 
 class ProviderCall(Model):

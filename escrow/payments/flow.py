@@ -119,7 +119,9 @@ class Work:
         """Preparing moves nothing, so it may be repeated, with another key once the first one is of no use: after a fault that
         is stored under it, too."""
         if self._may_have_been_lost(call or Call(Step.PREPARE, 1)):
-            return Failed("the deployment was restored, and whether it was charged can't be told any more: deposit it anew")
+            return Failed(
+                "the deployment was restored, and whether it was charged can't be told any more: deposit it anew"
+            )
         if call is None or call.is_over:
             call = await self._begin(Step.PREPARE, call.attempt + 1 if call is not None else 1)
         try:

@@ -30,7 +30,7 @@ ATTEMPTS_MAX: Final = 10
 """So many keys of a lost order are asked for: a refund has no more attempts, and nothing else usually has two."""
 
 WAITS: Final = (
-    "the deployment was restored, and money of this contract has moved at the provider that the restored books don't know"
+    "the deployment was restored, and money of this contract that the books don't know has moved at the provider"
 )
 
 _KINDS: Final = {
@@ -56,7 +56,8 @@ class Lost:
     at: datetime
 
     def __str__(self) -> str:
-        return f"{self.order_id} of {self.contract_id}: {self.kind.value.lower()} of {self.amount} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
+        what = f"{self.kind.value.lower()} of {self.amount} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{self.order_id} of {self.contract_id}: {what}"
 
 
 async def read_books(provider: Provider) -> bool:
@@ -72,7 +73,9 @@ async def read_books(provider: Provider) -> bool:
     since = row["kept_at"] - reconciliation.OVERLAP if row["kept_at"] is not None else reconciliation.BEGINNING
     count = await reconciliation.pull(provider, since)
     found = await everything()
-    _log.warning("the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)})
+    _log.warning(
+        "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
+    )
     await database.execute(_LOOK_AGAIN)
     await cuts.books_are_read()
     return True

@@ -158,8 +158,8 @@ async def refusal_of_stream(caller: Caller, after: str) -> Json:
     async with caller.http.stream("POST", "/graphql", json=body, headers=headers) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
-                told: Json = json.loads(line.removeprefix("data: "))
-                return told["errors"][0]["extensions"]  
+                extensions: Json = json.loads(line.removeprefix("data: "))["errors"][0]["extensions"]
+                return extensions
     raise AssertionError("the stream ended without a word")
 
 
@@ -191,7 +191,9 @@ async def is_paid(order_id: str) -> bool:
 
 async def is_sent(order_id: str) -> bool:
     """Whether the provider has said that it pays it out, which takes days until it arrives."""
-    sql = "SELECT EXISTS (SELECT FROM provider_calls WHERE order_id = $1 AND step = 'PAYOUT' AND provider_id IS NOT NULL)"
+    sql = (
+        "SELECT EXISTS (SELECT FROM provider_calls WHERE order_id = $1 AND step = 'PAYOUT' AND provider_id IS NOT NULL)"
+    )
     return bool(await database.fetch_value(sql, order_id))
 
 

@@ -182,9 +182,7 @@ async def test_a_charge_that_went_back_is_no_deposit(database: str, stripe: Stri
     charge = await charged(stripe, deal, gone)
     refund = strange()
     await stripe.refund(
-        RefundRequest(
-            key=key_of(refund, 1, Step.REFUND), order_id=refund, group=deal.id, amount=SUM, charge_id=charge
-        )
+        RefundRequest(key=key_of(refund, 1, Step.REFUND), order_id=refund, group=deal.id, amount=SUM, charge_id=charge)
     )
     await cut()
     order_id = await deal.fund(CARD)
@@ -237,7 +235,9 @@ async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe
     assert [one async for one in audit()] == []
 
 
-async def test_what_came_back_at_the_provider_holds_nothing_up(database: str, stripe: Stripe, stand_in: Playing) -> None:
+async def test_what_came_back_at_the_provider_holds_nothing_up(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
     deal, gone = await strike("100.00"), strange()
     payee = await onboard(deal, stripe, stand_in)
     await funded(stripe, stand_in, deal)
