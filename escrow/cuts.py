@@ -33,7 +33,7 @@ SERVER_SQL: Final = """(
 
 CUT_SQL: Final = f"""
     INSERT INTO log_cuts (first_position, kept_position, kept_at, server)
-    SELECT greatest(kept.position + 1, last.first_position + 1,
+    SELECT greatest(kept.position + {POSITIONS_A_SECOND}, last.first_position + {POSITIONS_A_SECOND},
             ceil(extract(epoch FROM clock_timestamp() - {BEGAN}))::bigint * {POSITIONS_A_SECOND}),
         kept.position, kept.at, here.server
     FROM (SELECT server, first_position FROM log_cuts ORDER BY first_position DESC LIMIT 1) AS last
