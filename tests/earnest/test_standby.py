@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from earnest.backups import programs
 from earnest.engines import Engines
 from earnest.engines.postgres import EmbeddedPostgres
-from earnest.engines.processes import Record
 from escrow import cuts, database, log, terms
 from escrow.audit import audit
 from escrow.cuts import LogWasCut
@@ -25,6 +21,7 @@ from escrow.payments import reconciliation
 from escrow.payments.stripe.adapter import Stripe
 from escrow.queries import feed
 from tests.earnest.restored import until, write_contracts
+from tests.earnest.standing_by import asked, follows, standby_of
 from tests.escrow.payments.losing import funded, onboard, work
 from tests.escrow.payments.stage import Deal, order
 from tests.factories import Deployment
@@ -37,32 +34,6 @@ from webhooks.audit import audit_deliveries
 def terms_of_before() -> Iterator[None]:
     yield
     terms.use(terms.Terms())
-
-
-@asynccontextmanager
-async def standby_of(first: Engines, folder: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """A server that follows the first one, as `pg_basebackup --write-recovery-conf` makes it."""
-    data = folder / "postgres"
-    url = programs.for_libpq(first.database_url)
-    copying = ("--dbname", url, "--pgdata", str(data), "--write-recovery-conf", "--checkpoint=fast")
-    await asyncio.to_thread(programs.run, "pg_basebackup", *copying)
-    with tempfile.TemporaryDirectory(prefix="earnest-", dir="/tmp") as sockets:
-        second = EmbeddedPostgres(
-            data=data, sockets=Path(sockets), log=folder / "log", record=Record(folder / "processes.json")
-        )
-        try:
-            await second.start()
-            yield second
-        finally:
-            await second.stop()
-
-
-async def asked(url: str, sql: str) -> object:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(sql)
-    finally:
-        await connection.close()
 
 
 async def _sequenced() -> int:
@@ -93,7 +64,7 @@ async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_
         await funded(stripe, stand_in, deal)
         await deal.approve()
         kept = await _sequenced()
-        await _follows(first, second)
+        await follows(first, second)
         await _no_longer_follows(second)
 
         stop = asyncio.Event()
@@ -134,16 +105,6 @@ async def _play(first: Engines, second: EmbeddedPostgres, stripe: Stripe, stand_
         assert stand_in.violations == []
     finally:
         await database.disconnect()
-
-
-async def _follows(first: Engines, second: EmbeddedPostgres) -> None:
-    """Wait until the second has all that the first has."""
-    written = await asked(first.database_url, "SELECT pg_current_wal_lsn()::text")
-
-    async def has_it() -> object:
-        return await asked(second.url, f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn")
-
-    await until(has_it, "the standby has followed")
 
 
 async def _no_longer_follows(second: EmbeddedPostgres) -> None:
