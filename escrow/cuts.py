@@ -33,7 +33,7 @@ SERVER_SQL: Final = """(
 
 CUT_SQL: Final = f"""
     INSERT INTO log_cuts (first_position, kept_position, kept_at, server)
-    SELECT greatest(kept.position + 1, last.first_position + 1,
+    SELECT greatest(kept.position + {POSITIONS_A_SECOND}, last.first_position + {POSITIONS_A_SECOND},
             ceil(extract(epoch FROM clock_timestamp() - {BEGAN}))::bigint * {POSITIONS_A_SECOND}),
         kept.position, kept.at, here.server
     FROM (SELECT server, first_position FROM log_cuts ORDER BY first_position DESC LIMIT 1) AS last
@@ -43,7 +43,7 @@ CUT_SQL: Final = f"""
         FROM log_positions) AS kept
     WHERE last.server <> here.server {{or_declared}}
     RETURNING first_position"""  # noqa: S608 - our own text
-"""Notes a cut if another server gave the last positions, and answers with the first that comes now; needs the sequencer's lock."""
+"""Notes a cut if another server gave the last positions; answers with the first that comes now. Needs the sequencer's lock."""
 
 
 class LogWasCut(ValueError):
@@ -90,6 +90,16 @@ async def last() -> Cut | None:
     return database.filled(Cut, row) if row is not None else None
 
 
+async def stretches(until: int, *, positions: int) -> list[tuple[int, int]]:
+    """The log up to a position in parts of so many positions at most, each without a gap: the first and the last of each."""
+    rows = await database.fetch(_STRETCHES, until)
+    return [
+        (start, min(start + positions - 1, row["last"]))
+        for row in rows
+        for start in range(row["first"], row["last"] + 1, positions)
+    ]
+
+
 async def notice(*, declared: bool = False) -> Cut | None:
     """Cut the log here if PostgreSQL shows that it was restored, as the sequencer would; or because somebody has `declared` it,
     since it was put back by other means than PostgreSQL's own. The newest cut after that; `None` if there never was one."""
@@ -113,4 +123,12 @@ _AT: Final = f"""
 SELECT {_COLUMNS} FROM log_cuts WHERE {VOID.format(position="$1")} ORDER BY kept_position LIMIT 1
 """  # noqa: S608 - our own text
 
-_LAST: Final = f"SELECT {_COLUMNS} FROM log_cuts WHERE kept_at IS NOT NULL OR first_position > 1 ORDER BY first_position DESC LIMIT 1"  # noqa: S608 - our own text
+_STRETCHES: Final = """
+SELECT first, last FROM (
+    SELECT first_position AS first, least($1, lead(kept_position, 1, $1) OVER (ORDER BY first_position)) AS last FROM log_cuts
+) AS part WHERE first <= last ORDER BY first
+"""
+
+_LAST: Final = f"""
+SELECT {_COLUMNS} FROM log_cuts WHERE kept_at IS NOT NULL OR first_position > 1 ORDER BY first_position DESC LIMIT 1
+"""  # noqa: S608 - our own text

@@ -267,10 +267,9 @@ async def sequence(
 ) -> int:
     """Give the oldest committed events without a position the next ones, at most `limit`; answers how many it were.
 
-    Positions are dense but for cuts (`escrow.cuts`), never appear out of order, and the times at which they were given, in domain time, never go back, nor
-    are they before the events': one transaction, which begins with a lock, and in which
-    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may
-    try at once.
+    Positions are dense but for cuts (`escrow.cuts`), never appear out of order, and the times at which they were given, in domain
+    time, never go back, nor are they before the events': one transaction, which begins with a lock, and in which `on_batch` runs
+    too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may try at once.
     """
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)

@@ -14,6 +14,8 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG: Final = (
+    "tests/earnest/test_restoring.py",
+    "tests/earnest/test_standby.py",
     "tests/journeys/",
     "tests/workers/",
     "tests/escrow/agreement/test_histories.py",

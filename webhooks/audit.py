@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from escrow import database, log
+from escrow import cuts, database, log
 from escrow.accounts.events import EndpointChanged, EndpointCreated, EndpointDeleted, MediatorAppointed
 from escrow.audit.differences import Difference
 from webhooks.delivery.lanes import Kind, State
@@ -31,13 +31,10 @@ async def audit_deliveries(*, batch: int = BATCH_POSITIONS) -> AsyncIterator[Dif
     """Everything that is not as it should be; nothing if all is well. What still waits is no difference."""
     spans: dict[str, list[Span]] = {}
     last = await log.last_position()
-    for start in range(1, last + 1, batch):
+    for start, end in await cuts.stretches(last, positions=batch):
         async with database.transaction(snapshot=True):
-            differences = [
-                *await _events(start, min(start + batch - 1, last)),
-                *await _states(start, min(start + batch - 1, last)),
-            ]
-            await _follow(spans, start, min(start + batch - 1, last))
+            differences = [*await _events(start, end), *await _states(start, end)]
+            await _follow(spans, start, end)
         for difference in differences:
             yield difference
     for difference in await _filters(spans, last):

@@ -22,7 +22,11 @@ def settings(data: Path) -> dict[str, str]:
     named = os.environ.get(BACKUPS, "").strip()
     if not named:
         return {}
-    backups = Path(named).absolute()
+    return settings_for(Path(named).absolute(), data)
+
+
+def settings_for(backups: Path, data: Path) -> dict[str, str]:
+    """The same for a folder that is known; makes it."""
     open_to_server(backups, data)
     return {
         "archive_mode": "on",

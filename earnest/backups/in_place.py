@@ -37,7 +37,7 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
         try:
             restoring.prepare(base, backups, data, until)
             async with embedded.running_engines(directory) as engines:
-                await _recovered(engines.database_url, engines.processes()["PostgreSQL"])
+                await recovered(engines.database_url, engines.processes()["PostgreSQL"])
                 environ = embedded.environment(
                     directory, database_url=engines.database_url, redis_url=engines.redis_url
                 )
@@ -47,7 +47,7 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
             raise
 
 
-async def _recovered(database_url: str, process: asyncio.subprocess.Process) -> None:
+async def recovered(database_url: str, process: asyncio.subprocess.Process) -> None:
     """Wait until it takes writes; then it forgets what it was told for the recovery alone."""
     while True:
         try:

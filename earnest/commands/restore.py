@@ -105,7 +105,7 @@ async def _finish(*, declare: bool) -> int:
 
 async def _note_and_tell(settings: Any, *, declare: bool) -> None:
     from earnest.run.refusing import CannotStart
-    from escrow import cuts, database
+    from escrow import cuts, database, migrate
 
     await database.connect(settings.database_url)
     try:
@@ -113,6 +113,10 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
             raise CannotStart(
                 "PostgreSQL is still recovering, or is a standby: promote it, or wait until it takes writes"
             )
+        if await migrate.pending():
+            print("The tables are an earlier release's: `earnest migrate`, then `earnest restore --finish --declare`,")
+            print("before anything else starts.")
+            return
         before = await cuts.last()
         cut = await cuts.notice(declared=declare)
         if cut is None or cut == before:

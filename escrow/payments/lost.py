@@ -29,7 +29,9 @@ from escrow.states import OrderKind
 ATTEMPTS_MAX: Final = 10
 """So many keys of a lost order are asked for: a refund has no more attempts, and nothing else usually has two."""
 
-WAITS: Final = "the deployment was restored, and money of this contract has moved at the provider that the restored books don't know"
+WAITS: Final = (
+    "the deployment was restored, and money of this contract that the books don't know has moved at the provider"
+)
 
 _KINDS: Final = {
     OrderKind.DEPOSIT: MovementKind.CHARGE,
@@ -54,7 +56,8 @@ class Lost:
     at: datetime
 
     def __str__(self) -> str:
-        return f"{self.order_id} of {self.contract_id}: {self.kind.value.lower()} of {self.amount} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
+        what = f"{self.kind.value.lower()} of {self.amount} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{self.order_id} of {self.contract_id}: {what}"
 
 
 async def read_books(provider: Provider) -> bool:

@@ -360,7 +360,8 @@ _UNBOOKED: Final = """
 # What a contract waits for: a return or a payout under way, a charge that the books haven't heard of, and what just moved.
 _ON_ITS_WAY: Final = """
     SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (kind <> 'DEPOSIT'
-        OR EXISTS (SELECT FROM provider_movements AS moved WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
+        OR EXISTS (SELECT FROM provider_movements AS moved
+            WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
     UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL
 """
 

@@ -32,6 +32,7 @@ from tests.benchmarks import (
     pixels,
     prices,
     reading,
+    recovery,
     sequencer,
     shards,
     sizes,
@@ -68,9 +69,10 @@ PARTS: Final[Mapping[str, Part]] = {
     "pixels": Part(pixels.tables),
     "prices": Part(prices.tables),
     "reading": Part(reading.tables, 30),
+    "restore": Part(recovery.tables),
     "sequencer": Part(sequencer.tables),
-    "sizes": Part(sizes.tables),
     "shards": Part(shards.tables),
+    "sizes": Part(sizes.tables),
     "webhooks": Part(webhooks.tables),
 }
 

@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "integrating").glob("*.md")),
+    *sorted((ROOT / "docs" / "operating").glob("*.md")),
     *sorted((ROOT / "docs" / "stories").glob("*.md")),
 ]
 
@@ -24,7 +25,7 @@ def commands() -> list[str]:
     found = []
     for page in PAGES:
         text = page.read_text()
-        found += re.findall(r"^earnest [^\n#]+", text, re.MULTILINE)
+        found += re.findall(r"^ *(earnest [^\n#]+)", text, re.MULTILINE)
         found += re.findall(r"`(?:\.venv/bin/)?(earnest [a-z][^`\n]*)`", text)
     return sorted({command.strip() for command in found})
 

@@ -158,8 +158,8 @@ async def refusal_of_stream(caller: Caller, after: str) -> Json:
     async with caller.http.stream("POST", "/graphql", json=body, headers=headers) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
-                told: Json = json.loads(line.removeprefix("data: "))
-                return told["errors"][0]["extensions"]
+                extensions: Json = json.loads(line.removeprefix("data: "))["errors"][0]["extensions"]
+                return extensions
     raise AssertionError("the stream ended without a word")
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from escrow import cursors, cuts, database, log
+from escrow import cursors, cuts, log
+from escrow import database as db
 from escrow.access import Actor, ActorKind
 from escrow.audit import audit
 from escrow.cuts import LogWasCut
@@ -16,7 +17,9 @@ from escrow.live.reader import Reader
 from escrow.queries import feed
 from tests.api.client import People, door
 from tests.api.live.serving import until
-from tests.factories import Deployment
+from tests.factories import Deployment, make_endpoint
+from webhooks.audit import audit_deliveries
+from webhooks.owner import replays
 
 CHANGES = "query ($after: Cursor) { changes(after: $after) { cursor nodes { cursor } } }"
 LOST = 7
@@ -31,7 +34,7 @@ async def _log_all() -> int:
 
 async def _cut() -> cuts.Cut:
     """As if another PostgreSQL had begun to give positions."""
-    await database.execute("UPDATE log_cuts SET server = 'another/00000001'")
+    await db.execute("UPDATE log_cuts SET server = 'another/00000001'")
     cut = await cuts.notice()
     assert cut is not None
     return cut
@@ -67,7 +70,7 @@ async def test_the_sequencer_notices_another_server_by_itself_and_goes_on_far_be
 
 
 async def _another_server() -> None:
-    await database.execute("UPDATE log_cuts SET server = 'another/00000001'")
+    await db.execute("UPDATE log_cuts SET server = 'another/00000001'")
 
 
 async def test_a_position_that_an_event_had_is_given_to_no_other_however_often_the_same_moment_comes_back(
@@ -104,6 +107,7 @@ async def test_a_deployment_that_was_cut_twice_tells_each_reader_the_last_event_
 ) -> None:
     there = await Deployment.make()
     await there.propose("10.00")
+    await _log_all()
     first = await _cut()
     await there.propose("20.00")
     await _log_all()
@@ -175,3 +179,29 @@ def test_all_streams_end_at_once() -> None:
     for viewer in viewers:
         with pytest.raises(Ended):
             viewer.check()
+
+
+async def test_what_walks_the_log_by_positions_steps_over_a_cut(database: str) -> None:
+    there = await Deployment.make()
+    await there.propose("10.00")
+    kept = await _log_all()
+    cut = await _cut()
+    await there.propose("20.00")
+    last = await _log_all()
+    parts = await cuts.stretches(last, positions=2)
+    places = [place for start, end in parts for place in range(start, end + 1)]
+    assert places == [*range(1, kept + 1), *range(cut.first_position, last + 1)]
+    assert [one async for one in audit_deliveries()] == []
+    now = await database_time()
+    assert await replays.position_recorded_before(now + 60) == last
+    assert await replays.position_recorded_before(0) == 0
+    endpoint = await make_endpoint(there.operator, account_id=there.client.account_id)
+    await replays.replay(endpoint.id, after=0)
+    for _ in range(10):
+        await db.execute("UPDATE replays SET due_at = now() WHERE due_at IS NOT NULL")
+        await replays.step()
+    assert await db.fetch_value("SELECT count(*) FROM replays WHERE due_at IS NOT NULL") == 0
+
+
+async def database_time() -> float:
+    return float(await db.fetch_value("SELECT extract(epoch FROM clock_timestamp())::float8"))

@@ -109,7 +109,7 @@ async def position_recorded_before(at_seconds: float) -> int:
     low, high = 0, await log.last_position()
     while low < high:
         middle = (low + high + 1) // 2
-        event_id = await database.fetch_value("SELECT event_id FROM log_positions WHERE position = $1", middle)
+        event_id = await database.fetch_value(_LAST_UNTIL, middle)
         if ids.made_at_seconds(event_id) < at_seconds:
             low = middle
         else:
@@ -142,11 +142,17 @@ async def _step() -> bool | None:
         found = await connection.fetch(
             _FOUND, replay["endpoint_id"], account_id, replay["next_position"], end, EVENTS_PER_STEP
         )
-        following = found[-1]["position"] + 1 if len(found) == EVENTS_PER_STEP else end + 1
+        following = found[-1]["position"] + 1 if len(found) == EVENTS_PER_STEP else await _after(connection, end)
         await _make(connection, replay, found)
         is_over = following > replay["until_position"]
         await connection.execute(_ADVANCE, replay["id"], following, len(found), is_over, STEP_SECONDS if found else 0.0)
     return True
+
+
+async def _after(connection: database.Connection, position: int) -> int:
+    """The next position to look at: it may lie far away, where the log was cut."""
+    following: int | None = await connection.fetchval(_NEXT, position)
+    return following if following is not None else position + 1
 
 
 async def _make(connection: database.Connection, replay: database.Record, found: Sequence[database.Record]) -> None:
@@ -169,6 +175,10 @@ async def _make(connection: database.Connection, replay: database.Record, found:
         [spans[lane][1] for lane in ordered],
     )
 
+
+_LAST_UNTIL: Final = "SELECT event_id FROM log_positions WHERE position <= $1 ORDER BY position DESC LIMIT 1"
+
+_NEXT: Final = "SELECT position FROM log_positions WHERE position > $1 ORDER BY position LIMIT 1"
 
 # The endpoint is held until what is made for it is committed: its deletion waits so long, and whoever ends it finds everything.
 _THERE: Final = "SELECT FROM endpoints WHERE id = {endpoint} AND deleted_at IS NULL FOR SHARE"

@@ -66,7 +66,7 @@ def raise_if_final(ended: StreamEnded) -> None:
         raise failed(str(ended.code), ended.reason) from None
 
 
-def is_beyond(code: int | str, message: str) -> bool:
+def is_beyond(code: object, message: str) -> bool:
     """Whether a refusal says that the cursor is none of this log, or none of it any more."""
     if code == "LOG_CUT":
         return True
