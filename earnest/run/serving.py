@@ -118,7 +118,7 @@ class Server(uvicorn.Server):
         it was let in. So those are taken over just before.
         """
         waiting: list[socket.socket] = []
-        doors = [socket.socket(fileno=os.dup(one.fileno())) for one in sockets]
+        doors = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
         for listening in (*self.servers, *sockets):
             listening.close()
         for door in doors:
