@@ -119,7 +119,9 @@ class Server(uvicorn.Server):
         """
         waiting: list[socket.socket] = []
         doors = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
-        for listening in (*self.servers, *sockets):
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
             listening.close()
         for door in doors:
             with door, contextlib.suppress(OSError):
