@@ -17,6 +17,7 @@ from escrow.agreement.evolve import evolve
 from escrow.audit.streams import fold, load
 from escrow.errors import NotFound
 from escrow.idempotency import NO_INPUT_SQL
+from escrow.placement import key_across_shards
 from escrow.store.mapping import Mapper
 from escrow.store.shapes import Row
 from escrow.store.tables import CONTRACTS, PARTS
@@ -47,7 +48,7 @@ async def erase(contract_id: str, *, event_id: str | None = None) -> int:
 _EVENT: Final = "SELECT FROM events WHERE stream_id = $1 AND id = $2"
 
 _OF_CONTRACT: Final = """
-    event_id IN (SELECT id FROM events WHERE stream_id = $1) AND ($2::text IS NULL OR event_id = $2)
+    stream_id = $1 AND ($2::text IS NULL OR event_id = $2)
     AND erased_at IS NULL"""
 
 _ERASE: Final = f"""
@@ -82,6 +83,7 @@ async def _say(table: Mapper[Any], rows: list[Row]) -> None:
 
 def _update(table: Mapper[Any]) -> str:
     assigned = ", ".join(f"{name} = given.{name}" for name in table.words)
-    same = " AND ".join(f"{table.table}.{name} = given.{name}" for name in table.key)
-    given = f"json_to_recordset($1::json) AS given ({table.typed((*table.key, *table.words))})"
+    key = key_across_shards(table.table, table.key)
+    same = " AND ".join(f"{table.table}.{name} = given.{name}" for name in key)
+    given = f"json_to_recordset($1::json) AS given ({table.typed((*key, *table.words))})"
     return f"UPDATE {table.table} SET {assigned} FROM {given} WHERE {same}"

@@ -65,12 +65,13 @@ def keep_sql(parameter: str, *, guard: str = "") -> str:
     """Writes rows, given as JSON, of those contracts that the CTE `guard` has; without one, all of them."""
     joined = f"JOIN {guard} ON {guard}.id = given.contract_id" if guard else ""
     return f"""
-        INSERT INTO titles (subject_id, words, title_hash, edition)
-        SELECT given.id, title_lexemes(left(given.id, 3), client, freelancer, string_to_array(given.words, ' ')),
+        INSERT INTO titles (contract_id, subject_id, words, title_hash, edition)
+        SELECT given.contract_id, given.id,
+            title_lexemes(left(given.id, 3), client, freelancer, string_to_array(given.words, ' ')),
             hashtextextended(title, 0), {EDITION}
         FROM json_to_recordset({parameter}::json) AS given (
             contract_id text, id text, client text, freelancer text, title text, words text) {joined}
-        ON CONFLICT (subject_id) DO UPDATE
+        ON CONFLICT (contract_id, subject_id) DO UPDATE
         SET words = EXCLUDED.words, title_hash = EXCLUDED.title_hash, edition = EXCLUDED.edition"""  # noqa: S608
 
 
@@ -83,7 +84,10 @@ async def renew() -> int:
     if stale:
         await database.execute(_LOCK, stale)
         found = await database.fetch(_FOUND, stale)
-        rows = [row(one["id"], one["client_id"], one["freelancer_id"], one["title"]) for one in found]
+        rows = [
+            {"contract_id": one["contract_id"]} | row(one["id"], one["client_id"], one["freelancer_id"], one["title"])
+            for one in found
+        ]
         if rows:
             await database.execute(keep_sql("$1"), orjson.dumps(rows).decode())
         await database.execute(_GONE, sorted({*stale} - {str(one["id"]) for one in rows}))
@@ -97,7 +101,7 @@ SELECT FROM contracts WHERE id = ANY (
 ORDER BY id FOR SHARE
 """
 _FOUND: Final = """
-SELECT id, client_id, freelancer_id, title FROM contracts WHERE id = ANY ($1::text[])
-UNION ALL SELECT id, client_id, freelancer_id, title FROM milestones WHERE id = ANY ($1::text[])
+SELECT id AS contract_id, id, client_id, freelancer_id, title FROM contracts WHERE id = ANY ($1::text[])
+UNION ALL SELECT contract_id, id, client_id, freelancer_id, title FROM milestones WHERE id = ANY ($1::text[])
 """
 _GONE: Final = "DELETE FROM titles WHERE subject_id = ANY ($1::text[])"

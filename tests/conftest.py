@@ -27,6 +27,7 @@ from tortoise.context import TortoiseContext
 from earnest.engines import Engines
 from escrow import vault
 from escrow.database import configuration
+from escrow.store import whereabouts
 from tests.engines import Cleaner, TestServer
 from tests.factories import SECRET_KEY
 from tests.scheduling import LongFirst, is_long, shuffled
@@ -65,6 +66,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongFirst:
 def secret_keys() -> None:
     """Every test begins with the same keys, as every process of a deployment does."""
     vault.use([SECRET_KEY])
+
+
+@pytest.fixture(autouse=True)
+def unknown_whereabouts() -> None:
+    """Every test begins without knowing which milestone is of which contract, as a process does."""
+    whereabouts.forget()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from earnest.engines import Engines
+from tests.partitioned import PARTITIONS, partition
 
 TEMPLATE = "earnest_template"
 KEPT_SCHEMA = "pristine"
@@ -62,6 +63,8 @@ class TestServer:
         await (go_as_far_as_before if os.environ.get(IN_THE_MIDDLE) else migrate)(self.url(TEMPLATE))
         connection = await asyncpg.connect(self.url(TEMPLATE))
         try:
+            if PARTITIONS:
+                await partition(connection, PARTITIONS)
             await connection.execute(f"CREATE SCHEMA {KEPT_SCHEMA}")
             for table in await table_names(connection):
                 if await connection.fetchval(f'SELECT EXISTS (SELECT 1 FROM "{table}")'):

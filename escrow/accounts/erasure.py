@@ -35,7 +35,7 @@ _FIND: Final = "SELECT account_id, removed_at FROM members WHERE id = $1 FOR NO 
 _ERASE: Final = """
 UPDATE texts SET body = NULL, salt = NULL, erased_at = clock_timestamp()
 FROM events
-WHERE texts.event_id = events.id AND events.stream_id = $1 AND events.type = 'member.added'
+WHERE texts.stream_id = $1 AND texts.event_id = events.id AND events.stream_id = $1 AND events.type = 'member.added'
 AND events.body::jsonb -> 'data' ->> 'memberId' = $2 AND texts.erased_at IS NULL
 RETURNING texts.field
 """

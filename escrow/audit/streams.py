@@ -39,12 +39,12 @@ _EVENTS: Final = """
 SELECT event.*, place.position, place.stream_id AS placed_in, pending.serial
 FROM events AS event
 LEFT JOIN log_positions AS place ON place.event_id = event.id
-LEFT JOIN log_pending AS pending ON pending.event_id = event.id
+LEFT JOIN log_pending AS pending ON (pending.stream_id, pending.event_id) = (event.stream_id, event.id)
 WHERE event.stream_id = ANY ($1) ORDER BY event.stream_id, event.sequence
 """
 
 _TEXTS: Final = """
-SELECT event.stream_id, texts.* FROM events AS event JOIN texts ON texts.event_id = event.id
+SELECT texts.* FROM events AS event JOIN texts ON (texts.stream_id, texts.event_id) = (event.stream_id, event.id)
 WHERE event.stream_id = ANY ($1)
 """
 

@@ -104,7 +104,8 @@ def _shown(placed: str) -> str:
     SELECT placed.position, placed.client_id, placed.freelancer_id, e.*, {TEXTS_SQL}, {TOUCHED_SQL} AS milestone_ids,
         EXISTS (SELECT FROM contracts WHERE id = placed.stream_id AND was_disputed OFFSET 0) AS was_disputed
     FROM ({placed}) AS placed
-    CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
+    CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE stream_id = placed.stream_id AND id = placed.event_id OFFSET 0) AS e
     ORDER BY placed.position"""  # noqa: S608 - our own text
 
 
@@ -112,7 +113,9 @@ def _narrowed(looked: str) -> str:
     """Of what is looked at those of the types that are asked for, and in every row how far the look went."""
     wanted = """
     SELECT * FROM looked WHERE $4::text[] IS NULL
-        OR EXISTS (SELECT FROM events WHERE id = looked.event_id AND type = ANY ($4::text[]) OFFSET 0)
+        OR EXISTS (
+            SELECT FROM events
+            WHERE stream_id = looked.stream_id AND id = looked.event_id AND type = ANY ($4::text[]) OFFSET 0)
     ORDER BY position LIMIT $3"""
     return f"""
     WITH looked AS MATERIALIZED ({looked} ORDER BY position LIMIT $6)

@@ -18,6 +18,7 @@ class Event(Model):
     body = fields.TextField()
     hash = fields.TextField()
     previous_hash = fields.TextField(null=True)
+    trace = fields.TextField(null=True)
 
     class Meta:
         table = "events"
@@ -32,6 +33,7 @@ class Text(Model):
     salt = fields.BinaryField(null=True)
     body = fields.TextField(null=True)
     erased_at = fields.DatetimeField(null=True)
+    stream_id = fields.TextField()
 
     class Meta(Facts):
         table = "texts"

@@ -12,6 +12,7 @@ class Title(Model):
     words = TSVectorField()
     title_hash = fields.BigIntField()
     edition = fields.SmallIntField()
+    contract_id = fields.TextField(null=True)
 
     class Meta:
         table = "titles"

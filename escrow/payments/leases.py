@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from escrow import terms
+from escrow import cuts, terms
 from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled
 from escrow.money import Money
@@ -23,7 +23,7 @@ from escrow.states import OrderKind, OrderOutcome, OrderState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 """How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
-another worker looks it up."""
+another worker looks it up. `log_cuts.books_due_at` is as much later than a cut."""
 
 FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
 
@@ -79,12 +79,22 @@ class Claimed:
     """What the provider waits for before it does."""
     provider: str
     """Who is asked, and with whom its calls are noted."""
+    known_as: str | None
+    """The order that was lost in a cut of the log and goes on in this one: the provider knows that one."""
+    has_lost: bool
+    """Whether money of its contract moved at the provider for orders that were lost, and nobody has called it yet."""
+    lost_for_seconds: float | None
+    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts."""
+    cut_seconds_ago: float | None
+    """Since that cut was noticed."""
     elsewhere: str | None
     """Another provider, where it was begun or where its money is: `UNKNOWN` if nobody knows which. Then nothing is asked here."""
     wanted: bool
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
     """Whether it waits for a person."""
+    trace: str | None
+    """The trace of the command that made it, as its row keeps it."""
     calls: Sequence[Call]
     attempts: int
     """How often it was claimed."""
@@ -106,8 +116,25 @@ class Claimed:
         """Since the first attempt at a step was begun; 0 if none was."""
         return max((call.seconds_ago for call in self.calls if call.step is step), default=0.0)
 
+    @property
+    def name(self) -> str:
+        """What the provider knows it as."""
+        return self.known_as or self.id
+
     def key(self, call: Call) -> str:
-        return key_of(self.id, call.attempt, call.step)
+        return key_of(self.name, call.attempt, call.step)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether calls may have been made for it of which these books don't know."""
+        return self.lost_for_seconds is not None or self.known_as is not None
+
+    def was_begun_since_the_cut(self, step: Step, before: int) -> bool:
+        """Whether an earlier attempt at the step than that one was begun after calls may have been lost."""
+        return any(
+            call.step is step and call.attempt < before and call.seconds_ago < (self.cut_seconds_ago or 0.0)
+            for call in self.calls
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +190,7 @@ async def go_on(
     step, attempt = begin if begin is not None else (None, None)
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     to_begin = (step.value if step else None, attempt, order.state.value, order.is_stuck, order.provider)
-    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin)
+    rows = await fetch(_GO_ON, order.id, order.lease_token, *of, *to_begin, order.contract_id)
     if not rows or (begin is not None and not rows[0]["has_begun"]):
         raise LeaseLost(order.id)
     return Call(step, attempt, is_fresh=True) if step is not None and attempt is not None else None
@@ -175,12 +202,18 @@ async def said_to_be_paid(order: Claimed) -> int:
     return int(found[0]["times"])
 
 
+async def charge_that_moved(order: Claimed) -> str | None:
+    """What the provider calls the charge that took money for a deposit, by the movements that were read; `None` if none did."""
+    rows = await fetch(_CHARGE_THAT_MOVED, order.name)
+    return str(rows[0]["source_id"]) if rows else None
+
+
 async def explain(order: Claimed, said: str) -> None:
     """Keep what the provider says of the order, in words for whose money it is; before the event that has them look.
 
     Raises `LeaseLost` if the order is another worker's.
     """
-    if not await fetch(_EXPLAIN, order.id, order.lease_token, explanation(said)):
+    if not await fetch(_EXPLAIN, order.id, order.lease_token, explanation(said), order.contract_id):
         raise LeaseLost(order.id)
 
 
@@ -201,39 +234,59 @@ async def hand_back(
     noted = learned or Learned(call=Call(Step.PREPARE, 0))
     of = (noted.call.step.value, noted.call.attempt, noted.provider_id, noted.is_over)
     so = (again_seconds, error, keeps_action, keeps_words)
-    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, order.is_stuck, order.due_at))
+    as_claimed = (order.is_stuck, order.due_at, order.contract_id)
+    return bool(await fetch(_HAND_BACK, order.id, order.lease_token, *so, *of, *as_claimed))
 
 
 # Where an order was begun it goes on; one that wasn't is begun where the money is that it moves.
-_NOT_CALLED: Final = "NOT EXISTS (SELECT FROM provider_calls AS own WHERE own.order_id = o.id)"
+_NOT_CALLED: Final = (
+    "NOT EXISTS (SELECT FROM provider_calls AS own WHERE (own.contract_id, own.order_id) = (o.contract_id, o.id))"
+)
 
 ELSEWHERE: Final = f"""
     SELECT coalesce(one.provider, '{UNKNOWN}') FROM (
         SELECT o.id UNION ALL
-        SELECT d.order_id FROM deposits AS d WHERE o.kind = 'REFUND' AND d.id = o.deposit_id AND {_NOT_CALLED} UNION ALL
+        SELECT d.order_id FROM deposits AS d
+        WHERE o.kind = 'REFUND' AND (d.contract_id, d.id) = (o.contract_id, o.deposit_id) AND {_NOT_CALLED} UNION ALL
         SELECT charge.id FROM payment_orders AS charge
         WHERE o.kind = 'PAYOUT' AND charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND {_NOT_CALLED}
-    ) AS place JOIN provider_calls AS one ON one.order_id = place.id
+    ) AS place JOIN provider_calls AS one ON one.contract_id = o.contract_id AND one.order_id = place.id
     WHERE one.provider IS DISTINCT FROM {{asked}} ORDER BY one.called_at DESC LIMIT 1
 """  # noqa: S608 - constants
 """Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
+
+STRANGE: Final = """moved.order_id IS NOT NULL AND moved.contract_id IS NOT NULL AND NOT moved.is_settled
+    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.id = moved.order_id)
+    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.known_as = moved.order_id)"""
+"""Whether a movement `moved` names an order of a contract that these books don't know."""
+
+_HAS_LOST: Final = f"""
+    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL AND {_NOT_CALLED}
+    AND EXISTS (SELECT FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE})
+"""  # noqa: S608 - constants
+
+# Nobody calls before it is known what moved until the last cut, be it one that the sequencer hasn't noticed yet.
+_ALL_IS_KNOWN: Final = f"""
+    NOT EXISTS (SELECT FROM log_cuts WHERE books_read_at IS NULL)
+    AND (SELECT server FROM log_cuts ORDER BY first_position DESC LIMIT 1) = {cuts.SERVER_SQL}
+"""  # noqa: S608 - constants
 
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
 _CLAIM: Final = f"""
     WITH due AS (
-        SELECT id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
+        SELECT contract_id, id, kind, is_stuck, $4::text IS NULL OR kind <> 'PAYOUT' OR EXISTS (
                 SELECT FROM contracts JOIN payees ON payees.account_id = contracts.freelancer_id
                 WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
-            EXISTS (SELECT FROM provider_calls AS one WHERE one.order_id = o.id) AS called,
+            EXISTS (SELECT FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
-            ({ELSEWHERE.format(asked="$5")}) AS elsewhere
-        FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            ({ELSEWHERE.format(asked="$5")}) AS elsewhere, {_HAS_LOST} AS has_lost
+        FROM payment_orders AS o WHERE due_at <= now() AND {_ALL_IS_KNOWN} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt, provider)
-        SELECT id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
-        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL
+        INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
+        SELECT contract_id, id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
+        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL AND NOT has_lost
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     UPDATE payment_orders AS o SET
@@ -245,18 +298,23 @@ _CLAIM: Final = f"""
             coalesce(payees.missing, '{{}}') AS payee_misses
         FROM payment_orders AS own JOIN contracts AS c ON c.id = own.contract_id
         LEFT JOIN payees ON payees.account_id = c.freelancer_id AND payees.provider = $4
-        WHERE own.id = due.id) AS paid
-    WHERE o.id = due.id
+        WHERE (own.contract_id, own.id) = (due.contract_id, due.id)) AS paid
+    WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, due.elsewhere, begun.order_id IS NOT NULL AS is_fresh,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
+        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
+        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
+        begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
-            FROM provider_calls AS one WHERE one.order_id = o.id) AS calls,
+            FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
-            SELECT one.provider_id FROM deposits AS d JOIN provider_calls AS one ON one.order_id = d.order_id
-            WHERE d.id = o.deposit_id AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
+            SELECT one.provider_id FROM deposits AS d
+            JOIN provider_calls AS one ON (one.contract_id, one.order_id) = (d.contract_id, d.order_id)
+            WHERE (d.contract_id, d.id) = (o.contract_id, o.deposit_id) AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
             ORDER BY one.attempt DESC LIMIT 1) END AS charge_id,
         CASE WHEN o.kind = 'PAYOUT' THEN ARRAY(
-            SELECT one.provider_id FROM payment_orders AS charge JOIN provider_calls AS one ON one.order_id = charge.id
+            SELECT one.provider_id FROM payment_orders AS charge
+            JOIN provider_calls AS one ON (one.contract_id, one.order_id) = (charge.contract_id, charge.id)
             WHERE charge.contract_id = o.contract_id AND charge.kind = 'DEPOSIT' AND charge.state = 'PAID'
             AND one.step = 'PREPARE' AND one.provider_id IS NOT NULL
             ORDER BY one.called_at DESC LIMIT 100) ELSE '{{}}' END AS charge_ids,
@@ -268,15 +326,17 @@ _NOTE: Final = """
     noted AS (
         UPDATE provider_calls AS one SET
             provider_id = coalesce({provider_id}, one.provider_id), is_over = one.is_over OR {is_over}
-        FROM mine WHERE one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
+        FROM mine
+        WHERE one.contract_id = mine.contract_id AND one.order_id = mine.id AND one.step = {step} AND one.attempt = {attempt}
     )"""
 
 _GO_ON: Final = f"""
     WITH mine AS MATERIALIZED (
-        SELECT id, (state, is_stuck) = ($9, $10) AS is_as_claimed
-        FROM payment_orders WHERE id = $1 AND lease_token = $2 FOR UPDATE
+        SELECT contract_id, id, (state, is_stuck) = ($9, $10) AS is_as_claimed
+        FROM payment_orders WHERE contract_id = $12 AND id = $1 AND lease_token = $2 FOR UPDATE
     ), {_NOTE.format(step="$3", attempt="$4", provider_id="$5", is_over="$6")}, begun AS (
-        INSERT INTO provider_calls (order_id, step, attempt, provider) SELECT id, $7, $8, $11 FROM mine
+        INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
+        SELECT contract_id, id, $7, $8, $11 FROM mine
         WHERE $7::text IS NOT NULL AND is_as_claimed
         ON CONFLICT DO NOTHING RETURNING order_id
     )
@@ -295,7 +355,13 @@ _SAID_TO_BE_PAID: Final = """
         AND EXISTS (SELECT FROM told AS word WHERE word.type = 'order.resolved' AND word.sequence = paid.sequence - 1)
 """
 
-_EXPLAIN: Final = "UPDATE payment_orders SET explanation = $3 WHERE id = $1 AND lease_token = $2 RETURNING id"
+_CHARGE_THAT_MOVED: Final = """
+    SELECT source_id FROM provider_movements WHERE order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
+"""
+
+_EXPLAIN: Final = """
+    UPDATE payment_orders SET explanation = $3 WHERE contract_id = $4 AND id = $1 AND lease_token = $2 RETURNING id
+"""
 
 _HAND_BACK: Final = f"""
     WITH mine AS (
@@ -303,8 +369,8 @@ _HAND_BACK: Final = f"""
             due_at = now() + CASE WHEN $11 AND NOT is_stuck OR due_at <> $12 THEN 0 ELSE $3::float8 END * interval '1 second',
             last_error = $4, explanation = CASE WHEN $6 THEN explanation END,
             next_action = CASE WHEN $5 THEN next_action END, lease_token = NULL
-        WHERE id = $1 AND lease_token = $2
-        RETURNING id
+        WHERE contract_id = $13 AND id = $1 AND lease_token = $2
+        RETURNING contract_id, id
     ), {_NOTE.format(step="$7", attempt="$8", provider_id="$9", is_over="$10")}
     SELECT id FROM mine
 """  # noqa: S608 - numbers of parameters

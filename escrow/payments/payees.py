@@ -149,5 +149,6 @@ _WAKE: Final = """
     UPDATE payment_orders SET due_at = CASE WHEN lease_token IS NULL THEN now() ELSE due_at + interval '1 microsecond' END
     WHERE kind = 'PAYOUT' AND state = 'STARTED' AND NOT is_stuck AND due_at > now()
     AND contract_id IN (SELECT id FROM contracts WHERE freelancer_id = $1)
-    AND NOT EXISTS (SELECT FROM provider_calls WHERE order_id = payment_orders.id)
+    AND NOT EXISTS (SELECT FROM provider_calls AS call
+        WHERE (call.contract_id, call.order_id) = (payment_orders.contract_id, payment_orders.id))
 """

@@ -29,7 +29,8 @@ async def keep(order: Claimed, action: PayerAction) -> datetime | None:
 
     Raises `LeaseLost` if the order is another worker's.
     """
-    row = await fetch_row(_KEEP, order.id, order.lease_token, seal(action, order_id=order.id))
+    sealed = seal(action, order_id=order.id)
+    row = await fetch_row(_KEEP, order.id, order.lease_token, sealed, order.contract_id)
     if row is None:
         raise LeaseLost(order.id)
     return action.until + row["clock_offset"] if action.until is not None else None
@@ -89,7 +90,8 @@ def _purpose(order_id: str) -> str:
 
 
 _KEEP: Final = """
-    UPDATE payment_orders SET next_action = $3 WHERE id = $1 AND lease_token = $2 AND state = 'STARTED'
+    UPDATE payment_orders SET next_action = $3
+    WHERE contract_id = $4 AND id = $1 AND lease_token = $2 AND state = 'STARTED'
     RETURNING (SELECT clock_offset FROM deployment WHERE id = 1) AS clock_offset
 """
 

@@ -42,7 +42,7 @@ def walk(table: str, alias: str, contract_id: str) -> str:
             SELECT occurred_at, (
                 SELECT following.occurred_at FROM events AS following
                 WHERE following.stream_id = event.stream_id AND following.sequence = event.sequence + 1) AS following_at
-            FROM events AS event WHERE id = changed.event_id OFFSET 0) AS said
+            FROM events AS event WHERE stream_id = changed.stream_id AND id = changed.event_id OFFSET 0) AS said
         CROSS JOIN LATERAL (
             SELECT * FROM {table} WHERE {key} = changed.stream_id AND updated_at = said.occurred_at OFFSET 0) AS {alias}"""
 

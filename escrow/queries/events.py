@@ -48,7 +48,8 @@ class EventView:
 def texts_sql(alias: str) -> str:
     """The texts beside the event called so, as `texts_of` reads them."""
     return f"""ARRAY(
-    SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x WHERE x.event_id = {alias}.id ORDER BY x.field) AS texts"""  # noqa: S608 - our own text
+    SELECT ROW(x.field, x.body, x.salt, x.erased_at) FROM texts x
+    WHERE x.stream_id = {alias}.stream_id AND x.event_id = {alias}.id ORDER BY x.field) AS texts"""  # noqa: S608 - our own text
 
 
 TEXTS_SQL: Final = texts_sql("e")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, TypeVar, overload
 
-from escrow import cursors, database
+from escrow import cursors, cuts, database
 from escrow.access import Actor, ActorKind
 from escrow.agreement.events import CATALOGUE
 from escrow.database import Record, unseen
@@ -86,12 +86,14 @@ async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading
 
     `reading` has the columns of the event; beside them a row has its `position`, the `stream_id`, and the milestones as
     `touched`. A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
-    have.
+    have, and `LogWasCut` for one that it has no longer.
     """
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
     statement = _PAGE.format(scans=_scans(actor), columns=columns)
     rows = await database.fetch(statement, actor.account_id, after, limit + 1, within)
+    if rows[0]["is_void"]:
+        await cuts.check(after)
     last: int = rows[0]["last_position"]
     if after > last:
         raise BeyondTheEnd(
@@ -121,18 +123,18 @@ def _scans(actor: Actor) -> str:
         party = "" if actor.kind is ActorKind.OPERATOR else f"AND {parties}"
         return f"""
         SELECT found.* FROM unnest({_WITHIN}) AS limited (id) CROSS JOIN LATERAL (
-            SELECT position, event_id FROM log_positions
+            SELECT position, event_id, stream_id FROM log_positions
             WHERE stream_id = limited.id AND position > {_AFTER} AND {_ACCOUNT} IS NOT NULL {party}
             ORDER BY position LIMIT {_LIMIT}
         ) AS found"""  # noqa: S608 - our own text
     if actor.kind is ActorKind.OPERATOR:
         return f"""
-        SELECT position, event_id FROM log_positions
+        SELECT position, event_id, stream_id FROM log_positions
         WHERE position > {_AFTER} AND {_ACCOUNT} IS NOT NULL AND {_WITHIN} IS NULL ORDER BY position LIMIT {_LIMIT}"""  # noqa: S608 - our own text
     # Said so that no other index can give this order: one that walks the whole log looks cheap where accounts are few.
     own = " UNION ALL ".join(
         f"""(
-        SELECT position, event_id FROM log_positions
+        SELECT position, event_id, stream_id FROM log_positions
         WHERE ({role}, position) > ({_ACCOUNT}, {_AFTER}) AND {role} <= {_ACCOUNT} AND {_WITHIN} IS NULL
         ORDER BY {role}, position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
         for role in ("client_id", "freelancer_id", "stream_id")
@@ -150,7 +152,7 @@ def _disputed(actor: Actor) -> str:
 # Few contracts are disputed: each is looked at by itself.
 _MEDIATED: Final = f"""(
     SELECT found.* FROM contracts AS disputed CROSS JOIN LATERAL (
-        SELECT position, event_id FROM log_positions
+        SELECT position, event_id, stream_id FROM log_positions
         WHERE stream_id = disputed.id AND position > {_AFTER} ORDER BY position LIMIT {_LIMIT}) AS found
     WHERE disputed.was_disputed AND {_ACCOUNT} NOT IN (disputed.client_id, disputed.freelancer_id) AND {_WITHIN} IS NULL
     ORDER BY found.position LIMIT {_LIMIT})"""  # noqa: S608 - our own text
@@ -172,10 +174,10 @@ THEN array_remove(ARRAY[e.body::json #>> ARRAY['data', 'milestoneId']], NULL) EL
     UNION SELECT said.data->>'toMilestoneId' WHERE said.data->>'toMilestoneId' IS NOT NULL
     UNION SELECT json_array_elements_text(said.data->'milestoneIds')
     UNION SELECT part->>'milestone_id' FROM deposits, jsonb_array_elements(deposits.parts) AS part
-        WHERE deposits.id = said.data->>'depositId'
+        WHERE deposits.contract_id = e.stream_id AND deposits.id = said.data->>'depositId'
     UNION SELECT other.id FROM milestones AS moved
         JOIN milestones AS other ON other.contract_id = moved.contract_id AND other.revision = moved.revision
-        WHERE e.type = 'milestone.moved' AND moved.id = said.data->>'milestoneId'
+        WHERE e.type = 'milestone.moved' AND moved.contract_id = e.stream_id AND moved.id = said.data->>'milestoneId'
     UNION SELECT other.id FROM milestones AS other
         WHERE e.type = 'milestone.added' AND other.contract_id = e.stream_id
         AND other.revision = (said.data->>'revision')::int AND other.position > (said.data->>'position')::int
@@ -192,12 +194,14 @@ was moved, and those behind one that was added among them. One that a plan was l
 behind one that was added right after another, and behind it, the other touched."""
 
 _PAGE: Final = f"""
-SELECT last.position AS last_position, page.*
-FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
+SELECT last.position AS last_position, last.is_void, page.*
+FROM (SELECT coalesce(max(position), 0) AS position,
+    EXISTS (SELECT FROM log_cuts WHERE {cuts.VOID.format(position=_AFTER)}) AS is_void FROM log_positions) AS last
 LEFT JOIN LATERAL (
     SELECT placed.position, {{columns}}, {TOUCHED_SQL} AS touched
     FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT {_LIMIT}) AS placed
-    CROSS JOIN LATERAL (SELECT * FROM events WHERE id = placed.event_id OFFSET 0) AS e
+    CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE stream_id = placed.stream_id AND id = placed.event_id OFFSET 0) AS e
 ) AS page ON true
 ORDER BY page.position
 """  # noqa: S608 - our own text

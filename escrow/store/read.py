@@ -9,7 +9,7 @@ rows come as arrays of records, which the driver decodes without JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -18,6 +18,7 @@ from escrow import database, log, terms
 from escrow.access import AccountType
 from escrow.agreement.state import Contract, Fees, Mediator, Party, Surroundings
 from escrow.idempotency import COLUMNS_SQL, join_sql, stored
+from escrow.store import whereabouts
 from escrow.store.tables import CHANGE_REQUESTS, CONTRACTS, DEPOSITS, DISPUTES, MILESTONES, ORDERS, REFUNDS, Part
 from escrow.stream import Fragment
 from escrow.stream import Loaded as LoadedStream
@@ -47,6 +48,13 @@ class Subject:
         """Its fields: the first parameters of the statements."""
         return [getattr(self, one.name) for one in fields(self)]
 
+    @property
+    def way(self) -> str | None:
+        """The one thing that leads to the contract, if the subject doesn't name that."""
+        named, *ways = self.arguments[:_WAYS]
+        given = [way for way in ways if isinstance(way, str)]
+        return given[0] if named is None and len(given) == 1 else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded(LoadedStream[Contract, Surroundings]):
@@ -74,8 +82,12 @@ async def load(
     A contract that the account may not see isn't there, unless it `sees_all`; nor is one that is not `within` a key's limit.
     `beside` is an expression whose array of rows is read with it.
     """
+    way = subject.way
+    if (known := whereabouts.contract_of(way)) is not None:
+        subject = replace(subject, contract_id=known)
+    statement = _LOADS[subject.contract_id is not None, key is not None]
     row = await database.fetch_row(
-        _LOAD if beside is None else _load_with(beside.sql),
+        statement if beside is None else _load_with(statement, beside.sql),
         *subject.arguments,
         account_id,
         key,
@@ -87,6 +99,7 @@ async def load(
     )
     if row is None:
         raise RuntimeError("the database has no row of deployment: run `earnest migrate`")
+    whereabouts.remember(way, row["id"])
     return _loaded(row, beside=row["beside"] if beside is not None else ())
 
 
@@ -279,17 +292,30 @@ WHERE deployment.id = 1
 """
 
 
-# A new contract is there only if its idempotency key has made it before.
-_LOAD: Final = _load_sql(
-    named="one.id = ANY (array_append($10::text[], $2))",
-    client=_CLIENT,
-    freelancer=_FREELANCER,
-    mediator=mediator_sql("$11", _CLIENT, _FREELANCER),
-    key=COLUMNS_SQL,
-    readable=("$13", "$14"),
-    rows=f"""{join_sql(account="$11", key="$12")}
-LEFT JOIN contracts AS contract ON contract.id = coalesce({_SUBJECT}, used.contract_id) AND {_VISIBLE}""",
-)
+def _load_one(*, is_named: bool, has_key: bool) -> str:
+    """The statement that loads one contract: as its name says, or as what belongs to it leads there.
+
+    A contract that is to be made is there only if its idempotency key has made it before.
+    """
+    ways = f"{_SUBJECT}, used.contract_id" if has_key else _SUBJECT
+    return _load_sql(
+        named="one.id = ANY (array_append($10::text[], $2))",
+        client=_CLIENT,
+        freelancer=_FREELANCER,
+        mediator=mediator_sql("$11", _CLIENT, _FREELANCER),
+        key=COLUMNS_SQL if has_key else "NULL::bytea AS input_sha256, $12::text AS result",
+        readable=("$13", "$14"),
+        rows=f"""{join_sql(account="$11", key="$12") if has_key else ""}
+LEFT JOIN contracts AS contract ON contract.id = {"$1" if is_named else f"coalesce({ways})"} AND {_VISIBLE}""",
+    )
+
+
+_LOADS: Final = {
+    (is_named, has_key): _load_one(is_named=is_named, has_key=has_key)
+    for is_named in (False, True)
+    for has_key in (False, True)
+}
+"""Whoever names a contract finds it in one place, and whoever sends no key doesn't look for it elsewhere."""
 
 # Looked up by key, one by one, whatever statistics say.
 _LOAD_ALL: Final = _load_sql(
@@ -307,8 +333,8 @@ _PARAMETERS: Final = 16
 
 
 @cache
-def _load_with(beside: Callable[[int], str]) -> str:
-    return _LOAD.replace("AS is_beyond_us\n", f"AS is_beyond_us, {beside(_PARAMETERS + 1)} AS beside\n")
+def _load_with(statement: str, beside: Callable[[int], str]) -> str:
+    return statement.replace("AS is_beyond_us\n", f"AS is_beyond_us, {beside(_PARAMETERS + 1)} AS beside\n")
 
 
 _LOCK: Final = f"SELECT FROM contracts WHERE id = coalesce({_SUBJECT}) FOR NO KEY UPDATE"

@@ -67,7 +67,7 @@ def _statement(change: Change, key: Sequence[object], beside: Fragment | None) -
     rows = _rows([change])
     has_key = key is not idempotency.NO_KEY
     shape = Shape(tuple(rows), is_new=change.loaded.state is None, has_key=has_key)
-    arguments = [*_arguments(rows), *(key if has_key else ())]
+    arguments = [change.after.id, *_arguments(rows), *(key if has_key else ())]
     if beside is not None:
         arguments += beside.arguments
     return statement_for(shape, beside.sql if beside is not None else None), arguments
@@ -205,9 +205,10 @@ def statement_for(shape: Shape, beside: Callable[[int], str] | None = None) -> s
     """The statement that writes to these tables and nothing else: what a command leaves alone costs it nothing. Commands
     have a few dozen shapes, which the driver keeps prepared.
     """
-    first, *others = ((table, f"${number}") for number, table in enumerate(shape.tables, start=1))
+    start = 2 if shape.is_one else 1  # the first parameter names the one contract
+    first, *others = ((table, f"${number}") for number, table in enumerate(shape.tables, start=start))
     parts = [_head(shape, first[1]), *(_TABLES[table](parameter) for table, parameter in others)]
-    count = len(shape.tables)
+    count = start - 1 + len(shape.tables)
     if shape.has_key:
         parts.append(idempotency.store_sql(first=count + 1, guard="contract", contract_id="contract.id"))
         count += idempotency.PARAMETERS
@@ -230,14 +231,17 @@ def _head(shape: Shape, parameter: str) -> str:
     given = _few(parameter, _GIVEN)
     if shape.is_new:
         values = ", ".join(f"given.{name}" for name in _WRITTEN)
-        return f"contract AS (INSERT INTO contracts ({', '.join(_WRITTEN)}) SELECT {values} FROM {given} RETURNING id)"
+        return f"""contract AS (
+        INSERT INTO contracts ({", ".join(_WRITTEN)}) SELECT {values} FROM {given} WHERE given.id = $1 RETURNING id)"""
     assigned = ", ".join(f"{name} = given.{name}" for name in _CHANGING)
     same = (
         "contracts.id = given.id AND contracts.version = given.loaded_version "
         "AND contracts.erasures = given.loaded_erasures"
     )
     if shape.is_one:
-        return f"contract AS (UPDATE contracts SET {assigned} FROM {given} WHERE {same} RETURNING contracts.id)"
+        return f"""contract AS (
+        UPDATE contracts SET {assigned} FROM {given}
+        WHERE contracts.id = $1 AND {same} RETURNING contracts.id)"""
     return f"""free AS MATERIALIZED (
         SELECT given.* FROM {given} JOIN contracts ON {same} ORDER BY given.id
         FOR NO KEY UPDATE OF contracts SKIP LOCKED
@@ -261,7 +265,7 @@ def _booked(parameter: str) -> str:
         SELECT given.account, given.currency, contract.id, given.balance_minor
         FROM contract JOIN json_to_recordset({parameter}::json) AS given (
             account text, currency text, contract_id text, balance_minor bigint) ON given.contract_id = contract.id
-        ON CONFLICT (account, currency) DO UPDATE SET balance_minor = EXCLUDED.balance_minor
+        ON CONFLICT (contract_id, account, currency) DO UPDATE SET balance_minor = EXCLUDED.balance_minor
     )"""
 
 

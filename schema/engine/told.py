@@ -11,7 +11,7 @@ from graphql import ExecutionResult, GraphQLError
 
 from escrow.errors import DomainError
 from escrow.log import UnknownEvent
-from escrow.process_log import trace_id
+from escrow.traces import trace_id
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.error_codes import coded

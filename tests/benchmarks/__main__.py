@@ -22,7 +22,21 @@ import uvloop
 
 from earnest.engines import Engines
 from escrow import bell, database, vault
-from tests.benchmarks import commands, deadlines, execution, growth, hostile, live, pixels, prices, reading, webhooks
+from tests.benchmarks import (
+    commands,
+    deadlines,
+    execution,
+    growth,
+    hostile,
+    live,
+    pixels,
+    prices,
+    reading,
+    sequencer,
+    shards,
+    sizes,
+    webhooks,
+)
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import report as peers
 from tests.benchmarks.tables import PAGE, Table, put
@@ -54,6 +68,9 @@ PARTS: Final[Mapping[str, Part]] = {
     "pixels": Part(pixels.tables),
     "prices": Part(prices.tables),
     "reading": Part(reading.tables, 30),
+    "sequencer": Part(sequencer.tables),
+    "sizes": Part(sizes.tables),
+    "shards": Part(shards.tables),
     "webhooks": Part(webhooks.tables),
 }
 

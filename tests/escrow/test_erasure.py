@@ -58,7 +58,7 @@ async def test_erased_words_are_nowhere_any_more() -> None:
     assert [words for words in WORDS if words not in said] == []
     assert "tok_ok" not in said
     texts = await database.fetch_value(
-        "SELECT count(*) FROM texts JOIN events ON id = event_id WHERE stream_id = $1 AND erased_at IS NULL",
+        "SELECT count(*) FROM texts WHERE stream_id = $1 AND erased_at IS NULL",
         deal.id,
     )
     assert await erase(deal.id) == texts

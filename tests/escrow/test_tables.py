@@ -13,6 +13,7 @@ from tortoise.models import Model
 
 from escrow import database, models
 from escrow.models.facts import columns_of, key_of, table_of
+from escrow.placement import PLACES
 from tests.escrow.test_audit import busy
 from tests.webhooks import tables as delivery_tables
 from webhooks import models as delivery_models
@@ -31,6 +32,9 @@ FORBIDDEN: Final = {
     "deployment_clock_is_not_behind": "INSERT INTO deployment (clock_offset) VALUES ('-1 s')",
     "deployment_client_fee": "UPDATE deployment SET client_fee_bps = 10001",
     "deployment_freelancer_fee": "UPDATE deployment SET freelancer_fee_bps = -1",
+    "archives_pkey": "INSERT INTO archives SELECT 'log', 1, 'x', 1, '1', '1', 'x' FROM generate_series(1, 2)",
+    "archives_kind": "INSERT INTO archives VALUES ('words', 1, 'x', 1, '1', '1', 'x')",
+    "archives_number": "INSERT INTO archives VALUES ('log', 0, 'x', 1, '1', '1', 'x')",
     "event_types_pkey": "INSERT INTO event_types TABLE event_types",
     "accounts_pkey": "INSERT INTO accounts SELECT * FROM accounts WHERE NOT is_operator",
     "accounts_type": "UPDATE accounts SET type = 'ROBOT'",
@@ -87,7 +91,8 @@ FORBIDDEN: Final = {
     "contracts_freelancer_fee": "UPDATE contracts SET freelancer_fee_bps = 10001",
     "contracts_counters": "UPDATE contracts SET revision = 0",
     "milestones_pkey": "INSERT INTO milestones TABLE milestones",
-    "milestones_contract": "UPDATE milestones SET contract_id = 'ctr_0'",
+    "milestones_contract": "UPDATE milestones SET contract_id = 'ctr_0' WHERE state = 'PLANNED' "
+    "AND NOT EXISTS (SELECT FROM updates WHERE milestone_id = milestones.id)",
     "milestones_deposit": "UPDATE milestones SET deposit_id = 'dep_0'",
     "milestones_one_in_each_place": "UPDATE milestones SET position = 1",
     "milestones_position": "UPDATE milestones SET position = 0",
@@ -100,7 +105,8 @@ FORBIDDEN: Final = {
     "milestones_reminded": "UPDATE milestones SET reminded_hours = 12 WHERE state = 'PLANNED'",
     "deposits_pkey": "INSERT INTO deposits SELECT id, contract_id, id, revision, state, parts, charge_minor, currency, "
     "returned, started_at, due_at, is_bonus, reversal, reversed_at, is_for_everything, forfeited_minor FROM deposits",
-    "deposits_contract": "UPDATE deposits SET contract_id = 'ctr_0'",
+    "deposits_contract": "INSERT INTO deposits SELECT 'dep_0', 'ctr_0', 'pay_0', revision, state, parts, charge_minor, currency, "
+    "returned, started_at, due_at FROM deposits WHERE reversal IS NULL LIMIT 1",
     "deposits_order": "UPDATE deposits SET order_id = id",
     "deposits_order_is_its_own": "UPDATE deposits SET order_id = 'pay_0'",
     "deposits_state": "UPDATE deposits SET state = 'LOST' WHERE reversal IS NULL",
@@ -152,7 +158,8 @@ FORBIDDEN: Final = {
     "deposits_forfeited": "UPDATE deposits SET forfeited_minor = 1 WHERE reversal IS NULL",
     "refund_requests_pkey": "INSERT INTO refund_requests SELECT id, contract_id, milestone_id, 'WITHDRAWN', 1, false, now(), "
     "now(), now(), '', '' FROM refund_requests",
-    "refund_requests_contract": "UPDATE refund_requests SET contract_id = 'ctr_0'",
+    "refund_requests_contract": "INSERT INTO refund_requests SELECT 'ref_0', 'ctr_0', milestone_id, 'WITHDRAWN', 1, false, "
+    "now(), now(), now(), '', '' FROM refund_requests LIMIT 1",
     "refund_requests_milestone": "UPDATE refund_requests SET milestone_id = id",
     "refund_requests_state": "UPDATE refund_requests SET state = 'LOST'",
     "refund_requests_amount": "UPDATE refund_requests SET amount_minor = 0",
@@ -160,7 +167,8 @@ FORBIDDEN: Final = {
     "1, false, now(), now(), now(), '', '' FROM refund_requests WHERE state = 'OPEN' LIMIT 1",
     "disputes_pkey": "INSERT INTO disputes SELECT id, contract_id, milestone_id, 'WITHDRAWN', 'CLIENT', 0, now(), now(), now(), "
     "false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes",
-    "disputes_contract": "UPDATE disputes SET contract_id = 'ctr_0'",
+    "disputes_contract": "INSERT INTO disputes SELECT 'dsp_0', 'ctr_0', milestone_id, 'WITHDRAWN', 'CLIENT', 0, now(), now(), "
+    "now(), false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes LIMIT 1",
     "disputes_milestone": "UPDATE disputes SET milestone_id = id",
     "disputes_answered_request": "UPDATE disputes SET answers_refund_id = 'ref_0'",
     "disputes_state": "UPDATE disputes SET state = 'LOST' WHERE state = 'WITHDRAWN'",
@@ -198,7 +206,8 @@ FORBIDDEN: Final = {
     "deadline_counts_pkey": "INSERT INTO deadline_counts TABLE deadline_counts",
     "deadline_counts_only_grow": "UPDATE deadline_counts SET total = 0",
     "payment_orders_pkey": "INSERT INTO payment_orders TABLE payment_orders",
-    "payment_orders_contract": "UPDATE payment_orders SET contract_id = 'ctr_0'",
+    "payment_orders_contract": "INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency) "
+    "VALUES ('pay_0', 'ctr_0', 'PAYOUT', 'STARTED', 1, 'USD')",
     "payment_orders_deposit": "UPDATE payment_orders SET deposit_id = 'dep_0'",
     "payment_orders_kind": "UPDATE payment_orders SET kind = 'GIFT'",
     "payment_orders_state": "UPDATE payment_orders SET state = 'LOST'",
@@ -207,6 +216,7 @@ FORBIDDEN: Final = {
     "payment_orders_deposit_is_named": "UPDATE payment_orders SET deposit_id = NULL",
     "payment_orders_token": "INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, payment_token) "
     "SELECT 'pay_0', contract_id, 'PAYOUT', 'STARTED', 1, 'USD', 'tok_ok' FROM payment_orders LIMIT 1",
+    "payment_orders_known_as": "UPDATE payment_orders SET known_as = 'pay_0'",
     "payment_orders_attempts": "UPDATE payment_orders SET attempts = -1",
     "balances_pkey": "INSERT INTO balances TABLE balances",
     "balances_contract": "UPDATE balances SET contract_id = 'ctr_0'",
@@ -220,7 +230,8 @@ FORBIDDEN: Final = {
     "notices, received) SELECT id || 'x', key, order_id, '', kind, 1, 'USD', 'x', '{}', false FROM sandbox_charges",
     "sandbox_charges_calls": "UPDATE sandbox_charges SET calls = -1",
     "provider_calls_pkey": "INSERT INTO provider_calls TABLE provider_calls",
-    "provider_calls_order": "INSERT INTO provider_calls (order_id, step, attempt) VALUES ('pay_0', 'REFUND', 1)",
+    "provider_calls_order": "INSERT INTO provider_calls (contract_id, order_id, step, attempt) "
+    "VALUES ('ctr_0', 'pay_0', 'REFUND', 1)",
     "provider_calls_step": "UPDATE provider_calls SET step = 'PRAY'",
     "provider_calls_attempt": "UPDATE provider_calls SET attempt = 0",
     "deposits_action": "UPDATE deposits SET action = 'DANCE'",
@@ -243,12 +254,15 @@ FORBIDDEN: Final = {
     "transfers_currency": "INSERT INTO transfers SELECT 'trf_0', contract_id, event_id, debit, credit, 1, 'Usd', now() "
     "FROM transfers LIMIT 1",
     "texts_pkey": "INSERT INTO texts TABLE texts",
-    "texts_event": "INSERT INTO texts VALUES ('evt_0', 'title', repeat('x', 16)::bytea, '')",
+    "texts_event": "INSERT INTO texts VALUES ('evt_0', 'title', repeat('x', 16)::bytea, '', NULL, 'ctr_0')",
     "texts_salt": "INSERT INTO texts SELECT id, 'x', 'short', '' FROM events",
     "texts_are_there_or_erased": "INSERT INTO texts SELECT id, 'x', repeat('x', 16)::bytea, NULL FROM events",
-    "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE SELECT serial, 'x' || event_id FROM log_pending",
-    "log_pending_event": "INSERT INTO log_pending (event_id) VALUES ('evt_0')",
+    "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE "
+    "SELECT serial, 'x' || event_id, stream_id FROM log_pending",
+    "log_pending_event": "INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_0', 'evt_0')",
     "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
+    "log_cuts_pkey": "INSERT INTO log_cuts TABLE log_cuts",
+    "log_cuts_leave_nothing_out": "UPDATE log_cuts SET kept_position = first_position",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
     "log_positions_event": "INSERT INTO log_positions VALUES (99999, 'evt_0', 'ctr_0')",
     "log_positions_once": "INSERT INTO log_positions SELECT position + 99999, event_id, stream_id FROM log_positions",
@@ -285,6 +299,14 @@ FORBIDDEN: Final = {
     "couplings_lease": "UPDATE couplings SET lease_token = 'x'",
     "coupled_pairs_pkey": "INSERT INTO coupled_pairs TABLE coupled_pairs",
     "coupled_pairs_coupling": "UPDATE coupled_pairs SET coupling = 'three'",
+    "operator_acts_pkey": "INSERT INTO operator_acts OVERRIDING SYSTEM VALUE TABLE operator_acts",
+    "operator_acts_size": "INSERT INTO operator_acts (act, trace_id) VALUES (repeat('x', 101), 'x')",
+    "operator_act_ends_pkey": "INSERT INTO operator_act_ends TABLE operator_act_ends",
+    "operator_act_ends_act": "INSERT INTO operator_act_ends (act_id) VALUES (0)",
+    "operator_act_ends_size": "INSERT INTO operator_act_ends (act_id, code) VALUES (-1, repeat('x', 101))",
+    "refused_credentials_pkey": "INSERT INTO refused_credentials OVERRIDING SYSTEM VALUE TABLE refused_credentials",
+    "refused_credentials_times": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 0)",
+    "refused_credentials_size": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), repeat('x', 101), 1)",
     **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
@@ -303,6 +325,21 @@ CHANGES: Final = {
         "UPDATE texts SET field = field || 'x'",
         "UPDATE texts SET salt = repeat('x', 16)::bytea",
     ],
+    "operator_acts_are_immutable": [
+        "UPDATE operator_acts SET act = 'x'",
+        "DELETE FROM operator_acts",
+        "TRUNCATE operator_acts CASCADE",
+    ],
+    "operator_act_ends_are_immutable": [
+        "UPDATE operator_act_ends SET code = 'x'",
+        "DELETE FROM operator_act_ends",
+        "TRUNCATE operator_act_ends",
+    ],
+    "refused_credentials_are_immutable": [
+        "UPDATE refused_credentials SET times = 1",
+        "DELETE FROM refused_credentials",
+        "TRUNCATE refused_credentials",
+    ],
     "deployment_is_never_deleted": ["DELETE FROM deployment", "TRUNCATE deployment"],
     "deployment_clock_only_grows": ["UPDATE deployment SET clock_offset = clock_offset - interval '1 second'"],
 }
@@ -311,9 +348,11 @@ CHANGES: Final = {
 KEEPERS: Final = {
     "contracts_title_is_kept", "contracts_title_is_kept_up", "milestones_title_is_kept", "milestones_title_is_kept_up",
     "texts_withheld_are_never_kept", "payment_orders_forget_their_token",
-    "payment_orders_are_looked_at_when_they_turn",
+    "payment_orders_are_looked_at_when_they_turn", "texts_know_their_stream", "log_pending_knows_its_stream",
+    "provider_calls_know_their_contract",
 }  # fmt: skip
-"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, and wake workers."""
+"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, wake workers, and
+fill in what an earlier release doesn't write."""
 
 FILLED: Final = (
     """
@@ -322,7 +361,7 @@ INSERT INTO calendar_tokens SELECT account_id, account_id, NULL, sha256('x') FRO
 INSERT INTO documents VALUES (encode(sha256('{ viewer { role } }'), 'hex'), 'x', '{ viewer { role } }', now());
 INSERT INTO sandbox_charges (id, key, order_id, group_id, kind, amount_minor, currency, outcome, notices, received)
     SELECT id, id, id, contract_id, kind, amount_minor, currency, 'x', '{}', false FROM payment_orders;
-INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 1 FROM payment_orders;
+INSERT INTO provider_calls (contract_id, order_id, step, attempt) SELECT contract_id, id, 'REFUND', 1 FROM payment_orders;
 INSERT INTO idempotency_keys (account_id, key, input_sha256, result, contract_id)
     SELECT client_id, id, sha256('x'), '{}', id FROM contracts;
 INSERT INTO payees (account_id, provider, can_be_paid, missing, since)
@@ -338,6 +377,9 @@ INSERT INTO deadline_counts VALUES ('failed', 1);
 INSERT INTO couplings (name, tool, contract_id, earnest_url, place, treaty, secrets, poll_seconds, state, created_at, due_at)
     SELECT name, 'jira', 'ctr_1', 'http://x', '{}', '{}', 'x', 1, 'ACTIVE', now(), now() FROM unnest('{one,two}'::text[]) AS name;
 INSERT INTO coupled_pairs VALUES ('one', 'mil_1', '1', '{}');
+INSERT INTO operator_acts (act, trace_id) VALUES ('x', 'x');
+INSERT INTO operator_act_ends (act_id) SELECT id FROM operator_acts ORDER BY id DESC LIMIT 1;
+INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 1);
 UPDATE deployment SET clock_offset = '1 day';
 """
     + delivery_tables.FILLED
@@ -390,7 +432,8 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
         "WHERE indisunique AND relnamespace = 'public'::regnamespace"
     )
     names = {row["name"] for row in constraints if "tortoise_mi" not in row["name"]}
-    assert names == set(FORBIDDEN)
+    wider = {twin for place in PLACES.values() for twin in place.narrow.values()}
+    assert names - wider == set(FORBIDDEN)  # `test_partitioned` tries the wider ones, where the narrow ones are gone
     triggers = await database.fetch("SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal")
     assert {row["name"] for row in triggers} == set(CHANGES) | KEEPERS
     validated = await database.fetch("SELECT conname FROM pg_constraint WHERE NOT convalidated OR NOT conenforced")
@@ -400,8 +443,8 @@ async def test_every_constraint_and_trigger_is_named_and_tried() -> None:
 INDEXES: Final = {
     "accounts_mediators", "api_keys_by_account", "api_keys_by_maker", "sessions_living",
     "sessions_by_maker", "payment_orders_with_token",
-    "balances_by_contract", "contracts_by_client",
-    "contracts_by_freelancer", "deadlines_due", "deposits_by_contract", "deposits_started",
+    "balances_in_contract", "contracts_by_client",
+    "contracts_by_freelancer", "deadlines_due", "deposits_in_contract", "deposits_started",
     "contracts_by_client_deadline", "contracts_by_client_state", "contracts_by_client_update", "contracts_by_deadline",
     "contracts_by_freelancer_deadline", "contracts_by_freelancer_state", "contracts_by_freelancer_update",
     "contracts_by_parties", "log_positions_by_client", "log_positions_by_freelancer", "milestones_by_client_deadline",
@@ -412,11 +455,11 @@ INDEXES: Final = {
     "endpoints_by_account",
     "idempotency_keys_passing", "log_positions_by_stream", "members_by_account", "members_by_person",
     "provider_calls_by_provider_id", "payment_orders_stuck", "sandbox_charges_by_order",
-    "payment_orders_by_contract", "payment_orders_due", "payment_orders_started", "submissions_by_contract",
-    "transfers_by_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_by_contract",
-    "refund_requests_by_milestone", "refund_requests_open", "disputes_by_contract", "disputes_by_milestone",
-    "disputes_undecided", "disputes_in_mediation", "evidence_by_contract", "evidence_in_order",
-    "change_requests_by_contract", "change_requests_open", "updates_by_milestone", "couplings_due",
+    "payment_orders_in_contract", "payment_orders_due", "payment_orders_started", "submissions_in_contract",
+    "transfers_in_contract", "transfers_by_event", "contracts_disputed", "deposits_reversed", "refund_requests_in_contract",
+    "refund_requests_by_milestone", "refund_requests_open", "disputes_in_contract", "disputes_by_milestone",
+    "disputes_undecided", "disputes_in_mediation", "evidence_in_contract", "evidence_in_order",
+    "change_requests_in_contract", "change_requests_open", "updates_by_milestone", "couplings_due",
     *delivery_tables.INDEXES,
 }  # fmt: skip
 

@@ -99,7 +99,7 @@ async def follow(connection: database.Connection, events: Sequence[Placed]) -> d
     for event in events:
         if event.type not in _FOLLOWED:
             continue
-        stored = await connection.fetchval("SELECT body FROM events WHERE id = $1", event.event_id)
+        stored = await connection.fetchval(_BODY, event.stream_id, event.event_id)
         data: dict[str, Any] = json.loads(stored)["data"]
         endpoint_id = data["endpointId"]
         if event.type in _CHANGES:
@@ -137,6 +137,8 @@ async def matches(connection: database.Connection, events: Sequence[Placed]) -> 
         for row in rows
     ]
 
+
+_BODY: Final = "SELECT body FROM events WHERE stream_id = $1 AND id = $2"
 
 # The first filter comes with the row of health, so that nobody has to ask whether there is one.
 _CHANGE: Final = f"""

@@ -221,7 +221,8 @@ SELECT EXISTS (SELECT FROM there) AS is_there, EXISTS (SELECT FROM made) AS is_m
 
 _FIRST_SINCE: Final = """
 SELECT placed.position FROM log_positions AS placed
-CROSS JOIN LATERAL (SELECT occurred_at FROM events WHERE id = placed.event_id OFFSET 0) AS event
+CROSS JOIN LATERAL (
+    SELECT occurred_at FROM events WHERE stream_id = placed.stream_id AND id = placed.event_id OFFSET 0) AS event
 WHERE placed.position > $1 AND event.occurred_at >= $2 ORDER BY placed.position LIMIT 1
 """
 
@@ -235,7 +236,8 @@ FROM replays WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1 FOR UPDAT
 _FOUND: Final = f"""
 SELECT placed.position, placed.event_id, placed.stream_id, event.type
 FROM log_positions AS placed
-CROSS JOIN LATERAL (SELECT type FROM events WHERE id = placed.event_id OFFSET 0) AS event
+CROSS JOIN LATERAL (
+    SELECT type FROM events WHERE stream_id = placed.stream_id AND id = placed.event_id OFFSET 0) AS event
 CROSS JOIN (SELECT * FROM subscriptions WHERE endpoint_id = $1 AND until_position = {OPEN}) AS subscription
 WHERE placed.position BETWEEN $3 AND $4
     AND {FITS.format(type="event.type", stream="placed.stream_id")}

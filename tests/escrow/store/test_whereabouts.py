@@ -1,0 +1,54 @@
+"""What a process remembers of which contract a part belongs to: what it was led to, no more, and never too much."""
+
+from __future__ import annotations
+
+import pytest
+
+from escrow import database, ids
+from escrow.ids import Kind
+from escrow.store import read, whereabouts
+from escrow.store.read import Subject, load
+from tests.factories import Deployment
+
+
+@pytest.mark.usefixtures("database")
+async def test_what_was_led_to_once_is_named_the_next_time() -> None:
+    deal = await (await Deployment.make()).propose("1.00", "2.00")
+    subject = Subject(milestone_id=deal.milestone(2))
+    for statement in (read._LOADS[False, False], read._LOADS[True, False]):
+        with database.counting() as sent:
+            loaded = await load(subject)
+        assert sent == [statement]
+        assert loaded.state is not None
+        assert loaded.state.id == deal.id
+
+
+@pytest.mark.usefixtures("database")
+async def test_what_is_not_there_or_not_seen_is_not_remembered() -> None:
+    there = await Deployment.make()
+    deal = await there.propose("1.00")
+    subject = Subject(milestone_id=deal.milestone())
+    assert (await load(Subject(milestone_id=ids.new(Kind.MILESTONE)))).state is None
+    assert (await load(subject, account_id=there.mediator.account_id, sees_all=False)).state is None
+    assert whereabouts.contract_of(deal.milestone()) is None
+    await load(subject)
+    assert (await load(subject, account_id=there.mediator.account_id, sees_all=False)).state is None
+
+
+def test_only_one_way_leads_to_what_is_remembered() -> None:
+    assert Subject(milestone_id="mil_1", client_id="acc_1").way == "mil_1"
+    assert Subject(milestone_id="mil_1", deposit_id="dep_1").way is None
+    assert Subject(contract_id="ctr_1", milestone_id="mil_1").way is None
+    assert Subject(client_id="acc_1", freelancer_id="acc_2").way is None
+    whereabouts.remember(None, "ctr_1")
+    whereabouts.remember("mil_1", None)
+    assert (whereabouts.contract_of(None), whereabouts.contract_of("mil_1")) == (None, None)
+
+
+def test_what_nobody_asked_about_for_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "KNOWN_MAX", 2)
+    for number in (1, 2):
+        whereabouts.remember(f"pay_{number}", f"ctr_{number}")
+    assert whereabouts.contract_of("pay_1") == "ctr_1"
+    whereabouts.remember("pay_3", "ctr_3")
+    assert [whereabouts.contract_of(f"pay_{number}") for number in (1, 2, 3)] == ["ctr_1", None, "ctr_3"]
