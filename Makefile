@@ -40,7 +40,7 @@ bench: install
 house: install
 	@$(venv) -m tests.house
 
-# Long random histories with processes that are killed: `ARGS=connectors`, or `ARGS="orders --orders 1000"`.
+# A whole deployment under load, killed all the time: `ARGS="--commands 1000000"`; or `ARGS=connectors`, or `ARGS="orders --orders 1000"`.
 soak: install
 	@$(venv) -m tests.soak $(ARGS)
 

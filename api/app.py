@@ -38,7 +38,7 @@ from api.rates.budgets import Rates
 from api.receivers import event_messages, event_schemas, webhook_keys
 from api.tolls import Tolls
 from api.tracing import Tracing
-from escrow import bell, clock, database, terms, vault
+from escrow import bell, bookmarks, clock, database, replica, terms, vault
 from escrow.accounts import links
 from escrow.aside import aside
 from escrow.payments import Provider, payees, provider_of
@@ -147,16 +147,23 @@ def _connected(
         try:
             await clock.check_real(sandbox=settings.sandbox)
             await bell.connect(settings.redis_url)
+            if settings.read_url is not None:
+                await bookmarks.connect(settings.redis_url)
+                await replica.connect(settings.read_url, primary_url=settings.database_url)
             door.rates.connect(settings.redis_url)
             door.authentication.usage.start()
+            door.refusals.start()
             with door.authentication.keys.listening():
                 async with door.with_annex(settings.database_url):
                     yield
         finally:
             await door.connections.stop()
             await door.authentication.usage.stop()
+            await door.refusals.stop()
             await door.rates.disconnect()
             await provider.close()
+            await replica.disconnect()
+            await bookmarks.disconnect()
             await bell.disconnect()
             await database.disconnect()
 

@@ -91,6 +91,7 @@ async def _reader(door: Door, token: str, address: str) -> Actor | None:
         await door.rates.pause(client)
     reader = await calendars.reader_of(token)
     if reader is None:
+        door.refusals.note(client, "no such calendar")
         await door.rates.wrong_key(address)
         await door.rates.pause(client)
     return reader

@@ -16,6 +16,11 @@ TOKEN_CHARACTERS_MAX: Final = 200
 class BadCredentials(Exception):
     """Credentials came, but they name nobody: unknown, expired, revoked, or not a bearer token."""
 
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """In a few words that stay the same, for the log of refusals."""
+
 
 class Authentication:
     """Recognises API keys and sessions, and remembers that they were used; and members by an identity provider's tokens."""
@@ -38,11 +43,11 @@ class Authentication:
         if self.identity is not None and scheme.lower() == "bearer" and "." in token:
             return await self._member(self.identity, token)
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX or not token.isascii():
-            raise BadCredentials("The authorization header must be “Bearer ek_…”.")
+            raise BadCredentials("The authorization header must be “Bearer ek_…”.", "no bearer token")
         actor = await self.keys.actor(token, fresh=fresh)
         if actor is None:
             what = "session" if token.startswith(tokens.SESSION) else "key"
-            raise BadCredentials(f"This {what} is unknown, expired or revoked.")
+            raise BadCredentials(f"This {what} is unknown, expired or revoked.", f"no such {what}")
         self.usage.note(actor.key_id)
         return actor
 
@@ -55,4 +60,4 @@ class Authentication:
         try:
             return await identity.actor(token)
         except BadToken as error:
-            raise BadCredentials(str(error)) from None
+            raise BadCredentials(str(error), "no such person") from None

@@ -16,9 +16,10 @@ from starlette.responses import Response
 
 from api.live.door import Door
 from api.responses import json_answer
-from escrow import bell, database, ids, migrate, sweep
+from escrow import bell, database, ids, migrate, replica, sweep
 from escrow.parts import Part
 from escrow.payments import reconciliation
+from escrow.replica import Standing
 from webhooks.owner.stats import backlog as delivery_backlog
 
 DATABASE_TIMEOUT_SECONDS: Final = 2.0
@@ -55,6 +56,8 @@ class Readiness:
     """How long the oldest webhook has been due whose receiver would take it."""
     differences: int = 0
     """Sums that are others at the payment provider than in the ledger."""
+    standby: Standing | None = None
+    """The standby that lists are read from; `None` if the deployment has none. Without it the primary answers all."""
 
     @property
     def status(self) -> str:
@@ -64,6 +67,7 @@ class Readiness:
             return "not ready"
         in_time = self.lag_seconds <= LAG_SECONDS_MAX and self.deliveries_late_seconds <= DELIVERIES_LATE_SECONDS_MAX
         well = self.redis and in_time and not self.failing and not self.differences
+        well = well and (self.standby is None or self.standby.is_read)
         return "ready" if well else "degraded"
 
 
@@ -89,13 +93,24 @@ async def readyz(request: Request) -> Response:
         "oldestDueDeliverySeconds": round(found.deliveries_late_seconds, 3),
         "reconciliationDifferences": found.differences,
     }
+    if found.standby is not None:
+        checks |= _standby(found.standby)
     body = {"status": found.status, "checks": checks}
     return json_answer(body, status=503 if found.status == "not ready" else 200)
+
+
+def _standby(standing: Standing) -> dict[str, object]:
+    behind = standing.behind_seconds
+    return {
+        "standby": "read" if standing.is_read else "behind" if standing.answers else "away",
+        "standbyBehindSeconds": None if behind is None else round(behind, 3),
+    }
 
 
 async def readiness() -> Readiness:
     """Ask everybody that serving depends on, each for two seconds at most."""
     redis = await bell.reachable()
+    standby = replica.current()
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS):
             if await migrate.pending(Part.BEFORE):
@@ -117,4 +132,5 @@ async def readiness() -> Readiness:
         failing=backlog.failing,
         deliveries_late_seconds=deliveries.oldest_due_seconds,
         differences=books.differences,
+        standby=standby.standing() if standby is not None else None,
     )

@@ -7,6 +7,7 @@ what a payment provider or a project tool says. Calendars are paid for by whose 
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -62,7 +63,10 @@ async def refused(request: Request, refusal: Response, *, length: int = 0) -> Re
 
     `length` bytes had to be read to find out.
     """
-    rates, address = request.app.state.door.rates, address_of(request.scope)
+    door: Door = request.app.state.door
+    rates, address = door.rates, address_of(request.scope)
+    if refusal.status_code == HTTPStatus.UNAUTHORIZED:
+        door.refusals.note(client_of(address), f"nothing for /{path_of(request.scope).split('/')[1]}")
     try:
         await rates.wrong_key(address, length)
     except OverBudget as over:

@@ -1,9 +1,10 @@
-"""Gives each request a trace id, in its answer's headers and in its log lines, and answers errors that nobody foresaw."""
+"""Gives each request a trace id, in its answer's headers and in its log lines, counts it, and answers unforeseen errors."""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,10 +12,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.arrivals import first_headers
 from api.responses import masked
-from escrow import process_log
+from escrow import meters, spans, traces
+from escrow.spans import Kind
+from escrow.traces import Trace
 
-_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+PLACES: Final = frozenset(
+    {"graphql", "docs", "console", "calendar", "providers", "couplings", "metrics", "healthz", "readyz", ".well-known"}
+)
+"""The beginnings of paths that requests are counted by; the others are counted together."""
+
+_REQUESTS: Final = meters.Counter(
+    "earnest_requests", "HTTP requests by where they went and the answer's status", "place", "status"
+)
+_SECONDS: Final = meters.Histogram(
+    "earnest_request_seconds", "How long HTTP requests took until their answer began, by where they went", "place"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -34,26 +48,46 @@ class Tracing:
             await self._app(scope, receive, send)
             return
         trace, request = _found(first_headers(scope))
-        scope["names"] = said = [(b"x-trace-id", trace.encode()), (b"x-request-id", request.encode())]
-        started = False
-
-        async def named(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message.get("headers", ()), *said]
-            await send(message)
-
-        before = process_log.enter_trace(trace)
+        scope["names"] = [(b"x-trace-id", trace.id.encode()), (b"x-request-id", request)]
+        before = traces.enter(trace)
         try:
-            await self._app(scope, receive, named if kind == "http" else send)
+            if kind == "http":
+                await self._http(scope, receive, send)
+            else:  # its operations are marked one by one: it may last for hours
+                await self._websocket(scope, receive, send)
+        finally:
+            traces.leave(before)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
         except Exception:
             _log.exception("request failed")
-            if started or kind != "http":
-                raise
-            await masked(trace)(scope, receive, named)
-        finally:
-            process_log.leave_trace(before)
+            raise
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status, place, began = 0, _place(scope["path"]), time.perf_counter()
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *scope["names"]]
+                _SECONDS.observe(time.perf_counter() - began, place)
+            await send(message)
+
+        with spans.span(f"{scope['method']} /{place}", Kind.SERVER, http_request_method=scope["method"]) as span:
+            try:
+                await self._app(scope, receive, named)
+            except Exception as error:
+                _log.exception("request failed")
+                span.failed(type(error).__name__)
+                if status:
+                    raise
+                await masked(traces.trace_id())(scope, receive, named)
+            finally:
+                span.say(http_response_status_code=status)
+                _REQUESTS.add(place, str(status))
 
 
 def names(scope: Scope) -> list[tuple[bytes, bytes]]:
@@ -62,9 +96,16 @@ def names(scope: Scope) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _found(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
-    """The trace and the request, as the client calls them or by a name of our own."""
-    parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
-    trace = parent.group(1).decode() if parent else process_log.new_trace()
+def _found(headers: Mapping[bytes, bytes]) -> tuple[Trace, bytes]:
+    """The trace, and the name of the request: as the client calls them, or by names of our own."""
     given = headers.get(b"x-request-id", b"")
-    return trace, given.decode() if _REQUEST_ID.fullmatch(given) else trace
+    said = given.decode() if _REQUEST_ID.fullmatch(given) else None
+    parent = headers.get(traces.TRACEPARENT.encode())
+    trace = traces.read(parent.decode("latin-1").partition(" ")[0]) if parent else None
+    trace = trace._replace(request_id=said) if trace is not None else traces.new(said)
+    return trace, (said or trace.id).encode()
+
+
+def _place(path: str) -> str:
+    first = path[1:].partition("/")[0]
+    return first if first in PLACES else "other"

@@ -1,7 +1,8 @@
 """Finds which item of the tool is which milestone: by what was noted, by our mark in the item, by the name that Earnest keeps.
 
 So an item that was renamed is found again, and so is one whose making was never answered. Of items that bear one mark the
-one that was noted is the milestone's, else the first; the others are copies that somebody made, and count as new.
+one that was noted is the milestone's, else the first; the others are copies that somebody made, and count as new. An item that
+stands under a noted name with the mark of another milestone, which has none where it was noted, is that other's: names move.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
     free = dict(sorted(theirs.items.items(), key=lambda entry: (len(entry[0]), entry[0])))
     pairs = sorted(noted, key=lambda pair: pair.milestone_id)
     # First all that stand where they were noted, so that no copy of a mark takes another's place.
-    there = {pair.milestone_id: free.pop(pair.external_id, None) for pair in pairs}
+    there = _standing(pairs, free)
     found = [_again(pair, there[pair.milestone_id], ours.items.get(pair.milestone_id), free) for pair in pairs]
     known = {pair.milestone_id for pair in pairs}
     alone = []
@@ -50,6 +51,19 @@ def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
             pair = Pair(milestone_id=milestone.id, external_id=item.id)
             found.append(Match(ours=milestone, theirs=item, pair=pair, is_noted=False))
     return Matches(pairs=tuple(found), only_ours=tuple(alone), only_theirs=tuple(free.values()))
+
+
+def _standing(pairs: Iterable[Pair], free: dict[str, Theirs]) -> dict[str, Theirs | None]:
+    """What stands where each pair was noted. Where a name is an item's identity another may have taken it over meanwhile."""
+    there = {pair.milestone_id: free.get(pair.external_id) for pair in pairs}
+    at_home = {name: item.id for name, item in there.items() if item is not None and item.mark == name}
+    for milestone_id, item in there.items():
+        if item is not None and item.mark in there and item.mark != milestone_id:
+            is_a_copy = at_home.get(item.mark, item.id) != item.id
+            there[milestone_id] = free.pop(item.id, None) if is_a_copy else None
+        elif item is not None:
+            there[milestone_id] = free.pop(item.id, None)
+    return there
 
 
 def _again(pair: Pair, item: Theirs | None, milestone: Ours | None, free: dict[str, Theirs]) -> Match:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from connectors import merging
 from connectors.port import Home, ListingIncomplete, Memory, Moved, Refused, Tool, ToolRefused
-from connectors.sides import OurSide, Pair, Theirs, TheirSide, Treaty
+from connectors.sides import Field, OurSide, Pair, Theirs, TheirSide, Treaty
 from connectors.writes import (
     Add,
     AskToAdd,
@@ -85,6 +85,7 @@ class Playing:
         self._home = home
         self._tool = tool
         self._memory = memory
+        self._ours = ours
         self._theirs = theirs
         self._version = ours.version
         self._skipped: set[str] = set()
@@ -119,13 +120,41 @@ class Playing:
         seen = self._theirs.items[step.pair.external_id]
         if step.pair.milestone_id in self._skipped or _says_other(await self._tool.look(seen.id), seen):
             raise Moved  # somebody was at it since it was read: the next round sees what they did
-        now = await self._tool.write(seen.id, step.card, step.changed)
+        try:
+            now = await self._tool.write(seen.id, step.card, step.changed)
+        except ToolRefused:
+            if not self._title_is_about_to_be_free(step):
+                raise
+            await self._step_aside(step, seen)
+            return
         self._counted(to_tool=1)
         pair = replace(step.pair, external_id=now.id)
         if not _says_other(now, seen):
             self.tally.problem = f"{seen.id} says the same as before it was written to"
             pair = replace(pair, vain=step.vain)
         await self._memory.keep(pair)
+
+    def _title_is_about_to_be_free(self, step: Write) -> bool:
+        """Whether another milestone's item has the title still, and is to have another one: they may wait for each other."""
+        title = step.card.values[Field.TITLE]
+        holders = [item.mark or "" for item in self._theirs.items.values() if item.values.get(Field.TITLE) == title]
+        wanted = [self._ours.items[mark].values[Field.TITLE] for mark in holders if mark in self._ours.items]
+        return Field.TITLE in step.changed and any(other != title for other in wanted)
+
+    async def _step_aside(self, step: Write, seen: Theirs) -> None:
+        """Give an item a title of its own for the meantime. It is noted first, so that nobody takes it for the tool's wish."""
+        aside = {**seen.values, Field.TITLE: f"{step.card.values[Field.TITLE]} ({step.card.mark})"}
+        pair = await self._noted(step.pair.milestone_id) or step.pair
+        pair = replace(pair, agreed={**pair.agreed, Field.TITLE: aside[Field.TITLE]})
+        if seen.values != aside:
+            await self._memory.keep(pair)
+            card = replace(step.card, values=aside, is_done=seen.is_done)
+            seen = await self._tool.write(seen.id, card, frozenset({Field.TITLE}))
+            self._counted(to_tool=1)
+        await self._memory.keep(replace(pair, external_id=seen.id))
+
+    async def _noted(self, milestone_id: str) -> Pair | None:
+        return next((pair for pair in await self._memory.pairs() if pair.milestone_id == milestone_id), None)
 
     async def _inward(self, step: Add | Edit | Remove | AskToAdd | AskToEdit | AskToRemove | Tell | Submit) -> None:
         home = self._home
@@ -183,8 +212,7 @@ class Playing:
     async def refused(self, step: Step) -> None:
         """Remember what Earnest refused, so that it isn't asked again until somebody changes it."""
         if isinstance(step, Edit | AskToEdit):
-            kept = {pair.milestone_id: pair for pair in await self._memory.pairs()}
-            if (pair := kept.get(step.pair.milestone_id)) is not None:
+            if (pair := await self._noted(step.pair.milestone_id)) is not None:
                 await self._memory.keep(replace(pair, refused=step.values))
                 self.tally.is_settled = False
         elif isinstance(step, Tell | Submit):

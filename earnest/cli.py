@@ -8,7 +8,7 @@ from typing import Protocol
 
 from earnest.run.refusing import CannotStart
 from escrow.release import VERSION
-from escrow.settings import SettingError, log_format
+from escrow.settings import LogLevel, SettingError, log_format, log_level
 
 COMMANDS = (
     "up",
@@ -21,6 +21,7 @@ COMMANDS = (
     "contracts",
     "mcp",
     "migrate",
+    "doctor",
     "schema",
     "explorer",
     "events",
@@ -32,10 +33,17 @@ COMMANDS = (
     "documents",
     "connect",
     "audit",
+    "archive",
     "reconcile",
+    "backup",
+    "restore",
     "erase",
+    "acts",
 )
 """In the order of `earnest --help`. A module imports what is slow inside its `run`, since all of them are loaded."""
+
+PROCESSES = ("web", "worker")
+"""Those whose log tells how things go; the others tell a person what came of it, and in the log only what went wrong."""
 
 REFUSED = 2
 
@@ -58,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from escrow import process_log  # after the parser, which may have ended it all with `--help`
 
     try:
-        process_log.configure(log_format())
+        process_log.configure(log_format(), log_level() if args.is_process else LogLevel.WARNING)
         code: int = args.run(args)
     except (CannotStart, SettingError) as refusal:
         print(f"earnest: {refusal}", file=sys.stderr)
@@ -78,5 +86,5 @@ def make_parser() -> argparse.ArgumentParser:
         described = (command.__doc__ or "").strip()
         subparser = commands.add_parser(name, help=described.partition("\n")[0], description=described)
         command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(run=command.run, is_process=name in PROCESSES)
     return parser

@@ -1,7 +1,7 @@
 """Tells other processes to look at the database, through Redis pub/sub (the bell); it carries no data.
 
 A ring carries no data and may be lost at any time; whoever listens polls as a backstop, so without Redis only latency
-grows. This is the one module of the domain that talks to Redis. A process connects once; every listener in it shares
+grows. Of the domain only `escrow.bookmarks` talks to Redis, too. A process connects once; every listener in it shares
 one subscription.
 """
 

@@ -14,7 +14,6 @@ import logging
 import re
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from contextvars import ContextVar
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -25,9 +24,13 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
 
-from escrow.lending import one_statement
+from escrow import meters
+from escrow.lending import one_statement, waited
 from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
+from escrow.statements import Connection as Recording
+from escrow.statements import Measured
+from escrow.statements import counting as counting
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -35,12 +38,10 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
     Record = asyncpg.Record
     Connection = PoolConnectionProxy[asyncpg.Record]
-    Recording = asyncpg.Connection[asyncpg.Record]
 else:
     Pool = asyncpg.Pool
     Record = asyncpg.Record
     Connection = Any
-    Recording = asyncpg.Connection
 
 T = TypeVar("T")
 
@@ -68,56 +69,17 @@ _ALIAS: Final = "default"
 
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z]\w*)")
 
-_statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
-
 _context: TortoiseContext | None = None
 
 _kept: Final[set[asyncio.Future[Any]]] = set()
 """Work that must end although nobody waits for it any more; the event loop itself holds tasks only weakly."""
 
 
-class _RecordingConnection(Recording):
-    """asyncpg's connection, which notes each statement for `counting()` and needs no round trip to be given back.
-
-    The driver would reset the session on each release (`UNLISTEN *; RESET ALL; …`), a third of a command's round trips.
-    Nothing here leaves state in a session: locks and settings are those of transactions only. What asyncpg does without
-    a statement it still does, such as rolling back a transaction that was left open.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
-
-    async def execute(self, query: str, *args: Any, **options: Any) -> str:
-        _note(query)
-        return await super().execute(query, *args, **options)
-
-    async def executemany(self, command: str, args: Any, **options: Any) -> Any:
-        _note(command)
-        return await super().executemany(command, args, **options)
-
-    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
-        _note(query)
-        return await super().fetch(query, *args, **options)
-
-    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
-        _note(query)
-        return await super().fetchrow(query, *args, **options)
-
-    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
-        _note(query)
-        return await super().fetchval(query, *args, **options)
-
-
-def _note(sql: str) -> None:
-    for found in _statements.get():
-        found.append(sql)
-
-
 def configuration(url: str, *, pool_size: int | None = None) -> dict[str, Any]:
     """Tortoise's configuration of this database as Earnest uses it."""
     config = tortoise_config(url)
     credentials = config["connections"][_ALIAS]["credentials"]
-    credentials["connection_class"] = _RecordingConnection
+    credentials["connection_class"] = Measured
     # Short statements whose cost estimates mislead: compiling one takes longer than running it, and so does making room to
     # remember what a join will find for all the rows that there are, where a page of fifty is read.
     # A process that is paused in the middle of a transaction must not hold up the others, the sequencers above all.
@@ -178,6 +140,15 @@ def pool_beside(url: str, *, size: int) -> AsyncpgDBClient:
     credentials = configuration(url)["connections"][_ALIAS]["credentials"]
     credentials["maxsize"] = min(int(credentials["maxsize"]), size)
     return AsyncpgDBClient(connection_name=_ALIAS, **credentials)
+
+
+async def connection_to(url: str) -> Recording:
+    """A connection to a server, in no pool: whoever asks for it closes it. Fails as asyncpg does if nobody answers."""
+    credentials = dict(configuration(url)["connections"][_ALIAS]["credentials"])
+    for of_pools in ("maxsize", "minsize"):
+        credentials.pop(of_pools, None)
+    connection: Recording = await asyncpg.connect(**credentials)
+    return connection
 
 
 @contextmanager
@@ -309,7 +280,8 @@ class transaction:  # noqa: N801 - it is used as a function
             raise RuntimeError("this task is inside a transaction already")  # noqa: TRY004 - no wrong type, a wrong place
         self._client = client = TransactionWrapper(parent)
         self._pool = pool = _pool_of(parent)
-        self._connection: Connection = await pool.acquire()
+        with waited():
+            self._connection: Connection = await pool.acquire()
         client._connection = self._connection  # type: ignore[assignment]  # asyncpg's own proxy for a connection
         # The BEGIN itself is never cut off: a transaction that may or may not have begun can't be ended properly.
         begun = asyncio.ensure_future(client.begin())
@@ -355,22 +327,24 @@ def _unattended(task: asyncio.Future[Any]) -> None:
         _log.warning("work failed whose caller had gone", extra={"error": error})
 
 
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """Collects each statement that this task, and tasks that it starts meanwhile, send to the database: round trips."""
-    found: list[str] = []
-    token = _statements.set((*_statements.get(), found))
-    try:
-        yield found
-    finally:
-        _statements.reset(token)
-
-
 def pool_use() -> tuple[int, int]:
     """How many connections are in use, and how many there are at most: for health checks and tests."""
     client = get_connection(_ALIAS)
     pool = _pool_of(client._parent if isinstance(client, TransactionWrapper) else client)
     return pool.get_size() - pool.get_idle_size(), pool.get_max_size()
+
+
+def _use() -> Iterator[tuple[tuple[str], float]]:
+    if _context is None or get_connection(_ALIAS)._pool is None:  # not connected, or not yet
+        return
+    used, most = pool_use()
+    yield ("used",), used
+    yield ("most",), most
+
+
+meters.Gauge(
+    "earnest_pool_connections", "Connections of this process to PostgreSQL: in use, and at most", "state", read=_use
+)
 
 
 def _pool_of(client: BaseDBAsyncClient) -> Pool:

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from escrow.causes import Cause
+
 
 class ErrorCode(StrEnum):
     """The codes that programs branch on. They never change their meaning."""
@@ -44,14 +46,23 @@ class ErrorCode(StrEnum):
 class DomainError(Exception):
     """A refusal. `field` is the path of the input at fault in the API's spelling; `details` are plain values.
 
-    `others` are further refusals of the same command, where it has many parts that can each be at fault.
+    `cause` names the sentence, where it has a name: with the details it can be said in any language. `others` are further
+    refusals of the same command, where it has many parts that can each be at fault.
     """
 
     code: ClassVar[ErrorCode]
 
-    def __init__(self, message: str, *, field: str | None = None, details: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        details: Mapping[str, object] | None = None,
+        cause: Cause | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.cause = cause
         self.field = field
         self.details: dict[str, object] = dict(details or {})
         self.others: tuple[DomainError, ...] = ()

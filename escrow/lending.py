@@ -4,8 +4,27 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+from escrow import meters
+
+_WAITED: Final = meters.Histogram(
+    "earnest_pool_wait_seconds", "How long statements and transactions waited for a connection"
+)
+
+
+class waited:  # noqa: N801 - it is used as a function
+    """`with waited():` measures how long a connection is waited for."""
+
+    __slots__ = ("_began",)
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        _WAITED.observe(time.perf_counter() - self._began)
 
 
 class one_statement:  # noqa: N801 - it is used as a function
@@ -21,7 +40,8 @@ class one_statement:  # noqa: N801 - it is used as a function
         self._pool = pool
 
     async def __aenter__(self) -> Any:
-        self._lent = await self._pool._acquire(None)
+        with waited():
+            self._lent = await self._pool._acquire(None)
         return self._lent._con
 
     async def __aexit__(

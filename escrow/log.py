@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from escrow import codec, database, ids
+from escrow import bookmarks, codec, cuts, database, ids, traces
 from escrow.access import Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement import events as contract_events
@@ -36,9 +36,6 @@ VOCABULARY: Final = hashlib.sha256("\n".join(f"{kind} {v}" for kind, v in sorted
 """A digest of the catalogue; `migrate` keeps that of every type which some release may have written."""
 
 SALT_BYTES: Final = 16
-
-SEQUENCER_LOCK: Final = 0x7365_7175_656E_6365
-"""The advisory lock's number, the same in every release: "sequence" in ASCII."""
 
 BATCH_EVENTS: Final = 500
 """Events that get their positions in one transaction: enough for throughput, few enough for a short lock."""
@@ -191,10 +188,10 @@ def append_sql(guard: str, parameter: str) -> str:
     """
     return f"""
     logged AS (
-        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
+        INSERT INTO events (stream_id, id, sequence, type, schema_version, occurred_at, body, hash, previous_hash, trace)
         SELECT event.* FROM {guard} JOIN json_to_recordset({parameter}::json) AS event (
             stream_id text, id text, sequence bigint, type text, schema_version int, occurred_at timestamptz, body text,
-            hash text, previous_hash text) ON event.stream_id = {guard}.id
+            hash text, previous_hash text, trace text) ON event.stream_id = {guard}.id
         RETURNING stream_id, id, sequence
     ), waiting AS (
         INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, id FROM logged ORDER BY sequence
@@ -212,7 +209,8 @@ def words_sql(parameter: str) -> str:
 
 
 def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
-    """Rows of `events`."""
+    """Rows of `events`, with the trace that the present work belongs to."""
+    trace = traces.kept()
     return [
         {
             "stream_id": event.stream_id,
@@ -224,6 +222,7 @@ def event_rows(sealed: Sequence[Sealed]) -> list[dict[str, object]]:
             "body": event.body,
             "hash": event.hash,
             "previous_hash": event.previous_hash,
+            "trace": trace,
         }
         for event in sealed
     ]
@@ -268,25 +267,35 @@ async def sequence(
 ) -> int:
     """Give the oldest committed events without a position the next ones, at most `limit`; answers how many it were.
 
-    Positions are dense and never appear out of order, and the times at which they were given, in domain time, never go back, nor
+    Positions are dense but for cuts (`escrow.cuts`), never appear out of order, and the times at which they were given, in domain time, never go back, nor
     are they before the events': one transaction, which begins with a lock, and in which
-    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`. Any number may try at once.
+    `on_batch` runs too, with rows of `position, event_id, stream_id, sequence, type`, and the parties. Any number may
+    try at once.
     """
     async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", cuts.SEQUENCER_LOCK)
         rows = await connection.fetch(_SEQUENCE, limit)
         if rows and on_batch is not None:
             await on_batch(connection, rows)
+    if rows:
+        await bookmarks.wrote({bookmarks.THE_LOG, *(one for row in rows for one in _readers(row))})
     return len(rows)
 
 
+def _readers(row: database.Record) -> tuple[str | None, str | None]:
+    """Whose feed an event is in: that of the parties of a contract, or of the account whose stream it is."""
+    return row["client_id"] or row["stream_id"], row["freelancer_id"]
+
+
 # Looked up by key, row by row: with statistics from an empty table a join would scan.
-_SEQUENCE: Final = """
-WITH taken AS (
+_SEQUENCE: Final = f"""
+WITH cut AS ({cuts.CUT_SQL.format(or_declared="")}
+), taken AS (
     DELETE FROM log_pending WHERE serial = ANY (ARRAY(SELECT serial FROM log_pending ORDER BY serial LIMIT $1))
     RETURNING serial, event_id, stream_id
 ), placed AS (
-    SELECT (SELECT coalesce(max(position), 0) FROM log_positions) + row_number() OVER (ORDER BY taken.serial) AS position,
+    SELECT greatest((SELECT max(position) FROM log_positions), (SELECT max(first_position) - 1 FROM log_cuts),
+               (SELECT first_position - 1 FROM cut)) + row_number() OVER (ORDER BY taken.serial) AS position,
            greatest((SELECT clock_timestamp() + clock_offset FROM deployment),
                (SELECT placed_at FROM log_positions ORDER BY position DESC LIMIT 1), max(event.occurred_at) OVER ()) AS placed_at,
            taken.event_id, event.stream_id, event.sequence, event.type, contract.client_id, contract.freelancer_id
@@ -299,8 +308,8 @@ WITH taken AS (
     INSERT INTO log_positions (position, event_id, stream_id, client_id, freelancer_id, placed_at)
     SELECT position, event_id, stream_id, client_id, freelancer_id, placed_at FROM placed ORDER BY position
 )
-SELECT position, event_id, stream_id, sequence, type FROM placed ORDER BY position
-"""
+SELECT position, event_id, stream_id, sequence, type, client_id, freelancer_id FROM placed ORDER BY position
+"""  # noqa: S608 - our own text
 
 
 async def read(*, after: int, limit: int = 100, stream_ids: Sequence[str] | None = None) -> list[Entry]:

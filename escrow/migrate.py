@@ -157,7 +157,7 @@ async def _refuse_others(connection: Connection) -> None:
 OTHERS_SQL: Final = """
 SELECT application_name AS name, coalesce(host(client_addr), 'this machine') AS host, count(*) AS connections
 FROM pg_stat_activity
-WHERE datname = current_database() AND application_name ~ '^earnest(/|$)' AND application_name <> $1
+WHERE datname = current_database() AND application_name ~ '^earnest( |$)' AND application_name <> $1
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from dataclasses import fields
+from typing import Any, Final, Generic, TypeVar, overload
 
 import asyncpg
 
-from escrow import bell, database, log
-from escrow.access import CLOCK, Actor
+from escrow import acts, bell, database, log, meters, spans
+from escrow.access import CLOCK, Actor, ActorKind
 from escrow.accounts import known_keys
 from escrow.accounts.commands import AccountCommand
 from escrow.accounts.stream import ACCOUNTS, AccountOutcome
@@ -25,7 +28,7 @@ from escrow.agreement.commands import ApplyDeadlines, Command
 from escrow.agreement.step import Step
 from escrow.aside import aside_if
 from escrow.bell import Topic
-from escrow.errors import NotFound
+from escrow.errors import DomainError, NotFound
 from escrow.idempotency import Idempotency, arguments, is_conflict, replay
 from escrow.log import Sealed
 from escrow.store import read, write
@@ -38,6 +41,17 @@ from escrow.stream import Loaded as AnyLoaded
 T = TypeVar("T")
 
 __all__ = ["AccountOutcome", "ContractOutcome", "apply_deadlines", "foresee", "run"]
+
+_COMMANDS: Final = meters.Counter(
+    "earnest_commands", "Commands by what came of them: done, repeated, refused, failed", "command", "outcome"
+)
+_REFUSALS: Final = meters.Counter("earnest_refusals", "Refused commands by the code of the refusal", "code")
+_SECONDS: Final = meters.Histogram("earnest_command_seconds", "How long commands took, races and refusals included")
+_RACES: Final = meters.Counter(
+    "earnest_command_races", "Times that a command was decided anew since somebody was faster"
+)
+
+_log = logging.getLogger(__name__)
 
 
 @overload
@@ -57,6 +71,51 @@ async def run(
     """
     if idempotency is not None and by.account_id is None:
         raise ValueError("only an account has idempotency keys")
+    name = type(command).__name__
+    if by.kind is not ActorKind.OPERATOR:
+        return await _watched(name, command, by, idempotency)
+    async with acts.noted(name, by=by, subject=_subject(command)):
+        return await _watched(name, command, by, idempotency)
+
+
+def _subject(command: Command | AccountCommand) -> str | None:
+    """The first identifier that a command names."""
+    named = (getattr(command, field.name) for field in fields(command) if field.name.endswith("_id"))
+    return next((str(one) for one in named if one), None)
+
+
+async def _watched(
+    name: str, command: Command | AccountCommand, by: Actor, idempotency: Idempotency | None
+) -> ContractOutcome | AccountOutcome:
+    """Carry it out, count it, and leave a line in the log."""
+    began = time.perf_counter()
+    with spans.span(f"command {name}", earnest_command=name) as span:
+        try:
+            outcome = await _carry_out(command, by, idempotency)
+        except DomainError as refusal:
+            _REFUSALS.add(refusal.code)
+            span.say(earnest_refusal=refusal.code)
+            _ended(name, "refused", began, code=refusal.code)
+            raise
+        except Exception:
+            _ended(name, "failed", began)
+            raise
+        done = "repeated" if outcome.replayed else "done"
+        span.say(earnest_stream=outcome.state.id, earnest_events=len(outcome.recorded))
+        _ended(name, done, began, stream=outcome.state.id, events=len(outcome.recorded))
+        return outcome
+
+
+def _ended(name: str, outcome: str, began: float, **said: object) -> None:
+    seconds = time.perf_counter() - began
+    _COMMANDS.add(name, outcome)
+    _SECONDS.observe(seconds)
+    _log.info("command", extra={"command": name, "outcome": outcome, "ms": round(seconds * 1000, 1), **said})
+
+
+async def _carry_out(
+    command: Command | AccountCommand, by: Actor, idempotency: Idempotency | None
+) -> ContractOutcome | AccountOutcome:
     if isinstance(command, AccountCommand):
         return await _run_on_account(command, by, idempotency)
     return await _run(CONTRACTS, command, by, idempotency)
@@ -130,6 +189,8 @@ def _changed_what_opens(command: AccountCommand, outcome: AccountOutcome) -> boo
 
 async def _run(stream: Stream[C, S, L, O], command: C, by: Actor, idempotency: Idempotency | None) -> O:
     for race in range(stream.races_max):
+        if race:
+            _RACES.add()
         if race and stream.jitter_seconds:
             await asyncio.sleep(random.random() * stream.jitter_seconds * race)
         attempt = _Attempt(stream, command, by, idempotency)

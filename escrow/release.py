@@ -10,5 +10,5 @@ from typing import Final
 
 VERSION: Final = "1.0.0"
 
-APPLICATION: Final = f"earnest/{VERSION}"
+APPLICATION: Final = f"earnest {VERSION}"
 """What each connection to PostgreSQL is called, so that whoever looks there sees which releases are at work."""

@@ -7,6 +7,7 @@ defaults of its own here: the supervisor sets the same variables that an operato
 
 import base64
 import binascii
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tortoise.backends.base.config_generator import expand_db_url
 
 from escrow.environment import Reader, split
 from escrow.environment import SettingError as SettingError  # who reads settings catches it
+from escrow.server_urls import check_parameters
 from escrow.stripe_access import StripeAccess, stripe_access
 
 POOL_CONNECTIONS_MAX = 20
@@ -87,6 +89,22 @@ def log_format(environ: Mapping[str, str] | None = None) -> LogFormat:
     return LogFormat(text)
 
 
+class LogLevel(StrEnum):
+    """From where on lines are written."""
+
+    INFO = "info"
+    """Also a line for each command, each call to the payment provider and each webhook."""
+    WARNING = "warning"
+
+
+def log_level(environ: Mapping[str, str] | None = None) -> LogLevel:
+    """`EARNEST_LOG_LEVEL`, info: a command's line takes some 25 microseconds. Refuses with `SettingError`."""
+    text = Reader(os.environ if environ is None else environ).text("EARNEST_LOG_LEVEL") or LogLevel.INFO
+    if text not in set(LogLevel):
+        raise SettingError("EARNEST_LOG_LEVEL", f"is {text!r}; it must be {' or '.join(LogLevel)}")
+    return LogLevel(text)
+
+
 POINTS_PER_SECOND = 20_000.0
 """What a key may use unless somebody says otherwise: a fifth of a web process, some 300 small queries a second."""
 
@@ -119,6 +137,9 @@ class Settings:
     database_url: str = field(repr=False)
     """`DATABASE_URL`, required: PostgreSQL holds everything that matters."""
 
+    read_url: str | None = field(default=None, repr=False)
+    """`EARNEST_READ_URL`, none: a standby of the same database, from which lists, the feed and audits are read."""
+
     redis_url: str = field(repr=False)
     """`REDIS_URL`, required: Redis wakes the workers; nothing that matters lives there."""
 
@@ -143,6 +164,9 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     """`EARNEST_METRICS_TOKEN`, none: what a scraper must show to read `/metrics`. Without one the page is there in a sandbox
     only, since how much money waits and how late a deployment is are nobody else's business."""
+
+    metrics_port: int | None = None
+    """`EARNEST_METRICS_PORT`, none: where a worker shows its figures. A worker has no other port."""
 
     milestone_url: str | None = None
     """`EARNEST_MILESTONE_URL`, none: where people see a milestone, with `{milestoneId}` in it; calendars link there."""
@@ -202,6 +226,7 @@ class Settings:
         provider = _payment_provider(read, sandbox=sandbox)
         return cls(
             database_url=_database_url(read),
+            read_url=_read_url(read),
             redis_url=read.required_url(
                 "REDIS_URL", schemes=("redis", "rediss", "unix"), example="redis://host:6379/0"
             ),
@@ -212,6 +237,7 @@ class Settings:
             stripe=stripe_access(read) if provider is PaymentProvider.STRIPE else None,
             webhook_reach=_webhook_reach(read),
             metrics_token=_metrics_token(read),
+            metrics_port=read.port("EARNEST_METRICS_PORT", default=0) or None,
             milestone_url=_milestone_url(read),
             public_url=_public_url(read),
             allowed_origins=_allowed_origins(read),
@@ -221,7 +247,7 @@ class Settings:
             identity=_identity(read),
             connections_max=read.count("EARNEST_CONNECTIONS_MAX", default=10_000),
             connections_per_address_max=read.count("EARNEST_CONNECTIONS_PER_ADDRESS_MAX", default=1_000),
-            host=read.text("EARNEST_HOST") or "127.0.0.1",
+            host=_host(read),
             port=read.port("PORT", default=8000),
         )
 
@@ -261,6 +287,27 @@ def _database_url(read: Reader) -> str:
     url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
     if not urlsplit(url).path.strip("/"):
         raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
+    check_parameters("DATABASE_URL", url)
+    return url
+
+
+def _host(read: Reader) -> str:
+    """An address of this machine; a name would be whatever somebody's resolver says at the moment."""
+    text = read.text("EARNEST_HOST") or "127.0.0.1"
+    try:
+        return text if text == "localhost" else str(ipaddress.ip_address(text))
+    except ValueError:
+        raise SettingError(
+            "EARNEST_HOST",
+            f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost",
+        ) from None
+
+
+def _read_url(read: Reader) -> str | None:
+    variable = "EARNEST_READ_URL"
+    url = read.url(variable, schemes=("postgres", "postgresql"))
+    if url is not None and not urlsplit(url).path.strip("/"):
+        raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
     return url
 
 

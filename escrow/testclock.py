@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escrow import bell, clock, codec, database, sweep
+from escrow import acts, bell, clock, codec, database, sweep
 from escrow.access import Actor, ActorKind, Scope
 from escrow.bell import Topic
 from escrow.errors import Forbidden, InvalidInput, InvalidState
@@ -76,7 +76,8 @@ async def advance(
     if idempotency is not None and first is None and not await store(by, idempotency, kept):
         return await advance(by=by, sandbox=sandbox, span=span, to=to, idempotency=idempotency)
     _log.info("test clock advances", extra={"to": codec.print_time(target), "key": by.key_id or ""})
-    versions, has_more = await _go(target)
+    async with acts.noted("AdvanceClock", by=by, subject=codec.print_time(target)):
+        versions, has_more = await _go(target)
     await bell.ring(Topic.DEADLINES)
     rows = await database.fetch(_HAPPENED, list(versions), list(versions.values()))
     return Advanced(

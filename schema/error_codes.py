@@ -151,6 +151,16 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         remedy="Mend the request: the message says where. [The schema](/docs/schema) has every field and argument. Sending "
         "the same again gives the same answer.",
     ),
+    "LOG_CUT": Explained(
+        when="The operator had to restore the log to an earlier moment, and your cursor is from after it: the events that you "
+        "have seen since `keptCursor` never happened. Cursors up to that one are as good as ever, and none is ever given twice.",
+        message="The cursor cur_0000000000a5f stands for nothing any more: the log was restored to an earlier moment, and what "
+        "came after cur_0000000000a4c is void. Read everything anew, or undo what you made of what came after "
+        "cur_0000000000a4c and go on from there.",
+        details={"keptCursor": "cur_0000000000a4c"},
+        remedy="Read what you keep anew (a mirror does so by itself: `refresh`), then go on from the cursor that you took "
+        "before: see [After a restore](/docs/integrating/sync.md#after-a-restore).",
+    ),
     "DOCUMENT_NOT_FOUND": Explained(
         when="No document is registered under this `documentId`, or the deployment answers registered documents only.",
         message="There is no document sha256:…: `earnest documents add` registers one.",
@@ -167,6 +177,12 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         details={"traceId": "96be25a51741489206490368653603a1"},
         remedy="Repeat a query. Repeat a mutation with the `@idempotent` key that it was sent with: whether it was done "
         "shows then. If it stays so, tell the operator the trace id.",
+    ),
+    "UPDATING": Explained(
+        when="Earnest is being updated: a process of the former release met what a later one has written, and leaves it alone. "
+        "It lasts for as long as processes are replaced.",
+        message="Earnest is being updated, and what answered doesn't know yet what happened here. Nothing was done; repeat it.",
+        remedy="Repeat it after a second, a mutation with the same `@idempotent` key; a process of the new release does it.",
     ),
     "TOO_SLOW": Explained(
         when="A stream was ended because its reader fell too far behind (4429 on a WebSocket).",

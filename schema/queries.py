@@ -32,6 +32,7 @@ from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contracts import Contract, Fees, contract_shown
 from schema.types.deliveries import Delivery, DeliveryFilter, deliveries_list
+from schema.types.deposits import Deposit, reversed_deposits_list
 from schema.types.disputes import Dispute, disputes_list
 from schema.types.endpoints import WebhookEndpoint, endpoints_of
 from schema.types.event_types import EventType, event_types_list
@@ -192,6 +193,15 @@ class Query:
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[PaymentOrder]:
         return await stuck_orders_list(info.context, window(first, after, last, before))
+
+    @resolved(
+        "The deposits that the payment provider took back and that are still argued about, of all contracts whose money the "
+        "viewer may see, oldest first: what the operator resolves with `resolveReversal`."
+    )
+    async def reversed_deposits(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Deposit]:
+        return await reversed_deposits_list(info.context, window(first, after, last, before))
 
     @resolved(
         "Where the payment provider's books and the ledger differed when they were last compared, the oldest first; for the "

@@ -12,7 +12,7 @@ from typing import Annotated, Final, cast
 import strawberry
 from graphql import GraphQLError
 
-from escrow import cursors, ids, log
+from escrow import cursors, cuts, ids, log
 from escrow.access import Scope
 from escrow.errors import quoted
 from escrow.ids import Kind
@@ -26,6 +26,7 @@ from schema.types.contracts import Contract, contract_found
 from schema.types.deliveries import Delivery
 from schema.types.endpoints import endpoint_of
 from schema.types.events import Event
+from schema.types.feed import log_was_cut
 from schema.types.milestones import Milestone
 
 LATEST: Final = "latest"
@@ -122,7 +123,7 @@ async def _seen(contract_id: str, context: Context) -> None:
 
 
 async def _position(after: str | None) -> int:
-    """The position to read on from. Refuses what is no cursor, and one that the log has not reached."""
+    """The position to read on from. Refuses what is no cursor, one that was cut off, and one that the log has not reached."""
     last = await log.last_position()
     if after is None or after == LATEST:
         return last
@@ -130,6 +131,10 @@ async def _position(after: str | None) -> int:
         position = cursors.read_cursor(after)
     except cursors.NotACursor as error:
         raise _refused(f"{error} “{LATEST}” starts from now.") from None
+    try:
+        await cuts.check(position)
+    except cuts.LogWasCut as cut:
+        raise log_was_cut(cut) from None
     if position > last:
         raise _refused(f"The log has not reached {after} yet; its last cursor is {cursors.print_cursor(last)}.")
     return position

@@ -15,6 +15,10 @@ from schema import error_codes
 class UserError:
     code: ErrorCode = strawberry.field(description="The reason, for programs.")
     message: str = strawberry.field(description="The reason, for people.")
+    cause: str | None = strawberry.field(
+        description="Which sentence the message is, such as `BEING_ENDED`, for pages that say it in another language; null if it "
+        "has no name. With `details` it says all that the message does."
+    )
     field: str | None = strawberry.field(
         description="The place in the input that is at fault, if it is one: `milestones.0.amount.currency`."
     )
@@ -36,6 +40,7 @@ class UserError:
         return cls(
             code=refusal.code,
             message=refusal.message,
+            cause=refusal.cause,
             field=refusal.field,
             details=cast("JSON | None", refusal.details or None),
             documentation=error_codes.page_of(refusal.code),

@@ -7,6 +7,7 @@ No plan depends on chance: nothing is vacuumed or analysed behind a test's back,
 a test are there in the next one.
 """
 
+import os
 import secrets
 from dataclasses import dataclass
 from typing import Self
@@ -21,6 +22,9 @@ TEMPLATE = "earnest_template"
 KEPT_SCHEMA = "pristine"
 LOCK_TIMEOUT = "30s"
 """A test that left a transaction open fails the next one by name instead of hanging the run."""
+
+IN_THE_MIDDLE = "EARNEST_TESTS_IN_THE_MIDDLE"
+"""If it is set, the tests' tables lack what comes after the last process of the former release has gone."""
 
 PAGES_MAX = 128
 """Of a table that is cleaned by deleting its rows: their pages stay, as nobody vacuums. Larger ones are cut off."""
@@ -50,12 +54,13 @@ class TestServer:
     async def make_template(self) -> None:
         """Set the server up and migrate the template once; the pristine rows are kept beside its tables."""
         from escrow.migrate import migrate
+        from tests.upgrade.in_the_middle import go_as_far_as_before
 
         for name, value in SETTINGS.items():
             await self._execute(f"ALTER SYSTEM SET {name} = '{value}'")
         await self._execute("SELECT pg_reload_conf()")
         await self._execute(f"CREATE DATABASE {TEMPLATE}")
-        await migrate(self.url(TEMPLATE))
+        await (go_as_far_as_before if os.environ.get(IN_THE_MIDDLE) else migrate)(self.url(TEMPLATE))
         connection = await asyncpg.connect(self.url(TEMPLATE))
         try:
             if PARTITIONS:

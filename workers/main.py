@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from connectors import tending
-from escrow import bell, clock, database, terms, vault
+from escrow import bell, bookmarks, clock, database, terms, vault
 from escrow.payments import provider_of
 from escrow.payments.provider import Provider
 from escrow.settings import Settings
@@ -57,6 +57,7 @@ async def run(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LET_GO_SECONDS):
                 await provider.close()
+                await bookmarks.disconnect()
                 await bell.disconnect()
                 await database.disconnect()
     if work.done() and not work.cancelled():
@@ -79,6 +80,8 @@ async def _work(settings: Settings, provider: Provider, sending: Sending) -> Non
     vault.use(settings.secret_keys)
     terms.use(provider.terms)
     await bell.connect(settings.redis_url)
+    if settings.read_url is not None:
+        await bookmarks.connect(settings.redis_url)
     async with sending(settings) as dispatcher, asyncio.TaskGroup() as group:
         connected = asyncio.Event()
         group.create_task(supervise("database", partial(_connect, settings, connected)), name="database")

@@ -6,11 +6,13 @@ import asyncio
 import logging
 from typing import Final
 
-from escrow import bell, process_log
+from escrow import bell, process_log, spans, traces
 from escrow.bell import Topic
-from escrow.payments import orders, payees, tokens_at_rest
+from escrow.payments import lost, orders, payees, tokens_at_rest
 from escrow.payments.orders import Claimed
 from escrow.payments.provider import Provider
+from escrow.payments.results import ProviderError
+from escrow.spans import Kind
 
 POLL_SECONDS: Final = 0.25
 """How late a due order is noticed at most when no ring came through."""
@@ -42,6 +44,7 @@ async def pump(provider: Provider) -> None:
                 await orders.nudge(hints)
                 await payees.nudge(hints)
                 await payees.look(provider, limit=PAYEES_AT_ONCE)
+                await _read_books(provider)
                 claimed = await orders.claim(
                     ORDERS_AT_ONCE - len(under_way),
                     provider=provider.terms.provider,
@@ -56,14 +59,24 @@ async def pump(provider: Provider) -> None:
             await _end(under_way)
 
 
-async def _attend(order: Claimed, provider: Provider) -> None:
-    process_log.begin(order=order.id)
+async def _read_books(provider: Provider) -> None:
+    """After a cut of the log; nothing is claimed before it is done."""
     try:
-        if not await orders.attend(order, provider):
-            _log.warning("lease lost, another worker has the order")
-    except Exception as error:  # noqa: BLE001 - one order must not end the pump
-        # The order couldn't be handed back; its lease ends by itself.
-        _log.warning("order not handed back", extra={"error": error})
+        await lost.read_books(provider)
+    except ProviderError as error:
+        _log.warning("the log was cut, and the provider doesn't tell its books yet", extra={"error": error})
+
+
+async def _attend(order: Claimed, provider: Provider) -> None:
+    process_log.begin(traces.read(order.trace), order=order.id)
+    with spans.span(f"order {order.kind}", Kind.CONSUMER, earnest_order=order.id) as span:
+        try:
+            if not await orders.attend(order, provider):
+                _log.warning("lease lost, another worker has the order")
+        except Exception as error:  # noqa: BLE001 - one order must not end the pump
+            # The order couldn't be handed back; its lease ends by itself.
+            span.failed(type(error).__name__)
+            _log.warning("order not handed back", extra={"error": error})
 
 
 async def _end(under_way: set[asyncio.Task[None]]) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from escrow import bell, log, process_log
+from escrow import bell, log, meters, process_log
 from escrow.bell import Topic
 from webhooks.delivery.dispatcher import Dispatcher
 
 POLL_SECONDS: Final = 0.25
 """How late an event gets its position at most when no ring came through."""
+
+_PLACED: Final = meters.Counter("earnest_events_placed", "Events that this process gave their positions")
 
 
 async def pump(dispatcher: Dispatcher) -> None:
@@ -23,6 +25,7 @@ async def pump(dispatcher: Dispatcher) -> None:
             batch = dispatcher.fan_out()
             count = await log.sequence(on_batch=batch)
             if count:
+                _PLACED.add(by=count)
                 dispatcher.take(batch)
                 await bell.ring(Topic.POSITIONED, *((Topic.DELIVERIES,) if batch.is_left_over else ()))
             if count < log.BATCH_EVENTS:

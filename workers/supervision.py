@@ -10,7 +10,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from escrow import database, process_log
+from escrow import database, meters, process_log
 
 Pump = Callable[[], Awaitable[None]]
 """Work that never ends by itself."""
@@ -23,6 +23,10 @@ STEADY_SECONDS: Final = 30.0
 
 _ENGINE_AWAY: Final = (*database.AWAY, RedisError)
 """An engine is away, restarting, or hung up: one line says it all. Anything else is logged with its traceback."""
+
+_FAILURES: Final = meters.Counter(
+    "earnest_pump_failures", "Times that a pump of this worker failed and began anew", "pump"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +42,7 @@ async def supervise(name: str, pump: Pump) -> None:
             failures = 0
         pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
         failures += 1
+        _FAILURES.add(name)
         said = {"error": error, "failures": failures, "pause": pause}
         if isinstance(error, _ENGINE_AWAY):
             _log.warning("pump starts again", extra=said)

@@ -45,10 +45,12 @@ class Closing(Exception):
 TOO_SLOW: Final = Closing(Code.TOO_MANY, "Too slow: read faster, and go on from the last cursor.")
 CREDENTIALS_ENDED: Final = Closing(Code.UNAUTHORIZED, "The key was revoked or has expired.")
 RIGHTS_CHANGED: Final = Closing(Code.GOING_AWAY, "What this key may see has changed; connect again.")
+LOG_WAS_CUT: Final = Closing(Code.GOING_AWAY, "The log was restored to an earlier moment; connect again.")
 STOPPING: Final = Closing(Code.GOING_AWAY, "The server stops; connect again.")
 
 OF_ENDING: Final = {
     Ending.TOO_SLOW: TOO_SLOW,
     Ending.CREDENTIALS: CREDENTIALS_ENDED,
     Ending.RIGHTS: RIGHTS_CHANGED,
+    Ending.CUT: LOG_WAS_CUT,
 }

@@ -15,6 +15,7 @@ from api.rates.budgets import Rates, client_of
 from escrow.access import Actor
 from escrow.annex import Annex, opened
 from escrow.live.hub import Hub
+from escrow.refused_credentials import Refusals
 from escrow.settings import Reach
 from schema.engine.execution import Runner
 from webhooks.owner.live import Watching
@@ -47,6 +48,8 @@ class Door:
     """Whether this process can serve."""
     figures: Lately[Any] = field(default_factory=lambda: Lately(KEPT_SECONDS))
     """What `/metrics` says."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Credentials that named nobody."""
     policy_reports: Counter[str] = field(default_factory=Counter)
     """What browsers kept pages of ours from, by the directive of their policy."""
     annex: Annex | None = None
@@ -66,7 +69,8 @@ class Door:
             await self.rates.pause(client_of(address))
         try:
             return await self.authentication.actor(authorization, fresh=fresh)
-        except BadCredentials:
+        except BadCredentials as error:
+            self.refusals.note(client_of(address), error.reason)
             await self.rates.wrong_key(address)
             await self.rates.pause(client_of(address))
             raise

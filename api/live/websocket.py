@@ -27,9 +27,11 @@ from api.live.wire import ENCODED
 from api.origin import ForeignPage, Page, page_of
 from api.rates.budgets import Spending
 from api.tracing import names
+from escrow import meters, spans, traces
 from escrow.annex import Crowded
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
-from escrow.process_log import trace_id
+from escrow.spans import Kind
+from escrow.traces import trace_id
 from schema.engine import costs
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context, Live
@@ -40,6 +42,8 @@ from schema.error_codes import coded
 
 AtOnce = Callable[[Sequence[bytes]], bool]
 """Sends a text message, in parts that are UTF-8, if it can be sent at once; whether it was."""
+
+_CLOSED: Final = meters.Counter("earnest_connections_closed", "WebSockets that this process closed, by code", "code")
 
 _log = logging.getLogger(__name__)
 
@@ -257,6 +261,9 @@ class _Socket:
         return task
 
     async def _operate(self, operation_id: str, operation: Operation) -> None:
+        given = traces.read(operation.traceparent)
+        if given is not None:
+            traces.begin(given._replace(request_id=traces.current().request_id))
         try:
             await self._run(operation_id, operation)
         except (BadCredentials, OverBudget):
@@ -279,7 +286,8 @@ class _Socket:
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         budget = self._door.rates.budget(actor, self._address)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
-        started = await self._started(operation, context, budget)
+        with spans.span("operation", Kind.SERVER, earnest_operation=operation.name or ""):
+            started = await self._started(operation, context, budget)
         if isinstance(started, Stream):
             await self._follow(operation_id, started)
         elif started.ran:
@@ -347,6 +355,7 @@ class _Socket:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _close(self, closing: Closing) -> None:
+        _CLOSED.add(str(int(closing.code)))
         try:
             async with asyncio.timeout(self._patience.close_seconds):
                 await self._asgi_send({"type": "websocket.close", "code": int(closing.code), "reason": closing.reason})

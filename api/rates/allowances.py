@@ -62,6 +62,10 @@ class Allowances:
         self._clients: OrderedDict[str, _Client] = OrderedDict()
         self._settling: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """How many clients are counted here."""
+        return len(self._clients)
+
     async def spend(self, client: str, points: float, rate: Rate) -> Balance:
         """Let a client use `points`, all or none. More than the bucket holds at its fullest is never granted."""
         known = self._known(client, rate)
@@ -71,8 +75,7 @@ class Allowances:
             return Balance(self._available(known), rate, missing / rate.restored)
         if known.points < points or known.is_alone:
             async with known.asking:
-                if known.points < points or known.is_alone:
-                    await self._fill(client, known, points, rate)
+                await self._fill(client, known, points, rate)
         if known.points < points:
             missing = points - known.points - (0 if known.is_alone else known.left)
             return Balance(self._available(known), rate, max(missing, 0.0) / rate.restored)
@@ -125,16 +128,22 @@ class Allowances:
         return known
 
     async def _fill(self, client: str, known: _Client, points: float, rate: Rate) -> None:
-        """Take what is missing out of the shared bucket, and a little in advance."""
-        least = points - known.points
-        taken = await self._taken(client, rate, least=least, most=max(least, rate.capacity * ADVANCE))
-        if taken is None:
-            self._fill_alone(known, rate)
-            return
-        got, known.left = taken
-        known.points += got
-        known.is_alone = False
-        known.at = self._clock()
+        """Take what is missing out of the shared bucket, and a little in advance.
+
+        Whatever else the client does may use of it while Redis is asked, so it is taken until it is enough or the bucket refuses.
+        """
+        while known.points < points or known.is_alone:
+            least = points - known.points
+            taken = await self._taken(client, rate, least=least, most=max(least, rate.capacity * ADVANCE))
+            if taken is None:
+                self._fill_alone(known, rate)
+                return
+            got, known.left = taken
+            known.points += got
+            known.is_alone = False
+            known.at = self._clock()
+            if got < least:
+                return
 
     async def _taken(self, client: str, rate: Rate, *, least: float, most: float) -> tuple[float, float] | None:
         """What the shared bucket gave and what is left in it; `None` if nobody knows."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from api.rates.allowances import Allowances, Balance
 from api.rates.pacing import Pacing
 from api.rates.shared_buckets import Rate, SharedBuckets
+from escrow import ids, meters
 from escrow.access import Actor
 from schema.engine import costs
 from schema.engine.budget import OverBudget
@@ -29,6 +30,11 @@ WRONG_KEY: Final = 50.0
 """Points for finding out that a key is none."""
 
 _IPV6_NETWORK: Final = 64
+
+_POINTS: Final = meters.Counter("earnest_rate_points", "Points that clients used of their budgets in this process")
+_REFUSALS: Final = meters.Counter(
+    "earnest_rate_refusals", "Times that a client had too few points left: an account, an address", "client"
+)
 
 
 def rate_of_accounts(points_per_second: float) -> Rate:
@@ -52,6 +58,11 @@ class Rates:
         """Count with the other processes from now on."""
         self._shared = SharedBuckets(redis_url)
         self._allowances = Allowances(self._shared)
+
+    @property
+    def clients(self) -> int:
+        """How many are counted here."""
+        return len(self._allowances)
 
     async def disconnect(self) -> None:
         """Count alone again."""
@@ -124,12 +135,15 @@ class Spending:
         self._requested += points
         self._available = balance.available
         if balance.retry_after_seconds is not None:
+            _REFUSALS.add("account" if self.client.startswith(ids.Kind.ACCOUNT) else "address")
             raise OverBudget(points, balance.retry_after_seconds)
+        _POINTS.add(by=points)
 
     def charge(self, points: float) -> None:
         self._requested += points
         self._available = max(self._available - points, 0.0)
         self._allowances.charge(self.client, points, self._rate)
+        _POINTS.add(by=points)
 
     def told(self) -> Mapping[str, Any]:
         return {

@@ -41,7 +41,7 @@ if points >= least then
     redis.call('HSET', KEYS[1], 'points', string.format('%.3f', points), 'at', string.format('%.6f', now))
     redis.call('PEXPIRE', KEYS[1], math.ceil(1000 * (capacity - points) / restored) + 1000)
 end
-return {string.format('%.3f', taken), string.format('%.3f', points)}
+return {string.format('%.17g', taken), string.format('%.3f', points)}
 """
 """Takes at least `least` and at most `most` points, or none; answers what was taken and what is left."""
 

@@ -1,18 +1,34 @@
 """Fold the event log again and compare it with every table; exit with 1 if anything differs."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from earnest.run.refusing import CannotStart
+
+if TYPE_CHECKING:
+    from escrow.audit import Difference
+    from escrow.settings import Settings
 
 DIFFERENT = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: the database is `DATABASE_URL`, or the embedded one."""
+    """The database is `DATABASE_URL`, or the embedded one, and its standby if there is one."""
+    parser.add_argument(
+        "--primary", action="store_true", help="read the primary, although EARNEST_READ_URL names a standby"
+    )
+    parser.add_argument(
+        "--archive", metavar="PLACE", help="compare this archive with the log, too: a folder, or an object store's URL"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print each difference on a line of its own; it may run beside a working deployment."""
-    differences = asyncio.run(count())
+    differences = asyncio.run(count(on_primary=args.primary, archive=args.archive))
     if differences:
         print(f"{differences} differences.")
         return DIFFERENT
@@ -23,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def count() -> int:
-    """Audit the deployment, printing what is found; gives how much that was."""
+async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
+    """Audit the deployment, printing what is found; gives how much that was.
+
+    What a standby has is what the primary had a moment before, so it is audited instead, where there is one.
+    """
     from earnest.run.embedded import deployment
     from escrow import database
     from escrow.audit import audit
@@ -32,12 +51,41 @@ async def count() -> int:
 
     found = 0
     async with deployment() as settings:
-        await database.connect(settings.database_url)
+        await _connect(settings, on_primary=on_primary)
         try:
-            for differences in (audit(), audit_deliveries()):
+            for differences in (audit(), audit_deliveries(), *_audits_of(archive)):
                 async for difference in differences:
                     found += 1
                     print(difference, flush=True)
         finally:
             await database.disconnect()
     return found
+
+
+def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:
+    """The archive beside the database, if there is one to be looked at."""
+    if archive is None:
+        return ()
+    from escrow import segments
+    from escrow.archived_log import audit_archived_log
+    from webhooks.delivery.archived_deliveries import audit_archived_deliveries
+
+    try:
+        store = segments.Store(archive)
+    except segments.Unusable as error:
+        raise CannotStart(str(error)) from None
+    return audit_archived_log(store), audit_archived_deliveries(store)
+
+
+async def _connect(settings: Settings, *, on_primary: bool) -> None:
+    from escrow import database
+
+    if on_primary or settings.read_url is None:
+        await database.connect(settings.database_url)
+        return
+    try:
+        await database.connect(settings.read_url)
+    except database.AWAY as error:
+        raise CannotStart(
+            f"the standby of EARNEST_READ_URL does not answer ({error}): repeat with --primary to audit the primary"
+        ) from None

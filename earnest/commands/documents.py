@@ -34,14 +34,15 @@ def run(args: argparse.Namespace) -> int:
     return operator.run(args.handler, args)
 
 
-async def add(args: argparse.Namespace, _: Actor) -> Answer:
+async def add(args: argparse.Namespace, by: Actor) -> Answer:
     """Register what is in the files: all of it, or nothing if one isn't valid."""
-    from escrow import documents
+    from escrow import acts, documents
 
     found = [(name, text) for file in args.files for name, text in _documents_in(file)]
     for name, text in found:
         _check(name, text)
-    return Answer(lines=[f"{await documents.add(name, text)}  {name}" for name, text in found])
+    async with acts.noted("AddDocuments", by=by, subject=", ".join(name for name, _ in found)):
+        return Answer(lines=[f"{await documents.add(name, text)}  {name}" for name, text in found])
 
 
 async def list_all(_: argparse.Namespace, __: Actor) -> Answer:
@@ -51,12 +52,13 @@ async def list_all(_: argparse.Namespace, __: Actor) -> Answer:
     return Answer(lines=[f"{one.id}  {one.name}" for one in await documents.registered()])
 
 
-async def remove(args: argparse.Namespace, _: Actor) -> Answer:
+async def remove(args: argparse.Namespace, by: Actor) -> Answer:
     """Take them back."""
-    from escrow import documents
+    from escrow import acts, documents
 
     said = {True: "is removed", False: "was not registered"}
-    return Answer(notes=[f"{identifier} {said[await documents.remove(identifier)]}" for identifier in args.ids])
+    async with acts.noted("RemoveDocuments", by=by, subject=", ".join(args.ids)):
+        return Answer(notes=[f"{identifier} {said[await documents.remove(identifier)]}" for identifier in args.ids])
 
 
 def _documents_in(file: Path) -> Iterator[tuple[str, str]]:

@@ -29,12 +29,13 @@ def run(args: argparse.Namespace) -> int:
 async def apply(contract_id: str, event_id: str | None) -> int:
     """Erase in the deployment's database; gives the number of texts."""
     from earnest.run.embedded import deployment
-    from escrow import database
+    from escrow import acts, database
     from escrow.erasure import erase
 
     async with deployment() as settings:
         await database.connect(settings.database_url)
         try:
-            return await erase(contract_id, event_id=event_id)
+            async with acts.noted("EraseWords", subject=event_id or contract_id):
+                return await erase(contract_id, event_id=event_id)
         finally:
             await database.disconnect()

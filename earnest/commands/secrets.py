@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 
@@ -36,21 +37,28 @@ def run(args: argparse.Namespace) -> int:
 
 async def apply(*, renew: bool) -> tuple[Kind, ...]:
     """Look, and encrypt anew if asked to, in the deployment's database."""
-    from connectors import couplings
     from earnest.run.embedded import deployment
-    from escrow import database, vault
-    from escrow.payments import payer_actions, tokens_at_rest
-    from webhooks.request import renewal
+    from escrow import acts, database, vault
 
     async with deployment() as settings:
         vault.use(settings.secret_keys)
         await database.connect(settings.database_url)
         try:
-            secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
-            actions = await payer_actions.survey(renew=renew)
-            coupled = await couplings.survey(renew=renew)
+            async with acts.noted("RenewSecrets") if renew else nullcontext():
+                return await survey(renew=renew)
         finally:
             await database.disconnect()
+
+
+async def survey(*, renew: bool) -> tuple[Kind, ...]:
+    """The same in the database that this process is connected to, by the keys of its vault."""
+    from connectors import couplings
+    from escrow.payments import payer_actions, tokens_at_rest
+    from webhooks.request import renewal
+
+    secrets, tokens = await renewal.survey(renew=renew), await tokens_at_rest.survey(renew=renew)
+    actions = await payer_actions.survey(renew=renew)
+    coupled = await couplings.survey(renew=renew)
     return (
         Kind("secrets", "a secret of", secrets.current, secrets.older, secrets.unreadable),
         Kind("payment tokens", "the payment token of", tokens.current, tokens.older, tokens.unreadable),

@@ -9,6 +9,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; any number of these processes may run side by side."""
+    from functools import partial
+
+    from api import figures
     from api.app import create_app
     from earnest.run import garbage
     from earnest.run.guard import Limits
@@ -18,8 +21,9 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings.from_environment()
     limits = Limits(connections_max=settings.connections_max, per_address_max=settings.connections_per_address_max)
-    server = Server(create_app(settings), host=settings.host, port=settings.port, limits=limits)
-    server.garbage = garbage.look_rarely()
+    app = create_app(settings)
+    server = Server(app, host=settings.host, port=settings.port, limits=limits)
+    server.garbage, server.gather = garbage.look_rarely(), partial(figures.gather, app.state.door)
     aside.let_the_loop_interrupt()
     server.run(sockets=[server.bind()])
     return 0

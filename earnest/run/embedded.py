@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from earnest.backups import archiving
 from earnest.engines import Engines, make_directory
 from earnest.engines.lock import AlreadyRunning, DirectoryLock
 from earnest.engines.processes import write_private
@@ -43,11 +44,14 @@ def lock(directory: Path) -> DirectoryLock:
 
 
 @asynccontextmanager
-async def running_engines(directory: Path) -> AsyncIterator[Engines]:
-    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock."""
+async def running_engines(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Engines]:
+    """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock.
+
+    `tell` gets a line for people about each step of the start.
+    """
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
-    async with Engines(directory) as engines:
+    async with Engines(directory, postgres=archiving.settings(directory / "postgres"), tell=tell) as engines:
         try:
             reached = {
                 "database_url": engines.database_url,
@@ -81,6 +85,7 @@ def environment(
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
         "EARNEST_WEBHOOK_ALLOW_PRIVATE": "loopback",
+        "EARNEST_LOG_LEVEL": "warning",
     }
     given = {name: value for name, value in os.environ.items() if value.strip()}
     reached = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
@@ -105,11 +110,21 @@ def secret_key(path: Path) -> str:
 async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
     """The settings of the deployment that a command works on, with its servers alive inside the context.
 
+    Refuses when there is nothing to work on, or a variable is wrong.
+    """
+    async with deployed_environment(root) as environ:
+        yield Settings.from_environment(environ)
+
+
+@asynccontextmanager
+async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[str, str]]:
+    """The variables of that deployment, whatever they say, with its servers alive inside the context.
+
     These are the servers that the environment names; else the engines of the `earnest up` that runs in this folder;
     else, when there is data, engines started for the duration. Refuses when there is nothing to work on.
     """
     if names_servers(os.environ):
-        yield Settings.from_environment()
+        yield dict(os.environ)
         return
     directory = (root or Path.cwd()) / DIRECTORY
     if not (directory / "postgres").exists():
@@ -125,7 +140,7 @@ async def deployment(root: Path | None = None) -> AsyncIterator[Settings]:
         else:
             engines = await stack.enter_async_context(running_engines(directory))
             environ = environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
-        yield Settings.from_environment(environ)
+        yield environ
 
 
 def _of_running(directory: Path) -> dict[str, str]:

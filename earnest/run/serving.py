@@ -14,8 +14,10 @@ from starlette.applications import Starlette
 
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.wire import Wire
+from earnest.run import telemetry
 from earnest.run.garbage import Garbage
 from earnest.run.guard import Guard, GuardedConnection, Limits, guarded
+from earnest.run.telemetry import Gather
 
 GRACE_SECONDS: Final = 8
 """For requests under way at a stop; less than the supervisor's own grace."""
@@ -68,13 +70,15 @@ class Server(uvicorn.Server):
         self._app = app
         self.garbage: Garbage | None = None
         """What considers now and then to look for garbage, in a process that does nothing else."""
+        self.gather: Gather | None = None
+        """What finds the figures of such a process, for whoever they are exported to."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal."""
-        if self.garbage is None:
+        if self.garbage is None or self.gather is None:
             await super().serve(sockets)
             return
-        async with self.garbage.considering():
+        async with self.garbage.considering(), telemetry.exported("web", self.gather):
             await super().serve(sockets)
 
     def bind(self) -> socket.socket:
@@ -118,8 +122,10 @@ class Server(uvicorn.Server):
         it was let in. So those are taken over just before.
         """
         waiting: list[socket.socket] = []
-        doors = [socket.socket(fileno=os.dup(one.fileno())) for one in sockets]
-        for listening in (*self.servers, *sockets):
+        doors = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
             listening.close()
         for door in doors:
             with door, contextlib.suppress(OSError):

@@ -81,6 +81,7 @@ class Supervisor:
             environ, deployment, engines = await self._prepare(stack)
             for step in self._before:
                 self._say(*await step(deployment))
+            self._say(f"starting {', '.join(entry.name for entry in entries)} ...")
             stack.push_async_callback(self._end_processes)
             environ["PORT"] = str(deployment.settings.port)
             for entry in entries:
@@ -110,7 +111,7 @@ class Supervisor:
         somewhere = embedded.environment(directory, database_url="postgres:///earnest", redis_url="redis://localhost")
         check_port(Settings.from_environment(somewhere))
         self._say("starting PostgreSQL and Redis ...")
-        engines = await stack.enter_async_context(embedded.running_engines(directory))
+        engines = await stack.enter_async_context(embedded.running_engines(directory, tell=self._say))
         environ = embedded.environment(directory, database_url=engines.database_url, redis_url=engines.redis_url)
         return environ, Deployment(settings=Settings.from_environment(environ), directory=directory), engines
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 from weakref import WeakSet
 
-from escrow import bell
+from escrow import bell, meters
 from escrow.access import Actor
 from escrow.accounts import authentication, tokens
 from escrow.annex import at_home
@@ -73,7 +73,9 @@ class KnownKeys:
         digest = shown.digest
         known = self._known.get(digest)
         if known is not None and not fresh and now() < known.until:
+            meters.CACHES.add("keys", "hit")
             return known.actor
+        meters.CACHES.add("keys", "miss")
         return await self._ask(shown)
 
     def was_right(self, token: str) -> bool:

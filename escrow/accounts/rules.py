@@ -48,7 +48,8 @@ class AccountPermission:
 
     `also` is a scope that an own key needs beside the first. `while_disabled` tells whether the account's owners may do it
     although the operator disabled the account; `within_contracts` whether a key that is limited to some contracts may do it,
-    within those. `hands_out` tells what gives rights, secrets or events to somebody beyond the moment: no session may do it.
+    within those. `hands_out` tells what gives rights, secrets or events to somebody beyond the moment, or gives them back: no
+    session may do it.
     """
 
     role: Role
@@ -62,7 +63,7 @@ class AccountPermission:
 ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
     AccountAction.CREATE_ACCOUNT: AccountPermission(Role.MANAGER, hands_out=True),
     AccountAction.DISABLE_ACCOUNT: AccountPermission(Role.MANAGER),
-    AccountAction.ENABLE_ACCOUNT: AccountPermission(Role.MANAGER),
+    AccountAction.ENABLE_ACCOUNT: AccountPermission(Role.MANAGER, hands_out=True),
     AccountAction.APPOINT_MEDIATOR: AccountPermission(Role.MANAGER, hands_out=True),
     AccountAction.DISMISS_MEDIATOR: AccountPermission(Role.MANAGER),
     AccountAction.SET_RATE: AccountPermission(Role.MANAGER),
@@ -91,7 +92,7 @@ ACCOUNT_PERMISSIONS: Final[dict[AccountAction, AccountPermission]] = {
         Role.OWNER, Scope.WEBHOOKS_MANAGE, also=Scope.CONTRACTS_READ, within_contracts=True, hands_out=True
     ),
     AccountAction.ENABLE_ENDPOINT: AccountPermission(
-        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True
+        Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True, hands_out=True
     ),
     AccountAction.DISABLE_ENDPOINT: AccountPermission(
         Role.OWNER, Scope.WEBHOOKS_MANAGE, while_disabled=True, within_contracts=True

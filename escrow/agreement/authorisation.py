@@ -5,9 +5,12 @@ What it asks stands in docs/law.md, section 1, and in the table of rules.
 
 from __future__ import annotations
 
+from typing import Final
+
 from escrow.access import Actor, ActorKind, Role, Scope, Side, may_see
 from escrow.agreement.state import Contract, Surroundings
 from escrow.agreement.subjects import Case
+from escrow.causes import Cause
 from escrow.errors import ConflictOfInterest, DomainError, Forbidden, NotFound
 from escrow.rules import RULES, Action, Rule
 
@@ -32,7 +35,8 @@ def forbidden_by_table(
         return Forbidden(f"This is for people, not for the {actor.kind.value.lower()}.")
     decides = rule.operator if actor.kind is ActorKind.OPERATOR else rule.mediators and is_mediator
     if side not in rule.sides and not decides:
-        return Forbidden(f"Only {_spoken(rule)} may do this.", details={"sides": sorted(rule.sides)})
+        details = {"sides": sorted(rule.sides), "only": _may(rule)}
+        return Forbidden(f"Only {_spoken(rule)} may do this.", details=details, cause=Cause.ONLY_SOME)
     if missing := missing_role(actor, rule.role) or missing_scope(actor, rule.scope):
         return missing
     if action is Action.PROPOSE and actor.contract_ids is not None:
@@ -41,24 +45,33 @@ def forbidden_by_table(
 
 
 def _spoken(rule: Rule) -> str:
-    names = [f"the {side.value.lower()}" for side in sorted(rule.sides)]
-    names += ["a mediator"] if rule.mediators else []
-    names += ["the operator"] if rule.operator else []
-    return " or ".join(names)
+    return " or ".join(f"{'a' if name == _MEDIATOR else 'the'} {name.lower()}" for name in _may(rule))
+
+
+def _may(rule: Rule) -> list[str]:
+    """Who may by the table, sides first."""
+    others = {_MEDIATOR: rule.mediators, _OPERATOR: rule.operator}
+    return [*sorted(side.value for side in rule.sides), *(name for name, may in others.items() if may)]
+
+
+_MEDIATOR: Final = "MEDIATOR"
+_OPERATOR: Final = "OPERATOR"
 
 
 def missing_role(actor: Actor, role: Role) -> Forbidden | None:
     """A refusal if the actor's member has less to say."""
     if actor.role.includes(role):
         return None
-    return Forbidden(f"This needs the role {role}; yours is {actor.role}.", details={"role": role.value})
+    return Forbidden(
+        f"This needs the role {role}; yours is {actor.role}.", details={"role": role.value}, cause=Cause.ROLE
+    )
 
 
 def missing_scope(actor: Actor, scope: Scope) -> Forbidden | None:
     """A refusal if the actor's key was not made for this."""
     if scope in actor.scopes:
         return None
-    return Forbidden(f"This key lacks the scope {scope.spelt}.", details={"scope": scope.value})
+    return Forbidden(f"This key lacks the scope {scope.spelt}.", details={"scope": scope.value}, cause=Cause.SCOPE)
 
 
 def no_such_contract() -> NotFound:
@@ -84,9 +97,9 @@ def _forbidden(case: Case, actor: Actor, around: Surroundings) -> DomainError | 
         return by_table
     decides = case.side not in case.rule.sides
     if decides and around.mediator is not None and around.mediator.disabled:
-        return Forbidden("Your account is disabled.")
+        return Forbidden("Your account is disabled.", cause=Cause.OWN_ACCOUNT_DISABLED)
     if case.needs_enabled_parties and case.side is not None and is_disabled(around, case.side):
-        return Forbidden("Your account is disabled.")
+        return Forbidden("Your account is disabled.", cause=Cause.OWN_ACCOUNT_DISABLED)
     return None
 
 
@@ -94,10 +107,13 @@ def _conflict_of_interest(case: Case, actor: Actor, around: Surroundings) -> Dom
     if not case.rule.mediators or actor.kind is ActorKind.OPERATOR:
         return None
     if case.side is not None:
-        return ConflictOfInterest("You are a party of this contract: another mediator or the operator must decide.")
+        return ConflictOfInterest(
+            "You are a party of this contract: another mediator or the operator must decide.", cause=Cause.IS_PARTY
+        )
     if around.mediator is not None and around.mediator.shares_member:
         return ConflictOfInterest(
-            "You share a member with a party of this contract: another mediator or the operator must decide."
+            "You share a member with a party of this contract: another mediator or the operator must decide.",
+            cause=Cause.SHARES_MEMBER,
         )
     return None
 

@@ -13,6 +13,7 @@ from escrow.agreement.authorisation import is_disabled
 from escrow.agreement.postings import payable_to
 from escrow.agreement.state import Contract, DepositTerm, Surroundings
 from escrow.agreement.subjects import Case, Named, is_released_again
+from escrow.causes import Cause
 from escrow.errors import (
     DomainError,
     Forbidden,
@@ -81,13 +82,17 @@ def _version_conflict(case: Case) -> DomainError | None:
     ):
         if name is not None and name != current:
             return VersionConflict(
-                f"You named {what} {name}; it is {current} now.", details={"named": name, "current": current}
+                f"You named {what} {name}; it is {current} now.",
+                details={"named": name, "current": current},
+                cause=Cause.OTHER_VERSION,
             )
     given_up = named.giving_up_minor
     if case.side is Side.FREELANCER and given_up is not None and given_up != state.held_minor:
         held = state.money(state.held_minor)
         return VersionConflict(
-            f"You would give up {state.money(given_up)}; {held} is held now.", details={"current": held.wire()}
+            f"You would give up {state.money(given_up)}; {held} is held now.",
+            details={"current": held.wire()},
+            cause=Cause.OTHER_SUM,
         )
     return None
 
@@ -96,18 +101,21 @@ def _contract_state(case: Case, around: Surroundings) -> DomainError | None:
     state, rule = case.state, case.rule
     again = is_released_again(rule.action, case.milestone)
     if not again and rule.contract is not None and state.state not in rule.contract:
-        wanted = " or ".join(sorted(rule.contract))
+        needs = sorted(rule.contract)
         return InvalidState(
-            f"The contract is {state.state}; this needs it {wanted}.", details={"contractState": state.state.value}
+            f"The contract is {state.state}; this needs it {' or '.join(needs)}.",
+            details={"contractState": state.state.value, "needs": needs},
+            cause=Cause.CONTRACT_STATE,
         )
     if not again and (refusal := _ending(case) or _first_deposit(case)):
         return refusal
     if case.needs_enabled_parties and case.side is not None and is_disabled(around, case.side.other):
-        return InvalidState("The other party's account is disabled.")
+        return InvalidState("The other party's account is disabled.", cause=Cause.OTHER_ACCOUNT_DISABLED)
     if rule.action in (Action.FUND, Action.FUND_CONTRACT) and not around.disputes_can_be_decided:
         return InvalidState(
             "Nobody can decide disputes in this deployment, so it takes no deposits: the operator must appoint a mediator "
-            "or make a key with the scope disputes:decide."
+            "or make a key with the scope disputes:decide.",
+            cause=Cause.NO_MEDIATOR,
         )
     return None
 
@@ -116,14 +124,16 @@ def _first_deposit(case: Case) -> DomainError | None:
     """What the plan and the terms say against a deposit, whichever milestone it is for."""
     state, action = case.state, case.rule.action
     if action is Action.FUND and state.deposit_term is DepositTerm.ALL and not state.all_deposited:
-        return InvalidState("The first deposit covers everything: fund the contract first.")
+        return InvalidState(
+            "The first deposit covers everything: fund the contract first.", cause=Cause.FUND_EVERYTHING
+        )
     if action is not Action.FUND_CONTRACT:
         return None
     states = {milestone.state for milestone in state.milestones}
     if MilestoneState.FUNDING in states:
-        return InvalidState("A deposit is on its way; wait for it, or cancel it.")
+        return InvalidState("A deposit is on its way; wait for it, or cancel it.", cause=Cause.DEPOSIT_ON_ITS_WAY)
     if MilestoneState.PLANNED not in states:
-        return InvalidState("No milestone is PLANNED: there is nothing to fund.")
+        return InvalidState("No milestone is PLANNED: there is nothing to fund.", cause=Cause.NOTHING_PLANNED)
     return None
 
 
@@ -132,15 +142,17 @@ def _ending(case: Case) -> DomainError | None:
     ending, action = case.state.ending, case.rule.action
     if action is Action.WITHDRAW_END:
         if ending is None:
-            return InvalidState("Nobody is ending this contract.")
+            return InvalidState("Nobody is ending this contract.", cause=Cause.NOT_ENDING)
         if ending.money_went_back:
-            return InvalidState("Money went back to you since: the ending can't be taken back any more.")
+            return InvalidState(
+                "Money went back to you since: the ending can't be taken back any more.", cause=Cause.ENDING_WENT_ON
+            )
     if ending is None:
         return None
     if action is Action.END and case.side is Side.CLIENT:
-        return InvalidState("You are ending this contract already.")
+        return InvalidState("You are ending this contract already.", cause=Cause.ENDING_ALREADY)
     if not case.rule.while_ending:
-        return InvalidState("The contract is being ended.")
+        return InvalidState("The contract is being ended.", cause=Cause.BEING_ENDED)
     return None
 
 
@@ -151,8 +163,15 @@ def _turn(case: Case) -> DomainError | None:
         if mine == (rule.turn is Turn.OWN):
             return None
         if mine:
-            return Forbidden("It is your turn: accept, revise or decline; only the other side can withdraw it.")
-        return Forbidden(f"It is the {case.state.turn.value.lower()}'s turn; you can only withdraw the proposal.")
+            return Forbidden(
+                "It is your turn: accept, revise or decline; only the other side can withdraw it.", cause=Cause.OWN_TURN
+            )
+        theirs = case.state.turn.value
+        return Forbidden(
+            f"It is the {theirs.lower()}'s turn; you can only withdraw the proposal.",
+            details={"side": theirs},
+            cause=Cause.OTHERS_TURN,
+        )
     author = case.author
     if author is None:
         return None
@@ -160,9 +179,17 @@ def _turn(case: Case) -> DomainError | None:
     if rule.action is Action.WITHDRAW_DISPUTE and case.dispute is not None and case.dispute.state is DisputeState.OPEN:
         turn = Turn.OWN
     if turn is Turn.OWN and side is not author:
-        return Forbidden(f"Only the {author.value.lower()} can take this back.")
+        return Forbidden(
+            f"Only the {author.value.lower()} can take this back.",
+            details={"side": author.value},
+            cause=Cause.ONLY_AUTHOR,
+        )
     if turn is Turn.OTHERS and side is author:
-        return Forbidden(f"This is for the {author.other.value.lower()} to answer.")
+        return Forbidden(
+            f"This is for the {author.other.value.lower()} to answer.",
+            details={"side": author.other.value},
+            cause=Cause.FOR_OTHER_SIDE,
+        )
     return None
 
 
@@ -194,6 +221,7 @@ def _barred(case: Case, around: Surroundings) -> DomainError | None:
     return InvalidState(
         f"You took back a hold on this money; you may start another from {until:%Y-%m-%d %H:%M:%S} UTC on.",
         details={"barredUntil": until.isoformat()},
+        cause=Cause.BARRED,
     )
 
 
@@ -205,6 +233,7 @@ def _held_too_long(case: Case, around: Surroundings) -> DomainError | None:
     return InvalidState(
         "The payment provider may hold this money no longer: settle, or let a mediator decide.",
         details={"holdUntil": until.isoformat()},
+        cause=Cause.HELD_TOO_LONG,
     )
 
 
@@ -219,6 +248,7 @@ def _unpayable(case: Case, around: Surroundings) -> DomainError | None:
     return InvalidState(
         f"The payment provider can't pay the freelancer yet: an owner connects the account (connectPayee).{waits}",
         details={"missing": list(payee.missing)},
+        cause=Cause.PAYEE_UNKNOWN,
     )
 
 
@@ -226,12 +256,15 @@ def _funding_sequence(state: Contract, milestone_id: str) -> DomainError | None:
     for milestone in state.milestones:
         if milestone.state in (MilestoneState.FUNDING, MilestoneState.FUNDED):
             reason = f"Milestone {milestone.position} is {milestone.state}; wait until its work is under way."
-            return OutOfSequence(reason, details={"milestoneId": milestone.id})
+            details = {"milestoneId": milestone.id, "position": milestone.position}
+            return OutOfSequence(reason, details=details, cause=Cause.OTHER_UNDER_WAY)
         if milestone.state is MilestoneState.PLANNED:
             if milestone.id == milestone_id:
                 return None
             return OutOfSequence(
-                f"Milestone {milestone.position} must be funded first.", details={"milestoneId": milestone.id}
+                f"Milestone {milestone.position} must be funded first.",
+                details={"milestoneId": milestone.id, "position": milestone.position},
+                cause=Cause.OTHER_FIRST,
             )
     return None
 
@@ -239,4 +272,4 @@ def _funding_sequence(state: Contract, milestone_id: str) -> DomainError | None:
 def _nothing_to_pay(state: Contract) -> DomainError | None:
     if state.balances.get((payable_to(state.id, Side.FREELANCER), state.currency), 0) > 0:
         return None
-    return InsufficientFunds("Nothing is payable to the freelancer of this contract.")
+    return InsufficientFunds("Nothing is payable to the freelancer of this contract.", cause=Cause.NOTHING_PAYABLE)

@@ -11,6 +11,7 @@ from typing import Final
 
 from escrow.access import Side
 from escrow.agreement.state import ChangeRequest, Contract, Deposit, Dispute, Milestone, Order, RefundRequest
+from escrow.causes import Cause
 from escrow.codec import camel
 from escrow.errors import DomainError, InvalidState, MilestoneLocked, NotFound, OutOfSequence, VersionConflict
 from escrow.rules import NAMINGS, Action, Naming, ObjectState, Rule, Subject
@@ -145,15 +146,23 @@ def _milestone_state(case: Case, milestone: Milestone) -> DomainError | None:
     rule, details = case.rule, {"milestoneState": milestone.state.value}
     allowed = rule.milestone or frozenset()
     if milestone.state is MilestoneState.FUNDED and _is_before_its_turn(case, milestone, allowed):
-        return OutOfSequence("The milestone is FUNDED and waits for its turn.", details=details)
+        return OutOfSequence(
+            "The milestone is FUNDED and waits for its turn.", details=details, cause=Cause.BEFORE_ITS_TURN
+        )
     if milestone.state in allowed:
         return None
     if rule.edits_plan:
         return MilestoneLocked(
-            f"The milestone is {milestone.state}; only PLANNED ones can be changed.", details=details
+            f"The milestone is {milestone.state}; only PLANNED ones can be changed.",
+            details=details,
+            cause=Cause.ONLY_PLANNED,
         )
-    wanted = " or ".join(sorted(allowed))
-    return InvalidState(f"The milestone is {milestone.state}; this needs it {wanted}.", details=details)
+    needs = sorted(allowed)
+    return InvalidState(
+        f"The milestone is {milestone.state}; this needs it {' or '.join(needs)}.",
+        details={**details, "needs": needs},
+        cause=Cause.MILESTONE_STATE,
+    )
 
 
 def _is_before_its_turn(case: Case, milestone: Milestone, allowed: frozenset[MilestoneState]) -> bool:
@@ -175,14 +184,17 @@ def _hold(case: Case, milestone: Milestone) -> DomainError | None:
         return None
     what = "a refund request" if milestone.hold is Hold.REFUND_REQUEST else "a dispute"
     return InvalidState(
-        f"The milestone is on hold by {what}.", details={"hold": milestone.hold.value, "holdId": milestone.hold_id}
+        f"The milestone is on hold by {what}.",
+        details={"hold": milestone.hold.value, "holdId": milestone.hold_id},
+        cause=Cause.ON_HOLD,
     )
 
 
 def _reversal(case: Case, milestone: Milestone) -> DomainError | None:
     if case.rule.moves_money and milestone.is_frozen:
         return InvalidState(
-            "A deposit that the milestone holds was reversed; nothing moves until the operator resolves it."
+            "A deposit that the milestone holds was reversed; nothing moves until the operator resolves it.",
+            cause=Cause.FROZEN,
         )
     return None
 
@@ -194,18 +206,34 @@ def _object_state(case: Case, allowed: frozenset[ObjectState]) -> DomainError | 
     if found in allowed:
         return None
     if case.order is not None:
-        return InvalidState("What became of the payment order is known, or will be: nobody has to say so.")
-    wanted = " or ".join(sorted(allowed))
+        return InvalidState(
+            "What became of the payment order is known, or will be: nobody has to say so.", cause=Cause.ORDER_IS_KNOWN
+        )
     if found is None:
-        return InvalidState("The deposit was not reversed.")
+        return InvalidState("The deposit was not reversed.", cause=Cause.REVERSAL_STATE)
+    needs = sorted(allowed)
     return InvalidState(
-        f"The {NAMINGS[case.rule.subject].spoken} is {found}; this needs it {wanted}.", details={"state": found.value}
+        f"The {NAMINGS[case.rule.subject].spoken} is {found}; this needs it {' or '.join(needs)}.",
+        details={"state": found.value, "needs": needs},
+        cause=_OF_STATES[case.rule.subject],
     )
+
+
+_OF_STATES: Final = {
+    Subject.DISPUTE: Cause.DISPUTE_STATE,
+    Subject.REFUND: Cause.REFUND_STATE,
+    Subject.CHANGE_REQUEST: Cause.CHANGE_REQUEST_STATE,
+    Subject.DEPOSIT: Cause.REVERSAL_STATE,
+}
+"""Why something can't be done to what is in another state."""
 
 
 def _of_the_ending(case: Case) -> DomainError | None:
     if case.rule.action is Action.WITHDRAW_REFUND and case.refund is not None and case.refund.by_ending:
-        return InvalidState("The ending of the contract made this request; it is withdrawn only with the ending.")
+        return InvalidState(
+            "The ending of the contract made this request; it is withdrawn only with the ending.",
+            cause=Cause.MADE_BY_ENDING,
+        )
     return None
 
 
@@ -213,9 +241,9 @@ def _no_offer(case: Case) -> DomainError | None:
     if case.dispute is None or case.side is None:
         return None
     if case.rule.action is Action.WITHDRAW_SETTLEMENT and case.dispute.offer_of(case.side) is None:
-        return InvalidState("You have made no offer that you could take back.")
+        return InvalidState("You have made no offer that you could take back.", cause=Cause.NO_OWN_OFFER)
     if case.rule.action is Action.ACCEPT_SETTLEMENT and case.dispute.offer_of(case.side.other) is None:
-        return InvalidState("The other side has made no offer that you could accept.")
+        return InvalidState("The other side has made no offer that you could accept.", cause=Cause.NO_OFFER)
     return None
 
 
@@ -229,5 +257,7 @@ def other_settlement(case: Case) -> DomainError | None:
         return None
     money = case.state.money
     return VersionConflict(
-        f"You would accept {money(named)}; the offer is {money(offer)} now.", details={"current": money(offer).wire()}
+        f"You would accept {money(named)}; the offer is {money(offer)} now.",
+        details={"current": money(offer).wire()},
+        cause=Cause.OTHER_OFFER,
     )

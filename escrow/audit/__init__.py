@@ -55,7 +55,7 @@ async def _streams(table: str, after: str, limit: int) -> list[str]:
 
 
 async def _whole() -> list[Difference]:
-    """What no single stream can tell: dense positions, events of nobody, and books that add up to zero."""
+    """What no single stream can tell: dense positions but for cuts, events of nobody, and books that add up to zero."""
     async with database.transaction(snapshot=True):
         return [*await _gaps(), *await _strays(), *await _unbalanced()]
 
@@ -63,7 +63,8 @@ async def _whole() -> list[Difference]:
 async def _gaps() -> Iterator[Difference]:
     rows = await database.fetch(
         "SELECT position, before FROM (SELECT position, lag(position, 1, 0::bigint) OVER (ORDER BY position) AS before "
-        "FROM log_positions) AS place WHERE position <> before + 1"
+        "FROM log_positions) AS place WHERE position <> before + 1 AND NOT EXISTS ("
+        "SELECT FROM log_cuts WHERE first_position = place.position AND kept_position = place.before)"
     )
     return (Difference("log", "positions", row["before"] + 1, row["position"]) for row in rows)
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import orjson
 
-from escrow import bell, database, log, process_log
+from escrow import bell, cuts, database, log, process_log
 from escrow.access import Actor, ActorKind
 from escrow.accounts.events import KeyRevoked, MediatorAppointed, MediatorDismissed, MemberRemoved, SessionEnded
 from escrow.bell import Topic
@@ -124,8 +124,7 @@ class Hub:
         """Begin to follow the log, from its end, if nobody else has."""
         async with self._changing:
             if self._task is None:
-                self._window.clear()
-                self._window_bytes = 0
+                self._forget_the_window()
                 self.position = await log.last_position()
                 self._task = asyncio.get_running_loop().create_task(self._run(), name="live")
 
@@ -159,8 +158,13 @@ class Hub:
         """Take what is new in the log, and once in a while look at the keys; answers how many events it were."""
         if time.monotonic() >= self._look_at_keys_at:
             await self.keys.look()
+            await self._look_for_a_cut()
             self._look_at_keys_at = time.monotonic() + self._look_seconds
         found = await occurrences.following(after=self.position, limit=BATCH_EVENTS)
+        if found and found[0].position != self.position + 1:
+            self._forget_the_window()
+            if await self._look_for_a_cut():
+                return 0
         told = 0
         for occurrence in found:
             told += self._take(occurrence)
@@ -169,6 +173,20 @@ class Hub:
                 await asyncio.sleep(0)
         self._trim()
         return len(found)
+
+    async def _look_for_a_cut(self) -> bool:
+        """End all streams if the log was cut before what they were told last: whoever comes back hears why."""
+        if await cuts.at(self.position) is None:
+            return False
+        self._forget_the_window()
+        self.position = await log.last_position()
+        self.keys.end_all(Ending.CUT)
+        return True
+
+    def _forget_the_window(self) -> None:
+        """What is in it are positions without gaps; a cut leaves one."""
+        self._window.clear()
+        self._window_bytes = 0
 
     def _take(self, occurrence: Occurrence) -> int:
         """The next event; how many readers were told of it."""

@@ -22,6 +22,8 @@ class Ending(StrEnum):
     """The key was revoked or has expired, or its member was removed."""
     RIGHTS = "RIGHTS"
     """What the key may see has changed; whoever comes back sees what it may see now."""
+    CUT = "CUT"
+    """What the reader was told last is no more; whoever comes back with its cursor is told so."""
     TOO_SLOW = "TOO_SLOW"
     """The reader fell too far behind."""
 
@@ -90,6 +92,12 @@ class Keys:
         """The key was revoked, the session ended, or the member removed."""
         for viewer in (*self.viewers.get(key_id, ()), *self.made.get(key_id, ())):
             viewer.end()
+
+    def end_all(self, ending: Ending) -> None:
+        """Nobody reads on."""
+        for viewers in tuple(self.viewers.values()):
+            for viewer in tuple(viewers):
+                viewer.end(ending)
 
     def set_mediation(self, account_id: str, *, is_mediator: bool) -> None:
         """Whether the account decides disputes has changed: its streams end, and begin anew with what it may see now."""

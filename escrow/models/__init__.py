@@ -7,6 +7,8 @@ The package is all of its files' names together.
 """
 
 from escrow.models.accounts import *
+from escrow.models.acts import *
+from escrow.models.archives import *
 from escrow.models.balances import *
 from escrow.models.calendars import *
 from escrow.models.change_requests import *

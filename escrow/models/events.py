@@ -18,6 +18,7 @@ class Event(Model):
     body = fields.TextField()
     hash = fields.TextField()
     previous_hash = fields.TextField(null=True)
+    trace = fields.TextField(null=True)
 
     class Meta:
         table = "events"

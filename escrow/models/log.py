@@ -1,4 +1,4 @@
-"""The order of the log: positions, and events that wait for theirs."""
+"""The order of the log: positions, events that wait for theirs, and where the log was cut."""
 
 from tortoise import fields
 from tortoise.models import Model
@@ -13,6 +13,21 @@ class PendingEvent(Model):
 
     class Meta:
         table = "log_pending"
+
+
+class LogCut(Model):
+    """Where positions began to be given by another server; what lay after the kept one there is void."""
+
+    first_position = fields.BigIntField(primary_key=True)
+    kept_position = fields.BigIntField()
+    kept_at = fields.DatetimeField(null=True)
+    server = fields.TextField()
+    cut_at = fields.DatetimeField()
+    books_due_at = fields.DatetimeField()
+    books_read_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "log_cuts"
 
 
 class LogPosition(Model):

@@ -25,12 +25,23 @@ class PaymentOrder(Model):
     is_stuck = fields.BooleanField()
     next_action = fields.TextField(null=True)
     explanation = fields.TextField(null=True)
+    known_as = fields.TextField(null=True)
+    trace = fields.TextField(null=True)
 
     class Meta(Facts):
         table = "payment_orders"
-        fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token")
-        passing = ("payment_token",)
-        apart = ("created_at", "due_at", "lease_token", "attempts", "last_error", "next_action", "explanation")
+        fixed = ("kind", "amount_minor", "currency", "deposit_id", "payment_token", "trace")
+        passing = ("payment_token", "trace")
+        apart = (
+            "created_at",
+            "due_at",
+            "lease_token",
+            "attempts",
+            "last_error",
+            "next_action",
+            "explanation",
+            "known_as",
+        )
 
 
 class ProviderCall(Model):

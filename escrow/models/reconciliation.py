@@ -20,6 +20,8 @@ class ProviderMovement(Model):
     changed_currency = fields.TextField(null=True)
     order_id = fields.CharField(64, null=True)
     contract_id = fields.CharField(64, null=True)
+    source_id = fields.TextField(null=True)
+    is_settled = fields.BooleanField()
 
     class Meta:
         table = "provider_movements"

@@ -7,11 +7,16 @@ from datetime import timedelta
 
 from escrow.payments.provider import Provider as Provider
 from escrow.payments.sandbox import Sandbox
+from escrow.payments.watched import Watched
 from escrow.settings import PaymentProvider, Settings
 
 
 def provider_of(settings: Settings) -> Provider:
-    """The provider that a deployment chose; the library of another one is not even imported."""
+    """The provider that a deployment chose, watched; the library of another one is not even imported."""
+    return Watched(_chosen(settings))
+
+
+def _chosen(settings: Settings) -> Provider:
     match settings.payment_provider:
         case PaymentProvider.SANDBOX:
             days = settings.sandbox_hold_days

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -92,6 +92,8 @@ class Work:
     async def _deposit(self) -> Found | NotYet:
         order = self.order
         call = order.last(Step.PREPARE)
+        if order.may_be_known and (call is None or call.provider_id is None):
+            call = await self._charge_that_moved(call)
         if call is None or call.provider_id is None:
             return (
                 await self._make_charge(call) if order.wanted else Failed("it was given up before anything was taken")
@@ -104,9 +106,22 @@ class Work:
                 return await self.provider.cancel(call.provider_id, key=self._fresh_key(Step.CANCEL))
         return found
 
+    async def _charge_that_moved(self, call: Call | None) -> Call | None:
+        """The charge that a cut of the log lost, as the provider's books name it; what is known already if they don't."""
+        moved = await leases.charge_that_moved(self.order)
+        if moved is None:
+            return call
+        call = call or await self._begin(Step.PREPARE, 1)
+        await leases.go_on(self.order, learned=Learned(call=call, provider_id=moved))
+        return replace(call, provider_id=moved)
+
     async def _make_charge(self, call: Call | None) -> Found | NotYet:
         """Preparing moves nothing, so it may be repeated, with another key once the first one is of no use: after a fault that
         is stored under it, too."""
+        if self._may_have_been_lost(call or Call(Step.PREPARE, 1)):
+            return Failed(
+                "the deployment was restored, and whether it was charged can't be told any more: deposit it anew"
+            )
         if call is None or call.is_over:
             call = await self._begin(Step.PREPARE, call.attempt + 1 if call is not None else 1)
         try:
@@ -129,7 +144,7 @@ class Work:
         order = self.order
         return ChargeRequest(
             key=key,
-            order_id=order.id,
+            order_id=order.name,
             group=order.contract_id,
             amount=order.amount,
             token=unseal(order.payment_token, order_id=order.id) if order.payment_token is not None else None,
@@ -137,7 +152,7 @@ class Work:
         )
 
     def _fresh_key(self, step: Step) -> str:
-        return key_of(self.order.id, self.order.attempts, step)
+        return key_of(self.order.name, self.order.attempts, step)
 
     # -- refunds: one call, found by their charge ---------------------------------------------------------------------
 
@@ -147,7 +162,7 @@ class Work:
         if not isinstance(found, Failed) or call is None or call.is_fresh or not self.order.wanted or self.moved:
             return found
         if call.is_over and call.seconds_ago >= TRY_AGAIN_SECONDS / 2:
-            return await self._call(await self._begin(Step.REFUND, call.attempt + 1))
+            return await self._call_first(await self._begin(Step.REFUND, call.attempt + 1))
         return found
 
     # -- payouts: a transfer to the payee, then the payout from there ---------------------------------------------------
@@ -199,9 +214,9 @@ class Work:
         """What came of a step; it is called if nobody has, and again if that is safe."""
         call = self.order.last(step)
         if call is None:
-            return await self._call(await self._begin(step, 1)) if may_call or may_begin else Unknown()
+            return await self._call_first(await self._begin(step, 1)) if may_call or may_begin else Unknown()
         if call.is_fresh:
-            return await self._call(call)
+            return await self._call_first(call)
         found = await self._look_up(call, step)
         if not isinstance(found, Unknown):
             self._learn(call, found)
@@ -209,7 +224,7 @@ class Work:
         if not may_call:
             return found
         if call.is_over:
-            return await self._call(await self._begin(step, call.attempt + 1))
+            return await self._call_first(await self._begin(step, call.attempt + 1))
         if call.provider_id is not None:
             raise Uncertain(call, "the provider no longer knows what it said that it made")
         if self._may_be_forgotten(call):
@@ -217,6 +232,27 @@ class Work:
                 call, "the provider knows nothing of it and may have forgotten the key: another call could pay twice"
             )
         return await self._call(call)
+
+    async def _call_first(self, call: Call) -> Found | NotYet:
+        """For the first time by these books, which may have lost that it was made already: then it is looked up first."""
+        order = self.order
+        if order.may_be_known:
+            found = await self._look_up(call, call.step)
+            if not isinstance(found, Unknown):
+                self._learn(call, found)
+                return found
+            if self._may_have_been_lost(call):
+                raise Uncertain(
+                    call, "the deployment was restored, and the provider may have forgotten its key: it could pay twice"
+                )
+        return await self._call(call)
+
+    def _may_have_been_lost(self, call: Call) -> bool:
+        """Whether a call with this key may be one that the provider has forgotten, unless a person has said that it isn't."""
+        lifetime, order = self.provider.terms.key_lifetime, self.order
+        if lifetime is None or order.lost_for_seconds is None or order.was_begun_since_the_cut(call.step, call.attempt):
+            return False
+        return timedelta(seconds=order.lost_for_seconds) > lifetime - FORGETTING_MARGIN
 
     async def _call(self, call: Call) -> Answer:
         self.moved = True
@@ -232,14 +268,14 @@ class Work:
             case Step.REFUND:
                 return await provider.refund(
                     RefundRequest(
-                        key=key, order_id=order.id, group=group, amount=order.amount, charge_id=order.charge_id
+                        key=key, order_id=order.name, group=group, amount=order.amount, charge_id=order.charge_id
                     )
                 )
             case Step.TRANSFER:
                 return await provider.transfer(
                     TransferRequest(
                         key=key,
-                        order_id=order.id,
+                        order_id=order.name,
                         group=group,
                         amount=order.amount,
                         payee_id=order.payee,
@@ -250,7 +286,7 @@ class Work:
                 kind = PayoutRequest if call.step is Step.PAYOUT else TakeBackRequest
                 request = kind(
                     key=key,
-                    order_id=order.id,
+                    order_id=order.name,
                     group=group,
                     amount=order.amount,
                     payee_id=order.payee,
@@ -273,7 +309,7 @@ class Work:
         sought = Sought(
             step=step,
             key=order.key(call),
-            order_id=order.id,
+            order_id=order.name,
             group=order.contract_id,
             amount=order.amount,
             provider_id=call.provider_id,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from escrow import terms
+from escrow import cuts, terms
 from escrow.agreement.inputs import explanation
 from escrow.database import fetch, filled
 from escrow.money import Money
@@ -23,7 +23,7 @@ from escrow.states import OrderKind, OrderOutcome, OrderState
 
 LEASE_SECONDS: Final = 2 * CALL_SECONDS_MAX
 """How long an order belongs to who claimed it: time for a look-up and a call that are both as slow as they may be. After that
-another worker looks it up."""
+another worker looks it up. `log_cuts.books_due_at` is as much later than a cut."""
 
 FIRST_STEPS: Final = {OrderKind.DEPOSIT: Step.PREPARE, OrderKind.REFUND: Step.REFUND, OrderKind.PAYOUT: Step.TRANSFER}
 
@@ -79,12 +79,22 @@ class Claimed:
     """What the provider waits for before it does."""
     provider: str
     """Who is asked, and with whom its calls are noted."""
+    known_as: str | None
+    """The order that was lost in a cut of the log and goes on in this one: the provider knows that one."""
+    has_lost: bool
+    """Whether money of its contract moved at the provider for orders that were lost, and nobody has called it yet."""
+    lost_for_seconds: float | None
+    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts."""
+    cut_seconds_ago: float | None
+    """Since that cut was noticed."""
     elsewhere: str | None
     """Another provider, where it was begun or where its money is: `UNKNOWN` if nobody knows which. Then nothing is asked here."""
     wanted: bool
     """Whether money may still be moved for it; else it is only looked up."""
     is_stuck: bool
     """Whether it waits for a person."""
+    trace: str | None
+    """The trace of the command that made it, as its row keeps it."""
     calls: Sequence[Call]
     attempts: int
     """How often it was claimed."""
@@ -106,8 +116,25 @@ class Claimed:
         """Since the first attempt at a step was begun; 0 if none was."""
         return max((call.seconds_ago for call in self.calls if call.step is step), default=0.0)
 
+    @property
+    def name(self) -> str:
+        """What the provider knows it as."""
+        return self.known_as or self.id
+
     def key(self, call: Call) -> str:
-        return key_of(self.id, call.attempt, call.step)
+        return key_of(self.name, call.attempt, call.step)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether calls may have been made for it of which these books don't know."""
+        return self.lost_for_seconds is not None or self.known_as is not None
+
+    def was_begun_since_the_cut(self, step: Step, before: int) -> bool:
+        """Whether an earlier attempt at the step than that one was begun after calls may have been lost."""
+        return any(
+            call.step is step and call.attempt < before and call.seconds_ago < (self.cut_seconds_ago or 0.0)
+            for call in self.calls
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +202,12 @@ async def said_to_be_paid(order: Claimed) -> int:
     return int(found[0]["times"])
 
 
+async def charge_that_moved(order: Claimed) -> str | None:
+    """What the provider calls the charge that took money for a deposit, by the movements that were read; `None` if none did."""
+    rows = await fetch(_CHARGE_THAT_MOVED, order.name)
+    return str(rows[0]["source_id"]) if rows else None
+
+
 async def explain(order: Claimed, said: str) -> None:
     """Keep what the provider says of the order, in words for whose money it is; before the event that has them look.
 
@@ -223,6 +256,22 @@ ELSEWHERE: Final = f"""
 """  # noqa: S608 - constants
 """Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
 
+STRANGE: Final = """moved.order_id IS NOT NULL AND moved.contract_id IS NOT NULL AND NOT moved.is_settled
+    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.id = moved.order_id)
+    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.known_as = moved.order_id)"""
+"""Whether a movement `moved` names an order of a contract that these books don't know."""
+
+_HAS_LOST: Final = f"""
+    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL AND {_NOT_CALLED}
+    AND EXISTS (SELECT FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE})
+"""  # noqa: S608 - constants
+
+# Nobody calls before it is known what moved until the last cut, be it one that the sequencer hasn't noticed yet.
+_ALL_IS_KNOWN: Final = f"""
+    NOT EXISTS (SELECT FROM log_cuts WHERE books_read_at IS NULL)
+    AND (SELECT server FROM log_cuts ORDER BY first_position DESC LIMIT 1) = {cuts.SERVER_SQL}
+"""  # noqa: S608 - constants
+
 # `due` locks, the UPDATE decides: an order that is not wanted and was never called is put aside (no due time, no lease),
 # everything else is leased. `now()` rather than `clock_timestamp()`, which no index could be searched with.
 _CLAIM: Final = f"""
@@ -232,12 +281,12 @@ _CLAIM: Final = f"""
                 WHERE contracts.id = o.contract_id AND provider = $4 AND can_be_paid) AS may_begin,
             EXISTS (SELECT FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS called,
             NOT is_stuck AND (state = 'STARTED' OR (kind = 'REFUND' AND state = 'FAILED')) AS wanted,
-            ({ELSEWHERE.format(asked="$5")}) AS elsewhere
-        FROM payment_orders AS o WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            ({ELSEWHERE.format(asked="$5")}) AS elsewhere, {_HAS_LOST} AS has_lost
+        FROM payment_orders AS o WHERE due_at <= now() AND {_ALL_IS_KNOWN} ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), begun AS (
         INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider)
         SELECT contract_id, id, CASE kind WHEN 'DEPOSIT' THEN 'PREPARE' WHEN 'REFUND' THEN 'REFUND' ELSE 'TRANSFER' END, 1, $5
-        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL
+        FROM due WHERE wanted AND may_begin AND NOT called AND elsewhere IS NULL AND NOT has_lost
         ON CONFLICT DO NOTHING RETURNING order_id
     )
     UPDATE payment_orders AS o SET
@@ -252,7 +301,10 @@ _CLAIM: Final = f"""
         WHERE (own.contract_id, own.id) = (due.contract_id, due.id)) AS paid
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
-        o.attempts, o.lease_token, o.due_at, o.is_stuck, due.wanted, due.elsewhere, begun.order_id IS NOT NULL AS is_fresh,
+        o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
+        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
+        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
+        begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,
         CASE WHEN o.kind = 'REFUND' THEN (
@@ -301,6 +353,10 @@ _SAID_TO_BE_PAID: Final = """
     SELECT count(*) AS times FROM told, paid
     WHERE type = 'order.resolved' AND outcome = $3 AND told.sequence >= paid.sequence - 1
         AND EXISTS (SELECT FROM told AS word WHERE word.type = 'order.resolved' AND word.sequence = paid.sequence - 1)
+"""
+
+_CHARGE_THAT_MOVED: Final = """
+    SELECT source_id FROM provider_movements WHERE order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
 """
 
 _EXPLAIN: Final = """

@@ -30,7 +30,7 @@ from escrow.agreement.commands import (
     ReverseDeposit,
 )
 from escrow.database import fetch
-from escrow.payments import leases, payer_actions
+from escrow.payments import leases, lost, payer_actions
 from escrow.payments.calls import Step
 from escrow.payments.flow import TRY_AGAIN_SECONDS, Uncertain, Work
 from escrow.payments.leases import Call, Claimed, Learned, LeaseLost, claim
@@ -136,6 +136,11 @@ async def reconcile(*, held: bool = False) -> int:
 async def _carry_out(work: Work) -> Verdict:
     if work.order.elsewhere is not None:
         return await _leave_elsewhere(work, work.order.elsewhere)
+    if work.order.has_lost and work.order.wanted:
+        if await lost.take_up(work.order, work.provider):
+            return Verdict(0.0)
+        if await lost.is_held_up(work.order):
+            return await _report(work, NotYet(lost.WAITS))
     try:
         return await _report(work, await work.carry_out())
     except Uncertain as uncertain:
@@ -360,7 +365,7 @@ def _wait(first_seconds: float, attempts: int) -> float:
 _NUDGE: Final = """
     UPDATE payment_orders SET due_at = CASE WHEN lease_token IS NULL THEN now() ELSE due_at + interval '1 microsecond' END
     WHERE id IN (
-        SELECT unnest($1::text[]) UNION
+        SELECT unnest($1::text[]) UNION SELECT id FROM payment_orders WHERE known_as = ANY ($1::text[]) UNION
         SELECT order_id FROM provider_calls WHERE provider_id = ANY ($2::text[]))
 """
 

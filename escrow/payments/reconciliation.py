@@ -250,6 +250,7 @@ def _row(movement: Movement) -> dict[str, object]:
         "changed_currency": changed.currency if changed is not None else None,
         "order_id": movement.order_id or None,
         "contract_id": movement.group or None,
+        "source_id": movement.source_id,
     }
 
 
@@ -341,10 +342,11 @@ async def standing() -> Standing:
 
 
 _KEEP_MOVEMENTS: Final = """
-    INSERT INTO provider_movements
+    INSERT INTO provider_movements (id, kind, at, amount_minor, fee_minor, net_minor, currency, changed_minor, changed_currency,
+        order_id, contract_id, source_id)
     SELECT given.* FROM json_to_recordset($1::json) AS given (
         id text, kind text, at timestamptz, amount_minor bigint, fee_minor bigint, net_minor bigint, currency text,
-        changed_minor bigint, changed_currency text, order_id text, contract_id text)
+        changed_minor bigint, changed_currency text, order_id text, contract_id text, source_id text)
     ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
@@ -358,7 +360,7 @@ _UNBOOKED: Final = """
 # What a contract waits for: a return or a payout under way, a charge that the books haven't heard of, and what just moved.
 _ON_ITS_WAY: Final = """
     SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (kind <> 'DEPOSIT'
-        OR EXISTS (SELECT FROM provider_movements AS moved WHERE moved.order_id = one.id AND moved.at > now() - interval '1 day'))
+        OR EXISTS (SELECT FROM provider_movements AS moved WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
     UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL
 """
 
@@ -371,7 +373,7 @@ _DIFFERENCES: Final = f"""
         FROM transfers WHERE 'clearing:' || currency IN (debit, credit) GROUP BY contract_id, currency
     ), theirs AS (
         SELECT contract_id, currency, sum(net_minor)::bigint AS minor
-        FROM provider_movements WHERE contract_id IS NOT NULL GROUP BY contract_id, currency
+        FROM provider_movements WHERE contract_id IS NOT NULL AND NOT is_settled GROUP BY contract_id, currency
     ), differing AS (
     SELECT 'CONTRACT' AS kind, contract_id AS subject, currency,
         coalesce(theirs.minor, 0) AS provider_minor, coalesce(ledger.minor, 0) AS ledger_minor

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, Generic, TypeVar, overload
 
-from escrow import cursors, database
+from escrow import cursors, cuts, database
 from escrow.access import Actor, ActorKind
 from escrow.agreement.events import CATALOGUE
 from escrow.database import Record, unseen
@@ -86,12 +86,14 @@ async def changes_page(actor: Actor, *, after: int, limit: int, reading: Reading
 
     `reading` has the columns of the event; beside them a row has its `position`, the `stream_id`, and the milestones as
     `touched`. A page may be shorter than `limit` although more follows. Raises `BeyondTheEnd` for a position that the log doesn't
-    have.
+    have, and `LogWasCut` for one that it has no longer.
     """
     within = sorted(actor.contract_ids) if actor.contract_ids is not None else None
     columns = reading.sql("e", "stream_id", beside={"texts": events.TEXTS_SQL})
     statement = _PAGE.format(scans=_scans(actor), columns=columns)
     rows = await database.fetch(statement, actor.account_id, after, limit + 1, within)
+    if rows[0]["is_void"]:
+        await cuts.check(after)
     last: int = rows[0]["last_position"]
     if after > last:
         raise BeyondTheEnd(
@@ -192,8 +194,9 @@ was moved, and those behind one that was added among them. One that a plan was l
 behind one that was added right after another, and behind it, the other touched."""
 
 _PAGE: Final = f"""
-SELECT last.position AS last_position, page.*
-FROM (SELECT coalesce(max(position), 0) AS position FROM log_positions) AS last
+SELECT last.position AS last_position, last.is_void, page.*
+FROM (SELECT coalesce(max(position), 0) AS position,
+    EXISTS (SELECT FROM log_cuts WHERE {cuts.VOID.format(position=_AFTER)}) AS is_void FROM log_positions) AS last
 LEFT JOIN LATERAL (
     SELECT placed.position, {{columns}}, {TOUCHED_SQL} AS touched
     FROM (SELECT * FROM ({{scans}}) AS scanned ORDER BY position LIMIT {_LIMIT}) AS placed

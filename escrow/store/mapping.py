@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from tortoise.fields import Field, JSONField
 from tortoise.models import Model
 
+from escrow import traces
 from escrow.models.facts import columns_of, facts_of, key_of, table_of
 from escrow.placement import key_across_shards
 from escrow.store.shapes import Row, hints_of, reader, required, shape_of, writer
@@ -26,6 +27,9 @@ Clocks = Mapping[str, datetime]
 
 DEADLINE: Final = "deadline_at"
 """The column, in any table that has it, for the end of the first clock that the row's object waits for."""
+
+TRACE: Final = "trace"
+"""The column, in any table that has it, for the trace of the work that made the row."""
 
 
 class Mapper(Generic[T]):
@@ -63,7 +67,7 @@ class Mapper(Generic[T]):
         """Whether its rows tell when the first clock ends that they wait for."""
         self.read: Final[Callable[..., T]] = reader(shape, self.loaded)
         """The object of values that begin with those of `loaded`; what lies in other tables is given to it by name."""
-        self.row: Final[Callable[[T, object, Clocks], Row]] = writer(shape, values)
+        self.row: Final[Callable[[T, object, Clocks], Row]] = writer(shape, values, present_trace=traces.kept)
         """The row of an object, of its owner, and of the clocks that run."""
         self.kinds: Final[Mapping[str, Field[Any]]] = columns
         """The columns of an object's row with their types."""
@@ -116,6 +120,8 @@ def _beside(column: str, kind: type, owner: type) -> str:
     """The expression for what a column holds that is no field of the object."""
     if column == DEADLINE:
         return "clocks.get(one.id)"
+    if column == TRACE:
+        return "present_trace()"
     if hasattr(kind, column):
         return f"one.{column}"
     if column == _owner_column(owner):

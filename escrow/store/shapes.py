@@ -200,15 +200,18 @@ def reader(shape: Shape, columns: Sequence[str]) -> Callable[..., Any]:
     return _compiled(f"lambda values{beside}: {shape.made(place, '**beside')}", shape)
 
 
-def writer(shape: Shape, values: Mapping[str, str]) -> Callable[..., Row]:
-    return _compiled(f"lambda one, owner, clocks: {_dict(values)}", shape)
+def writer(shape: Shape, values: Mapping[str, str], **beside: Callable[[], Any]) -> Callable[..., Row]:
+    """`beside` has the functions that the values speak of beside the object, its owner and the clocks."""
+    return _compiled(f"lambda one, owner, clocks: {_dict(values)}", shape, beside)
 
 
 def _dict(values: Mapping[str, str]) -> str:
     return f"{{{', '.join(f'{name!r}: {value}' for name, value in values.items())}}}"
 
 
-def _compiled(expression: str, shape: Shape) -> Callable[..., Any]:
+def _compiled(
+    expression: str, shape: Shape, beside: Mapping[str, Callable[[], Any]] | None = None
+) -> Callable[..., Any]:
     """The function that an expression is: walking through the fields each time would take longer than all the rest."""
-    function: Callable[..., Any] = eval(expression, shape.names())  # noqa: S307 - made of our own classes and models alone
+    function: Callable[..., Any] = eval(expression, {**shape.names(), **(beside or {})})  # noqa: S307 - made of our own classes and models alone
     return function

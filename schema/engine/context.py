@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import strawberry
@@ -54,6 +54,10 @@ class Context:
     """How many objects the lists without a page size have, all together, as far as they were read."""
     listed_price: float = costs.OBJECT
     """What each of them costs, by the dearest of these lists."""
+
+    def afresh(self) -> Context:
+        """The same operation, with nothing loaded or listed yet."""
+        return replace(self, data_loaders=DataLoaders(), replayed=[], listed=0)
 
     @property
     def account_id(self) -> str | None:

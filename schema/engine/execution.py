@@ -31,7 +31,7 @@ from escrow.annex import Annex
 from escrow.aside import aside, aside_if
 from escrow.turns import Turns
 from schema.compiled.compiler import Compiler, Counts
-from schema.engine import costs
+from schema.engine import costs, listing
 from schema.engine.annexed import DEAR, Annexed
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
@@ -75,6 +75,8 @@ class Operation:
     """How many bytes it came in, where that is known."""
     has_escapes: bool = True
     """Whether its JSON wrote characters by their numbers, as some have to be that can't be stored."""
+    traceparent: str | None = None
+    """The trace that it belongs to, if it said so by itself: an operation of a socket has no headers of its own."""
 
     @property
     def is_long(self) -> bool:
@@ -317,14 +319,33 @@ class Runner:
         meter = await aside_if(is_long, lambda: Meter(self._schema, parsed, node), owner=context.owner)
         compiled = self._compiler.operation(parsed, node) if self._compiler is not None else None
         document.prepared[name] = prepared = Prepared(
-            parsed, node, meter, compiled, is_long=is_long, is_about_the_schema=is_about_the_schema(node)
+            parsed,
+            node,
+            meter,
+            compiled,
+            is_long=is_long,
+            is_about_the_schema=is_about_the_schema(node),
+            only_lists=listing.only_lists(node),
         )
         return prepared
 
     async def _answered(self, chosen: Prepared, operation: Operation, context: Context) -> Answer:
         """The answer of a query or a mutation, when it is its owner's turn."""
         async with self._turns.of(context.owner):
-            return answer_of(await self._execute(chosen, operation.variables, context), context)
+            return answer_of(await self._executed(chosen, operation.variables, context), context)
+
+    async def _executed(self, chosen: Prepared, variables: Mapping[str, Any], context: Context) -> ExecutionResult:
+        """What comes of it, read from a standby where that will do."""
+        if chosen.only_lists:
+            found = await listing.from_standby(
+                chosen.node, context, lambda there: self._execute(chosen, variables, there)
+            )
+            if found is not None:
+                return found
+        result = await self._execute(chosen, variables, context)
+        if chosen.node.operation is OperationType.MUTATION:
+            await listing.wrote(context)
+        return result
 
     async def _execute(
         self, chosen: Prepared, variables: Mapping[str, Any], context: Context, root: object = None

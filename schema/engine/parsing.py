@@ -24,6 +24,7 @@ from graphql import (
 )
 
 from escrow import documents as registered
+from escrow import meters
 from escrow.aside import aside
 from schema.compiled.compiler import Operation as CompiledOperation
 from schema.engine import costs
@@ -84,6 +85,8 @@ class Prepared:
     is_long: bool
     """Whether what has to be found out about it is found out beside the event loop."""
     is_about_the_schema: bool
+    only_lists: bool
+    """Whether a standby of the database may answer it."""
 
     @property
     def name(self) -> str | None:
@@ -134,7 +137,9 @@ class Documents:
         known = self._kept.get(text)
         if known is not None:
             self._kept.move_to_end(text)
+            meters.CACHES.add("documents", "hit")
             return known
+        meters.CACHES.add("documents", "miss")
         return await self._new(text, context)
 
     async def _registered(self, text: str | None, identifier: str | None, context: Context) -> str:

@@ -10,13 +10,18 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 
 from escrow.errors import DomainError
-from escrow.process_log import trace_id
+from escrow.log import UnknownEvent
+from escrow.traces import trace_id
 from schema.engine.budget import OverBudget
 from schema.engine.context import Context
 from schema.error_codes import coded
 
 ERRORS_TOLD_MAX: Final = 100
 """Errors of one answer that are told each for itself: a list of thousands says no more, and each takes its time."""
+
+UPDATING: Final = (
+    "Earnest is being updated, and what answered doesn't know yet what happened here. Nothing was done; repeat it."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +97,9 @@ def public(error: GraphQLError) -> dict[str, Any]:
         return formatted(error)
     if isinstance(cause, DomainError):  # a query that asked for what the domain refuses; mutations tell it as data
         return formatted(error, field=cause.field)
+    if isinstance(cause, UnknownEvent):
+        _log.warning("a later release was here", extra={"path": error.path, "error": cause})
+        return formatted(GraphQLError(UPDATING, nodes=error.nodes, path=error.path, extensions={"code": "UPDATING"}))
     trace = trace_id()
     _log.error("a field failed by a fault of ours", extra={"path": error.path}, exc_info=cause)
     masked = GraphQLError(

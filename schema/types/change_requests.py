@@ -90,8 +90,7 @@ class ChangeMisfit:
 
     @classmethod
     def of(cls, misfit: Misfit) -> ChangeMisfit:
-        refusal = misfit.refusal
-        return cls(change_number=misfit.operation + 1, reason=Refusal(code=refusal.code, message=refusal.message))
+        return cls(change_number=misfit.operation + 1, reason=Refusal.of(misfit.refusal))
 
 
 @strawberry.type(

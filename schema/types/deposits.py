@@ -7,19 +7,22 @@ from datetime import datetime
 
 import strawberry
 
+from escrow.access import Scope
 from escrow.agreement import state as domain
+from escrow.queries import deposits
 from escrow.queries.deposits import DEPOSITS
 from escrow.queries.views import View
 from escrow.rules import Subject
 from escrow.states import ActionKind, DepositState
-from schema.connections import Connection, Window
+from schema.connections import Connection, Window, once, windowed
 from schema.engine.context import Context, Info
 from schema.engine.data_loaders import data_loader
 from schema.engine.fields import read
+from schema.scalars import print_cursor
 from schema.types.common import Money, Node, money_of
 from schema.types.deadlines import Deadline
 from schema.types.orders import PaymentOrder, order_of
-from schema.types.paging import pages_of
+from schema.types.paging import pages_of, place_of
 from schema.types.payer_actions import PayerAction, next_action_of
 from schema.types.reversals import Reversal
 from schema.types.standing import AllowedAction, standing_of
@@ -125,3 +128,13 @@ async def deposit_of(deposit_ids: Sequence[str], context: Context) -> list[Depos
 async def deposits_of(contract_ids: Sequence[str], _: Context, window: Window) -> list[Connection[Deposit]]:
     """A page of the deposits of each contract: one statement for all that are asked for."""
     return await pages_of(DEPOSITS, Deposit.of, contract_ids, "contract_id", order="deposits_pages", window=window)
+
+
+async def reversed_deposits_list(context: Context, window: Window) -> Connection[Deposit]:
+    """A page of the deposits whose reversal is argued about, of all contracts whose money the viewer may see."""
+    actor = context.reader(Scope.CONTRACTS_READ)
+    found = await deposits.reversed_page(
+        actor, limit=window.size + 1, after=place_of(window.place, "reversed_deposits"), backwards=window.backwards
+    )
+    shown = [(Deposit.of(view), print_cursor("reversed_deposits", view.whole.id)) for view in found]
+    return windowed(shown, window, once(lambda: deposits.reversed_counted(actor)))

@@ -8,7 +8,7 @@ from typing import Final, cast
 import strawberry
 from graphql import GraphQLError
 
-from escrow import cursors, log
+from escrow import cursors, cuts, log
 from escrow.access import Actor
 from escrow.database import Record
 from escrow.ids import Kind, is_a
@@ -121,7 +121,7 @@ async def changes_listed(
     """A page of the feed, of rows if those have all that is selected; `latest` answers with the cursor from which to go on
     alone.
 
-    Raises `GraphQLError` for what is no cursor, and for one that this log doesn't reach.
+    Raises `GraphQLError` for what is no cursor, for one that this log doesn't reach, and for one that was cut off.
     """
     size = page_size(first)
     if after == LATEST:
@@ -132,11 +132,18 @@ async def changes_listed(
         page = await _page(context.known(), start, size, _rows(selected))
     except (cursors.NotACursor, feed.BeyondTheEnd) as wrong:
         raise GraphQLError(f"{wrong}", extensions={"code": "BAD_REQUEST"}) from None
+    except cuts.LogWasCut as cut:
+        raise log_was_cut(cut) from None
     return ChangePage(
         nodes=page.changes,
         cursor=Cursor(cursors.print_cursor(page.position)),
         has_more=page.has_more,
     )
+
+
+def log_was_cut(cut: cuts.LogWasCut) -> GraphQLError:
+    """The answer to a cursor that stands for nothing any more, with the last one that still does."""
+    return GraphQLError(f"{cut}", extensions={"code": "LOG_CUT", "keptCursor": cut.kept})
 
 
 async def _page(actor: Actor, after: int, limit: int, rows: Reading[Record] | None) -> feed.ChangesPage[Change]:

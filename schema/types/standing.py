@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import strawberry
+from strawberry.scalars import JSON
 
 from escrow.access import Actor
 from escrow.agreement.deadlines import UNSEEN, deadlines, first_clocks
@@ -46,6 +47,16 @@ ON_OBJECTS: Final = {
 class Refusal:
     code: ErrorCode = strawberry.field(description="The reason, for programs.")
     message: str = strawberry.field(description="The reason, for people.")
+    cause: str | None = strawberry.field(
+        description="Which sentence it is, for pages that say it in another language; null if it has no name. With `details` "
+        "it says all that the message does."
+    )
+    details: JSON | None = strawberry.field(description="Values of that sentence, by name; null if there are none.")
+
+    @classmethod
+    def of(cls, refusal: DomainError) -> Refusal:
+        details = cast("JSON | None", refusal.details or None)
+        return cls(code=refusal.code, message=refusal.message, cause=refusal.cause, details=details)
 
 
 @strawberry.type(description="An action, and whether the viewer may take it now.")
@@ -150,7 +161,7 @@ def _situation(milestone: Milestone) -> Hashable:
 def _allowed(action: Action, refusal: DomainError | None) -> AllowedAction:
     if refusal is None:
         return AllowedAction(action=action, allowed=True, reason=None)
-    return AllowedAction(action=action, allowed=False, reason=Refusal(code=refusal.code, message=refusal.message))
+    return AllowedAction(action=action, allowed=False, reason=Refusal.of(refusal))
 
 
 @data_loader

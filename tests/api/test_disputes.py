@@ -307,6 +307,32 @@ async def test_a_reversed_deposit_is_the_operators_to_resolve(people: People) ->
     assert payload["contract"]["milestones"] == [{"frozenAt": None}]
 
 
+REVERSED = """query ($first: Int, $after: Cursor) { reversedDeposits(first: $first, after: $after) {
+    nodes { id contractId reversal { state } } totalCount pageInfo { hasNextPage endCursor } } }"""
+
+
+async def test_reversals_are_listed_from_all_contracts_page_by_page_until_they_are_resolved(people: People) -> None:
+    deals = [await people.deployment.fund("10.00") for _ in range(4)]
+    argued = [next(iter(deal.deposits)) for deal in deals[:3]]
+    for deal, deposit_id in zip(deals, argued, strict=False):
+        await deal.reverse(deposit_id)
+    found: list[str] = []
+    after = None
+    for _ in argued:
+        page = (await people.operator.ask(REVERSED, {"first": 1, "after": after}))["reversedDeposits"]
+        found += [one["id"] for one in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+    assert (found, page["pageInfo"]["hasNextPage"], page["totalCount"]) == (sorted(argued), False, 3)
+    for party in (people.client, people.freelancer):
+        assert len((await party.ask(REVERSED))["reversedDeposits"]["nodes"]) == 3
+    assert (await (await people.stranger()).ask(REVERSED))["reversedDeposits"] == {
+        "nodes": [], "totalCount": 0, "pageInfo": {"hasNextPage": False, "endCursor": None},
+    }  # fmt: skip
+    await people.operator.done("resolveReversal", {"depositId": argued[0], "outcome": "WON"}, "deposit { id }")
+    left = (await people.operator.ask(REVERSED))["reversedDeposits"]["nodes"]
+    assert [one["id"] for one in left] == sorted(argued[1:])
+
+
 async def test_a_chargeback_of_what_was_sent_back_is_shown_and_resolved_and_freezes_nothing(people: People) -> None:
     deal = await people.deployment.activate("250.00")
     deposit_id = await deal.fund()

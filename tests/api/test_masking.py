@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from escrow import pipeline
+from escrow.log import UnknownEvent
 from escrow.queries import contracts
 from schema.error_codes import coded
 from tests.api.client import People
@@ -47,6 +48,21 @@ async def test_a_fault_in_a_command_is_masked(people: People, monkeypatch: pytes
     answer = (await people.client.post(query, {"input": proposal(people, "1.00")})).json()
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
     assert SECRET not in str(answer)
+
+
+async def test_what_a_later_release_wrote_is_no_fault_but_a_matter_of_time(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def later(*_: object, **__: object) -> None:
+        raise UnknownEvent(SECRET)
+
+    monkeypatch.setattr(pipeline, "run", later)
+    query = "mutation ($input: ProposeContractInput!) { proposeContract(input: $input) { userErrors { code } } }"
+    with written() as log:
+        answer = (await people.client.post(query, {"input": proposal(people, "1.00")})).json()
+    assert [error["extensions"] for error in answer["errors"]] == [coded("UPDATING")]
+    assert SECRET not in str(answer)
+    assert [entry["level"] for entry in log.entries if "a later release" in entry["event"]] == ["warning"]
 
 
 async def test_a_fault_outside_of_graphql_is_500_and_masked(people: People, monkeypatch: pytest.MonkeyPatch) -> None:

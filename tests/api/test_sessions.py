@@ -158,6 +158,10 @@ EVERYTHING = """query ($other: ID!, $milestone: ID!, $party: ID!) {
 }"""
 
 
+SEEN_TWICE = ("contracts", "found", "of", "disputes", "milestones")
+"""What has an entry for each of the two contracts."""
+
+
 async def test_no_query_shows_a_session_more_than_its_contracts(people: People) -> None:
     """Whatever names the other contract, or counts it, is null, empty, or one less."""
     mine, other = await people.deployment.fund("10.00"), await people.deployment.fund("10.00")
@@ -180,8 +184,8 @@ async def test_no_query_shows_a_session_more_than_its_contracts(people: People) 
     variables = {"other": other.id, "milestone": other.milestone(), "party": people.freelancer.account_id}
     whole = await manager.ask(EVERYTHING, variables)
     assert whole["contract"] == {"id": other.id}, "the questions find what there is"
-    counted = {name: whole[name]["totalCount"] for name in ("contracts", "found", "of", "disputes", "milestones")}
-    assert set(counted.values()) == {2}
+    counted = {name: whole[name]["totalCount"] for name in SEEN_TWICE}
+    assert set(counted.values()) == {2}, counted
     assert len(whole["webhookEndpoints"]) == 1
     scopes = ["CONTRACTS_READ", "CONTRACTS_WRITE", "MONEY_WRITE", "WEBHOOKS_MANAGE"]
     browser = await session(people, manager, scopes=scopes, contractIds=[mine.id])
@@ -196,7 +200,7 @@ async def test_no_query_shows_a_session_more_than_its_contracts(people: People) 
     )
     for listed in ("contracts", "found", "of"):
         assert seen[listed] == {"nodes": [{"id": mine.id}], "totalCount": 1}, listed
-    assert (seen["disputes"]["totalCount"], seen["milestones"]["totalCount"]) == (1, 1)
+    assert {seen[listed]["totalCount"] for listed in SEEN_TWICE} == {1}
     assert {change["contract"]["id"] for change in seen["changes"]["nodes"]} == {mine.id}
     assert seen["preview"]["refusal"]["code"] == "NOT_FOUND"
     assert (seen["webhookEndpoints"], seen["deliveries"]["totalCount"]) == ([], 0)
@@ -204,6 +208,17 @@ async def test_no_query_shows_a_session_more_than_its_contracts(people: People) 
     assert account == {
         "id": people.client.account_id, "members": None, "apiKeys": None, "sessions": None, "timeline": None, "payee": None,
     }  # fmt: skip
+
+
+async def test_a_session_is_shown_the_reversals_of_its_contracts_alone(people: People) -> None:
+    mine, other = await people.deployment.fund("10.00"), await people.deployment.fund("10.00")
+    for deal in (mine, other):
+        await deal.reverse(*deal.deposits)
+    query = "{ reversedDeposits { nodes { contractId } totalCount } }"
+    assert (await people.client.ask(query))["reversedDeposits"]["totalCount"] == 2
+    browser = await session(people, people.client, contractIds=[mine.id])
+    shown = {"nodes": [{"contractId": mine.id}], "totalCount": 1}
+    assert (await browser.ask(query))["reversedDeposits"] == shown
 
 
 async def test_a_session_reads_only_with_the_scope_for_it(people: People) -> None:

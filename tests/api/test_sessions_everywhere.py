@@ -11,14 +11,15 @@ from tests.api.asked import CASES, FOR_ANYBODY
 from tests.api.client import Caller, People
 
 HANDS_OUT: Final = {
-    "createAccount", "appointMediator", "addMember", "createApiKey", "createSession", "createSessionLink",
-    "createCalendarToken", "createWebhookEndpoint", "updateWebhookEndpoint", "rotateWebhookSecret", "connectPayee",
+    "createAccount", "enableAccount", "appointMediator", "addMember", "createApiKey", "createSession",
+    "createSessionLink", "createCalendarToken", "createWebhookEndpoint", "updateWebhookEndpoint",
+    "enableWebhookEndpoint", "rotateWebhookSecret", "connectPayee",
 }  # fmt: skip
-"""What gives rights, secrets, dates or events to somebody beyond the moment: no session does it."""
+"""What gives rights, secrets, dates or events to somebody beyond the moment, or back: no session does it."""
 
 OF_ACCOUNTS: Final = {
-    "proposeContract", "disableAccount", "enableAccount", "setRate", "dismissMediator", "removeMember",
-    "revokeApiKey", "revokeSession", "setFees", "revokeCalendarToken", "enableWebhookEndpoint", "disableWebhookEndpoint",
+    "proposeContract", "disableAccount", "setRate", "dismissMediator", "removeMember",
+    "revokeApiKey", "revokeSession", "setFees", "revokeCalendarToken", "disableWebhookEndpoint",
     "deleteWebhookEndpoint", "sendTestEvent", "replayEvents", "redeliver", "advanceTestClock",
 }  # fmt: skip
 """What is about the account or the deployment: no session that is limited to contracts does it."""

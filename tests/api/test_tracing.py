@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from api.tracing import Tracing
-from escrow import process_log
+from escrow.traces import PROCESS, trace_id
 from tests.api.client import People
 from tests.written import written
 
@@ -26,7 +26,7 @@ async def _talkative(_: Scope, __: Receive, send: Send) -> None:
     await asyncio.to_thread(_log.info, "in a thread")
     logging.getLogger("asyncpg").error("in a library")
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": process_log.trace_id().encode()})
+    await send({"type": "http.response.body", "body": trace_id().encode()})
 
 
 async def _aside() -> None:
@@ -46,7 +46,7 @@ async def test_each_line_of_a_request_has_its_trace_id_also_beside_other_request
         said = [entry["event"] for entry in lines if entry["trace_id"] == trace]
         assert said == ["here", "in a task", "in a thread", "in a library"]
     assert len(lines) == 12
-    assert last["trace_id"] == process_log.PROCESS_TRACE
+    assert last["trace_id"] == PROCESS.id
 
 
 async def test_the_callers_trace_is_the_one_of_the_log() -> None:

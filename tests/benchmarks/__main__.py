@@ -32,7 +32,9 @@ from tests.benchmarks import (
     pixels,
     prices,
     reading,
+    sequencer,
     shards,
+    sizes,
     webhooks,
 )
 from tests.benchmarks.options import Options
@@ -66,6 +68,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "pixels": Part(pixels.tables),
     "prices": Part(prices.tables),
     "reading": Part(reading.tables, 30),
+    "sequencer": Part(sequencer.tables),
+    "sizes": Part(sizes.tables),
     "shards": Part(shards.tables),
     "webhooks": Part(webhooks.tables),
 }

@@ -23,7 +23,7 @@ from tests.workers.process import ROOT
 
 NAMES = (
     "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "parts", "peers", "peers-cpu",
-    "pixels", "prices", "reading", "shards", "shards-hot", "shards-servers", "webhooks",
+    "pixels", "prices", "reading", "sequencer", "shards", "shards-hot", "shards-servers", "sizes", "webhooks",
 )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class Person:
     def reads(self, *texts: str) -> None:
         """Wait until the page says each of it."""
         for text in texts:
-            expect(self.page.get_by_text(worded(text)).first).to_be_visible()
+            expect(self.page.get_by_text(worded(text)).filter(visible=True).first).to_be_visible()
 
 
 class Typist(Person):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 from earnest.agents.toolbox import Tools
 from earnest.api_client import Api
 from tests.browser.conftest import NewWindow
-from tests.browser.deals import Deal, handed_in
+from tests.browser.deals import CONTRACT, Deal, handed_in
 from tests.browser.people import at_the_console, contract
 from tests.browser.served import Served
+
+PREPARED: Final = "Prepared for you"
+UNKNOWN: Final = "This link asks for something that can’t be done on this page. Nothing was filled in."
+UNFIT: Final = "This link names something that this can’t be done to. Nothing was filled in."
+UNREADABLE: Final = "What this link would fill in can’t be read. Nothing was filled in."
 
 
 def _prepared(served: Served, role: str, action: str, subject: str, values: dict[str, Any]) -> str:
@@ -75,15 +82,104 @@ def test_what_is_done_to_a_contract_itself_is_prepared_too(served: Served, new_w
     expect(freelancer.section("What happened").get_by_text("Half of it").first).to_be_visible()
 
 
-ODD = (
-    "constructor/{milestone}", "__proto__/{milestone}", "toString/{contract}", "APPROVE", "APPROVE/{milestone}?null",
-    "APPROVE/{milestone}?[1]", "APPROVE/{milestone}?7", "APPROVE/{milestone}?{{", "APPROVE/{milestone}?%",
-)  # fmt: skip
+ODD: Final = {
+    "constructor/{milestone}": UNKNOWN,
+    "__proto__/{milestone}": UNKNOWN,
+    "toString/{contract}": UNKNOWN,
+    "PAY_ME/{milestone}": UNKNOWN,
+    "APPROVE": UNFIT,
+    "APPROVE/nothing": UNFIT,
+    "APPROVE/{contract}": UNFIT,
+    "POST_UPDATE/{milestone}": UNFIT,
+    "APPROVE/{milestone}/more": UNFIT,
+    "APPROVE/{milestone}?null": UNREADABLE,
+    "APPROVE/{milestone}?[1]": UNREADABLE,
+    "APPROVE/{milestone}?7": UNREADABLE,
+    "APPROVE/{milestone}?{{": UNREADABLE,
+    "APPROVE/{milestone}?%": UNREADABLE,
+}
 
 
-@pytest.mark.parametrize("odd", ODD)
-def test_an_odd_link_shows_the_contract_as_ever(served: Served, new_window: NewWindow, deal: Deal, odd: str) -> None:
-    place = odd.format(contract=deal.contract_id, milestone=deal.milestone())
-    client = at_the_console(new_window(), served, "client", place=f"{contract(deal.contract_id)}/{place}")
+def test_an_odd_link_says_so_and_shows_the_contract_as_ever(served: Served, new_window: NewWindow, deal: Deal) -> None:
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    for odd, said in ODD.items():
+        place = odd.format(contract=deal.contract_id, milestone=deal.milestone())
+        client.page.goto(f"{served.url}/console{contract(deal.contract_id)}/{place}")
+        expect(client.section(PREPARED).get_by_role("alert")).to_have_text(said)
+        expect(client.section(PREPARED).get_by_role("button")).to_have_count(0)
+        expect(client.can("Approve and pay")).to_be_visible()
+
+
+def test_what_fits_into_no_field_is_left_out_and_named(served: Served, new_window: NewWindow, deal: Deal) -> None:
+    values = {
+        "message": {"text": "Well done"},
+        "bonus": {"amount": "5.00", "currency": "EUR"},
+        "amount": {"amount": "10.00", "currency": "USD"},
+        "toWhom": "me",
+    }
+    place = f"{contract(deal.contract_id)}/APPROVE/{deal.milestone()}?{quote(json.dumps(values))}"
+    client = at_the_console(new_window(), served, "client", place=place)
+    form = client.section(PREPARED).get_by_role("form", name="Approve and pay", exact=True)
+    expect(form.get_by_role("status")).to_contain_text("message, bonus, toWhom")
+    expect(form.get_by_role("textbox", name="Bonus")).to_have_value("")
+    expect(form.get_by_role("textbox", name="Amount")).to_have_value("10.00")
+
+
+def test_confirming_while_it_is_looked_ahead_waits_and_asks_to_look_again_if_sums_changed(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "Confirmed in between")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    client.presses(client.can("Approve and pay"))
+    client.reads("What will happen", "$200.00")
+    previews = Held(client.page)
+    form = client.page.get_by_role("form", name="Approve and pay", exact=True)
+
+    def confirms_meanwhile() -> None:
+        previews.wait()
+        client.presses(form.get_by_role("button", name="Confirm", exact=True))
+        expect(form.get_by_role("button", name="Looking ahead")).to_be_visible()
+        previews.let_go()
+
+    previews.hold()
+    less = {"amount": "50.00", "currency": "USD"}
+    served.do("freelancer", "giveRefund", CONTRACT, milestoneId=deal.milestone(), amount=less)
+    confirms_meanwhile()
+    expect(form.get_by_role("alert")).to_contain_text("What would happen has changed.")
+    client.reads("$150.00")
     client.sees_milestone("Sketches", "In review")
-    expect(client.can("Approve and pay")).to_be_visible()
+
+    client.reads("Refund paid")
+    previews.hold()
+    deal.note("Nothing that moves money.")
+    confirms_meanwhile()
+    client.sees_milestone("Sketches", "Paid")
+    expect(form).to_have_count(0)
+
+
+class Held:
+    """What a page asks to look ahead, which gets no answer for as long as it is held."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._waiting: list[Route] | None = None
+        page.route("**/graphql", self._take)
+
+    def hold(self) -> None:
+        self._waiting = []
+
+    def wait(self) -> None:
+        """Until something is held."""
+        while not self._waiting:
+            self._page.wait_for_timeout(20)
+
+    def let_go(self) -> None:
+        waiting, self._waiting = self._waiting or [], None
+        for route in waiting:
+            route.continue_()
+
+    def _take(self, route: Route) -> None:
+        if self._waiting is not None and "query Preview(" in (route.request.post_data or ""):
+            self._waiting.append(route)
+        else:
+            route.continue_()

@@ -6,10 +6,10 @@ from typing import Final
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import at_work
+from tests.browser.kills import KILLS, told
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
 
-KILLS: Final = 2
 EACH: Final = 4
 """Events that are written between two kills, some of them while nobody serves."""
 
@@ -37,6 +37,8 @@ def test_a_page_hears_every_event_once_however_often_the_web_process_is_killed(
             deal.note(f"Update {number}")
     last = deal.last_sequence()
     page.wait_for_function(HEARD, arg=last)
-    assert page.evaluate("window.heard") == list(range(1, last + 1))
+    heard = page.evaluate("window.heard")
+    told("a reader of streams", heard, last)
+    assert heard == list(range(1, last + 1))
     assert one.without(NO_CONNECTION) == []
     one.complaints.clear()

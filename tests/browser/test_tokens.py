@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in
-from tests.browser.people import Person, contract
+from tests.browser.people import Person, at_the_console, contract
 from tests.browser.served import Served
 from tests.browser.windows import Window, signed_in
 
@@ -86,6 +86,22 @@ def test_a_session_that_is_revoked_is_over_in_its_window(served: Served, new_win
     client.reads("This session is over.")
     assert one.without("401 (Unauthorized)") == []
     one.complaints.clear()
+
+
+def test_a_session_stops_an_endpoint_and_leaves_it_to_a_key_to_go_on(served: Served, new_window: NewWindow) -> None:
+    url = "https://hooks.example.com/stopped"
+    made = served.do("client", "createWebhookEndpoint", "webhookEndpoint { id }", url=url)
+    place = f"#/deliveries/{made['webhookEndpoint']['id']}"
+    one = new_window()
+    client = _opened(one, served.link("client", scopes=["CONTRACTS_READ", "WEBHOOKS_MANAGE"]))
+    client.page.goto(f"{served.url}/console{place}")
+    for _ in range(2):
+        client.page.get_by_role("button", name=re.compile("Disable|Really")).click()
+    client.reads("A session makes nothing that lasts longer than it does.")
+    expect(client.page.get_by_role("button", name="Enable")).to_have_count(0)
+    by_key = at_the_console(new_window(), served, "client", place=place)
+    by_key.page.get_by_role("button", name="Enable").click()
+    expect(by_key.page.get_by_role("button", name="Disable")).to_be_visible()
 
 
 def _nothing_lasts(page: Page) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from connectors import rounds
-from connectors.port import ListingIncomplete, ToolRefused
+from connectors.port import ListingIncomplete, ToolError, ToolRefused
 from connectors.sides import Card, DoneLeave, Field, PlanLeave, Theirs, Treaty, Values
 from tests.connectors.pretending import Board, Clock, Died, Door, Earnest, Fate, Notebook, at_once
 
@@ -25,6 +26,14 @@ class Deaf(Board):
         before = self.items[external_id]
         self.items[external_id] = replace(before, mark=card.mark, facts=card.facts, is_done=card.is_done)
         return self.items[external_id]
+
+
+class Named(Board):
+    """A tool whose items are known by their titles, so that no two can have the same."""
+
+    def __init__(self, clock: Clock, fate: Fate) -> None:
+        super().__init__(clock, fate, names=True)
+        self.fate = fate
 
 
 class Barred(Door):
@@ -152,3 +161,30 @@ def test_a_price_that_changed_before_an_answer_came_is_asked_for_under_another_n
     amounts = [amount for _, _, _, amount in one.earnest.requests.values()]
     assert amounts == [20, 30]
     assert one.notes.noted[one.earnest.requests[max(one.earnest.requests)][1]].request_id == max(one.earnest.requests)
+
+
+@pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty()])
+@pytest.mark.parametrize("around", [2, 3])
+@pytest.mark.parametrize("kind", ["before", "after", "lost"])
+@pytest.mark.parametrize("after", [None, *range(7)])
+def test_titles_that_change_places_do_so_where_no_two_items_may_have_one(
+    treaty: Treaty, around: int, kind: str, after: int | None
+) -> None:
+    one = Coupled(treaty, kind=Named)
+    one.earnest.put({**SAID, Field.TITLE: "Third"}, 10)
+    one.play()
+    milestones = list(one.earnest.milestones)[:around]
+    titles = [one.earnest.milestones[each].values[Field.TITLE] for each in milestones]
+    wanted = [*titles[1:], titles[0]]
+    for milestone_id, title in zip(milestones, wanted, strict=True):
+        one.earnest.change(milestone_id, {Field.TITLE: title})
+    one.board.fate.after, one.board.fate.kind = after, kind
+    for _ in range(2):
+        with suppress(Died, ToolError):
+            one.play()
+    assert one.play().problem is None
+    assert [one.earnest.milestones[each].values[Field.TITLE] for each in milestones] == wanted
+    assert [one.board.items[one.item(each)].values[Field.TITLE] for each in milestones] == wanted
+    assert [one.board.items[one.item(each)].mark for each in milestones] == milestones
+    assert len(one.board.items) == len(one.earnest.milestones) == 3
+    assert not one.earnest.requests

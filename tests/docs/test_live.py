@@ -34,6 +34,7 @@ def _timeline(port: int, key: str) -> list[dict[str, object]]:
     query = "{ contracts { nodes { timeline(first: 100) { nodes { cursor type stream sequence } } } } }"
     headers = {"authorization": f"Bearer {key}"}
     answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json={"query": query}, headers=headers, timeout=60).json()
+    assert "errors" not in answer, answer
     (contract,) = answer["data"]["contracts"]["nodes"]
     found: list[dict[str, object]] = contract["timeline"]["nodes"]
     return found

@@ -27,11 +27,11 @@ class Up:
 
     started: ClassVar[list["Up"]] = []
 
-    def __init__(self, root: Path, environ: dict[str, str]) -> None:
+    def __init__(self, root: Path, environ: dict[str, str], *, module: str = "tests.earnest.up") -> None:
         self.root = root
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.earnest.up"],
+            [sys.executable, "-m", module],
             cwd=root,
             env=environ,
             stdout=subprocess.PIPE,

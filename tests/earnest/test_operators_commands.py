@@ -15,6 +15,7 @@ import pytest
 
 from earnest import operator
 from earnest.cli import make_parser
+from earnest.commands.acts import show_acts, show_refused
 from earnest.commands.keys import expiry
 from earnest.demo.people import KEYS_FILE
 from earnest.operator import Answer
@@ -25,6 +26,8 @@ from escrow.access import ActorKind, Role, Scope
 from escrow.accounts import links, tokens
 from escrow.accounts.authentication import authenticate, of_link
 from escrow.errors import DomainError, ErrorCode
+from escrow.refused_credentials import Refusals
+from escrow.traces import trace_id
 from tests.engines import TestServer
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,12 @@ async def earnest(line: str) -> Answer:
     args = make_parser().parse_args(line.split())
     handler: operator.Handler = args.handler
     return await handler(args, await operator.the_operator())
+
+
+async def _shown(line: str) -> Answer:
+    """The same of `earnest acts`, which has no other commands below it."""
+    args = make_parser().parse_args(line.split())
+    return await (show_refused if args.refused else show_acts)(args, await operator.the_operator())
 
 
 async def told(line: str) -> str:
@@ -237,6 +246,24 @@ class TestOnADatabase:
         actor = await authenticate(await told(line))
         assert actor is not None
         assert actor.scopes == frozenset({Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE})
+
+    async def test_what_was_done_here_is_shown_with_what_was_refused(self) -> None:
+        await earnest("keys create --operator")
+        await earnest("fees set --client 250 --freelancer 1000")
+        with pytest.raises(DomainError):
+            await earnest("keys revoke key_nobody")
+        head, refused, done = (await _shown("acts --limit 2")).lines
+        assert head.split() == ["id", "at", "by", "act", "subject", "end", "trace"]
+        assert refused.split()[2:6] == ["command", "line", "RevokeApiKey", "key_nobody"]
+        assert refused.split()[6] == ErrorCode.NOT_FOUND
+        assert done.split()[4:] == ["SetFees", "-", "done", trace_id()]
+
+    async def test_refused_credentials_are_shown(self) -> None:
+        refusals = Refusals()
+        refusals.note("192.0.2.1", "no such key")
+        await refusals.write()
+        _, line = (await _shown("acts --refused")).lines
+        assert line.split()[2:7] == ["192.0.2.1", "no", "such", "key", "1"]
 
     async def test_fees_are_set_and_shown(self) -> None:
         await earnest("keys create --operator")

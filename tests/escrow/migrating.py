@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 from escrow import migrate
-from escrow.database import _RecordingConnection
+from escrow.statements import Measured
 
 NOTED = "INSERT INTO tortoise_migrations"
 """The last statement of a step: everything else of it was done then, and nothing is committed."""
@@ -16,14 +16,14 @@ NOTED = "INSERT INTO tortoise_migrations"
 
 def main(url: str) -> None:
     """Migrate as far as it comes."""
-    noted, execute = 0, _RecordingConnection.execute
+    noted, execute = 0, Measured.execute
 
-    async def dying(self: _RecordingConnection, query: str, *args: Any, **options: Any) -> str:
+    async def dying(self: Measured, query: str, *args: Any, **options: Any) -> str:
         nonlocal noted
         noted += query.startswith(NOTED)
         if noted > 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return await execute(self, query, *args, **options)
 
-    _RecordingConnection.execute = dying  # type: ignore[method-assign] # this process is of the test's own
+    Measured.execute = dying  # type: ignore[method-assign] # this process is of the test's own
     asyncio.run(migrate.migrate(url))

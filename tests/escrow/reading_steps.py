@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from pglast import ast, parse_sql
+from pglast import ast as nodes
+from pglast import parse_sql
 from pglast.enums import AlterTableType, ConstrType
 from pglast.visitors import Visitor
 from tortoise.migrations.migration import Migration
 from tortoise.migrations.operations import RunSQL
 
 from escrow.parts import Concurrently, InBatches, Part, part_of
+
+ast: Any = nodes
+"""A tree is read by its shape: its own types say of everything that it may be missing."""
 
 HARMLESS_TO_A_NEW_COLUMN: Final = frozenset(
     {ConstrType.CONSTR_NULL, ConstrType.CONSTR_DEFAULT, ConstrType.CONSTR_NOTNULL}
@@ -50,6 +54,8 @@ class Reading:
                     yield from self._altered(node.relation.relname, command)
             case ast.AlterTableStmt():
                 pass
+            case ast.CreateTrigStmt() if node.relation.relname in self.tables:
+                pass
             case ast.InsertStmt() if node.relation.relname in self.tables and node.selectStmt.valuesLists:
                 pass
             case ast.CreateFunctionStmt() if not node.replace:
@@ -61,7 +67,7 @@ class Reading:
             case _:
                 yield f"{_name(node)}: {type(node).__name__} may be noticed by processes of the former release"
 
-    def _altered(self, table: str, command: ast.AlterTableCmd) -> Iterator[str]:
+    def _altered(self, table: str, command: Any) -> Iterator[str]:
         kind = AlterTableType(command.subtype)
         match kind:
             case AlterTableType.AT_AddColumn:
@@ -83,7 +89,7 @@ class Reading:
             case _:
                 yield f"{table}.{command.name or kind.name}: {kind.name} may be noticed by processes of the former release"
 
-    def _constraint(self, constraint: ast.Constraint) -> Iterator[str]:
+    def _constraint(self, constraint: Any) -> Iterator[str]:
         name = constraint.conname
         if not constraint.skip_validation:
             yield f"{name}: all rows are looked at while everybody waits; add it NOT VALID, and validate it in the next step"
@@ -118,7 +124,7 @@ def _objections(step: Migration) -> Iterator[str]:
                 yield f"{step.name}: {type(one).__name__} is no operation of ours"
 
 
-def _column(table: str, column: ast.ColumnDef) -> Iterator[str]:
+def _column(table: str, column: Any) -> Iterator[str]:
     constraints = {ConstrType(one.contype): one for one in column.constraints or ()}
     name = f"{table}.{column.colname}"
     if ConstrType.CONSTR_NOTNULL in constraints and ConstrType.CONSTR_DEFAULT not in constraints:
@@ -133,14 +139,14 @@ def _column(table: str, column: ast.ColumnDef) -> Iterator[str]:
 def _batches(batches: InBatches) -> Iterator[str]:
     (raw,) = parse_sql(batches.sql)
     found = _Limits()
-    found(raw.stmt)
-    if not isinstance(raw.stmt, ast.UpdateStmt | ast.DeleteStmt | ast.InsertStmt) or not found.has_limit:
+    found(cast("Any", raw.stmt))
+    if not isinstance(raw.stmt, (ast.UpdateStmt, ast.DeleteStmt, ast.InsertStmt)) or not found.has_limit:
         yield "InBatches: it is one UPDATE, DELETE or INSERT with a LIMIT"
 
 
 def _index(index: Concurrently, part: Part) -> Iterator[str]:
     (raw,) = parse_sql(index.sql)
-    node = raw.stmt
+    node: Any = raw.stmt
     if not isinstance(node, ast.IndexStmt) or not node.concurrent or node.idxname != index.index:
         yield f"{index.index}: it is one CREATE INDEX CONCURRENTLY of that name"
     elif node.unique and part is Part.BEFORE:
@@ -152,7 +158,7 @@ class _Limits(Visitor):
 
     has_limit = False
 
-    def visit_SelectStmt(self, _: Any, node: ast.SelectStmt) -> None:  # noqa: N802 - the visitor asks for it by name
+    def visit_SelectStmt(self, _: Any, node: Any) -> None:  # noqa: N802 - the visitor asks for it by name
         self.has_limit = self.has_limit or node.limitCount is not None
 
 
@@ -162,7 +168,7 @@ class _Columns(Visitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def visit_ColumnRef(self, _: Any, node: ast.ColumnRef) -> None:  # noqa: N802 - likewise
+    def visit_ColumnRef(self, _: Any, node: Any) -> None:  # noqa: N802 - likewise
         self.names.add(node.fields[-1].sval)
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from structlog import stdlib
 
 from escrow import database, process_log
 from escrow.settings import LogFormat
+from escrow.traces import PROCESS, trace_id
 from tests.written import written
 
 BREAKS = "two\nlines\x1b[31m\x9b\u2028"
@@ -34,7 +36,7 @@ def test_an_entry_is_one_line_of_pairs_with_what_was_said_beside_it() -> None:
     assert re.match(r"timestamp=\S+\+00:00 level=error logger=workers\.x event=\"not done\" order=pay_1 ", line)
     assert ' error="ValueError: invalid literal' in line
     assert ' traceback="Traceback (most recent call last):' in line
-    assert f" trace_id={process_log.PROCESS_TRACE}" in line
+    assert f" trace_id={PROCESS.id}" in line
 
 
 def test_an_entry_is_one_line_of_json_with_the_same_names() -> None:
@@ -49,7 +51,7 @@ def test_an_entry_is_one_line_of_json_with_the_same_names() -> None:
         "event": "not done",
         "order": "pay_1",
         "error": "ValueError: invalid literal for int() with base 10: 'x'",
-        "trace_id": process_log.PROCESS_TRACE,
+        "trace_id": PROCESS.id,
     }
 
 
@@ -72,7 +74,24 @@ def test_what_libraries_say_has_the_same_format() -> None:
     with written() as log:
         logging.getLogger("arq.worker").warning("%d jobs", 3)
     (entry,) = log.entries
-    assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", process_log.PROCESS_TRACE)
+    assert (entry["logger"], entry["event"], entry["trace_id"]) == ("arq.worker", "3 jobs", PROCESS.id)
+
+
+@pytest.mark.parametrize("form", LogFormat)
+async def test_the_quick_way_writes_what_the_chain_writes(form: LogFormat) -> None:
+    lines = process_log.formatter(form)
+
+    async def compare() -> None:
+        process_log.begin(pump="deadlines", order="pay_2")
+        for said in (
+            {},
+            {"ms": 1.25, "n": 3, "is": True, "text": BREAKS},
+            {"order": "pay_1", "empty": "", "ü": "ß =\\"},
+        ):
+            record = _log.makeRecord("workers.x", logging.INFO, "", 0, "done %s", ("it",), None, extra=said)
+            assert lines.format(record) == stdlib.ProcessorFormatter.format(lines, record)  # type: ignore[arg-type]
+
+    await asyncio.create_task(compare())
 
 
 async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with() -> None:
@@ -81,7 +100,7 @@ async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with(
         _log.info("begun")
         await asyncio.sleep(0)
         await asyncio.create_task(inner())
-        return process_log.trace_id()
+        return trace_id()
 
     async def inner() -> None:
         _log.info("done")
@@ -101,7 +120,7 @@ async def test_each_piece_of_work_has_a_trace_of_its_own_and_what_it_began_with(
         for event in ("begun", "done")
     }
     assert len(set(traces)) == 2
-    assert (outside["trace_id"], "pump" in outside) == (process_log.PROCESS_TRACE, False)
+    assert (outside["trace_id"], "pump" in outside) == (PROCESS.id, False)
 
 
 def test_ours_are_heard_from_info_on_libraries_from_warning_on_and_the_error_that_ends_it_all_too() -> None:

@@ -5,15 +5,15 @@ The statements are those that really leave the process. A new one that is neithe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from escrow import database, log, pipeline, sweep
+from escrow import log, pipeline, statements, sweep
 from escrow.agreement import commands as c
 from escrow.idempotency import Idempotency
 from escrow.payments import leases, orders
@@ -107,14 +107,14 @@ KINDS: Final = """
 def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Every text that any task of this process sends meanwhile."""
     found: set[str] = set()
-    note = database._note
+    measured = statements._measured
 
-    def noting(sql: str) -> None:
+    def noting(sql: str, answer: Awaitable[Any]) -> Awaitable[Any]:
         found.add(sql)
-        note(sql)
+        return measured(sql, answer)
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_note", noting)
+        patched.setattr(statements, "_measured", noting)
         yield found
 
 

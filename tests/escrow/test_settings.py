@@ -11,12 +11,14 @@ from escrow.settings import (
     Compilation,
     IdentityProvider,
     LogFormat,
+    LogLevel,
     PaymentProvider,
     Reach,
     SettingError,
     Settings,
     compilation,
     log_format,
+    log_level,
     tortoise_config,
 )
 
@@ -39,6 +41,7 @@ def test_the_required_variables_are_enough_and_the_rest_is_closed_by_default() -
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.webhook_reach is Reach.PUBLIC
     assert settings.allowed_origins == frozenset()
+    assert settings.read_url is None
 
 
 def test_every_variable_is_read() -> None:
@@ -51,11 +54,14 @@ def test_every_variable_is_read() -> None:
             "EARNEST_HOST": "0.0.0.0",  # noqa: S104 - the value a container would set
             "EARNEST_METRICS_TOKEN": "0123456789abcdef",
             "EARNEST_PUBLIC_URL": "https://escrow.example.com:8443/earnest/",
+            "EARNEST_READ_URL": "postgres://reader:hunter3@standby/earnest",
             "PORT": "9000",
         }
     )
     assert settings.secret_keys == (bytes(range(32)), bytes([251, 255] * 16))
     assert settings.webhook_reach is Reach.PRIVATE
+    assert settings.read_url == "postgres://reader:hunter3@standby/earnest"
+    assert "hunter3" not in repr(settings)
     assert settings.allowed_origins == {
         "https://app.example.com", "http://localhost:5173", "capacitor://localhost"
     }  # fmt: skip
@@ -73,6 +79,8 @@ def test_every_variable_is_read() -> None:
         ("DATABASE_URL", "postgres://db:5432", "names no database"),
         ("REDIS_URL", "", "must be a URL such as redis://"),
         ("REDIS_URL", "redis", "begins with redis:// or rediss:// or unix://"),
+        ("EARNEST_READ_URL", "mysql://db/earnest", "begins with postgres:// or postgresql://"),
+        ("EARNEST_READ_URL", "postgres://standby:5432", "names no database"),
         ("EARNEST_SECRET_KEYS", "", "32 random bytes"),
         ("EARNEST_SECRET_KEYS", f"{KEY},{KEY[:-4]}", "at place 2"),
         ("EARNEST_SECRET_KEYS", "schlüssel", "at place 1"),
@@ -170,6 +178,12 @@ def test_log_lines_are_for_people_unless_json_is_asked_for() -> None:
     assert (log_format({}), log_format({"EARNEST_LOG_FORMAT": "json"})) == (LogFormat.TEXT, LogFormat.JSON)
     with pytest.raises(SettingError, match=r"^EARNEST_LOG_FORMAT is 'xml'; it must be text or json$"):
         log_format({"EARNEST_LOG_FORMAT": "xml"})
+
+
+def test_lines_that_say_how_things_go_can_be_left_out() -> None:
+    assert (log_level({}), log_level({"EARNEST_LOG_LEVEL": "warning"})) == (LogLevel.INFO, LogLevel.WARNING)
+    with pytest.raises(SettingError, match=r"^EARNEST_LOG_LEVEL is 'debug'; it must be info or warning$"):
+        log_level({"EARNEST_LOG_LEVEL": "debug"})
 
 
 def test_the_sandbox_provider_needs_the_sandbox() -> None:

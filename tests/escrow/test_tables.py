@@ -32,6 +32,9 @@ FORBIDDEN: Final = {
     "deployment_clock_is_not_behind": "INSERT INTO deployment (clock_offset) VALUES ('-1 s')",
     "deployment_client_fee": "UPDATE deployment SET client_fee_bps = 10001",
     "deployment_freelancer_fee": "UPDATE deployment SET freelancer_fee_bps = -1",
+    "archives_pkey": "INSERT INTO archives SELECT 'log', 1, 'x', 1, '1', '1', 'x' FROM generate_series(1, 2)",
+    "archives_kind": "INSERT INTO archives VALUES ('words', 1, 'x', 1, '1', '1', 'x')",
+    "archives_number": "INSERT INTO archives VALUES ('log', 0, 'x', 1, '1', '1', 'x')",
     "event_types_pkey": "INSERT INTO event_types TABLE event_types",
     "accounts_pkey": "INSERT INTO accounts SELECT * FROM accounts WHERE NOT is_operator",
     "accounts_type": "UPDATE accounts SET type = 'ROBOT'",
@@ -213,6 +216,7 @@ FORBIDDEN: Final = {
     "payment_orders_deposit_is_named": "UPDATE payment_orders SET deposit_id = NULL",
     "payment_orders_token": "INSERT INTO payment_orders (id, contract_id, kind, state, amount_minor, currency, payment_token) "
     "SELECT 'pay_0', contract_id, 'PAYOUT', 'STARTED', 1, 'USD', 'tok_ok' FROM payment_orders LIMIT 1",
+    "payment_orders_known_as": "UPDATE payment_orders SET known_as = 'pay_0'",
     "payment_orders_attempts": "UPDATE payment_orders SET attempts = -1",
     "balances_pkey": "INSERT INTO balances TABLE balances",
     "balances_contract": "UPDATE balances SET contract_id = 'ctr_0'",
@@ -257,6 +261,8 @@ FORBIDDEN: Final = {
     "SELECT serial, 'x' || event_id, stream_id FROM log_pending",
     "log_pending_event": "INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_0', 'evt_0')",
     "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
+    "log_cuts_pkey": "INSERT INTO log_cuts TABLE log_cuts",
+    "log_cuts_leave_nothing_out": "UPDATE log_cuts SET kept_position = first_position",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
     "log_positions_event": "INSERT INTO log_positions VALUES (99999, 'evt_0', 'ctr_0')",
     "log_positions_once": "INSERT INTO log_positions SELECT position + 99999, event_id, stream_id FROM log_positions",
@@ -293,6 +299,14 @@ FORBIDDEN: Final = {
     "couplings_lease": "UPDATE couplings SET lease_token = 'x'",
     "coupled_pairs_pkey": "INSERT INTO coupled_pairs TABLE coupled_pairs",
     "coupled_pairs_coupling": "UPDATE coupled_pairs SET coupling = 'three'",
+    "operator_acts_pkey": "INSERT INTO operator_acts OVERRIDING SYSTEM VALUE TABLE operator_acts",
+    "operator_acts_size": "INSERT INTO operator_acts (act, trace_id) VALUES (repeat('x', 101), 'x')",
+    "operator_act_ends_pkey": "INSERT INTO operator_act_ends TABLE operator_act_ends",
+    "operator_act_ends_act": "INSERT INTO operator_act_ends (act_id) VALUES (0)",
+    "operator_act_ends_size": "INSERT INTO operator_act_ends (act_id, code) VALUES (-1, repeat('x', 101))",
+    "refused_credentials_pkey": "INSERT INTO refused_credentials OVERRIDING SYSTEM VALUE TABLE refused_credentials",
+    "refused_credentials_times": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 0)",
+    "refused_credentials_size": "INSERT INTO refused_credentials (since, reason, times) VALUES (now(), repeat('x', 101), 1)",
     **delivery_tables.FORBIDDEN,
 }  # fmt: skip
 """By the name of the constraint or unique index: a statement that nothing else refuses."""
@@ -310,6 +324,21 @@ CHANGES: Final = {
         "UPDATE texts SET body = '\"x\"'",
         "UPDATE texts SET field = field || 'x'",
         "UPDATE texts SET salt = repeat('x', 16)::bytea",
+    ],
+    "operator_acts_are_immutable": [
+        "UPDATE operator_acts SET act = 'x'",
+        "DELETE FROM operator_acts",
+        "TRUNCATE operator_acts CASCADE",
+    ],
+    "operator_act_ends_are_immutable": [
+        "UPDATE operator_act_ends SET code = 'x'",
+        "DELETE FROM operator_act_ends",
+        "TRUNCATE operator_act_ends",
+    ],
+    "refused_credentials_are_immutable": [
+        "UPDATE refused_credentials SET times = 1",
+        "DELETE FROM refused_credentials",
+        "TRUNCATE refused_credentials",
     ],
     "deployment_is_never_deleted": ["DELETE FROM deployment", "TRUNCATE deployment"],
     "deployment_clock_only_grows": ["UPDATE deployment SET clock_offset = clock_offset - interval '1 second'"],
@@ -348,6 +377,9 @@ INSERT INTO deadline_counts VALUES ('failed', 1);
 INSERT INTO couplings (name, tool, contract_id, earnest_url, place, treaty, secrets, poll_seconds, state, created_at, due_at)
     SELECT name, 'jira', 'ctr_1', 'http://x', '{}', '{}', 'x', 1, 'ACTIVE', now(), now() FROM unnest('{one,two}'::text[]) AS name;
 INSERT INTO coupled_pairs VALUES ('one', 'mil_1', '1', '{}');
+INSERT INTO operator_acts (act, trace_id) VALUES ('x', 'x');
+INSERT INTO operator_act_ends (act_id) SELECT id FROM operator_acts ORDER BY id DESC LIMIT 1;
+INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 1);
 UPDATE deployment SET clock_offset = '1 day';
 """
     + delivery_tables.FILLED

@@ -28,6 +28,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "reconciliation": "the payment provider's books beside ours",
     "costs": "what the payment provider takes for itself, and money that it changes",
     "attachments": "files that lie elsewhere, by name and digest",
+    "acts": "what operators did",
     "accounts": "parties, mediators and the operator",
     "payees": "accounts as the payment provider knows them",
     "members": "people who act for an account",

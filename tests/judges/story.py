@@ -96,6 +96,13 @@ async def play(
     added = (await couple.plan())[3]
     assert (added["title"], added["amount"]) == ("Extra", {"amount": "75.50"})
 
+    for milestone, title in ((plan[1], "Extra"), (added, "Pages")):
+        await couple.client.done("editMilestone", {"milestoneId": milestone["id"], "title": title}, "milestone { id }")
+    assert await visit() in {2, 3}, "one stands aside meanwhile, where no two may be called the same"
+    swapped = {item.title: item.text for item in await ours(judge, others)}
+    assert plan[1]["id"] in swapped["Extra"]
+    assert added["id"] in swapped["Pages"]
+
     if restores:
         (pages,) = [item for item in await ours(judge, others) if item.title == "Pages"]
         await judge.delete(pages.id)

@@ -1,4 +1,7 @@
-"""`python -m tests.soak --orders 100000`: engines of its own, the soak, its figures; 1 if anything was lost or differed."""
+"""`python -m tests.soak` plays that of a whole deployment; `orders` or `connectors` as the first word another one.
+
+`python -m tests.soak orders --orders 100000`: engines of its own, the soak, its figures; 1 if anything was lost or differed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -22,6 +26,7 @@ from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
 from tests.soak import coupling
+from tests.soak.deployment import command_line
 from tests.soak.figures import Figures
 from tests.soak.playing import HOSTILITY, KILL_EVERY, Soak
 
@@ -54,7 +59,7 @@ class Asked:
     def command(self) -> str:
         """What plays the same again: the stand-in's faults are drawn from the seed, when workers die is the machine's affair."""
         rest = f"--round {self.deals_a_round} --seed {self.seed} --kill-every {self.kill_every}"
-        return f"python -m tests.soak --orders {self.orders} {rest}"
+        return f"python -m tests.soak orders --orders {self.orders} {rest}"
 
 
 async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | None]:
@@ -82,17 +87,22 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
 
 
 def main() -> int:
-    """Print the figures, and what went wrong; `connectors` as the first word plays that one."""
-    if sys.argv[1:2] == ["connectors"]:
-        return coupling.main(sys.argv[2:])
-    parser = argparse.ArgumentParser(prog="tests.soak")
+    """Play what the first word says."""
+    others = {"connectors": coupling.main, "orders": play_orders}
+    which = sys.argv[1] if len(sys.argv) > 1 else ""
+    return others[which](sys.argv[2:]) if which in others else command_line.main(sys.argv[1:])
+
+
+def play_orders(arguments: Sequence[str]) -> int:
+    """Print the figures of many orders, and what went wrong."""
+    parser = argparse.ArgumentParser(prog="tests.soak orders")
     parser.add_argument("--orders", type=int, default=1_000, help="about so many; default: %(default)s")
     parser.add_argument(
         "--round", type=int, default=0, help="contracts between two quiet moments; by default some thousands"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kill-every", type=int, default=KILL_EVERY, help="requests between two kills, on average")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     logging.getLogger("uvicorn").setLevel(
         logging.CRITICAL
     )  # a connection that is cut is meant so, and there are thousands

@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -400,7 +400,7 @@ async def play(args: argparse.Namespace, folder: Path) -> tuple[Figures, BaseExc
             return soak.figures, None
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print the figures, and what went wrong."""
     parser = argparse.ArgumentParser(prog="tests.soak connectors")
     parser.add_argument("--contracts", type=int, default=8, help="default: %(default)s")

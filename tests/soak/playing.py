@@ -29,7 +29,6 @@ from api.live.door import Door as Shared
 from api.providers import ProviderNotices
 from escrow import bell, database
 from escrow.accounts.commands import ConnectPayee
-from escrow.bell import Topic
 from escrow.database import fetch, fetch_value
 from escrow.payments import orders, payees
 from escrow.payments.results import Hint
@@ -41,6 +40,7 @@ from tests.soak import judging
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
 from tests.soak.killing import Workers
+from tests.soak.passing import pass_time, under_way
 from tests.soak.people import Crowd
 from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.hostility import WORST, Hostility
@@ -49,9 +49,6 @@ from tests.workers.process import worker_environment
 
 KILL_EVERY: Final = 60
 """How many requests workers make before some are killed, on average."""
-STEP_SECONDS: Final = 7_200.0
-SMALL_STEP_SECONDS: Final = 1_800.0
-"""How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day."""
 QUIET_STEPS: Final = 3
 """So many looks in a row find nothing under way, and nothing that has changed, before it counts as quiet."""
 PATIENCE_SECONDS: Final = 900.0
@@ -184,18 +181,18 @@ class Soak:
         stood: dict[str, str] = {}
         while True:
             if time.monotonic() > deadline:
-                raise Wrong(f"it never got quiet: {(await self._under_way())[: judging.SHOWN_MAX]}")
+                raise Wrong(f"it never got quiet: {(await under_way())[: judging.SHOWN_MAX]}")
             steps += 1
             await crowd.go_on()
             if beginning.done():
                 await beginning
                 await self._worked_off()
-                await self._pass(stand_in)
+                await pass_time(stand_in)
             if steps % LOOK_EVERY_STEPS == 0:
                 await judging.look_between(provider)
                 self.figures.looks += 1
             await asyncio.sleep(0.05)
-            if not beginning.done() or not stand_in.is_quiet or await self._under_way():
+            if not beginning.done() or not stand_in.is_quiet or await under_way():
                 quiet = 0
                 continue
             stands = await self._stands()
@@ -229,33 +226,6 @@ class Soak:
             deadline = time.monotonic() + seconds
             while await fetch_value(sql) and time.monotonic() < deadline:  # noqa: ASYNC110 - workers tell us nothing
                 await asyncio.sleep(0.05)
-
-    async def _pass(self, stand_in: Playing) -> None:
-        """Time passes for both; when only what is far away is left, it passes up to the next of that."""
-        books = stand_in.books
-        seconds = SMALL_STEP_SECONDS
-        if not await fetch_value(_UNANSWERED):
-            next_due = await fetch_value(_NEXT_DUE)
-            ahead = [float(next_due)] if next_due is not None else []
-            ahead += [books.due[0][0] - books.clock.now()] if books.due else []
-            seconds = max(STEP_SECONDS, min(ahead, default=0.0))
-        await database.execute(
-            "UPDATE provider_calls SET called_at = called_at - $1::float8 * interval '1 second' WHERE NOT is_over OR "
-            "called_at > now() - interval '60 days'",
-            seconds,
-        )
-        stand_in.pass_time(seconds)
-        await database.execute(
-            "UPDATE payment_orders SET due_at = least(due_at - $1::float8 * interval '1 second', now() + interval '6 hours') "
-            "WHERE due_at > now() AND lease_token IS NULL",
-            seconds,
-        )
-        await bell.ring(Topic.ORDERS)
-
-    async def _under_way(self) -> list[str]:
-        """What somebody still works on, or will."""
-        rows = await fetch(_UNDER_WAY)
-        return [f"{row['id']} {row['kind']} {row['state']}" for row in rows]
 
     async def _count(self, stand_in: Playing, crowd: Crowd) -> None:
         figures, played = self.figures, stand_in.stand_in
@@ -308,17 +278,7 @@ async def _door(failed: list[str]) -> AsyncIterator[Door]:
             await work
 
 
-_UNANSWERED: Final = """
-    SELECT EXISTS (
-        SELECT FROM payment_orders JOIN provider_calls ON payment_orders.id = order_id
-        WHERE state IN ('STARTED', 'FAILED') AND provider_id IS NULL AND NOT is_over)
-"""
-
 _DUE: Final = "SELECT EXISTS (SELECT FROM payment_orders WHERE lease_token IS NULL AND due_at <= now())"
-
-_NEXT_DUE: Final = """
-    SELECT extract(epoch FROM min(due_at) - now())::float8 FROM payment_orders WHERE lease_token IS NULL AND due_at IS NOT NULL
-"""
 
 _LEASED: Final = "SELECT EXISTS (SELECT FROM payment_orders WHERE lease_token IS NOT NULL)"
 
@@ -332,16 +292,4 @@ _STANDS: Final = """
 _LOOKED_AT_AGAIN: Final = """
     SELECT id FROM payment_orders WHERE id > $1
     UNION ALL (SELECT id FROM payment_orders WHERE id <= $1 ORDER BY random() LIMIT $2)
-"""
-
-# A refund of a charge that the bank has taken back is refused for ever: the client has the money already. A payout that was given
-# up is looked up for weeks: somebody waits only for money that is known to have moved, or for a look that went wrong.
-_UNDER_WAY: Final = """
-    SELECT id, kind, state FROM payment_orders AS o
-    WHERE lease_token IS NOT NULL OR due_at <= now() OR state = 'STARTED'
-    OR (kind = 'REFUND' AND state = 'FAILED' AND NOT EXISTS (
-        SELECT FROM deposits WHERE deposits.id = deposit_id AND reversal IS NOT NULL))
-    OR (due_at IS NOT NULL AND (state IN ('ABANDONED', 'PAID') OR kind = 'DEPOSIT' OR (kind = 'PAYOUT' AND (
-        last_error IS NOT NULL OR EXISTS (
-            SELECT FROM provider_calls WHERE order_id = o.id AND step = 'TRANSFER' AND provider_id IS NOT NULL)))))
 """

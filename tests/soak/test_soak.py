@@ -1,4 +1,4 @@
-"""A short soak, so that every run of the tests has one: `python -m tests.soak` plays as many orders as one likes."""
+"""A short soak, so that every run of the tests has one: `python -m tests.soak orders` plays as many as one likes."""
 
 from __future__ import annotations
 

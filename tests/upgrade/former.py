@@ -14,10 +14,20 @@ ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = ROOT / "docs" / "releases" / "former.toml"
 
 
+def _record() -> dict[str, object]:
+    return tomllib.loads(RECORD.read_text(encoding="utf-8"))
+
+
 @cache
 def commit() -> str:
     """The commit of the former release."""
-    return str(tomllib.loads(RECORD.read_text(encoding="utf-8"))["commit"])
+    return str(_record()["commit"])
+
+
+@cache
+def release() -> str:
+    """Its number."""
+    return str(_record()["release"])
 
 
 @cache

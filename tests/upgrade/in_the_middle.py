@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from unittest.mock import patch
 
 from escrow import migrate
 
@@ -12,11 +13,11 @@ async def _is_not_new() -> bool:
     return False
 
 
-def main(url: str) -> None:
-    """Migrate as if somebody were served from there."""
-    migrate._is_new = _is_not_new
-    asyncio.run(migrate.migrate(url, migrate.Extent.BEFORE))
+async def go_as_far_as_before(url: str) -> list[str]:
+    """Migrate as if somebody were served from there; gives the steps."""
+    with patch.object(migrate, "_is_new", _is_not_new):
+        return await migrate.migrate(url, migrate.Extent.BEFORE)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    asyncio.run(go_as_far_as_before(sys.argv[1]))

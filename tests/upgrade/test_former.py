@@ -15,29 +15,40 @@ from typing import Final
 
 import pytest
 
+from escrow.parts import Part, part_of
 from tests.earnest.running import clean_environment
+from tests.engines import IN_THE_MIDDLE
+from tests.escrow.test_parts import steps
 from tests.upgrade import former
 from tests.upgrade.former import ROOT
 
 JOURNEYS: Final = "tests/api/test_journey.py tests/api/test_good_plans.py tests/journeys"
-ALL: Final = "EARNEST_FORMER_TESTS"
-"""What to play of the former release's tests instead."""
+CHOSEN: Final = "EARNEST_FORMER_TESTS"
+"""Which tests to play instead."""
+
+AFTER: Final = [step.name for step in steps() if part_of(step) is Part.AFTER]
 
 
 @pytest.mark.skipif(former.why_not() is not None, reason=str(former.why_not()))
 async def test_the_former_release_goes_on_beside_the_tables_of_this_one(tmp_path: Path) -> None:
     tree = former.lay_out(tmp_path)
-    environ = clean_environment() | {
-        "PYTHONPATH": os.pathsep.join([str(tree), str(ROOT / "tests" / "upgrade" / "plugins")]),
-        "EARNEST_NEXT": str(ROOT),
-    }
-    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "PYTEST_ADDOPTS"):
-        environ.pop(name, None)
-    asked = os.environ.get(ALL, JOURNEYS).split()
+    path = os.pathsep.join([str(tree), str(ROOT / "tests" / "upgrade" / "plugins")])
+    await played(tree, "-p", "tables_of_the_next", PYTHONPATH=path, EARNEST_NEXT=str(ROOT))
+
+
+@pytest.mark.skipif(not AFTER, reason="no step of this release comes after: its tables are never in the middle")
+async def test_this_release_begins_while_what_comes_after_is_still_missing() -> None:
+    await played(ROOT, PYTHONPATH=str(ROOT), **{IN_THE_MIDDLE: "yes"})
+
+
+async def played(tree: Path, *arguments: str, **environ: str) -> None:
+    """The chosen tests of a tree must pass, by a pytest of their own."""
+    environment = {name: value for name, value in clean_environment().items() if not name.startswith("PYTEST_")}
+    chosen = os.environ.get(CHOSEN, JOURNEYS).split()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "tables_of_the_next", *asked),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "0", *arguments, *chosen),
         cwd=tree,
-        env=environ,
+        env=environment | environ,
         stdout=PIPE,
         stderr=STDOUT,
     )

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ from tests.webhooks.receivers import Receiver, receiver
 from tests.workers.process import until, worker_environment
 
 LIVES: Final = 3
+IMPOLITE: Final = "0.1.0"
 PAGE: Final = ROOT / "docs" / "operating" / "upgrading.md"
 
 VISIBLE = """
@@ -53,22 +55,22 @@ class Site:
     logs: Path
     front: Front = field(default_factory=lambda: Front([]))
     running: dict[str, list[Running]] = field(default_factory=lambda: {"web": [], "worker": []})
-    stopped: int = 0
+    started: int = 0
 
     async def start(self, release: Release, kind: str) -> None:
         """One more process of this release."""
-        number = self.stopped + sum(map(len, self.running.values()))
-        process = await release.start(kind, self.logs / f"{number}-{kind}.log")
+        self.started += 1
+        process = await release.start(kind, self.logs / f"{self.started}-{kind}.log")
         self.running[kind].append(process)
         if kind == "web":
             self.front.ports.append(process.port)
+            if release.tree != ROOT and former.release() == IMPOLITE:
+                self.front.impolite.add(process.port)
 
     async def replace_one(self, kind: str) -> None:
         """A process of the release after for the oldest one."""
         await self.start(self.after, kind)
-        oldest = self.running[kind].pop(0)
-        await oldest.stop()
-        self.stopped += 1
+        await self.running[kind].pop(0).stop()
 
     async def settled(self) -> None:
         """Wait until the log has its positions and nothing waits for being delivered."""
@@ -115,7 +117,7 @@ async def under_way(load: Load, subscribers: list[Subscriber], site: Site) -> As
         await site.settled()
         for one, task in zip(subscribers, following, strict=True):
             expected = len(await site.visible(one.person.account_id))
-            await until(lambda one=one, expected=expected: one.has(expected))
+            await until(partial(one.has, expected))
             task.cancel()
 
 
@@ -155,6 +157,7 @@ async def _upgrade(site: Site, load: Load) -> None:
     await load.more(1)
     code, said = await site.after.run("migrate", "--after")
     assert code == 0, said
+    await site.replace_one("web")  # one of this release, so that it is known to cut off nobody
     await load.more(LIVES)
 
 

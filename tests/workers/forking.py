@@ -20,8 +20,9 @@ from escrow import process_log
 from escrow.settings import LogFormat
 
 PROGRAMS: Final = (
-    *("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering"),
-    *("tests.soak.working", "tests.escrow.migrating"),
+    *("tests.workers.dying", "tests.workers.skewed", "tests.workers.delivering", "tests.soak.working"),
+    *("tests.soak.deployment.web", "tests.soak.deployment.worker", "tests.soak.deployment.proxy"),
+    "tests.escrow.migrating",
 )
 
 _forking = multiprocessing.get_context("forkserver")

@@ -169,6 +169,6 @@ FROM (
     FROM moved WHERE next_id IS NOT NULL OR new_due_at <= clock_timestamp()
 ) AS next {CONTENT.format(head="next")}
 UNION ALL
-SELECT NULL, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT NULL, endpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM noted_health WHERE failing_since <= clock_timestamp() - :failing_max::interval
 """)

@@ -15,8 +15,9 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from escrow import bell, database, process_log
+from escrow import bell, database, meters, process_log, spans, traces
 from escrow.bell import Topic, Wakeups
+from escrow.spans import Kind
 from webhooks.delivery import breaker, claims, completion
 from webhooks.delivery.completion_queue import Completed, CompletionQueue
 from webhooks.delivery.concurrency import Concurrency, Limits, Span
@@ -29,6 +30,11 @@ from webhooks.request.endpoints import endpoints
 
 STOP_SECONDS: Final = 3.0
 """Requests under way may end for so long when the dispatcher stops; what is cut off then is sent again by another worker."""
+
+_ATTEMPTS: Final = meters.Counter("earnest_delivery_attempts", "Attempts at deliveries by what came of them", "outcome")
+_SECONDS: Final = meters.Histogram(
+    "earnest_delivery_seconds", "How long requests to receivers took, whatever came of them"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -177,9 +183,14 @@ class Dispatcher:
             self._spawn(self._send(flight))
 
     async def _send(self, flight: Flight) -> None:
-        process_log.begin(delivery=flight.head.delivery_id)
-        endpoint = self._endpoints.get(flight.head.endpoint_id)
-        self._finish(flight, await send(flight, endpoint, sender=self._sender, timing=self._timing, rng=self._rng))
+        head = flight.head
+        process_log.begin(traces.read(head.trace), delivery=head.delivery_id)
+        with spans.span("webhook", Kind.CLIENT, earnest_event=head.event_id, earnest_endpoint=head.endpoint_id) as span:
+            began = time.perf_counter()
+            endpoint = self._endpoints.get(head.endpoint_id)
+            completed = await send(flight, endpoint, sender=self._sender, timing=self._timing, rng=self._rng)
+            self._finish(flight, completed)
+            _say(completed, span, time.perf_counter() - began)
 
     def _finish(self, flight: Flight, completed: Completed) -> None:
         is_success = completed.verdict.outcome is Outcome.DELIVERED
@@ -277,3 +288,16 @@ class Dispatcher:
             await self._hand_back_all()
         except Exception as error:  # noqa: BLE001 - leases end by themselves
             _log.warning("leases not handed back", extra={"error": error})
+
+
+def _say(completed: Completed, span: spans.Span, seconds: float) -> None:
+    """Count what came of a delivery's request, and leave a line in the log."""
+    outcome, answer = completed.verdict.outcome, completed.answer
+    _ATTEMPTS.add(outcome.value)
+    _SECONDS.observe(seconds)
+    status = (answer.status or 0) if answer is not None else 0
+    span.say(http_response_status_code=status)
+    if outcome is not Outcome.DELIVERED:
+        span.failed(outcome.value)
+    said = {"event_id": completed.head.event_id, "outcome": outcome.value, "status": status}
+    _log.info("webhook", extra={**said, "ms": round(seconds * 1000, 1)})

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from escrow import meters
 from webhooks.request.endpoints import Endpoint
 
 ENDPOINT_SECONDS: Final = 60.0
@@ -27,7 +28,9 @@ class EndpointCache:
     def is_fresh(self, endpoint_id: str, *, version: int, now_seconds: float) -> bool:
         """Whether the endpoint is known well enough to send what was loaded when it had this version."""
         read_at, endpoint = self._known.get(endpoint_id, (0.0, None))
-        return endpoint is not None and now_seconds - read_at <= ENDPOINT_SECONDS and endpoint.version >= version
+        is_fresh = endpoint is not None and now_seconds - read_at <= ENDPOINT_SECONDS and endpoint.version >= version
+        meters.CACHES.add("endpoints", "hit" if is_fresh else "miss")
+        return is_fresh
 
     def keep(self, asked: Iterable[str], found: Mapping[str, Endpoint], *, now_seconds: float) -> None:
         """These were asked for, and those were there."""

@@ -144,6 +144,6 @@ SELECT leased.endpoint_id, leased.lane, leased.failures, leased.given_up, leased
     leased.delivery_id, leased.kind, {CONTENT_COLUMNS.format(head="leased")}, clock_timestamp() AS at
 FROM leased {CONTENT.format(head="leased")}
 UNION ALL
-SELECT endpoint_id, lane, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT endpoint_id, lane, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM advanced WHERE is_due AND token IS NULL
 """)

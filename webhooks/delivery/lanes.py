@@ -58,6 +58,8 @@ class Head:
     """Attempts that it used up so far."""
     given_up: str | None
     """The event of the delivery before it, if that one was given up."""
+    trace: str | None
+    """The trace that the event came of, as its row keeps it."""
     endpoint_version: int
     """What the endpoint's facts were when it was loaded."""
 
@@ -101,7 +103,7 @@ class Lease:
 
 CONTENT: Final = """
 CROSS JOIN LATERAL (SELECT version FROM endpoints WHERE id = {head}.endpoint_id OFFSET 0) AS endpoint
-LEFT JOIN LATERAL (SELECT body FROM events WHERE id = {head}.event_id OFFSET 0) AS event ON true
+LEFT JOIN LATERAL (SELECT body, trace FROM events WHERE id = {head}.event_id OFFSET 0) AS event ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(field) AS fields, array_agg(salt) AS salts, array_agg(body) AS said
     FROM texts WHERE event_id = {head}.event_id OFFSET 0
@@ -109,7 +111,7 @@ LEFT JOIN LATERAL (
 """Joins to a row with `endpoint_id` and `event_id` what `CONTENT_COLUMNS` names."""
 
 CONTENT_COLUMNS: Final = (
-    "coalesce({head}.body, event.body) AS event_body, words.fields, words.salts, words.said, "
+    "coalesce({head}.body, event.body) AS event_body, event.trace, words.fields, words.salts, words.said, "
     "endpoint.version AS endpoint_version"
 )
 

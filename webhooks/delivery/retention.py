@@ -1,16 +1,18 @@
 """Deletes finished deliveries and their attempts after a while; the log stays, and they can be made from it again.
 
 What is kept is told by a position of the log, which only grows: the audit asks from there on. Nothing that still waits goes.
+A deployment that has moved deliveries to an archive once forgets none by itself from then on.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from escrow import database
+from escrow import database, segments
 from webhooks.delivery.lanes import Kind, State
 from webhooks.owner.replays import position_recorded_before
 
@@ -21,31 +23,60 @@ BATCH: Final = 1_000
 """Deliveries of one statement: short enough to be in nobody's way."""
 
 
-async def prune(kept: timedelta = KEPT) -> int:
-    """Forget finished deliveries of events older than `kept`, and of what was asked for as long ago; answers how many."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is old enough to go."""
+
+    kept_from: int
+    """Deliveries of events from this position on are kept."""
+    older_than: datetime
+
+
+async def bounds(kept: timedelta) -> Bounds:
+    """What is older than `kept`; from now on the audit expects no deliveries of events that are."""
     now = await database.fetch_value("SELECT clock_timestamp()")
     position = await position_recorded_before((now - kept).timestamp())
     await database.execute(
         "UPDATE delivery_retention SET kept_from_position = greatest(kept_from_position, $1::bigint)", position + 1
     )
-    kept_from = await database.fetch_value("SELECT kept_from_position FROM delivery_retention")
+    return Bounds(await database.fetch_value("SELECT kept_from_position FROM delivery_retention"), now - kept)
+
+
+async def prune(kept: timedelta = KEPT) -> int:
+    """Forget finished deliveries of events older than `kept`, and of what was asked for as long ago; answers how many."""
+    if await segments.last(segments.Kind.DELIVERIES) is not None:
+        return 0
+    old = await bounds(kept)
     forgotten, after = 0, ""
     while True:
-        row = await database.fetch_row(_PRUNE, after, kept_from, now - kept, BATCH)
+        row = await database.fetch_row(_PRUNE, after, old.kept_from, old.older_than, BATCH)
         if row is None or row["last"] is None:
             break
         forgotten, after = forgotten + row["forgotten"], row["last"]
-    await database.execute(_FORGET_LANES)
-    await database.execute(_FORGET_REPLAYS, now - kept)
+    await forget_what_hung_on_them(old)
     return forgotten
 
+
+async def forget_what_hung_on_them(old: Bounds) -> None:
+    """Lanes that nothing will use again, and replays that are over."""
+    await database.execute(_FORGET_LANES)
+    await database.execute(_FORGET_REPLAYS, old.older_than)
+
+
+IS_OLD: Final = f"state <> '{State.PENDING}' AND (kind <> '{Kind.EVENT}' OR position < $2)"
+"""Whether a delivery may go; `$2` is `Bounds.kept_from`."""
+
+LOOKED_TO: Final = """
+SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND created_at < $2 ORDER BY id LIMIT $3) AS looked
+"""
+"""The last of the next deliveries that are looked at, after one of them; NULL if there are none."""
 
 # Identifiers are in the order of their making, so the primary key finds the oldest.
 _PRUNE: Final = f"""
 WITH looked AS MATERIALIZED (
     SELECT id, kind, position, state FROM deliveries WHERE id > $1 AND created_at < $3 ORDER BY id LIMIT $4
 ), old AS MATERIALIZED (
-    SELECT id FROM looked WHERE state <> '{State.PENDING}' AND (kind <> '{Kind.EVENT}' OR position < $2)
+    SELECT id FROM looked WHERE {IS_OLD}
 ), attempts AS (
     DELETE FROM delivery_attempts USING old WHERE delivery_attempts.delivery_id = old.id
 ), gone AS (

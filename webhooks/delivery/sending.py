@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from escrow import traces
 from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.concurrency import Slot
 from webhooks.delivery.lanes import Head, Lease
@@ -98,6 +99,7 @@ def _request(head: Head, endpoint: Endpoint | None, at: datetime) -> _Request | 
     try:
         body = head.body(api_version=endpoint.api_version)
         headers = signing.sign(endpoint.keys, message_id=head.event_id, timestamp=int(at.timestamp()), body=body)
+        headers[traces.TRACEPARENT] = traces.current().header()
     except Exception:  # noqa: BLE001 - one delivery must not stand in the others' way
         _log.exception("delivery not sent, tried again later")
         return None

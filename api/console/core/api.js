@@ -6,7 +6,7 @@
  */
 
 /**
- * @typedef {{code: string, message: string, field: string | null, details: unknown, documentation: string}} Refusal
+ * @typedef {{code: string, message: string, cause?: string | null, field: string | null, details: unknown, documentation: string}} Refusal
  * @typedef {Record<string, any>} Answer
  * @typedef {{payWith?: PayWith, remember?: boolean, endpoint?: string}} SessionOptions
  * @typedef {(charge: {amount: string, currency: string} | null) => Promise<string | null>} PayWith

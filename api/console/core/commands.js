@@ -28,7 +28,7 @@ import { gql } from "./api.js";
  * @property {(situation: Situation) => Answer} [given] what else the input says
  */
 
-const ERRORS = "userErrors { code message field details documentation }";
+const ERRORS = "userErrors { code message cause field details documentation }";
 
 /**
  * The document of a command. It is the same for all of them: the input is called like the mutation, and the answer says what was refused.
@@ -46,7 +46,7 @@ const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 export const PREVIEW = gql`query Preview($command: CommandInput!) {
   preview(command: $command) {
-    refusal { code message field details documentation }
+    refusal { code message cause field details documentation }
     events { type data }
     transfers { debit credit amount { amount currency } }
     fees { clientAsked { amount currency } clientHeld { amount currency } clientEarned { amount currency } clientReturned { amount currency } freelancerEarned { amount currency } }

@@ -213,6 +213,11 @@ export class EarnestElement extends HTMLElement {
     return this.language.say(key, values);
   }
 
+  /** What an event is called. @param {string} type */
+  eventText(type) {
+    return this.language.has(`event.${type}`) ? this.say(`event.${type}`) : type;
+  }
+
   /** @param {Money | null | undefined} money */
   money(money) {
     return shown(this.language.locale, money);
@@ -223,9 +228,14 @@ export class EarnestElement extends HTMLElement {
     return dates.day(this.language.locale, date);
   }
 
+  /** A moment as words. @param {string | null | undefined} at */
+  at(at) {
+    return dates.moment(this.language.locale, at);
+  }
+
   /** A moment, exact for machines. @param {string | null | undefined} at */
   moment(at) {
-    return at && h("time", { datetime: at }, dates.moment(this.language.locale, at));
+    return at && h("time", { datetime: at }, this.at(at));
   }
 
   /** Nothing to show yet. */

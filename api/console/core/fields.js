@@ -2,6 +2,7 @@
  * Owns the fields of forms: how each kind looks, and how what was typed becomes a value of an input.
  */
 import { h } from "./dom.js";
+import { refusalView } from "./refusals.js";
 import { digitsOf, fromMinor, isAmount, minor, typedMoney } from "./money.js";
 import { plainMoney } from "./commands.js";
 
@@ -31,11 +32,6 @@ export function fieldView(field, filling) {
     hint && h("span", { class: "hint", id: `${id}-hint` }, hint),
     said.length > 0 && h("div", { class: "says", id: `${id}-said`, role: "alert" }, said.map((refusal) => refusalView(refusal, element))));
 }
-
-/** Why something was refused, in the reader's language and in the server's words. @param {Refusal} refusal @param {EarnestElement} element */
-export const refusalView = (refusal, element) =>
-  h("p", { key: `${refusal.field} ${refusal.message}` },
-    refusal.documentation ? [element.say(`error.${refusal.code}`), " ", h("bdi", { lang: "en", dir: "auto" }, refusal.message), " ", element.documentationLink(refusal.documentation)] : refusal.message);
 
 /**
  * What the element itself says against a field: that it is missing, or nothing that can be sent.
@@ -148,18 +144,21 @@ export function valueOf(field, typed, currency) {
 }
 
 /**
- * What stands in a field for a value of the input: the other way round.
- * @param {Field} field @param {any} value @returns {any}
+ * What stands in a field for a value of the input: the other way round; undefined for what doesn't fit.
+ * @param {Field} field @param {any} value @param {string} currency @returns {string | undefined}
  */
-export function typedOf({ kind }, value) {
-  if (kind === "money" || kind === "split") return plain(value?.amount);
-  if (kind === "links" || kind === "lines") return Array.isArray(value) ? value.map(plain).join("\n") : "";
+export function typedOf({ kind, options }, value, currency) {
+  if (kind === "money" || kind === "split") return value?.currency === currency ? plain(value.amount) : undefined;
+  if (kind === "links" || kind === "lines") return Array.isArray(value) && value.every(isPlain) ? value.join("\n") : undefined;
   if (kind === "files" || kind === "rows") return undefined;
-  return plain(value);
+  return options?.includes(value) === false ? undefined : plain(value);
 }
 
+/** @param {unknown} value */
+const isPlain = (value) => ["string", "number"].includes(typeof value);
+
 /** What can be typed of a value; of a thing with parts, nothing. @param {unknown} value */
-const plain = (value) => (typeof value === "object" ? "" : String(value ?? ""));
+const plain = (value) => (isPlain(value) ? String(value) : undefined);
 
 /** @param {string} text */
 export const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);

@@ -1,24 +1,31 @@
 /**
  * Owns the form of one command: what was filled in, its preview, sending it once, and what was refused.
  *
- * Each opening has a key of its own, by which the command is carried out once, however often it is sent. What moves money can be sent
- * only when the preview of exactly this input is shown.
+ * Each opening has a key of its own, by which the command is carried out once, however often it is sent. What moves money is sent
+ * only when the preview of exactly this input was seen: who confirms while it is asked for waits for it, and looks once more if it
+ * tells something else than what was seen.
  */
 import { EarnestSession, Failed, newKey } from "./api.js";
 import { COMMANDS, documentOf, PREVIEW } from "./commands.js";
-import { faultsOf, fieldView, isAbout, refusalView, typedOf, valueOf } from "./fields.js";
+import { faultsOf, fieldView, isAbout, typedOf, valueOf } from "./fields.js";
 import { h } from "./dom.js";
-import { previewView } from "./previews.js";
+import { chargesOf, previewView } from "./previews.js";
+import { refusalView } from "./refusals.js";
 
 const SETTLING_MS = 250;
 let opened = 0;
 
 export class Form {
   /** @type {Answer} */ values = {};
-  /** @type {Refusal[]} */ refusals = [];
-  /** @type {Answer | null} */ preview = null;
+  /** What was said against what was sent. @type {Refusal[]} */ refusals = [];
+  /** What is shown of what would happen; of this very input, if perhaps not of this very moment. @type {Answer | null} */ preview = null;
   /** @type {Failed | null} */ failure = null;
+  /** What prepared it and found no place. @type {string[]} */ leftOut = [];
   isSending = false;
+  /** Whether it is asked anew what would happen. */ #isForeseeing = false;
+  /** Whether somebody confirmed meanwhile. */ #isPressed = false;
+  /** Why it wasn't sent: `look` at what nobody saw yet, or at what has `changed`. @type {"look" | "changed" | null} */ #why = null;
+  /** The input that the preview is of. */ #foreseen = "";
   #key = newKey();
   #prefix = `form${(opened += 1)}`;
   #previewed = 0;
@@ -59,12 +66,17 @@ export class Form {
     return input;
   }
 
-  /** Fill in what somebody has prepared, as far as there are fields for it. @param {Answer} prepared the input's values */
+  /** Fill in what somebody has prepared, as far as it fits into the fields that there are. @param {Answer} prepared the input's values */
   fill(prepared) {
+    const given = flat(prepared, new Set(this.command.fields.map(({ group }) => group)));
     for (const field of this.command.fields) {
-      const value = (field.group ? prepared?.[field.group] : prepared)?.[field.name];
-      if (value !== undefined && value !== null) this.values = { ...this.values, [field.name]: typedOf(field, value) };
+      const path = field.group ? `${field.group}.${field.name}` : field.name;
+      const typed = typedOf(field, given.get(path), this.situation.contract.currency);
+      if (typed === undefined) continue;
+      this.values = { ...this.values, [field.name]: typed };
+      given.delete(path);
     }
+    this.leftOut = [...given.keys()];
     this.foresee();
   }
 
@@ -73,15 +85,17 @@ export class Form {
     return faultsOf(this.command.fields, this.values, this.situation, this.element);
   }
 
-  /** Whether it may be sent: not twice at a time, nor unseen if it moves money. */
-  get isReady() {
-    return !this.isSending && (this.faults.length > 0 || !this.command.movesMoney || (this.preview !== null && !this.preview.refusal));
+  /** Whether what it would do was seen, as it is now, and isn't refused. */
+  get #isSeen() {
+    return !this.command.movesMoney || (!this.#isForeseeing && this.preview !== null && !this.preview.refusal);
   }
 
   /** @param {string} name @param {unknown} value */
   type(name, value) {
     this.values = { ...this.values, [name]: value };
     this.refusals = this.refusals.filter((refusal) => !isAbout(refusal, { name, kind: "text" }));
+    this.#why = null;
+    this.#isPressed = false;
     this.foresee();
     this.element.render();
   }
@@ -89,32 +103,49 @@ export class Form {
   /** Ask what this would do, once the typing has settled and nothing that must be there is missing. */
   foresee() {
     if (!this.command.movesMoney || this.isSending) return;
-    this.preview = null;
+    if (JSON.stringify(this.input) !== this.#foreseen) this.preview = null;
     this.#previewed += 1;
     clearTimeout(this.#timer);
-    if (this.faults.length > 0) return;
+    this.#isForeseeing = this.faults.length === 0;
+    if (!this.#isForeseeing) return;
     this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 1 ? 0 : SETTLING_MS);
   }
 
   async #foresee() {
     const asked = (this.#previewed += 1);
+    const { input, preview: before } = this;
     try {
-      const { preview } = await this.element.api.ask(PREVIEW, { command: { [this.command.mutation]: this.input } });
+      const { preview } = await this.element.api.ask(PREVIEW, { command: { [this.command.mutation]: input } });
       if (asked !== this.#previewed) return;
       this.preview = preview;
-      this.refusals = preview.refusal ? [preview.refusal] : [];
+      this.#foreseen = JSON.stringify(input);
       this.failure = null;
     } catch (error) {
-      if (asked === this.#previewed) this.failure = failed(error);
+      if (asked !== this.#previewed) return;
+      this.failure = failed(error);
     }
+    this.#isForeseeing = false;
+    if (this.#isPressed) this.#goOn(before);
     this.element.render();
   }
 
+  /** Somebody confirmed while this was asked for: what they saw is still so, or they look again. @param {Answer | null} before */
+  #goOn(before) {
+    this.#isPressed = false;
+    if (this.failure || !this.preview) return;
+    const isSame = before !== null && told(before) === told(this.preview);
+    if (isSame && !this.preview.refusal) return void this.send();
+    this.#why = this.preview.refusal ? null : before ? "changed" : "look";
+    this.#show(this.preview.refusal ? "[aria-invalid=true], .says" : "[part=preview]");
+  }
+
   async send() {
-    if (!this.isReady) return;
+    if (this.isSending || this.#isPressed) return;
     this.refusals = this.faults;
-    if (this.refusals.length > 0) return this.#showFaults();
+    if (this.refusals.length > 0) return this.#show("[aria-invalid=true]");
+    if (!this.#isSeen) return this.#wait();
     this.isSending = true;
+    this.#why = null;
     this.element.render();
     try {
       const input = await this.#paid(this.input);
@@ -128,11 +159,20 @@ export class Form {
       this.isSending = false;
       this.element.render();
     }
+    this.foresee();
   }
 
-  #showFaults() {
+  /** What was confirmed is carried out once it is known what it would do; if that is asked for by nobody, it is from now on. */
+  #wait() {
+    this.#isPressed = true;
+    if (!this.#isForeseeing) this.foresee();
+    this.element.render();
+  }
+
+  /** Have somebody look at a place of the form. @param {string} place */
+  #show(place) {
     this.element.renderNow();
-    /** @type {HTMLElement | null} */ (this.element.shadowRoot?.querySelector("form [aria-invalid=true]"))?.focus();
+    /** @type {HTMLElement | null} */ (this.element.shadowRoot?.querySelector(`form ${place}`))?.focus();
   }
 
   /** With a payment token from the page, if the command takes one and the page has a way to get it. @param {Answer} input */
@@ -145,24 +185,28 @@ export class Form {
   }
 
   view() {
-    const { element, refusals, command } = this;
+    const { element, command, preview } = this;
+    const refusals = preview?.refusal && this.refusals.length === 0 ? [preview.refusal] : this.refusals;
+    const isBusy = this.isSending || this.#isPressed;
     const elsewhere = refusals.filter((refusal) => !command.fields.some((field) => isAbout(refusal, field)));
     const filling = { element, situation: this.situation, values: this.values, refusals, prefix: this.#prefix, type: (/** @type {string} */ name, /** @type {unknown} */ value) => this.type(name, value) };
     const submit = (/** @type {Event} */ event) => (event.preventDefault(), void this.send());
     const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.told.onClose();
-    return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": `${this.#prefix}-title`, "aria-busy": this.isSending ? "true" : null },
+    return h("form", { class: "card stack", part: "form", key: this.#prefix, onsubmit: submit, onkeydown: escape, novalidate: true, "aria-labelledby": `${this.#prefix}-title`, "aria-busy": isBusy ? "true" : null },
       h("p", { class: "label title", id: `${this.#prefix}-title`, tabindex: "-1" }, element.say(`action.${this.action}`)),
       h("p", { class: "faint small" }, element.say(`about.${this.action}`)),
+      this.leftOut.length > 0 && h("p", { key: "leftOut", class: "warn", role: "status" }, element.say("form.leftOut", { fields: this.leftOut.join(", ") })),
       command.fields.map((field) => fieldView(field, filling)),
-      h("div", { key: "foreseen", "aria-live": "polite" }, this.#foreseen()),
-      elsewhere.length > 0 && h("div", { key: "refusals", class: "says", role: "alert" }, elsewhere.map((refusal) => refusalView(refusal, element))),
+      this.#why && h("p", { key: "why", class: "warn", role: "alert" }, element.say(`form.${this.#why}`)),
+      h("div", { key: "foreseen", "aria-live": "polite", "aria-busy": this.#isForeseeing ? "true" : null }, this.#foreseenView()),
+      elsewhere.length > 0 && h("div", { key: "refusals", class: "says", role: "alert", tabindex: "-1" }, elsewhere.map((refusal) => refusalView(refusal, element))),
       this.failure && h("p", { key: "failure", class: "says", role: "alert" }, element.say(element.language.has(`failure.${this.failure.code}`) ? `failure.${this.failure.code}` : "failure.OTHER"), " ", h("bdi", { lang: "en" }, this.failure.message)),
       h("div", { key: "buttons", class: "row" },
-        h("button", { key: "send", type: "submit", class: "main", part: "confirm", "aria-disabled": this.isReady ? null : "true" }, element.say(this.isSending ? "form.sending" : "form.confirm")),
+        h("button", { key: "send", type: "submit", class: "main", part: "confirm", "aria-disabled": isBusy || preview?.refusal ? "true" : null }, element.say(this.isSending ? "form.sending" : this.#isPressed ? "preview.waiting" : "form.confirm")),
         h("button", { key: "close", type: "button", onclick: () => this.told.onClose() }, element.say("form.cancel"))));
   }
 
-  #foreseen() {
+  #foreseenView() {
     if (!this.command.movesMoney) return null;
     if (this.faults.length > 0) return h("p", { class: "faint small" }, this.element.say("preview.fill"));
     if (!this.preview) return this.failure ? null : h("p", { class: "faint small" }, this.element.say("preview.waiting"));
@@ -177,6 +221,18 @@ function beginning({ mutation }, { subject }) {
   const { title, purpose, amount, dueOn, deliverables } = subject;
   return { title, purpose, amount: amount?.amount, dueOn, deliverables: deliverables?.join("\n") };
 }
+
+/** The values of an input by their paths, those of its groups apart. @param {Answer} prepared @param {Set<string | undefined>} groups @returns {Map<string, unknown>} */
+function flat(prepared, groups) {
+  /** @type {(entry: [string, any]) => [string, any][]} */
+  const within = ([name, value]) =>
+    groups.has(name) && typeof value === "object" ? Object.entries(value ?? {}).map(([inner, one]) => [`${name}.${inner}`, one]) : [[name, value]];
+  return new Map(Object.entries(prepared).flatMap(within).filter(([, value]) => value !== null));
+}
+
+/** What a preview tells in sums and states; the moments of deadlines move with the clock, and nobody decides by a second. @param {Answer} preview */
+const told = ({ events, transfers, fees, contract, milestones, deadlinesStarted }) =>
+  JSON.stringify([chargesOf(events), transfers, fees, contract, milestones, deadlinesStarted.map((/** @type {Answer} */ one) => one.action)]);
 
 /** @param {unknown} error */
 const failed = (error) => (error instanceof Failed ? error : new Failed("OTHER", String(error)));

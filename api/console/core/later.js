@@ -1,23 +1,27 @@
 /**
- * Owns the elements that not every page has: their modules are loaded when such an element is first made or found.
+ * Owns elements whose modules are loaded when one of them is first made or found: a page loads what it shows, and nothing else.
  */
 
-/** @type {Record<string, (() => Promise<unknown>) | undefined>} */
-const LATER = {
-  "earnest-deliveries": () => import("../elements/deliveries.js"),
-  "earnest-plan-editor": () => import("../elements/plan_editor.js"),
-};
+const AGAIN_MS = 2000;
 
-/** Have the module of an element loaded, if it is one of these. @param {string} tag */
+/** @type {Map<string, () => Promise<unknown>>} */
+const offered = new Map();
+
+/** Say where elements come from; their modules define them. @param {Record<string, () => Promise<unknown>>} modules by the elements' tags */
+export function offer(modules) {
+  for (const [tag, load] of Object.entries(modules)) offered.set(tag, load);
+}
+
+/** Have the module of an element loaded, if it isn't yet; again after a while, if nobody answered. @param {string} tag */
 export function want(tag) {
-  const load = LATER[tag];
-  LATER[tag] = undefined;
-  if (load) void load().catch(() => (LATER[tag] = load));
+  const load = offered.get(tag);
+  offered.delete(tag);
+  load?.().catch(() => setTimeout(() => (offered.set(tag, load), want(tag)), AGAIN_MS));
 }
 
 /** Have what stands in the page loaded, now and whenever something is added to it. */
 export function wantWhatIsThere() {
-  const look = () => Object.keys(LATER).filter((tag) => LATER[tag] && document.getElementsByTagName(tag).length > 0).forEach(want);
+  const look = () => [...offered.keys()].filter((tag) => document.getElementsByTagName(tag).length > 0).forEach(want);
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
   look();
 }

@@ -9,8 +9,8 @@ const FEES = ["clientAsked", "clientReturned", "clientEarned", "freelancerEarned
 
 /** @param {EarnestElement} element @param {Answer} preview */
 export function previewView(element, preview) {
-  const sums = [...charges(preview), ...movements(preview)];
-  return h("div", { class: "tells stack", part: "preview" },
+  const sums = [...chargesOf(preview.events), ...movements(preview)];
+  return h("div", { class: "tells stack", part: "preview", tabindex: "-1" },
     h("p", { class: "label" }, element.say("preview.title")),
     sums.length === 0 && h("p", null, element.say("preview.nothing")),
     sums.length > 0 && h("dl", { class: "facts" }, sums.map(({ key, label, amount }) => [h("dt", { key }, element.say(label)), h("dd", { key: `${key} =`, class: "number" }, element.money(amount))])),
@@ -19,18 +19,15 @@ export function previewView(element, preview) {
       preview.milestones.map((/** @type {Answer} */ change) => milestoneView(element, change)),
       preview.contract && preview.contract.before !== preview.contract.after && h("li", { key: "contract" }, element.say("preview.contract", { state: element.say(`contract.${preview.contract.after}`) })),
       preview.deadlinesStarted.map((/** @type {Answer} */ deadline, /** @type {number} */ at) =>
-        h("li", { key: `deadline ${at}` }, element.moment(deadline.at), ": ", eventText(element, deadline.action)))));
+        h("li", { key: `deadline ${at}` }, element.moment(deadline.at), ": ", element.eventText(deadline.action)))));
 }
-
-/** What an event is called. @param {EarnestElement} element @param {string} type */
-export const eventText = (element, type) => (element.language.has(`event.${type}`) ? element.say(`event.${type}`) : type);
 
 /** @param {EarnestElement} element @param {Answer} change */
 const milestoneView = (element, { milestoneId, title, before, after }) =>
   before?.state !== after.state && h("li", { key: milestoneId }, words(title), ": ", before && `${element.say(`milestone.${before.state}`)} → `, element.say(`milestone.${after.state}`));
 
-/** @param {Answer} preview */
-const charges = ({ events }) =>
+/** What would be charged or paid out, in order. @param {Answer[]} events */
+export const chargesOf = (events) =>
   events
     .filter((/** @type {Answer} */ event) => CHARGES.includes(event.type))
     .map((/** @type {Answer} */ { type, data }, /** @type {number} */ at) => ({ key: `${type} ${at}`, label: `preview.${type}`, amount: data.charge ?? data.amount }));

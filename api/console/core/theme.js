@@ -19,7 +19,7 @@ h2, h3, p, ul, ol, dl, dd, fieldset, figure { margin: 0; padding: 0; border: 0; 
 h2 { font-size: 1.3em; } h3 { font-size: 1.1em; }
 ul, ol { list-style: none; }
 a { color: var(--accent); }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; } [tabindex="-1"]:focus-visible { outline: none; }
 .stack { display: grid; gap: var(--gap); grid-template-columns: minmax(0, 1fr); }
 .row { display: flex; flex-wrap: wrap; gap: .5rem var(--gap); align-items: center; }
 .between { justify-content: space-between; }

@@ -1,20 +1,20 @@
 /**
  * Owns `<earnest-actions>`: what the viewer can do now with a contract and what belongs to it, each by a form.
  *
- * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason. With `subject` it is about
- * one milestone, dispute, refund request, change request, deposit or order; without, about everything that is open. `prepared`, the
- * JSON of `{action, values}`, opens a form that is filled in.
+ * Buttons come from `allowedActions` alone: those that are allowed first, the others grey, with the reason; what is never for the
+ * viewer isn't shown. With `subject` it is about one milestone, dispute, refund request, change request, deposit or order; without,
+ * about everything that is open. `prepared`, the JSON of `{action, values}`, opens a form that is filled in.
  */
-import { gql } from "../core/api.js";
-import { COMMANDS } from "../core/commands.js";
+import { Failed, gql } from "../core/api.js";
 import { h, link, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { Form } from "../core/forms.js";
+import { refusalText } from "../core/refusals.js";
 import { refresh } from "../core/watching.js";
 
+/** @typedef {import("../core/forms.js").Form} Form */
 /** @typedef {{kind: string, subject: Answer}} Group what is acted on, and what kind of thing it is */
 
-const ALLOWED = "allowedActions { action allowed reason { code message } }";
+const ALLOWED = "allowedActions { action allowed reason { code message cause details } }";
 const MONEY = "{ amount currency }";
 const MILESTONE = `id position title purpose deliverables dueOn amount ${MONEY} held ${MONEY} ${ALLOWED}`;
 const DISPUTE = `id offers { side toFreelancer ${MONEY} } milestone { title held ${MONEY} } ${ALLOWED}`;
@@ -57,6 +57,7 @@ export class EarnestActions extends EarnestElement {
   /** @type {Form | null} */ #form = null;
   #openedAt = "";
   #said = "";
+  #openings = 0;
   #hasOpened = false;
 
   start() {
@@ -80,9 +81,7 @@ export class EarnestActions extends EarnestElement {
     const [group] = this.#groups();
     if (!prepared || this.#hasOpened || !group?.subject.allowedActions.some((/** @type {Answer} */ one) => one.action === prepared.action)) return;
     this.#hasOpened = true;
-    this.open(prepared.action, group);
-    /** @type {Form | null} */ (this.#form)?.fill(prepared.values);
-    this.renderNow();
+    void this.open(prepared.action, group, prepared.values);
   }
 
   view() {
@@ -114,9 +113,9 @@ export class EarnestActions extends EarnestElement {
   /** @param {Group} group */
   #groupView(group) {
     const { kind, subject } = group;
-    const known = subject.allowedActions.filter((/** @type {Answer} */ one) => one.action in COMMANDS);
+    const known = subject.allowedActions.filter((/** @type {Answer} */ one) => this.language.has(`action.${one.action}`));
     const allowed = known.filter((/** @type {Answer} */ one) => one.allowed);
-    const refused = known.filter((/** @type {Answer} */ one) => !one.allowed);
+    const refused = known.filter((/** @type {Answer} */ one) => !one.allowed && one.reason.cause !== "ONLY_SOME");
     const isHere = this.#form?.situation.subject.id === subject.id;
     return h("div", { key: subject.id, role: "group", class: "stack", part: "group", "aria-labelledby": `of-${subject.id}` },
       h("p", { class: "label", id: `of-${subject.id}` }, this.#titleOf(group)),
@@ -137,7 +136,7 @@ export class EarnestActions extends EarnestElement {
   #button(group, one) {
     const isOpen = this.#form?.action === one.action && this.#form?.situation.subject.id === group.subject.id;
     const isMain = ["ACCEPT", "FUND", "FUND_CONTRACT", "SUBMIT", "APPROVE"].includes(one.action);
-    return h("button", { key: one.action, type: "button", part: "action", id: `${one.action}-${group.subject.id}`, class: isMain && !this.#form ? "main" : "", "aria-expanded": String(isOpen), onclick: () => this.open(one.action, group) }, this.#labelOf(one.action));
+    return h("button", { key: one.action, type: "button", part: "action", id: `${one.action}-${group.subject.id}`, class: isMain && !this.#form ? "main" : "", "aria-expanded": String(isOpen), onclick: () => void this.open(one.action, group) }, this.#labelOf(one.action));
   }
 
   /** @param {string} action */
@@ -153,7 +152,7 @@ export class EarnestActions extends EarnestElement {
       h("ul", { class: "stack" }, refused.map(({ action, reason }) =>
         h("li", { key: action, class: "row" },
           h("button", { type: "button", "aria-disabled": "true", "aria-describedby": `why-${action}-${group.subject.id}` }, this.#labelOf(action)),
-          h("span", { id: `why-${action}-${group.subject.id}`, class: "faint" }, this.say(`error.${reason.code}`), " ", h("bdi", { lang: "en" }, reason.message))))));
+          h("span", { id: `why-${action}-${group.subject.id}`, class: "faint" }, refusalText(this, reason))))));
   }
 
   /** What the payment provider waits for the payer to do. @param {Answer} deposit */
@@ -181,12 +180,19 @@ export class EarnestActions extends EarnestElement {
     return { contract: this.data?.contract, viewer: this.data?.viewer, subject };
   }
 
-  /** Open the form of an action; its own opening is one intention. @param {string} action @param {Group} group */
-  open(action, group) {
+  /**
+   * Open the form of an action; its own opening is one intention. What forms are made of is loaded with the first.
+   * @param {string} action @param {Group} group @param {Answer} [prepared] what somebody has filled in
+   */
+  async open(action, group, prepared) {
+    const opening = (this.#openings += 1);
+    const forms = await import("../core/forms.js").catch((error) => this.fail(new Failed("NETWORK", String(error))));
+    if (!forms || opening !== this.#openings) return;
     const told = { onDone: (/** @type {Answer} */ done) => this.#form && this.#done(this.#form, done), onClose: () => this.close() };
     this.#openedAt = `${action}-${group.subject.id}`;
     this.#said = "";
-    this.#form = new Form(this, action, this.#situation(group), told);
+    this.#form = new forms.Form(this, action, this.#situation(group), told);
+    if (prepared) this.#form.fill(prepared);
     this.renderNow();
     const first = /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("form input, form textarea, form select, form .title"));
     first?.focus();

@@ -4,6 +4,7 @@
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
+import { refusalText } from "../core/refusals.js";
 
 const CHANGES = gql`query ChangeRequests($id: ID!) {
   viewer { accountId now }
@@ -11,7 +12,7 @@ const CHANGES = gql`query ChangeRequests($id: ID!) {
     id planVersion
     changeRequests(last: 5) {
       nodes {
-        id filedBy state message filedAt misfit { changeNumber reason { code message } }
+        id filedBy state message filedAt misfit { changeNumber reason { code message cause details } }
         planBefore { milestoneId position state title purpose deliverables dueOn amount { amount currency } }
         planAfter { milestoneId position state title purpose deliverables dueOn amount { amount currency } }
       }
@@ -37,7 +38,7 @@ export class EarnestChangeRequest extends EarnestElement {
       h("div", { class: "row between" }, h("p", { class: "label", id }, this.say("changes.by", { side: this.say(`side.${filedBy}`) })), h("span", { class: "tag" }, this.say(`change.${state}`))),
       h("p", { class: "faint small" }, this.moment(filedAt)),
       prose(message),
-      misfit && h("p", { class: "says" }, this.say("changes.misfit", { number: misfit.changeNumber }), " ", h("bdi", { lang: "en" }, misfit.reason.message)),
+      misfit && h("p", { class: "says" }, this.say("changes.misfit", { number: misfit.changeNumber }), " ", refusalText(this, misfit.reason)),
       request.planBefore && request.planAfter && this.#plans(request.planBefore, request.planAfter),
       state === "OPEN" && h("earnest-actions", { ...this.handedOn, subject: id }));
   }

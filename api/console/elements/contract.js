@@ -6,6 +6,7 @@
 import { gql } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
+import { want } from "../core/later.js";
 
 const CONTRACT = gql`query Contract($id: ID!) {
   viewer { accountId now }
@@ -21,6 +22,8 @@ const CONTRACT = gql`query Contract($id: ID!) {
 }`;
 
 const SECTIONS = "deadline actions milestones changes disputes money timeline";
+/** Of what never comes up on most contracts. */
+const SELDOM = ["changes", "disputes"];
 const TAGS = /** @type {Record<string, string>} */ ({
   deadline: "earnest-deadline", actions: "earnest-actions", milestones: "earnest-milestones", changes: "earnest-change-request",
   disputes: "earnest-dispute", money: "earnest-money", timeline: "earnest-timeline",
@@ -30,11 +33,22 @@ export class EarnestContract extends EarnestElement {
   static document = CONTRACT;
   static observedAttributes = [...EarnestElement.observedAttributes, "sections"];
 
+  /** What to show, in order. @returns {string[]} */
+  get #sections() {
+    return (this.getAttribute("sections") ?? SECTIONS).split(/\s+/).filter((name) => name in TAGS);
+  }
+
+  /** What every contract has is loaded while it is asked for. */
+  start() {
+    super.start();
+    for (const name of this.#sections) if (!SELDOM.includes(name)) want(/** @type {string} */ (TAGS[name]));
+  }
+
   view() {
     if (!this.data) return this.waiting();
     const { contract } = this.data;
     if (!contract) return h("p", { class: "faint" }, this.say("notFound"));
-    const sections = (this.getAttribute("sections") ?? SECTIONS).split(/\s+/).filter((name) => name in TAGS && has(contract, name));
+    const sections = this.#sections.filter((name) => has(contract, name));
     return h("article", { class: "stack", "aria-labelledby": "title" },
       this.#head(contract),
       sections.map((name) => h("section", { key: name, class: "stack", part: `section ${name}`, "aria-labelledby": `about-${name}` },

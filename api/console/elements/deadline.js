@@ -8,7 +8,6 @@ import { clockOf } from "../core/clock.js";
 import { nextTick, span } from "../core/dates.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { eventText } from "../core/previews.js";
 import { refresh } from "../core/watching.js";
 
 const DEADLINE = gql`query Deadline($id: ID!) {
@@ -43,7 +42,7 @@ export class EarnestDeadline extends EarnestElement {
     const left = this.#leftMs(deadline.at);
     const { locale } = this.language;
     return h("div", { class: "tells", part: "deadline" },
-      h("p", null, h("strong", { role: "timer", "aria-live": "off", part: "left" }, left > 0 ? this.say("deadline.in", { span: span(locale, left) }) : this.say("deadline.due")), " ", eventText(this, deadline.action)),
+      h("p", null, h("strong", { role: "timer", "aria-live": "off", part: "left" }, left > 0 ? this.say("deadline.in", { span: span(locale, left) }) : this.say("deadline.due")), " ", this.eventText(deadline.action)),
       h("p", { class: "small" }, this.say(`deadline.favours.${deadline.inFavourOf ?? "NOBODY"}`)),
       h("p", { class: "faint small" }, this.moment(deadline.at)));
   }

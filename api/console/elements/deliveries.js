@@ -6,8 +6,7 @@
 import { gql, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
-import { eventText } from "../core/previews.js";
+import { refusalView } from "../core/refusals.js";
 import { deliveriesTo, follow } from "../core/stream.js";
 
 const DELIVERIES = gql`query Deliveries($filter: DeliveryFilter, $after: Cursor) {
@@ -111,7 +110,7 @@ export class EarnestDeliveries extends EarnestElement {
   #delivery(one) {
     return h("li", { key: one.id, class: "card stack", part: "delivery" },
       h("div", { class: "row between" },
-        h("span", null, h("strong", null, eventText(this, one.eventType)), " ", h("code", { class: "faint small", dir: "ltr" }, one.eventType)),
+        h("span", null, h("strong", null, this.eventText(one.eventType)), " ", h("code", { class: "faint small", dir: "ltr" }, one.eventType)),
         h("span", { class: "row" }, one.kind !== "EVENT" && h("span", { class: "tag" }, this.say(`delivery.${one.kind}`)), h("span", { class: `tag ${TONES[one.state] ?? ""}` }, this.say(`delivery.${one.state}`)))),
       h("p", { class: "faint small" }, this.moment(one.createdAt), one.nextAttemptAt && [" · ", this.say("deliveries.next"), " ", this.moment(one.nextAttemptAt)]),
       h("details", { class: "small" }, h("summary", null, this.say("deliveries.attempts", { count: one.attempts.nodes.length })),

@@ -8,9 +8,10 @@ import { Failed, gql, newKey } from "../core/api.js";
 import { documentOf } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { fault, refusalView } from "../core/fields.js";
+import { fault } from "../core/fields.js";
 import { isAmount, typedMoney } from "../core/money.js";
 import { changesBetween, draftOf, emptyRow, isAmendable, isPlanned, milestoneOf, rowOf } from "../core/plans.js";
+import { hintText, refusalView } from "../core/refusals.js";
 import { refresh } from "../core/watching.js";
 
 /** @typedef {"title" | "purpose" | "amount" | "dueOn" | "deliverables"} Column */
@@ -24,7 +25,7 @@ const PLAN = gql`query Plan($id: ID!) {
 }`;
 
 const REVIEW = gql`query Review($plan: [MilestoneDraftInput!]!, $budget: MoneyInput, $timeZone: String) {
-  reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field }
+  reviewPlan(plan: $plan, budget: $budget, timeZone: $timeZone) { code message position field details }
 }`;
 
 const SPLIT = gql`query Split($amount: MoneyInput!, $ratios: [Int!]!) {
@@ -144,7 +145,7 @@ export class EarnestPlanEditor extends EarnestElement {
         h("span", { class: "row" }, h("strong", null, `${at + 1}.`), row.id && h("span", { class: "tag" }, this.say(row.isRemoved ? "plan.removed" : `milestone.${row.state}`))),
         isPlanned(row) && this.#rowButtons(row, at)),
       canChange ? h("div", { class: "stack" }, COLUMNS.filter((column) => isPlanned(row) || column === "dueOn" || column === "deliverables").map((column) => this.#cell(row, column))) : h("bdi", { dir: "auto" }, row.title),
-      hints.map((hint) => h("p", { key: hint.code + hint.field, class: "warn small" }, this.#hintText(hint))));
+      hints.map((hint) => h("p", { key: hint.code + hint.field, class: "warn small" }, hintText(this, hint))));
   }
 
   /** @param {Row} row @param {number} at */
@@ -171,12 +172,7 @@ export class EarnestPlanEditor extends EarnestElement {
 
   #hintsView() {
     const all = this.#hints.filter((hint) => hint.position === null);
-    return h("ul", { class: "tells" }, all.map((hint) => h("li", { key: hint.code }, this.#hintText(hint))), all.length === 0 && h("li", { key: "rows" }, this.say("plan.hints", { count: this.#hints.length })));
-  }
-
-  /** @param {Answer} hint */
-  #hintText({ code, message }) {
-    return [this.say(`hint.${code}`), " ", this.language.language !== "en" ? "" : h("bdi", { lang: "en", class: "faint" }, message)];
+    return h("ul", { class: "tells" }, all.map((hint) => h("li", { key: hint.code }, hintText(this, hint))), all.length === 0 && h("li", { key: "rows" }, this.say("plan.hints", { count: this.#hints.length })));
   }
 
   /** Refusals name rows by their place, which only says something as a number. @param {Refusal} refusal */

@@ -6,7 +6,6 @@
 import { AGAIN_MS, gql, isPassing } from "../core/api.js";
 import { h, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
-import { eventText } from "../core/previews.js";
 
 const TIMELINE = gql`query Timeline($id: ID!, $before: Cursor) {
   contract(id: $id) {
@@ -86,7 +85,7 @@ export class EarnestTimeline extends EarnestElement {
     const sum = SUMS.map((name) => data[name]).find((value) => value?.currency);
     return h("li", { key: id, part: "event", class: isNew ? "new" : "", "data-sequence": sequence },
       h("div", { class: "row between" },
-        h("span", null, h("strong", null, eventText(this, type)), title && [" · ", words(title)], sum && ` · ${this.money(sum)}`),
+        h("span", null, h("strong", null, this.eventText(type)), title && [" · ", words(title)], sum && ` · ${this.money(sum)}`),
         h("span", { class: "faint small" }, this.#actor(event), " · ", this.moment(occurredAt))),
       texts.map((/** @type {Answer} */ text) => this.#text(text)));
   }

@@ -3,8 +3,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
-import { listOf } from "./deliveries.js";
-import { ERRORS, Page } from "./page.js";
+import { define } from "../core/element.js";
+import { ERRORS, listOf, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
@@ -123,3 +123,5 @@ export class AccessPage extends Page {
 
 /** @param {Record<string, any>} typed */
 const chosen = (typed) => SCOPES.filter((scope) => typed[scope]);
+
+define("earnest-page-access", AccessPage);

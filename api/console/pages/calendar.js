@@ -3,8 +3,8 @@
  */
 import { gql } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { listOf } from "./deliveries.js";
-import { ERRORS, Page } from "./page.js";
+import { define } from "../core/element.js";
+import { ERRORS, listOf, Page } from "./page.js";
 
 const CREATE = gql`mutation CreateCalendar($input: CreateCalendarTokenInput!, $key: String!) { done: createCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} path } }`;
 const REVOKE = gql`mutation RevokeCalendar($input: RevokeCalendarTokenInput!, $key: String!) { done: revokeCalendarToken(input: $input) @idempotent(key: $key) { ${ERRORS} revoked } }`;
@@ -27,3 +27,5 @@ export class CalendarPage extends Page {
       this.button("revoke", "pages.revokeCalendar", () => ({ document: REVOKE, input: {} }), { really: true }));
   }
 }
+
+define("earnest-page-calendar", CalendarPage);

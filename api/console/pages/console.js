@@ -3,18 +3,18 @@
  *
  * One event stream tells the page that is shown that something happened; the page of a contract has its own.
  */
-import { EarnestSession, Failed, gql, newKey } from "../core/api.js";
-import { COMMANDS } from "../core/commands.js";
+import { EarnestSession, Failed, gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
+import { offer, want } from "../core/later.js";
 import { follow } from "../core/stream.js";
 import { Page, to } from "./page.js";
-import { keep, refusedLink } from "./session.js";
+import { arrive, end, keep, takeCode } from "./session.js";
 import { LANGUAGES, speak } from "./speech.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
+/** @typedef {import("./session.js").Who} Who */
 
 const VIEWER = gql`query Viewer { viewer { kind role scopes accountId sessionId isSandbox account { name isOperator isMediator } } }`;
-const END = gql`mutation EndOwnSession($input: RevokeSessionInput!, $key: String!) { done: revokeSession(input: $input) @idempotent(key: $key) { userErrors { code } } }`;
 
 /** By the first word of the address: the element, and for whom it is. @type {Record<string, {tag: string, one?: string, listens: boolean, isFor: (viewer: Answer) => boolean}>} */
 const PAGES = {
@@ -26,6 +26,19 @@ const PAGES = {
   operator: { tag: "earnest-page-operator", listens: true, isFor: (viewer) => viewer.scopes.some((/** @type {string} */ one) => ["OPERATOR", "DISPUTES_DECIDE"].includes(one)) },
   propose: { tag: "earnest-page-propose", listens: false, isFor: () => false },
 };
+
+offer({
+  "earnest-page-contracts": () => import("./contracts.js"),
+  "earnest-page-contract": () => import("./contract.js"),
+  "earnest-page-propose": () => import("./propose.js"),
+  "earnest-page-money": () => import("./money.js"),
+  "earnest-page-deliveries": () => import("./deliveries.js"),
+  "earnest-page-access": () => import("./access.js"),
+  "earnest-page-calendar": () => import("./calendar.js"),
+  "earnest-page-operator": () => import("./operator.js"),
+  "earnest-page-signin": () => import("./signin.js"),
+  "earnest-test-clock": () => import("./testclock.js"),
+});
 
 const SETTLING_MS = 60;
 
@@ -41,6 +54,9 @@ h1 { font-size: 1.5em; margin: 0; } h1:focus { outline: none; }
 
 export class Console extends Page {
   /** @type {(() => void) | null} */ #stopFollowing = null;
+  /** What becomes of a link. @type {"" | "opening" | import("./session.js").Came} */ #link = "";
+  /** Who is signed in, whose link it is, and what is to be told which of both it should be. @type {{here: Who, there: Who, answer: (mayReplace: boolean) => void} | null} */ #question = null;
+  #openings = 0;
 
   constructor() {
     super();
@@ -48,7 +64,11 @@ export class Console extends Page {
   }
 
   connectedCallback() {
-    const routed = () => this.#goTo();
+    const routed = (/** @type {HashChangeEvent} */ { oldURL }) => {
+      const code = takeCode(new URL(oldURL).hash);
+      if (code) void this.open(code);
+      else this.#moveOn();
+    };
     window.addEventListener("hashchange", routed);
     this.whenLeft(() => window.removeEventListener("hashchange", routed), true);
     this.addEventListener("earnest-done", () => this.#askAgain());
@@ -57,11 +77,10 @@ export class Console extends Page {
   }
 
   get #place() {
-    const [path = "", values = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
-    const [name = "", subject = null, ...prepared] = path.split("/");
+    const [, name = "", subject = null, prepared = null] = /^#\/?([^/?]*)\/?([^/?]+)?\/?(.+)?$/s.exec(location.hash) ?? [];
     const known = Object.hasOwn(PAGES, name) ? name : "contracts";
     const page = PAGES[known];
-    return { name: known, subject: subject && page?.one ? subject : null, tag: (subject && page?.one) || page?.tag || "", prepared: preparedBy(prepared, values) };
+    return { name: known, subject: subject && page?.one ? subject : null, tag: (subject && page?.one) || page?.tag || "", prepared };
   }
 
   start() {
@@ -71,6 +90,7 @@ export class Console extends Page {
 
   async load() {
     if (!EarnestSession.token) return { viewer: null };
+    want(this.#place.tag);
     try {
       const data = await this.api.ask(VIEWER);
       this.#listen();
@@ -97,12 +117,40 @@ export class Console extends Page {
 
   /** A session ends at the server, too, if it can be reached; the tab forgets it whatever comes of that. @param {Answer} viewer */
   #signOut({ sessionId }) {
-    if (sessionId) this.api.command(END, { sessionId }, newKey()).catch(() => null);
+    end(EarnestSession.token, { sessionId });
     keep(null);
   }
 
+  /** Open a link; the page stays as it is until it is known what comes of that. @param {string} code */
+  async open(code) {
+    this.#question?.answer(false);
+    const opening = (this.#openings += 1);
+    this.#link = "opening";
+    this.render();
+    const came = await arrive(code, (here, there) => this.#ask(here, there));
+    if (opening !== this.#openings) return;
+    this.#link = came;
+    if (came === "opened") history.replaceState(null, "", location.pathname + location.search);
+    this.#goTo();
+  }
+
+  /** @param {Who} here @param {Who} there @returns {Promise<boolean>} */
+  #ask(here, there) {
+    return new Promise((resolve) => {
+      this.#question = { here, there, answer: (mayReplace) => ((this.#question = null), resolve(mayReplace)) };
+      this.renderNow();
+      this.shadowRoot?.getElementById("question")?.focus();
+    });
+  }
+
   #askAgain() {
-    for (const page of this.shadowRoot?.querySelectorAll("[data-page]") ?? []) void /** @type {Page} */ (page).reload();
+    for (const page of this.shadowRoot?.querySelectorAll("[data-page]") ?? []) void /** @type {Partial<Page>} */ (page).reload?.();
+  }
+
+  /** What was said of a link is read by now. */
+  #moveOn() {
+    if (this.#link !== "opening") this.#link = "";
+    this.#goTo();
   }
 
   #goTo() {
@@ -117,6 +165,7 @@ export class Console extends Page {
   }
 
   #title() {
+    if (this.#isOpening) return this.say("pages.link.opening");
     return this.say(this.data?.viewer ? `pages.title.${this.#place.name}` : "pages.title.signin");
   }
 
@@ -126,8 +175,34 @@ export class Console extends Page {
       this.#headView(),
       h("main", { key: "main", id: "main", tabindex: "-1", class: "stack" },
         h("h1", { tabindex: "-1" }, this.#title()),
-        this.data ? this.#pageView(this.data) : super.view()),
+        this.#linkView(),
+        this.data && !this.#isOpening ? this.#pageView(this.data) : super.view()),
     ];
+  }
+
+  /** Whether nobody is signed in yet, and somebody may be in a moment. */
+  get #isOpening() {
+    return this.#link === "opening" && !this.data?.viewer;
+  }
+
+  /** What came of a link, or what it has to be known for. */
+  #linkView() {
+    if (this.#question) return this.#questionView(this.#question);
+    if (!["used", "failed", "kept"].includes(this.#link)) return null;
+    const isKept = this.data?.viewer ? h("span", null, " ", this.say("pages.link.stays")) : null;
+    return h("p", { key: "link", class: this.#link === "kept" ? "tells" : "says", role: "alert" }, this.say(`pages.link.${this.#link}`), isKept);
+  }
+
+  /** @param {{here: Who, there: Who, answer: (mayReplace: boolean) => void}} question */
+  #questionView({ here, there, answer }) {
+    const named = (/** @type {Who} */ { name, role }) => [words(name), " ", h("span", { class: "tag" }, this.called("role", role))];
+    return h("section", { key: "question", class: "card stack", "aria-labelledby": "question" },
+      h("h2", { id: "question", tabindex: "-1" }, this.say("pages.link.title")),
+      h("dl", { class: "facts" }, h("dt", null, this.say("pages.link.here")), h("dd", null, named(here)), h("dt", null, this.say("pages.link.there")), h("dd", null, named(there))),
+      h("p", null, this.say("pages.link.says")),
+      h("div", { class: "row" },
+        h("button", { key: "stay", type: "button", class: "main", onclick: () => answer(false) }, this.say("pages.link.stay", { name: here.name })),
+        h("button", { key: "replace", type: "button", onclick: () => answer(true) }, this.say("pages.link.replace", { name: there.name }))));
   }
 
   #headView() {
@@ -160,23 +235,8 @@ export class Console extends Page {
   /** @param {Answer} data */
   #pageView({ viewer, isOver }) {
     const lang = this.language.locale;
-    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : refusedLink ? "used" : null });
+    if (!viewer) return h("earnest-page-signin", { key: "signin", lang, reason: isOver ? "over" : null });
     const { tag, subject, prepared } = this.#place;
     return h(tag, { key: `${tag} ${subject ?? ""} ${prepared ?? ""}`, "data-page": "", subject, prepared, lang });
-  }
-}
-
-/**
- * What an address has prepared, `/APPROVE/mil_…?{"message":"…"}`, as JSON; null if nothing, or nothing that could be meant.
- * @param {string[]} path @param {string} values
- */
-function preparedBy([action, on], values) {
-  if (!action || !on || !Object.hasOwn(COMMANDS, action)) return null;
-  try {
-    const given = values ? JSON.parse(decodeURIComponent(values)) : {};
-    const areNamed = typeof given === "object" && given !== null && !Array.isArray(given);
-    return areNamed ? JSON.stringify({ action, on, values: given }) : null;
-  } catch {
-    return null;
   }
 }

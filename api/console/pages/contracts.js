@@ -3,8 +3,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
-import { eventText } from "../core/previews.js";
-import { Page, to } from "./page.js";
+import { define } from "../core/element.js";
+import { listed, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
 
@@ -38,16 +38,7 @@ export class ContractsPage extends Page {
 
   async load() {
     const filter = { title: this.#title || null, state: this.#state ? [this.#state] : null };
-    /** @type {Answer[]} */
-    const nodes = [];
-    for (let after = null; ; ) {
-      const first = Math.min(this.#shown - nodes.length, 100);
-      const { contracts, viewer } = await this.api.ask(CONTRACTS, { filter, orderBy: this.#order, first, after });
-      nodes.push(...contracts.nodes);
-      after = contracts.pageInfo.endCursor;
-      const hasMore = contracts.pageInfo.hasNextPage;
-      if (!hasMore || nodes.length >= this.#shown) return { nodes, hasMore, viewer };
-    }
+    return listed(this.api, CONTRACTS, "contracts", this.#shown, { filter, orderBy: this.#order });
   }
 
   content(/** @type {Answer} */ { nodes, hasMore, viewer }) {
@@ -57,7 +48,7 @@ export class ContractsPage extends Page {
       h("p", { key: "count", class: "sr", role: "status" }, this.say("pages.found", { count: nodes.length })),
       nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
       h("ul", { key: "list", class: "stack" }, nodes.map((/** @type {Answer} */ contract) => this.#contractView(contract, viewer.accountId))),
-      hasMore && h("p", { key: "more" }, h("button", { type: "button", onclick: () => this.#again(() => (this.#shown += A_PAGE)) }, this.say("pages.more"))),
+      this.moreView(hasMore, () => (this.#shown += A_PAGE)),
     ];
   }
 
@@ -95,6 +86,8 @@ export class ContractsPage extends Page {
         this.fact("pages.progress", this.say("pages.progressOf", { closed: progress.closed, total: progress.total, amount: this.money(progress.amount) })),
         this.fact("pages.held", this.money(escrow.held)),
         this.fact("pages.now", currentMilestone && [words(currentMilestone.title), " · ", this.called("milestone", currentMilestone.state)]),
-        this.fact("pages.deadline", nextDeadline && [this.moment(nextDeadline.at), " · ", eventText(this, nextDeadline.action)])));
+        this.fact("pages.deadline", nextDeadline && [this.moment(nextDeadline.at), " · ", this.eventText(nextDeadline.action)])));
   }
 }
+
+define("earnest-page-contracts", ContractsPage);

@@ -3,7 +3,8 @@
  */
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
-import { ERRORS, Page, to } from "./page.js";
+import { define } from "../core/element.js";
+import { ERRORS, listOf, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("./page.js").PageField} PageField */
 
@@ -17,8 +18,6 @@ const ENABLE = gql`mutation EnableEndpoint($input: EnableWebhookEndpointInput!, 
 const DISABLE = gql`mutation DisableEndpoint($input: DisableWebhookEndpointInput!, $key: String!) { done: disableWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 const DELETE = gql`mutation DeleteEndpoint($input: DeleteWebhookEndpointInput!, $key: String!) { done: deleteWebhookEndpoint(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 const ROTATE = gql`mutation RotateSecret($input: RotateWebhookSecretInput!, $key: String!) { done: rotateWebhookSecret(input: $input) @idempotent(key: $key) { ${ERRORS} secret } }`;
-
-const LINES = /[\s,]+/;
 
 export class DeliveriesPage extends Page {
   async load() {
@@ -62,7 +61,7 @@ export class DeliveriesPage extends Page {
       h("p", { key: "back" }, h("a", { href: to("deliveries") }, this.say("pages.back"))),
       h("div", { key: "endpoint", class: "card stack" }, this.#endpointView(endpoint),
         h("div", { class: "row" },
-          state === "ENABLED" ? this.button("disable", "pages.disable", () => ({ document: DISABLE, input }), { really: true }) : this.button("enable", "pages.enable", () => ({ document: ENABLE, input })),
+          state === "ENABLED" ? this.button("disable", "pages.disable", () => ({ document: DISABLE, input }), { really: true }) : this.byKey(viewer, this.button("enable", "pages.enable", () => ({ document: ENABLE, input }))),
           !viewer.sessionId && this.button("rotate", "pages.rotate", () => ({ document: ROTATE, input, done: ({ secret }) => secret && this.reveal("pages.newSecret", secret) }), { really: true }),
           this.button("delete", "pages.delete", () => ({ document: DELETE, input, done: gone }), { really: true })),
         h("details", null, h("summary", null, this.say("pages.change")),
@@ -88,5 +87,4 @@ const inputOf = ({ url, description, eventTypes, contractIds }) => ({
   contractIds: listOf(contractIds),
 });
 
-/** What stands between spaces or commas; null for nothing. @param {string} typed */
-export const listOf = (typed) => (typed ? typed.split(LINES) : null);
+define("earnest-page-deliveries", DeliveriesPage);

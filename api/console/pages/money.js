@@ -3,16 +3,18 @@
  */
 import { gql } from "../core/api.js";
 import { h, link, words } from "../core/dom.js";
+import { define } from "../core/element.js";
 import { isSome } from "../core/money.js";
-import { ERRORS, Page, to } from "./page.js";
+import { ERRORS, listed, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
 
+const A_PAGE = 20;
 const SUM = "{ amount currency }";
 
-const BALANCES = gql`query Balances($after: Cursor) {
+const BALANCES = gql`query Balances($first: Int!, $after: Cursor) {
   viewer { accountId sessionId account { payee { canBePaid missing since until } } }
-  contracts(orderBy: RECENTLY_UPDATED, first: 20, after: $after) {
+  contracts(orderBy: RECENTLY_UPDATED, first: $first, after: $after) {
     nodes {
       id title currency
       escrow { held ${SUM} released ${SUM} refunded ${SUM} inTransit ${SUM} payable { client ${SUM} freelancer ${SUM} } }
@@ -26,27 +28,20 @@ const BALANCES = gql`query Balances($after: Cursor) {
 const CONNECT = gql`mutation ConnectPayee($input: ConnectPayeeInput!) { done: connectPayee(input: $input) { ${ERRORS} url until } }`;
 
 export class MoneyPage extends Page {
-  #pages = 1;
+  #shown = A_PAGE;
   /** The contract whose actions are open. */ #acting = "";
   /** Where the provider asks what it has to know. @type {string | null} */ #url = null;
 
   async load() {
-    let answer = await this.api.ask(BALANCES, { after: null });
-    const nodes = [...answer.contracts.nodes];
-    for (let page = 1; page < this.#pages && answer.contracts.pageInfo.hasNextPage; page += 1) {
-      answer = await this.api.ask(BALANCES, { after: answer.contracts.pageInfo.endCursor });
-      nodes.push(...answer.contracts.nodes);
-    }
-    return { nodes, viewer: answer.viewer, hasMore: answer.contracts.pageInfo.hasNextPage };
+    return listed(this.api, BALANCES, "contracts", this.#shown);
   }
 
   content(/** @type {Answer} */ { nodes, viewer, hasMore }) {
-    const more = () => ((this.#pages += 1), void this.reload());
     return [
       this.#payeeView(viewer),
       nodes.length === 0 && h("p", { key: "none", class: "faint" }, this.say("pages.noContracts")),
       h("ul", { key: "list", class: "stack" }, nodes.map((/** @type {Answer} */ contract) => this.#contractView(contract))),
-      hasMore && h("p", { key: "more" }, h("button", { type: "button", onclick: more }, this.say("pages.more"))),
+      this.moreView(hasMore, () => (this.#shown += A_PAGE)),
     ];
   }
 
@@ -88,3 +83,5 @@ export class MoneyPage extends Page {
       explanation && words(explanation, { class: "faint" }));
   }
 }
+
+define("earnest-page-money", MoneyPage);

@@ -4,50 +4,73 @@
  */
 import { gql } from "../core/api.js";
 import { h, words } from "../core/dom.js";
-import { ERRORS, Page, to } from "./page.js";
+import { define } from "../core/element.js";
+import { ERRORS, listed, Page, to } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Children} Children */
 
+const A_PAGE = 20;
+/** Of which the API tells at once. */
+const IDS_MAX = 100;
+
 const SUM = "{ amount currency }";
 
-const DISPUTES = gql`query DisputesToDecide { disputes(filter: { state: [MEDIATION] }, first: 50) { nodes { id contractId claim ${SUM} openedBy dueAt timesOverdue milestone { title held ${SUM} } } } }`;
+const PAGE = "pageInfo { hasNextPage endCursor }";
+
+const DISPUTES = gql`query DisputesToDecide($first: Int!, $after: Cursor) {
+  viewer { scopes }
+  disputes(filter: { state: [MEDIATION] }, first: $first, after: $after) { nodes { id contractId claim ${SUM} openedBy dueAt timesOverdue milestone { title held ${SUM} } } ${PAGE} }
+}`;
+const ORDERS = gql`query StuckOrders($first: Int!, $after: Cursor) { stuckOrders(first: $first, after: $after) { nodes { id contractId kind state amount ${SUM} createdAt explanation } ${PAGE} } }`;
+const REVERSALS = gql`query Reversals($first: Int!, $after: Cursor) {
+  reversedDeposits(first: $first, after: $after) { nodes { id contractId charge ${SUM} reversal { state reversedAt evidenceDueAt taken ${SUM} } } ${PAGE} }
+}`;
+const TITLES = gql`query Titles($ids: [ID!]!) { nodes(ids: $ids) { ... on Contract { id title } } }`;
 const STANDING = gql`query Standing {
-  stuckOrders(first: 50) { nodes { id contractId kind state amount ${SUM} createdAt explanation } }
   reconciliationDifferences { kind subject atProvider ${SUM} inLedger ${SUM} foundAt }
   fees { clientBasisPoints freelancerBasisPoints }
 }`;
-const REVERSALS = gql`query Reversals { contracts(first: 50) { nodes { id title deposits(last: 10) { nodes { id charge ${SUM} reversal { state reversedAt evidenceDueAt taken ${SUM} } } } } } }`;
 const SET_FEES = gql`mutation SetFees($input: SetFeesInput!, $key: String!) { done: setFees(input: $input) @idempotent(key: $key) { ${ERRORS} } }`;
 
 const CHECKS = ["sequencerLagSeconds", "oldestOverdueDeadlineSeconds", "contractsWithFailingDeadlines", "oldestDueDeliverySeconds", "reconciliationDifferences"];
 
 export class OperatorPage extends Page {
   /** What is acted on at the moment. */ #acting = "";
+  /** How many of each list are shown. @type {Record<string, number>} */ #shown = {};
 
   async load() {
-    const { viewer } = await this.api.ask(WHO);
-    const { disputes } = await this.api.ask(DISPUTES);
-    if (!viewer.scopes.includes("OPERATOR")) return { disputes: disputes.nodes };
-    const [standing, { contracts }, ready] = await Promise.all([this.api.ask(STANDING), this.api.ask(REVERSALS), readiness(this.api.address)]);
-    return { disputes: disputes.nodes, ...standing, orders: standing.stuckOrders.nodes, reversals: reversalsOf(contracts.nodes), ready };
+    const disputes = await this.#listed(DISPUTES, "disputes");
+    if (!disputes.viewer.scopes.includes("OPERATOR")) return { disputes };
+    const [orders, reversals, standing, ready] = await Promise.all([
+      this.#listed(ORDERS, "stuckOrders"), this.#listed(REVERSALS, "reversedDeposits"), this.api.ask(STANDING), readiness(this.api.address),
+    ]);
+    const titles = await titlesOf(this.api, reversals.nodes);
+    return { disputes, orders, reversals, titles, ...standing, ready };
   }
 
-  content(/** @type {Answer} */ { disputes, orders, reversals, reconciliationDifferences, fees, ready }) {
+  /** @param {string} document @param {string} field */
+  #listed(document, field) {
+    return listed(this.api, document, field, this.#shown[field] ?? A_PAGE);
+  }
+
+  content(/** @type {Answer} */ { disputes, orders, reversals, titles, reconciliationDifferences, fees, ready }) {
     return [
-      this.#part("pages.disputes", disputes, (/** @type {Answer} */ one) => this.#actedOn(one, this.#disputeView(one))),
-      orders && this.#part("pages.stuckOrders", orders, (/** @type {Answer} */ one) => this.#actedOn(one, this.#orderView(one))),
-      reversals && this.#part("pages.reversals", reversals, (/** @type {Answer} */ one) => this.#actedOn(one, this.#reversalView(one))),
-      reconciliationDifferences && this.#part("pages.differences", reconciliationDifferences, (/** @type {Answer} */ one) => this.#differenceView(one)),
+      this.#part("disputes", disputes, (one) => this.#actedOn(one, this.#disputeView(one))),
+      orders && this.#part("stuckOrders", orders, (one) => this.#actedOn(one, this.#orderView(one))),
+      reversals && this.#part("reversedDeposits", reversals, (one) => this.#actedOn(one, this.#reversalView(one, titles.get(one.contractId)))),
+      reconciliationDifferences && this.#part("differences", { nodes: reconciliationDifferences }, (one) => this.#differenceView(one)),
       ready && this.#readyView(ready),
       fees && this.#feesView(fees),
     ];
   }
 
-  /** @param {string} label @param {Answer[]} things @param {(thing: Answer) => Children} view */
-  #part(label, things, view) {
-    return h("section", { key: label, class: "card stack", "aria-labelledby": label },
-      h("h2", { id: label }, this.say(label)),
-      things.length === 0 ? h("p", { class: "faint" }, this.say("pages.none")) : h("ul", { class: "stack" }, things.map((thing) => h("li", { key: thing.id ?? thing.subject, class: "stack" }, view(thing)))));
+  /** @param {string} field @param {Answer} list @param {(thing: Answer) => Children} view */
+  #part(field, { nodes, hasMore }, view) {
+    const more = () => (this.#shown[field] = nodes.length + A_PAGE);
+    return h("section", { key: field, class: "card stack", "aria-labelledby": field },
+      h("h2", { id: field }, this.say(`pages.${field}`)),
+      nodes.length === 0 ? h("p", { class: "faint" }, this.say("pages.none")) : h("ul", { class: "stack" }, nodes.map((/** @type {Answer} */ thing) => h("li", { key: thing.id ?? thing.subject, class: "stack" }, view(thing)))),
+      this.moreView(hasMore, more));
   }
 
   /** What something is, a link to its contract, and what can be done about it. @param {Answer} thing @param {Children} view */
@@ -72,8 +95,8 @@ export class OperatorPage extends Page {
     return [h("h3", null, this.called("order", kind)), h("span", null, this.money(amount)), this.moment(createdAt), explanation && words(explanation, { class: "faint" })];
   }
 
-  /** @param {Answer} deposit */
-  #reversalView({ title, reversal }) {
+  /** @param {Answer} deposit @param {string} title */
+  #reversalView({ reversal }, title) {
     return [h("h3", null, words(title)), h("span", null, this.money(reversal.taken)), this.moment(reversal.reversedAt), reversal.evidenceDueAt && h("span", { class: "warn" }, this.say("pages.evidenceUntil"), " ", this.moment(reversal.evidenceDueAt))];
   }
 
@@ -100,12 +123,16 @@ export class OperatorPage extends Page {
   }
 }
 
-const WHO = gql`query Who { viewer { scopes } }`;
-
-/** Deposits whose reversal is open, with their contract. @param {Answer[]} contracts @returns {Answer[]} */
-const reversalsOf = (contracts) =>
-  contracts.flatMap(({ id: contractId, title, deposits }) =>
-    deposits.nodes.filter((/** @type {Answer} */ one) => one.reversal?.state === "OPEN").map((/** @type {Answer} */ one) => ({ ...one, contractId, title })));
+/** What the contracts of some things are called, by their ids. @param {import("../core/api.js").Api} api @param {Answer[]} things @returns {Promise<Map<string, string>>} */
+async function titlesOf(api, things) {
+  const ids = [...new Set(things.map(({ contractId }) => contractId))];
+  const titles = new Map();
+  for (let at = 0; at < ids.length; at += IDS_MAX) {
+    const { nodes } = await api.ask(TITLES, { ids: ids.slice(at, at + IDS_MAX) });
+    for (const one of nodes) if (one) titles.set(one.id, one.title);
+  }
+  return titles;
+}
 
 /** What the deployment says of itself. @param {string} address of its API @returns {Promise<Answer | null>} */
 async function readiness(address) {
@@ -116,3 +143,5 @@ async function readiness(address) {
     return null;
   }
 }
+
+define("earnest-page-operator", OperatorPage);

@@ -6,7 +6,7 @@
 import { AGAIN_MS, Failed, isPassing, newKey } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { EarnestElement } from "../core/element.js";
-import { refusalView } from "../core/fields.js";
+import { refusalView } from "../core/refusals.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {import("../core/dom.js").Children} Children */
 /** @typedef {import("../core/api.js").Refusal} Refusal */
@@ -19,7 +19,10 @@ import { refusalView } from "../core/fields.js";
 /** @typedef {{document: string, input: Answer, done?: (payload: Answer) => void}} Order what is to be done */
 
 /** The part of every payload that says what was refused. */
-export const ERRORS = "userErrors { code message field details documentation }";
+export const ERRORS = "userErrors { code message cause field details documentation }";
+
+/** How many of a list the API gives at once. */
+const PAGE_MAX = 100;
 
 export class Page extends EarnestElement {
   /** What the last command of each form or button came to. @type {Record<string, Refusal[] | string>} */ #said = {};
@@ -118,6 +121,11 @@ export class Page extends EarnestElement {
    */
   byKey({ sessionId }, form) {
     return sessionId ? h("p", { key: "key", class: "faint" }, this.say("pages.needsKey")) : form;
+  }
+
+  /** A button for the rest of a list. @param {boolean} hasMore @param {() => void} show has more shown from now on */
+  moreView(hasMore, show) {
+    return hasMore && h("p", { key: "more" }, h("button", { type: "button", onclick: () => (show(), void this.reload()) }, this.say("pages.more")));
   }
 
   /**
@@ -220,6 +228,27 @@ function refill(form, fields) {
 function refusalOf(error) {
   const { code = "INTERNAL", documentation = "/docs/errors" } = /** @type {any} */ (error);
   return { code, message: error instanceof Error ? error.message : String(error), field: null, details: null, documentation: documentation ?? "/docs/errors" };
+}
+
+/** What stands between spaces or commas; null for nothing. @param {string} typed */
+export const listOf = (typed) => (typed ? typed.split(/[\s,]+/) : null);
+
+/**
+ * So many of a list, asked for page by page.
+ * @param {import("../core/api.js").Api} api @param {string} document which takes `$first` and `$after`
+ * @param {string} field by which the list is answered @param {number} shown how many, if there are as many @param {Answer} [variables]
+ * @returns {Promise<Answer & {nodes: Answer[], hasMore: boolean}>} the last answer, and of all of them the nodes
+ */
+export async function listed(api, document, field, shown, variables = {}) {
+  /** @type {Answer[]} */
+  const nodes = [];
+  for (let after = null; ; ) {
+    const answer = await api.ask(document, { ...variables, first: Math.min(shown - nodes.length, PAGE_MAX), after });
+    const { nodes: more, pageInfo } = answer[field];
+    nodes.push(...more);
+    after = pageInfo.endCursor;
+    if (!pageInfo.hasNextPage || nodes.length >= shown) return { ...answer, nodes, hasMore: pageInfo.hasNextPage };
+  }
 }
 
 /** A page of the console as an address. @param {...string} parts */

@@ -2,49 +2,105 @@
  * Owns how this tab gets its session: by a link that is good for one use, by what the tab has kept, or by a token that is put in.
  *
  * The code of a link stands behind `#`, which no browser sends to a server, and is taken out of the address before anything else
- * happens. A token is never in an address, a cookie or a storage that other tabs or later visits have.
+ * happens. A token is never in an address, a cookie or a storage that other tabs or later visits have. A link that isn't good takes
+ * nothing from who is signed in here, and one that is somebody else's takes the tab only if they are asked.
  */
-import { Api, EarnestSession, addressOf, gql } from "../core/api.js";
+import { Api, EarnestSession, Failed, addressOf, gql, newKey } from "../core/api.js";
 import { memory } from "./tab.js";
 
-const CODE = /^#(el_[A-Za-z0-9_-]+)$/;
+/** @typedef {{accountId: string, memberId: string | null, sessionId: string | null, name: string, role: string}} Who */
+/** @typedef {"opened" | "kept" | "used" | "failed"} Came what came of a link: a session, the one that was there, or nothing */
+/** @typedef {(here: Who, there: Who) => boolean | Promise<boolean>} MayReplace */
+
+const CODE = /^#(el_.*)$/s;
 
 const OPEN = gql`mutation OpenSession($input: OpenSessionInput!) {
   done: openSession(input: $input) { token userErrors { code message } }
 }`;
+const WHOSE = gql`query Whose { viewer { accountId memberId sessionId role account { name members { id name } } } }`;
+const END = gql`mutation EndSession($input: RevokeSessionInput!, $key: String!) { done: revokeSession(input: $input) @idempotent(key: $key) { userErrors { code } } }`;
 
-/** Why the code of a link was no longer good; null if there was none, or it was. @type {string | null} */
-export let refusedLink = null;
-
-/** The session of this tab; null if there is none. @returns {Promise<string | null>} */
-export async function begin() {
+/** The code of a link in the address, which leaves it at once; null if there is none. @param {string} [before] what stood there before, from `#` on */
+export function takeCode(before = "") {
   const [, code] = CODE.exec(location.hash) ?? [];
-  if (code) {
-    history.replaceState(null, "", location.pathname);
-    keep(await opened(code));
-  } else {
-    EarnestSession.resume();
+  if (code) history.replaceState(null, "", location.pathname + location.search + before);
+  return code ?? null;
+}
+
+/**
+ * Open a link. Whoever is signed in stays so, unless the link is good and is theirs, or they may be replaced.
+ * @param {string} code @param {MayReplace} mayReplace asked if somebody else is signed in
+ * @returns {Promise<Came>}
+ */
+export async function arrive(code, mayReplace) {
+  try {
+    const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code } });
+    if (!done.token) return "used";
+    const [here, there] = await Promise.all([EarnestSession.token ? whose(EarnestSession.token) : null, whose(done.token)]);
+    const isOthers = here !== null && there !== null && !isSame(here, there);
+    if (isOthers && !(await mayReplace(here, there))) {
+      end(done.token, there);
+      return "kept";
+    }
+    if (isOthers) forget();
+    if (here) end(EarnestSession.token, here);
+    keep(done.token);
+    return "opened";
+  } catch {
+    return "failed";
   }
+}
+
+/** The session of a page that asks by the browser's own means, and is made anew when another one comes. @returns {Promise<string | null>} */
+export async function begin() {
+  const code = takeCode();
+  EarnestSession.resume();
+  if (code) await arriveAtOnce(code);
+  window.addEventListener("hashchange", async ({ oldURL }) => {
+    const another = takeCode(new URL(oldURL).hash);
+    if (another && (await arriveAtOnce(another)) === "opened") location.reload();
+  });
   return EarnestSession.token;
 }
 
 /** Use this token in this tab; none ends it, and has the tab forget what the explorer remembers. @param {string | null} token */
 export function keep(token) {
   if (token) return EarnestSession.keep(token);
-  for (const name of Object.keys(memory ?? {})) {
-    if (name.startsWith("graphiql:")) memory?.removeItem(name);
-  }
+  forget();
   EarnestSession.end();
 }
 
-/** @param {string} code @returns {Promise<string | null>} */
-async function opened(code) {
+/** Have a session end at the server, if it is one and the server can be reached. @param {string | null} token @param {{sessionId: string | null}} whose */
+export function end(token, { sessionId }) {
+  if (sessionId) new Api(addressOf(), token).command(END, { sessionId }, newKey()).catch(() => null);
+}
+
+/** @param {string} code */
+async function arriveAtOnce(code) {
+  const came = await arrive(code, (here, there) => confirm(`This tab is signed in as ${here.name}. The link is for ${there.name}. Sign in as ${there.name} instead?`));
+  if (came === "used") alert("This link was used already, or is older than 10 minutes. Ask for a new one.");
+  if (came === "failed") alert("The link couldn’t be opened, since nobody answered. Try it again.");
+  return came;
+}
+
+/** Whose session it is; null if it is over. @param {string} token @returns {Promise<Who | null>} */
+async function whose(token) {
   try {
-    const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code } });
-    refusedLink = done.userErrors[0]?.message ?? null;
-    return done.token;
+    const { viewer } = await new Api(addressOf(), token).ask(WHOSE);
+    const { accountId, memberId, sessionId, role, account } = viewer;
+    const member = account.members?.find((/** @type {Answer} */ one) => one.id === memberId);
+    return { accountId, memberId, sessionId, role, name: member ? `${member.name}, ${account.name}` : account.name };
   } catch (error) {
-    refusedLink = String(error);
-    return null;
+    if (error instanceof Failed && error.code === "UNAUTHENTICATED") return null;
+    throw error;
+  }
+}
+
+/** @param {Who} one @param {Who} other */
+const isSame = (one, other) => one.accountId === other.accountId && one.memberId === other.memberId;
+
+function forget() {
+  for (const name of Object.keys(memory ?? {})) {
+    if (name.startsWith("graphiql:")) memory?.removeItem(name);
   }
 }

@@ -2,6 +2,7 @@
  * Owns the page for whoever has no session in this tab, or no longer: what to do, and a field for a key.
  */
 import { h } from "../core/dom.js";
+import { define } from "../core/element.js";
 import { Page } from "./page.js";
 import { keep } from "./session.js";
 
@@ -31,3 +32,5 @@ export class SignInPage extends Page {
       h("p", { class: "row" }, h("a", { href: "/about" }, this.say("pages.about")), h("a", { href: "/docs" }, this.say("pages.docs"))));
   }
 }
+
+define("earnest-page-signin", SignInPage);

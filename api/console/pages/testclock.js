@@ -4,7 +4,7 @@
 import { gql } from "../core/api.js";
 import { clockOf } from "../core/clock.js";
 import { h } from "../core/dom.js";
-import { eventText } from "../core/previews.js";
+import { define } from "../core/element.js";
 import { ERRORS, Page } from "./page.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer */
@@ -27,7 +27,7 @@ export class TestClockBar extends Page {
     return h("div", { class: "row", role: "group", "aria-label": this.say("pages.testClock") },
       h("span", null, this.say("pages.testClock"), ": ", this.moment(viewer.now)),
       viewer.scopes.includes("OPERATOR") ? this.#buttons(deadline) : h("span", { class: "faint small" }, this.say("pages.operatorMoves")),
-      deadline && h("span", { class: "faint small" }, eventText(this, deadline.action), " ", this.moment(deadline.at)));
+      deadline && h("span", { class: "faint small" }, this.say("pages.nextDeadline"), " ", this.eventText(deadline.action), ", ", this.moment(deadline.at)));
   }
 
   /** @param {Answer | undefined} deadline */
@@ -54,3 +54,5 @@ export class TestClockBar extends Page {
     return { document: ADVANCE, input, done: (/** @type {Answer} */ { to, hasMore }) => void (this.#left = hasMore ? to : null) };
   }
 }
+
+define("earnest-test-clock", TestClockBar);

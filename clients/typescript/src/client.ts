@@ -53,6 +53,6 @@ export class Earnest extends Transport {
 /** Throw what can't be helped by opening the stream again. */
 export function throwIfFinal({ code, reason }: StreamEnded): void {
   if (KEY_ENDED.includes(code)) throw failed('UNAUTHENTICATED', reason);
-  if (code === 'BAD_REQUEST' && isBeyond(reason)) throw new BeyondTheLog(reason);
+  if (isBeyond(code, reason)) throw new BeyondTheLog(reason);
   if (NEVER_RIGHT.includes(code)) throw failed(String(code), reason);
 }

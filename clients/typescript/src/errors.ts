@@ -50,7 +50,7 @@ export class Unauthenticated extends OperationFailed {}
 /** Too much was asked, for longer than `patienceSeconds`. */
 export class RateLimited extends OperationFailed {}
 
-/** The cursor is none of this log: another deployment's, or the log was restored from a backup. Begin anew. */
+/** The cursor is none of this log: another deployment's, or from after the moment that the log was restored to. Begin anew. */
 export class BeyondTheLog extends EarnestError {}
 
 /** Nobody answered for longer than `patienceSeconds`. What was asked may have been done: repeat it with its key. */
@@ -66,7 +66,8 @@ export function failed(code: string, message: string, extensions: Readonly<Recor
   return new OperationFailed(code, message, extensions);
 }
 
-/** Whether a refusal says that the cursor lies beyond the end of the log. */
-export function isBeyond(message: string): boolean {
-  return message.includes('beyond the end of this log') || message.includes('has not reached');
+/** Whether a refusal says that the cursor is none of this log, or none of it any more. */
+export function isBeyond(code: unknown, message: string): boolean {
+  if (code === 'LOG_CUT') return true;
+  return code === 'BAD_REQUEST' && (message.includes('beyond the end of this log') || message.includes('has not reached'));
 }

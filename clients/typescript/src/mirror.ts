@@ -116,7 +116,7 @@ export class Mirror {
     try {
       return (await this.earnest.ask(ChangesDocument, { after, first: PAGE })).changes;
     } catch (error) {
-      if (error instanceof OperationFailed && error.code === 'BAD_REQUEST' && isBeyond(error.message)) throw new BeyondTheLog(error.message);
+      if (error instanceof OperationFailed && isBeyond(error.code, error.message)) throw new BeyondTheLog(error.message);
       throw error;
     }
   }

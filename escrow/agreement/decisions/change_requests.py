@@ -189,7 +189,9 @@ def _try(trial: History, operation: int, change: commands.RequestedChange) -> Mi
     except DomainError as refusal:
         place = f"changes.{operation}.{_SPELLED[type(change)]}"
         field = place if refusal.field is None else f"{place}.{refusal.field}"
-        return Misfit(operation, type(refusal)(refusal.message, field=field, details=refusal.details))
+        return Misfit(
+            operation, type(refusal)(refusal.message, field=field, details=refusal.details, cause=refusal.cause)
+        )
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from escrow.agreement.deadlines import resumed
 from escrow.agreement.state import Contract, Milestone
+from escrow.causes import Cause
 from escrow.errors import InvalidInput
 from escrow.money import RawMoney, exact
 from escrow.states import MilestoneState
@@ -52,5 +53,6 @@ def _checked(minor: int, state: Contract, milestone: Milestone, field: str) -> i
             f"The milestone holds {held}; {state.money(minor)} is more.",
             field=f"{field}.amount",
             details={"held": held.wire()},
+            cause=Cause.MORE_THAN_HELD,
         )
     return minor

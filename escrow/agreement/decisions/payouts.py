@@ -10,6 +10,7 @@ from escrow.agreement.commands import RequestPayout, SetPayouts
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.postings import payable_to
+from escrow.causes import Cause
 from escrow.errors import InsufficientFunds
 from escrow.ids import Kind
 from escrow.money import exact
@@ -29,6 +30,7 @@ def request_payout(history: History, command: RequestPayout) -> None:
             f"{state.money(payable)} is payable, not {amount}.",
             field="amount",
             details={"payable": state.money(payable).wire()},
+            cause=Cause.MORE_THAN_PAYABLE,
         )
     history.add(events.PayoutStarted(order_id=command.order_id, amount=amount))
 

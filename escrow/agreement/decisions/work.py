@@ -13,6 +13,7 @@ from escrow.agreement.decisions.holdings import release
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import Contract, Milestone
 from escrow.agreement.subjects import is_released_again
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, NextNotFunded
 from escrow.money import Money, exact
 from escrow.states import Hold, MilestoneState
@@ -67,7 +68,10 @@ def _release_less(history: History, milestone: Milestone, amount: Money, *, mess
     held = history.money(milestone.held_minor)
     if amount.minor > held.minor:
         raise InvalidInput(
-            f"The milestone holds {held}; {amount} is more.", field="amount.amount", details={"held": held.wire()}
+            f"The milestone holds {held}; {amount} is more.",
+            field="amount.amount",
+            details={"held": held.wire()},
+            cause=Cause.MORE_THAN_HELD,
         )
     following = next_open(history.state, milestone)
     if following is None or not takes_more(following):

@@ -7,7 +7,7 @@ No message repeats what Stripe's error says in its own words beyond its code, un
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 import aiohttp
 import stripe
 
+from escrow import traces
 from escrow.payments.calls import CALL_SECONDS_MAX
 from escrow.payments.results import Failed, NotYet, ProviderError, StoredFault
 from escrow.stripe_access import StripeAccess
@@ -62,7 +63,7 @@ class Client:
         # At lower levels the library logs whole requests, means of payment and client secrets among them.
         logging.getLogger("stripe").setLevel(logging.WARNING)
         stripe.enable_telemetry = False
-        self._http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX))
+        self._http = _Http(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS_MAX))
         client = stripe.StripeClient(
             access.key,
             stripe_version=API_VERSION,
@@ -107,6 +108,16 @@ class Client:
     async def close(self) -> None:
         """Let the connections go."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
+
+
+class _Http(stripe.AIOHTTPClient):
+    """Stripe's own requests, each with the trace that it belongs to: a stand-in or a proxy in between may tell of it."""
+
+    async def request_stream_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        traced = {**headers, traces.TRACEPARENT: traces.current().header()}
+        return await super().request_stream_async(method, url, traced, post_data)
 
 
 def refused(refusal: Refused, *, again: bool = True) -> Failed | NotYet:

@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from escrow.access import Role, Scope
 from escrow.agreement import events
+from escrow.agreement.advice import HintCode
+from escrow.causes import Cause
 from escrow.errors import ErrorCode
 from escrow.rules import Action
 from escrow.states import ContractState, DisputeState, Hold, MilestoneState
@@ -42,8 +45,24 @@ def test_every_action_state_event_and_refusal_has_its_words() -> None:
         *(f"dispute.{state}" for state in DisputeState),
         *(f"hold.{hold}" for hold in Hold if hold is not Hold.NONE),
         *(f"event.{name}" for name in event_types()),
+        *(f"cause.{cause}" for cause in Cause),
+        *(f"hint.{code}" for code in HintCode),
+        *(f"role.{role.name}" for role in Role),
+        *(f"scope.{scope.name}" for scope in Scope),
     }
     assert expected - ENGLISH.keys() == set()
+
+
+def test_what_is_no_cause_any_more_has_no_words() -> None:
+    assert {key.removeprefix("cause.") for key in ENGLISH if key.startswith("cause.")} == set(Cause)
+
+
+def test_sentences_have_no_values_but_those_that_their_refusals_tell() -> None:
+    told = {cause: {f"{{{value}}}" for value in cause.values} for cause in Cause}
+    assert {cause: set(values(ENGLISH[f"cause.{cause}"])) - told[cause] for cause in Cause if told[cause]} == {
+        cause: set() for cause in Cause if told[cause]
+    }
+    assert not [cause for cause in Cause if not told[cause] and values(ENGLISH[f"cause.{cause}"])]
 
 
 def event_types() -> set[str]:

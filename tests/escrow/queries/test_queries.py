@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from escrow import ids, log
-from escrow.access import CLOCK, PROVIDER, Actor
+from escrow import database, ids, log
+from escrow.access import CLOCK, PROVIDER, Actor, ActorKind
 from escrow.ids import Kind
-from escrow.queries import contracts, milestones
+from escrow.queries import contracts, deposits, milestones
 from escrow.queries.deposits import DEPOSITS
 from escrow.queries.events import EVENTS
 from escrow.queries.orders import ORDERS
 from escrow.queries.transfers import TRANSFERS
 from escrow.queries.work import SUBMISSIONS
 from escrow.states import ContractState, MilestoneState
+from tests import plans
 from tests.factories import Deal, Deployment, advance_clock, party
 
 
@@ -137,8 +138,6 @@ async def test_the_books_are_those_of_the_milestones_and_the_balances(deployment
 
 
 async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deployment: Deployment) -> None:
-    from escrow import database
-
     with database.counting() as statements:
         for find in (
             contracts.contracts_by_id,
@@ -148,3 +147,15 @@ async def test_nothing_is_asked_of_the_database_for_what_is_no_identifier(deploy
         ):
             assert await find(deployment.client, ["", "\0", "ctr_x", "💥"]) == {}
     assert statements == []
+
+
+@pytest.mark.usefixtures("database", "untouched_database")
+async def test_what_was_taken_back_is_found_by_an_index_of_its_own() -> None:
+    statement, *given = deposits.reversed_statement(
+        Actor(ActorKind.OPERATOR, "acc_op"), limit=51, after=None, backwards=False
+    )
+    assert await database.fetch_value("SELECT count(*) FROM deposits") == 0
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = plans.read(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *given))
+    assert "deposits_reversed" in plan.indexes

@@ -69,6 +69,8 @@ class StandIn:
         self.faults: dict[Fault, int] = {}
         self.notifier = notifier
         self.seen: list[tuple[str, str]] = []
+        self.traces: list[str | None] = []
+        """The `traceparent` of each request, as they came."""
         books.version = description.version
         self._description = description
         self._secret_key = secret_key
@@ -117,6 +119,7 @@ class StandIn:
             key=request.headers.get("idempotency-key"),
         )
         self.seen.append((asked.method, asked.path))
+        self.traces.append(request.headers.get("traceparent"))
         refusal = self._at_the_door(request, asked)
         if refusal is not None:
             return self._response(asked, refusal.status, {"error": refusal.body})

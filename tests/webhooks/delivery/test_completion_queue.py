@@ -13,7 +13,8 @@ from webhooks.delivery.retries import Outcome, Verdict
 def done(delivery_id: str) -> Completed:
     head = Head(
         endpoint_id="whe_1", lane="ctr_1", delivery_id=delivery_id, position=1, event_id="evt_1", kind=Kind.EVENT,
-        event_body="{}", texts={}, failures=0, given_up=None, endpoint_version=1,
+        event_body="{}", texts={}, failures=0, given_up=None,
+        trace=None, endpoint_version=1,
     )  # fmt: skip
     return Completed(
         head=head,

@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from escrow import cursors, database, process_log
+from escrow.traces import PROCESS
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
     health_of,
@@ -188,21 +189,28 @@ async def _faulty_post(by: Sender, *, url: str, headers: dict[str, str], body: b
     raise KeyError("a fault of the sender")
 
 
-async def test_each_line_of_a_delivery_names_it_and_has_a_trace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_line_of_a_delivery_names_it_and_has_the_trace_of_its_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sender, "post", _faulty_post)
     there = await Deployment.make()
     with written() as lines:
         async with partners() as partner, delivery_worker() as worker:
             for path in ("/a", "/b"):
+                process_log.begin()
                 await make_endpoint(there.client, partner.url(path))
             await worker.fan_out()
+            process_log.begin()
             await there.propose()
             await worker.fan_out()
             await attempts_made(2)
     said = [entry for entry in lines.entries if entry["logger"] == sending.__name__]
     failed = await database.fetch("SELECT delivery_id FROM delivery_attempts")
     assert {row["delivery_id"] for row in failed} <= {entry["delivery"] for entry in said}
-    assert len({entry["trace_id"] for entry in said} - {process_log.PROCESS_TRACE}) == len(said)
+    events = await database.fetch(
+        "SELECT one.id, event.trace FROM deliveries AS one JOIN events AS event ON event.id = one.event_id"
+    )
+    traces = {row["id"]: row["trace"].split("-")[1] for row in events}
+    assert [entry["trace_id"] for entry in said] == [traces[entry["delivery"]] for entry in said]
+    assert len(set(traces.values()) - {PROCESS.id}) > 1
 
 
 async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ FOR_EVER: Final = 10.0**9
 
 
 class BeyondTheLog(EarnestError):
-    """The cursor is none of this log: another deployment's, or the log was restored from a backup. Begin anew."""
+    """The cursor is none of this log: another deployment's, or from after the moment that the log was restored to. Begin anew."""
 
 
 class Earnest(Operations):
@@ -60,12 +60,14 @@ def raise_if_final(ended: StreamEnded) -> None:
     """Raise what can't be helped by opening the stream again."""
     if ended.code in KEY_ENDED:
         raise failed("UNAUTHENTICATED", ended.reason) from None
-    if ended.code == "BAD_REQUEST" and is_beyond(ended.reason):
+    if is_beyond(ended.code, ended.reason):
         raise BeyondTheLog(ended.reason) from None
     if ended.code in NEVER_RIGHT:
         raise failed(str(ended.code), ended.reason) from None
 
 
-def is_beyond(message: str) -> bool:
-    """Whether a refusal says that the cursor lies beyond the end of the log."""
-    return "beyond the end of this log" in message or "has not reached" in message
+def is_beyond(code: int | str, message: str) -> bool:
+    """Whether a refusal says that the cursor is none of this log, or none of it any more."""
+    if code == "LOG_CUT":
+        return True
+    return code == "BAD_REQUEST" and ("beyond the end of this log" in message or "has not reached" in message)

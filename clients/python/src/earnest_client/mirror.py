@@ -115,7 +115,7 @@ class Mirror:
         try:
             return await self._client.changes(after=cursor, first=PAGE)
         except OperationFailed as failure:
-            if failure.code == "BAD_REQUEST" and is_beyond(str(failure)):
+            if is_beyond(failure.code, str(failure)):
                 raise BeyondTheLog(str(failure)) from None
             raise
 

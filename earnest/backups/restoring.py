@@ -1,0 +1,80 @@
+"""Makes a data folder out of a base backup and tells PostgreSQL up to which moment it is to go on."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from earnest.backups import taking
+from earnest.backups.taking import WAL, Base
+from earnest.engines.processes import write_private
+from earnest.run.refusing import CannotStart
+
+RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery_target_action")
+"""What is told for the time of the recovery alone."""
+
+_SEGMENT_NAME_LENGTH: Final = 24
+
+
+def choose(backups: Path, until: datetime | None) -> Base:
+    """The newest base from before a moment; refuses with `CannotStart` if there is none."""
+    every = taking.bases(backups)
+    if not every:
+        raise CannotStart(f"There is no backup in {backups}: `earnest backup --to {backups}` makes one")
+    fitting = [one for one in every if until is None or one.at <= until]
+    if not fitting:
+        raise CannotStart(
+            f"The oldest backup in {backups} is of {every[0].at:%Y-%m-%dT%H:%M:%SZ}: no moment before it can be restored"
+        )
+    return fitting[-1]
+
+
+def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:
+    """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts."""
+    if data.exists() and any(data.iterdir()):
+        raise CannotStart(f"{data} isn't empty: move it away first, and keep it until everything was looked at")
+    taking.check(base.path)
+    shutil.copytree(base.path, data, dirs_exist_ok=True)
+    data.chmod(0o700)
+    told = {"restore_command": fetch_command(backups / WAL), "recovery_target_action": "promote"}
+    if until is not None:
+        told["recovery_target_time"] = until.astimezone(UTC).isoformat()
+    settings = data / "postgresql.auto.conf"
+    lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
+    write_private(settings, settings.read_text() + lines)
+    write_private(data / "recovery.signal", "")
+
+
+def keep_newest_log(data: Path, backups: Path) -> int:
+    """Put what a server that has stopped had written and not handed on beside the backups; answers how many files it was."""
+    written = data / "pg_wal"
+    count = 0
+    for path in sorted(written.iterdir()) if written.is_dir() else ():
+        kept = backups / WAL / path.name
+        is_log = len(path.name) == _SEGMENT_NAME_LENGTH or path.suffix == ".history"
+        if path.is_file() and is_log and not kept.exists():
+            shutil.copy2(path, kept)
+            count += 1
+    return count
+
+
+def keep_command(wal: Path) -> str:
+    """PostgreSQL's `archive_command`: one file of its log into the folder, on disk before it counts, never over another one."""
+    folder = shlex.quote(str(wal)).replace("%", "%%")
+    return (
+        f"test -f {folder}/%f && cmp -s %p {folder}/%f || "
+        f"test ! -f {folder}/%f && cp %p {folder}/%f.copy && sync {folder}/%f.copy && mv {folder}/%f.copy {folder}/%f"
+    )
+
+
+def fetch_command(wal: Path) -> str:
+    """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished."""
+    folder = shlex.quote(str(wal)).replace("%", "%%")
+    return f'cp {folder}/%f "%p" 2>/dev/null || cp {folder}/%f.partial "%p" 2>/dev/null'
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,102 @@
+"""Takes a base backup and checks it, follows what PostgreSQL writes, and forgets what is too old."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from earnest.backups import programs
+from earnest.run.refusing import CannotStart
+
+WAL: Final = "wal"
+SLOT: Final = "earnest_backup"
+_NAMED: Final = "base-%Y%m%dT%H%M%SZ"
+_DRAFT: Final = "base.part"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """One base backup: whole since `at`, so that any later moment can be restored from it."""
+
+    path: Path
+    at: datetime
+
+
+def take(database_url: str, backups: Path) -> Base:
+    """Copy the whole server by `pg_basebackup` while it works, and have `pg_verifybackup` check every file.
+
+    The copy has all that it needs to start by itself. Refuses with `CannotStart`, leaving nothing half done behind.
+    """
+    make_folder(backups)
+    draft = backups / _DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    url = programs.for_libpq(database_url)
+    programs.run("pg_basebackup", "--dbname", url, "--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
+    check(draft)
+    at = datetime.now(UTC)
+    path = backups / at.strftime(_NAMED)
+    if path.exists():
+        shutil.rmtree(path)
+    draft.rename(path)
+    return Base(path, at.replace(microsecond=0))
+
+
+def check(base: Path) -> None:
+    """Have `pg_verifybackup` compare every file with what was written down when it was copied."""
+    programs.run("pg_verifybackup", "--quiet", str(base))
+
+
+def follow(database_url: str, backups: Path) -> None:
+    """Become `pg_receivewal`, which writes down what PostgreSQL does as it does it, until it is ended.
+
+    By a slot of its own, so that nothing is missing after it was away; that slot has PostgreSQL keep what wasn't fetched yet.
+    """
+    make_folder(backups)
+    url = programs.for_libpq(database_url)
+    programs.run("pg_receivewal", "--dbname", url, "--slot", SLOT, "--create-slot", "--if-not-exists")
+    program = programs.tool("pg_receivewal")
+    to = str(backups / WAL)
+    os.execv(program, [program, "--dbname", url, "--slot", SLOT, "--directory", to, "--synchronous"])  # noqa: S606 - becoming it is the purpose
+
+
+def make_folder(backups: Path) -> None:
+    """The folder, for its owner alone: all that people ever wrote is in it."""
+    try:
+        backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (backups / WAL).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"{backups} can't be used for backups: {error.strerror}") from None
+
+
+def bases(backups: Path) -> Sequence[Base]:
+    """All bases, the oldest first."""
+    found = []
+    for path in sorted(backups.glob("base-*")):
+        try:
+            at = datetime.strptime(path.name, _NAMED).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        found.append(Base(path, at))
+    return found
+
+
+def forget(backups: Path, *, keep: int) -> Sequence[Base]:
+    """Delete all bases but the newest `keep`, and what was written before the oldest of those; answers which went."""
+    every = bases(backups)
+    old, kept = every[:-keep], every[-keep:]
+    for base in old:
+        shutil.rmtree(base.path)
+    if old and kept:
+        programs.run("pg_archivecleanup", str(backups / WAL), first_wal(kept[0]))
+    return old
+
+
+def first_wal(base: Base) -> str:
+    """The first file of the log that a base needs, as its label says."""
+    label = (base.path / "backup_label").read_text()
+    return label.partition("(file ")[2].partition(")")[0]

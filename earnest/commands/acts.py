@@ -1,0 +1,58 @@
+"""Show what operators did, or which credentials were refused, newest first; both logs can only grow."""
+
+import argparse
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from earnest import operator
+from earnest.operator import Answer
+from escrow.access import Actor
+
+if TYPE_CHECKING:  # a command imports what it needs once it runs
+    from escrow.acts import Act
+
+SHOWN: Final = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which log, and how much of it."""
+    parser.add_argument("--refused", action="store_true", help="the credentials that named nobody, instead")
+    parser.add_argument("--limit", type=int, default=SHOWN, metavar="N", help="default: %(default)s")
+    parser.add_argument("--before", type=int, metavar="ID", help="go on from the last line that was shown")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show them."""
+    return operator.run(show_refused if args.refused else show_acts, args)
+
+
+async def show_acts(args: argparse.Namespace, _: Actor) -> Answer:
+    """What operators set out to do, and what came of it."""
+    from escrow import acts
+
+    rows = [
+        (act.id, _time(act.at), act.credential or "command line", act.act, act.subject, _end(act), act.trace_id)
+        for act in await acts.latest(args.limit, before=args.before)
+    ]
+    return Answer(lines=operator.table(("id", "at", "by", "act", "subject", "end", "trace"), rows))
+
+
+def _end(act: "Act") -> str:
+    if act.ended_at is None:
+        return "unknown"
+    return act.code or "done"
+
+
+async def show_refused(args: argparse.Namespace, _: Actor) -> Answer:
+    """Who showed what nobody has, some lines a minute."""
+    from escrow import refused_credentials
+
+    rows = [
+        (_time(one.since), _time(one.until), one.client or "others", one.reason, one.times, one.trace_id)
+        for one in await refused_credentials.latest(args.limit)
+    ]
+    return Answer(lines=operator.table(("since", "until", "client", "reason", "times", "last trace"), rows))
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,54 @@
+"""Take a backup with PostgreSQL's own tools, or follow what it writes; `earnest restore` brings any moment back."""
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from earnest.backups.archiving import BACKUPS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        default=os.environ.get(BACKUPS) or None,
+        help=f"where backups are kept; by default what {BACKUPS} says",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="take none, but write down what PostgreSQL does as it does it, until it is ended (pg_receivewal)",
+    )
+    parser.add_argument("--keep", type=_count, metavar="N", help="afterwards delete all backups but the newest N")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least one backup is kept")
+    return count
+
+
+def run(args: argparse.Namespace) -> int:
+    """It may run beside a working deployment. Needs the right of replication on a server of your own."""
+    from earnest.run.refusing import CannotStart
+
+    if args.to is None:
+        raise CannotStart(f"Say where backups are kept: --to FOLDER, or {BACKUPS}")
+    return asyncio.run(_run(Path(args.to).absolute(), follow=args.follow, keep=args.keep))
+
+
+async def _run(backups: Path, *, follow: bool, keep: int | None) -> int:
+    from earnest.backups import taking
+    from earnest.run.embedded import deployment
+
+    async with deployment() as settings:
+        if follow:
+            taking.follow(settings.database_url, backups)
+        base = await asyncio.to_thread(taking.take, settings.database_url, backups)
+        print(f"{base.path}: whole, and checked file by file")
+        for old in taking.forget(backups, keep=keep) if keep is not None else ():
+            print(f"{old.path}: deleted")
+    return 0

@@ -1,0 +1,102 @@
+"""Copies the log to an archive, and compares both: a proof outside of the database of what the log said.
+
+Events are copied, never moved: readers begin at the beginning, and the audit folds every stream from its first event. What
+people wrote is not copied, only the salted hashes that the events hold of it, so that an erasure reaches all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from escrow import database, log, segments
+from escrow.audit.differences import Difference
+from escrow.segments import Kind, Row, Segment, Store
+
+SEGMENT_EVENTS: Final = 20_000
+"""Events of one file: some 20 MB in memory, a few on disk."""
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    moment = pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [
+            ("position", pa.int64()),
+            ("id", pa.string()),
+            ("stream_id", pa.string()),
+            ("sequence", pa.int64()),
+            ("type", pa.string()),
+            ("schema_version", pa.int32()),
+            ("occurred_at", moment),
+            ("placed_at", moment),
+            ("client_id", pa.string()),
+            ("freelancer_id", pa.string()),
+            ("previous_hash", pa.string()),
+            ("hash", pa.string()),
+            ("body", pa.string()),
+        ]
+    )
+
+
+async def copy(store: Store, *, until: int, size: int = SEGMENT_EVENTS) -> AsyncIterator[Segment]:
+    """Copy what isn't copied yet, up to a position; yields each segment once it is listed. It may be killed at any point."""
+    while True:
+        before = await segments.last(Kind.LOG)
+        after = int(before.last_key) if before is not None else 0
+        rows = await _rows(after + 1, min(after + size, until))
+        if not rows:
+            return
+        yield await segments.write(store, Kind.LOG, rows, schema=_schema(), key="position")
+
+
+async def _rows(first: int, last: int) -> list[Row]:
+    return [dict(row) for row in await database.fetch(_ROWS, first, last)]
+
+
+_ROWS: Final = """
+SELECT place.position, event.id, event.stream_id, event.sequence, event.type, event.schema_version, event.occurred_at,
+       place.placed_at, place.client_id, place.freelancer_id, event.previous_hash, event.hash, event.body
+FROM log_positions AS place CROSS JOIN LATERAL (SELECT * FROM events WHERE id = place.event_id OFFSET 0) AS event
+WHERE place.position BETWEEN $1 AND $2 ORDER BY place.position
+"""
+
+
+async def audit_archived_log(store: Store) -> AsyncIterator[Difference]:
+    """Everything that is not as it should be between the archive and the log: files, digests, places, bytes, hashes."""
+    before, position = "", 0
+    for segment in await segments.listed(Kind.LOG):
+        try:
+            rows = segments.from_parquet(await store.get(segment.name))
+        except segments.Unusable as error:
+            yield Difference(segment.name, "file", "a segment of the log", str(error))
+            rows = []
+        else:
+            if (found := segments.digest(before, rows)) != segment.digest:
+                yield Difference(segment.name, "digest", segment.digest, found)
+        if int(segment.first_key) != position + 1:
+            yield Difference(segment.name, "first position", position + 1, segment.first_key)
+        for difference in await _compared(segment, rows):
+            yield difference
+        before, position = segment.digest, int(segment.last_key)
+
+
+async def _compared(segment: Segment, rows: list[Row]) -> list[Difference]:
+    """The events of a segment beside those that the log has at the same positions."""
+    archived = {row["position"]: row for row in rows}
+    found = {row["position"]: row for row in await _rows(int(segment.first_key), int(segment.last_key))}
+    differences = [
+        Difference(f"{segment.name} {position}", "event", _shown(found.get(position)), _shown(archived.get(position)))
+        for position in sorted(found.keys() | archived.keys() if rows else ())
+        if found.get(position) != archived.get(position)
+    ]
+    return differences + [
+        Difference(row["id"], "hash of the archived body", row["hash"], made)
+        for row in rows
+        if (made := log.event_hash(row["body"])) != row["hash"]
+    ]
+
+
+def _shown(row: Row | None) -> str:
+    return "none" if row is None else f"{row['id']} {row['hash']}"

@@ -1,0 +1,162 @@
+"""Remembers how far into PostgreSQL's write-ahead log each account has written, for readers of a standby that may be behind.
+
+Whoever wrote something must find it again, whichever process answers and wherever it reads, and so must whoever was told of
+it. So what an account's operation wrote is marked for the account in Redis after it was committed, and what got a place in
+the log for everybody whose feed it is in. A mark lives longer than any standby is read that is behind. Redis may lose
+everything: for as long nobody reads from the standby. Only a deployment with a standby does any of this; without one
+nothing is asked or sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from escrow import database
+from escrow.annex import at_home
+
+ANSWER_SECONDS: Final = 0.05
+"""How long anybody waits for Redis: a reader that gets no answer reads from the primary."""
+
+MUTE_SECONDS: Final = 1.0
+"""After Redis failed nobody asks it for so long: a Redis that hangs must not slow everybody down."""
+
+KEPT_SECONDS: Final = 60.0
+"""How long a mark lives: several times as long as a standby may be behind and is still read (`replica.BEHIND_SECONDS_MAX`)."""
+
+THE_LOG: Final = "log"
+"""Whose mark tells up to where events have their positions, for those who see everybody's."""
+
+WRITTEN: Final = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
+"""The end of everything that was committed by now, in bytes; the rest of a page may be counted as written."""
+
+_PREFIX: Final = "earnest:written:"
+_SINCE, _UNSETTLED = f"{_PREFIX}since", f"{_PREFIX}unsettled"
+
+_PUT: Final = """
+for _, name in ipairs(KEYS) do
+    local known = redis.call('GET', name)
+    if not known or tonumber(known) < tonumber(ARGV[1]) then
+        redis.call('SET', name, ARGV[1], 'PX', ARGV[2])
+    else
+        redis.call('PEXPIRE', name, ARGV[2])
+    end
+end
+"""
+
+_FURTHEST: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then
+    redis.call('SET', KEYS[1], '1')
+    redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then return '-1' end
+local furthest = '0'
+for index = 3, #KEYS do
+    local known = redis.call('GET', KEYS[index])
+    if known and tonumber(known) > tonumber(furthest) then furthest = known end
+end
+return furthest
+"""
+"""The furthest of some marks; -1 for as long as a Redis that knows nothing may have known something."""
+
+_log = logging.getLogger(__name__)
+
+
+class Unknown(Exception):
+    """Nobody can tell how far it was written: Redis doesn't answer, or has lost what it knew."""
+
+
+class Bookmarks:
+    """The marks in one Redis; its methods are for the event loop that it is used in first."""
+
+    def __init__(self, url: str) -> None:
+        retry = Retry(NoBackoff(), 1)  # a pooled connection that Redis closed while it lay idle
+        self._redis = Redis.from_url(url, retry=retry, retry_on_error=[RedisConnectionError])
+        self._put = self._redis.register_script(_PUT)
+        self._furthest = self._redis.register_script(_FURTHEST)
+        self._muted_until = 0.0
+
+    async def put(self, names: Iterable[str], written: int) -> None:
+        """Mark that these have written up to there. Raises `Unknown`."""
+        await self._ask(self._put, [_PREFIX + name for name in names], written)
+
+    async def furthest(self, names: Iterable[str]) -> int:
+        """Up to where one of these has written; 0 if none has lately. Raises `Unknown`."""
+        answer = int(await self._ask(self._furthest, [_SINCE, _UNSETTLED, *(_PREFIX + name for name in names)]))
+        if answer < 0:
+            raise Unknown("Redis was emptied a short while ago")
+        return answer
+
+    async def _ask(self, script: Any, keys: Sequence[str], *arguments: int) -> Any:
+        if time.monotonic() < self._muted_until:
+            raise Unknown("Redis did not answer a moment ago")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await script(keys=keys, args=[*arguments, round(KEPT_SECONDS * 1000)])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._muted_until = time.monotonic() + MUTE_SECONDS
+            raise Unknown(f"Redis does not answer: {error!r}") from error
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.aclose()
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """The bookmarks of this process, if it has any."""
+
+    bookmarks: Bookmarks | None = None
+
+
+_shelf: Final = _Shelf()
+
+
+async def connect(url: str) -> None:
+    """Mark from now on what is written, in the Redis at `url`: for every process of a deployment that has a standby."""
+    await disconnect()
+    _shelf.bookmarks = Bookmarks(url)
+
+
+async def disconnect() -> None:
+    """Mark nothing any more."""
+    bookmarks, _shelf.bookmarks = _shelf.bookmarks, None
+    if bookmarks is not None:
+        await bookmarks.close()
+
+
+async def wrote(names: Iterable[str | None]) -> None:
+    """Mark what was just committed for these accounts. It never raises; without bookmarks it does nothing.
+
+    What can't be marked is told in the log: until the standby has it, readers of other processes may miss it.
+    """
+    bookmarks = _shelf.bookmarks
+    accounts = sorted({name for name in names if name})
+    if bookmarks is None or not accounts:
+        return
+    try:
+        written: int = await database.fetch_value(WRITTEN)
+        await at_home(lambda: bookmarks.put(accounts, written))
+    except (Unknown, *database.AWAY) as error:
+        _log.warning("what was written could not be marked for readers of the standby", extra={"error": error})
+
+
+async def furthest(names: Iterable[str | None]) -> int:
+    """Up to where one of these has written, in bytes of the write-ahead log; 0 if none has lately. Raises `Unknown`."""
+    bookmarks = _shelf.bookmarks
+    if bookmarks is None:
+        raise Unknown("this process has no bookmarks")
+    accounts = [name for name in names if name]
+    return await at_home(lambda: bookmarks.furthest(accounts))

@@ -1,0 +1,122 @@
+"""Stands before a payment provider and watches: each call is counted, timed, marked as a span and told by a line of the log.
+
+What it says of an answer is its kind alone; the words of providers and payers stay out of the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from escrow import meters, spans
+from escrow.money import Money
+from escrow.payments.calls import (
+    ChargeRequest,
+    PayoutRequest,
+    RefundRequest,
+    Sought,
+    TakeBackRequest,
+    TransferRequest,
+)
+from escrow.payments.movements import Movement
+from escrow.payments.provider import Provider
+from escrow.payments.results import Answer, Failed, Found, Hint, OnboardingLink, PayeeState, Prepared
+from escrow.spans import Kind
+from escrow.terms import Terms
+
+T = TypeVar("T")
+
+NO_ANSWER: Final = "no_answer"
+"""What a call came to that raised: nobody knows yet."""
+
+_CALLS: Final = meters.Counter(
+    "earnest_provider_calls", "Calls to the payment provider by what was asked and what was answered", "call", "outcome"
+)
+_SECONDS: Final = meters.Histogram("earnest_provider_seconds", "How long the payment provider took to answer", "call")
+
+_log = logging.getLogger(__name__)
+
+
+class Watched:
+    """A `Provider` that asks another one."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    @property
+    def terms(self) -> Terms:
+        """The other's."""
+        return self._provider.terms
+
+    async def close(self) -> None:
+        await self._provider.close()
+
+    async def _watch(self, call: str, answer: Awaitable[T], **said: str) -> T:
+        began, outcome = time.perf_counter(), NO_ANSWER
+        with spans.span(f"provider {call}", Kind.CLIENT, earnest_provider=self.terms.provider) as span:
+            try:
+                found = await answer
+                outcome = type(found).__name__
+                return found
+            except Exception as error:
+                span.failed(type(error).__name__)
+                raise
+            finally:
+                seconds = time.perf_counter() - began
+                span.say(earnest_outcome=outcome)
+                _CALLS.add(call, outcome)
+                _SECONDS.observe(seconds, call)
+                _log.info("provider", extra={"call": call, "outcome": outcome, "ms": round(seconds * 1000, 1), **said})
+
+    async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
+        return await self._watch("prepare", self._provider.prepare(request), key=request.key)
+
+    async def confirm(self, provider_id: str, request: ChargeRequest) -> Answer:
+        return await self._watch("confirm", self._provider.confirm(provider_id, request), key=request.key)
+
+    async def cancel(self, provider_id: str, *, key: str) -> Found:
+        return await self._watch("cancel", self._provider.cancel(provider_id, key=key), key=key)
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        return await self._watch("refund", self._provider.refund(request), key=request.key)
+
+    async def transfer(self, request: TransferRequest) -> Answer:
+        return await self._watch("transfer", self._provider.transfer(request), key=request.key)
+
+    async def payout(self, request: PayoutRequest) -> Answer:
+        return await self._watch("payout", self._provider.payout(request), key=request.key)
+
+    async def take_back(self, request: TakeBackRequest) -> Answer:
+        return await self._watch("take_back", self._provider.take_back(request), key=request.key)
+
+    async def look_up(self, sought: Sought) -> Found:
+        return await self._watch("look_up", self._provider.look_up(sought), key=sought.key)
+
+    async def open_payee(self, account_id: str, *, key: str) -> str:
+        return await self._watch("open_payee", self._provider.open_payee(account_id, key=key), key=key)
+
+    async def payee(self, payee_id: str) -> PayeeState:
+        return await self._watch("payee", self._provider.payee(payee_id))
+
+    async def onboarding_link(self, payee_id: str, *, return_url: str | None) -> OnboardingLink:
+        return await self._watch("onboarding_link", self._provider.onboarding_link(payee_id, return_url=return_url))
+
+    def movements(self, since: datetime) -> AsyncIterator[Movement]:
+        return self._provider.movements(since)
+
+    async def balance(self) -> Sequence[Money]:
+        return await self._provider.balance()
+
+    @property
+    def ahead(self) -> timedelta:
+        """The other's."""
+        return self._provider.ahead
+
+    def notice(self, body: bytes, headers: Mapping[str, str]) -> Sequence[Hint]:
+        return self._provider.notice(body, headers)
+
+    async def notices(self) -> Sequence[Hint]:
+        return await self._provider.notices()

@@ -1,0 +1,189 @@
+"""Writes and reads the segments of an archive: Parquet files in a folder or an object store, each chained to the one before.
+
+A segment's digest is made of the digest of the segment before it and of every row, so whoever has noted one digest elsewhere
+can tell that nothing up to there was changed, left out or put in. The table `archives` lists the segments; a file that it
+doesn't list was left by somebody who was killed, and is nothing. A segment is listed only after its file was read back and
+gave the same digest. `pyarrow` comes with `earnest[archive]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from escrow import database
+
+Row = Mapping[str, Any]
+"""A row of a segment, by column."""
+
+
+class Kind(StrEnum):
+    """What an archive holds, a chain of segments each."""
+
+    LOG = "log"
+    DELIVERIES = "deliveries"
+
+
+class Unusable(Exception):
+    """The archive can't be reached, or doesn't give back what was written; the message is one line for whoever runs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A file of the archive, and what is known of it."""
+
+    kind: str
+    number: int
+    """From 1 on, within its kind."""
+    name: str
+    row_count: int
+    first_key: str
+    last_key: str
+    digest: str
+
+
+class Store:
+    """Where the files lie: a folder, or what `pyarrow.fs` knows by a URL (`s3://bucket/path?endpoint_override=…`)."""
+
+    def __init__(self, url: str) -> None:
+        """Refuses with `Unusable` for what is neither, and without `pyarrow`."""
+        self._folder = None if "://" in url else Path(url)
+        self._remote: Any = None
+        _parquet()  # found missing now rather than in the middle
+        if self._folder is None:
+            from pyarrow import fs
+
+            try:
+                found, path = fs.FileSystem.from_uri(url)
+            except (OSError, ValueError) as error:
+                raise Unusable(f"{url.partition('?')[0]} is no archive: {error}") from None
+            self._remote = fs.SubTreeFileSystem(path, found)
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep these bytes under this name, all of them or nothing."""
+        await asyncio.to_thread(self._put, name, data)
+
+    async def get(self, name: str) -> bytes:
+        """The bytes of that name. Refuses with `Unusable` if they can't be read."""
+        try:
+            return await asyncio.to_thread(self._get, name)
+        except OSError as error:
+            raise Unusable(f"{name} can't be read: {error.strerror or error}") from None
+
+    def _put(self, name: str, data: bytes) -> None:
+        if self._folder is None:
+            self._remote.create_dir(name.rpartition("/")[0], recursive=True)
+            with self._remote.open_output_stream(name) as stream:
+                stream.write(data)
+            return
+        place = self._folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_suffix(".part")
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(place)
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name is as safe as the bytes
+        finally:
+            os.close(folder)
+
+    def _get(self, name: str) -> bytes:
+        if self._folder is not None:
+            return (self._folder / name).read_bytes()
+        with self._remote.open_input_stream(name) as stream:
+            data: bytes = stream.read()
+        return data
+
+
+def digest(before: str, rows: Sequence[Row]) -> str:
+    """The digest of rows after a segment whose digest was `before` (empty for the first), in hexadecimal."""
+    found = hashlib.sha256(before.encode())
+    for row in rows:
+        found.update(orjson.dumps(row, option=orjson.OPT_SORT_KEYS))
+        found.update(b"\n")
+    return found.hexdigest()
+
+
+def to_parquet(rows: Sequence[Row], schema: Any) -> bytes:
+    """The rows as a Parquet file with the columns of a `pyarrow` schema."""
+    import pyarrow as pa
+
+    sink = io.BytesIO()
+    _parquet().write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def from_parquet(data: bytes) -> list[Row]:
+    """The rows of a Parquet file. Refuses with `Unusable` what is none."""
+    try:
+        rows: list[Row] = _parquet().read_table(io.BytesIO(data)).to_pylist()
+    except (OSError, ValueError) as error:
+        raise Unusable(f"it is no Parquet file: {error}") from None
+    return rows
+
+
+def _parquet() -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise Unusable("archives are Parquet files: install earnest[archive]") from None
+    return parquet
+
+
+async def last(kind: Kind) -> Segment | None:
+    """The segment that was listed last."""
+    row = await database.fetch_row(_LAST, kind)
+    return None if row is None else database.filled(Segment, row)
+
+
+_LAST: Final = "SELECT * FROM archives WHERE kind = $1 ORDER BY number DESC LIMIT 1"
+
+
+async def listed(kind: Kind) -> list[Segment]:
+    """All segments of a kind, in the order of their chain."""
+    rows = await database.fetch("SELECT * FROM archives WHERE kind = $1 ORDER BY number", kind)
+    return [database.filled(Segment, row) for row in rows]
+
+
+async def write(store: Store, kind: Kind, rows: Sequence[Row], *, schema: Any, key: str) -> Segment:
+    """Write the next segment of a kind and list it, in the transaction that there is, if any; `key` is the column of its keys.
+
+    Refuses with `Unusable` if what can be read back is something else, and fails with asyncpg's `UniqueViolationError` if
+    somebody else wrote the next segment meanwhile: then nothing is listed.
+    """
+    before = await last(kind)
+    number = before.number + 1 if before is not None else 1
+    chained = before.digest if before is not None else ""
+    made = digest(chained, rows)
+    name = f"{kind}/{number:08}-{made[:16]}.parquet"
+    await store.put(name, await asyncio.to_thread(to_parquet, rows, schema))
+    if await asyncio.to_thread(digest, chained, from_parquet(await store.get(name))) != made:
+        raise Unusable(f"{name} holds something else than what was written to it")
+    segment = Segment(
+        kind=kind,
+        number=number,
+        name=name,
+        row_count=len(rows),
+        first_key=str(rows[0][key]),
+        last_key=str(rows[-1][key]),
+        digest=made,
+    )
+    await database.execute(_LIST, *(getattr(segment, column) for column in Segment.__dataclass_fields__))
+    return segment
+
+
+_LIST: Final = f"""
+INSERT INTO archives ({", ".join(Segment.__dataclass_fields__)}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""  # noqa: S608 - our own columns

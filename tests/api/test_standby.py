@@ -1,0 +1,286 @@
+"""Lists and the feed are read from a real streaming standby, by whoever finds there what they wrote; everything else never is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from earnest.engines import Engines
+from escrow import bookmarks, log, replica
+from escrow.database import counting
+from escrow.replica import Read, Replica
+from tests.api.client import Caller, People
+from tests.benchmarks.processes import serving, web_environment
+from tests.earnest.test_audit_and_erase import earnest
+from tests.patience import PATIENCE_SECONDS
+from tests.replicas import Standby, caught_up, standby_of
+
+LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
+FEED = "query ($after: Cursor) { changes(after: $after, first: 100) { nodes { event { id type } } cursor hasMore } }"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def standby(engines: Engines, shared_database: object) -> AsyncIterator[Standby]:
+    """One standby for all tests of this file; each leaves it running and replaying."""
+    async with standby_of(engines.database_url) as standby:
+        yield standby
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def read(
+    people: People, database: str, standby: Standby, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Replica]:
+    """This process as one that has the standby, which has all that there is; nothing is late because the machine is busy."""
+    for waits in (
+        "escrow.bookmarks.ANSWER_SECONDS",
+        "escrow.replica.ANSWER_SECONDS",
+        "escrow.replica.BEHIND_SECONDS_MAX",
+    ):
+        monkeypatch.setattr(waits, PATIENCE_SECONDS)
+    monkeypatch.setattr("escrow.bookmarks.KEPT_SECONDS", 3600.0)
+    await bookmarks.connect(redis_url)
+    await remember(redis_url)
+    found = await replica.connect(standby.url(database), primary_url=database)
+    try:
+        await caught_up(found)
+        yield found
+    finally:
+        await replica.disconnect()
+        await bookmarks.disconnect()
+
+
+async def remember(redis_url: str) -> None:
+    """Have Redis be one that has known everything for long."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.set("earnest:written:since", "1")
+
+
+async def titles(caller: Caller) -> list[str]:
+    """What the list of contracts shows."""
+    return [one["title"] for one in (await caller.ask(LIST))["contracts"]["nodes"]]
+
+
+async def propose(people: People, title: str) -> str:
+    """A new contract of that title, proposed by the client over HTTP; gives its id."""
+    given: dict[str, Any] = {
+        "clientId": people.client.account_id,
+        "freelancerId": people.freelancer.account_id,
+        "title": title,
+        "currency": "USD",
+        "milestones": [
+            {
+                "title": "Wireframe",
+                "purpose": "So that everybody sees where it goes",
+                "amount": {"amount": "250.00", "currency": "USD"},
+                "dueOn": "2100-01-01",
+            }
+        ],
+    }
+    made = await people.client.done("proposeContract", given, "contract { id }")
+    found: str = made["contract"]["id"]
+    return found
+
+
+async def test_lists_are_read_from_the_standby_and_commands_and_single_things_never(
+    people: People, read: Replica, standby: Standby
+) -> None:
+    contract_id = await propose(people, "A shop")
+    await caught_up(read)
+    before = standby.asked("contracts")
+    with counting() as all_of_them:
+        assert await titles(people.freelancer) == ["A shop"]
+    there = standby.asked("contracts") - before
+    assert there == sum("contracts" in sql for sql in all_of_them) > 0
+    assert read.reads[Read.STANDBY] == 1
+
+    answered = standby.asked("contracts"), standby.asked("events"), standby.asked("accounts")
+    alone = await people.freelancer.ask("query ($id: ID!) { contract(id: $id) { title } }", {"id": contract_id})
+    assert alone["contract"] == {"title": "A shop"}
+    mixed = "query ($id: ID!) { contract(id: $id) { title } contracts(first: 1) { nodes { id } } }"
+    await people.freelancer.ask(mixed, {"id": contract_id})
+    await people.freelancer.done("acceptContract", {"contractId": contract_id, "revision": 1}, "contract { state }")
+    assert (standby.asked("contracts"), standby.asked("events"), standby.asked("accounts")) == answered
+
+
+async def test_whoever_wrote_finds_it_and_so_does_the_other_party_while_the_standby_stands_still(
+    people: People, read: Replica, standby: Standby
+) -> None:
+    stranger = await people.stranger()
+    await propose(people, "Seen by all")
+    while await log.sequence():
+        pass
+    await caught_up(read)
+    async with standby.paused():
+        assert await titles(people.client) == ["Seen by all"]
+        assert read.reads == {Read.STANDBY: 1}
+        cursor = (await people.freelancer.ask(FEED))["changes"]["cursor"]
+        assert read.reads == {Read.STANDBY: 2}
+
+        await propose(people, "Just written")
+        assert sorted(await titles(people.client)) == ["Just written", "Seen by all"]
+        assert read.reads == {Read.STANDBY: 2, Read.WROTE: 1}
+        # For others, who can't know of it before the log tells, lists are as old as the standby.
+        assert await titles(people.freelancer) == await titles(people.operator) == ["Seen by all"]
+        assert await titles(stranger) == []
+        assert read.reads[Read.STANDBY] == 5
+
+        while await log.sequence():
+            pass
+        assert sorted(await titles(people.freelancer)) == ["Just written", "Seen by all"]
+        for caller in (people.client, people.freelancer, people.operator):
+            page = (await caller.ask(FEED, {"after": cursor}))["changes"]
+            assert "contract.proposed" in {node["event"]["type"] for node in page["nodes"]}, page
+        assert read.reads == {Read.STANDBY: 5, Read.WROTE: 5}
+        # A cursor that the standby has not reached is no fault of whoever got it from the primary.
+        newest = (await people.client.ask(FEED, {"after": cursor}))["changes"]["cursor"]
+        assert (await stranger.ask(FEED, {"after": newest}))["changes"]["nodes"] == []
+        assert read.reads[Read.FAILED] == 1
+    await caught_up(read)
+    read.reads.clear()
+    assert sorted(await titles(people.client)) == ["Just written", "Seen by all"]
+    assert read.reads == {Read.STANDBY: 1}
+
+
+async def test_a_killed_standby_is_told_and_missed_by_nobody(people: People, read: Replica, standby: Standby) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    ready = (await people.nobody.http.get("/readyz")).json()["checks"]
+    assert ready["standby"] == "read", ready
+    assert ready["standbyBehindSeconds"] >= 0, ready
+    assert await titles(people.client) == ["A shop"]
+    asking = [asyncio.create_task(titles(people.client)) for _ in range(20)]
+    await standby.kill()
+    assert await asyncio.gather(*asking) == [["A shop"]] * 20
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (answer := await people.nobody.http.get("/readyz")).json()["checks"]["standby"] != "away":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert answer.status_code == 200
+    try:
+        read.reads.clear()
+        assert await titles(people.client) == ["A shop"]
+        assert read.reads == {Read.AWAY: 1}
+        page = (await people.nobody.http.get("/metrics")).text
+        assert "earnest_standby_read 0.0" in page
+        assert 'earnest_list_reads_total{by="primary_away"} 1.0' in page
+    finally:
+        await standby.start()
+    await caught_up(read)
+    assert await titles(people.client) == ["A shop"]
+    assert read.reads[Read.STANDBY] == 1
+    assert "earnest_standby_read 1.0" in (await people.nobody.http.get("/metrics")).text
+
+
+async def test_a_standby_that_is_too_far_behind_or_whose_marks_were_lost_is_not_read(
+    people: People, read: Replica, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "BEHIND_SECONDS_MAX", 0.0)
+    assert await titles(people.client) == []
+    assert read.reads == {Read.BEHIND: 1}
+    assert (await people.nobody.http.get("/readyz")).json()["checks"]["standby"] == "behind"
+
+    monkeypatch.setattr(replica, "BEHIND_SECONDS_MAX", PATIENCE_SECONDS)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+        read.reads.clear()
+        for _ in range(2):
+            assert await titles(people.client) == []
+        assert read.reads == {Read.WROTE: 2}
+        assert 0 < await redis.pttl("earnest:written:unsettled") <= 3_600_000
+        await redis.delete("earnest:written:unsettled")
+    assert await titles(people.client) == []
+    assert read.reads == {Read.WROTE: 2, Read.STANDBY: 1}
+
+
+async def test_what_is_dear_is_read_there_from_the_annex_too(
+    people: People, database: str, read: Replica, standby: Standby
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    transport: Any = people.client.http._transport
+    dear = "{ contracts(first: 100) { nodes { title milestones { title allowedActions { action allowed } } } } }"
+    async with transport.app.state.door.with_annex(database):
+        before = standby.asked("contracts")
+        page = (await people.client.ask(dear))["contracts"]["nodes"]
+        assert [one["title"] for one in page] == ["A shop"]
+        await propose(people, "Another")
+        await people.client.ask(dear)
+    assert standby.asked("contracts") > before
+    assert read.reads[Read.STANDBY] + read.reads[Read.WROTE] == 2
+    assert len(read._pools) == 1
+
+
+async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
+    people: People, database: str, standby: Standby, redis_url: str, read: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    before = standby.asked("log_positions")
+    monkeypatch.setenv("EARNEST_READ_URL", standby.url(database))
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, complaints) == (0, ""), said
+    assert standby.asked("log_positions") > before
+    monkeypatch.setenv("EARNEST_READ_URL", f"{database.partition('?')[0]}?host=/nowhere")
+    code, said, complaints = await earnest(database, redis_url, "audit")
+    assert (code, said) == (2, "")
+    assert "EARNEST_READ_URL does not answer" in complaints
+    assert "--primary" in complaints
+
+
+async def test_a_web_process_reads_the_standby_by_itself(
+    people: People, database: str, standby: Standby, redis_url: str, tmp_path: Path
+) -> None:
+    await remember(redis_url)
+    environ = web_environment(database, redis_url) | {"EARNEST_READ_URL": standby.url(database)}
+    started = serving(sys.executable, "-m", "earnest", "web", environ=environ, log=tmp_path / "log")
+    async with (
+        started as (port, _),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as http,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        client = replace(people.client, http=http)
+        before = standby.asked("contracts")
+        while standby.asked("contracts") == before:
+            await titles(client)  # until the process has found the standby, and Redis has been quick enough
+        await propose(replace(people, client=client), "Over there")
+        assert await titles(client) == ["Over there"]
+        checks = (await http.get("/readyz")).json()["checks"]
+        assert checks["standby"] in ("read", "behind", "away"), checks
+        assert 'earnest_list_reads_total{by="standby"}' in (await http.get("/metrics")).text
+
+
+async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> None:
+    found = Replica(database, primary_url=database)
+    with pytest.raises(replica.NoStandby):
+        await found.look()
+    assert not found.standing().is_read
+    await found.close()
+
+
+async def test_only_a_deployment_with_a_standby_pays_for_it(
+    people: People, database: str, standby: Standby, redis_url: str
+) -> None:
+    async def statements() -> tuple[int, int]:
+        with counting() as command:
+            await propose(people, "One more")
+        with counting() as placing:
+            while await log.sequence():
+                pass
+        return len(command), len(placing)
+
+    await propose(people, "The first")
+    without = await statements()
+    assert without[0] == 3  # whose key it is, read, write
+    await bookmarks.connect(redis_url)
+    try:
+        assert await statements() == (without[0] + 1, without[1] + 1)
+    finally:
+        await bookmarks.disconnect()

@@ -1,0 +1,19 @@
+"""How often the web process is killed under a page: a few times beside all other tests, and as often as somebody says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+KILLS: Final = int(os.environ.get("EARNEST_KILLS", "2"))
+"""`EARNEST_KILLS=50 make browser ARGS="-s -k killed"` is the long run."""
+
+
+def told(page: str, shown: list[int], last: int) -> None:
+    """Say what a page that was killed under showed of events 1 to `last`, in whatever order, and hold it to that."""
+    first = min(shown)
+    missing = set(range(first, last + 1)) - set(shown)
+    doubled = len(shown) - len(set(shown))
+    sys.stderr.write(f"\n{page}: {KILLS} kills, {len(shown)} events, {len(missing)} missing, {doubled} twice\n")
+    assert (sorted(missing), doubled) == ([], 0)

@@ -1,0 +1,106 @@
+"""Links opened in a tab where somebody is: nobody is signed out by one that isn't good, nor replaced without being asked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httpx
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from tests.browser.conftest import NewWindow
+from tests.browser.served import Served
+
+READS: Final = ["CONTRACTS_READ"]
+KEPT: Final = "() => sessionStorage.getItem('earnest.session')"
+BECOMES_ANOTHER: Final = "(before) => ![null, before].includes(sessionStorage.getItem('earnest.session'))"
+REFUSED: Final = "This link was used already"
+
+
+def _pastes(page: Page, link: str) -> None:
+    """Put a link into the address of a tab that is there already, which loads nothing anew."""
+    page.evaluate("(link) => { location.href = link; }", link)
+    page.wait_for_function("() => !location.hash.includes('el_')")
+
+
+def _is(page: Page, name: str) -> None:
+    """Wait until the page says that this is who is signed in."""
+    expect(page.get_by_role("banner").get_by_text(name)).to_be_visible()
+
+
+def _is_over(served: Served, token: str) -> bool:
+    bearer = {"authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{served.url}/graphql", json={"query": "{ viewer { sessionId } }"}, headers=bearer)
+    return "UNAUTHENTICATED" in answer.text
+
+
+def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window: NewWindow) -> None:
+    one = new_window()
+    page = one.open(served.link("client"))
+    _is(page, "Harbour Bakery")
+    first = page.evaluate(KEPT)
+
+    link = served.link("freelancer")
+    _pastes(page, link)
+    question = page.get_by_role("region", name="Who do you want to be in this tab?")
+    expect(question.get_by_text("Harbour Bakery").first).to_be_visible()
+    expect(question.get_by_text("Ines Duarte").first).to_be_visible()
+    one.is_fine()
+    question.get_by_role("button", name="Stay signed in as").click()
+    expect(page.get_by_role("alert")).to_contain_text("You are signed in as before.")
+    assert page.evaluate(KEPT) == first
+
+    for bad in (link, f"{served.url}/console#el_nothing", f"{served.url}/console#el_"):
+        _pastes(page, bad)
+        expect(page.get_by_role("alert")).to_contain_text(REFUSED)
+        _is(page, "Harbour Bakery")
+    assert page.evaluate(KEPT) == first
+    assert not _is_over(served, first)
+
+    _pastes(page, served.link("freelancer"))
+    question.get_by_role("button", name="Sign in as").click()
+    _is(page, "Ines Duarte")
+    expect(question).to_have_count(0)
+    page.wait_for_function(BECOMES_ANOTHER, arg=first)
+    second = page.evaluate(KEPT)
+    _pastes(page, served.link("freelancer"))
+    page.wait_for_function(BECOMES_ANOTHER, arg=second)
+    expect(question).to_have_count(0)
+
+
+def test_a_link_replaces_a_session_that_is_over_without_asking(served: Served, new_window: NewWindow) -> None:
+    one = new_window()
+    made = served.do("client", "createSession", "token session { id }", scopes=READS)
+    page = one.open(f"{served.url}/console")
+    page.evaluate("(token) => sessionStorage.setItem('earnest.session', token)", made["token"])
+    served.do("client", "revokeSession", "session { id }", sessionId=made["session"]["id"])
+    page.goto("about:blank")
+    one.open(served.link("freelancer"))
+    _is(page, "Ines Duarte")
+    assert one.without("401 (Unauthorized)") == []
+    one.complaints.clear()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_explorer_asks_too(served: Served, new_window: NewWindow, stays: bool) -> None:
+    page = new_window().open(served.link("client").replace("/console#", "/graphql#"))
+    page.wait_for_function(KEPT)
+    first = page.evaluate(KEPT)
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if stays:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    with page.expect_event("dialog"):
+        _pastes(page, served.link("freelancer").replace("/console#", "/graphql#"))
+    if stays:
+        assert page.evaluate(KEPT) == first
+    else:
+        page.wait_for_function(BECOMES_ANOTHER, arg=first)
+    assert "Harbour Bakery" in asked[0]
+    assert "Ines Duarte" in asked[0]

@@ -1,0 +1,142 @@
+"""OpenTelemetry: nothing of it is there when it is off, and what is exported when it is on is what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from earnest.run import telemetry
+from earnest.run.telemetry import Signal
+from escrow import meters, spans, traces
+from escrow.environment import SettingError
+from escrow.meters import Counter, Histogram
+from escrow.spans import Kind
+from escrow.traces import Trace
+from tests.earnest.running import clean_environment
+from tests.stand_ins.collector import Collector, collecting
+
+PLACE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+def test_a_whole_deployment_imports_nothing_of_it_when_it_is_off() -> None:
+    program = """
+import asyncio, sys
+import api.app, workers.main, earnest.commands.web, earnest.commands.worker, earnest.run.serving, earnest.run.watching
+from earnest.run import telemetry
+from escrow import spans
+async def run():
+    async with telemetry.exported("web"):
+        with spans.span("x") as span:
+            span.say(a=1)
+asyncio.run(run())
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+    environ = {name: value for name, value in clean_environment().items() if not name.startswith("OTEL_")}
+    ran = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
+
+
+def test_a_span_that_nobody_records_is_always_the_same_object() -> None:
+    assert spans.span("x", Kind.CLIENT, a=1) is spans.span("y")
+
+
+@pytest.mark.parametrize(
+    ("environ", "signals"),
+    [
+        ({}, set()),
+        ({PLACE: ""}, set()),
+        ({PLACE: "http://x"}, {Signal.TRACES, Signal.METRICS}),
+        ({PLACE: "http://x", "OTEL_SDK_DISABLED": "TRUE"}, set()),
+        ({PLACE: "http://x", "OTEL_METRICS_EXPORTER": "none"}, {Signal.TRACES}),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://x/v1/metrics"}, {Signal.METRICS}),
+    ],
+)
+def test_the_standard_variables_say_what_is_exported(environ: dict[str, str], signals: set[Signal]) -> None:
+    assert telemetry.configured(environ) == signals
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "1.5", "²"])
+def test_a_wrong_interval_refuses_to_start(text: str) -> None:
+    with pytest.raises(SettingError, match="OTEL_METRIC_EXPORT_INTERVAL"):
+        telemetry.interval_seconds({"OTEL_METRIC_EXPORT_INTERVAL": text})
+
+
+async def test_without_the_packages_the_start_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PLACE, "http://127.0.0.1:9")
+    monkeypatch.delitem(sys.modules, "earnest.run.opentelemetry", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
+    with pytest.raises(SettingError, match=rf"{PLACE} is set, but .+ install earnest\[telemetry\]"):
+        async with telemetry.exported("web"):
+            pass
+
+
+async def _exported(monkeypatch: pytest.MonkeyPatch, collector: Collector, **variables: str) -> None:
+    """What two spans and two meters come to."""
+    monkeypatch.setattr(meters, "_meters", {})
+    for name, value in {PLACE: collector.url, **variables}.items():
+        monkeypatch.setenv(name, value)
+    counter, seconds = Counter("earnest_x", "x", "by"), Histogram("earnest_y_seconds", "y", bounds=(0.1, 1.0))
+    async with telemetry.exported("web"):
+        entered = traces.enter(TRACE)
+        with spans.span("outer", Kind.SERVER, http_response_status_code=200):
+            await _failing()
+        traces.leave(entered)
+        counter.add("a", by=2)
+        for took in (0.05, 0.5, 5.0):
+            seconds.observe(took)
+    assert not spans.is_recording()
+
+
+async def _failing() -> None:
+    with suppress(KeyError), spans.span("inner", earnest_command="Fund"):
+        assert traces.trace_id() == TRACE.id
+        await asyncio.sleep(0)
+        raise KeyError("a person's words")
+
+
+async def test_spans_and_figures_arrive_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collecting() as collector:
+        await _exported(monkeypatch, collector, OTEL_RESOURCE_ATTRIBUTES="deployment.environment=test")
+    spans_by_name = {span.name: span for span in collector.spans}
+    outer, inner = spans_by_name["outer"], spans_by_name["inner"]
+    assert (outer.trace_id, outer.parent_id) == (TRACE.id, TRACE.span)
+    assert (inner.trace_id, inner.parent_id, outer.service) == (TRACE.id, outer.span_id, "earnest-web")
+    assert outer.attributes == {"http.response.status_code": 200}
+    assert inner.attributes == {"earnest.command": "Fund", "error.type": "KeyError"}, "and no words"
+    (point,) = collector.metrics["earnest-web", "earnest_x"].sum.data_points
+    assert point.as_double == 2
+    (measured,) = collector.metrics["earnest-web", "earnest_y_seconds"].histogram.data_points
+    assert (measured.count, measured.sum) == (3, pytest.approx(5.55))
+    assert (list(measured.explicit_bounds), list(measured.bucket_counts)) == ([0.1, 1.0], [1, 1, 1])
+
+
+async def test_a_trace_that_begins_here_has_the_id_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with collecting() as collector:
+        monkeypatch.setenv(PLACE, collector.url)
+        async with telemetry.exported("web"):
+            entered = traces.enter(traces.new())
+            trace = traces.trace_id()
+            with spans.span("first"):
+                pass
+            traces.leave(entered)
+    assert [(span.name, span.trace_id, span.parent_id) for span in collector.spans] == [("first", trace, "")]
+
+
+async def test_a_caller_that_samples_nothing_has_nothing_recorded_but_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with collecting() as collector:
+        monkeypatch.setenv(PLACE, collector.url)
+        async with telemetry.exported("web"):
+            entered = traces.enter(TRACE._replace(flags="00"))
+            with spans.span("unseen"):
+                header = traces.current().header()
+            traces.leave(entered)
+    assert collector.spans == []
+    assert header.startswith(f"00-{TRACE.id}-")
+    assert header.endswith("-00")

@@ -1,0 +1,294 @@
+"""What the provider did for orders that a cut lost is found before it is done once more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from escrow import cuts, ids, log, terms
+from escrow.accounts.commands import ConnectPayee
+from escrow.agreement import commands as c
+from escrow.audit import audit
+from escrow.database import execute, fetch_value
+from escrow.ids import Kind
+from escrow.money import Money
+from escrow.payments import lost, orders, payees, reconciliation
+from escrow.payments.calls import ChargeRequest, PayoutRequest, RefundRequest, Step, TransferRequest, key_of
+from escrow.payments.results import Prepared, Succeeded
+from escrow.payments.stripe.adapter import Stripe
+from escrow.pipeline import run
+from tests.escrow.payments.stage import Deal, order, strike
+from tests.stand_ins.stripe import payees as told_stripe
+from tests.stand_ins.stripe import payouts
+from tests.stand_ins.stripe.books import Clock
+from tests.stand_ins.stripe.serving import Playing, playing
+
+CARD = "pm_card_bypassPending"
+SUM = Money(100_00, "USD")
+LOOKS_MAX = 50
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stand_in() -> AsyncIterator[Playing]:
+    async with playing(clock=Clock(offset=0, real=time.time)) as one:
+        yield one
+        assert one.violations == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stripe(stand_in: Playing) -> AsyncIterator[Stripe]:
+    adapter = Stripe(stand_in.access())
+    yield adapter
+    await adapter.close()
+
+
+@pytest.fixture(autouse=True)
+def in_force(stripe: Stripe) -> Iterator[None]:
+    terms.use(stripe.terms)
+    yield
+    terms.use(terms.Terms())
+
+
+async def work(stripe: Stripe, stand_in: Playing, *, until: str, order_id: str) -> None:
+    """Turns of a worker, without its patience, until the order is in that state."""
+    for _ in range(LOOKS_MAX):
+        stand_in.pass_time(120)
+        await execute("UPDATE log_cuts SET books_due_at = now()")
+        assert await lost.read_books(stripe)
+        await turn(stripe)
+        if (await order(order_id))["state"] == until:
+            return
+    raise AssertionError(dict(await order(order_id)))
+
+
+async def turn(stripe: Stripe) -> None:
+    await execute("UPDATE payment_orders SET due_at = now() WHERE due_at IS NOT NULL AND lease_token IS NULL")
+    for claimed in await orders.claim(10, provider="stripe", payees_of="stripe"):
+        assert await orders.attend(claimed, stripe)
+
+
+async def cut() -> None:
+    """As if the database had been brought back to now, after all that tests do by hand at the provider."""
+    while await log.sequence():
+        pass
+    assert await cuts.notice(declared=True) is not None
+
+
+async def onboard(deal: Deal, stripe: Stripe, stand_in: Playing) -> str:
+    freelancer = deal.contract.freelancer
+    await run(ConnectPayee(account_id=str(freelancer.account_id), provider="stripe"), by=freelancer)
+    await payees.look(stripe, limit=1)
+    name = str(await fetch_value("SELECT payee_id FROM payees"))
+    told_stripe.told(stand_in.books, name)
+    await execute("UPDATE payees SET due_at = now()")
+    await payees.look(stripe, limit=1)
+    return name
+
+
+def strange() -> str:
+    """An order of which no book knows."""
+    return ids.new(Kind.ORDER)
+
+
+async def charged(stripe: Stripe, deal: Deal, order_id: str, amount: Money = SUM) -> str:
+    """What was done for an order that is lost: the client was charged. Gives the provider's name for it."""
+    request = ChargeRequest(
+        key=key_of(order_id, 1, Step.PREPARE),
+        order_id=order_id,
+        group=deal.id,
+        amount=amount,
+        token=CARD,
+        client_id=str(deal.client_id),
+    )
+    prepared = await stripe.prepare(request)
+    assert isinstance(prepared, Prepared)
+    assert isinstance(
+        await stripe.confirm(prepared.provider_id, replace(request, key=key_of(order_id, 1, Step.CONFIRM))), Succeeded
+    )
+    return prepared.provider_id
+
+
+async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
+    """The same for a payout that came as far as the payee's balance; gives the transfer's name."""
+    sql = "SELECT provider_id FROM provider_calls WHERE step = 'PREPARE' AND provider_id IS NOT NULL"
+    transfer = await stripe.transfer(
+        TransferRequest(
+            key=key_of(order_id, 1, Step.TRANSFER),
+            order_id=order_id,
+            group=deal.id,
+            amount=SUM,
+            payee_id=payee,
+            charge_ids=(str(await fetch_value(sql)),),
+        )
+    )
+    assert isinstance(transfer, Succeeded), transfer
+    return transfer.provider_id
+
+
+async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
+    """The same, to the bank."""
+    transfer_id = await brought(stripe, deal, order_id, payee)
+    await stripe.payout(
+        PayoutRequest(
+            key=key_of(order_id, 1, Step.PAYOUT),
+            order_id=order_id,
+            group=deal.id,
+            amount=SUM,
+            payee_id=payee,
+            transfer_id=transfer_id,
+        )
+    )
+    return transfer_id
+
+
+async def funded(stripe: Stripe, stand_in: Playing, deal: Deal) -> str:
+    order_id = await deal.fund(CARD)
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    return order_id
+
+
+async def test_nothing_is_called_before_the_books_are_read(database: str, stripe: Stripe) -> None:
+    deal = await strike("100.00")
+    order_id = await deal.fund(CARD)
+    await cut()
+    assert not await lost.read_books(stripe), "a worker of before may still be calling"
+    assert await orders.claim(10, provider="stripe") == []
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
+
+
+async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    charge = await charged(stripe, deal, gone)
+    await cut()
+    order_id = await deal.fund("pm_card_visa")
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert list(stand_in.books.of("payment_intent")) == [charge]
+    assert await deal.milestone_state() == "ACTIVE"
+    assert [one async for one in audit()] == []
+    assert await lost.everything() == []
+
+
+async def test_a_charge_that_went_back_is_no_deposit(database: str, stripe: Stripe, stand_in: Playing) -> None:
+    deal, gone = await strike("100.00"), strange()
+    charge = await charged(stripe, deal, gone)
+    refund = strange()
+    await stripe.refund(
+        RefundRequest(key=key_of(refund, 1, Step.REFUND), order_id=refund, group=deal.id, amount=SUM, charge_id=charge)
+    )
+    await cut()
+    order_id = await deal.fund(CARD)
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] is None
+    assert len(stand_in.books.of("payment_intent")) == 2
+    # And the refund of another charge is none of this one: the client waits, and isn't done out of the money.
+    await run(c.GiveRefund(milestone_id=deal.contract.milestone()), by=deal.contract.freelancer)
+    again = str(await fetch_value("SELECT id FROM payment_orders WHERE kind = 'REFUND'"))
+    await turn(stripe)
+    row = await order(again)
+    assert (row["state"], row["known_as"], row["explanation"]) == ("STARTED", None, lost.WAITS)
+    assert await lost.settle(refund)
+    await work(stripe, stand_in, until="PAID", order_id=again)
+    assert len(stand_in.books.of("refund")) == 2
+
+
+async def test_a_payout_that_is_asked_for_anew_is_the_lost_one_and_no_other_goes_before_it(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await sent(stripe, deal, gone, payee)
+    await cut()
+    part = await deal.request_payout("40.00")
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await turn(stripe)
+    row = await order(part)
+    assert (row["state"], row["explanation"]) == ("STARTED", lost.WAITS), "another sum may be part of what went"
+    assert len(stand_in.books.of("transfer")) == 1
+
+
+async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe: Stripe, stand_in: Playing) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    transfer = await sent(stripe, deal, gone, payee)
+    await cut()
+    order_id = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert list(stand_in.books.of("transfer")) == [transfer]
+    assert len(stand_in.books.of("payout", payee)) == 1
+    stripe_says = await reconciliation.reconcile(stripe, settling=-stripe.ahead * 2)
+    assert stripe_says.found == []
+    assert [one async for one in audit()] == []
+
+
+async def test_what_came_back_at_the_provider_holds_nothing_up(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    payouts.reverse(stand_in.books, await brought(stripe, deal, gone, payee), {})
+    await cut()
+    order_id = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] is None
+    assert len(stand_in.books.of("transfer")) == 2
+
+
+async def test_an_order_of_before_is_found_by_its_own_key_though_the_books_never_heard_of_the_call(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    order_id = await deal.request_payout()
+    await sent(stripe, deal, order_id, payee)
+    await cut()
+    stand_in.pass_time(3 * 86_400)  # the provider has forgotten the keys, and not what it did
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert len(stand_in.books.of("transfer")) == 1
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_deposit_of_before_is_found_in_the_providers_books(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    order_id = await deal.fund(CARD)
+    charge = await charged(stripe, deal, order_id)
+    await cut()
+    stand_in.pass_time(3 * 86_400)
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert list(stand_in.books.of("payment_intent")) == [charge]
+
+
+async def test_where_the_provider_may_have_forgotten_the_key_a_person_decides_and_no_deposit_is_taken(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00", "50.00")
+    await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    payout, deposit = await deal.request_payout(), await deal.fund(CARD, position=2)
+    await cut()
+    await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days' WHERE kept_at IS NOT NULL")
+    await work(stripe, stand_in, until="FAILED", order_id=deposit)
+    assert (await order(payout))["is_stuck"]
+    assert len(stand_in.books.of("transfer")) == 0
+    assert len(stand_in.books.of("payment_intent")) == 1

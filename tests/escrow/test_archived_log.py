@@ -1,0 +1,181 @@
+"""The log in an archive: whole, in order, provable, and found altered wherever somebody altered it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from escrow import archived_log, database, log, segments
+from escrow.audit import audit
+from escrow.segments import Kind, Store
+from tests.escrow.test_audit import busy
+
+pytestmark = pytest.mark.usefixtures("database")
+
+SIZE: Final = 7
+
+
+async def filled() -> int:
+    """A log with something in it, all of it in order; gives its last position."""
+    await busy()
+    while await log.sequence():
+        pass
+    return await log.last_position()
+
+
+async def copied(store: Store, *, until: int) -> list[segments.Segment]:
+    return [segment async for segment in archived_log.copy(store, until=until, size=SIZE)]
+
+
+async def found(store: Store) -> list[str]:
+    return [str(difference) async for difference in archived_log.audit_archived_log(store)]
+
+
+def rows_of(folder: Path, segment: segments.Segment) -> list[segments.Row]:
+    return segments.from_parquet((folder / segment.name).read_bytes())
+
+
+class Dying(Store):
+    """A place whose writer is killed after so many files were written, before the last of them is listed."""
+
+    files_left = 3
+
+    async def get(self, name: str) -> bytes:
+        self.files_left -= 1
+        if not self.files_left:
+            raise ProcessLookupError("killed")
+        return await super().get(name)
+
+
+async def test_the_copy_is_the_log_event_by_event_and_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    last = await filled()
+    with pytest.raises(ProcessLookupError):
+        await copied(Dying(str(tmp_path)), until=last)
+    assert [one.number for one in await segments.listed(Kind.LOG)] == [1, 2]
+    assert len(list(tmp_path.glob("log/*.parquet"))) == 3, "a file that nobody lists"
+
+    store = Store(str(tmp_path))
+    await copied(store, until=last - 1)
+    made = await segments.listed(Kind.LOG)
+    assert [(int(one.first_key), int(one.last_key)) for one in made] == [
+        (first, min(first + SIZE - 1, last - 1)) for first in range(1, last, SIZE)
+    ]
+    assert await found(store) == []
+    archived = [row for segment in made for row in rows_of(tmp_path, segment)]
+    entries = await log.read(after=0, limit=last - 1)
+    assert [(row["position"], row["id"], row["body"], row["hash"]) for row in archived] == [
+        (entry.position, entry.event_id, entry.body, entry.hash) for entry in entries
+    ]
+    assert await copied(store, until=last - 1) == []
+    assert [one.row_count for one in await copied(store, until=last + 100)] == [1]
+    assert await log.read(after=0, limit=last) == await log.read(after=0, limit=1000), "nothing of the log is gone"
+    assert [difference async for difference in audit()] == []
+
+
+async def test_words_are_not_copied(tmp_path: Path) -> None:
+    last = await filled()
+    words = [row["body"] for row in await database.fetch("SELECT body FROM texts WHERE length(body) > 8")]
+    assert words
+    copies = await copied(Store(str(tmp_path)), until=last)
+    said = str([row for segment in copies for row in rows_of(tmp_path, segment)])
+    assert [word for word in words if word.strip('"') in said] == []
+
+
+async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
+    last = await filled()
+    store = Store(str(tmp_path))
+    made = await copied(store, until=last)
+    second = tmp_path / made[1].name
+    kept = second.read_bytes()
+
+    rows = segments.from_parquet(kept)
+    schema = archived_log._schema()
+    forged = rows[2] | {"body": rows[2]["body"].replace("ctr_", "ctr-")}
+    second.write_bytes(segments.to_parquet([*rows[:2], forged, *rows[3:]], schema))
+    said = await found(store)
+    assert any("digest" in one for one in said)
+    assert any(f"{made[1].name} {forged['position']}: event" in one for one in said)
+    assert any(f"{forged['id']}: hash of the archived body" in one for one in said)
+
+    second.write_bytes(segments.to_parquet(rows[:-1], schema))
+    said = await found(store)
+    assert any(f"{rows[-1]['position']}: event: expected '{rows[-1]['id']}" in one for one in said), said
+
+    for broken in (b"", kept[: len(kept) // 2]):
+        second.write_bytes(broken)
+        assert any(f"{made[1].name}: file" in one for one in await found(store))
+    second.unlink()
+    assert any(f"{made[1].name}: file" in one for one in await found(store))
+
+    second.write_bytes(kept)
+    assert await found(store) == []
+    # Somebody with the database makes another event of it, hash and all: the audit of the tables alone can't know the first.
+    await database.execute("SET session_replication_role = replica")
+    try:
+        await database.execute(
+            "UPDATE events SET body = body || ' ', hash = encode(sha256((body || ' ')::bytea), 'hex') WHERE id = $1",
+            rows[3]["id"],
+        )
+    finally:
+        await database.execute("SET session_replication_role = origin")
+    assert any(f"{made[1].name} {rows[3]['position']}: event" in one for one in await found(store))
+
+
+async def test_two_at_once_list_each_segment_once(tmp_path: Path) -> None:
+    last = await filled()
+    store = Store(str(tmp_path))
+    outcomes = await asyncio.gather(*(copied(store, until=last) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(one, list | Exception) for one in outcomes)
+    await copied(store, until=last)
+    made = await segments.listed(Kind.LOG)
+    assert sum(one.row_count for one in made) == last
+    assert await found(store) == []
+
+
+async def test_a_killed_command_is_begun_again_and_its_lines_prove_the_rest(
+    tmp_path: Path, database: str, redis_url: str
+) -> None:
+    from tests.earnest.test_audit_and_erase import earnest
+
+    last = await filled()
+    place = str(tmp_path / "archive")
+    arguments = ("archive", place, "--before", "2100-01-01", "--only-log")
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", KILLED_WHILE_WRITING, *arguments),
+        cwd=Path(__file__).parents[2],
+        env=os.environ
+        | {
+            "DATABASE_URL": database,
+            "REDIS_URL": redis_url,
+            "EARNEST_SECRET_KEYS": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "EARNEST_SANDBOX": "on",
+            "EARNEST_PAYMENT_PROVIDER": "sandbox",
+        },
+    )
+    assert await killed.wait() == -signal.SIGKILL
+    assert await segments.listed(Kind.LOG) == []
+    code, said, complaints = await earnest(database, redis_url, *arguments)
+    assert (code, complaints) == (0, "")
+    made = await segments.listed(Kind.LOG)
+    assert said.splitlines() == [f"log 1: {last} rows, 1 to {last}, {made[0].name}, {made[0].digest}"]
+    assert await found(Store(place)) == []
+    (tmp_path / "archive" / made[0].name).unlink()
+    code, said, _ = await earnest(database, redis_url, "audit", "--archive", place)
+    assert (code, said.splitlines()[-1]) == (1, "1 differences.")
+
+
+KILLED_WHILE_WRITING: Final = """
+import os, signal, sys
+from earnest.cli import main
+from escrow.segments import Store
+
+Store._get = lambda self, name: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""

@@ -1,0 +1,66 @@
+"""`make soak`: plays it on engines of its own and prints what was done and found; 1 if anything was not as it was promised."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.soak.deployment.playing import Asked, Soak
+
+COMMANDS: Final = 10_000
+BLOW_EVERY: Final = 100
+DISK_MB: Final = 300
+DISK_MB_A_THOUSAND_COMMANDS: Final = 60
+DISK_MB_MAX: Final = 4_000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play, print, and leave what shows why if it went wrong."""
+    parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
+    parser.add_argument("--commands", type=int, default=COMMANDS, help="that are answered; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="default: another each time")
+    parser.add_argument(
+        "--blow-every",
+        type=int,
+        default=BLOW_EVERY,
+        help="commands between two blows, on average; default: %(default)s",
+    )
+    args = parser.parse_args(arguments)
+    disk_mb = DISK_MB + args.commands * DISK_MB_A_THOUSAND_COMMANDS // 1_000
+    asked = Asked(
+        commands=args.commands,
+        seed=args.seed,
+        blow_every=args.blow_every,
+        long_stops=True,
+        disk_mb=disk_mb if disk_mb <= DISK_MB_MAX else None,
+    )
+    for loud in ("uvicorn", "asyncpg.pool", "websockets"):
+        logging.getLogger(loud).setLevel(logging.CRITICAL)  # what is cut is meant so, and that happens all the time
+    folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
+    soak = Soak(asked, folder, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    error: BaseException | None = None
+    try:
+        asyncio.run(soak.run())
+    except (Exception, BaseExceptionGroup) as failure:  # noqa: BLE001 - whatever it was, it is told with the figures
+        error = failure
+    print(f"python -m tests.soak --commands {asked.commands} --seed {asked.seed} --blow-every {asked.blow_every}")
+    print("\n".join(soak.figures.lines()))
+    if error is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        print("Nothing lost, nothing twice, nothing early, and late only with a red light.")
+        return 0
+    print("\nIT WENT WRONG:\n" + "".join(traceback.format_exception(error)))
+    print(f"The logs of the processes are in {folder}.")
+    return 1

@@ -1,0 +1,203 @@
+"""Judges a soak when it is quiet: what people were told against what the tables, the log, and everybody who follows it say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import takewhile
+from typing import Final
+
+from escrow import cursors
+from escrow.agreement.evolve import evolve
+from escrow.agreement.state import Surroundings
+from escrow.audit.streams import Stream, fold, load
+from escrow.database import fetch
+from escrow.payments.stripe.adapter import Stripe
+from escrow.store.read import load_all
+from tests.soak import judging
+from tests.soak.deployment.asking import Person
+from tests.soak.deployment.blows import Blows
+from tests.soak.deployment.deals import OFFER_HOURS, Crowd, Deal
+from tests.soak.deployment.following import Follower, Heard, Mirror
+from tests.soak.deployment.linearizing import check
+from tests.soak.deployment.receiving import Receiver, disorder
+from tests.soak.deployment.specification import Known, OfContract
+from tests.soak.judging import Wrong
+from tests.stand_ins.stripe.serving import Playing
+from tests.webhooks.partner import Partners, matching
+from webhooks.audit import audit_deliveries
+
+SHOWN_MAX: Final = 20
+PROPOSAL: Final = ("contract.proposed", "milestone.added")
+"""The events of a proposal."""
+
+
+def refuse(wrong: Sequence[str]) -> None:
+    """Raises `Wrong` if there is anything."""
+    if wrong:
+        raise Wrong(f"{len(wrong)} things are wrong:\n" + "\n".join(wrong[:SHOWN_MAX]))
+
+
+async def judge_effects(crowd: Crowd) -> int:
+    """No accepted command is lost, none happened twice, none that was refused happened at all; how many texts that are."""
+    found = Counter({row["words"]: row["n"] for row in await fetch(_TEXTS, f"{crowd.run}-%")})
+    wrong, allowed = [], {"accepted": (1,), "refused": (0,), "unknown": (0, 1)}
+    for deal in crowd.deals:
+        for text, became in deal.said.items():
+            if found[text] not in allowed[became]:
+                wrong.append(f"{text} of {deal.id} was {became}, and is there {found[text]} times")
+    said = {text for deal in crowd.deals for text in deal.said}
+    wrong += [f"{text} is there, and nobody said it" for text in found.keys() - said]
+    twice = await fetch(_TWICE, [deal.id for deal in crowd.deals])
+    wrong += [f"{row['type']} happened {row['n']} times to {row['what']}" for row in twice]
+    refuse(wrong)
+    return len(said)
+
+
+async def judge_histories(crowd: Crowd) -> int:
+    """Everything that people were told of each contract can have happened one after the other; how many operations that are."""
+    operations = 0
+    streams = await load([deal.id for deal in crowd.deals])
+    loaded = {one.state.id: one for one in await load_all([deal.id for deal in crowd.deals]) if one.state is not None}
+    for deal in crowd.deals:
+        if deal.waits:
+            continue
+        one = loaded[deal.id]
+        refuse(_wrong_in(deal, _as_proposed(streams[deal.id]), one.around))
+        operations += len(deal.history)
+    return operations
+
+
+def _wrong_in(deal: Deal, known: Known, around: Surroundings) -> list[str]:
+    """Why a history is impossible."""
+    verdict = check(known, deal.history, OfContract(around))
+    wrong = [] if verdict.is_linearizable else [f"{deal.id} can't have happened:"]
+    if wrong:
+        wrong += ["possible is", *(f"  {one}" for one in verdict.order), "and then one of"]
+        wrong += [f"  {one}" for one in verdict.stuck]
+    latest = sorted(deal.versions, key=lambda one: one[1])
+    for began, _, version in deal.versions:
+        before = max((one[2] for one in latest if one[1] < began), default=0)
+        if version < before:
+            wrong.append(f"{deal.id} had version {version} after it had {before}")
+    return wrong
+
+
+async def judge_followers(followers: Sequence[Follower], mirrors: Sequence[Mirror]) -> int:
+    """Each heard every event that it may see, once and in order; copies say what the tables say. How many events that are."""
+    wrong, events = [], 0
+    for one in followers:
+        expected = await visible(one.person)
+        events += len(expected)
+        how = "socket" if one.by_socket else "event stream"
+        if one.heard != expected:
+            heard = Counter(one.heard)
+            missing = [each for each in expected if each not in heard]
+            doubled = [each for each, n in heard.items() if n > 1]
+            wrong.append(
+                f"a {how} heard {len(one.heard)} of {len(expected)}; missing {missing[:3]}, twice {doubled[:3]}"
+            )
+    contracts = {row["id"]: (row["state"], row["version"]) for row in await fetch(_CONTRACTS)}
+    milestones = {row["id"]: row["state"] for row in await fetch("SELECT id, state FROM milestones")}
+    for mirror in mirrors:
+        expected_events = [row["event_id"] for row in await fetch(_VISIBLE_SQL, mirror.person.account_id)]
+        if mirror.events != expected_events:
+            wrong.append(f"a mirror read {len(mirror.events)} events of {len(expected_events)}, or in another order")
+        wrong += [
+            f"{each} is {mirror.contracts.get(each)} in a mirror, and {truth} here"
+            for each, truth in contracts.items()
+            if mirror.contracts.get(each) != truth
+        ]
+        wrong += [
+            f"{each} is {mirror.milestones.get(each)} in a mirror, and {truth} here"
+            for each, truth in milestones.items()
+            if mirror.milestones.get(each) != truth
+        ]
+        events += len(expected_events)
+    refuse(wrong)
+    return events
+
+
+async def judge_webhooks(receivers: dict[str, Receiver], partner: Partners) -> int:
+    """Each endpoint took every event that fits it, in the order of its stream; how many that are. By endpoint."""
+    wrong, taken_in_all = [], 0
+    wanted = await matching()
+    for endpoint_id, receiver in receivers.items():
+        taken = receiver.taken(partner)
+        taken_in_all += len(taken)
+        wrong += receiver.wrong + disorder(taken)
+        expected = {event_id for event_id, to in wanted if to == endpoint_id}
+        missing, more = expected - {one.event_id for one in taken}, {one.event_id for one in taken} - expected
+        wrong += [f"{one} never came to {receiver.path}" for one in missing]
+        wrong += [f"{one} came to {receiver.path}, and isn't for it" for one in more]
+    wrong += [str(one) async for one in audit_deliveries()]
+    refuse(wrong)
+    return taken_in_all
+
+
+async def judge_deadlines(crowd: Crowd, blows: Blows) -> int:
+    """Each offer that nobody answered ended once and at its time; nothing was early, and late only with a red light."""
+    wrong = list(blows.watch.wrong)
+    waiting = [deal.id for deal in crowd.deals if deal.waits]
+    rows = await fetch(_EXPIRED, waiting)
+    wrong += [
+        f"{row['id']} of {row['offered_at']} ended {row['n']} times, at {row['ended_at']}"
+        for row in rows
+        if row["n"] != 1 or row["ended_at"] != row["offered_at"] + timedelta(hours=OFFER_HOURS)
+    ]
+    if len(rows) != len(waiting):
+        wrong.append(f"{len(waiting) - len(rows)} offers never ended")
+    refuse(wrong)
+    return len(rows)
+
+
+async def judge_books(stand_in: Playing, provider: Stripe) -> None:
+    """The provider's books and ours say the same, no order moved money twice or not at all, and the audit is clean."""
+    await judging.judge(stand_in, provider)
+
+
+async def visible(person: Person) -> list[Heard]:
+    """Every event that somebody may see, in order."""
+    rows = await fetch(_VISIBLE_SQL, person.account_id)
+    return [(cursors.print_cursor(row["position"]), row["stream_id"], row["sequence"]) for row in rows]
+
+
+def _as_proposed(stream: Stream) -> Known:
+    """The contract as its proposal left it, before anybody did anything else."""
+    beginning = list(takewhile(lambda event: event["type"] in PROPOSAL, stream.events))
+    contract, _ = fold(Stream(stream.id, beginning, stream.texts), evolve)
+    assert contract is not None
+    return Known(contract)
+
+
+_TEXTS: Final = """
+    SELECT body::jsonb #>> '{}' AS words, count(*) AS n FROM texts WHERE body LIKE '"' || $1 GROUP BY body
+"""
+
+# What can happen only once to the thing that it happens to.
+_TWICE: Final = """
+    SELECT type, what, count(*) AS n FROM (
+        SELECT type, stream_id || coalesce(body::jsonb -> 'data' ->> 'milestoneId', '')
+            || coalesce(body::jsonb -> 'data' ->> 'depositId', '') || coalesce(body::jsonb -> 'data' ->> 'orderId', '') AS what
+        FROM events WHERE stream_id = ANY ($1::text[]) AND type = ANY (ARRAY[
+            'contract.proposed', 'contract.accepted', 'contract.declined', 'contract.withdrawn', 'contract.expired',
+            'contract.completed', 'deposit.started', 'deposit.confirmed', 'milestone.activated', 'milestone.released',
+            'payout.started', 'payout.paid'])
+    ) AS happened GROUP BY type, what HAVING count(*) > 1
+"""
+
+_CONTRACTS: Final = "SELECT id, state, version FROM contracts"
+
+_VISIBLE_SQL: Final = """
+    SELECT placed.position, placed.event_id, placed.stream_id, event.sequence
+    FROM log_positions AS placed JOIN events AS event ON event.id = placed.event_id
+    LEFT JOIN contracts AS contract ON contract.id = placed.stream_id
+    WHERE $1 IN (placed.stream_id, contract.client_id, contract.freelancer_id) ORDER BY placed.position
+"""
+
+_EXPIRED: Final = """
+    SELECT contract.id, contract.offered_at, count(*) AS n, max(event.occurred_at) AS ended_at
+    FROM contracts AS contract JOIN events AS event ON event.stream_id = contract.id AND event.type = 'contract.expired'
+    WHERE contract.id = ANY ($1::text[]) GROUP BY contract.id
+"""
