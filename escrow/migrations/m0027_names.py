@@ -1,11 +1,12 @@
-"""Builds the index by which an order of before a cut is found under the order that it goes on in."""
+"""Builds the index by which an order of before a cut is found under the order, of the same contract, that it goes on in."""
 
 from tortoise.migrations.operations import Operation
 
 from escrow.parts import Before, Concurrently
 
 KNOWN_AS = """
-CREATE UNIQUE INDEX CONCURRENTLY payment_orders_known_as ON payment_orders (known_as) WHERE known_as IS NOT NULL
+CREATE UNIQUE INDEX CONCURRENTLY payment_orders_known_as ON payment_orders (known_as, contract_id)
+WHERE known_as IS NOT NULL
 """
 
 
