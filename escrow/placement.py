@@ -67,6 +67,7 @@ _OWNERS: Final = (
 )
 _SENT: Final = "what webhooks are sent, by endpoint and position: it follows the log, not the contract"
 _BOOKS: Final = "the provider's side of the books, compared with ours from time to time"
+_OPERATORS: Final = "what happened at the door, whoever it was about"
 _TOOLS: Final = "a connector's own notes; it talks to Earnest as anybody does"
 
 PLACES: Final[Mapping[str, Place]] = {
@@ -123,6 +124,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "endpoints": _apart(_OWNERS),
     "endpoint_secrets": _apart(_OWNERS),
     "log_positions": _apart(_SEQUENCED, "log_positions_event"),
+    "log_cuts": _apart(_SEQUENCED),
     "subscriptions": _apart(_SEQUENCED),
     "lanes": _apart(_SEQUENCED),
     "deliveries": _apart(_SEQUENCED),
@@ -130,6 +132,10 @@ PLACES: Final[Mapping[str, Place]] = {
     "endpoint_health": _apart(_SENT),
     "replays": _apart(_SENT),
     "delivery_retention": _apart(_SENT),
+    "archives": _apart("what was copied out of the log and the deliveries, in the order of both"),
+    "operator_acts": _apart(_OPERATORS),
+    "operator_act_ends": _apart(_OPERATORS),
+    "refused_credentials": _apart(_OPERATORS),
     "deadline_counts": _apart("some counters of what sweeps did"),
     "sandbox_charges": _apart("the built-in provider's own books, which a real one keeps elsewhere"),
     "provider_movements": _apart(_BOOKS),

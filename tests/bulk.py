@@ -72,9 +72,9 @@ FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM contracts WHERE id LIK
             CASE WHEN contract.state = 'ACTIVE' AND number % 97 = 0 THEN contract.deadline_at END AS clock) AS row
 """
 _TITLES: Final = """
-INSERT INTO titles
-SELECT id, title_lexemes('ctr', client_id, freelancer_id, title) FROM contracts WHERE id LIKE 'ctr\\_0%'
-UNION ALL SELECT id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones WHERE id LIKE 'mil\\_0%'
+INSERT INTO titles (contract_id, subject_id, words)
+SELECT id, id, title_lexemes('ctr', client_id, freelancer_id, title) FROM contracts WHERE id LIKE 'ctr\\_0%'
+UNION ALL SELECT contract_id, id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones WHERE id LIKE 'mil\\_0%'
 """
 _EVENTS: Final = """
 INSERT INTO events (id, stream_id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)

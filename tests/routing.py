@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from pglast import ast, parse_sql
+import pglast.ast
+from pglast import parse_sql
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType, SubLinkType
 from tortoise.models import Model
 
@@ -20,6 +21,9 @@ from escrow import models
 from escrow.models.facts import columns_of, table_of
 from escrow.placement import PLACES, Group
 from webhooks import models as delivery_models
+
+ast: Any = pglast.ast
+"""The classes of nodes, which say of nearly every field that it may be missing."""
 
 Cell = tuple[Any, ...]
 """A column of one use of a table, a parameter, or a constant."""

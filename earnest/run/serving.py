@@ -122,8 +122,10 @@ class Server(uvicorn.Server):
         it was let in. So those are taken over just before.
         """
         waiting: list[socket.socket] = []
-        doors = [socket.socket(fileno=os.dup(one.fileno())) for one in sockets]
-        for listening in (*self.servers, *sockets):
+        doors = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
             listening.close()
         for door in doors:
             with door, contextlib.suppress(OSError):

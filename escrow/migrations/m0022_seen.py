@@ -3,8 +3,9 @@
 Rows of before, and those that an earlier release still writes, have no trace: theirs begins where they are taken up.
 """
 
-from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL
+
+from escrow.parts import Before
 
 TRACES = """
 ALTER TABLE events ADD COLUMN trace TEXT;
@@ -69,6 +70,7 @@ CREATE TRIGGER refused_credentials_are_immutable BEFORE UPDATE OR DELETE OR TRUN
 """
 
 
-class Migration(migrations.Migration):
+class Migration(Before):
+    release = "1.0.0"
     dependencies = [("escrow", "m0021_providers")]
     operations: list[Operation] = [RunSQL(TRACES), RunSQL(ACTS), RunSQL(REFUSALS)]

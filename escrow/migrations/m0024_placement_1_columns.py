@@ -59,5 +59,5 @@ class Migration(Before):
         "provider_calls_know_their_contract": "fills in what the former release leaves out, and nothing else",
         "allow_only_erasure": "allows what it did; beside that a text gets the stream of its event, once",
     }
-    dependencies = [("escrow", "m0021_providers")]
+    dependencies = [("escrow", "m0022_seen")]
     operations: list[Operation] = [RunSQL(COLUMNS)]

@@ -1,7 +1,8 @@
 """Creates the list of what was written to an archive: a row for each segment, in the order of its chain."""
 
-from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL
+
+from escrow.parts import Before
 
 ARCHIVES = """
 CREATE TABLE archives (
@@ -23,6 +24,7 @@ COMMENT ON COLUMN archives.digest IS 'Of the digest of the segment before and of
 """
 
 
-class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0021_providers")]
+class Migration(Before):
+    release = "1.0.0"
+    dependencies = [("escrow", "m0024_placement_6_validated")]
     operations: list[Operation] = [RunSQL(ARCHIVES)]

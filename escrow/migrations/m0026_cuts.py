@@ -3,8 +3,9 @@
 What is there now was written by this server and cut never: the one row of the beginning says so.
 """
 
-from tortoise import migrations
 from tortoise.migrations.operations import Operation, RunSQL
+
+from escrow.parts import Before
 
 CUTS = """
 CREATE TABLE log_cuts (
@@ -32,8 +33,7 @@ INSERT INTO log_cuts (first_position, kept_position, server, books_read_at)
     FROM pg_control_system();
 
 ALTER TABLE payment_orders ADD COLUMN known_as TEXT COLLATE "C";
-COMMENT ON COLUMN payment_orders.known_as IS 'What the provider calls it: the order that a cut lost, and which this one takes up';
-CREATE UNIQUE INDEX payment_orders_known_as ON payment_orders (known_as) WHERE known_as IS NOT NULL;
+COMMENT ON COLUMN payment_orders.known_as IS 'The order that was lost in a cut and goes on in this one: the provider knows that one';
 
 ALTER TABLE provider_movements ADD COLUMN source_id TEXT COLLATE "C", ADD COLUMN is_settled BOOLEAN NOT NULL DEFAULT false;
 COMMENT ON COLUMN provider_movements.is_settled IS 'A person has dealt with the money of an order that was lost in a cut';
@@ -41,6 +41,8 @@ COMMENT ON COLUMN provider_movements.source_id IS 'What the provider calls what 
 """
 
 
-class Migration(migrations.Migration):
-    dependencies = [("escrow", "m0021_providers")]
+class Migration(Before):
+    release = "1.0.0"
+    excused = {"log_cuts": "the one row of the beginning, which is read from no table"}
+    dependencies = [("escrow", "m0025_archives")]
     operations: list[Operation] = [RunSQL(CUTS)]

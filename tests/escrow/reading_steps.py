@@ -54,6 +54,8 @@ class Reading:
                     yield from self._altered(node.relation.relname, command)
             case ast.AlterTableStmt():
                 pass
+            case ast.CreateTrigStmt() if node.relation.relname in self.tables:
+                pass
             case ast.InsertStmt() if node.relation.relname in self.tables and node.selectStmt.valuesLists:
                 pass
             case ast.CreateFunctionStmt() if not node.replace:

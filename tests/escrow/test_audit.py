@@ -183,7 +183,7 @@ FAULTS: Final = {
         ("places in the log",),
     ),
     "an event with a position that waits for one": (
-        "INSERT INTO log_pending (event_id) SELECT event_id FROM log_positions WHERE position = 1",
+        "INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, event_id FROM log_positions WHERE position = 1",
         ("places in the log",),
     ),
     "an altered text": ("UPDATE texts SET body = '\"Free\"' WHERE field = 'title'", ("text title", "contracts.title")),

@@ -50,7 +50,7 @@ async def test_the_column_by_which_a_table_is_distributed_is_always_there() -> N
     )
     there = {tuple(row) for row in rows}
     missing = [table for table, place in PLACES.items() if place.column and (table, place.column) not in there]
-    assert missing == ["titles"]  # an earlier release's statement fills it in at its end
+    assert missing == ([] if PARTITIONS else ["titles"])  # an earlier release's statement fills it in at its end
 
 
 async def test_every_unique_key_contains_the_contract_or_stands_beside_one_that_does() -> None:
@@ -109,6 +109,7 @@ FORMER: Final = {
 }
 
 
+@pytest.mark.skipif(PARTITIONS > 0, reason="no former release writes to tables that are distributed")
 async def test_what_a_former_release_writes_gets_the_column_that_it_doesnt_know() -> None:
     await make_accounts()
     story = next(story for tell in STORIES.values() if (story := tell()).state.orders)

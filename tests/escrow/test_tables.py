@@ -260,7 +260,7 @@ FORBIDDEN: Final = {
     "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE "
     "SELECT serial, 'x' || event_id, stream_id FROM log_pending",
     "log_pending_event": "INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_0', 'evt_0')",
-    "log_pending_once": "INSERT INTO log_pending (event_id) SELECT event_id FROM log_pending",
+    "log_pending_once": "INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, event_id FROM log_pending",
     "log_cuts_pkey": "INSERT INTO log_cuts TABLE log_cuts",
     "log_cuts_leave_nothing_out": "UPDATE log_cuts SET kept_position = first_position",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class Release:
     async def _start(self, *command: str, output: int, env: Mapping[str, str]) -> Process:
         environ = {**self.environ, **env, "PYTHONPATH": str(self.tree)}
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "earnest", *command), cwd=self.tree, env=environ, stdout=output, stderr=output
+            *(sys.executable, "-m", "earnest", *command), cwd=self.tree, env=environ, stdout=output, stderr=STDOUT
         )
 
 

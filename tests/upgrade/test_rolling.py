@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -116,7 +117,7 @@ async def under_way(load: Load, subscribers: list[Subscriber], site: Site) -> As
         await site.settled()
         for one, task in zip(subscribers, following, strict=True):
             expected = len(await site.visible(one.person.account_id))
-            await until(lambda one=one, expected=expected: one.has(expected))
+            await until(partial(one.has, expected))
             task.cancel()
 
 

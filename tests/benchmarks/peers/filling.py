@@ -163,10 +163,10 @@ INSERT INTO deadlines (contract_id, kind, subject_id, due_at)
 SELECT contract.id, 'DORMANCY', contract.id, contract.updated_at + interval '180 days' {_OURS}
 """
 _TITLES: Final = f"""
-INSERT INTO titles
-SELECT contract.id, title_lexemes('ctr', contract.client_id, contract.freelancer_id, contract.title) {_OURS}
+INSERT INTO titles (contract_id, subject_id, words)
+SELECT contract.id, contract.id, title_lexemes('ctr', contract.client_id, contract.freelancer_id, contract.title) {_OURS}
 UNION ALL
-SELECT id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones WHERE id LIKE 'mil\\_0%'
+SELECT contract_id, id, title_lexemes('mil', client_id, freelancer_id, title) FROM milestones WHERE id LIKE 'mil\\_0%'
 """
 _EVENTS: Final = r"""
 INSERT INTO events (id, stream_id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)

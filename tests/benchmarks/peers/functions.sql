@@ -50,10 +50,10 @@ BEGIN
     INSERT INTO events (id, stream_id, sequence, type, schema_version, occurred_at, body, hash, previous_hash)
         VALUES (new_id, contract.id, contract.version + 1, event_type, 1, contract.updated_at, new_body, new_hash,
             contract.last_hash);
-    INSERT INTO texts (event_id, field, salt, body)
-        SELECT new_id, word.key, salts[word.number], word.value::text
+    INSERT INTO texts (stream_id, event_id, field, salt, body)
+        SELECT contract.id, new_id, word.key, salts[word.number], word.value::text
         FROM jsonb_each(words) WITH ORDINALITY AS word (key, value, number);
-    INSERT INTO log_pending (event_id) VALUES (new_id);
+    INSERT INTO log_pending (stream_id, event_id) VALUES (contract.id, new_id);
     UPDATE contracts SET version = contract.version + 1, last_hash = new_hash, last_event_at = contract.updated_at,
         updated_at = contract.updated_at, plan_version = contract.plan_version, deadline_at = next_clock WHERE id = contract.id;
     RETURN new_id;
@@ -117,7 +117,7 @@ BEGIN
         VALUES (peer_id('trf'), contract.id, event, 'escrow:' || milestone, payable, held, contract.currency, contract.updated_at);
     INSERT INTO balances (account, currency, contract_id, balance_minor) VALUES
         ('escrow:' || milestone, contract.currency, contract.id, 0), (payable, contract.currency, contract.id, held)
-        ON CONFLICT (account, currency) DO UPDATE SET balance_minor = CASE
+        ON CONFLICT (contract_id, account, currency) DO UPDATE SET balance_minor = CASE
             WHEN EXCLUDED.account = payable THEN balances.balance_minor + EXCLUDED.balance_minor ELSE 0 END;
     RETURN work;
 END $$;

@@ -264,11 +264,8 @@ _ROWS: Final = "SELECT {}".format(
         [
             *(f"(SELECT count(*) FROM {one} WHERE contract_id = $1) AS {one}" for one in _OF_CONTRACT),
             "(SELECT count(*) FROM events WHERE stream_id = $1) AS events",
-            *(
-                f"(SELECT count(*) FROM {one} JOIN events ON events.id = event_id WHERE stream_id = $1) AS {one}"
-                for one in _OF_EVENTS
-            ),
-            "(SELECT count(*) FROM titles JOIN milestones ON milestones.id = subject_id WHERE contract_id = $1) AS titles",
+            *(f"(SELECT count(*) FROM {one} WHERE stream_id = $1) AS {one}" for one in _OF_EVENTS),
+            "(SELECT count(*) FROM titles WHERE contract_id = $1 AND subject_id <> $1) AS titles",
         ]
     )
 )

@@ -198,5 +198,5 @@ class Blows:
 
 _BACKENDS: Final = """
     SELECT pid FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND application_name = 'earnest' AND pid <> pg_backend_pid()
+    WHERE backend_type = 'client backend' AND application_name LIKE 'earnest%' AND pid <> pg_backend_pid()
 """
