@@ -14,6 +14,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG: Final = (
+    "tests/earnest/test_seen.py",
     "tests/journeys/",
     "tests/workers/",
     "tests/escrow/agreement/test_histories.py",
