@@ -173,9 +173,6 @@ def _books(standing: Standing) -> Iterator[Figure]:
         "Sums that were others at the payment provider than in the ledger when they were last compared",
         standing.differences,
     )
-    if standing.age_seconds is not None:
-        yield one(
-            "earnest_reconciliation_age_seconds",
-            "How long ago the payment provider's books were last compared with the ledger",
-            standing.age_seconds,
-        )
+    said = "How long ago the payment provider's books were last compared with the ledger; nothing if they never were"
+    ages = [] if standing.age_seconds is None else [((), standing.age_seconds)]
+    yield gauge("earnest_reconciliation_age_seconds", said, *ages)

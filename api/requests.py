@@ -10,7 +10,6 @@ import orjson
 
 from api.arrivals import Arrival
 from api.negotiation import JSON, parse_content_type
-from escrow import traces
 from escrow.documents import PREFIX
 from schema.engine.execution import LONG_BYTES, Operation
 
@@ -157,14 +156,7 @@ def _operation(parameters: Any, *, length: int, has_escapes: bool = True) -> Ope
         is_automatic="documentId" not in parameters,
         length=length,
         has_escapes=has_escapes,
-        traceparent=_traceparent(parameters.get("extensions")),
     )
-
-
-def _traceparent(extensions: object) -> str | None:
-    """The trace that one operation of a socket belongs to, whose headers are those of its first request."""
-    said = extensions.get(traces.TRACEPARENT) if isinstance(extensions, dict) else None
-    return said if isinstance(said, str) else None
 
 
 def _document(parameters: dict[str, Any]) -> tuple[str | None, str | None]:

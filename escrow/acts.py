@@ -17,6 +17,8 @@ from escrow import database, traces
 from escrow.access import Actor
 from escrow.errors import DomainError
 
+SUBJECT_CHARACTERS_MAX: Final = 50
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ class Act:
 async def noted(act: str, *, by: Actor | None = None, subject: str | None = None) -> AsyncIterator[None]:
     """Note the block as an act of `by`, or of whoever has the command line. What can't be noted isn't done."""
     who = (by.account_id, by.credentials, by.member_id) if by is not None else (None, None, None)
-    act_id: int = await database.fetch_value(_BEGIN, act, subject, *who, traces.trace_id())
+    act_id: int = await database.fetch_value(_BEGIN, act, _storable(subject), *who, traces.trace_id())
     try:
         yield
     except BaseException as error:
@@ -51,6 +53,11 @@ async def noted(act: str, *, by: Actor | None = None, subject: str | None = None
         await database.uncancelled(_end(act_id, code))
         raise
     await database.uncancelled(_end(act_id, None))
+
+
+def _storable(subject: str | None) -> str | None:
+    """What somebody called it, whatever that was: a name that is none is refused by the act itself."""
+    return subject and "".join(one for one in subject[:SUBJECT_CHARACTERS_MAX] if one.isprintable())
 
 
 async def _end(act_id: int, code: str | None) -> None:
@@ -63,7 +70,7 @@ async def _end(act_id: int, code: str | None) -> None:
 
 _BEGIN: Final = """
 INSERT INTO operator_acts (act, subject, account_id, credential, member_id, trace_id)
-VALUES ($1, left($2, 64), $3, $4, $5, $6) RETURNING id
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
 """
 
 _END: Final = "INSERT INTO operator_act_ends (act_id, code) VALUES ($1, $2)"

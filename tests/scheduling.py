@@ -15,6 +15,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG: Final = (
     "tests/earnest/test_restoring.py",
+    "tests/earnest/test_seen.py",
     "tests/earnest/test_standby.py",
     "tests/journeys/",
     "tests/workers/",

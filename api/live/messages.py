@@ -10,6 +10,7 @@ import orjson
 from api.live.closing import Closing, Code
 from api.live.introductions import Misunderstood, authorization_of
 from api.requests import VALUES_MAX, hashed, values_in
+from escrow import traces
 from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -173,4 +174,11 @@ def _operation(payload: dict[str, Any] | None) -> Operation:
         name=name or None,
         document_id=document_id,
         is_automatic="documentId" not in payload,
+        traceparent=_traceparent(payload.get("extensions")),
     )
+
+
+def _traceparent(extensions: object) -> str | None:
+    """The trace that an operation says it belongs to; what isn't one counts for nothing."""
+    said = extensions.get(traces.TRACEPARENT) if isinstance(extensions, dict) else None
+    return said if isinstance(said, str) else None

@@ -10,7 +10,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from api import health
-from escrow import bell, database, log, sweep
+from escrow import bell, database, log, meters, sweep
 from escrow.settings import Compilation, compilation
 from tests.api.client import People, door
 from tests.factories import advance_clock
@@ -84,6 +84,26 @@ async def test_operations_are_counted_by_who_completed_them(people: People) -> N
     }
     assert sum(grown.values()) == (0 if compilation() is Compilation.OFF else 3)
     assert grown["fallback"] == grown["replayed"] == 0
+
+
+async def test_requests_commands_refusals_and_wrong_keys_are_counted_where_they_happen(people: People) -> None:
+    # The page itself is remembered for a moment; what counts is asked directly.
+    def counted() -> dict[str, float]:
+        return {
+            " ".join((figure.name, *(text for _, text in value.labels))): value.value
+            for figure in meters.figures()
+            for value in figure.values
+        }
+
+    before = counted()
+    payload = await people.client.do("approveMilestone", {"milestoneId": f"mil_{'0' * 26}"}, "__typename")
+    assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"], payload
+    wrong = await people.nobody.post("{ viewer { role } }", authorization="Bearer ek_nobody")
+    assert wrong.status_code == 401, wrong.text
+    grown = {name: value - before.get(name, 0) for name, value in counted().items() if value != before.get(name, 0)}
+    assert grown["earnest_commands Approve refused"] == grown["earnest_refusals NOT_FOUND"] == 1
+    assert grown["earnest_requests graphql 200"] == grown["earnest_requests graphql 401"] == 1
+    assert grown["earnest_credentials_refused no such key"] == 1
 
 
 async def test_beyond_what_is_counted_the_number_of_clocks_is_an_estimate(

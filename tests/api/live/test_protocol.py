@@ -15,6 +15,7 @@ from websockets.typing import Origin, Subprotocol
 from api.live.messages import MESSAGE_BYTES_MAX
 from api.live.open_streams import Patience
 from api.rates.budgets import Rates
+from escrow import database
 from schema.error_codes import coded
 from tests.api.live.serving import Served, serve
 from tests.api.live.socket import PROTOCOL, connected
@@ -43,6 +44,21 @@ async def test_queries_mutations_and_subscriptions_share_a_connection(served: Se
         await socket.say(id="a", type="subscribe", payload={"query": "query Q { __typename } ", "operationName": "Q"})
         assert (await socket.hear())["payload"] == {"data": {"__typename": "Query"}}
         assert (await socket.hear())["type"] == "complete"
+
+
+async def test_an_operation_may_name_the_trace_that_its_events_belong_to(served: Served) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    client = served.people.client
+    deal = await served.people.deployment.activate()
+    fund = (
+        f'mutation {{ fundMilestone(input: {{milestoneId: "{deal.milestone_ids[0]}"}}) {{ userErrors {{ code }} }} }}'
+    )
+    async with connected(served, token=client.token) as socket:
+        extensions = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        await socket.say(id="a", type="subscribe", payload={"query": fund, "extensions": extensions})
+        assert (await socket.data())["fundMilestone"]["userErrors"] == []
+    rows = await database.fetch("SELECT type FROM events WHERE trace LIKE $1", f"00-{trace}-%")
+    assert [row["type"] for row in rows] == ["deposit.started"]
 
 
 async def test_what_is_no_valid_operation_is_an_error_and_the_connection_lives_on(served: Served) -> None:

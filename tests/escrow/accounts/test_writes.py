@@ -43,17 +43,22 @@ async def code_of(command: commands.AccountCommand, by: Actor) -> ErrorCode | No
     return None
 
 
+def _own(statements: list[str]) -> list[str]:
+    """Those of the command itself, without the notes of an operator's act."""
+    return [one for one in statements if "operator_act" not in one]
+
+
 async def test_a_command_is_one_read_and_one_write(world: World) -> None:
     command = commands.AppointMediator(account_id=world.studio)
     with database.counting() as statements:
         await run(command, by=world.operator)
-    assert len(statements) == 2
+    assert len(_own(statements)) == 2
 
 
 async def test_a_command_that_changes_nothing_only_reads(world: World) -> None:
     with database.counting() as statements:
         outcome = await run(commands.EnableAccount(account_id=world.studio), by=world.operator)
-    assert (len(statements), outcome.recorded) == (1, ())
+    assert (len(_own(statements)), outcome.recorded) == (1, ())
     assert await types_of(world.studio) == ["account.created", "member.added"]
 
 
