@@ -1,7 +1,7 @@
 """The former release's own tests, by its own code, on the tables in the middle: all that comes before, nothing that comes after.
 
-`make upgrade` plays them all; this plays its journeys: a contract's whole life over HTTP, good plans, and readers who come back
-while workers are killed. Where this release has steps after, its own journeys are played on those tables, too.
+`make upgrade` plays them all; this plays its journeys: a contract's whole life over HTTP, good plans, orders, and two workers at
+once. Where this release has steps after, its own journeys are played on those tables, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from earnest.engines import Engines
 from escrow.parts import Part, part_of
 from tests.earnest.running import clean_environment
 from tests.engines import IN_THE_MIDDLE
@@ -22,7 +23,8 @@ from tests.escrow.test_parts import steps
 from tests.upgrade import former
 from tests.upgrade.former import ROOT
 
-JOURNEYS: Final = "tests/api/test_journey.py tests/api/test_good_plans.py tests/journeys"
+WORKERS: Final = "tests/workers/test_killed.py::test_two_workers_at_once_make_one_charge_for_each_order"
+JOURNEYS: Final = f"tests/api/test_journey.py tests/api/test_good_plans.py tests/api/test_orders.py {WORKERS}"
 CHOSEN: Final = "EARNEST_FORMER_TESTS"
 """Which tests to play instead."""
 
@@ -30,10 +32,15 @@ AFTER: Final = [step.name for step in steps() if part_of(step) is Part.AFTER]
 
 
 @pytest.mark.skipif(former.why_not() is not None, reason=str(former.why_not()))
-async def test_the_former_release_goes_on_beside_the_tables_of_this_one(tmp_path: Path) -> None:
+async def test_the_former_release_goes_on_beside_the_tables_of_this_one(engines: Engines, tmp_path: Path) -> None:
     tree = former.lay_out(tmp_path)
     path = os.pathsep.join([str(tree), str(ROOT / "tests" / "upgrade" / "plugins")])
-    await played(tree, "-p", "tables_of_the_next", PYTHONPATH=path, EARNEST_NEXT=str(ROOT))
+    environ = {
+        "EARNEST_NEXT": str(ROOT),
+        "EARNEST_NEXT_DATABASE": engines.database_url,
+        "EARNEST_NEXT_REDIS": engines.redis_url,
+    }
+    await played(tree, "-p", "tables_of_the_next", PYTHONPATH=path, **environ)
 
 
 @pytest.mark.skipif(not AFTER, reason="no step of this release comes after: its tables are never in the middle")
