@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from escrow import cuts, database, log
+from escrow import database, log
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers.filling import fill
 from tests.benchmarks.tables import Table
