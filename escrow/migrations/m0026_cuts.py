@@ -33,7 +33,7 @@ INSERT INTO log_cuts (first_position, kept_position, server, books_read_at)
     FROM pg_control_system();
 
 ALTER TABLE payment_orders ADD COLUMN known_as TEXT COLLATE "C";
-COMMENT ON COLUMN payment_orders.known_as IS 'The order that was lost in a cut and goes on in this one: the provider knows that one';
+COMMENT ON COLUMN payment_orders.known_as IS 'The order that was lost in a cut and goes on in this one, as the provider knows it';
 
 ALTER TABLE provider_movements ADD COLUMN source_id TEXT COLLATE "C", ADD COLUMN is_settled BOOLEAN NOT NULL DEFAULT false;
 COMMENT ON COLUMN provider_movements.is_settled IS 'A person has dealt with the money of an order that was lost in a cut';
