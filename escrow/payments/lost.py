@@ -177,9 +177,10 @@ _UNREAD: Final = """
     FROM log_cuts WHERE books_read_at IS NULL
 """
 
-# What the books wait for, and what they take for paid or failed, may have become something else at the provider.
+# What the books wait for, and what they take for paid, may have become something else at the provider.
 _LOOK_AGAIN: Final = """
-    UPDATE payment_orders SET due_at = now() WHERE lease_token IS NULL AND (
+    UPDATE payment_orders SET due_at = now() + CASE WHEN state = 'PAID' THEN random() ELSE 0 END * interval '5 minutes'
+    WHERE lease_token IS NULL AND (
         state = 'STARTED' OR (state = 'ABANDONED' AND due_at IS NOT NULL) OR (
             state = 'PAID' AND created_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL) - interval '14 days'))
 """

@@ -69,6 +69,7 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
     } catch (error) {
       if (stopped.aborted) return;
       const failed = error instanceof Failed ? error : new Failed("NETWORK", String(error));
+      if (failed.code === "LOG_CUT") cursor = null; // what came last is no more: from now on
       if (FINAL.includes(failed.code)) return onConnection("ended", failed);
       failures += failed.code === "GOING_AWAY" ? 0 : 1;
     }

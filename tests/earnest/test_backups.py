@@ -1,0 +1,67 @@
+"""What is refused before anything is touched, and the words in which PostgreSQL's programs are told."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from earnest.backups import restoring, taking
+from earnest.backups.programs import for_libpq
+from earnest.run.refusing import CannotStart
+
+NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+
+
+def _base(backups: Path, name: str) -> Path:
+    path = backups / name
+    path.mkdir(parents=True)
+    return path
+
+
+def test_the_newest_backup_from_before_the_moment_is_chosen(tmp_path: Path) -> None:
+    for name in ("base-20261128T030000Z", "base-20261129T030000Z", "base-20261130T030000Z", "base.part", "base-odd"):
+        _base(tmp_path, name)
+    assert restoring.choose(tmp_path, NOON).path.name == "base-20261129T030000Z"
+    assert restoring.choose(tmp_path, None).path.name == "base-20261130T030000Z"
+    with pytest.raises(CannotStart, match=r"oldest backup .* is of 2026-11-28T03:00:00Z"):
+        restoring.choose(tmp_path, datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def test_without_a_backup_nothing_is_restored(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="There is no backup in"):
+        restoring.choose(tmp_path, None)
+
+
+def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
+    there = _base(tmp_path, "data")
+    (there / "PG_VERSION").write_text("18\n")
+    base = taking.Base(_base(tmp_path, "base-20261129T030000Z"), NOON)
+    with pytest.raises(CannotStart, match="isn't empty"):
+        restoring.prepare(base, tmp_path, there, None)
+    assert [path.name for path in there.iterdir()] == ["PG_VERSION"]
+
+
+def test_postgresqls_programs_get_the_url_without_what_is_our_drivers_alone() -> None:
+    assert for_libpq("postgres://postgres:@/earnest?host=/tmp/x&maxsize=5") == (
+        "postgresql://postgres:@/earnest?host=%2Ftmp%2Fx"
+    )
+
+
+def test_a_file_of_the_log_is_kept_once_and_never_replaced_by_another(tmp_path: Path) -> None:
+    wal = tmp_path / "a folder's 100%" / "wal"
+    wal.mkdir(parents=True)
+    written = tmp_path / "000000010000000000000001"
+
+    def hand_on(content: str) -> int:
+        written.write_text(content)
+        command = restoring.keep_command(wal).replace("%p", str(written)).replace("%f", written.name)
+        return subprocess.run(["/bin/sh", "-c", command.replace("%%", "%")], check=False).returncode
+
+    assert hand_on("what was written") == 0
+    assert hand_on("what was written") == 0, "handed on once more, as after a crash"
+    assert hand_on("another server's") != 0
+    assert (wal / written.name).read_text() == "what was written"
+    assert [path.name for path in wal.iterdir()] == [written.name]
