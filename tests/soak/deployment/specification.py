@@ -27,6 +27,9 @@ class Commanded:
     by: Actor
     code: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.command} by {self.by.account_id}: {self.code or 'accepted'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:

@@ -9,7 +9,7 @@ import pytest
 from tests.soak.deployment import blows
 from tests.soak.deployment.playing import Asked, Soak
 
-COMMANDS = 400
+COMMANDS = 250
 
 
 async def test_nothing_is_lost_nothing_comes_twice_and_everybody_hears_everything_whatever_is_killed(
@@ -17,7 +17,7 @@ async def test_nothing_is_lost_nothing_comes_twice_and_everybody_hears_everythin
 ) -> None:
     folder = tmp_path_factory.mktemp("soak")
     reachable(folder)
-    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=20), folder).run()
+    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=15), folder).run()
     assert figures.counts["commands accepted"] > COMMANDS // 2
     assert figures.counts["commands refused"] > 0
     assert figures.counts["answers lost"] > 0

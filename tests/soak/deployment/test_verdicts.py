@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from escrow import cursors, log
 from escrow.agreement import commands as c
+from escrow.database import fetch
 from escrow.pipeline import run
 from tests.factories import Deployment
 from tests.soak.deployment import verdicts
@@ -79,7 +80,7 @@ async def test_who_missed_an_event_or_keeps_an_old_state_is_found(database: str)
     (deal,) = crowd.deals
     follower = Follower(NOBODY, crowd.client, True, random.Random(1))
     follower.heard = await verdicts.visible(crowd.client)
-    rows: list[Any] = await verdicts.fetch(verdicts._VISIBLE_SQL, crowd.client.account_id)
+    rows = await fetch(verdicts._VISIBLE_SQL, crowd.client.account_id)
     mirror = Mirror(NOBODY, crowd.client, events=[row["event_id"] for row in rows])
     mirror.contracts = {deal.id: ("PROPOSED", 3)}
     mirror.milestones = dict.fromkeys(deal.milestone_ids, "PLANNED")

@@ -23,7 +23,7 @@ from tests.soak.deployment.deals import OFFER_HOURS, Crowd, Deal
 from tests.soak.deployment.following import Follower, Heard, Mirror
 from tests.soak.deployment.linearizing import Operation, check
 from tests.soak.deployment.receiving import Receiver, disorder
-from tests.soak.deployment.specification import Commanded, Known, OfContract, Said
+from tests.soak.deployment.specification import Known, OfContract, Said
 from tests.soak.judging import Wrong
 from tests.stand_ins.stripe.serving import Playing
 from tests.webhooks.partner import Partners, matching
@@ -88,9 +88,7 @@ def _wrong_in(deal: Deal, known: Known, around: Surroundings) -> list[str]:
 def _told(one: Operation[Said]) -> str:
     """An operation in a line."""
     said = one.said
-    is_command = isinstance(said, Commanded)
-    what = f"{said.command} by {said.by.account_id}: {said.code or 'accepted'}" if is_command else str(said)
-    return f"  {one.began:.3f} to {one.ended:.3f} {what}"
+    return f"  {one.began:.3f} to {one.ended:.3f} {said}"
 
 
 async def judge_followers(followers: Sequence[Follower], mirrors: Sequence[Mirror]) -> int:
