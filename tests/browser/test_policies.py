@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Final
 
 import httpx
@@ -10,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.served import Served
+from tests.patience import PATIENCE_SECONDS
 
 ELSEWHERE: Final = "https://elsewhere.example/picture.png"
 LOADS: Final = """(address) => {
@@ -32,7 +34,9 @@ def test_what_the_policy_of_a_page_forbids_is_counted(served: Served, new_window
     expect(page.get_by_label("Key or session token")).to_be_visible()
     before = _counted(served)
     page.evaluate(LOADS, ELSEWHERE)
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while _counted(served) == before:
+        assert time.monotonic() < deadline, "nothing was reported"
         page.wait_for_timeout(100)
     assert one.without("violates the following Content Security Policy directive") == []
     one.complaints.clear()

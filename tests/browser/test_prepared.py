@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from tests.browser.conftest import NewWindow
 from tests.browser.deals import CONTRACT, Deal, handed_in
 from tests.browser.people import at_the_console, contract
 from tests.browser.served import Served
+from tests.patience import PATIENCE_SECONDS
 
 PREPARED: Final = "Prepared for you"
 UNKNOWN: Final = "This link asks for something that can’t be done on this page. Nothing was filled in."
@@ -170,7 +172,9 @@ class Held:
 
     def wait(self) -> None:
         """Until something is held."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._waiting:
+            assert time.monotonic() < deadline, "nobody looked ahead"
             self._page.wait_for_timeout(20)
 
     def let_go(self) -> None:
