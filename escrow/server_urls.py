@@ -1,11 +1,11 @@
-"""Says what the URL of PostgreSQL may ask of the driver: a slip of the pen refuses to start instead of meaning nothing."""
+"""Reads the URLs of PostgreSQL and what they may ask of the driver: a slip of the pen refuses to start."""
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from escrow.environment import SettingError
+from escrow.environment import Reader, SettingError
 
 CONNECTIONS_MAX: Final = 1_000
 
@@ -14,6 +14,27 @@ NUMBERS: Final = {"maxsize": (1, CONNECTIONS_MAX), "statement_cache_size": (0, 1
 behind a proxy that hands out connections by transaction); the port beside a folder of sockets."""
 
 RIGHT: Final = "it may end in ?host=FOLDER&port=5432&maxsize=20&statement_cache_size=100&ssl=true, or parts of that"
+
+
+def database_url(read: Reader) -> str:
+    """Where the deployment's database is. Refuses with `SettingError`; the URL, which may hold a password, isn't repeated."""
+    example = "postgres://user:password@host:5432/earnest"
+    url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
+    if not urlsplit(url).path.strip("/"):
+        raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
+    check_parameters("DATABASE_URL", url)
+    return url
+
+
+def read_url(read: Reader) -> str | None:
+    """Where a standby of it is, if lists are read from one. Refuses with `SettingError`."""
+    variable = "EARNEST_READ_URL"
+    url = read.url(variable, schemes=("postgres", "postgresql"))
+    if url is not None and not urlsplit(url).path.strip("/"):
+        raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
+    if url is not None:
+        check_parameters(variable, url)
+    return url
 
 
 def check_parameters(variable: str, url: str) -> None:

@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from tortoise.backends.base.config_generator import expand_db_url
 
 from escrow.environment import Reader, split
 from escrow.environment import SettingError as SettingError  # who reads settings catches it
-from escrow.server_urls import check_parameters
+from escrow.server_urls import database_url, read_url
 from escrow.stripe_access import StripeAccess, stripe_access
 
 POOL_CONNECTIONS_MAX = 20
@@ -225,8 +224,8 @@ class Settings:
         sandbox = read.switch("EARNEST_SANDBOX", default=False)
         provider = _payment_provider(read, sandbox=sandbox)
         return cls(
-            database_url=_database_url(read),
-            read_url=_read_url(read),
+            database_url=database_url(read),
+            read_url=read_url(read),
             redis_url=read.required_url(
                 "REDIS_URL", schemes=("redis", "rediss", "unix"), example="redis://host:6379/0"
             ),
@@ -279,16 +278,7 @@ def __getattr__(name: str) -> dict[str, Any]:
     """`TORTOISE_ORM` for Tortoise's own command line (`tortoise -c escrow.settings.TORTOISE_ORM history`)."""
     if name != "TORTOISE_ORM":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return tortoise_config(_database_url(Reader(os.environ)))
-
-
-def _database_url(read: Reader) -> str:
-    example = "postgres://user:password@host:5432/earnest"
-    url = read.required_url("DATABASE_URL", schemes=("postgres", "postgresql"), example=example)
-    if not urlsplit(url).path.strip("/"):
-        raise SettingError("DATABASE_URL", f"names no database; it must end in one, such as {example}")
-    check_parameters("DATABASE_URL", url)
-    return url
+    return tortoise_config(database_url(Reader(os.environ)))
 
 
 def _host(read: Reader) -> str:
@@ -301,16 +291,6 @@ def _host(read: Reader) -> str:
             "EARNEST_HOST",
             f"is {text!r}; it must be an address to listen on, such as 127.0.0.1, 0.0.0.0, :: or localhost",
         ) from None
-
-
-def _read_url(read: Reader) -> str | None:
-    variable = "EARNEST_READ_URL"
-    url = read.url(variable, schemes=("postgres", "postgresql"))
-    if url is not None and not urlsplit(url).path.strip("/"):
-        raise SettingError(variable, "names no database; it must end in one, the same as DATABASE_URL")
-    if url is not None:
-        check_parameters(variable, url)
-    return url
 
 
 def _secret_keys(read: Reader) -> tuple[bytes, ...]:
