@@ -17,12 +17,12 @@ async def test_nothing_is_lost_nothing_comes_twice_and_everybody_hears_everythin
 ) -> None:
     folder = tmp_path_factory.mktemp("soak")
     reachable(folder)
-    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=15), folder).run()
+    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=15, disk_mb=None), folder).run()
     assert figures.counts["commands accepted"] > COMMANDS // 2
     assert figures.counts["commands refused"] > 0
     assert figures.counts["answers lost"] > 0
     assert all(figures.blows[name] for name in blows.USUAL), figures.blows
-    assert figures.blows[blows.DISK] or figures.left_out
+    assert figures.left_out, "a disk that is full is for the long run"
     assert all(figures.found.values()), figures.found
 
 
