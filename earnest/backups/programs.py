@@ -15,6 +15,9 @@ from earnest.run.refusing import CannotStart
 OURS: Final = ("maxsize", "minsize", "statement_cache_size")
 """What a database's URL may say to our driver alone."""
 
+_TLS: Final = ("sslmode", "require")
+"""What those programs call what the driver calls `ssl=true`."""
+
 
 def tool(name: str) -> str:
     """The path of a tool; refuses with `CannotStart` if there is none."""
@@ -41,7 +44,7 @@ def run(name: str, *arguments: str) -> None:
 def for_libpq(database_url: str) -> str:
     """The database's URL as PostgreSQL's own programs read it."""
     parts = urlsplit(database_url)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in OURS]
+    query = [_TLS if name == "ssl" else (name, value) for name, value in parse_qsl(parts.query) if name not in OURS]
     scheme = "postgresql" if parts.scheme in ("postgres", "postgresql", "asyncpg") else parts.scheme
     return urlunsplit((scheme, parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
 

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from earnest.agents.server import serving
     except ImportError:
-        raise CannotStart("this needs the library mcp: pip install 'earnest[agents]'") from None
+        raise CannotStart("this needs the library mcp: pip install '.[agents]' in the checkout") from None
     url, key = asking.door(args)
     serving(Tools(Api(url, key), url)).run()
     return 0

@@ -45,6 +45,7 @@ def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_postgresqls_programs_get_the_url_without_what_is_our_drivers_alone() -> None:
+    assert for_libpq("postgres://u:p@db:5432/e?ssl=true&maxsize=5") == "postgresql://u:p@db:5432/e?sslmode=require"
     assert for_libpq("postgres://postgres:@/earnest?host=/tmp/x&maxsize=5") == (
         "postgresql://postgres:@/earnest?host=%2Ftmp%2Fx"
     )
