@@ -37,7 +37,7 @@ MIGRATION_LOCK: Final = 0x6D69_6772_6174_65
 TURN_SECONDS: Final = 0.1
 """Between two questions whether another migrator is done. To wait inside of a statement would hold up the building of indexes."""
 
-LOCK_MS: Final = 1_000
+LOCK_MS: Final = 400
 """How long a step waits for a table: as long as it waits, so does everything that comes to that table after it."""
 
 LOCK_TRIES: Final = 60
@@ -190,7 +190,7 @@ async def _at_once(step: migrations.Migration, connection: Connection) -> None:
                     *(step.app_label, step.name),
                 )
             return
-        except asyncpg.LockNotAvailableError as error:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if not left:
                 raise
             _log.warning("a table is taken, the step is tried again", extra={"step": _named(step), "error": error})

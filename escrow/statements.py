@@ -28,8 +28,11 @@ _SECONDS: Final = meters.Histogram(
     "earnest_sql_seconds", "How long statements took, the way to PostgreSQL and back included"
 )
 _FAILURES: Final = meters.Counter(
-    "earnest_sql_failures", "Statements that PostgreSQL refused, or to which it gave no answer"
+    "earnest_sql_failures", "Statements that failed, other than by a row that tables refuse"
 )
+
+_EXPECTED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""How races with the same key end, among others."""
 
 _statements: ContextVar[tuple[list[str], ...]] = ContextVar("statements", default=())
 
@@ -72,8 +75,9 @@ async def _measured(sql: str, answer: Awaitable[T]) -> T:
             with spans.span(sql.split(None, 1)[0], Kind.CLIENT, db_query_text=sql.strip()[:TEXT_CHARACTERS_MAX]):
                 return await answer
         return await answer
-    except BaseException:
-        _FAILURES.add()
+    except Exception as error:  # whoever goes away in the middle is no failure, and neither is what the tables refuse
+        if not isinstance(error, _EXPECTED):
+            _FAILURES.add()
         raise
     finally:
         _SECONDS.observe(time.perf_counter() - began)

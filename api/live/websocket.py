@@ -49,6 +49,9 @@ _log = logging.getLogger(__name__)
 
 _TOO_MUCH: Final = Closing(Code.TOO_MANY, "Too many long messages wait to be read.")
 
+NAME_CHARACTERS_MAX: Final = 100
+"""Of an operation's name, in its span: it is whatever a client says, before anything was looked at."""
+
 _PONG_MISSED: Final = Closing(Code.TIMEOUT, "No pong came.")
 
 
@@ -286,7 +289,7 @@ class _Socket:
         live = Live(self._door.hub, self._viewer, self._door.deliveries) if self._viewer is not None else None
         budget = self._door.rates.budget(actor, self._address)
         context = Context(actor=actor, sandbox=self._door.sandbox, reach=self._door.reach, live=live, budget=budget)
-        with spans.span("operation", Kind.SERVER, earnest_operation=operation.name or ""):
+        with spans.span("operation", Kind.SERVER, earnest_operation=(operation.name or "")[:NAME_CHARACTERS_MAX]):
             started = await self._started(operation, context, budget)
         if isinstance(started, Stream):
             await self._follow(operation_id, started)

@@ -106,6 +106,7 @@ async def _finish(*, declare: bool) -> int:
 async def _note_and_tell(settings: Any, *, declare: bool) -> None:
     from earnest.run.refusing import CannotStart
     from escrow import cuts, database, migrate
+    from escrow.parts import Part
 
     await database.connect(settings.database_url)
     try:
@@ -113,7 +114,7 @@ async def _note_and_tell(settings: Any, *, declare: bool) -> None:
             raise CannotStart(
                 "PostgreSQL is still recovering, or is a standby: promote it, or wait until it takes writes"
             )
-        if await migrate.pending():
+        if await migrate.pending(Part.BEFORE):
             print("The tables are an earlier release's: `earnest migrate`, then `earnest restore --finish --declare`,")
             print("before anything else starts.")
             return

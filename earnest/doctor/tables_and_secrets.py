@@ -9,6 +9,7 @@ from api.health import LAG_SECONDS_MAX, OVERDUE_SECONDS_MAX
 from earnest.commands import secrets
 from earnest.doctor.findings import Finding, Grade, fine, odd, wrong
 from escrow import database, ids, migrate, sweep, vault
+from escrow.parts import Part
 from escrow.settings import Settings
 
 POOL: Final = 2
@@ -31,7 +32,7 @@ async def found_inside(settings: Settings) -> list[Finding]:
 
 
 async def _tables() -> Finding:
-    pending = await migrate.pending()
+    pending = await migrate.pending(Part.BEFORE)
     if pending:
         last = f"{len(pending)} steps are missing, the last of them {pending[-1]}"
         return wrong(

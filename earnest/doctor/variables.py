@@ -9,8 +9,9 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from earnest.backups import archiving
 from earnest.doctor.findings import Finding, fine, odd, wrong
-from escrow.settings import SettingError, Settings, compilation, log_format
+from escrow.settings import SettingError, Settings, compilation, log_format, log_level
 
 SUBJECT: Final = "variables"
 
@@ -35,7 +36,13 @@ TOGETHER: Final = {
 }
 """An example of those that are set together or not at all."""
 
-READERS: Final[tuple[Callable[[Mapping[str, str]], object], ...]] = (Settings.from_environment, compilation, log_format)
+READERS: Final[tuple[Callable[[Mapping[str, str]], object], ...]] = (
+    Settings.from_environment,
+    compilation,
+    log_format,
+    log_level,
+    lambda environ: environ.get(archiving.BACKUPS),
+)
 """Everything that reads variables of ours when a process starts."""
 
 ELSEWHERE: Final = frozenset({"EARNEST_CHROMIUM", "EARNEST_KILLS"})

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,9 @@ EVERYWHERE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 INTERVAL_MS: Final = 60_000
 """Between two exports of figures, unless the variable says otherwise: OpenTelemetry's own."""
+
+END_SECONDS: Final = 3.0
+"""For what is left when a process ends, so that a collector that is away holds up nobody."""
 
 Gather = Callable[[], Awaitable[Sequence[Figure]]]
 
@@ -85,8 +89,30 @@ async def exported(process: str, gather: Gather = _own) -> AsyncIterator[None]:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await _export(exporting, gather)
-        await asyncio.to_thread(exporting.close)
+        figures = await _gathered(gather) if task is not None else None
+        await _in_time(lambda: _ended(exporting, figures))
+
+
+def _ended(exporting: Exporting, figures: Sequence[Figure] | None) -> None:
+    if figures is not None:
+        exporting.export(figures)
+    exporting.close()
+
+
+async def _in_time(work: Callable[[], None]) -> None:
+    """Run what blocks, and leave it behind after `END_SECONDS`; a thread of the loop's own would be waited for."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            with suppress(RuntimeError):  # the loop is gone
+                loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=run, name="telemetry", daemon=True).start()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), END_SECONDS)
 
 
 def _exporting(process: str, signals: frozenset[Signal]) -> Exporting:
@@ -105,9 +131,12 @@ async def _export_for_ever(exporting: Exporting, gather: Gather, seconds: float)
 
 
 async def _export(exporting: Exporting, gather: Gather) -> None:
+    await asyncio.to_thread(exporting.export, await _gathered(gather))
+
+
+async def _gathered(gather: Gather) -> Sequence[Figure]:
     try:
-        figures = await gather()
+        return await gather()
     except Exception as error:  # noqa: BLE001 - without the database there are the figures of the process
         _log.warning("only the figures of this process are exported", extra={"error": error})
-        figures = meters.figures()
-    await asyncio.to_thread(exporting.export, figures)
+        return meters.figures()

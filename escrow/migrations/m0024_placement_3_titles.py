@@ -8,14 +8,11 @@ KEPT = """
 CREATE OR REPLACE FUNCTION keep_title() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE of_contract TEXT := CASE WHEN left(NEW.id, 3) = 'ctr' THEN NEW.id ELSE to_jsonb(NEW) ->> 'contract_id' END;
 BEGIN
+    -- An earlier release wrote the words, now or before, and not whose they are.
+    UPDATE titles SET contract_id = of_contract WHERE subject_id = NEW.id AND contract_id IS NULL;
     IF EXISTS (SELECT FROM titles WHERE subject_id = NEW.id AND contract_id = of_contract
             AND title_hash = hashtextextended(NEW.title, 0)) THEN
-        RETURN NULL; -- the same statement wrote the words
-    END IF;
-    UPDATE titles SET contract_id = of_contract
-        WHERE subject_id = NEW.id AND contract_id IS NULL AND title_hash = hashtextextended(NEW.title, 0);
-    IF FOUND THEN
-        RETURN NULL; -- an earlier release did
+        RETURN NULL; -- they are this title's
     END IF;
     INSERT INTO titles (contract_id, subject_id, words, title_hash, edition)
         VALUES (of_contract, NEW.id, title_lexemes(left(NEW.id, 3), NEW.client_id, NEW.freelancer_id, NEW.title),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.settings import SettingError, Settings, compilation, log_format, tortoise_config
+from escrow.settings import SettingError, Settings, compilation, log_format, log_level, tortoise_config
 from tests.escrow.test_settings import IDENTITY, MINIMAL
 
 STRIPE: Final = {
@@ -30,6 +30,7 @@ READERS: Final[tuple[Callable[[Mapping[str, str]], object], ...]] = (
     Settings.from_environment,
     compilation,
     log_format,
+    log_level,
     lambda environ: tortoise_config(environ["DATABASE_URL"]),
 )
 """Everything that reads variables when a process starts."""

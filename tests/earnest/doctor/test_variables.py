@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from earnest.doctor import own_webhook, variables
 from earnest.doctor.findings import Grade
 from escrow.settings import Settings
+from tests.docs.product import ROOT
 from tests.escrow.test_every_setting import VARIABLES
 from tests.escrow.test_settings import MINIMAL
 
@@ -19,7 +22,14 @@ def test_what_is_right_is_fine() -> None:
 
 
 def test_every_setting_is_known() -> None:
-    assert variables.known() == set(VARIABLES)
+    assert variables.known() >= set(VARIABLES)
+
+
+def test_every_variable_of_the_page_for_operators_is_known() -> None:
+    named = set(re.findall(r"^\| `(EARNEST_[A-Z_]+)`", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE))
+    assert "EARNEST_LOG_LEVEL" in named
+    assert "EARNEST_BACKUPS" in named
+    assert named <= variables.known()
 
 
 def test_all_that_is_wrong_is_told_at_once_and_the_rest_is_read() -> None:

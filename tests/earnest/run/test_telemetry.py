@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import pytest
@@ -140,3 +141,23 @@ async def test_a_caller_that_samples_nothing_has_nothing_recorded_but_is_followe
     assert collector.spans == []
     assert header.startswith(f"00-{TRACE.id}-")
     assert header.endswith("-00")
+
+
+async def test_a_collector_that_is_away_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = threading.Event()
+
+    class Hanging:
+        span = None
+
+        def close(self) -> None:
+            there.wait()
+
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(telemetry, "_exporting", lambda *_: Hanging())
+    monkeypatch.setattr(telemetry, "END_SECONDS", 0.01)
+    try:
+        async with telemetry.exported("web"):
+            pass
+        assert any(thread.name == "telemetry" for thread in threading.enumerate()), "it is left behind"
+    finally:
+        there.set()
