@@ -159,7 +159,7 @@ OF_OPERATIONS: Final[Mapping[str, Explained]] = {
         "cur_0000000000a4c and go on from there.",
         details={"keptCursor": "cur_0000000000a4c"},
         remedy="Read what you keep anew (a mirror does so by itself: `refresh`), then go on from the cursor that you took "
-        "before: see [After a restore](/docs/integrating/sync.md#after-a-restore).",
+        "before: see [After a restore](/docs/integrating/sync#after-a-restore).",
     ),
     "DOCUMENT_NOT_FOUND": Explained(
         when="No document is registered under this `documentId`, or the deployment answers registered documents only.",

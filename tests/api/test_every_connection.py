@@ -82,6 +82,11 @@ async def story(people: People) -> Story:
     await there.propose()
     for one in (deal, other):
         await _with_a_stuck_order(one)
+    for _ in range(2):
+        lost = await there.activate("90.00")
+        deposit_id = await lost.fund()
+        await lost.confirm(deposit_id)
+        await lost.reverse(deposit_id)
     await fan_out_only()
     await database.execute(
         "INSERT INTO delivery_attempts (id, delivery_id, token, started_at, status) "

@@ -17,7 +17,7 @@ from webhooks.events.catalogue import event_types, schema_document
 @pytest.fixture(autouse=True)
 def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that runs in this process must not take over the log of the tests."""
-    monkeypatch.setattr("escrow.process_log.configure", lambda _: None)
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
 
 
 def test_the_pages_are_what_the_code_says() -> None:

@@ -20,6 +20,17 @@ def test_every_package_of_the_lock_has_a_licence_that_may_be_used() -> None:
     assert len(judged.allowed) == len(locked) >= 100
 
 
+def test_what_may_be_used_in_tests_alone_is_imported_nowhere_else() -> None:
+    image = read_lock(LOCK.with_name("ops").joinpath("requirements.lock").read_text())
+    assert licences.IN_TESTS_ALONE.keys().isdisjoint(image)
+    product = ("api", "clients", "connectors", "earnest", "escrow", "schema", "webhooks", "workers")
+    for path in (path for folder in product for path in LOCK.with_name(folder).rglob("*.py")):
+        said = path.read_text()
+        assert not [name for name in licences.IN_TESTS_ALONE if f"import {name}" in said or f"from {name}" in said], (
+            path
+        )
+
+
 def test_the_lock_tells_nobodys_address() -> None:
     assert "://" not in LOCK.read_text()
     assert "://" not in LOCK.with_name("tests").joinpath("parts", "requirements.lock").read_text()

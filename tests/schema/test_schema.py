@@ -66,7 +66,7 @@ def test_everything_has_a_description_that_is_a_sentence() -> None:
 @pytest.fixture(autouse=True)
 def logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that runs in this process must not take over the log of the tests."""
-    monkeypatch.setattr("escrow.process_log.configure", lambda _: None)
+    monkeypatch.setattr("escrow.process_log.configure", lambda *_: None)
 
 
 def test_the_snapshot_is_what_the_code_says() -> None:

@@ -132,7 +132,7 @@ class Soak:
             TortoiseContext() as context,
         ):
             await one.start()
-            await context.init(config=configuration(one.engines.database_url), _enable_global_fallback=True)
+            await context.init(config=configuration(one.engines.database_url))  # of these tasks; a test has another one
             api = Api(session, one.url, self._chance)
             provider = Stripe(stand_in.access())
             try:
