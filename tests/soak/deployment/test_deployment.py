@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,9 @@ COMMANDS = 250
 
 
 async def test_nothing_is_lost_nothing_comes_twice_and_everybody_hears_everything_whatever_is_killed(
-    tmp_path_factory: pytest.TempPathFactory,
+    own_folder: Path,
 ) -> None:
-    folder = tmp_path_factory.mktemp("soak")
-    reachable(folder)
-    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=15, disk_mb=None), folder).run()
+    figures = await Soak(Asked(commands=COMMANDS, seed=3, blow_every=15, disk_mb=None), own_folder).run()
     assert figures.counts["commands accepted"] > COMMANDS // 2
     assert figures.counts["commands refused"] > 0
     assert figures.counts["answers lost"] > 0
@@ -26,7 +26,13 @@ async def test_nothing_is_lost_nothing_comes_twice_and_everybody_hears_everythin
     assert all(figures.found.values()), figures.found
 
 
-def reachable(folder: Path) -> None:
-    """As root, PostgreSQL runs as another user and must be able to pass."""
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o711)
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """Not below pytest's: each pytest that starts shuts that one to other users, and as root PostgreSQL runs as one.
+
+    A server that starts anew after a session of it was killed finds its data only while it may pass.
+    """
+    with tempfile.TemporaryDirectory(prefix="earnest-soak-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
