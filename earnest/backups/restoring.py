@@ -10,6 +10,7 @@ from typing import Final
 
 from earnest.backups import taking
 from earnest.backups.taking import WAL, Base
+from earnest.backups.unfinished import RECOVERY_SIGNAL
 from earnest.engines.processes import write_private
 from earnest.run.refusing import CannotStart
 
@@ -17,6 +18,8 @@ RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery
 """What is told for the time of the recovery alone."""
 
 _SEGMENT_NAME_LENGTH: Final = 24
+_CONTROL: Final = Path("global", "pg_control")
+"""Without it PostgreSQL starts on no folder."""
 
 
 def choose(backups: Path, until: datetime | None) -> Base:
@@ -33,11 +36,17 @@ def choose(backups: Path, until: datetime | None) -> Base:
 
 
 def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:
-    """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts."""
+    """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts.
+
+    PostgreSQL starts on no part of it: what says that it has to recover comes first, and the file that it reads first comes last.
+    """
     if data.exists() and any(data.iterdir()):
         raise CannotStart(f"{data} isn't empty: move it away first, and keep it until everything was looked at")
     taking.check(base.path)
-    shutil.copytree(base.path, data, dirs_exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.chmod(0o700)
+    write_private(data / RECOVERY_SIGNAL, "")
+    shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(_CONTROL.name), dirs_exist_ok=True)
     data.chmod(0o700)
     told = {"restore_command": fetch_command(backups / WAL), "recovery_target_action": "promote"}
     if until is not None:
@@ -45,7 +54,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     settings = data / "postgresql.auto.conf"
     lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
     write_private(settings, settings.read_text() + lines)
-    write_private(data / "recovery.signal", "")
+    shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
 def keep_newest_log(data: Path, backups: Path) -> int:

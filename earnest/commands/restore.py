@@ -90,7 +90,8 @@ async def _restore_embedded(backups: Path, until: datetime | None) -> int:
     from earnest.backups import in_place
 
     async with in_place.restored(Path.cwd(), backups, until) as (settings, kept):
-        print(f"what was there is kept in {kept}")
+        if kept is not None:
+            print(f"what was there is kept in {kept}")
         await _note_and_tell(settings, declare=False)
     return 0
 
