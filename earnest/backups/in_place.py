@@ -33,10 +33,11 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
         await embedded.settle_restore(directory)
         data = directory / DATA
         base = restoring.choose(backups, until)
-        restore = Restore.begun(directory)
+        newest = restoring.newest_log(data, backups)
+        restore = Restore.begun(directory, kept=[kept for _, kept in newest])
         try:
-            restoring.keep_newest_log(data, backups)
             archiving.open_to_server(backups, data)
+            restoring.keep_newest_log(newest)
             restoring.prepare(base, backups, unfinished.draft(directory), until)
             restore.put_in_place(directory)
             async with embedded.running_engines(directory, restoring=True) as engines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -57,17 +58,21 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
     shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
-def keep_newest_log(data: Path, backups: Path) -> int:
-    """Put what a server that has stopped had written and not handed on beside the backups; answers how many files it was."""
+def newest_log(data: Path, backups: Path) -> list[tuple[Path, Path]]:
+    """What a server that has stopped had written and not handed on, each with its place beside the backups."""
     written = data / "pg_wal"
-    count = 0
-    for path in sorted(written.iterdir()) if written.is_dir() else ():
-        kept = backups / WAL / path.name
-        is_log = len(path.name) == _SEGMENT_NAME_LENGTH or path.suffix == ".history"
-        if path.is_file() and is_log and not kept.exists():
-            shutil.copy2(path, kept)
-            count += 1
-    return count
+    every = [(path, backups / WAL / path.name) for path in (sorted(written.iterdir()) if written.is_dir() else ())]
+    return [(path, kept) for path, kept in every if _is_log(path) and not kept.exists()]
+
+
+def keep_newest_log(newest: Sequence[tuple[Path, Path]]) -> None:
+    """Put it there. The last file of it isn't full: if that server goes on, it hands on another one under this name."""
+    for path, kept in newest:
+        shutil.copy2(path, kept)
+
+
+def _is_log(path: Path) -> bool:
+    return path.is_file() and (len(path.name) == _SEGMENT_NAME_LENGTH or path.suffix == ".history")
 
 
 def keep_command(wal: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,14 @@ class Restore:
 
     aside: str | None
     """The name that the data of before gets; `None` if there was none."""
+    kept: Sequence[str]
+    """The files that the server of before hadn't handed on, as they are put beside the backups: it goes on writing the last."""
 
     @classmethod
-    def begun(cls, directory: Path) -> Self:
+    def begun(cls, directory: Path, *, kept: Sequence[Path] = ()) -> Self:
         """A new one, written down."""
         there = (directory / DATA).exists()
-        restore = cls(aside=f"{DATA}-until-{_now()}" if there else None)
+        restore = cls(aside=f"{DATA}-until-{_now()}" if there else None, kept=[str(path) for path in kept])
         write_private(directory / JOURNAL, json.dumps(asdict(restore)))
         return restore
 
@@ -65,6 +68,8 @@ class Restore:
 
     def _undo(self, directory: Path) -> None:
         """In such an order that it can be cut short itself, and be done again."""
+        for path in self.kept:
+            Path(path).unlink(missing_ok=True)
         data = directory / DATA
         if self._has_moved(directory):
             data.rename(directory / f"{DATA}-not-restored-{_now()}")

@@ -17,8 +17,8 @@ from earnest.run import embedded
 from earnest.run.refusing import CannotStart
 
 STEPS: Final[dict[str, tuple[object, str]]] = {
-    "keeping the newest log": (restoring, "keep_newest_log"),
     "opening the folder": (archiving, "open_to_server"),
+    "keeping the newest log": (restoring, "keep_newest_log"),
     "checking the base": (taking, "check"),
     "copying the base": (restoring, "fetch_command"),
     "moving it to its place": (Restore, "put_in_place"),
@@ -44,6 +44,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"# {content}\n")
     (tmp_path / "backups/wal").mkdir()
+    (tmp_path / "backups/wal/000000010000000000000002").write_text("handed on")
     monkeypatch.setattr(taking, "check", lambda base: None)
     for name in ("DATABASE_URL", "REDIS_URL", BACKUPS):
         monkeypatch.delenv(name, raising=False)
@@ -70,11 +71,12 @@ def _break(monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException) -> 
 async def test_one_that_fails_puts_back_what_was_there(
     root: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
-    before = _tree(root / ".earnest" / "postgres")
+    before, backups = _tree(root / ".earnest" / "postgres"), _tree(root / "backups")
     _break(monkeypatch, step, error)
     with pytest.raises(type(error)):
         await _restore(root)
     assert _tree(root / ".earnest" / "postgres") == before
+    assert _tree(root / "backups") == backups, "a file that isn't full would stand in the way of the full one"
     assert not (root / ".earnest" / JOURNAL).exists()
 
 
@@ -83,7 +85,7 @@ async def test_one_that_is_killed_is_undone_by_whoever_comes_next(
     root: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     directory = root / ".earnest"
-    before = _tree(directory / "postgres")
+    before, backups = _tree(directory / "postgres"), _tree(root / "backups")
     with monkeypatch.context() as killing:
         _break(killing, step, Killed())
         killing.setattr(Restore, "settle", lambda *_: None)
@@ -94,6 +96,7 @@ async def test_one_that_is_killed_is_undone_by_whoever_comes_next(
         await embedded.settle_restore(directory, tell=said.append)
     assert said == ["a restore was broken off: everything is as it was before it"]
     assert _tree(directory / "postgres") == before
+    assert _tree(root / "backups") == backups
     assert not unfinished.draft(directory).exists()
 
 
@@ -161,7 +164,9 @@ async def _break_off_while_recovering(root: Path, monkeypatch: pytest.MonkeyPatc
         await _restore(root)
 
 
-async def test_a_real_server_goes_on_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_real_server_goes_on_and_hands_on_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tmp_path.chmod(0o755)
     backups = tmp_path / "backups"
     monkeypatch.setenv(BACKUPS, str(backups))
@@ -175,3 +180,8 @@ async def test_a_real_server_goes_on_as_before(tmp_path: Path, monkeypatch: pyte
         assert await connection.fetchval("SELECT row FROM kept") == 1
         assert await connection.fetchval("SELECT pg_is_in_recovery()") is False
         assert await connection.fetchval("SELECT timeline_id FROM pg_control_checkpoint()") == 1
+        written = await connection.fetchval("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        await connection.execute("SELECT pg_switch_wal()")
+    # Stopping, it waits until everything was handed on, or that has failed three times.
+    assert (backups / taking.WAL / written).exists()
+    assert list((tmp_path / ".earnest/postgres/pg_wal/archive_status").glob("*.ready")) == []
