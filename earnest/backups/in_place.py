@@ -32,7 +32,7 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
     with embedded.lock(directory):
         await embedded.settle_restore(directory)
         data = directory / DATA
-        base = restoring.choose(backups, until)
+        base = restoring.choose(backups, until, written=data / "pg_wal")
         newest = restoring.newest_log(data, backups)
         restore = Restore.begun(directory, kept=[kept for _, kept in newest])
         try:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from earnest.backups import taking
+from earnest.backups import taking, timelines
 from earnest.backups.taking import WAL, Base
 from earnest.backups.unfinished import RECOVERY_SIGNAL
 from earnest.engines.processes import write_private
@@ -23,8 +23,11 @@ _CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
 
 
-def choose(backups: Path, until: datetime | None) -> Base:
-    """The newest base from before a moment; refuses with `CannotStart` if there is none."""
+def choose(backups: Path, until: datetime | None, *, written: Path | None = None) -> Base:
+    """The newest base from before a moment; refuses with `CannotStart` if there is none.
+
+    One that an earlier restore left behind doesn't count. `written` is where a server has what it hasn't handed on.
+    """
     every = taking.bases(backups)
     if not every:
         raise CannotStart(f"There is no backup in {backups}: `earnest backup --to {backups}` makes one")
@@ -33,7 +36,13 @@ def choose(backups: Path, until: datetime | None) -> Base:
         raise CannotStart(
             f"The oldest backup in {backups} is of {every[0].at:%Y-%m-%dT%H:%M:%SZ}: no moment before it can be restored"
         )
-    return fitting[-1]
+    timeline = timelines.newest([backups / WAL, *([written] if written is not None else [])])
+    leading_here = [one for one in fitting if timeline.has(one)]
+    if not leading_here:
+        raise CannotStart(
+            f"The backups in {backups} of before that moment are of a time that an earlier restore undid: choose a later moment"
+        )
+    return leading_here[-1]
 
 
 def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:

@@ -139,7 +139,7 @@ async def _told(cut: Any) -> list[str]:
         f"last event kept     {cursors.print_cursor(cut.kept_position)}, of {kept_at}",
         f"next event          {cursors.print_cursor(cut.first_position)}; cursors between the two are refused (LOG_CUT)",
         f"orders under way    {open_orders}; before any is called, workers read what moved at the provider until the cut",
-        "next                start everything, then `earnest audit` and `earnest reconcile`",
+        "next                start everything, then `earnest backup`, `earnest audit` and `earnest reconcile`",
     ]
 
 

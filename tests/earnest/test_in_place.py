@@ -1,9 +1,11 @@
-"""A restore that is broken off at any of its steps, by an error, by Ctrl-C or by SIGKILL, is as if it hadn't been."""
+"""A restore in place: broken off at any of its steps, by an error, by Ctrl-C or by SIGKILL, it is as if it hadn't been; and
+after one that was through comes another."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -185,3 +187,33 @@ async def test_a_real_server_goes_on_and_hands_on_what_it_writes(
     # Stopping, it waits until everything was handed on, or that has failed three times.
     assert (backups / taking.WAL / written).exists()
     assert list((tmp_path / ".earnest/postgres/pg_wal/archive_status").glob("*.ready")) == []
+
+
+async def _rows_after(root: Path, until: datetime | None, *, then: int) -> list[int]:
+    """What a restore brings back, and what is written after it."""
+    async with in_place.restored(root, root / "backups", until) as (settings, _):
+        connection = await asyncpg.connect(settings.database_url)
+        try:
+            rows = await connection.fetch("SELECT row FROM written ORDER BY row")
+            await connection.execute("INSERT INTO written VALUES ($1)", then)
+        finally:
+            await connection.close()
+    return [row["row"] for row in rows]
+
+
+async def test_another_restore_begins_before_what_the_last_one_undid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    backups = tmp_path / "backups"
+    monkeypatch.setenv(BACKUPS, str(backups))
+    async with _running(tmp_path) as connection:
+        url = f"postgres://postgres:@/earnest?host={await connection.fetchval('SHOW unix_socket_directories')}"
+        await connection.execute("CREATE TABLE written AS SELECT 1 AS row")
+        taking.take(url, backups).path.rename(backups / "base-20260101T000000Z")
+        await connection.execute("INSERT INTO written VALUES (2)")
+        moment = await connection.fetchval("SELECT clock_timestamp()")
+        await connection.execute("INSERT INTO written VALUES (3)")
+        taking.take(url, backups)
+    assert await _rows_after(tmp_path, moment, then=4) == [1, 2]
+    assert await _rows_after(tmp_path, None, then=5) == [1, 2, 4]
