@@ -23,6 +23,15 @@ _CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
 
 
+def check_has_come(moment: datetime, *, now: datetime) -> None:
+    """Refuse with `CannotStart` a moment that lies ahead: PostgreSQL would only find out once it had recovered everything."""
+    if moment > now:
+        raise CannotStart(
+            f"--to names {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, and that is yet to come: it is {now:%Y-%m-%dT%H:%M:%SZ}. "
+            "A moment without a zone is UTC; another zone is told so: 2026-11-29T08:00:00+01:00"
+        )
+
+
 def choose(backups: Path, until: datetime | None, *, written: Path | None = None) -> Base:
     """The newest base from before a moment; refuses with `CannotStart` if there is none.
 

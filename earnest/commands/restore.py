@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="until",
         type=_moment,
         metavar="WHEN",
-        help="the moment (2026-11-29T08:00:00Z): what was committed later is gone; by default everything that was kept",
+        help="the moment (2026-11-29T08:00:00Z; without a zone it is UTC): what was committed later is gone; "
+        "by default everything that was kept",
     )
     parser.add_argument(
         "--into",
@@ -57,6 +58,7 @@ def _moment(text: str) -> datetime:
 
 def run(args: argparse.Namespace) -> int:
     """Nothing of the deployment may run meanwhile, but for `--settle`."""
+    from earnest.backups import restoring
     from earnest.run.embedded import names_servers
     from earnest.run.refusing import CannotStart
 
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(_finish(declare=args.declare))
     if args.backups is None:
         raise CannotStart(f"Say where backups are kept: --from FOLDER, or {BACKUPS}")
+    if args.until is not None:
+        restoring.check_has_come(args.until, now=datetime.now(UTC))
     backups = Path(args.backups).absolute()
     if args.into is not None:
         return _prepare(backups, args.into.absolute(), args.until)

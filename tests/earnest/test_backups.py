@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from earnest.backups import restoring, taking
 from earnest.backups.programs import for_libpq
+from earnest.commands import restore
 from earnest.run.refusing import CannotStart
 
 NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -75,6 +77,25 @@ def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="isn't empty"):
         restoring.prepare(base, tmp_path, there, None)
     assert [path.name for path in there.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_moment_that_is_yet_to_come_is_refused_before_anything_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    restore.add_arguments(parser)
+    ahead = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+    for further in ([], ["--into", str(tmp_path / "data")]):
+        args = parser.parse_args(["--from", str(tmp_path / "backups"), "--to", ahead, *further])
+        with pytest.raises(
+            CannotStart, match=rf"--to names {ahead}Z, and that is yet to come: .* without a zone is UTC"
+        ):
+            restore.run(args)
+    assert list(tmp_path.iterdir()) == []
+    restoring.check_has_come(NOON, now=NOON)
+    an_hour_ago = datetime.fromisoformat("2026-11-29T12:00:00+01:00")
+    restoring.check_has_come(an_hour_ago, now=NOON)
 
 
 def test_postgresqls_programs_get_the_url_without_what_is_our_drivers_alone() -> None:
