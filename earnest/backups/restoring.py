@@ -72,7 +72,7 @@ def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> No
         told["recovery_target_time"] = until.astimezone(UTC).isoformat()
     settings = data / "postgresql.auto.conf"
     lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
-    write_private(settings, settings.read_text() + lines)
+    write_private(settings, _without_former_recovery(settings.read_text()) + lines)
     shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
@@ -87,6 +87,12 @@ def keep_newest_log(newest: Sequence[tuple[Path, Path]]) -> None:
     """Put it there. The last file of it isn't full: if that server goes on, it hands on another one under this name."""
     for path, kept in newest:
         shutil.copy2(path, kept)
+
+
+def _without_former_recovery(settings: str) -> str:
+    """The base may be of a server that was told of its own recovery and not told to forget it: it ended just then."""
+    lines = settings.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("=")[0].strip() not in RECOVERY_SETTINGS)
 
 
 def _is_log(path: Path) -> bool:

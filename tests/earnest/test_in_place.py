@@ -116,6 +116,16 @@ def test_no_part_of_a_copy_is_one_that_postgresql_starts_on(root: Path, monkeypa
     assert "global/pg_control" not in there
 
 
+def test_what_a_former_recovery_was_told_is_not_told_again(root: Path) -> None:
+    (base,) = taking.bases(root / "backups")
+    settings = "work_mem = '8MB'\nrecovery_target_time = '2026-10-01T00:00:00+00:00'\nrestore_command = 'false'\n"
+    (base.path / "postgresql.auto.conf").write_text(settings)
+    restoring.prepare(base, root / "backups", root / "copy", None)
+    told = (root / "copy" / "postgresql.auto.conf").read_text().splitlines()
+    assert [line.partition(" = ")[0] for line in told] == ["work_mem", "restore_command", "recovery_target_action"]
+    assert "restore_command = 'false'" not in told
+
+
 async def test_where_nothing_was_before_no_empty_one_takes_its_place(root: Path) -> None:
     directory = root / ".earnest"
     (directory / "postgres").rename(root / "away")
