@@ -1,17 +1,18 @@
-"""Restores the embedded PostgreSQL: what was there is moved aside, and put back if the recovery fails."""
+"""Restores the embedded PostgreSQL: what was there is moved aside, and put back unless the recovery gets to its end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
-from earnest.backups import archiving, restoring
+from earnest.backups import archiving, restoring, unfinished
+from earnest.backups.unfinished import DATA, Restore
 from earnest.run import embedded
 from earnest.run.refusing import CannotStart
 from escrow.settings import Settings
@@ -20,31 +21,37 @@ POLL_SECONDS: Final = 0.05
 
 
 @asynccontextmanager
-async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIterator[tuple[Settings, Path]]:
-    """The deployment of this folder as it was at a moment, its engines alive inside the context; and where the data of before is.
+async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIterator[tuple[Settings, Path | None]]:
+    """The deployment of this folder as it was at a moment, its engines alive inside the context; and where the data
+    of before is, if there was any.
 
-    Refuses with `CannotStart` while it runs, and where nothing fits; then everything is as it was.
+    Refuses with `CannotStart` while it runs, and where nothing fits. Whatever breaks it off before PostgreSQL has recovered, be
+    it a full disk, Ctrl-C or SIGKILL: what was there is there again, at the latest when the next command begins.
     """
     directory = root / embedded.DIRECTORY
     with embedded.lock(directory):
-        data = directory / "postgres"
-        base = restoring.choose(backups, until)
-        restoring.keep_newest_log(data, backups)
-        archiving.open_to_server(backups, data)
-        aside = directory / f"postgres-until-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-        if data.exists():
-            data.rename(aside)
+        await embedded.settle_restore(directory)
+        data = directory / DATA
+        base = restoring.choose(backups, until, written=data / "pg_wal")
+        newest = restoring.newest_log(data, backups)
+        restore = Restore.begun(directory, kept=[kept for _, kept in newest])
         try:
-            restoring.prepare(base, backups, data, until)
-            async with embedded.running_engines(directory) as engines:
+            archiving.open_to_server(backups, data)
+            restoring.keep_newest_log(newest)
+            restoring.prepare(base, backups, unfinished.draft(directory), until)
+            restore.put_in_place(directory)
+            async with embedded.running_engines(directory, restoring=True) as engines:
                 await recovered(engines.database_url, engines.processes()["PostgreSQL"])
                 environ = embedded.environment(
                     directory, database_url=engines.database_url, redis_url=engines.redis_url
                 )
-                yield Settings.from_environment(environ), aside
-        except CannotStart:
-            _put_back(data, aside)
-            raise
+                yield Settings.from_environment(environ), _kept(directory, restore)
+        finally:
+            restore.settle(directory)
+
+
+def _kept(directory: Path, restore: Restore) -> Path | None:
+    return directory / restore.aside if restore.aside is not None else None
 
 
 async def recovered(database_url: str, process: asyncio.subprocess.Process) -> None:
@@ -64,10 +71,3 @@ async def recovered(database_url: str, process: asyncio.subprocess.Process) -> N
         if process.returncode is not None:
             raise CannotStart("PostgreSQL ended while it recovered: the moment may lie after all that was kept")
         await asyncio.sleep(POLL_SECONDS)
-
-
-def _put_back(data: Path, aside: Path) -> None:
-    if data.exists():
-        data.rename(data.with_name(f"{data.name}-not-restored-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"))
-    if aside.exists():
-        aside.rename(data)

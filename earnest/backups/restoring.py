@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from earnest.backups import taking
+from earnest.backups import taking, timelines
 from earnest.backups.taking import WAL, Base
+from earnest.backups.unfinished import RECOVERY_SIGNAL
 from earnest.engines.processes import write_private
 from earnest.run.refusing import CannotStart
 
@@ -17,10 +19,24 @@ RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery
 """What is told for the time of the recovery alone."""
 
 _SEGMENT_NAME_LENGTH: Final = 24
+_CONTROL: Final = Path("global", "pg_control")
+"""Without it PostgreSQL starts on no folder."""
 
 
-def choose(backups: Path, until: datetime | None) -> Base:
-    """The newest base from before a moment; refuses with `CannotStart` if there is none."""
+def check_has_come(moment: datetime, *, now: datetime) -> None:
+    """Refuse with `CannotStart` a moment that lies ahead: PostgreSQL would only find out once it had recovered everything."""
+    if moment > now:
+        raise CannotStart(
+            f"--to names {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, and that is yet to come: it is {now:%Y-%m-%dT%H:%M:%SZ}. "
+            "A moment without a zone is UTC; another zone is told so: 2026-11-29T08:00:00+01:00"
+        )
+
+
+def choose(backups: Path, until: datetime | None, *, written: Path | None = None) -> Base:
+    """The newest base from before a moment; refuses with `CannotStart` if there is none.
+
+    One that an earlier restore left behind doesn't count. `written` is where a server has what it hasn't handed on.
+    """
     every = taking.bases(backups)
     if not every:
         raise CannotStart(f"There is no backup in {backups}: `earnest backup --to {backups}` makes one")
@@ -29,36 +45,58 @@ def choose(backups: Path, until: datetime | None) -> Base:
         raise CannotStart(
             f"The oldest backup in {backups} is of {every[0].at:%Y-%m-%dT%H:%M:%SZ}: no moment before it can be restored"
         )
-    return fitting[-1]
+    timeline = timelines.newest([backups / WAL, *([written] if written is not None else [])])
+    leading_here = [one for one in fitting if timeline.has(one)]
+    if not leading_here:
+        raise CannotStart(
+            f"The backups in {backups} of before that moment are of a time that an earlier restore undid: choose a later moment"
+        )
+    return leading_here[-1]
 
 
 def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:
-    """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts."""
+    """Copy a base, once it was checked, to a place where nothing is, and have PostgreSQL recover in it when it starts.
+
+    PostgreSQL starts on no part of it: what says that it has to recover comes first, and the file that it reads first comes last.
+    """
     if data.exists() and any(data.iterdir()):
         raise CannotStart(f"{data} isn't empty: move it away first, and keep it until everything was looked at")
     taking.check(base.path)
-    shutil.copytree(base.path, data, dirs_exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.chmod(0o700)
+    write_private(data / RECOVERY_SIGNAL, "")
+    shutil.copytree(base.path, data, ignore=shutil.ignore_patterns(_CONTROL.name), dirs_exist_ok=True)
     data.chmod(0o700)
     told = {"restore_command": fetch_command(backups / WAL), "recovery_target_action": "promote"}
     if until is not None:
         told["recovery_target_time"] = until.astimezone(UTC).isoformat()
     settings = data / "postgresql.auto.conf"
     lines = "".join(f"{name} = {_quoted(value)}\n" for name, value in told.items())
-    write_private(settings, settings.read_text() + lines)
-    write_private(data / "recovery.signal", "")
+    write_private(settings, _without_former_recovery(settings.read_text()) + lines)
+    shutil.copy2(base.path / _CONTROL, data / _CONTROL)
 
 
-def keep_newest_log(data: Path, backups: Path) -> int:
-    """Put what a server that has stopped had written and not handed on beside the backups; answers how many files it was."""
+def newest_log(data: Path, backups: Path) -> list[tuple[Path, Path]]:
+    """What a server that has stopped had written and not handed on, each with its place beside the backups."""
     written = data / "pg_wal"
-    count = 0
-    for path in sorted(written.iterdir()) if written.is_dir() else ():
-        kept = backups / WAL / path.name
-        is_log = len(path.name) == _SEGMENT_NAME_LENGTH or path.suffix == ".history"
-        if path.is_file() and is_log and not kept.exists():
-            shutil.copy2(path, kept)
-            count += 1
-    return count
+    every = [(path, backups / WAL / path.name) for path in (sorted(written.iterdir()) if written.is_dir() else ())]
+    return [(path, kept) for path, kept in every if _is_log(path) and not kept.exists()]
+
+
+def keep_newest_log(newest: Sequence[tuple[Path, Path]]) -> None:
+    """Put it there. The last file of it isn't full: if that server goes on, it hands on another one under this name."""
+    for path, kept in newest:
+        shutil.copy2(path, kept)
+
+
+def _without_former_recovery(settings: str) -> str:
+    """The base may be of a server that was told of its own recovery and not told to forget it: it ended just then."""
+    lines = settings.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("=")[0].strip() not in RECOVERY_SETTINGS)
+
+
+def _is_log(path: Path) -> bool:
+    return path.is_file() and (len(path.name) == _SEGMENT_NAME_LENGTH or path.suffix == ".history")
 
 
 def keep_command(wal: Path) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -38,12 +38,14 @@ def take(database_url: str, backups: Path) -> Base:
     url = programs.for_libpq(database_url)
     programs.run("pg_basebackup", "--dbname", url, "--pgdata", str(draft), "--wal-method=stream", "--checkpoint=fast")
     check(draft)
-    at = datetime.now(UTC)
+    at = (datetime.now(UTC) + timedelta(seconds=1)).replace(
+        microsecond=0
+    )  # a moment just before it was whole is none of its own
     path = backups / at.strftime(_NAMED)
     if path.exists():
         shutil.rmtree(path)
     draft.rename(path)
-    return Base(path, at.replace(microsecond=0))
+    return Base(path, at)
 
 
 def check(base: Path) -> None:

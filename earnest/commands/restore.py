@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="until",
         type=_moment,
         metavar="WHEN",
-        help="the moment (2026-11-29T08:00:00Z): what was committed later is gone; by default everything that was kept",
+        help="the moment (2026-11-29T08:00:00Z; without a zone it is UTC): what was committed later is gone; "
+        "by default everything that was kept",
     )
     parser.add_argument(
         "--into",
@@ -57,6 +58,7 @@ def _moment(text: str) -> datetime:
 
 def run(args: argparse.Namespace) -> int:
     """Nothing of the deployment may run meanwhile, but for `--settle`."""
+    from earnest.backups import restoring
     from earnest.run.embedded import names_servers
     from earnest.run.refusing import CannotStart
 
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(_finish(declare=args.declare))
     if args.backups is None:
         raise CannotStart(f"Say where backups are kept: --from FOLDER, or {BACKUPS}")
+    if args.until is not None:
+        restoring.check_has_come(args.until, now=datetime.now(UTC))
     backups = Path(args.backups).absolute()
     if args.into is not None:
         return _prepare(backups, args.into.absolute(), args.until)
@@ -90,7 +94,8 @@ async def _restore_embedded(backups: Path, until: datetime | None) -> int:
     from earnest.backups import in_place
 
     async with in_place.restored(Path.cwd(), backups, until) as (settings, kept):
-        print(f"what was there is kept in {kept}")
+        if kept is not None:
+            print(f"what was there is kept in {kept}")
         await _note_and_tell(settings, declare=False)
     return 0
 
@@ -139,7 +144,7 @@ async def _told(cut: Any) -> list[str]:
         f"last event kept     {cursors.print_cursor(cut.kept_position)}, of {kept_at}",
         f"next event          {cursors.print_cursor(cut.first_position)}; cursors between the two are refused (LOG_CUT)",
         f"orders under way    {open_orders}; before any is called, workers read what moved at the provider until the cut",
-        "next                start everything, then `earnest audit` and `earnest reconcile`",
+        "next                start everything, then `earnest backup`, `earnest audit` and `earnest reconcile`",
     ]
 
 

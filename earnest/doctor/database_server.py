@@ -42,6 +42,13 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'S')
 GROUP BY needed.privilege ORDER BY needed.privilege
 """
 
+CLOSED_FUNCTIONS: Final = """
+SELECT needed.name FROM unnest(ARRAY[
+    'pg_control_system()', 'pg_current_wal_lsn()', 'pg_walfile_name(pg_lsn)']) AS needed (name)
+WHERE NOT has_function_privilege('pg_catalog.' || needed.name, 'EXECUTE') ORDER BY needed.name
+"""
+"""Of the functions by which we see that the server was restored; PostgreSQL lets everybody call them."""
+
 
 async def connect(url: str) -> Connection:
     """A connection as processes make theirs; raises as asyncpg does."""
@@ -147,17 +154,17 @@ async def rights(connection: Connection, *, role: str) -> list[Finding]:
     """What our role lacks on the tables that there are. `earnest migrate` may be run by another one that owns them."""
     if not await connection.fetchval("SELECT has_schema_privilege('public', 'USAGE')"):
         return [wrong("rights", f"{role} may not use the schema public", f'GRANT USAGE ON SCHEMA public TO "{role}"')]
-    missing = await connection.fetch(MISSING_RIGHTS)
-    if not missing:
-        return [fine("rights", f"{role} may read and write every table")]
-    return [
-        wrong(
-            "rights",
-            f"{role} may not {row['privilege']} {_some(row['relations'])}",
-            _grant(row["privilege"], role),
-        )
-        for row in missing
+    missing = [
+        wrong("rights", f"{role} may not {privilege} {_some(relations)}", _grant(privilege, role))
+        for privilege, relations in await connection.fetch(MISSING_RIGHTS)
     ]
+    missing += [_closed(name, role) for (name,) in await connection.fetch(CLOSED_FUNCTIONS)]
+    return missing or [fine("rights", f"{role} may read and write every table")]
+
+
+def _closed(function: str, role: str) -> Finding:
+    said = f"{role} may not call {function}, by which a restored server is known: no event gets its place in the log"
+    return wrong("rights", said, f'GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO "{role}"; as the superuser')
 
 
 def _grant(privilege: str, role: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from earnest.backups import archiving
+from earnest.backups.unfinished import JOURNAL, Restore
 from earnest.engines import Engines, make_directory
 from earnest.engines.lock import AlreadyRunning, DirectoryLock
 from earnest.engines.processes import write_private
@@ -43,12 +44,29 @@ def lock(directory: Path) -> DirectoryLock:
     return DirectoryLock(directory / "lock")
 
 
+async def settle_restore(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Undo a restore that was broken off, unless PostgreSQL got to its end. Needs the lock."""
+    restore = Restore.found(directory)
+    if restore is None:
+        return
+    await Engines(directory).record.clear_up()
+    if restore.settle(directory):
+        tell("the last restore ended before it told what it did: `earnest restore --finish` tells it")
+    else:
+        tell("a restore was broken off: everything is as it was before it")
+
+
 @asynccontextmanager
-async def running_engines(directory: Path, *, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Engines]:
+async def running_engines(
+    directory: Path, *, tell: Callable[[str], None] = lambda _: None, restoring: bool = False
+) -> AsyncIterator[Engines]:
     """The engines, alive inside the context; how they are reached is written down for other commands. Needs the lock.
 
-    `tell` gets a line for people about each step of the start.
+    `tell` gets a line for people about each step of the start. A restore that was broken off is undone first, unless whoever
+    asks is `restoring`.
     """
+    if not restoring:
+        await _go_on_from_restore(directory, tell)
     urls = directory / "engines.json"
     urls.unlink(missing_ok=True)
     async with Engines(directory, postgres=archiving.settings(directory / "postgres"), tell=tell) as engines:
@@ -63,6 +81,17 @@ async def running_engines(directory: Path, *, tell: Callable[[str], None] = lamb
             yield engines
         finally:
             urls.unlink(missing_ok=True)
+
+
+async def _go_on_from_restore(directory: Path, tell: Callable[[str], None]) -> None:
+    """The data of before is there, or the restored one. Refuses where neither is, lest an empty one takes the place."""
+    restore = Restore.found(directory)
+    if restore is not None and restore.aside is None and not restore.is_through(directory):
+        raise CannotStart(
+            f"A restore into {directory} was broken off, and nothing was there before: `earnest restore` once more, or move "
+            f"{directory} away to begin with an empty one"
+        )
+    await settle_restore(directory, tell=tell)
 
 
 def _said(is_meant: Callable[[str], bool]) -> dict[str, str]:
@@ -127,7 +156,7 @@ async def deployed_environment(root: Path | None = None) -> AsyncIterator[dict[s
         yield dict(os.environ)
         return
     directory = (root or Path.cwd()) / DIRECTORY
-    if not (directory / "postgres").exists():
+    if not (directory / "postgres").exists() and not (directory / JOURNAL).exists():
         raise CannotStart(
             f"There is no data in {directory} and nothing runs: start with `make run`, "
             "or set DATABASE_URL and REDIS_URL"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from earnest.backups import restoring, taking
 from earnest.backups.programs import for_libpq
+from earnest.commands import restore
 from earnest.run.refusing import CannotStart
 
 NOON = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -30,6 +33,38 @@ def test_the_newest_backup_from_before_the_moment_is_chosen(tmp_path: Path) -> N
         restoring.choose(tmp_path, datetime(2026, 11, 1, tzinfo=UTC))
 
 
+def _copied(backups: Path, name: str, *, timeline: int, until: str) -> None:
+    ranges = [{"Timeline": timeline, "Start-LSN": "0/28", "End-LSN": until}]
+    (_base(backups, name) / "backup_manifest").write_text(json.dumps({"Files": [], "WAL-Ranges": ranges}))
+
+
+def test_a_backup_of_what_a_restore_undid_is_passed_over(tmp_path: Path) -> None:
+    _copied(tmp_path, "base-20261129T000000Z", timeline=1, until="0/2000158")
+    _copied(tmp_path, "base-20261129T020000Z", timeline=1, until="0/F000158")
+    (tmp_path / "wal").mkdir()
+    assert restoring.choose(tmp_path, None).path.name == "base-20261129T020000Z"
+
+    # At 03:00 the moment 01:00 was brought back; then once more, which the server has not handed on yet.
+    (tmp_path / "wal" / "00000002.history").write_text("1\t0/A000000\tbefore 2026-11-29 01:00:00+00\n")
+    assert restoring.choose(tmp_path, None).path.name == "base-20261129T000000Z"
+    _copied(tmp_path, "base-20261129T040000Z", timeline=2, until="0/C000158")
+    assert restoring.choose(tmp_path, None).path.name == "base-20261129T040000Z"
+    assert restoring.choose(tmp_path, datetime(2026, 11, 29, 3, tzinfo=UTC)).path.name == "base-20261129T000000Z"
+    written = tmp_path / "pg_wal"
+    written.mkdir()
+    history = "1\t0/A000000\tbefore 2026-11-29 01:00:00+00\n\n2\t0/B000000\tno recovery target specified\n"
+    (written / "00000003.history").write_text(history)
+    assert restoring.choose(tmp_path, None, written=written).path.name == "base-20261129T000000Z"
+
+
+def test_where_a_restore_undid_all_that_was_copied_nothing_is_restored(tmp_path: Path) -> None:
+    _copied(tmp_path, "base-20261129T020000Z", timeline=1, until="1/158")
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "wal" / "00000002.history").write_text("1\t0/FF000000\tno recovery target specified\n")
+    with pytest.raises(CannotStart, match="a time that an earlier restore undid: choose a later moment"):
+        restoring.choose(tmp_path, None)
+
+
 def test_without_a_backup_nothing_is_restored(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="There is no backup in"):
         restoring.choose(tmp_path, None)
@@ -42,6 +77,25 @@ def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="isn't empty"):
         restoring.prepare(base, tmp_path, there, None)
     assert [path.name for path in there.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_moment_that_is_yet_to_come_is_refused_before_anything_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    restore.add_arguments(parser)
+    ahead = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+    for further in ([], ["--into", str(tmp_path / "data")]):
+        args = parser.parse_args(["--from", str(tmp_path / "backups"), "--to", ahead, *further])
+        with pytest.raises(
+            CannotStart, match=rf"--to names {ahead}Z, and that is yet to come: .* without a zone is UTC"
+        ):
+            restore.run(args)
+    assert list(tmp_path.iterdir()) == []
+    restoring.check_has_come(NOON, now=NOON)
+    an_hour_ago = datetime.fromisoformat("2026-11-29T12:00:00+01:00")
+    restoring.check_has_come(an_hour_ago, now=NOON)
 
 
 def test_postgresqls_programs_get_the_url_without_what_is_our_drivers_alone() -> None:

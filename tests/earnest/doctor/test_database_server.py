@@ -197,6 +197,16 @@ async def test_what_the_role_may_not_do_is_told_with_the_grant(ward: Ward) -> No
     await ward.order("DROP OWNED BY limited", database="earnest")
 
 
+@pytest.mark.parametrize("function", ["pg_control_system()", "pg_current_wal_lsn()", "pg_walfile_name(pg_lsn)"])
+async def test_a_function_that_is_closed(ward: Ward, function: str) -> None:
+    async with ward.database(f"OWNER {ROLE}") as name:
+        await ward.order(f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC", database=name)
+        found = the_one(await looked(ward.url_of(name, role=ROLE)))
+        assert found.what.startswith(f"{ROLE} may not call {function}, by which a restored server is known")
+        await ward.order(found.remedy.partition("; as")[0], database=name)
+        assert wrongs(await looked(ward.url_of(name, role=ROLE))) == []
+
+
 async def test_a_schema_that_is_closed(ward: Ward) -> None:
     async with ward.database() as name:
         await ward.order("REVOKE ALL ON SCHEMA public FROM PUBLIC", database=name)
