@@ -140,16 +140,20 @@ async def disconnect() -> None:
 async def wrote(names: Iterable[str | None]) -> None:
     """Mark what was just committed for these accounts. It never raises; without bookmarks it does nothing.
 
-    What can't be marked is told in the log: until the standby has it, readers of other processes may miss it.
+    What is committed is done: whatever keeps it from being marked is told in the log, and whoever asked hears of success.
+    Until the standby has it, readers of other processes may miss it. Like the write it ends although its caller goes.
     """
     bookmarks = _shelf.bookmarks
     accounts = sorted({name for name in names if name})
-    if bookmarks is None or not accounts:
-        return
+    if bookmarks is not None and accounts:
+        await database.uncancelled(_mark(bookmarks, accounts))
+
+
+async def _mark(bookmarks: Bookmarks, accounts: Sequence[str]) -> None:
     try:
         written: int = await database.fetch_value(WRITTEN)
         await at_home(lambda: bookmarks.put(accounts, written))
-    except (Unknown, *database.AWAY) as error:
+    except Exception as error:  # noqa: BLE001 - the write is done, and nothing that fails here undoes it
         _log.warning("what was written could not be marked for readers of the standby", extra={"error": error})
 
 
