@@ -36,11 +36,14 @@ POOL_CONNECTIONS_MAX: Final = 20
 
 _REPLAYED: Final = """
 SELECT pg_is_in_recovery() AS follows, (pg_last_wal_replay_lsn() - '0/0')::bigint AS replayed,
-       (SELECT system_identifier FROM pg_control_system()) AS system
+       (SELECT system_identifier FROM pg_control_system()) AS system,
+       (SELECT received_tli FROM pg_stat_wal_receiver) AS timeline
 """
+"""The timeline is known only of a standby that streams, and only by whoever may see it (`pg_read_all_stats`)."""
 
 _FLUSHED: Final = """
-SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS written, (SELECT system_identifier FROM pg_control_system()) AS system
+SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS written, (SELECT system_identifier FROM pg_control_system()) AS system,
+       ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline
 """
 
 FAILURES: Final = (*database.AWAY, asyncpg.PostgresError, TimeoutError)
@@ -62,7 +65,7 @@ class Read(StrEnum):
 
 
 class NoStandby(Exception):
-    """What answers at the standby's address follows nobody, or another primary."""
+    """What answers at the standby's address follows nobody, or another primary, or has a history that was voided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,12 @@ class Replica:
         asked_at = time.monotonic()
         primary = await self._ask(self.primary_url, _FLUSHED)
         found = await self._ask(self.url, _REPLAYED)
-        if not found["follows"] or found["replayed"] is None:
-            raise NoStandby("what answers there is no standby")
-        if found["system"] != primary["system"]:
-            raise NoStandby("it is a standby of another primary")
+        _must_follow(found, primary)
+        if found["replayed"] > primary["written"]:  # as it may be: the primary was asked before
+            asked_at = time.monotonic()
+            primary = await self._ask(self.primary_url, _FLUSHED)
+            if found["replayed"] > primary["written"]:
+                raise NoStandby("it has what the primary never wrote: the primary was restored to an earlier moment")
         if self.replayed is None:
             _log.info("the standby answers")
         self.replayed = found["replayed"]
@@ -175,7 +180,11 @@ class Replica:
         """Read nothing from it any more, and have what was asked of it asked of the primary."""
         if self.replayed is not None:
             _log.warning("the standby is not read any more", extra={"error": error})
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.replayed = self.caught_up_at = None
+        self._written.clear()  # by a primary that may have been restored since
         eyes, self._eyes = self._eyes, {}
         for eye in eyes.values():
             eye.terminate()
@@ -186,7 +195,17 @@ class Replica:
 
     async def close(self) -> None:
         """Let go of it."""
-        self.lost(ConnectionResetError("the process ends"))
+        self._let_go()
+
+
+def _must_follow(found: asyncpg.Record, primary: asyncpg.Record) -> None:
+    """Raise `NoStandby` unless what was found follows this primary."""
+    if not found["follows"] or found["replayed"] is None:
+        raise NoStandby("what answers there is no standby")
+    if found["system"] != primary["system"]:
+        raise NoStandby("it is a standby of another primary")
+    if found["timeline"] not in (None, primary["timeline"]):
+        raise NoStandby("it follows another history than the primary's")
 
 
 def _drop(pool: AsyncpgDBClient) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -16,7 +17,7 @@ from redis.asyncio import Redis
 
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
-from escrow.database import counting
+from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
@@ -26,6 +27,9 @@ from tests.replicas import Standby, caught_up, standby_of
 
 LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
 FEED = "query ($after: Cursor) { changes(after: $after, first: 100) { nodes { event { id type } } cursor hasMore } }"
+
+MUCH_IS_WRITTEN = "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000), true);"
+"""A megabyte in the write-ahead log, flushed: far more than becoming a primary takes."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -263,6 +267,44 @@ async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> N
         await found.look()
     assert not found.standing().is_read
     await found.close()
+
+
+async def test_a_standby_of_a_history_that_was_voided_is_not_read(
+    people: People,
+    database: str,
+    standby: Standby,
+    engines: Engines,
+    read: Replica,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with standby_of(engines.database_url) as restored:
+        async with restored.cut_off():
+            await execute(MUCH_IS_WRITTEN)
+            await caught_up(read)
+            await restored.promote()
+        primary = restored.url(database)
+        found = Replica(standby.url(database), primary_url=primary)
+        try:
+            with pytest.raises(replica.NoStandby, match="another history"):
+                await found.look()
+            async with standby.cut_off():
+                with pytest.raises(replica.NoStandby, match="never wrote"):
+                    await found.look()
+                monkeypatch.setenv("EARNEST_READ_URL", standby.url(database))
+                code, said, complaints = await earnest(primary, redis_url, "audit")
+                assert (code, said) == (2, ""), complaints
+                assert "no standby of DATABASE_URL (it has what the primary never wrote" in complaints
+
+                # Once the primary has written as much as the other history had, nothing tells them apart but that it stands.
+                connection = await asyncpg.connect(primary)
+                await connection.execute(MUCH_IS_WRITTEN * 2)
+                await connection.close()
+                for _ in range(2):
+                    await found.look()
+                    assert not found.standing().is_read
+        finally:
+            await found.close()
 
 
 async def test_only_a_deployment_with_a_standby_pays_for_it(
