@@ -22,6 +22,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 from escrow import bookmarks, database
+from escrow.annex import at_home
 
 BEHIND_SECONDS_MAX: Final = 10.0
 """A standby that is further behind is not read: lists would be older than anybody expects."""
@@ -31,6 +32,12 @@ LOOK_SECONDS: Final = 0.1
 
 ANSWER_SECONDS: Final = 2.0
 """How long both servers have for a look; a standby that takes longer is away, and what it was asked is asked of the primary."""
+
+STATEMENT_SECONDS: Final = 2.0
+"""How long a statement may take there: a lock that was replayed is held for as long as the replay stands still."""
+
+LIST_SECONDS: Final = 10.0
+"""How long a whole operation may take there, with waiting for a connection that others wait with."""
 
 POOL_CONNECTIONS_MAX: Final = 20
 
@@ -124,7 +131,9 @@ class Replica:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            self._pools[loop] = pool = database.pool_beside(self.url, size=POOL_CONNECTIONS_MAX)
+            self._pools[loop] = pool = database.pool_beside(
+                self.url, size=POOL_CONNECTIONS_MAX, statement_seconds=STATEMENT_SECONDS
+            )
         return pool
 
     async def watch(self) -> None:
@@ -181,6 +190,14 @@ class Replica:
         if self.replayed is not None:
             _log.warning("the standby is not read any more", extra={"error": error})
         self._let_go()
+
+    async def stuck(self, error: BaseException) -> None:
+        """A statement took too long there: the next ones aren't to find out, too. From any loop of the process."""
+
+        async def lose() -> None:
+            self.lost(error)
+
+        await at_home(lose)
 
     def _let_go(self) -> None:
         self.replayed = self.caught_up_at = None

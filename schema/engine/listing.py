@@ -2,24 +2,31 @@
 
 What is asked for by name (one contract, what an identifier stands for, a preview) is always read from the primary: whoever
 was told of one thing finds it as it is. Lists and the feed may be some seconds old for what others did, never for what the
-viewer did. What the standby can't answer without an error, the primary answers: a cursor that is newer than the standby is
-none of the client's faults.
+viewer did. What fails at the standby, the primary answers: a cursor that is newer than the standby is none of the client's
+faults. What is the client's fault on any server (no cursor, a missing scope) is told at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from graphql import ExecutionResult, FieldNode, OperationDefinitionNode, OperationType
+import asyncpg
+from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
 
 from escrow import bookmarks, database, replica
 from escrow.access import Actor, ActorKind
+from escrow.errors import InvalidInput
+from escrow.queries.feed import BeyondTheEnd
 from escrow.replica import Read
 from schema.engine.context import Context
 
 LISTS: Final = frozenset({"accounts", "changes", "contracts", "disputes", "milestones", "stuckOrders"})
 """The fields of `Query` that a standby may answer. What becomes of webhooks is in no log, so nobody could be told to find it."""
+
+OF_THE_CLIENT: Final = frozenset({"BAD_REQUEST", "FORBIDDEN", "QUERY_TOO_COMPLEX", "UNAUTHENTICATED"})
+"""Codes of errors that the primary would only repeat."""
 
 
 def only_lists(node: OperationDefinitionNode) -> bool:
@@ -44,17 +51,40 @@ async def from_standby(
     if pool is None:
         return None
     there = context.afresh()
+    result: ExecutionResult | None = None
+    failure: BaseException | None
     try:
-        with database.using(pool):
-            result = await execute(there)
-    except replica.FAILURES:
-        result = None
-    if result is None or result.errors:
+        async with asyncio.timeout(replica.LIST_SECONDS):
+            with database.using(pool):
+                result = await execute(there)
+    except replica.FAILURES as error:
+        failure = error
+    else:
+        failure = next((cause for cause in map(_cause, result.errors or ()) if not _is_the_clients(cause)), None)
+    if failure is not None:
         standby.reads[Read.FAILED] += 1
+        if isinstance(failure, asyncpg.QueryCanceledError):
+            await standby.stuck(failure)
         return None
     standby.reads[Read.STANDBY] += 1
     context.listed, context.replayed = there.listed, there.replayed
     return result
+
+
+def _cause(error: GraphQLError) -> BaseException:
+    """What it came of; the error itself, if nothing lies below."""
+    cause: BaseException = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
+
+
+def _is_the_clients(cause: BaseException) -> bool:
+    """Whether every server would say so: it comes of what was asked, or by whom, and not of what is there."""
+    if isinstance(cause, GraphQLError):
+        code = (cause.extensions or {}).get("code", "BAD_REQUEST")
+        return code in OF_THE_CLIENT and not isinstance(cause.__cause__, BeyondTheEnd)
+    return isinstance(cause, InvalidInput)
 
 
 def _bookmarks(actor: Actor) -> tuple[str | None, ...]:

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
+from escrow.access import Scope
 from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
@@ -47,6 +48,8 @@ async def read(
     for waits in (
         "escrow.bookmarks.ANSWER_SECONDS",
         "escrow.replica.ANSWER_SECONDS",
+        "escrow.replica.STATEMENT_SECONDS",
+        "escrow.replica.LIST_SECONDS",
         "escrow.replica.BEHIND_SECONDS_MAX",
     ):
         monkeypatch.setattr(waits, PATIENCE_SECONDS)
@@ -181,6 +184,38 @@ async def test_a_killed_standby_is_told_and_missed_by_nobody(people: People, rea
     assert await titles(people.client) == ["A shop"]
     assert read.reads[Read.STANDBY] == 1
     assert "earnest_standby_read 1.0" in (await people.nobody.http.get("/metrics")).text
+
+
+async def test_a_lock_that_a_paused_standby_has_replayed_holds_up_nobody(
+    people: People, database: str, read: Replica, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    monkeypatch.setattr(replica, "STATEMENT_SECONDS", 0.3)
+    changing = await asyncpg.connect(database)
+    try:
+        await changing.execute("BEGIN; LOCK TABLE contracts IN ACCESS EXCLUSIVE MODE")
+        await caught_up(read)
+        async with standby.paused():
+            await changing.execute("ROLLBACK")
+            await execute(MUCH_IS_WRITTEN)
+            assert await titles(people.client) == ["A shop"]
+            assert read.reads == {Read.FAILED: 1}
+            assert await titles(people.client) == ["A shop"]  # and the next list doesn't try
+            assert (read.reads[Read.FAILED], read.reads[Read.STANDBY]) == (1, 0)
+    finally:
+        await changing.close()
+
+
+async def test_what_the_client_does_wrong_is_told_at_once_and_not_found_out_twice(
+    people: People, read: Replica
+) -> None:
+    blind = await people.stranger(scopes=(Scope.MONEY_WRITE,))
+    await caught_up(read)
+    assert [one["extensions"]["code"] for one in await blind.errors(LIST)] == ["FORBIDDEN"]
+    for wrong in ('{ changes(after: "cur_nothing") { cursor } }', "{ contracts(first: 0) { nodes { id } } }"):
+        assert [one["extensions"]["code"] for one in await people.client.errors(wrong)] == ["BAD_REQUEST"]
+    assert read.reads == {Read.STANDBY: 3}
 
 
 async def test_a_standby_that_is_too_far_behind_or_whose_marks_were_lost_is_not_read(
