@@ -47,6 +47,7 @@ async def read(
     """This process as one that has the standby, which has all that there is; nothing is late because the machine is busy."""
     for waits in (
         "escrow.bookmarks.ANSWER_SECONDS",
+        "escrow.bookmarks.MARK_SECONDS",
         "escrow.replica.ANSWER_SECONDS",
         "escrow.replica.STATEMENT_SECONDS",
         "escrow.replica.LIST_SECONDS",
