@@ -1,19 +1,31 @@
 """Has operations that only list answered by a standby of the database, where there is one that is near enough.
 
 What is asked for by name (one contract, what an identifier stands for, a preview) is always read from the primary: whoever
-was told of one thing finds it as it is. Lists and the feed may be some seconds old for what others did, never for what the
-viewer did. What fails at the standby, the primary answers: a cursor that is newer than the standby is none of the client's
-faults. What is the client's fault on any server (no cursor, a missing scope) is told at once.
+was told of one thing finds it as it is. So is what the law allows now, in lists, too. Lists and the feed may be some seconds
+old for what others did, never for what the viewer did. What fails at the standby, the primary answers: a cursor that is newer
+than the standby is none of the client's faults. What is the client's fault on any server (no cursor, a missing scope) is told
+at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import asyncpg
-from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+)
 
 from escrow import bookmarks, database, replica
 from escrow.access import Actor, ActorKind
@@ -29,15 +41,40 @@ OF_THE_CLIENT: Final = frozenset({"BAD_REQUEST", "FORBIDDEN", "QUERY_TOO_COMPLEX
 """Codes of errors that the primary would only repeat."""
 
 
-def only_lists(node: OperationDefinitionNode) -> bool:
-    """Whether an operation asks for nothing but lists, plainly, without a fragment at its root."""
+AS_OF_NOW: Final = frozenset({"allowedActions", "misfit", "planAfter", "planBefore"})
+"""Fields, wherever they stand, that promise what the law says now: by them people decide what to do."""
+
+
+def only_lists(document: DocumentNode, node: OperationDefinitionNode) -> bool:
+    """Whether an operation of a valid document asks for nothing but lists, plainly, without a fragment at its root, and in
+    them for nothing that has to be so now.
+    """
     asked = _asked(node)
-    return node.operation is OperationType.QUERY and bool(asked) and asked <= LISTS
+    if node.operation is not OperationType.QUERY or not asked or not asked <= LISTS:
+        return False
+    return AS_OF_NOW.isdisjoint(_all_asked(document, node))
 
 
 def _asked(node: OperationDefinitionNode) -> set[str]:
     """The fields at the root; an empty name stands for what is no field."""
     return {one.name.value if isinstance(one, FieldNode) else "" for one in node.selection_set.selections}
+
+
+def _all_asked(document: DocumentNode, node: OperationDefinitionNode) -> Iterator[str]:
+    """The fields on every level, those of fragments once."""
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    waiting: list[SelectionSetNode | None] = [node.selection_set]
+    while waiting:
+        selected = waiting.pop()
+        for one in selected.selections if selected is not None else ():
+            if isinstance(one, FragmentSpreadNode):
+                fragment = fragments.pop(one.name.value, None)
+                waiting.append(fragment.selection_set if fragment is not None else None)
+            elif isinstance(one, FieldNode):
+                yield one.name.value
+                waiting.append(one.selection_set)
+            elif isinstance(one, InlineFragmentNode):
+                waiting.append(one.selection_set)
 
 
 async def from_standby(

@@ -115,6 +115,8 @@ async def test_lists_are_read_from_the_standby_and_commands_and_single_things_ne
     assert alone["contract"] == {"title": "A shop"}
     mixed = "query ($id: ID!) { contract(id: $id) { title } contracts(first: 1) { nodes { id } } }"
     await people.freelancer.ask(mixed, {"id": contract_id})
+    may = "{ contracts(first: 1) { nodes { ...May } } } fragment May on Contract { may: allowedActions { action allowed } }"
+    await people.freelancer.ask(may)
     await people.freelancer.done("acceptContract", {"contractId": contract_id, "revision": 1}, "contract { state }")
     assert (standby.asked("contracts"), standby.asked("events"), standby.asked("accounts")) == answered
 
@@ -246,7 +248,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
     await propose(people, "A shop")
     await caught_up(read)
     transport: Any = people.client.http._transport
-    dear = "{ contracts(first: 100) { nodes { title milestones { title allowedActions { action allowed } } } } }"
+    dear = "{ contracts(first: 100) { nodes { title milestones { title contract { title milestones { title } } } } } }"
     async with transport.app.state.door.with_annex(database):
         before = standby.asked("contracts")
         page = (await people.client.ask(dear))["contracts"]["nodes"]
@@ -256,6 +258,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
     assert standby.asked("contracts") > before
     assert read.reads[Read.STANDBY] + read.reads[Read.WROTE] == 2
     assert len(read._pools) == 1
+    assert asyncio.get_running_loop() not in read._pools
 
 
 async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
