@@ -3,8 +3,8 @@
 Whoever wrote something must find it again, whichever process answers and wherever it reads, and so must whoever was told of
 it. So what an account's operation wrote is marked for the account in Redis after it was committed, and what got a place in
 the log for everybody whose feed it is in. A mark lives longer than any standby is read that is behind. Redis may lose
-everything: for as long nobody reads from the standby. Only a deployment with a standby does any of this; without one
-nothing is asked or sent.
+everything: for as long nobody reads from the standby. What can't be marked is owed: this process knows that it doesn't know,
+and marks it as soon as it can. Only a deployment with a standby does any of this; without one nothing is asked or sent.
 """
 
 from __future__ import annotations
@@ -29,8 +29,18 @@ from escrow.annex import at_home
 ANSWER_SECONDS: Final = 0.05
 """How long anybody waits for Redis: a reader that gets no answer reads from the primary."""
 
+MARK_SECONDS: Final = 0.5
+"""How long whoever wrote waits for Redis: longer than readers, since what isn't marked others don't know of."""
+
 MUTE_SECONDS: Final = 1.0
-"""After Redis failed nobody asks it for so long: a Redis that hangs must not slow everybody down."""
+"""After Redis failed readers don't ask it for so long, nor writers after it failed them: one that hangs must not slow everybody
+down. Then what is owed is marked."""
+
+OWED_MAX: Final = 10_000
+"""So many marks are owed each for itself; if there are more, everybody's are."""
+
+EVERYBODY: Final = ""
+"""Stands for all names among those whose marks are owed."""
 
 KEPT_SECONDS: Final = 60.0
 """How long a mark lives: several times as long as a standby may be behind and is still read (`replica.BEHIND_SECONDS_MAX`)."""
@@ -85,31 +95,76 @@ class Bookmarks:
         self._redis = Redis.from_url(url, retry=retry, retry_on_error=[RedisConnectionError])
         self._put = self._redis.register_script(_PUT)
         self._furthest = self._redis.register_script(_FURTHEST)
-        self._muted_until = 0.0
+        self._muted_until: dict[Any, float] = {}
+        self._owed: dict[str, float] = {}
+        """Whose marks couldn't be put, and until when it matters, by the monotonic clock."""
+        self._paying: asyncio.Task[None] | None = None
 
-    async def put(self, names: Iterable[str], written: int) -> None:
-        """Mark that these have written up to there. Raises `Unknown`."""
-        await self._ask(self._put, [_PREFIX + name for name in names], written)
+    async def mark(self, names: Iterable[str]) -> None:
+        """Mark that these have written all that was committed by now, or owe it."""
+        try:
+            await self._mark(names)
+        except Exception as error:  # noqa: BLE001 - the write is done, and nothing that fails here undoes it
+            _log.warning("what was written could not be marked yet for readers of the standby", extra={"error": error})
+            self._owe(names)
+
+    async def _mark(self, names: Iterable[str]) -> None:
+        written: int = await database.fetch_value(WRITTEN)
+        await self._ask(self._put, [_PREFIX + name for name in names], written, within=MARK_SECONDS)
 
     async def furthest(self, names: Iterable[str]) -> int:
         """Up to where one of these has written; 0 if none has lately. Raises `Unknown`."""
-        answer = int(await self._ask(self._furthest, [_SINCE, _UNSETTLED, *(_PREFIX + name for name in names)]))
+        names = tuple(names)
+        if not self._owed.keys().isdisjoint((EVERYBODY, *names)):
+            raise Unknown("what was written could not be marked yet")
+        keys = [_SINCE, _UNSETTLED, *(_PREFIX + name for name in names)]
+        answer = int(await self._ask(self._furthest, keys, within=ANSWER_SECONDS))
         if answer < 0:
             raise Unknown("Redis was emptied a short while ago")
         return answer
 
-    async def _ask(self, script: Any, keys: Sequence[str], *arguments: int) -> Any:
-        if time.monotonic() < self._muted_until:
+    async def _ask(self, script: Any, keys: Sequence[str], *arguments: int, within: float) -> Any:
+        if time.monotonic() < self._muted_until.get(script, 0.0):
             raise Unknown("Redis did not answer a moment ago")
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(within):
                 return await script(keys=keys, args=[*arguments, round(KEPT_SECONDS * 1000)])
         except (RedisError, OSError, TimeoutError) as error:
-            self._muted_until = time.monotonic() + MUTE_SECONDS
+            self._muted_until[script] = time.monotonic() + MUTE_SECONDS
             raise Unknown(f"Redis does not answer: {error!r}") from error
+
+    def _owe(self, names: Iterable[str]) -> None:
+        until = time.monotonic() + KEPT_SECONDS
+        self._owed |= dict.fromkeys(names, until)
+        if len(self._owed) > OWED_MAX:
+            self._owed = {EVERYBODY: until}
+        if self._paying is None:
+            self._paying = asyncio.create_task(self._pay(), name="bookmarks that are owed")
+
+    async def _pay(self) -> None:
+        """Mark what is owed until nothing is, or until every standby has it that is read."""
+        while self._owed:
+            await asyncio.sleep(MUTE_SECONDS)
+            now = time.monotonic()
+            owed = {name: until for name, until in self._owed.items() if until > now}
+            self._owed = dict(owed)
+            try:
+                await (self._unsettle() if EVERYBODY in owed else self._mark(owed))
+            except Exception as error:  # noqa: BLE001 - it is owed as before
+                _log.info("what was written can't be marked yet", extra={"error": error})
+            else:
+                self._owed = {name: until for name, until in self._owed.items() if owed.get(name) != until}
+        self._paying = None
+
+    async def _unsettle(self) -> None:
+        """Have nobody read from the standby, as if Redis had lost what it knew."""
+        async with asyncio.timeout(MARK_SECONDS):
+            await self._redis.set(_UNSETTLED, "1", px=round(KEPT_SECONDS * 1000))
 
     async def close(self) -> None:
         """Let go of Redis."""
+        if self._paying is not None:
+            self._paying.cancel()
         with contextlib.suppress(RedisError, OSError):
             await self._redis.aclose()
 
@@ -140,17 +195,14 @@ async def disconnect() -> None:
 async def wrote(names: Iterable[str | None]) -> None:
     """Mark what was just committed for these accounts. It never raises; without bookmarks it does nothing.
 
-    What can't be marked is told in the log: until the standby has it, readers of other processes may miss it.
+    What is committed is done: whatever keeps it from being marked is told in the log, and whoever asked hears of success.
+    Until it is marked, this process has those accounts read from the primary; readers of others may miss it until the
+    standby has it. Like the write it ends although its caller goes.
     """
     bookmarks = _shelf.bookmarks
     accounts = sorted({name for name in names if name})
-    if bookmarks is None or not accounts:
-        return
-    try:
-        written: int = await database.fetch_value(WRITTEN)
-        await at_home(lambda: bookmarks.put(accounts, written))
-    except (Unknown, *database.AWAY) as error:
-        _log.warning("what was written could not be marked for readers of the standby", extra={"error": error})
+    if bookmarks is not None and accounts:
+        await database.uncancelled(at_home(lambda: bookmarks.mark(accounts)))
 
 
 async def furthest(names: Iterable[str | None]) -> int:

@@ -132,13 +132,15 @@ async def _last_work() -> None:
         await asyncio.wait(kept, timeout=LAST_WORK_SECONDS)
 
 
-def pool_beside(url: str, *, size: int) -> AsyncpgDBClient:
+def pool_beside(url: str, *, size: int, statement_seconds: float = 0) -> AsyncpgDBClient:
     """A pool for an event loop beside the one that `connect` was called in; its first statement there opens it.
 
-    It has `size` connections at most, and no more than the other one.
+    It has `size` connections at most, and no more than the other one. A statement that takes longer than `statement_seconds`
+    is ended by the server; 0 lets it take its time.
     """
     credentials = configuration(url)["connections"][_ALIAS]["credentials"]
     credentials["maxsize"] = min(int(credentials["maxsize"]), size)
+    credentials["server_settings"]["statement_timeout"] = str(round(statement_seconds * 1000))
     return AsyncpgDBClient(connection_name=_ALIAS, **credentials)
 
 

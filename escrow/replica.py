@@ -22,6 +22,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 from escrow import bookmarks, database
+from escrow.annex import at_home
 
 BEHIND_SECONDS_MAX: Final = 10.0
 """A standby that is further behind is not read: lists would be older than anybody expects."""
@@ -32,15 +33,24 @@ LOOK_SECONDS: Final = 0.1
 ANSWER_SECONDS: Final = 2.0
 """How long both servers have for a look; a standby that takes longer is away, and what it was asked is asked of the primary."""
 
+STATEMENT_SECONDS: Final = 2.0
+"""How long a statement may take there: a lock that was replayed is held for as long as the replay stands still."""
+
+LIST_SECONDS: Final = 10.0
+"""How long a whole operation may take there, with waiting for a connection that others wait with."""
+
 POOL_CONNECTIONS_MAX: Final = 20
 
 _REPLAYED: Final = """
 SELECT pg_is_in_recovery() AS follows, (pg_last_wal_replay_lsn() - '0/0')::bigint AS replayed,
-       (SELECT system_identifier FROM pg_control_system()) AS system
+       (SELECT system_identifier FROM pg_control_system()) AS system,
+       (SELECT received_tli FROM pg_stat_wal_receiver) AS timeline
 """
+"""The timeline is known only of a standby that streams, and only by whoever may see it (`pg_read_all_stats`)."""
 
 _FLUSHED: Final = """
-SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS written, (SELECT system_identifier FROM pg_control_system()) AS system
+SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS written, (SELECT system_identifier FROM pg_control_system()) AS system,
+       ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline
 """
 
 FAILURES: Final = (*database.AWAY, asyncpg.PostgresError, TimeoutError)
@@ -62,7 +72,7 @@ class Read(StrEnum):
 
 
 class NoStandby(Exception):
-    """What answers at the standby's address follows nobody, or another primary."""
+    """What answers at the standby's address follows nobody, or another primary, or has a history that was voided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,9 @@ class Replica:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            self._pools[loop] = pool = database.pool_beside(self.url, size=POOL_CONNECTIONS_MAX)
+            self._pools[loop] = pool = database.pool_beside(
+                self.url, size=POOL_CONNECTIONS_MAX, statement_seconds=STATEMENT_SECONDS
+            )
         return pool
 
     async def watch(self) -> None:
@@ -139,10 +151,12 @@ class Replica:
         asked_at = time.monotonic()
         primary = await self._ask(self.primary_url, _FLUSHED)
         found = await self._ask(self.url, _REPLAYED)
-        if not found["follows"] or found["replayed"] is None:
-            raise NoStandby("what answers there is no standby")
-        if found["system"] != primary["system"]:
-            raise NoStandby("it is a standby of another primary")
+        _must_follow(found, primary)
+        if found["replayed"] > primary["written"]:  # as it may be: the primary was asked before
+            asked_at = time.monotonic()
+            primary = await self._ask(self.primary_url, _FLUSHED)
+            if found["replayed"] > primary["written"]:
+                raise NoStandby("it has what the primary never wrote: the primary was restored to an earlier moment")
         if self.replayed is None:
             _log.info("the standby answers")
         self.replayed = found["replayed"]
@@ -175,7 +189,19 @@ class Replica:
         """Read nothing from it any more, and have what was asked of it asked of the primary."""
         if self.replayed is not None:
             _log.warning("the standby is not read any more", extra={"error": error})
+        self._let_go()
+
+    async def stuck(self, error: BaseException) -> None:
+        """A statement took too long there: the next ones aren't to find out, too. From any loop of the process."""
+
+        async def lose() -> None:
+            self.lost(error)
+
+        await at_home(lose)
+
+    def _let_go(self) -> None:
         self.replayed = self.caught_up_at = None
+        self._written.clear()  # by a primary that may have been restored since
         eyes, self._eyes = self._eyes, {}
         for eye in eyes.values():
             eye.terminate()
@@ -186,7 +212,17 @@ class Replica:
 
     async def close(self) -> None:
         """Let go of it."""
-        self.lost(ConnectionResetError("the process ends"))
+        self._let_go()
+
+
+def _must_follow(found: asyncpg.Record, primary: asyncpg.Record) -> None:
+    """Raise `NoStandby` unless what was found follows this primary."""
+    if not found["follows"] or found["replayed"] is None:
+        raise NoStandby("what answers there is no standby")
+    if found["system"] != primary["system"]:
+        raise NoStandby("it is a standby of another primary")
+    if found["timeline"] not in (None, primary["timeline"]):
+        raise NoStandby("it follows another history than the primary's")
 
 
 def _drop(pool: AsyncpgDBClient) -> None:

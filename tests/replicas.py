@@ -87,6 +87,29 @@ class Standby:
             await connection.execute("SELECT pg_wal_replay_resume()")
             await connection.close()
 
+    @asynccontextmanager
+    async def cut_off(self) -> AsyncIterator[None]:
+        """It gets nothing from its primary while the block lasts; what it has can be read."""
+        connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
+        primary = await connection.fetchval("SHOW primary_conninfo")
+        try:
+            await _set_primary(connection, "")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await connection.fetchval("SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            yield
+        finally:
+            await _set_primary(connection, primary)
+            await connection.close()
+
+    async def promote(self) -> None:
+        """Make it a primary of its own, with what it has."""
+        connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
+        try:
+            assert await connection.fetchval("SELECT pg_promote(true, $1)", round(PATIENCE_SECONDS)), self.log()
+        finally:
+            await connection.close()
+
     def log(self) -> str:
         """What it wrote so far."""
         return (self.folder / "log").read_text(errors="replace")
@@ -96,6 +119,12 @@ class Standby:
         return len(
             re.findall(rf"LOG:  (?:execute|statement)[^\n]*:(?:(?!LOG:  ).)*?\b{table}\b", self.log(), re.DOTALL)
         )
+
+
+async def _set_primary(standby: asyncpg.Connection[asyncpg.Record], address: str) -> None:
+    quoted = address.replace("'", "''")
+    await standby.execute(f"ALTER SYSTEM SET primary_conninfo = '{quoted}'")
+    await standby.execute("SELECT pg_reload_conf()")
 
 
 @asynccontextmanager

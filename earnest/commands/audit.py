@@ -89,3 +89,27 @@ async def _connect(settings: Settings, *, on_primary: bool) -> None:
         raise CannotStart(
             f"the standby of EARNEST_READ_URL does not answer ({error}): repeat with --primary to audit the primary"
         ) from None
+    try:
+        await _must_be_our_standby(settings.read_url, settings.database_url)
+    except BaseException:
+        await database.disconnect()
+        raise
+
+
+async def _must_be_our_standby(url: str, primary_url: str) -> None:
+    """An audit of a history that was voided would say nothing about the deployment."""
+    from escrow.replica import FAILURES, NoStandby, Replica
+
+    replica = Replica(url, primary_url)
+    try:
+        await replica.look()
+    except NoStandby as error:
+        raise CannotStart(
+            f"EARNEST_READ_URL leads to no standby of DATABASE_URL ({error}): repeat with --primary to audit the primary"
+        ) from None
+    except FAILURES as error:
+        raise CannotStart(
+            f"whether EARNEST_READ_URL leads to a standby of DATABASE_URL can't be told ({error}): one of both does not answer"
+        ) from None
+    finally:
+        await replica.close()

@@ -317,6 +317,7 @@ class Runner:
             return errors
         is_long = node.loc is not None and len(node.loc.source.body) > READ_AT_ONCE_CHARACTERS
         meter = await aside_if(is_long, lambda: Meter(self._schema, parsed, node), owner=context.owner)
+        only_lists = await aside_if(is_long, lambda: listing.only_lists(parsed, node), owner=context.owner)
         compiled = self._compiler.operation(parsed, node) if self._compiler is not None else None
         document.prepared[name] = prepared = Prepared(
             parsed,
@@ -325,7 +326,7 @@ class Runner:
             compiled,
             is_long=is_long,
             is_about_the_schema=is_about_the_schema(node),
-            only_lists=listing.only_lists(node),
+            only_lists=only_lists,
         )
         return prepared
 

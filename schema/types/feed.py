@@ -130,8 +130,10 @@ async def changes_listed(
     try:
         start = cursors.read_cursor(after) if after is not None else cursors.BEGINNING
         page = await _page(context.known(), start, size, _rows(selected))
-    except (cursors.NotACursor, feed.BeyondTheEnd) as wrong:
+    except cursors.NotACursor as wrong:
         raise GraphQLError(f"{wrong}", extensions={"code": "BAD_REQUEST"}) from None
+    except feed.BeyondTheEnd as beyond:  # which another server's log may have: the error says so
+        raise GraphQLError(f"{beyond}", extensions={"code": "BAD_REQUEST"}) from beyond
     except cuts.LogWasCut as cut:
         raise log_was_cut(cut) from None
     return ChangePage(

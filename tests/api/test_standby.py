@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -16,7 +17,8 @@ from redis.asyncio import Redis
 
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
-from escrow.database import counting
+from escrow.access import Scope
+from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
@@ -26,6 +28,9 @@ from tests.replicas import Standby, caught_up, standby_of
 
 LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
 FEED = "query ($after: Cursor) { changes(after: $after, first: 100) { nodes { event { id type } } cursor hasMore } }"
+
+MUCH_IS_WRITTEN = "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000), true);"
+"""A megabyte in the write-ahead log, flushed: far more than becoming a primary takes."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -42,7 +47,10 @@ async def read(
     """This process as one that has the standby, which has all that there is; nothing is late because the machine is busy."""
     for waits in (
         "escrow.bookmarks.ANSWER_SECONDS",
+        "escrow.bookmarks.MARK_SECONDS",
         "escrow.replica.ANSWER_SECONDS",
+        "escrow.replica.STATEMENT_SECONDS",
+        "escrow.replica.LIST_SECONDS",
         "escrow.replica.BEHIND_SECONDS_MAX",
     ):
         monkeypatch.setattr(waits, PATIENCE_SECONDS)
@@ -107,6 +115,8 @@ async def test_lists_are_read_from_the_standby_and_commands_and_single_things_ne
     assert alone["contract"] == {"title": "A shop"}
     mixed = "query ($id: ID!) { contract(id: $id) { title } contracts(first: 1) { nodes { id } } }"
     await people.freelancer.ask(mixed, {"id": contract_id})
+    may = "{ contracts(first: 1) { nodes { ...May } } } fragment May on Contract { may: allowedActions { action allowed } }"
+    await people.freelancer.ask(may)
     await people.freelancer.done("acceptContract", {"contractId": contract_id, "revision": 1}, "contract { state }")
     assert (standby.asked("contracts"), standby.asked("events"), standby.asked("accounts")) == answered
 
@@ -179,6 +189,38 @@ async def test_a_killed_standby_is_told_and_missed_by_nobody(people: People, rea
     assert "earnest_standby_read 1.0" in (await people.nobody.http.get("/metrics")).text
 
 
+async def test_a_lock_that_a_paused_standby_has_replayed_holds_up_nobody(
+    people: People, database: str, read: Replica, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    monkeypatch.setattr(replica, "STATEMENT_SECONDS", 0.3)
+    changing = await asyncpg.connect(database)
+    try:
+        await changing.execute("BEGIN; LOCK TABLE contracts IN ACCESS EXCLUSIVE MODE")
+        await caught_up(read)
+        async with standby.paused():
+            await changing.execute("ROLLBACK")
+            await execute(MUCH_IS_WRITTEN)
+            assert await titles(people.client) == ["A shop"]
+            assert read.reads == {Read.FAILED: 1}
+            assert await titles(people.client) == ["A shop"]  # and the next list doesn't try
+            assert (read.reads[Read.FAILED], read.reads[Read.STANDBY]) == (1, 0)
+    finally:
+        await changing.close()
+
+
+async def test_what_the_client_does_wrong_is_told_at_once_and_not_found_out_twice(
+    people: People, read: Replica
+) -> None:
+    blind = await people.stranger(scopes=(Scope.MONEY_WRITE,))
+    await caught_up(read)
+    assert [one["extensions"]["code"] for one in await blind.errors(LIST)] == ["FORBIDDEN"]
+    for wrong in ('{ changes(after: "cur_nothing") { cursor } }', "{ contracts(first: 0) { nodes { id } } }"):
+        assert [one["extensions"]["code"] for one in await people.client.errors(wrong)] == ["BAD_REQUEST"]
+    assert read.reads == {Read.STANDBY: 3}
+
+
 async def test_a_standby_that_is_too_far_behind_or_whose_marks_were_lost_is_not_read(
     people: People, read: Replica, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +248,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
     await propose(people, "A shop")
     await caught_up(read)
     transport: Any = people.client.http._transport
-    dear = "{ contracts(first: 100) { nodes { title milestones { title allowedActions { action allowed } } } } }"
+    dear = "{ contracts(first: 100) { nodes { title milestones { title contract { title milestones { title } } } } } }"
     async with transport.app.state.door.with_annex(database):
         before = standby.asked("contracts")
         page = (await people.client.ask(dear))["contracts"]["nodes"]
@@ -216,6 +258,7 @@ async def test_what_is_dear_is_read_there_from_the_annex_too(
     assert standby.asked("contracts") > before
     assert read.reads[Read.STANDBY] + read.reads[Read.WROTE] == 2
     assert len(read._pools) == 1
+    assert asyncio.get_running_loop() not in read._pools
 
 
 async def test_an_audit_reads_the_standby_and_says_so_when_there_is_none(
@@ -263,6 +306,44 @@ async def test_what_answers_at_the_address_must_be_a_standby(database: str) -> N
         await found.look()
     assert not found.standing().is_read
     await found.close()
+
+
+async def test_a_standby_of_a_history_that_was_voided_is_not_read(
+    people: People,
+    database: str,
+    standby: Standby,
+    engines: Engines,
+    read: Replica,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with standby_of(engines.database_url) as restored:
+        async with restored.cut_off():
+            await execute(MUCH_IS_WRITTEN)
+            await caught_up(read)
+            await restored.promote()
+        primary = restored.url(database)
+        found = Replica(standby.url(database), primary_url=primary)
+        try:
+            with pytest.raises(replica.NoStandby, match="another history"):
+                await found.look()
+            async with standby.cut_off():
+                with pytest.raises(replica.NoStandby, match="never wrote"):
+                    await found.look()
+                monkeypatch.setenv("EARNEST_READ_URL", standby.url(database))
+                code, said, complaints = await earnest(primary, redis_url, "audit")
+                assert (code, said) == (2, ""), complaints
+                assert "no standby of DATABASE_URL (it has what the primary never wrote" in complaints
+
+                # Once the primary has written as much as the other history had, nothing tells them apart but that it stands.
+                connection = await asyncpg.connect(primary)
+                await connection.execute(MUCH_IS_WRITTEN * 2)
+                await connection.close()
+                for _ in range(2):
+                    await found.look()
+                    assert not found.standing().is_read
+        finally:
+            await found.close()
 
 
 async def test_only_a_deployment_with_a_standby_pays_for_it(

@@ -1,0 +1,127 @@
+"""What was written is marked for readers of a standby, or it isn't; either way whoever wrote it hears that it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from escrow import bookmarks, database
+from tests.patience import PATIENCE_SECONDS
+
+FULL = asyncpg.TooManyConnectionsError("remaining connection slots are reserved")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def redis(database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
+    """The Redis that this process puts its marks in, which has known everything for long; nothing is late in it."""
+    for waits in ("ANSWER_SECONDS", "MARK_SECONDS"):
+        monkeypatch.setattr(bookmarks, waits, PATIENCE_SECONDS)
+    await bookmarks.connect(redis_url)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.set("earnest:written:since", "1")
+        yield redis
+    await bookmarks.disconnect()
+
+
+@asynccontextmanager
+async def hiccup(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Redis answers no script while the block lasts, and nobody waits for it."""
+    await redis.client_pause(round(PATIENCE_SECONDS * 1000), all=False)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(bookmarks, "MARK_SECONDS", 0.02)
+            yield
+    finally:
+        await redis.client_unpause()
+
+
+async def there_is(redis: Redis, key: str) -> None:
+    """Wait until Redis has a key."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await redis.exists(key):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_done_is_done_though_postgresql_has_no_room_to_say_how_far(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise FULL
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "fetch_value", full)
+        await bookmarks.wrote(["acc_1"])
+    assert not await redis.exists("earnest:written:acc_1")
+
+
+async def test_what_was_written_is_marked_although_whoever_wrote_it_goes(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+    fetch_value = database.fetch_value
+
+    async def slowly(*statement: Any) -> Any:
+        asked.set()
+        await goes_on.wait()
+        return await fetch_value(*statement)
+
+    monkeypatch.setattr(database, "fetch_value", slowly)
+    writing = asyncio.create_task(bookmarks.wrote(["acc_1"]))
+    await asked.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    goes_on.set()
+    await there_is(redis, "earnest:written:acc_1")
+
+
+async def test_whose_mark_is_owed_reads_from_the_primary_and_nobody_else(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", PATIENCE_SECONDS)  # nothing is marked again while the test lasts
+    async with hiccup(redis, monkeypatch):
+        await bookmarks.wrote(["acc_1"])
+    with pytest.raises(bookmarks.Unknown):
+        await bookmarks.furthest(["acc_1", bookmarks.THE_LOG])
+    assert await bookmarks.furthest(["acc_2", bookmarks.THE_LOG]) == 0
+
+
+async def test_what_is_owed_is_marked_when_redis_answers_again(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", 0.05)
+    async with hiccup(redis, monkeypatch):
+        written = await database.fetch_value(bookmarks.WRITTEN)
+        await bookmarks.wrote(["acc_1"])
+        with pytest.raises(bookmarks.Unknown):
+            await bookmarks.furthest(["acc_1"])
+    await there_is(redis, "earnest:written:acc_1")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (found := await known("acc_1")) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert found >= written
+
+
+async def test_if_too_much_is_owed_to_be_remembered_nobody_reads_from_the_standby(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", 0.05)
+    monkeypatch.setattr(bookmarks, "OWED_MAX", 1)
+    async with hiccup(redis, monkeypatch):
+        await bookmarks.wrote(["acc_1", "acc_2"])
+        assert await known("acc_3") is None
+    await there_is(redis, "earnest:written:unsettled")
+    assert await known("acc_3") is None
+
+
+async def known(name: str) -> int | None:
+    """Up to where it has written; `None` if that can't be told."""
+    try:
+        return await bookmarks.furthest([name])
+    except bookmarks.Unknown:
+        return None
