@@ -70,6 +70,26 @@ async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     assert await lost.everything() == []
 
 
+async def test_a_charge_whose_money_was_changed_for_the_balance_is_known_by_what_the_client_paid(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    charge = await charged(stripe, deal, gone)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await execute(
+        "UPDATE provider_movements SET amount_minor = 9200, net_minor = 9200 - fee_minor, currency = 'EUR',"
+        " changed_minor = amount_minor, changed_currency = currency WHERE order_id = $1",
+        gone,
+    )
+    assert [one.amount for one in await lost.everything()] == [SUM]
+    order_id = await deal.fund("pm_card_visa")
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert list(stand_in.books.of("payment_intent")) == [charge]
+
+
 async def test_a_charge_that_went_back_is_no_deposit(database: str, stripe: Stripe, stand_in: Playing) -> None:
     deal, gone = await strike("100.00"), strange()
     charge = await charged(stripe, deal, gone)
