@@ -16,6 +16,7 @@ from typing import Final
 
 from escrow.payments import leases
 from escrow.payments.calls import (
+    ATTEMPTS_MAX,
     CALL_SECONDS_MAX,
     ChargeRequest,
     PayoutRequest,
@@ -34,6 +35,7 @@ from escrow.payments.results import (
     Found,
     NeedsAction,
     NotYet,
+    Pending,
     Prepared,
     ProviderError,
     StoredFault,
@@ -238,6 +240,8 @@ class Work:
         order = self.order
         if order.may_be_known:
             found = await self._look_up(call, call.step)
+            if isinstance(found, Unknown):
+                call, found = await self._later_attempt(call)
             if not isinstance(found, Unknown):
                 self._learn(call, found)
                 return found
@@ -246,6 +250,14 @@ class Work:
                     call, "the deployment was restored, and the provider may have forgotten its key: it could pay twice"
                 )
         return await self._call(call)
+
+    async def _later_attempt(self, call: Call) -> tuple[Call, Found]:
+        """What another attempt moved of which these books know nothing; it becomes the newest. The call itself if none did."""
+        for attempt in range(call.attempt + 1, ATTEMPTS_MAX + 1):
+            found = await self._look_up(Call(call.step, attempt), call.step)
+            if isinstance(found, Succeeded | Pending):
+                return await self._begin(call.step, attempt), found
+        return call, Unknown()
 
     def _may_have_been_lost(self, call: Call) -> bool:
         """Whether a call with this key may be one that the provider has forgotten, unless a person has said that it isn't."""

@@ -84,7 +84,7 @@ class Claimed:
     has_lost: bool
     """Whether money of its contract moved at the provider for orders that were lost, and nobody has called it yet."""
     lost_for_seconds: float | None
-    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts."""
+    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts, and goes on as none of before."""
     cut_seconds_ago: float | None
     """Since that cut was noticed."""
     elsewhere: str | None
@@ -302,8 +302,10 @@ _CLAIM: Final = f"""
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
-        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
-        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
+        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts
+            WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS lost_for_seconds,
+        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts
+            WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS cut_seconds_ago,
         begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,

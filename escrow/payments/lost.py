@@ -19,15 +19,12 @@ import asyncpg
 from escrow import cuts, database
 from escrow.money import Money
 from escrow.payments import leases, reconciliation
-from escrow.payments.calls import Sought, Step, key_of
+from escrow.payments.calls import ATTEMPTS_MAX, Sought, Step, key_of
 from escrow.payments.leases import FIRST_STEPS, Claimed, LeaseLost
 from escrow.payments.movements import MovementKind
 from escrow.payments.provider import Provider
 from escrow.payments.results import Pending, Reversed, Succeeded
 from escrow.states import OrderKind
-
-ATTEMPTS_MAX: Final = 10
-"""So many keys of a lost order are asked for: a refund has no more attempts, and nothing else usually has two."""
 
 WAITS: Final = (
     "the deployment was restored, and money of this contract that the books don't know has moved at the provider"

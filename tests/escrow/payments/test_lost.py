@@ -148,6 +148,41 @@ async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe
     assert [one async for one in audit()] == []
 
 
+async def test_no_bank_is_paid_twice_by_a_payout_whose_lost_one_had_come_to_another_attempt(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await sent(stripe, deal, gone, payee, attempt=2)
+    stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
+    await cut()
+    order_id = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_payout_that_goes_on_as_a_lost_one_is_a_persons_where_the_provider_may_have_forgotten_its_keys(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await brought(stripe, deal, gone, payee)
+    await cut()
+    await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now() WHERE kept_at IS NOT NULL")
+    assert await lost.read_books(stripe)
+    order_id = await deal.request_payout()
+    for _ in ("it is taken up", "and goes on"):
+        await turn(stripe)
+    row = await order(order_id)
+    assert (row["known_as"], row["is_stuck"]) == (gone, True)
+    assert len(stand_in.books.of("payout", payee)) == 0
+
+
 async def test_what_came_back_at_the_provider_holds_nothing_up(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
