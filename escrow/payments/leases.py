@@ -204,7 +204,7 @@ async def said_to_be_paid(order: Claimed) -> int:
 
 async def charge_that_moved(order: Claimed) -> str | None:
     """What the provider calls the charge that took money for a deposit, by the movements that were read; `None` if none did."""
-    rows = await fetch(_CHARGE_THAT_MOVED, order.name)
+    rows = await fetch(_CHARGE_THAT_MOVED, order.name, order.contract_id)
     return str(rows[0]["source_id"]) if rows else None
 
 
@@ -257,8 +257,10 @@ ELSEWHERE: Final = f"""
 """Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
 
 STRANGE: Final = """moved.order_id IS NOT NULL AND moved.contract_id IS NOT NULL AND NOT moved.is_settled
-    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.id = moved.order_id)
-    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.known_as = moved.order_id)"""
+    AND NOT EXISTS (SELECT FROM payment_orders AS own
+        WHERE own.contract_id = moved.contract_id AND own.id = moved.order_id)
+    AND NOT EXISTS (SELECT FROM payment_orders AS own
+        WHERE own.contract_id = moved.contract_id AND own.known_as = moved.order_id)"""
 """Whether a movement `moved` names an order of a contract that these books don't know."""
 
 _HAS_LOST: Final = f"""
@@ -358,7 +360,8 @@ _SAID_TO_BE_PAID: Final = """
 """
 
 _CHARGE_THAT_MOVED: Final = """
-    SELECT source_id FROM provider_movements WHERE order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
+    SELECT source_id FROM provider_movements
+    WHERE contract_id = $2 AND order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
 """
 
 _EXPLAIN: Final = """

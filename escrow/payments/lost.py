@@ -74,8 +74,7 @@ async def read_books(provider: Provider) -> bool:
         "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
     )
     await database.execute(_LOOK_AGAIN)
-    await cuts.books_are_read()
-    return True
+    return await cuts.books_are_read(row["until"])
 
 
 async def everything() -> Sequence[Lost]:
@@ -142,7 +141,7 @@ async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
 async def _go_on_as(order: Claimed, lost: Lost, step: Step, attempt: int, provider_id: str | None) -> None:
     of = (order.id, order.lease_token, lost.order_id, step.value, attempt, order.provider, provider_id)
     try:
-        taken = await database.fetch(_GO_ON_AS, *of)
+        taken = await database.fetch(_GO_ON_AS, *of, order.contract_id)
     except asyncpg.UniqueViolationError:
         raise LeaseLost(order.id) from None  # another order has taken it up meanwhile
     if not taken:
@@ -169,7 +168,7 @@ def _lost(row: database.Record) -> Lost:
 
 
 _UNREAD: Final = """
-    SELECT count(*) AS cuts, min(kept_at) AS kept_at,
+    SELECT count(*) AS cuts, min(kept_at) AS kept_at, max(first_position) AS until,
         coalesce(max(books_due_at) <= now(), true) AS is_time
     FROM log_cuts WHERE books_read_at IS NULL
 """
@@ -199,12 +198,14 @@ _OF_CONTRACT: Final = _LOST.format(which="moved.contract_id = $1")
 
 _GO_ON_AS: Final = """
     WITH mine AS (
-        UPDATE payment_orders SET known_as = $3 WHERE id = $1 AND lease_token = $2 AND known_as IS NULL RETURNING id, contract_id
+        UPDATE payment_orders SET known_as = $3 WHERE contract_id = $8 AND id = $1 AND lease_token = $2 AND known_as IS NULL
+        RETURNING id, contract_id
     ), waiting AS (
         UPDATE payment_orders AS other SET due_at = now() FROM mine
         WHERE other.contract_id = mine.contract_id AND other.id <> mine.id AND other.due_at > now() AND other.lease_token IS NULL
     )
-    INSERT INTO provider_calls (order_id, step, attempt, provider, provider_id) SELECT id, $4, $5, $6, $7 FROM mine
+    INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider, provider_id)
+    SELECT contract_id, id, $4, $5, $6, $7 FROM mine
     RETURNING order_id
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from escrow.audit import audit
 from escrow.database import execute, fetch_value
 from escrow.payments import lost, orders, reconciliation
 from escrow.payments.calls import RefundRequest, Step, key_of
+from escrow.payments.movements import Movement
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
 from tests.escrow.payments.losing import CARD, SUM, brought, charged, cut, funded, onboard, sent, strange, turn, work
@@ -55,6 +57,31 @@ async def test_nothing_is_called_before_the_books_are_read(database: str, stripe
     assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
 
 
+async def test_what_moved_before_a_cut_that_is_noticed_meanwhile_is_read_before_anything_is_called(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    class Meanwhile(Stripe):
+        """Tells its books, and somebody notices another cut."""
+
+        async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+            async for one in super().movements(since):
+                yield one
+            await cut()
+
+    deal = await strike("100.00")
+    order_id = await deal.fund(CARD)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    slow = Meanwhile(stand_in.access())
+    assert not await lost.read_books(slow)
+    await slow.close()
+    assert await fetch_value("SELECT count(*) FROM log_cuts WHERE books_read_at IS NULL") == 1
+    assert await orders.claim(10, provider="stripe") == []
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
+
+
 async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
@@ -68,6 +95,23 @@ async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     assert await deal.milestone_state() == "ACTIVE"
     assert [one async for one in audit()] == []
     assert await lost.everything() == []
+
+
+async def test_a_lost_order_is_taken_up_where_rows_lie_by_contract_and_no_trigger_fills_it_in(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    await charged(stripe, deal, gone)
+    await cut()
+    order_id = await deal.fund(CARD)
+    await execute("ALTER TABLE provider_calls DISABLE TRIGGER provider_calls_know_their_contract")
+    try:
+        await work(stripe, stand_in, until="PAID", order_id=order_id)
+    finally:
+        await execute("ALTER TABLE provider_calls ENABLE TRIGGER provider_calls_know_their_contract")
+    assert await fetch_value("SELECT array_agg(contract_id) FROM provider_calls WHERE order_id = $1", order_id) == [
+        deal.id
+    ]
 
 
 async def test_a_charge_whose_money_was_changed_for_the_balance_is_known_by_what_the_client_paid(
@@ -173,7 +217,9 @@ async def test_a_payout_that_goes_on_as_a_lost_one_is_a_persons_where_the_provid
     await deal.approve()
     await brought(stripe, deal, gone, payee)
     await cut()
-    await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now() WHERE kept_at IS NOT NULL")
+    await execute(
+        "UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now() WHERE kept_at IS NOT NULL"
+    )
     assert await lost.read_books(stripe)
     order_id = await deal.request_payout()
     for _ in ("it is taken up", "and goes on"):
