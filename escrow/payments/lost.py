@@ -26,6 +26,9 @@ from escrow.payments.provider import Provider
 from escrow.payments.results import Pending, Reversed, Succeeded
 from escrow.states import OrderKind
 
+BOOKS_LOCK: Final = 0x626F_6F6B_7365_6E64
+"""The advisory lock of whoever reads the books after a cut: "booksend" in ASCII."""
+
 WAITS: Final = (
     "the deployment was restored, and money of this contract that the books don't know has moved at the provider"
 )
@@ -59,6 +62,7 @@ class Lost:
 
 async def read_books(provider: Provider) -> bool:
     """After a cut read what moved until then, as soon as no worker of before can be calling any more; whether that is done.
+    One worker does it for all.
 
     Has every unsettled order looked up, too. Raises what the provider raises; nothing is called before it has told.
     """
@@ -67,14 +71,19 @@ async def read_books(provider: Provider) -> bool:
         return True
     if not row["is_time"]:
         return False
-    since = row["kept_at"] - reconciliation.OVERLAP if row["kept_at"] is not None else reconciliation.BEGINNING
+    async with database.alone(BOOKS_LOCK) as is_ours:
+        return is_ours and await _read_books(provider, row)
+
+
+async def _read_books(provider: Provider, cut: database.Record) -> bool:
+    since = cut["kept_at"] - reconciliation.OVERLAP if cut["kept_at"] is not None else reconciliation.BEGINNING
     count = await reconciliation.pull(provider, since)
     found = await everything()
     _log.warning(
         "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
     )
     await database.execute(_LOOK_AGAIN)
-    return await cuts.books_are_read(row["until"])
+    return await cuts.books_are_read(cut["until"])
 
 
 async def everything() -> Sequence[Lost]:

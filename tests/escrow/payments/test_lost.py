@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -55,6 +56,32 @@ async def test_nothing_is_called_before_the_books_are_read(database: str, stripe
     await execute("UPDATE log_cuts SET books_due_at = now()")
     assert await lost.read_books(stripe)
     assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
+
+
+async def test_one_worker_reads_the_books_for_all(database: str, stripe: Stripe, stand_in: Playing) -> None:
+    class Slow(Stripe):
+        """Tells its books when it is let."""
+
+        asked, may_tell = asyncio.Event(), asyncio.Event()
+
+        async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+            assert not self.asked.is_set()
+            self.asked.set()
+            await self.may_tell.wait()
+            async for one in super().movements(since):
+                yield one
+
+    await strike("100.00")
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    slow = Slow(stand_in.access())
+    first = asyncio.create_task(lost.read_books(slow))
+    await slow.asked.wait()
+    assert not await lost.read_books(slow)
+    slow.may_tell.set()
+    assert await first
+    assert await lost.read_books(slow)
+    await slow.close()
 
 
 async def test_what_moved_before_a_cut_that_is_noticed_meanwhile_is_read_before_anything_is_called(
