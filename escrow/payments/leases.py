@@ -82,7 +82,7 @@ class Claimed:
     known_as: str | None
     """The order that was lost in a cut of the log and goes on in this one: the provider knows that one."""
     has_lost: bool
-    """Whether money of its contract moved at the provider for orders that were lost, and nobody has called it yet."""
+    """Whether money of its contract moved at the provider for orders that were lost, and it goes on as none of them."""
     lost_for_seconds: float | None
     """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts, and goes on as none of before."""
     cut_seconds_ago: float | None
@@ -263,8 +263,23 @@ STRANGE: Final = """moved.order_id IS NOT NULL AND moved.contract_id IS NOT NULL
         WHERE own.contract_id = moved.contract_id AND own.known_as = moved.order_id)"""
 """Whether a movement `moved` names an order of a contract that these books don't know."""
 
+LOST: Final = f"""
+    SELECT order_id, min(contract_id) AS contract_id, currency, sum(minor)::bigint AS minor,
+        (array_agg(kind ORDER BY at, id))[1] AS kind, (array_agg(source_id ORDER BY at, id))[1] AS source_id, min(at) AS at
+    FROM (
+        SELECT id, order_id, contract_id, kind, source_id, at, coalesce(changed_currency, currency) AS currency,
+            coalesce(CASE WHEN amount_minor < 0 THEN -changed_minor ELSE changed_minor END, amount_minor) AS minor
+        FROM provider_movements AS moved WHERE {STRANGE} AND {{which}}) AS strange
+    GROUP BY order_id, currency HAVING sum(minor) <> 0 ORDER BY min(at), order_id
+"""  # noqa: S608 - constants
+"""What moved for orders that a cut of the log lost and didn't come back, in the order's currency: what was changed on its way to
+the balance counts as what it was before. `which` says of which movements `moved`."""
+
+WAS_CUT: Final = "EXISTS (SELECT FROM log_cuts WHERE first_position > 1)"
+"""Whether the log was ever cut."""
+
 _HAS_LOST: Final = f"""
-    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL AND {_NOT_CALLED}
+    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL
     AND EXISTS (SELECT FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE})
 """  # noqa: S608 - constants
 

@@ -190,20 +190,9 @@ _LOOK_AGAIN: Final = """
             state = 'PAID' AND created_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL) - interval '14 days'))
 """
 
-# In the order's currency: what was changed on its way to the balance counts as what it was before.
-_LOST: Final = f"""
-    SELECT order_id, min(contract_id) AS contract_id, currency, sum(minor)::bigint AS minor,
-        (array_agg(kind ORDER BY at, id))[1] AS kind, (array_agg(source_id ORDER BY at, id))[1] AS source_id, min(at) AS at
-    FROM (
-        SELECT id, order_id, contract_id, kind, source_id, at, coalesce(changed_currency, currency) AS currency,
-            coalesce(CASE WHEN amount_minor < 0 THEN -changed_minor ELSE changed_minor END, amount_minor) AS minor
-        FROM provider_movements AS moved WHERE {leases.STRANGE} AND {{which}}) AS strange
-    GROUP BY order_id, currency HAVING sum(minor) <> 0 ORDER BY min(at), order_id
-"""  # noqa: S608 - our own text
+_EVERYTHING: Final = leases.LOST.format(which=leases.WAS_CUT)
 
-_EVERYTHING: Final = _LOST.format(which="true")
-
-_OF_CONTRACT: Final = _LOST.format(which="moved.contract_id = $1")
+_OF_CONTRACT: Final = leases.LOST.format(which="moved.contract_id = $1")
 
 _GO_ON_AS: Final = """
     WITH mine AS (

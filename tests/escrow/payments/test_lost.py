@@ -202,6 +202,31 @@ async def test_a_payout_that_is_asked_for_anew_is_the_lost_one_and_no_other_goes
     assert len(stand_in.books.of("transfer")) == 1
 
 
+async def test_a_payout_that_was_begun_before_is_only_looked_up_while_other_money_of_its_contract_is_lost(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00", "50.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await work(stripe, stand_in, until="PAID", order_id=await deal.fund(CARD, position=2))
+    part = await deal.request_payout("40.00")
+    (begun,) = await orders.claim(10, provider="stripe", payees_of="stripe")
+    assert (begun.id, len(begun.calls)) == (part, 1)
+    await execute("UPDATE payment_orders SET lease_token = NULL WHERE id = $1", part)
+    await sent(stripe, deal, gone, payee)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await turn(stripe)
+    row = await order(part)
+    assert (row["state"], row["explanation"]) == ("STARTED", lost.WAITS)
+    assert len(stand_in.books.of("transfer")) == 1
+    assert await lost.settle(gone)
+    await work(stripe, stand_in, until="PAID", order_id=part)
+    assert len(stand_in.books.of("transfer")) == 2
+
+
 async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe: Stripe, stand_in: Playing) -> None:
     deal, gone = await strike("100.00"), strange()
     payee = await onboard(deal, stripe, stand_in)
