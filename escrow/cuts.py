@@ -109,9 +109,10 @@ async def notice(*, declared: bool = False) -> Cut | None:
     return await last()
 
 
-async def books_are_read() -> None:
-    """Note that what moved at the provider before all cuts is known."""
-    await database.execute("UPDATE log_cuts SET books_read_at = clock_timestamp() WHERE books_read_at IS NULL")
+async def books_are_read(until: int) -> bool:
+    """Note that what moved at the provider before the cuts up to that first position is known; whether no newer one was noticed
+    meanwhile, whose books are to be read yet."""
+    return bool(await database.fetch_value(_BOOKS_ARE_READ, until))
 
 
 _COLUMNS: Final = "first_position, kept_position, kept_at, cut_at, books_read_at"
@@ -127,6 +128,14 @@ _STRETCHES: Final = """
 SELECT first, last FROM (
     SELECT first_position AS first, least($1, lead(kept_position, 1, $1) OVER (ORDER BY first_position)) AS last FROM log_cuts
 ) AS part WHERE first <= last ORDER BY first
+"""
+
+# The statement sees the table as it was: those that it marks count as unread there.
+_BOOKS_ARE_READ: Final = """
+WITH marked AS (
+    UPDATE log_cuts SET books_read_at = clock_timestamp() WHERE books_read_at IS NULL AND first_position <= $1
+)
+SELECT NOT EXISTS (SELECT FROM log_cuts WHERE books_read_at IS NULL AND first_position > $1)
 """
 
 _LAST: Final = f"""

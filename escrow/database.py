@@ -12,8 +12,8 @@ import asyncio
 import dataclasses
 import logging
 import re
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -151,6 +151,19 @@ async def connection_to(url: str) -> Recording:
         credentials.pop(of_pools, None)
     connection: Recording = await asyncpg.connect(**credentials)
     return connection
+
+
+@asynccontextmanager
+async def alone(lock: int) -> AsyncIterator[bool]:
+    """Whether nobody else holds this advisory lock: then it is ours until the end, on a connection that does nothing else."""
+    async with get_connection(_ALIAS).acquire_connection() as lent:
+        connection = cast("Connection", lent)
+        is_ours: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock)
+        try:
+            yield is_ours
+        finally:
+            if is_ours and not connection.is_closed():
+                await connection.fetchval("SELECT pg_advisory_unlock($1)", lock)
 
 
 @contextmanager

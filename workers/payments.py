@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
+from collections.abc import Callable
 from typing import Final
 
 from escrow import bell, process_log, spans, traces
@@ -25,6 +28,12 @@ PAYEES_AT_ONCE: Final = 4
 STOP_SECONDS: Final = 3.0
 """What is under way may end for so long when the pump stops; what is cut off is looked up by the next one."""
 
+PAUSE_SECONDS: Final = 1.0
+"""After a cut, so long after the provider didn't tell its books they are asked for again; each next time twice as long, up to
+`PAUSE_SECONDS_MAX`."""
+
+PAUSE_SECONDS_MAX: Final = 60.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +41,7 @@ async def pump(provider: Provider) -> None:
     """Carry out orders as they become due. Any number of processes may do this at once."""
     await tokens_at_rest.seal_what_is_open()
     under_way: set[asyncio.Task[None]] = set()
+    books = Books(provider)
     with bell.listen(Topic.ORDERS) as wakeups:
 
         def finished(task: asyncio.Task[None]) -> None:
@@ -44,7 +54,7 @@ async def pump(provider: Provider) -> None:
                 await orders.nudge(hints)
                 await payees.nudge(hints)
                 await payees.look(provider, limit=PAYEES_AT_ONCE)
-                await _read_books(provider)
+                await books.read()
                 claimed = await orders.claim(
                     ORDERS_AT_ONCE - len(under_way),
                     provider=provider.terms.provider,
@@ -59,12 +69,27 @@ async def pump(provider: Provider) -> None:
             await _end(under_way)
 
 
-async def _read_books(provider: Provider) -> None:
-    """After a cut of the log; nothing is claimed before it is done."""
-    try:
-        await lost.read_books(provider)
-    except ProviderError as error:
-        _log.warning("the log was cut, and the provider doesn't tell its books yet", extra={"error": error})
+class Books:
+    """The provider's books, which are read after a cut of the log; nothing is claimed before that is done."""
+
+    def __init__(self, provider: Provider, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._pause = PAUSE_SECONDS
+        self._again_at = -math.inf
+
+    async def read(self) -> None:
+        """If that is to be done, and the provider wasn't asked in vain just now."""
+        if self._clock() < self._again_at:
+            return
+        try:
+            await lost.read_books(self._provider)
+            self._pause = PAUSE_SECONDS
+        except ProviderError as error:
+            extra = {"error": error, "again_seconds": self._pause}
+            _log.warning("the log was cut, and the provider doesn't tell its books yet", extra=extra)
+            self._again_at = self._clock() + self._pause
+            self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
 
 
 async def _attend(order: Claimed, provider: Provider) -> None:

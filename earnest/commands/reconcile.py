@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def count(since: datetime | None) -> int:
     """Reconcile the deployment, printing what is open; gives how much that is: what differs now, and what differed before and
-    couldn't be judged anew, since money of it is on its way."""
+    couldn't be judged anew, since money of it is on its way, and money of orders that a restore lost."""
     from earnest.run.embedded import deployment
     from escrow import database
-    from escrow.payments import provider_of, reconciliation
+    from escrow.payments import lost, provider_of, reconciliation
 
     async with deployment() as settings:
         await database.connect(settings.database_url)
@@ -49,6 +49,7 @@ async def count(since: datetime | None) -> int:
             finally:
                 await provider.close()
             listed = await reconciliation.open_differences()
+            orders_lost = await lost.everything()
             differences = (await reconciliation.standing()).differences
         finally:
             await database.disconnect()
@@ -59,6 +60,9 @@ async def count(since: datetime | None) -> int:
             else " (from before: it can't be judged while money of it is on its way)"
         )
         print(f"{one.difference}{mark}", flush=True)
-    if differences > len(listed):
-        print(f"… and {differences - len(listed)} more, which are not listed.")
+    for gone in orders_lost:
+        print(f"lost order {gone}; dealt with by hand, `earnest restore --settle {gone.order_id}` says so", flush=True)
+    printed = len(listed) + len(orders_lost)
+    if differences > printed:
+        print(f"… and {differences - printed} more, which are not listed.")
     return differences

@@ -11,6 +11,10 @@ from escrow.money import Money
 CALL_SECONDS_MAX: Final = 10.0
 """How long one call to a provider may take as a whole: whoever calls cuts it off then, and no adapter waits for longer."""
 
+ATTEMPTS_MAX: Final = 10
+"""So many keys are asked for where it is lost which of them were used: a refund has no more attempts, and nothing else usually
+has two."""
+
 
 class Step(StrEnum):
     """The calls that one attempt at an order may take, in their order."""

@@ -16,6 +16,7 @@ from typing import Final
 
 from escrow.payments import leases
 from escrow.payments.calls import (
+    ATTEMPTS_MAX,
     CALL_SECONDS_MAX,
     ChargeRequest,
     PayoutRequest,
@@ -34,6 +35,7 @@ from escrow.payments.results import (
     Found,
     NeedsAction,
     NotYet,
+    Pending,
     Prepared,
     ProviderError,
     StoredFault,
@@ -74,8 +76,15 @@ class Work:
     learned: Learned | None = None
     moved: bool = False
     """Whether a call was made that may have moved money."""
+    is_held_up: bool = False
+    """Whether it is only looked up: it must wait since money has left its contract for orders that were lost."""
     ids: dict[Step, str] = field(default_factory=dict)
     """What the provider calls what this worker had it make."""
+
+    @property
+    def may_call(self) -> bool:
+        """Whether money may be moved for it now."""
+        return self.order.wanted and not self.is_held_up
 
     async def carry_out(self) -> Found | NotYet:
         """As far as it goes now. Raises `Uncertain`, `LeaseLost`, and whatever a provider raises."""
@@ -157,9 +166,9 @@ class Work:
     # -- refunds: one call, found by their charge ---------------------------------------------------------------------
 
     async def _refund(self) -> Found | NotYet:
-        found = await self._obtain(Step.REFUND, may_call=self.order.wanted)
+        found = await self._obtain(Step.REFUND, may_call=self.may_call)
         call = self.order.last(Step.REFUND)
-        if not isinstance(found, Failed) or call is None or call.is_fresh or not self.order.wanted or self.moved:
+        if not isinstance(found, Failed) or call is None or call.is_fresh or not self.may_call or self.moved:
             return found
         if call.is_over and call.seconds_ago >= TRY_AGAIN_SECONDS / 2:
             return await self._call_first(await self._begin(Step.REFUND, call.attempt + 1))
@@ -174,14 +183,14 @@ class Work:
         # What a person looks into may turn up: then it goes on, but nothing that was called is called again.
         goes_on = order.wanted or (order.is_stuck and order.state is OrderState.STARTED)
         if order.last(Step.PAYOUT) is None:
-            brought = await self._obtain(Step.TRANSFER, may_call=order.wanted)
+            brought = await self._obtain(Step.TRANSFER, may_call=self.may_call)
             if not isinstance(brought, Succeeded) or order.state is OrderState.PAID:
                 return brought
             if not goes_on:
                 return await self._take_back(Failed("it turned up after it was given up"))
             if brought.amount != order.amount:
                 raise Uncertain(None, f"its transfer moved {brought.amount} instead of {order.amount}")
-        paid = await self._obtain(Step.PAYOUT, may_call=order.wanted, may_begin=goes_on)
+        paid = await self._obtain(Step.PAYOUT, may_call=self.may_call, may_begin=goes_on and not self.is_held_up)
         call = order.last(Step.PAYOUT)
         if isinstance(paid, Unknown) and order.state is OrderState.FAILED and call is not None and call.is_over:
             return await self._take_back(Failed("a person said that it never happened"))
@@ -238,6 +247,8 @@ class Work:
         order = self.order
         if order.may_be_known:
             found = await self._look_up(call, call.step)
+            if isinstance(found, Unknown):
+                call, found = await self._later_attempt(call)
             if not isinstance(found, Unknown):
                 self._learn(call, found)
                 return found
@@ -246,6 +257,14 @@ class Work:
                     call, "the deployment was restored, and the provider may have forgotten its key: it could pay twice"
                 )
         return await self._call(call)
+
+    async def _later_attempt(self, call: Call) -> tuple[Call, Found]:
+        """What another attempt moved of which these books know nothing; it becomes the newest. The call itself if none did."""
+        for attempt in range(call.attempt + 1, ATTEMPTS_MAX + 1):
+            found = await self._look_up(Call(call.step, attempt), call.step)
+            if isinstance(found, Succeeded | Pending):
+                return await self._begin(call.step, attempt), found
+        return call, Unknown()
 
     def _may_have_been_lost(self, call: Call) -> bool:
         """Whether a call with this key may be one that the provider has forgotten, unless a person has said that it isn't."""

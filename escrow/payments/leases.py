@@ -82,9 +82,9 @@ class Claimed:
     known_as: str | None
     """The order that was lost in a cut of the log and goes on in this one: the provider knows that one."""
     has_lost: bool
-    """Whether money of its contract moved at the provider for orders that were lost, and nobody has called it yet."""
+    """Whether money of its contract moved at the provider for orders that were lost, and it goes on as none of them."""
     lost_for_seconds: float | None
-    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts."""
+    """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts, and goes on as none of before."""
     cut_seconds_ago: float | None
     """Since that cut was noticed."""
     elsewhere: str | None
@@ -204,7 +204,7 @@ async def said_to_be_paid(order: Claimed) -> int:
 
 async def charge_that_moved(order: Claimed) -> str | None:
     """What the provider calls the charge that took money for a deposit, by the movements that were read; `None` if none did."""
-    rows = await fetch(_CHARGE_THAT_MOVED, order.name)
+    rows = await fetch(_CHARGE_THAT_MOVED, order.name, order.contract_id)
     return str(rows[0]["source_id"]) if rows else None
 
 
@@ -257,12 +257,29 @@ ELSEWHERE: Final = f"""
 """Where the order `o` belongs if not to the provider that is `asked`, a parameter's number; no row if it is that one's."""
 
 STRANGE: Final = """moved.order_id IS NOT NULL AND moved.contract_id IS NOT NULL AND NOT moved.is_settled
-    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.id = moved.order_id)
-    AND NOT EXISTS (SELECT FROM payment_orders AS own WHERE own.known_as = moved.order_id)"""
+    AND NOT EXISTS (SELECT FROM payment_orders AS own
+        WHERE own.contract_id = moved.contract_id AND own.id = moved.order_id)
+    AND NOT EXISTS (SELECT FROM payment_orders AS own
+        WHERE own.contract_id = moved.contract_id AND own.known_as = moved.order_id)"""
 """Whether a movement `moved` names an order of a contract that these books don't know."""
 
+LOST: Final = f"""
+    SELECT order_id, min(contract_id) AS contract_id, currency, sum(minor)::bigint AS minor,
+        (array_agg(kind ORDER BY at, id))[1] AS kind, (array_agg(source_id ORDER BY at, id))[1] AS source_id, min(at) AS at
+    FROM (
+        SELECT id, order_id, contract_id, kind, source_id, at, coalesce(changed_currency, currency) AS currency,
+            coalesce(CASE WHEN amount_minor < 0 THEN -changed_minor ELSE changed_minor END, amount_minor) AS minor
+        FROM provider_movements AS moved WHERE {STRANGE} AND {{which}}) AS strange
+    GROUP BY order_id, currency HAVING sum(minor) <> 0 ORDER BY min(at), order_id
+"""  # noqa: S608 - constants
+"""What moved for orders that a cut of the log lost and didn't come back, in the order's currency: what was changed on its way to
+the balance counts as what it was before. `which` says of which movements `moved`."""
+
+WAS_CUT: Final = "EXISTS (SELECT FROM log_cuts WHERE first_position > 1)"
+"""Whether the log was ever cut."""
+
 _HAS_LOST: Final = f"""
-    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL AND {_NOT_CALLED}
+    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL
     AND EXISTS (SELECT FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE})
 """  # noqa: S608 - constants
 
@@ -302,8 +319,10 @@ _CLAIM: Final = f"""
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
-        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS lost_for_seconds,
-        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts WHERE cut_at > o.created_at) AS cut_seconds_ago,
+        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts
+            WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS lost_for_seconds,
+        (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts
+            WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS cut_seconds_ago,
         begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,
@@ -356,7 +375,8 @@ _SAID_TO_BE_PAID: Final = """
 """
 
 _CHARGE_THAT_MOVED: Final = """
-    SELECT source_id FROM provider_movements WHERE order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
+    SELECT source_id FROM provider_movements
+    WHERE contract_id = $2 AND order_id = $1 AND kind = 'CHARGE' AND source_id IS NOT NULL ORDER BY at LIMIT 1
 """
 
 _EXPLAIN: Final = """

@@ -19,15 +19,15 @@ import asyncpg
 from escrow import cuts, database
 from escrow.money import Money
 from escrow.payments import leases, reconciliation
-from escrow.payments.calls import Sought, Step, key_of
+from escrow.payments.calls import ATTEMPTS_MAX, Sought, Step, key_of
 from escrow.payments.leases import FIRST_STEPS, Claimed, LeaseLost
 from escrow.payments.movements import MovementKind
 from escrow.payments.provider import Provider
 from escrow.payments.results import Pending, Reversed, Succeeded
 from escrow.states import OrderKind
 
-ATTEMPTS_MAX: Final = 10
-"""So many keys of a lost order are asked for: a refund has no more attempts, and nothing else usually has two."""
+BOOKS_LOCK: Final = 0x626F_6F6B_7365_6E64
+"""The advisory lock of whoever reads the books after a cut: "booksend" in ASCII."""
 
 WAITS: Final = (
     "the deployment was restored, and money of this contract that the books don't know has moved at the provider"
@@ -62,6 +62,7 @@ class Lost:
 
 async def read_books(provider: Provider) -> bool:
     """After a cut read what moved until then, as soon as no worker of before can be calling any more; whether that is done.
+    One worker does it for all.
 
     Has every unsettled order looked up, too. Raises what the provider raises; nothing is called before it has told.
     """
@@ -70,15 +71,19 @@ async def read_books(provider: Provider) -> bool:
         return True
     if not row["is_time"]:
         return False
-    since = row["kept_at"] - reconciliation.OVERLAP if row["kept_at"] is not None else reconciliation.BEGINNING
+    async with database.alone(BOOKS_LOCK) as is_ours:
+        return is_ours and await _read_books(provider, row)
+
+
+async def _read_books(provider: Provider, cut: database.Record) -> bool:
+    since = cut["kept_at"] - reconciliation.OVERLAP if cut["kept_at"] is not None else reconciliation.BEGINNING
     count = await reconciliation.pull(provider, since)
     found = await everything()
     _log.warning(
         "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
     )
     await database.execute(_LOOK_AGAIN)
-    await cuts.books_are_read()
-    return True
+    return await cuts.books_are_read(cut["until"])
 
 
 async def everything() -> Sequence[Lost]:
@@ -145,7 +150,7 @@ async def _is_the_same(order: Claimed, lost: Lost, provider: Provider) -> bool:
 async def _go_on_as(order: Claimed, lost: Lost, step: Step, attempt: int, provider_id: str | None) -> None:
     of = (order.id, order.lease_token, lost.order_id, step.value, attempt, order.provider, provider_id)
     try:
-        taken = await database.fetch(_GO_ON_AS, *of)
+        taken = await database.fetch(_GO_ON_AS, *of, order.contract_id)
     except asyncpg.UniqueViolationError:
         raise LeaseLost(order.id) from None  # another order has taken it up meanwhile
     if not taken:
@@ -172,7 +177,7 @@ def _lost(row: database.Record) -> Lost:
 
 
 _UNREAD: Final = """
-    SELECT count(*) AS cuts, min(kept_at) AS kept_at,
+    SELECT count(*) AS cuts, min(kept_at) AS kept_at, max(first_position) AS until,
         coalesce(max(books_due_at) <= now(), true) AS is_time
     FROM log_cuts WHERE books_read_at IS NULL
 """
@@ -185,26 +190,20 @@ _LOOK_AGAIN: Final = """
             state = 'PAID' AND created_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL) - interval '14 days'))
 """
 
-_LOST: Final = f"""
-    SELECT moved.order_id, min(moved.contract_id) AS contract_id, moved.currency, sum(moved.amount_minor)::bigint AS minor,
-        (array_agg(moved.kind ORDER BY moved.at, moved.id))[1] AS kind,
-        (array_agg(moved.source_id ORDER BY moved.at, moved.id))[1] AS source_id, min(moved.at) AS at
-    FROM provider_movements AS moved WHERE {leases.STRANGE} AND {{which}}
-    GROUP BY moved.order_id, moved.currency HAVING sum(moved.amount_minor) <> 0 ORDER BY min(moved.at), moved.order_id
-"""  # noqa: S608 - our own text
+_EVERYTHING: Final = leases.LOST.format(which=leases.WAS_CUT)
 
-_EVERYTHING: Final = _LOST.format(which="true")
-
-_OF_CONTRACT: Final = _LOST.format(which="moved.contract_id = $1")
+_OF_CONTRACT: Final = leases.LOST.format(which="moved.contract_id = $1")
 
 _GO_ON_AS: Final = """
     WITH mine AS (
-        UPDATE payment_orders SET known_as = $3 WHERE id = $1 AND lease_token = $2 AND known_as IS NULL RETURNING id, contract_id
+        UPDATE payment_orders SET known_as = $3 WHERE contract_id = $8 AND id = $1 AND lease_token = $2 AND known_as IS NULL
+        RETURNING id, contract_id
     ), waiting AS (
         UPDATE payment_orders AS other SET due_at = now() FROM mine
         WHERE other.contract_id = mine.contract_id AND other.id <> mine.id AND other.due_at > now() AND other.lease_token IS NULL
     )
-    INSERT INTO provider_calls (order_id, step, attempt, provider, provider_id) SELECT id, $4, $5, $6, $7 FROM mine
+    INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider, provider_id)
+    SELECT contract_id, id, $4, $5, $6, $7 FROM mine
     RETURNING order_id
 """
 

@@ -137,14 +137,22 @@ async def _carry_out(work: Work) -> Verdict:
     if work.order.elsewhere is not None:
         return await _leave_elsewhere(work, work.order.elsewhere)
     if work.order.has_lost and work.order.wanted:
-        if await lost.take_up(work.order, work.provider):
+        if not work.order.calls and await lost.take_up(work.order, work.provider):
             return Verdict(0.0)
-        if await lost.is_held_up(work.order):
-            return await _report(work, NotYet(lost.WAITS))
+        work.is_held_up = await lost.is_held_up(work.order)
+    if work.is_held_up and not work.order.calls:
+        return await _report(work, NotYet(lost.WAITS))
     try:
-        return await _report(work, await work.carry_out())
+        found = await work.carry_out()
+        return await _report(work, NotYet(lost.WAITS) if _waits(work, found) else found)
     except Uncertain as uncertain:
         return await _leave_to_a_person(work, str(uncertain), uncertain.call, said=uncertain.said)
+
+
+def _waits(work: Work, found: Found | NotYet) -> bool:
+    """Whether another call would come now, if money that was lost didn't hold it up."""
+    has_failed = isinstance(found, Failed) and work.order.state is OrderState.FAILED
+    return work.is_held_up and (has_failed or isinstance(found, Unknown))
 
 
 async def _report(work: Work, found: Found | NotYet) -> Verdict:

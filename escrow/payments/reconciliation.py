@@ -131,7 +131,8 @@ async def reconcile(provider: Provider, *, since: datetime | None = None, settli
     )
     unlisted = max(0, second.count - LISTED_MAX)
     undecided = sorted((first.gaps.keys() & second.gaps.keys()) - off.keys())
-    new = await _keep(found, settling, undecided=undecided, unlisted=unlisted)
+    lost: int = await database.fetch_value(_LOST_COUNT)
+    new = await _keep(found, settling, undecided=undecided, unlisted=unlisted + lost)
     return Outcome(
         found=found, new=[one for one in found if (one.kind, one.subject, one.currency) in new], unlisted=unlisted
     )
@@ -331,7 +332,7 @@ class Standing:
     """How the last reconciliation went."""
 
     differences: int
-    """How much differs in all, with what isn't listed."""
+    """How much differs in all, with what isn't listed, and with what a cut of the log lost (`escrow.payments.lost`)."""
     age_seconds: float | None
     """How long ago it ended; `None` if there was none yet."""
 
@@ -357,13 +358,20 @@ _UNBOOKED: Final = """
     ORDER BY movement.id LIMIT $2
 """
 
-# What a contract waits for: a return or a payout under way, a charge that the books haven't heard of, and what just moved.
-_ON_ITS_WAY: Final = """
-    SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (kind <> 'DEPOSIT'
-        OR EXISTS (SELECT FROM provider_movements AS moved
-            WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
-    UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL
-"""
+_LOST: Final = leases.LOST.format(which=leases.WAS_CUT)
+
+_LOST_COUNT: Final = f"SELECT count(*) FROM ({_LOST}) AS lost"  # noqa: S608 - a constant
+
+# What a contract waits for: a return or a payout under way, a charge that the books haven't heard of, and what just moved. What
+# was lost comes by itself no more.
+_ON_ITS_WAY: Final = f"""
+    SELECT contract_id FROM (
+        SELECT contract_id FROM payment_orders AS one WHERE state = 'STARTED' AND NOT is_stuck AND (kind <> 'DEPOSIT'
+            OR EXISTS (SELECT FROM provider_movements AS moved
+                WHERE moved.order_id IN (one.id, one.known_as) AND moved.at > now() - interval '1 day'))
+        UNION SELECT contract_id FROM provider_movements WHERE at > now() - $1::interval AND contract_id IS NOT NULL
+    ) AS moving WHERE contract_id NOT IN (SELECT lost.contract_id FROM ({_LOST}) AS lost)
+"""  # noqa: S608 - a constant
 
 _OWN: Final = (MovementKind.FEE.value, MovementKind.WITHDRAWAL.value)
 

@@ -11,6 +11,13 @@ from pathlib import Path
 from escrow import ids
 from escrow.database import execute
 from escrow.ids import Kind
+from escrow.money import Money
+from escrow.payments.calls import ChargeRequest, Step, key_of
+from escrow.payments.reconciliation import standing
+from escrow.payments.results import Prepared
+from escrow.payments.sandbox import Sandbox
+from tests.escrow.payments.losing import cut
+from tests.escrow.payments.stage import strike
 from tests.factories import Deployment
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +86,41 @@ async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_prov
         f"contract {deal.id}: 0.00 USD at the provider, 256.25 USD in the ledger{mark}",
         "1 differences.",
     ]
+
+
+async def test_reconcile_names_the_money_of_lost_orders_until_restore_is_told_that_it_is_settled(
+    database: str, redis_url: str
+) -> None:
+    deal, gone = await strike("100.00"), ids.new(Kind.ORDER)
+    sandbox = Sandbox(settle_seconds=0.0)
+    request = ChargeRequest(
+        key=key_of(gone, 1, Step.PREPARE),
+        order_id=gone,
+        group=deal.id,
+        amount=Money(100_00, "USD"),
+        token=None,
+        client_id=str(deal.client_id),
+    )
+    prepared = await sandbox.prepare(request)
+    assert isinstance(prepared, Prepared)
+    await sandbox.confirm(prepared.provider_id, request)
+    await execute("UPDATE sandbox_charges SET settles_at = settles_at - interval '1 minute'")
+    await cut()
+    code, said, complaints = await earnest(database, redis_url, "reconcile")
+    assert (code, complaints) == (1, "")
+    balance, contract, order, count = said.splitlines()
+    assert balance == "balance in USD: 100.00 USD at the provider, 0.00 USD in the ledger"
+    assert contract == f"contract {deal.id}: 100.00 USD at the provider, 0.00 USD in the ledger", "though it just moved"
+    assert order.startswith(f"lost order {gone} of {deal.id}: charge of 100.00 USD at ")
+    assert order.endswith(f"`earnest restore --settle {gone}` says so")
+    assert count == "3 differences."
+    assert (await standing()).differences == 3
+    code, said, complaints = await earnest(database, redis_url, "restore", "--settle", gone)
+    assert (code, complaints) == (0, ""), said
+    await execute("UPDATE provider_movements SET at = at - interval '1 hour'")  # what moved just now can't be judged
+    code, said, complaints = await earnest(database, redis_url, "reconcile")
+    assert (code, complaints) == (0, ""), said
+    assert (await standing()).differences == 0
 
 
 async def test_erase_says_how_many_texts_went_and_refuses_what_is_not_there(database: str, redis_url: str) -> None:

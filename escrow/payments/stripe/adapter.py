@@ -10,6 +10,7 @@ which it is found again when its answer was lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -378,7 +379,8 @@ class Stripe:
             return transaction
         origin: Json | None = None
         if source.get("object") == "transfer_reversal":
-            origin = await self._client.asked(self._v1.transfers.retrieve_async(source["transfer"]))
+            with suppress(Refused):
+                origin = await self._client.asked(self._v1.transfers.retrieve_async(source["transfer"]))
         elif source.get("object") in ("dispute", "refund") and source.get("payment_intent"):
             origin = await self._intent(source["payment_intent"])
         return {**transaction, "source": {**source, "metadata": (origin or source).get("metadata")}}

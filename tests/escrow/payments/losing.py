@@ -101,12 +101,12 @@ async def brought(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
     return transfer.provider_id
 
 
-async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str) -> str:
-    """The same, to the bank."""
+async def sent(stripe: Stripe, deal: Deal, order_id: str, payee: str, *, attempt: int = 1) -> str:
+    """The same, to the bank at that attempt."""
     transfer_id = await brought(stripe, deal, order_id, payee)
     await stripe.payout(
         PayoutRequest(
-            key=key_of(order_id, 1, Step.PAYOUT),
+            key=key_of(order_id, attempt, Step.PAYOUT),
             order_id=order_id,
             group=deal.id,
             amount=SUM,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -14,6 +16,7 @@ from escrow.audit import audit
 from escrow.database import execute, fetch_value
 from escrow.payments import lost, orders, reconciliation
 from escrow.payments.calls import RefundRequest, Step, key_of
+from escrow.payments.movements import Movement
 from escrow.payments.stripe.adapter import Stripe
 from escrow.pipeline import run
 from tests.escrow.payments.losing import CARD, SUM, brought, charged, cut, funded, onboard, sent, strange, turn, work
@@ -55,6 +58,57 @@ async def test_nothing_is_called_before_the_books_are_read(database: str, stripe
     assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
 
 
+async def test_one_worker_reads_the_books_for_all(database: str, stripe: Stripe, stand_in: Playing) -> None:
+    class Slow(Stripe):
+        """Tells its books when it is let."""
+
+        asked, may_tell = asyncio.Event(), asyncio.Event()
+
+        async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+            assert not self.asked.is_set()
+            self.asked.set()
+            await self.may_tell.wait()
+            async for one in super().movements(since):
+                yield one
+
+    await strike("100.00")
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    slow = Slow(stand_in.access())
+    first = asyncio.create_task(lost.read_books(slow))
+    await slow.asked.wait()
+    assert not await lost.read_books(slow)
+    slow.may_tell.set()
+    assert await first
+    assert await lost.read_books(slow)
+    await slow.close()
+
+
+async def test_what_moved_before_a_cut_that_is_noticed_meanwhile_is_read_before_anything_is_called(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    class Meanwhile(Stripe):
+        """Tells its books, and somebody notices another cut."""
+
+        async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+            async for one in super().movements(since):
+                yield one
+            await cut()
+
+    deal = await strike("100.00")
+    order_id = await deal.fund(CARD)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    slow = Meanwhile(stand_in.access())
+    assert not await lost.read_books(slow)
+    await slow.close()
+    assert await fetch_value("SELECT count(*) FROM log_cuts WHERE books_read_at IS NULL") == 1
+    assert await orders.claim(10, provider="stripe") == []
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
+
+
 async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
@@ -68,6 +122,43 @@ async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     assert await deal.milestone_state() == "ACTIVE"
     assert [one async for one in audit()] == []
     assert await lost.everything() == []
+
+
+async def test_a_lost_order_is_taken_up_where_rows_lie_by_contract_and_no_trigger_fills_it_in(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    await charged(stripe, deal, gone)
+    await cut()
+    order_id = await deal.fund(CARD)
+    await execute("ALTER TABLE provider_calls DISABLE TRIGGER provider_calls_know_their_contract")
+    try:
+        await work(stripe, stand_in, until="PAID", order_id=order_id)
+    finally:
+        await execute("ALTER TABLE provider_calls ENABLE TRIGGER provider_calls_know_their_contract")
+    assert await fetch_value("SELECT array_agg(contract_id) FROM provider_calls WHERE order_id = $1", order_id) == [
+        deal.id
+    ]
+
+
+async def test_a_charge_whose_money_was_changed_for_the_balance_is_known_by_what_the_client_paid(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    charge = await charged(stripe, deal, gone)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await execute(
+        "UPDATE provider_movements SET amount_minor = 9200, net_minor = 9200 - fee_minor, currency = 'EUR',"
+        " changed_minor = amount_minor, changed_currency = currency WHERE order_id = $1",
+        gone,
+    )
+    assert [one.amount for one in await lost.everything()] == [SUM]
+    order_id = await deal.fund("pm_card_visa")
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert list(stand_in.books.of("payment_intent")) == [charge]
 
 
 async def test_a_charge_that_went_back_is_no_deposit(database: str, stripe: Stripe, stand_in: Playing) -> None:
@@ -111,6 +202,31 @@ async def test_a_payout_that_is_asked_for_anew_is_the_lost_one_and_no_other_goes
     assert len(stand_in.books.of("transfer")) == 1
 
 
+async def test_a_payout_that_was_begun_before_is_only_looked_up_while_other_money_of_its_contract_is_lost(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00", "50.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await work(stripe, stand_in, until="PAID", order_id=await deal.fund(CARD, position=2))
+    part = await deal.request_payout("40.00")
+    (begun,) = await orders.claim(10, provider="stripe", payees_of="stripe")
+    assert (begun.id, len(begun.calls)) == (part, 1)
+    await execute("UPDATE payment_orders SET lease_token = NULL WHERE id = $1", part)
+    await sent(stripe, deal, gone, payee)
+    await cut()
+    await execute("UPDATE log_cuts SET books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await turn(stripe)
+    row = await order(part)
+    assert (row["state"], row["explanation"]) == ("STARTED", lost.WAITS)
+    assert len(stand_in.books.of("transfer")) == 1
+    assert await lost.settle(gone)
+    await work(stripe, stand_in, until="PAID", order_id=part)
+    assert len(stand_in.books.of("transfer")) == 2
+
+
 async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe: Stripe, stand_in: Playing) -> None:
     deal, gone = await strike("100.00"), strange()
     payee = await onboard(deal, stripe, stand_in)
@@ -126,6 +242,43 @@ async def test_a_payout_of_the_same_sum_moves_nothing_more(database: str, stripe
     stripe_says = await reconciliation.reconcile(stripe, settling=-stripe.ahead * 2)
     assert stripe_says.found == []
     assert [one async for one in audit()] == []
+
+
+async def test_no_bank_is_paid_twice_by_a_payout_whose_lost_one_had_come_to_another_attempt(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await sent(stripe, deal, gone, payee, attempt=2)
+    stand_in.books.move(payee, "payment", 100_00, "usd", source="py_of_another_contract")
+    await cut()
+    order_id = await deal.request_payout()
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
+    assert (await order(order_id))["known_as"] == gone
+    assert len(stand_in.books.of("payout", payee)) == 1
+
+
+async def test_a_payout_that_goes_on_as_a_lost_one_is_a_persons_where_the_provider_may_have_forgotten_its_keys(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal, gone = await strike("100.00"), strange()
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    await brought(stripe, deal, gone, payee)
+    await cut()
+    await execute(
+        "UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now() WHERE kept_at IS NOT NULL"
+    )
+    assert await lost.read_books(stripe)
+    order_id = await deal.request_payout()
+    for _ in ("it is taken up", "and goes on"):
+        await turn(stripe)
+    row = await order(order_id)
+    assert (row["known_as"], row["is_stuck"]) == (gone, True)
+    assert len(stand_in.books.of("payout", payee)) == 0
 
 
 async def test_what_came_back_at_the_provider_holds_nothing_up(

@@ -83,6 +83,22 @@ async def test_what_somebody_did_by_hand_at_stripe_is_of_the_contract_and_the_or
         assert isinstance(found, Failed), "its money is with the platform again"
 
 
+async def test_what_is_about_something_that_stripe_tells_nothing_of_is_a_movement_of_no_order(
+    stripe: Stripe, stand_in: Playing
+) -> None:
+    charge = charge_of(usd(9_000))
+    charge_id = await prepared(stripe, charge)
+    await stripe.confirm(charge_id, charge)
+    name = await stripe.open_payee("acc_1", key=order_id())
+    payees.told(stand_in.books, name)
+    moved = await stripe.transfer(transfer_to(name, usd(2_000), charge_id))
+    assert isinstance(moved, Succeeded)
+    payouts.reverse(stand_in.books, moved.provider_id, {})
+    del stand_in.books.of("transfer")[moved.provider_id]
+    *_, returned = [one async for one in stripe.movements(LONG_AGO)]
+    assert (returned.net, returned.group, returned.order_id) == (usd(2_000), None, None)
+
+
 async def test_movements_are_read_page_after_page_from_a_time_on_oldest_first(
     stripe: Stripe, stand_in: Playing
 ) -> None:
