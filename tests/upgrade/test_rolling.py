@@ -182,6 +182,7 @@ def _each_webhook_came(visible: list[asyncpg.Record], partner: Receiver) -> None
         event = json.loads(heard.body)["data"]["event"]
         streams[event["stream"]].append(event["sequence"])
     promised = [row["id"] for row in visible]
-    promised = promised[promised.index(ids[0]) :]
+    # Streams come side by side, so the first that came isn't always the oldest.
+    promised = promised[min(promised.index(one) for one in ids) :]
     assert sorted(ids) == sorted(promised)
     assert all(sequences == sorted(sequences, reverse=True) for sequences in streams.values())
