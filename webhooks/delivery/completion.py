@@ -1,7 +1,8 @@
 """Writes down what came of many deliveries, by one statement, which hands back each lane's next delivery.
 
 Only who holds a lane's lease moves it; an answer that comes after the lease is over is kept as an attempt and counts for
-nothing. A lane is empty when it is done up to its tail, never because a look found no more: a look may be too early.
+nothing. What is written twice, since nobody heard that it was, is as if written once. A lane is empty when it is done up to
+its tail, never because a look found no more: a look may be too early.
 """
 
 # ruff: noqa: S608 - only our own text is filled into statements
@@ -18,6 +19,7 @@ from webhooks.delivery import breaker
 from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.lanes import CONTENT, CONTENT_COLUMNS, Head, Lease, State, head_of
 from webhooks.delivery.retries import Outcome
+from webhooks.request.answers import ErrorClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ _ATTEMPTS: Final = database.Rows(
 # The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
 # Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
 # A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew.
+# An attempt that is there already was either given up by who took the lane over, and then the answer is late; or the statement
+# is repeated, since the connection was cut before it was heard that it is done, and then the attempt stays as it was judged.
 _COMPLETE: Final = database.Statement(f"""
 WITH given AS MATERIALIZED (
     SELECT given.*, next.* FROM (
@@ -159,6 +163,7 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (delivery_id, token) DO UPDATE SET status = excluded.status, error = excluded.error,
         address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
         first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
+        WHERE attempt.error = '{ErrorClass.ABANDONED}'
 ), {breaker.NOTE_SQL}
 SELECT next.before, next.endpoint_id, next.lane, 0 AS failures, NULL AS given_up, next.delivery_id, next.position,
     next.event_id, next.kind, next.is_due, next.is_extended, {CONTENT_COLUMNS.format(head="next")}, clock_timestamp() AS at

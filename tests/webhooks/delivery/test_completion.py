@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 
 import pytest
 
 from escrow import database
 from tests.factories import Deployment, make_endpoint
-from tests.webhooks.delivery.watching import (
-    well,
-)
+from tests.webhooks.delivery.watching import until_settled_with_dues, well
 from tests.webhooks.partner import (
     delivery_worker,
     fan_out_only,
@@ -21,6 +21,8 @@ from tests.webhooks.partner import (
     settled,
 )
 from tests.workers.process import until
+from webhooks.delivery import completion
+from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.sending import Timing
 from webhooks.request.answers import Answer
 from webhooks.request.sender import Sender
@@ -59,6 +61,34 @@ async def test_an_answer_that_the_database_refuses_stands_in_nobodys_way(monkeyp
         await worker.fan_out()
         await until(all_through)
         assert again.id in {arrival.stream for arrival in partner.arrivals if arrival.path == "/well"}
+
+
+async def test_what_is_written_down_again_since_nobody_heard_that_it_was_stays_as_it_was_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = completion.complete
+
+    async def write_twice(done: Sequence[Completed], *, lease_seconds: float) -> completion.Next:
+        await write(done, lease_seconds=lease_seconds)  # whose answer a cut connection keeps from us
+        return await write(done, lease_seconds=lease_seconds)
+
+    monkeypatch.setattr(completion, "complete", write_twice)
+    there = await Deployment.make()
+    async with partners() as partner, delivery_worker() as worker:
+        await make_endpoint(there.client, partner.url("/well"))
+        await make_endpoint(there.freelancer, partner.url("/busy"))
+        busy = chain([500], repeat(200))
+        partner.replies["/busy"] = lambda _: next(busy)
+        for _ in range(3):
+            await (await there.fund()).submit()
+        await worker.fan_out()
+        await until_settled_with_dues()
+    judged = await database.fetch(
+        "SELECT status, count(*) AS n, bool_or(is_late) AS is_late FROM delivery_attempts GROUP BY 1"
+    )
+    assert {row["status"]: row["is_late"] for row in judged} == {200: False, 500: False}
+    assert in_order(partner.arrivals)
+    await well()
 
 
 async def test_a_backlog_takes_few_statements() -> None:
