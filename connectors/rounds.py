@@ -157,6 +157,7 @@ class Playing:
         try:
             now = await self._tool.write(seen.id, step.card, step.changed)
         except ToolRefused:
+            await self._memory.seen([writing.milestone_id])
             if not self._title_is_about_to_be_free(step):
                 raise
             await self._step_aside(step, seen)

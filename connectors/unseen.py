@@ -10,9 +10,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from connectors.port import Memory, Tool, Writing
 from connectors.sides import Field, Pair, Theirs, TheirSide, Values
+
+
+CUT_OFF_MIN: Final = 10
+"""Letters: no tool cuts texts off sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +38,18 @@ async def completed(theirs: TheirSide, tool: Tool, memory: Memory) -> Seen:
         pair = noted.get(writing.milestone_id)
         listed = _listed(writing, pair, items)
         found = listed if listed is not None and _is_of_now(listed, writing) else None
-        is_seen = found is not None
         if found is None or not writing.is_answered:
             found = await _looked_for(writing, pair, tool, replace(theirs, items=items)) or found
+        if found is not None and not writing.is_late and _may_be_under_way(writing, pair, found):
+            found = None
         if found is not None:
             items[found.id] = found
             noted[writing.milestone_id] = await _learned(writing, pair, found, memory)
+            writing = await _answered(writing, found, listed, memory)
         elif not writing.is_late:
             awaited.add(writing.milestone_id)
             items.pop(listed.id if listed is not None else "", None)
-        if is_seen or writing.is_late:
+        if writing.is_late or (listed is not None and found is not None and _is_of_now(listed, writing)):
             done.append(writing.milestone_id)
     if done:
         await memory.seen(done)
@@ -66,7 +73,7 @@ def altered(written: Values, now: Theirs, before: Values | None = None) -> dict[
 def are_alike(written: str, shown: str) -> bool:
     """Whether one text is the other as a tool may keep it: other spaces, marks, case or forms of letters, or its beginning."""
     whole, kept = _letters(written), _letters(shown)
-    return whole == kept or (kept != "" and whole.startswith(kept))
+    return whole == kept or (len(kept) >= CUT_OFF_MIN and whole.startswith(kept))
 
 
 def _letters(text: str) -> str:
@@ -101,6 +108,23 @@ async def _looked_for(writing: Writing, pair: Pair | None, tool: Tool, theirs: T
     return item if item is not None and _is_of_now(item, writing) else None
 
 
+def _may_be_under_way(writing: Writing, pair: Pair | None, now: Theirs) -> bool:
+    """Whether a change that nobody heard the answer to isn't seen, though it may have been made."""
+    if writing.is_answered or not writing.external_id or pair is None or not writing.values:
+        return False
+    return not any(_was_written(name, value, now, pair) for name, value in writing.values.items())
+
+
+async def _answered(writing: Writing, now: Theirs, listed: Theirs | None, memory: Memory) -> Writing:
+    """The writing with what was seen as its answer, which the listing is to show, too."""
+    if writing.is_answered:
+        return writing
+    writing = replace(writing, external_id=now.id, is_answered=True, shown_at=now.updated_at)
+    if listed is None or not _is_of_now(listed, writing):
+        await memory.intend(writing)
+    return writing
+
+
 async def _learned(writing: Writing, pair: Pair | None, now: Theirs, memory: Memory) -> Pair:
     """The pair of an item that is seen; noted if nobody heard the answer of whoever wrote."""
     if pair is not None and (writing.is_answered or (pair.external_id == now.id and not writing.external_id)):
@@ -130,7 +154,9 @@ async def _learned(writing: Writing, pair: Pair | None, now: Theirs, memory: Mem
 
 def _was_written(name: Field, value: str, now: Theirs, pair: Pair) -> bool:
     shown = now.values.get(name)
-    return shown == value or (shown is not None and shown != pair.agreed.get(name) and are_alike(value, shown))
+    if shown is None or shown in {pair.agreed.get(name), pair.shown.get(name)}:
+        return shown == value
+    return are_alike(value, shown)
 
 
 def _alike(written: Values, now: Theirs, before: Values) -> dict[Field, str]:
