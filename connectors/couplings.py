@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty
+from connectors.port import Writing
+from connectors.sides import DoneLeave, Field, Pair, PlanLeave, Treaty, Values
 from escrow import database
 from escrow.vault import Undecipherable, vault
 
@@ -183,6 +184,12 @@ async def fail(leased: Leased, *, problem: str, pause_seconds: float) -> None:
     await database.execute(_FAIL, leased.coupling.name, leased.token, problem, pause_seconds)
 
 
+async def began_anew(leased: Leased, cursor: str) -> None:
+    """Note that both sides are compared anew, and where Earnest's feed goes on: its log isn't the one that was read before."""
+    if not (await database.execute(_BEGAN_ANEW, leased.coupling.name, leased.token, cursor)).endswith(" 1"):
+        raise LeaseLost(leased.coupling.name)
+
+
 async def next_due_seconds() -> float | None:
     """In how many seconds the next one is due that nobody is at; None if there is none."""
     seconds: float | None = await database.fetch_value(_NEXT)
@@ -216,7 +223,7 @@ class Pairs:
 
     async def keep(self, pair: Pair) -> None:
         """Note a pair, and renew the lease. Raises `LeaseLost`."""
-        noted = (self._name, self._token, LEASE_SECONDS, pair.milestone_id, pair.external_id, json.dumps(asdict(pair)))
+        noted = (self._name, self._token, LEASE_SECONDS, pair.milestone_id, pair.external_id, _kept(pair))
         if not (await database.execute(_KEEP, *noted)).endswith(" 1"):
             raise LeaseLost(self._name)
 
@@ -225,6 +232,25 @@ class Pairs:
         await self.hold()
         forgotten = "DELETE FROM coupled_pairs WHERE coupling = $1 AND milestone_id = $2"
         await database.execute(forgotten, self._name, milestone_id)
+
+
+    async def intend(self, writing: Writing) -> None:
+        """Note what is about to be written, or was, and renew the lease. Raises `LeaseLost`."""
+        held = (self._name, self._token, LEASE_SECONDS)
+        noted = (writing.milestone_id, writing.external_id, json.dumps(dict(writing.values)), writing.is_answered)
+        if not (await database.execute(_INTEND, *held, *noted, writing.shown_at)).endswith(" 1"):
+            raise LeaseLost(self._name)
+
+    async def writings(self, unseen_seconds: float) -> Sequence[Writing]:
+        """What was written and not seen yet."""
+        rows = await database.fetch(_WRITINGS, self._name, unseen_seconds)
+        return [database.filled(Writing, row, values=_texts(json.loads(row["said"]))) for row in rows]
+
+    async def seen(self, milestone_ids: Sequence[str]) -> None:
+        """Forget what was written of these milestones. Raises `LeaseLost`."""
+        await self.hold()
+        seen = "DELETE FROM coupled_writings WHERE coupling = $1 AND milestone_id = ANY($2)"
+        await database.execute(seen, self._name, list(milestone_ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,10 +313,18 @@ def _read(row: Any) -> Coupling:
 
 
 def _pair(kept: dict[str, Any]) -> Pair:
-    texts = {
-        name: {Field(key): value for key, value in kept[name].items()} for name in ("agreed", "proposed", "refused")
-    }
+    texts = {name: _texts(kept.get(name, {})) for name in ("agreed", "shown", "proposed", "refused")}
     return Pair(**{**kept, **texts})
+
+
+def _kept(pair: Pair) -> str:
+    """As the former release reads it, which knows nothing of what is `shown`, wherever nothing is."""
+    kept = asdict(pair)
+    return json.dumps(kept if pair.shown else {name: value for name, value in kept.items() if name != "shown"})
+
+
+def _texts(kept: Mapping[str, str]) -> Values:
+    return {Field(name): text for name, text in kept.items()}
 
 
 _ADD: Final = """
@@ -301,7 +335,9 @@ ON CONFLICT (name) DO NOTHING
 
 _ALL: Final = """
 SELECT name, tool, contract_id, state, place, settled_at, writes, noted.pairs,
-    coalesce(problem, CASE WHEN noted.refused > 0 THEN 'items that say what Earnest refuses: ' || noted.refused END) AS problem
+    coalesce(problem, CASE WHEN noted.refused > 0 THEN 'items that say what Earnest refuses: ' || noted.refused END,
+        CASE WHEN began_anew_at > clock_timestamp() - interval '1 day' THEN 'Earnest was restored to an earlier moment, or is another '
+            || 'one: both sides were compared anew at ' || to_char(began_anew_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END) AS problem
 FROM couplings, LATERAL (
     SELECT count(*)::int AS pairs, count(*) FILTER (WHERE agreed -> 'refused' <> '{}') AS refused
     FROM coupled_pairs WHERE coupling = name
@@ -363,6 +399,24 @@ WITH held AS ({_HOLD} RETURNING name)
 INSERT INTO coupled_pairs (coupling, milestone_id, external_id, agreed) SELECT name, $4, $5, $6::jsonb FROM held
 ON CONFLICT (coupling, milestone_id) DO UPDATE SET external_id = excluded.external_id, agreed = excluded.agreed
 """  # noqa: S608 - constants of this module
+
+_BEGAN_ANEW: Final = """
+UPDATE couplings SET cursor = $3, began_anew_at = clock_timestamp(), read_at = NULL WHERE name = $1 AND lease_token = $2
+"""
+
+_INTEND: Final = f"""
+WITH held AS ({_HOLD} RETURNING name)
+INSERT INTO coupled_writings (coupling, milestone_id, external_id, said, is_answered, shown_at)
+SELECT name, $4, $5, $6::jsonb, $7, $8 FROM held
+ON CONFLICT (coupling, milestone_id) DO UPDATE SET external_id = excluded.external_id, said = excluded.said,
+    is_answered = excluded.is_answered, shown_at = excluded.shown_at, written_at = excluded.written_at
+"""  # noqa: S608 - constants of this module
+
+_WRITINGS: Final = """
+SELECT milestone_id, external_id, said, is_answered, shown_at,
+    written_at <= clock_timestamp() - make_interval(secs => $2::double precision) AS is_late
+FROM coupled_writings WHERE coupling = $1 ORDER BY written_at
+"""
 
 _NEXT: Final = """
 SELECT greatest(0, extract(epoch FROM min(greatest(due_at, coalesce(leased_until, due_at))) - clock_timestamp()))::float8

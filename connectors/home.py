@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.http_calls import Calls
-from connectors.port import Moved, Refused, ToolError, ToolRefused
-from connectors.sides import Field, Ours, OurSide, Values, canonical
+from connectors.port import BeyondTheLog, Moved, Refused, ToolError, ToolRefused
+from connectors.sides import OVER, Field, Ours, OurSide, Values, canonical
 
 CONTRACT: Final = """query Plan($id: ID!, $after: Cursor) { contract(id: $id) {
   state currency revision planVersion clientId
@@ -26,7 +26,6 @@ NEWS: Final = """query News($after: Cursor) { changes(after: $after, first: 100)
 
 VIEWER: Final = "query Who { viewer { accountId scopes } }"
 
-_OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
 _IN_HAND: Final = frozenset({"ACTIVE", "CHANGES_REQUESTED"})
 _FAULTS: Final[Mapping[str, type[Exception]]] = {
     "INVALID_INPUT": Refused,
@@ -37,6 +36,8 @@ _FAULTS: Final[Mapping[str, type[Exception]]] = {
     "STALE_CHANGE_REQUEST": Moved,
 }
 """What is wrong with the value; where somebody was faster, which is seen by reading again; and else with the key."""
+
+_FINAL: Final = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "QUERY_TOO_COMPLEX"})
 
 _NAMES: Final = {Field.TITLE: "title", Field.PURPOSE: "purpose", Field.DUE_ON: "dueOn"}
 
@@ -62,7 +63,10 @@ class EarnestContract:
         return bool((await self._contract())["clientId"] == account_id)
 
     async def news(self, cursor: str | None) -> tuple[str, bool]:
-        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did."""
+        """Where the feed stands now, and whether it told anything of this contract since the cursor; without one it did.
+
+        Raises `BeyondTheLog` for a cursor of another log.
+        """
         if cursor is None:
             return (await self._ask(NEWS, after="latest"))["changes"]["cursor"], True
         is_new = False
@@ -106,7 +110,7 @@ class EarnestContract:
             facts=f"{one['amount']['amount']} {self._currency}, {one['state']}",
             updated_at=datetime.fromisoformat(one["updatedAt"]),
             is_open=is_active and one["state"] == "PLANNED",
-            is_over=one["state"] in _OVER,
+            is_over=one["state"] in OVER,
             is_dropped=one["state"] == "CANCELLED",
             is_in_hand=is_active and one["state"] in _IN_HAND,
             external_id=names[0] if names else None,
@@ -202,14 +206,15 @@ class EarnestContract:
     async def _ask(self, document: str, **variables: object) -> dict[str, Any]:
         answer = await self._calls.ask("POST", "/graphql", {"query": document, "variables": variables})
         for error in answer.get("errors") or ():
-            code = error.get("extensions", {}).get("code", "ERROR")
-            kind = (
-                ToolRefused
-                if code in {"UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "QUERY_TOO_COMPLEX"}
-                else ToolError
-            )
-            raise kind(f"Earnest answered {code}: {error.get('message', '')}")
+            code, message = error.get("extensions", {}).get("code", "ERROR"), error.get("message", "")
+            raise _fault(code, message)(f"Earnest answered {code}: {message}")
         return dict(answer["data"])
+
+
+def _fault(code: str, message: str) -> type[ToolError]:
+    if code == "LOG_CUT" or (code == "BAD_REQUEST" and "beyond the end of this log" in message):
+        return BeyondTheLog
+    return ToolRefused if code in _FINAL else ToolError
 
 
 def _said(values: Values) -> dict[str, str]:

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from connectors.port import ToolError, ToolRefused
+from connectors.port import NotDone, ToolError, ToolRefused
 
 ANSWER_SECONDS: Final = 30.0
 ANSWER_BYTES_MAX: Final = 20_000_000
 SAID_CHARACTERS_MAX: Final = 200
 
-_AGAIN: Final = frozenset({408, 425, 429})
-"""Beside all from 500 on: the same request may succeed later."""
+_NOT_YET: Final = frozenset({425, 429})
+"""It came too early, and wasn't looked at."""
+_AGAIN: Final = 408
+"""Beside all from 500 on: the same request may succeed later, and may have been carried out."""
 
 
 class Calls:
@@ -40,13 +42,17 @@ class Calls:
                 if not 200 <= answer.status < 300:
                     self._raise(answer.status, text.decode(errors="replace"))
                 return json.loads(text) if text.strip() else None
+        except aiohttp.ClientConnectorError as error:
+            raise NotDone(f"{self._who} can't be reached: {error}") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ToolError(f"{self._who} gave no answer: {str(error) or type(error).__name__}") from error
 
     def _raise(self, status: int, text: str) -> None:
         said = " ".join(text.split())[:SAID_CHARACTERS_MAX]
-        is_of_use = status >= 500 or status in _AGAIN or (status == 403 and "rate limit" in said.lower())
-        raise (ToolError if is_of_use else ToolRefused)(f"{self._who} answered {status}: {said}")
+        kind = ToolError if status >= 500 or status == _AGAIN else ToolRefused
+        if status in _NOT_YET or (status == 403 and "rate limit" in said.lower()):
+            kind = NotDone
+        raise kind(f"{self._who} answered {status}: {said}")
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -61,13 +61,28 @@ class Plan:
     """What is to be done, in this order."""
 
     steps: tuple[Step, ...]
+    strays: tuple[str, ...] = ()
+    """Items with our line of a milestone that this contract doesn't have: left alone until somebody takes the line away."""
     absent: tuple[str, ...] = ()
     """The items that the steps take for deleted, since the listing has none of them: each is to be looked for by itself first."""
 
 
-def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty, *, believes: bool = False) -> Plan:
-    """The writes that make both sides agree. Raises `TooManyMissing` unless the tool is to be believed whatever is gone."""
-    noted = list(noted)
+def plan(
+    ours: OurSide,
+    theirs: TheirSide,
+    noted: Iterable[Pair],
+    treaty: Treaty,
+    *,
+    believes: bool = False,
+    awaited: frozenset[str] = frozenset(),
+) -> Plan:
+    """The writes that make both sides agree. Raises `TooManyMissing` unless the tool is to be believed whatever is gone.
+
+    `awaited` are milestones whose items were written to and aren't seen as they are now: nothing comes of them yet.
+    """
+    known = ours.items.keys()
+    ours = replace(ours, items={name: one for name, one in ours.items.items() if name not in awaited})
+    noted = [pair for pair in noted if pair.milestone_id not in awaited]
     there = {pair.external_id for pair in noted if not pair.milestone_id.startswith(ASKED)}
     done = [pair for pair in noted if pair.milestone_id.startswith(ASKED) and pair.external_id in there]
     matches = match(ours, theirs, [pair for pair in noted if pair not in done])
@@ -77,10 +92,11 @@ def plan(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair], treaty: Treaty
     for found in matches.pairs:
         steps += _pair_steps(found, ours, theirs.fields, treaty)
     steps += [Create(card=_card(one, one.values)) for one in matches.only_ours if not one.is_dropped]
+    strays = [item.id for item in matches.only_theirs if item.mark is not None and item.mark not in known]
     for item in matches.only_theirs:
-        step = _addition(item, ours, treaty)
+        step = _addition(item, ours, treaty) if item.id not in strays else None
         steps += [step] if step is not None else []
-    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else ())
+    return Plan(steps=tuple(steps), absent=_absent(ours, theirs, noted) if steps else (), strays=tuple(strays))
 
 
 def _absent(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> tuple[str, ...]:
@@ -174,18 +190,20 @@ def _merge(
     kept = found.pair if found.is_noted else None
     is_asked = pair.request_id is not None and pair.request_id in ours.open_requests
     pair = replace(pair, asks_removal=pair.asks_removal and is_asked)  # it is there again
-    agreed = dict(pair.agreed)
+    agreed, shown = dict(pair.agreed), {}
     for name in sorted(fields):
         mine, other = milestone.values[name], item.values.get(name, "")
         if mine == other:
             agreed[name] = mine
+        elif mine == pair.agreed.get(name) and other == pair.shown.get(name):
+            shown[name] = other  # what the tool made of it
         elif _stays(name, other, mine, pair, is_asked=is_asked):
             continue
         elif _goes_inward(name, milestone, item, pair, treaty):
             inward[name] = other
         else:
             outward[name] = mine
-    pair = replace(pair, agreed=agreed)
+    pair = replace(pair, agreed=agreed, shown=shown)
     if inward and not (treaty.plan is PlanLeave.ASK and is_asked):
         step = _inward(pair, inward, treaty)
         pair = kept = step.pair
@@ -223,7 +241,7 @@ def _stays(name: Field, other: str, mine: str, pair: Pair, *, is_asked: bool) ->
 def _goes_inward(name: Field, milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> bool:
     """Whether Earnest is to say what the tool says."""
     mine, other, agreed = milestone.values[name], item.values.get(name, ""), pair.agreed.get(name)
-    if other in {agreed, ""} or treaty.plan is PlanLeave.NONE or not milestone.is_open:
+    if other in {agreed, pair.shown.get(name), ""} or treaty.plan is PlanLeave.NONE or not milestone.is_open:
         return False
     if pair.proposed.get(name) == other:
         return False  # it was asked for, and whoever decides has declined it
@@ -240,7 +258,7 @@ def _done(milestone: Ours, item: Theirs, pair: Pair, treaty: Treaty) -> Iterator
     """What “done” in the tool comes to: once for each time that somebody says it, and never for what is over."""
     if milestone.is_over or item.is_done == pair.done:
         return
-    if not item.is_done or treaty.done is DoneLeave.IGNORE:
+    if not item.is_done or item.says_over or treaty.done is DoneLeave.IGNORE:
         yield Note(pair=replace(pair, done=item.is_done))
         return
     after = replace(pair, done=True, dones=pair.dones + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from connectors.sides import Ours, OurSide, Pair, Theirs, TheirSide
+from connectors.sides import ASKED, Ours, OurSide, Pair, Theirs, TheirSide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,20 @@ def match(ours: OurSide, theirs: TheirSide, noted: Iterable[Pair]) -> Matches:
             pair = Pair(milestone_id=milestone.id, external_id=item.id)
             found.append(Match(ours=milestone, theirs=item, pair=pair, is_noted=False))
     return Matches(pairs=tuple(found), only_ours=tuple(alone), only_theirs=tuple(free.values()))
+
+
+def anew(pair: Pair, ours: OurSide) -> Pair | None:
+    """What still holds of a pair when Earnest is not as it was, since it was restored: which item it is, and how often what was
+    said. What was agreed is compared anew, the later change of a field wins. None for what was asked for and is no more.
+    """
+    is_asked = pair.request_id in ours.open_requests
+    if pair.milestone_id.startswith(ASKED):
+        return pair
+    if pair.milestone_id not in ours.items:
+        is_lost = pair.request_id is not None and not is_asked
+        return None if is_lost else replace(pair, is_gone=pair.is_gone or not is_asked)
+    kept = replace(pair, agreed={}, shown={}, refused={}, vain="", is_gone=False)
+    return kept if is_asked else replace(kept, request_id=None, proposed={}, asks_removal=False)
 
 
 def _standing(pairs: Iterable[Pair], free: dict[str, Theirs]) -> dict[str, Theirs | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from connectors.sides import Card, Field, OurSide, Pair, Theirs, TheirSide, Values
@@ -14,6 +16,14 @@ class ToolError(Exception):
 
 class ToolRefused(ToolError):
     """It understood, and won't: a token that is wrong, a project that isn't there. Nothing changes that by itself."""
+
+
+class NotDone(ToolError):
+    """It was asked too early, or never reached: certainly nothing came of it, and later something may."""
+
+
+class BeyondTheLog(ToolError):
+    """Earnest's log isn't the one that a cursor is from: it was restored to an earlier moment, or is another deployment's."""
 
 
 class ListingIncomplete(ToolError):
@@ -28,8 +38,27 @@ class Refused(Exception):
     """Earnest refused one write for what it says; the message is Earnest's."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What is being written to an item, or was, and has not been seen in a listing since."""
+
+    milestone_id: str
+    values: Values = field(default_factory=dict)
+    """What it is to say; of an item that is there only what changes."""
+    external_id: str = ""
+    """Empty while the item is being made: nobody knows what it will be called."""
+    is_answered: bool = False
+    shown_at: datetime | None = None
+    """The tool's time in its answer: a listing that shows the item as of before is an old one."""
+    is_late: bool = False
+    """Whether it was begun longer ago than the tool may take to show it."""
+
+
 class Tool(Protocol):
     """A project of a tool."""
+
+    unseen_seconds: float
+    """How long the tool may go on answering as if something that was written weren't; 0 if it never does."""
 
     async def read(self) -> TheirSide:
         """Everything that there is. Raises `ToolError`, and never answers with a part."""
@@ -37,8 +66,12 @@ class Tool(Protocol):
     async def look(self, external_id: str) -> Theirs | None:
         """One item as it is now; None if it is gone, or is none any more that `read` would list."""
 
+    async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
+        """An item that bears a mark and isn't in a listing yet, by whatever way is more direct; None if it isn't seen."""
+
     async def create(self, card: Card) -> Theirs:
-        """Make an item with the card's mark in it, and give it as the tool has it then."""
+        """Make an item with the card's mark in it, and give it as the tool has it then. Raises `ToolRefused` and `NotDone`
+        only if none was made."""
 
     async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
         """Make an item say what the card says in the fields that changed, its footer and whether it is done."""
@@ -95,3 +128,12 @@ class Memory(Protocol):
 
     async def forget(self, milestone_id: str) -> None:
         """Forget the pair of a milestone."""
+
+    async def intend(self, writing: Writing) -> None:
+        """Note what is about to be written, or was, in place of what was noted so of its milestone; holds like `hold`."""
+
+    async def writings(self, unseen_seconds: float) -> Sequence[Writing]:
+        """What was noted so, and not seen yet."""
+
+    async def seen(self, milestone_ids: Sequence[str]) -> None:
+        """Forget what was noted so of these milestones: it was seen, or didn't happen."""

@@ -13,8 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from connectors import merging
-from connectors.port import Home, ListingIncomplete, Memory, Moved, Refused, Tool, ToolRefused
+from connectors import merging, pairing, unseen
+from connectors.port import (
+    Home,
+    ListingIncomplete,
+    Memory,
+    Moved,
+    NotDone,
+    Refused,
+    Tool,
+    ToolRefused,
+    Writing,
+)
 from connectors.sides import Field, OurSide, Pair, Theirs, TheirSide, Treaty
 from connectors.writes import (
     Add,
@@ -44,6 +54,10 @@ class Tally:
     """Whether nothing is left to do; else the next round should follow at once."""
     problem: str | None = None
     """What one of the sides refused, in its words."""
+    awaited: int = 0
+    """Items that the tool doesn't show as they are now: it is of no use to ask again at once."""
+    strays: int = 0
+    """Items with our line of a milestone that isn't there."""
 
     @property
     def writes(self) -> int:
@@ -53,10 +67,13 @@ class Tally:
 
 async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believes: bool = False) -> Tally:
     """One round. Raises what the sides raise, `ListingIncomplete` and `merging.TooManyMissing`."""
-    ours, theirs = await home.read(), await tool.read()
-    asked = merging.plan(ours, theirs, await memory.pairs(), treaty, believes=believes)
+    ours, listed = await home.read(), await tool.read()
+    seen = await unseen.completed(listed, tool, memory)
+    asked = merging.plan(ours, seen.theirs, seen.noted, treaty, believes=believes, awaited=seen.awaited)
     await _make_sure(asked.absent, tool, memory)
-    playing = Playing(home, tool, memory, ours, theirs)
+    playing = Playing(home, tool, memory, ours, seen.theirs)
+    playing.tally.strays = len(asked.strays)
+    playing.awaits(len(seen.awaited))
     for step in asked.steps:
         try:
             await playing.take(step)
@@ -68,6 +85,17 @@ async def play(home: Home, tool: Tool, memory: Memory, treaty: Treaty, *, believ
         except Moved:
             playing.tally.is_settled = False
     return playing.tally
+
+
+async def begin_anew(home: Home, memory: Memory) -> None:
+    """Keep of what was agreed what holds whatever happened to Earnest. Raises what the sides raise; done twice it is the same."""
+    ours = await home.read()
+    for pair in await memory.pairs():
+        kept = pairing.anew(pair, ours)
+        if kept is None:
+            await memory.forget(pair.milestone_id)
+        elif kept != pair:
+            await memory.keep(kept)
 
 
 async def _make_sure(absent: Iterable[str], tool: Tool, memory: Memory) -> None:
@@ -93,6 +121,13 @@ class Playing:
         """Those of which Earnest refused something that it may take later: the next round needn't follow at once."""
         self.tally = Tally()
 
+    def awaits(self, count: int) -> None:
+        """Say how many items were written to and aren't seen so."""
+        if count:
+            self.tally.awaited = count
+            self.tally.is_settled = False
+            self.tally.problem = f"{count} items were written to, and the tool doesn't show it yet"
+
     async def take(self, step: Step) -> None:
         """Carry out one step and remember it. Raises `Moved`, `Refused` and `ToolRefused`."""
         if isinstance(step, Write) and step.pair.milestone_id in self._refused:
@@ -111,28 +146,46 @@ class Playing:
 
     async def _outward(self, step: Create | Write) -> None:
         if isinstance(step, Create):
-            await self._memory.hold()
-            made = await self._tool.create(step.card)
-            self._counted(to_tool=1)
-            await self._memory.keep(_pair_of(step, made))
-            await self._home.name(step.card.mark, made.id, made.url)
+            await self._create(step)
             return
         seen = self._theirs.items[step.pair.external_id]
         if step.pair.milestone_id in self._skipped or _says_other(await self._tool.look(seen.id), seen):
             raise Moved  # somebody was at it since it was read: the next round sees what they did
+        said = {name: step.card.values[name] for name in step.changed}
+        writing = Writing(milestone_id=step.pair.milestone_id, external_id=seen.id, values=said)
+        await self._memory.intend(writing)
         try:
             now = await self._tool.write(seen.id, step.card, step.changed)
         except ToolRefused:
+            await self._memory.seen([writing.milestone_id])
             if not self._title_is_about_to_be_free(step):
                 raise
             await self._step_aside(step, seen)
             return
         self._counted(to_tool=1)
-        pair = replace(step.pair, external_id=now.id)
+        shown = {name: value for name, value in step.pair.shown.items() if name not in step.changed}
+        pair = replace(step.pair, external_id=now.id, shown={**shown, **unseen.altered(said, now, seen.values)})
         if not _says_other(now, seen):
             self.tally.problem = f"{seen.id} says the same as before it was written to"
             pair = replace(pair, vain=step.vain)
+        await self._answered(writing, pair, now)
+
+    async def _create(self, step: Create) -> None:
+        """What is to be made is noted first, so that it is looked for before it is made again."""
+        writing = Writing(milestone_id=step.card.mark, values=step.card.values)
+        await self._memory.intend(writing)
+        try:
+            made = await self._tool.create(step.card)
+        except (ToolRefused, NotDone):
+            await self._memory.seen([writing.milestone_id])
+            raise
+        self._counted(to_tool=1)
+        await self._answered(writing, _pair_of(step, made), made)
+        await self._home.name(step.card.mark, made.id, made.url)
+
+    async def _answered(self, writing: Writing, pair: Pair, now: Theirs) -> None:
         await self._memory.keep(pair)
+        await self._memory.intend(replace(writing, external_id=now.id, is_answered=True, shown_at=now.updated_at))
 
     def _title_is_about_to_be_free(self, step: Write) -> bool:
         """Whether another milestone's item has the title still, and is to have another one: they may wait for each other."""
@@ -234,6 +287,7 @@ def _pair_of(step: Create, made: Theirs) -> Pair:
         milestone_id=step.card.mark,
         external_id=made.id,
         agreed=step.card.values,
+        shown=unseen.altered(step.card.values, made),
         done=step.card.is_done,
         dones=before.dones,
         proposals=before.proposals,

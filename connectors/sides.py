@@ -12,6 +12,10 @@ from enum import StrEnum
 from typing import Final
 
 
+OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
+"""The states in which a milestone is closed for good."""
+
+
 class Field(StrEnum):
     """What both sides may change of a milestone. Amounts and states aren't among it: they are Earnest's alone."""
 
@@ -78,6 +82,12 @@ class Theirs:
     url: str | None = None
 
 
+    @property
+    def says_over(self) -> bool:
+        """Whether our line says that the milestone is over, so that it was us who closed it."""
+        return (self.facts or "").rpartition(" ")[2] in OVER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TheirSide:
     """A project of the tool."""
@@ -108,6 +118,8 @@ class Pair:
     """Whether the tool's “done” was seen and passed on."""
     dones: int = 0
     """How often it was: each is told once."""
+    shown: Values = field(default_factory=dict)
+    """What the tool made of what was agreed where it doesn't keep a text as it was written: that is no wish of anybody's."""
     proposed: Values = field(default_factory=dict)
     """What was asked for by a change request."""
     request_id: str | None = None

@@ -13,7 +13,8 @@ from typing import Final
 
 from connectors import couplings, merging, opening, rounds
 from connectors.couplings import Coupling, Leased, LeaseLost
-from connectors.port import Tool, ToolError
+from connectors.home import EarnestContract
+from connectors.port import BeyondTheLog, Tool, ToolError
 from escrow import bell, process_log
 from escrow.bell import Topic
 
@@ -82,7 +83,7 @@ async def _visit(leased: Leased, opens: Opens) -> None:
     coupling, memory = leased.coupling, couplings.Pairs(leased)
     home, tool = opening.home_of(coupling), opens(coupling)
     try:
-        cursor, is_new = await home.news(leased.cursor)
+        cursor, is_new, was_cut = await _news(leased, home, memory)
         reads, writes, problem, is_settled = is_new or leased.is_asked, 0, None, True
         pause = FEED_SECONDS
         for _ in range(ROUNDS_MAX if reads else 0):
@@ -90,9 +91,9 @@ async def _visit(leased: Leased, opens: Opens) -> None:
             writes += tally.writes
             problem, is_settled = tally.problem or problem, tally.is_settled
             pause = FEED_SECONDS if is_settled else 0.0 if tally.writes else PAUSE_SECONDS
-            if is_settled:
+            if is_settled or (tally.awaited and not tally.writes):
                 break
-        if not is_settled:
+        if not is_settled and not was_cut:
             cursor = leased.cursor or cursor  # what it told is not done with
     finally:
         await home.close()
@@ -102,3 +103,15 @@ async def _visit(leased: Leased, opens: Opens) -> None:
     )  # fmt: skip
     if writes:
         _log.info("both sides were made to agree", extra={"writes": writes, "settled": is_settled})
+
+
+async def _news(leased: Leased, home: EarnestContract, memory: couplings.Pairs) -> tuple[str, bool, bool]:
+    """Where the feed stands, whether it told anything new, and whether it is another one, so that all is compared anew."""
+    try:
+        return *(await home.news(leased.cursor)), False
+    except BeyondTheLog as cut:
+        _log.warning("Earnest's log is another one: both sides are compared anew", extra={"error": cut})
+    cursor, _ = await home.news(None)  # first: what changes meanwhile comes after it
+    await rounds.begin_anew(home, memory)
+    await couplings.began_anew(leased, cursor)
+    return cursor, True, True

@@ -142,6 +142,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "reconciliation_differences": _apart(_BOOKS),
     "couplings": _apart(_TOOLS),
     "coupled_pairs": _apart(_TOOLS),
+    "coupled_writings": _apart(_TOOLS),
 }
 """Every table. One that is missing here fails a test, so that nobody adds it without a thought of where it lies."""
 

@@ -10,7 +10,7 @@ from connectors import footer
 from connectors.http_calls import Calls
 from connectors.port import ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
-from connectors.tools.github_milestones import graphql, is_number
+from connectors.tools.github_milestones import UNSEEN_SECONDS, graphql, is_number
 
 ISSUE: Final = "number title body closed updatedAt url"
 
@@ -18,6 +18,10 @@ ALL: Final = f"""query Issues($owner: String!, $name: String!, $label: String!, 
   repository(owner: $owner, name: $name) {{
     issues(first: 100, after: $after, labels: [$label], orderBy: {{field: CREATED_AT, direction: ASC}}) {{
       nodes {{ {ISSUE} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"""
+
+NEWEST: Final = f"""query Newest($owner: String!, $name: String!) {{
+  repository(owner: $owner, name: $name) {{
+    issues(first: 100, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ nodes {{ {ISSUE} }} }} }} }}"""
 
 ONE: Final = f"""query Issue($owner: String!, $name: String!, $number: Int!) {{
   repository(owner: $owner, name: $name) {{ issue(number: $number) {{
@@ -32,7 +36,7 @@ CREATE: Final = (
 UPDATE: Final = (
     f"mutation Update($input: UpdateIssueInput!) {{ updateIssue(input: $input) {{ issue {{ id {ISSUE} }} }} }}"
 )
-DOCUMENTS: Final = (ALL, ONE, PLACE, CREATE, UPDATE)
+DOCUMENTS: Final = (ALL, NEWEST, ONE, PLACE, CREATE, UPDATE)
 EVENT: Final = "issues"
 """The name of the webhook."""
 
@@ -41,6 +45,8 @@ FIELDS: Final = frozenset({Field.TITLE, Field.PURPOSE})
 
 class GitHubIssues:
     """The issues of one repository, `owner/name`, that have a label."""
+
+    unseen_seconds = UNSEEN_SECONDS
 
     def __init__(self, calls: Calls, repository: str, label: str) -> None:
         self._calls = calls
@@ -64,6 +70,11 @@ class GitHubIssues:
             return None
         node = (await self._repository(ONE, number=int(external_id)))["issue"]
         return _shown(node) if node is not None and self._label.casefold() in _labels(node) else None
+
+    async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
+        """Among the newest issues, whether they are found by their label yet or not."""
+        newest = (await self._repository(NEWEST))["issues"]["nodes"]
+        return next((item for item in map(_shown, newest) if item.mark == mark), None)
 
     async def create(self, card: Card) -> Theirs:
         """A new one with the label; what is over is closed by the next round."""

@@ -10,7 +10,10 @@ from connectors import footer
 from connectors.http_calls import Calls
 from connectors.port import ToolError, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
+from connectors.tools import numbers
 
+UNSEEN_SECONDS: Final = 300.0
+"""GitHub answers from copies, which mostly lag by seconds."""
 API: Final = "https://api.github.com"
 
 ALL: Final = """query Milestones($owner: String!, $name: String!, $after: String) {
@@ -52,6 +55,8 @@ def is_number(external_id: str) -> bool:
 class GitHubMilestones:
     """The milestones of one repository, `owner/name`."""
 
+    unseen_seconds = UNSEEN_SECONDS
+
     def __init__(self, calls: Calls, repository: str) -> None:
         self._calls = calls
         self._owner, _, self._name = repository.partition("/")
@@ -76,6 +81,14 @@ class GitHubMilestones:
         data = await graphql(self._calls, ONE, owner=self._owner, name=self._name, number=int(external_id))
         node = data["repository"]["milestone"]
         return _shown(node) if node is not None else None
+
+    async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
+        """By its number: milestones are numbered one after the other."""
+        for number in numbers.unlisted(int(name) for name in listed.items):
+            item = await self.look(str(number))
+            if item is not None and item.mark == mark:
+                return item
+        return None
 
     async def create(self, card: Card) -> Theirs:
         """A new one, with all that the card says."""

@@ -11,6 +11,7 @@ from connectors import footer
 from connectors.http_calls import Calls
 from connectors.port import ListingIncomplete, ToolRefused
 from connectors.sides import Card, Field, Theirs, TheirSide, canonical
+from connectors.tools import numbers
 
 PAGE: Final = 100
 READINGS_MAX: Final = 3
@@ -27,6 +28,9 @@ def jira(base: str, token: str) -> Calls:
 
 class JiraIssues:
     """The issues of one type in one project."""
+
+    unseen_seconds = 300.0
+    """JQL asks an index, which may lag behind; single issues are as they are."""
 
     def __init__(self, calls: Calls, project: str, kind: str = "Task", *, base: str = "") -> None:
         self._calls = calls
@@ -48,7 +52,7 @@ class JiraIssues:
         """
         items: dict[str, Theirs] = {}
         while True:
-            page = await self._page(max(len(items) - 1, 0))
+            page = await self._page(f'issuetype = "{self._kind}" ORDER BY key ASC', max(len(items) - 1, 0))
             keys = [issue["key"] for issue in page["issues"]]
             if items and (keys[:1] != list(items)[-1:] or (len(keys) == 1 and page["total"] > len(items))):
                 return None
@@ -56,8 +60,8 @@ class JiraIssues:
             if not keys or len(items) >= page["total"]:
                 return items if len(items) >= page["total"] else None
 
-    async def _page(self, start: int) -> dict[str, Any]:
-        jql = f'project = "{self._project}" AND issuetype = "{self._kind}" ORDER BY key ASC'
+    async def _page(self, which: str, start: int = 0) -> dict[str, Any]:
+        jql = f'project = "{self._project}" AND {which}'
         query = urlencode({"jql": jql, "startAt": start, "maxResults": PAGE, "fields": ASKED})
         return dict(await self._calls.ask("GET", f"/rest/api/2/search?{query}"))
 
@@ -73,6 +77,16 @@ class JiraIssues:
         """The query takes a type by its name, in whatever case, or by its number."""
         return kind is None or self._kind.casefold() in {str(kind.get(name, "")).casefold() for name in ("name", "id")}
 
+    async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
+        """By its key, which goes on from the newest of the project, of whatever type that is."""
+        newest = (await self._page("created >= -1d ORDER BY key DESC"))["issues"]
+        last = max((_number(issue["key"]) for issue in newest), default=0)
+        for number in numbers.unlisted(map(_number, listed.items), last=last):
+            item = await self.look(f"{self._project}-{number}")
+            if item is not None and item.mark == mark:
+                return item
+        return None
+
     async def create(self, card: Card) -> Theirs:
         """A new one; what is over is closed by the next round."""
         fields = {
@@ -81,7 +95,8 @@ class JiraIssues:
             **_fields(card, frozenset(Field)),
         }
         made = await self._calls.ask("POST", "/rest/api/2/issue", {"fields": fields})
-        return await self._found(made["key"])
+        just = Theirs(id=made["key"], values=card.values, mark=card.mark, facts=card.facts)
+        return await self.look(just.id) or just
 
     async def write(self, external_id: str, card: Card, changed: frozenset[Field]) -> Theirs:
         """What changed, with the footer; done by whatever way the workflow has to an end."""
@@ -124,6 +139,10 @@ class JiraIssues:
             updated_at=datetime.fromisoformat(fields["updated"]),
             url=f"{self._base}/browse/{issue['key']}" if self._base else None,
         )
+
+
+def _number(key: str) -> int:
+    return int(key.rpartition("-")[2])
 
 
 def _path(external_id: str) -> str:

@@ -32,6 +32,7 @@ class Coupling(Model):
     writes = fields.BigIntField()
     lease_token = fields.TextField(null=True)
     leased_until = fields.DatetimeField(null=True)
+    began_anew_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "couplings"
@@ -47,4 +48,20 @@ class CoupledPair(Model):
 
     class Meta(Facts):
         table = "coupled_pairs"
+        key = ("coupling", "milestone_id")
+
+
+class CoupledWriting(Model):
+    """What is being written to an item, or was, and has not been seen since."""
+
+    coupling = fields.CharField(50, primary_key=True)
+    milestone_id = fields.CharField(64)
+    external_id = fields.TextField()
+    said: Any = fields.JSONField()
+    is_answered = fields.BooleanField()
+    shown_at = fields.DatetimeField(null=True)
+    written_at = fields.DatetimeField()
+
+    class Meta(Facts):
+        table = "coupled_writings"
         key = ("coupling", "milestone_id")

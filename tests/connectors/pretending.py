@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from connectors.port import Moved, Refused, ToolError, ToolRefused
+from connectors.port import Moved, Refused, ToolError, ToolRefused, Writing
 from connectors.sides import Card, Field, Ours, OurSide, Pair, Theirs, TheirSide, Values, canonical
 
 T = TypeVar("T")
@@ -280,6 +280,11 @@ class Board:
     async def look(self, external_id: str) -> Theirs | None:
         return self.items.get(external_id)
 
+    unseen_seconds = 0.0
+
+    async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
+        return None
+
     async def create(self, card: Card) -> Theirs:
         self._fate.before()
         made = self.put(card.values, mark=card.mark)
@@ -321,6 +326,9 @@ class Notebook:
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
         self.noted: dict[str, Pair] = {}
+        self.written: dict[str, Writing] = {}
+        self.is_late = False
+        """Whether what was written was so longer ago than any tool may take to show it."""
 
     async def pairs(self) -> Sequence[Pair]:
         return list(self.noted.values())
@@ -338,3 +346,15 @@ class Notebook:
         if self._fate.after is not None and self._fate.after < 0:
             self._fate.after = None
             raise Died
+
+    async def intend(self, writing: Writing) -> None:
+        self._fate.before()
+        self.written[writing.milestone_id] = writing
+
+    async def writings(self, unseen_seconds: float) -> Sequence[Writing]:
+        return [replace(one, is_late=self.is_late or not unseen_seconds) for one in self.written.values()]
+
+    async def seen(self, milestone_ids: Sequence[str]) -> None:
+        self._fate.before()
+        for milestone_id in milestone_ids:
+            self.written.pop(milestone_id, None)

@@ -299,6 +299,8 @@ FORBIDDEN: Final = {
     "couplings_lease": "UPDATE couplings SET lease_token = 'x'",
     "coupled_pairs_pkey": "INSERT INTO coupled_pairs TABLE coupled_pairs",
     "coupled_pairs_coupling": "UPDATE coupled_pairs SET coupling = 'three'",
+    "coupled_writings_pkey": "INSERT INTO coupled_writings TABLE coupled_writings",
+    "coupled_writings_coupling": "UPDATE coupled_writings SET coupling = 'three'",
     "operator_acts_pkey": "INSERT INTO operator_acts OVERRIDING SYSTEM VALUE TABLE operator_acts",
     "operator_acts_size": "INSERT INTO operator_acts (act, trace_id) VALUES (repeat('x', 101), 'x')",
     "operator_act_ends_pkey": "INSERT INTO operator_act_ends TABLE operator_act_ends",
@@ -377,6 +379,7 @@ INSERT INTO deadline_counts VALUES ('failed', 1);
 INSERT INTO couplings (name, tool, contract_id, earnest_url, place, treaty, secrets, poll_seconds, state, created_at, due_at)
     SELECT name, 'jira', 'ctr_1', 'http://x', '{}', '{}', 'x', 1, 'ACTIVE', now(), now() FROM unnest('{one,two}'::text[]) AS name;
 INSERT INTO coupled_pairs VALUES ('one', 'mil_1', '1', '{}');
+INSERT INTO coupled_writings VALUES ('one', 'mil_1', '1', '{}', false);
 INSERT INTO operator_acts (act, trace_id) VALUES ('x', 'x');
 INSERT INTO operator_act_ends (act_id) SELECT id FROM operator_acts ORDER BY id DESC LIMIT 1;
 INSERT INTO refused_credentials (since, reason, times) VALUES (now(), 'x', 1);
