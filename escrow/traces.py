@@ -24,7 +24,9 @@ SAMPLED: Final = "01"
 """The flags of a trace that began here: its lines are in our log, whoever else records it."""
 
 _TEXT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9_\-*/]{0,240}(?:@[a-z][a-z0-9_\-*/]{0,13})?=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
+_MEMBER: Final = re.compile(
+    r"[a-z0-9][a-z0-9_\-*/]{0,240}(?:@[a-z][a-z0-9_\-*/]{0,13})?=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+)
 _NO_VERSION: Final = "ff"
 _VERSION: Final = "00"
 

@@ -14,7 +14,13 @@ ID, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 def test_what_is_kept_reads_back() -> None:
     stated = Trace(ID, SPAN, state="congo=t61rcWkgMzE,rojo=0 0")
-    for trace in (Trace(ID, SPAN), Trace(ID, SPAN, "00", "order:7"), traces.new("x"), stated, stated._replace(request_id="y")):
+    for trace in (
+        Trace(ID, SPAN),
+        Trace(ID, SPAN, "00", "order:7"),
+        traces.new("x"),
+        stated,
+        stated._replace(request_id="y"),
+    ):
         assert read(trace.kept()) == trace._replace(is_new=False)
 
 
