@@ -25,7 +25,7 @@ from webhooks.owner.stats import DeliveryBacklog
 
 async def gather(door: Door) -> list[Figure]:
     """All of them. Fails as the database does if it doesn't answer."""
-    return [*await deployment(), *await _engines(), *_of_door(door), *_standby(), *meters.figures()]
+    return [*await deployment(), *await _engines(), *_of_door(door), *_annex(door), *_standby(), *meters.figures()]
 
 
 async def deployment() -> list[Figure]:
@@ -60,6 +60,21 @@ def _of_door(door: Door) -> Iterator[Figure]:
     yield one(
         "earnest_known_keys", "Keys of which this process remembers whose they are", len(door.authentication.keys)
     )
+
+
+def _annex(door: Door) -> Iterator[Figure]:
+    """Nothing in a process that hasn't opened its annex."""
+    if door.annex is None:
+        return
+    use = door.annex.use()
+    said = "Operations of this process that are dear or long: under way in its annex, and waiting for their turn"
+    yield gauge("earnest_annex_operations", said, *_by_state(under_way=use.under_way, waiting=use.waiting))
+    said = "Connections of this process' annex to PostgreSQL: in use, and at most"
+    yield gauge("earnest_annex_connections", said, *_by_state(used=use.connections, most=use.connections_max))
+
+
+def _by_state(**values: float) -> Iterator[tuple[list[tuple[str, str]], float]]:
+    return (([("state", state)], value) for state, value in values.items())
 
 
 def _standby() -> Iterator[Figure]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +46,7 @@ class Tracing:
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        trace, request = _found(first_headers(scope))
+        trace, request = _found(scope)
         scope["names"] = [(b"x-trace-id", trace.id.encode()), (b"x-request-id", request)]
         before = traces.enter(trace)
         try:
@@ -96,14 +95,21 @@ def names(scope: Scope) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _found(headers: Mapping[bytes, bytes]) -> tuple[Trace, bytes]:
+def _found(scope: Scope) -> tuple[Trace, bytes]:
     """The trace, and the name of the request: as the client calls them, or by names of our own."""
+    headers = first_headers(scope)
     given = headers.get(b"x-request-id", b"")
     said = given.decode() if _REQUEST_ID.fullmatch(given) else None
     parent = headers.get(traces.TRACEPARENT.encode())
-    trace = traces.read(parent.decode("latin-1").partition(" ")[0]) if parent else None
+    trace = traces.given(parent.decode("latin-1"), _state(scope)) if parent else None
     trace = trace._replace(request_id=said) if trace is not None else traces.new(said)
     return trace, (said or trace.id).encode()
+
+
+def _state(scope: Scope) -> str:
+    """A `tracestate` may come in several headers."""
+    name = traces.TRACESTATE.encode()
+    return b",".join(value for one, value in scope["headers"] if one == name).decode("latin-1")
 
 
 def _place(path: str) -> str:

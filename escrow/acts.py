@@ -16,8 +16,12 @@ from typing import Final
 from escrow import database, traces
 from escrow.access import Actor
 from escrow.errors import DomainError
+from escrow.queries import counts
+from escrow.queries.counts import Counted
 
 SUBJECT_CHARACTERS_MAX: Final = 50
+LAST: Final = (1 << 63) - 1
+"""Beyond the id of any."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,14 +80,29 @@ VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
 _END: Final = "INSERT INTO operator_act_ends (act_id, code) VALUES ($1, $2)"
 
 
-async def latest(limit: int, *, before: int | None = None) -> Sequence[Act]:
-    """The newest acts first, or those before one."""
-    return [database.filled(Act, row) for row in await database.fetch(_LATEST, limit, before)]
+async def latest(limit: int, *, before: int = LAST) -> Sequence[Act]:
+    """The newest acts first, those before one."""
+    return [database.filled(Act, row) for row in await database.fetch(_LATEST, before, limit)]
 
 
-_LATEST: Final = """
+async def earliest(limit: int, *, after: int = 0) -> Sequence[Act]:
+    """The oldest acts first, those after one."""
+    return [database.filled(Act, row) for row in await database.fetch(_EARLIEST, after, limit)]
+
+
+async def counted() -> Counted:
+    """How many there are; one statement."""
+    return await counts.counted(_LATEST, LAST, counts.COUNTED_MAX + 1)
+
+
+def _acts(further: str, direction: str) -> str:
+    return f"""
 SELECT one.*, ending.at AS ended_at, ending.code
-FROM (SELECT * FROM operator_acts WHERE $2::bigint IS NULL OR id < $2 ORDER BY id DESC LIMIT $1) AS one
+FROM (SELECT * FROM operator_acts WHERE id {further} $1 ORDER BY id {direction} LIMIT $2) AS one
 LEFT JOIN operator_act_ends AS ending ON ending.act_id = one.id
-ORDER BY one.id DESC
-"""
+ORDER BY one.id {direction}
+"""  # noqa: S608 - our own words
+
+
+_LATEST: Final = _acts("<", "DESC")
+_EARLIEST: Final = _acts(">", "ASC")

@@ -39,6 +39,19 @@ class Crowded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """How much of an annex is in use at a moment."""
+
+    under_way: int
+    """Works that are being done."""
+    waiting: int
+    """Works whose owner's turn hasn't come yet."""
+    connections: int
+    """Connections that are in use, of `connections_max`."""
+    connections_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Home:
     loop: asyncio.AbstractEventLoop
     context: contextvars.Context
@@ -71,6 +84,11 @@ class Annex:
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._work(work, home), self._loop))
         finally:
             self._done(owner)
+
+    def use(self) -> Use:
+        """How much of it is in use."""
+        used, most = database.use_of(self._pool)
+        return Use(self._under_way.total(), sum(map(len, self._waiting.values())), used, most)
 
     def reading(self, owner: Hashable) -> Callable[[Callable[[], T]], Awaitable[T]]:
         """Does for this owner what waits for nothing."""

@@ -345,7 +345,12 @@ def _unattended(task: asyncio.Future[Any]) -> None:
 def pool_use() -> tuple[int, int]:
     """How many connections are in use, and how many there are at most: for health checks and tests."""
     client = get_connection(_ALIAS)
-    pool = _pool_of(client._parent if isinstance(client, TransactionWrapper) else client)
+    return use_of(client._parent if isinstance(client, TransactionWrapper) else client)
+
+
+def use_of(client: BaseDBAsyncClient) -> tuple[int, int]:
+    """The same of a pool of `pool_beside`, also from another thread: the numbers of a moment."""
+    pool = _pool_of(client)
     return pool.get_size() - pool.get_idle_size(), pool.get_max_size()
 
 

@@ -14,6 +14,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from escrow import database, meters, traces
+from escrow.queries import counts
+from escrow.queries.counts import Counted
+
+LAST: Final = (1 << 63) - 1
+"""Beyond the id of any."""
 
 LINES_MAX: Final = 10
 """Lines about clients of their own at each writing."""
@@ -120,15 +125,31 @@ SELECT $1, one.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) A
 class Refused:
     """A line."""
 
+    id: int
     since: datetime
     until: datetime
     reason: str
     client: str | None
+    """The address or network; `None` for all that got no line of their own."""
     times: int
     trace_id: str | None
+    """That of the last one."""
 
 
-async def latest(limit: int) -> Sequence[Refused]:
-    """The newest lines first."""
-    rows = await database.fetch("SELECT * FROM refused_credentials ORDER BY id DESC LIMIT $1", limit)
-    return [database.filled(Refused, row) for row in rows]
+async def latest(limit: int, *, before: int = LAST) -> Sequence[Refused]:
+    """The newest lines first, those before one."""
+    return [database.filled(Refused, row) for row in await database.fetch(_LATEST, before, limit)]
+
+
+async def earliest(limit: int, *, after: int = 0) -> Sequence[Refused]:
+    """The oldest lines first, those after one."""
+    return [database.filled(Refused, row) for row in await database.fetch(_EARLIEST, after, limit)]
+
+
+async def counted() -> Counted:
+    """How many there are; one statement."""
+    return await counts.counted(_LATEST, LAST, counts.COUNTED_MAX + 1)
+
+
+_LATEST: Final = "SELECT * FROM refused_credentials WHERE id < $1 ORDER BY id DESC LIMIT $2"
+_EARLIEST: Final = "SELECT * FROM refused_credentials WHERE id > $1 ORDER BY id ASC LIMIT $2"

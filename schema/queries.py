@@ -28,6 +28,7 @@ from schema.nodes import find_nodes
 from schema.previews import CommandInput, foresee
 from schema.scalars import Cursor
 from schema.types.accounts import Account, Viewer, accounts_list
+from schema.types.acts import OperatorAct, RefusedCredential, operator_acts_list, refused_credentials_list
 from schema.types.advice import MilestoneDraftInput, PlanHint, hints_on
 from schema.types.common import Money, Node, as_id, money_of
 from schema.types.contracts import Contract, Fees, contract_shown
@@ -209,6 +210,24 @@ class Query:
     )
     async def reconciliation_differences(self, info: Info) -> list[ReconciliationDifference]:
         return await reconciliation_list(info.context)
+
+    @resolved(
+        "What operators did, the newest first, also what was refused; for the operator alone, with a key for it. `earnest acts` "
+        "shows the same."
+    )
+    async def operator_acts(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[OperatorAct]:
+        return await operator_acts_list(info.context, window(first, after, last, before))
+
+    @resolved(
+        "Which credentials named nobody, the newest first; for the operator alone, with a key for it. `earnest acts --refused` "
+        "shows the same."
+    )
+    async def refused_credentials(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RefusedCredential]:
+        return await refused_credentials_list(info.context, window(first, after, last, before))
 
     @resolved("All accounts, for the operator; the viewer's own for everybody else.")
     async def accounts(

@@ -11,6 +11,7 @@ from api.live.closing import Closing, Code
 from api.live.introductions import Misunderstood, authorization_of
 from api.requests import VALUES_MAX, hashed, values_in
 from escrow import traces
+from escrow.traces import Trace
 from schema.engine.execution import Operation
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -174,11 +175,13 @@ def _operation(payload: dict[str, Any] | None) -> Operation:
         name=name or None,
         document_id=document_id,
         is_automatic="documentId" not in payload,
-        traceparent=_traceparent(payload.get("extensions")),
+        trace=_trace(payload.get("extensions")),
     )
 
 
-def _traceparent(extensions: object) -> str | None:
+def _trace(extensions: object) -> Trace | None:
     """The trace that an operation says it belongs to; what isn't one counts for nothing."""
-    said = extensions.get(traces.TRACEPARENT) if isinstance(extensions, dict) else None
-    return said if isinstance(said, str) else None
+    if not isinstance(extensions, dict):
+        return None
+    parent, state = extensions.get(traces.TRACEPARENT), extensions.get(traces.TRACESTATE)
+    return traces.given(parent, state if isinstance(state, str) else None) if isinstance(parent, str) else None

@@ -264,9 +264,8 @@ class _Socket:
         return task
 
     async def _operate(self, operation_id: str, operation: Operation) -> None:
-        given = traces.read(operation.traceparent)
-        if given is not None:
-            traces.begin(given._replace(request_id=traces.current().request_id))
+        if operation.trace is not None:
+            traces.begin(operation.trace._replace(request_id=traces.current().request_id))
         try:
             await self._run(operation_id, operation)
         except (BadCredentials, OverBudget):

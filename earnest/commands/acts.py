@@ -32,7 +32,7 @@ async def show_acts(args: argparse.Namespace, _: Actor) -> Answer:
 
     rows = [
         (act.id, _time(act.at), act.credential or "command line", act.act, act.subject, _end(act), act.trace_id)
-        for act in await acts.latest(args.limit, before=args.before)
+        for act in await acts.latest(args.limit, before=args.before or acts.LAST)
     ]
     return Answer(lines=operator.table(("id", "at", "by", "act", "subject", "end", "trace"), rows))
 

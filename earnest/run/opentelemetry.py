@@ -38,6 +38,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TraceState,
     set_span_in_context,
 )
 from opentelemetry.trace import Span as TheirSpan
@@ -100,7 +101,7 @@ class _Open:
         self._span = span
         own = span.get_span_context()
         flags = f"{int(own.trace_flags):02x}"
-        self._trace = Trace(parent.id, f"{own.span_id:016x}", flags, parent.request_id)
+        self._trace = parent._replace(span=f"{own.span_id:016x}", flags=flags, is_new=False)
         self._entered: Token[Trace] | None = None
 
     def __enter__(self) -> _Open:
@@ -138,9 +139,8 @@ def _below(parent: Trace) -> Context:
     """The context of a span below this place; an empty one begins the trace."""
     if parent.is_new:
         return Context()
-    place = SpanContext(
-        int(parent.id, 16), int(parent.span, 16), is_remote=True, trace_flags=TraceFlags(int(parent.flags, 16))
-    )
+    flags, state = TraceFlags(int(parent.flags, 16)), TraceState.from_header([parent.state or ""])
+    place = SpanContext(int(parent.id, 16), int(parent.span, 16), is_remote=True, trace_flags=flags, trace_state=state)
     return set_span_in_context(NonRecordingSpan(place), Context())
 
 

@@ -29,6 +29,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from escrow.annex import Annex
 from escrow.aside import aside, aside_if
+from escrow.traces import Trace
 from escrow.turns import Turns
 from schema.compiled.compiler import Compiler, Counts
 from schema.engine import costs, listing
@@ -75,7 +76,7 @@ class Operation:
     """How many bytes it came in, where that is known."""
     has_escapes: bool = True
     """Whether its JSON wrote characters by their numbers, as some have to be that can't be stored."""
-    traceparent: str | None = None
+    trace: Trace | None = None
     """The trace that it belongs to, if it said so by itself: an operation of a socket has no headers of its own."""
 
     @property

@@ -28,6 +28,9 @@ PAGE = (
 COUNTED = f"{PAGE} totalCount hasMoreThanTotalCount"
 ROOT = "Query"
 
+OPERATORS = frozenset({"Query.operatorActs", "Query.refusedCredentials"})
+"""Lists of the operator alone; nobody else may even ask."""
+
 Asked = dict[str, int | str | None]
 """The arguments of a page."""
 
@@ -41,8 +44,8 @@ class Story:
     ids: dict[str, tuple[str, str]]
 
     def viewer(self, name: str) -> Caller:
-        """The operator for what lists accounts; else the client."""
-        return self.viewers["operator" if name == "Query.accounts" else "client"]
+        """The operator for what lists accounts, and for what is the operator's; else the client."""
+        return self.viewers["operator" if name in {"Query.accounts", *OPERATORS} else "client"]
 
     async def answer(
         self, name: str, page: str, asked: Asked, *, parents: int = 1, by: Caller | None = None
@@ -96,6 +99,11 @@ async def story(people: People) -> Story:
     )
     scopes = (*PARTY_SCOPES, Scope.WEBHOOKS_MANAGE)
     client = await with_key(people.client.http, there.client, there.operator, scopes)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        await database.execute(
+            "INSERT INTO refused_credentials (since, reason, client, times) VALUES (now(), 'no such key', $1, 7)",
+            address,
+        )
     for _ in range(4):
         await client.done("createSession", {"scopes": ["CONTRACTS_READ"]}, "token")
     pairs = {
@@ -209,11 +217,19 @@ async def test_a_page_that_is_none_is_refused(story: Story) -> None:
 
 
 async def test_what_may_not_be_seen_is_neither_listed_nor_counted(story: Story) -> None:
-    for name in every_connection():
+    for name in every_connection().keys() - OPERATORS:
         page = await story.page(name, {}, by=story.stranger)
         own = 1 if name == "Query.accounts" else 0
         seen = (len(page["edges"]), page["totalCount"], page["hasMoreThanTotalCount"]) if page is not None else None
         assert seen in (None, (own, own, False)), name
+
+
+async def test_what_is_the_operators_is_for_nobody_else(story: Story) -> None:
+    for name in OPERATORS:
+        for by in (story.stranger, story.viewers["client"]):
+            answer = await story.answer(name, COUNTED, {}, by=by)
+            assert [one["extensions"]["code"] for one in answer["errors"]] == ["FORBIDDEN"], (name, answer)
+            assert answer.get("data") is None, (name, answer)
 
 
 async def test_counting_costs_a_statement_when_it_is_asked_for_and_none_more_for_more_parents(story: Story) -> None:

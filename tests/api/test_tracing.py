@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from api.tracing import Tracing
+from escrow import traces
 from escrow.traces import PROCESS, trace_id
 from tests.api.client import People
 from tests.written import written
@@ -39,10 +40,10 @@ async def test_each_line_of_a_request_has_its_trace_id_also_beside_other_request
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             answers = await asyncio.gather(*(http.get("/") for _ in range(3)))
         _log.info("afterwards")
-    traces = [answer.headers["x-trace-id"] for answer in answers]
-    assert [answer.text for answer in answers] == traces
+    named = [answer.headers["x-trace-id"] for answer in answers]
+    assert [answer.text for answer in answers] == named
     *lines, last = (entry for entry in log.entries if entry["logger"] != "httpx")
-    for trace in traces:
+    for trace in named:
         said = [entry["event"] for entry in lines if entry["trace_id"] == trace]
         assert said == ["here", "in a task", "in a thread", "in a library"]
     assert len(lines) == 12
@@ -55,6 +56,21 @@ async def test_the_callers_trace_is_the_one_of_the_log() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
             await http.get("/", headers={"traceparent": f"00-{GIVEN}-b7ad6b7169203331-01"})
     assert {entry["trace_id"] for entry in log.entries if entry["logger"] != "httpx"} == {GIVEN}
+
+
+async def test_a_state_in_several_headers_is_carried_beside_the_trace() -> None:
+    found: list[traces.Trace] = []
+
+    async def look(_: Scope, __: Receive, send: Send) -> None:
+        found.append(traces.current())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    headers = [("traceparent", f"00-{GIVEN}-b7ad6b7169203331-01"), ("tracestate", "a=1"), ("tracestate", "b=2")]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Tracing(look)), base_url="http://x") as http:
+        await http.get("/", headers=headers)
+        await http.get("/", headers=headers[1:])
+    assert [(one.id == GIVEN, one.state) for one in found] == [(True, "a=1,b=2"), (False, None)]
 
 
 async def test_a_failure_that_is_masked_is_in_the_log_under_the_trace_that_the_client_was_told(

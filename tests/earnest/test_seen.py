@@ -17,6 +17,7 @@ from tests.docs.test_watching import alerted, drawn, exposed
 from tests.earnest.demo.test_demo import web
 from tests.earnest.running import free_port
 from tests.factories import Deployment, make_endpoint
+from tests.ops.scraping import PROMETHEUS, alerts, queries, scraped
 from tests.patience import PATIENCE_SECONDS
 from tests.stand_ins.collector import Span, collecting
 from tests.stand_ins.stripe.serving import KEY, WEBHOOK_SECRET, playing
@@ -97,6 +98,9 @@ async def test_a_commands_trace_is_found_in_both_logs_at_the_provider_in_the_web
 
             await until(whole, otherwise=lambda: _what_there_is(collector.spans, partner.arrivals, tmp_path))
             pages = [await _page(http, at) for at in (url, f"http://127.0.0.1:{port}")]
+            await _prometheus_answers(
+                {"earnest-web": url.removeprefix("http://"), "earnest-worker": f"127.0.0.1:{port}"}, tmp_path
+            )
 
     # The logs of both processes, with the client's own name for its request.
     of_web, of_worker = _of_trace(tmp_path / "web.log"), _of_trace(tmp_path / "worker.log")
@@ -142,6 +146,21 @@ async def _page(http: httpx.AsyncClient, at: str) -> str:
 
     await until(told, otherwise=lambda: answers[-1].text)
     return answers[-1].text
+
+
+async def _prometheus_answers(jobs: dict[str, str], folder: Path) -> None:
+    """Whatever the dashboard and the alerts ask, a real one understands, and finds something where there is something."""
+    if PROMETHEUS is None:
+        return  # tests/ops/test_prometheus.py says that it was left out
+    asked, left = [*queries(), *alerts()], [""]
+    async with scraped(folder, jobs) as prometheus:
+
+        async def all_are_answered() -> bool:  # a rate, from the second scrape on that a series is in
+            left[:] = await prometheus.unanswered(asked)
+            return not left
+
+        await until(all_are_answered, otherwise=lambda: "\n".join(left))
+        assert set((await prometheus.rules()).values()) == {"ok"}
 
 
 def _what_there_is(spans: list[Span], arrivals: list[Arrival], folder: Path) -> str:

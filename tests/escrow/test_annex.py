@@ -102,6 +102,9 @@ async def test_an_owner_has_few_works_under_way_and_others_begin_meanwhile(opene
     other = asyncio.create_task(opened.run(gate.work("other"), owner="other"))
     await _until(lambda: "other" in gate.begun)
     assert gate.begun == ["many"] * annex.UNDER_WAY_OF_ONE_MAX + ["other"]
+    use = opened.use()
+    assert (use.under_way, use.waiting, use.connections) == (3, 18, 0)
+    assert 0 < use.connections_max <= annex.POOL_CONNECTIONS_MAX
     gate.open()
     assert await asyncio.gather(*many, other) == ["many"] * 20 + ["other"]
 

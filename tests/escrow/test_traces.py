@@ -13,7 +13,14 @@ ID, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 def test_what_is_kept_reads_back() -> None:
-    for trace in (Trace(ID, SPAN), Trace(ID, SPAN, "00", "order 7".replace(" ", ":")), traces.new("x")):
+    stated = Trace(ID, SPAN, state="congo=t61rcWkgMzE,rojo=0 0")
+    for trace in (
+        Trace(ID, SPAN),
+        Trace(ID, SPAN, "00", "order:7"),
+        traces.new("x"),
+        stated,
+        stated._replace(request_id="y"),
+    ):
         assert read(trace.kept()) == trace._replace(is_new=False)
 
 
@@ -37,6 +44,37 @@ def test_what_the_standard_calls_invalid_is_no_trace(text: str | None) -> None:
 
 def test_a_later_version_may_say_more() -> None:
     assert read(f"01-{ID}-{SPAN}-01-more") == Trace(ID, SPAN, "01")
+
+
+@pytest.mark.parametrize(
+    ("state", "goes_on"),
+    [
+        ("congo=t61rcWkgMzE", "congo=t61rcWkgMzE"),
+        (" a=1 , ,\tb@c=x y,", "a=1,b@c=x y"),
+        ("a=1,a=2", None),
+        ("a", None),
+        ("A=1", None),
+        ("a=1=2", None),
+        ("a=1\n", None),
+        ("a=é", None),
+        (",".join(f"a{number}=1" for number in range(33)), None),
+        (f"a=1,b={'x' * 200},c={'y' * 100},d={'z' * 250}", f"a=1,c={'y' * 100}"),
+        (",".join(f"{name}={'x' * 100}" for name in "abcdefgh"), ",".join(f"{name}={'x' * 100}" for name in "abcd")),
+        (",", None),
+    ],
+)
+def test_a_state_goes_on_if_it_is_one(state: str, goes_on: str | None) -> None:
+    trace = traces.given(f"00-{ID}-{SPAN}-01", state)
+    assert trace == Trace(ID, SPAN, state=goes_on)
+    headers = {"traceparent": f"00-{ID}-{SPAN}-01"} | ({"tracestate": goes_on} if goes_on else {})
+    assert trace is not None
+    assert trace.headers() == headers
+
+
+def test_a_state_without_a_trace_is_nothing_and_a_parent_can_bring_none_in() -> None:
+    assert traces.given("nonsense", "a=1") is None
+    assert traces.given(None, "a=1") is None
+    assert traces.given(f"00-{ID}-{SPAN}-01 x\tA=1", None) == Trace(ID, SPAN)
 
 
 def test_new_ones_differ_and_name_no_recorded_span() -> None:

@@ -25,7 +25,6 @@ from escrow import vault
 from escrow.database import configuration
 from tests.engines import TestServer
 from tests.factories import SECRET_KEY
-from tests.soak import coupling
 from tests.soak.deployment import command_line
 from tests.soak.figures import Figures
 from tests.soak.playing import HOSTILITY, KILL_EVERY, Soak
@@ -88,9 +87,16 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
 
 def main() -> int:
     """Play what the first word says."""
-    others = {"connectors": coupling.main, "orders": play_orders}
+    others = {"connectors": play_couplings, "orders": play_orders}
     which = sys.argv[1] if len(sys.argv) > 1 else ""
     return others[which](sys.argv[2:]) if which in others else command_line.main(sys.argv[1:])
+
+
+def play_couplings(arguments: Sequence[str]) -> int:
+    """Connectors; what they need takes long to import, and no other soak needs it."""
+    from tests.soak import coupling
+
+    return coupling.main(arguments)
 
 
 def play_orders(arguments: Sequence[str]) -> int:

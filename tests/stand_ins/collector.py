@@ -23,6 +23,8 @@ class Span:
     span_id: str
     parent_id: str
     attributes: dict[str, Any]
+    state: str
+    """Its `tracestate`."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ def _span(service: str, span: Any) -> Span:
         span.span_id.hex(),
         span.parent_span_id.hex(),
         _plain(span.attributes),
+        span.trace_state,
     )
 
 

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Final
@@ -27,6 +28,11 @@ PROGRAMS: Final = (
 
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(list(PROGRAMS))
+
+
+def begin() -> None:
+    """Have the imports done from now on, beside whatever else is done until the first process is wanted."""
+    forkserver.ensure_running()
 
 
 class Forked:

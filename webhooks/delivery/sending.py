@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+import orjson
+
 from escrow import traces
 from webhooks.delivery.completion_queue import Completed
 from webhooks.delivery.concurrency import Slot
@@ -99,8 +101,16 @@ def _request(head: Head, endpoint: Endpoint | None, at: datetime) -> _Request | 
     try:
         body = head.body(api_version=endpoint.api_version)
         headers = signing.sign(endpoint.keys, message_id=head.event_id, timestamp=int(at.timestamp()), body=body)
-        headers[traces.TRACEPARENT] = traces.current().header()
+        headers |= _traced(head, endpoint)
     except Exception:  # noqa: BLE001 - one delivery must not stand in the others' way
         _log.exception("delivery not sent, tried again later")
         return None
     return _Request(url=endpoint.url, headers=headers, body=body)
+
+
+def _traced(head: Head, endpoint: Endpoint) -> dict[str, str]:
+    """The headers of its trace. What a caller's recorders keep beside it goes back to the caller alone, and to nobody else."""
+    trace = traces.current()
+    if trace.state is None or orjson.loads(head.event_body)["actor"].get("account") != endpoint.account_id:
+        return trace._replace(state=None).headers()
+    return trace.headers()

@@ -25,6 +25,7 @@ class Endpoint:
     """An endpoint that exists, ready to sign for. Its keys are never printed."""
 
     id: str
+    account_id: str
     url: str
     api_version: str
     keys: tuple[SigningKey, ...]
@@ -52,7 +53,7 @@ def _key(row: database.Record) -> list[SigningKey]:
 
 
 _ENDPOINTS: Final = """
-SELECT endpoint.id, endpoint.url, endpoint.api_version, endpoint.version, secret.algorithm, secret.ciphertext
+SELECT endpoint.id, endpoint.account_id, endpoint.url, endpoint.api_version, endpoint.version, secret.algorithm, secret.ciphertext
 FROM unnest($1::text[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM endpoints WHERE id = wanted.id AND deleted_at IS NULL OFFSET 0) AS endpoint
 LEFT JOIN LATERAL (

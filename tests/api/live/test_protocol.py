@@ -54,10 +54,10 @@ async def test_an_operation_may_name_the_trace_that_its_events_belong_to(served:
         f'mutation {{ fundMilestone(input: {{milestoneId: "{deal.milestone_ids[0]}"}}) {{ userErrors {{ code }} }} }}'
     )
     async with connected(served, token=client.token) as socket:
-        extensions = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        extensions = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "tracestate": "a=1"}
         await socket.say(id="a", type="subscribe", payload={"query": fund, "extensions": extensions})
         assert (await socket.data())["fundMilestone"]["userErrors"] == []
-    rows = await database.fetch("SELECT type FROM events WHERE trace LIKE $1", f"00-{trace}-%")
+    rows = await database.fetch("SELECT type FROM events WHERE trace LIKE $1", f"00-{trace}-%\ta=1")
     assert [row["type"] for row in rows] == ["deposit.started"]
 
 

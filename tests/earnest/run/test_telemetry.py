@@ -21,7 +21,7 @@ from tests.earnest.running import clean_environment
 from tests.stand_ins.collector import Collector, collecting
 
 PLACE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", state="congo=t61")
 
 
 def test_a_whole_deployment_imports_nothing_of_it_when_it_is_off() -> None:
@@ -108,6 +108,7 @@ async def test_spans_and_figures_arrive_as_they_were(monkeypatch: pytest.MonkeyP
     assert (outer.trace_id, outer.parent_id) == (TRACE.id, TRACE.span)
     assert (inner.trace_id, inner.parent_id, outer.service) == (TRACE.id, outer.span_id, "earnest-web")
     assert outer.attributes == {"http.response.status_code": 200}
+    assert outer.state == inner.state == TRACE.state
     assert inner.attributes == {"earnest.command": "Fund", "error.type": "KeyError"}, "and no words"
     (point,) = collector.metrics["earnest-web", "earnest_x"].sum.data_points
     assert point.as_double == 2

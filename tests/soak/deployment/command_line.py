@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.soak.deployment.playing import Asked, Soak
+from tests.soak.deployment.playing import AT_ONCE, Asked, Soak
 
 COMMANDS: Final = 10_000
 BLOW_EVERY: Final = 100
@@ -35,12 +35,18 @@ def main(arguments: Sequence[str]) -> int:
         default=BLOW_EVERY,
         help="commands between two blows, on average; default: %(default)s",
     )
+    parser.add_argument(
+        "--at-once", type=int, default=AT_ONCE, help="contracts that people are at; default: %(default)s"
+    )
+    parser.add_argument("--minutes", type=float, help="after which it ends with fewer commands; default: never")
     args = parser.parse_args(arguments)
     disk_mb = DISK_MB + args.commands * DISK_MB_A_THOUSAND_COMMANDS // 1_000
     asked = Asked(
         commands=args.commands,
         seed=args.seed,
         blow_every=args.blow_every,
+        at_once=args.at_once,
+        seconds_max=args.minutes and args.minutes * 60,
         long_stops=True,
         disk_mb=disk_mb if disk_mb <= DISK_MB_MAX else None,
     )
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         asyncio.run(soak.run())
     except (Exception, BaseExceptionGroup) as failure:  # noqa: BLE001 - whatever it was, it is told with the figures
         error = failure
-    print(f"python -m tests.soak --commands {asked.commands} --seed {asked.seed} --blow-every {asked.blow_every}")
+    print(asked.command)
     print("\n".join(soak.figures.lines()))
     if error is None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ class Deal:
 
     id: str
     milestone_ids: Sequence[str]
+    chance: random.Random
+    """Decides what people do with it, whatever happens to other contracts."""
     waits: bool = False
     """Whether nobody answers it, so that its offer ends by the clock."""
     history: list[Operation[Said]] = field(default_factory=list)
@@ -78,10 +81,12 @@ class Crowd:
     freelancer: Person
     run: str
     """Names this run, so that a text is nobody else's."""
+    seed: int
     deals: list[Deal] = field(default_factory=list)
     commands: Counter[str] = field(default_factory=Counter)
     """What was answered, by what came of it."""
     numbers: itertools.count[int] = field(default_factory=itertools.count)
+    proposals: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
     def answered(self) -> int:
@@ -91,7 +96,7 @@ class Crowd:
     async def talk(self) -> None:
         """A proposal that both sides talk about while one accepts, turns down, or takes it back."""
         deal = await self._propose()
-        chance = self.api.chance.random()
+        chance = deal.chance.random()
         ends = ["accept", "decline"] if chance < 0.7 else ["accept", "withdraw"]
         await asyncio.gather(
             self._say(deal, self.client, 3),
@@ -137,12 +142,13 @@ class Crowd:
             self._say(deal, self.freelancer, 1),
             self._look(deal, self.client, 1),
         )
-        last = ("giveRefund", self.freelancer) if self.api.chance.random() < 0.2 else (APPROVE, self.client)
+        last = ("giveRefund", self.freelancer) if deal.chance.random() < 0.2 else (APPROVE, self.client)
         await self._do(deal, last[1], last[0], {**the, "message": self._text()}, persists=True)
 
     async def _propose(self, *, hours: int | None = None) -> Deal:
         milestone = {"purpose": "Why", "dueOn": "2100-01-01", "deliverables": ["It"]}
-        amounts = [str(self.api.chance.randint(20, 900)) for _ in range(2)]
+        chance = random.Random(f"{self.seed} deal {next(self.proposals)}")
+        amounts = [str(chance.randint(20, 900)) for _ in range(2)]
         text = self._text()
         given: dict[str, Any] = {
             "clientId": self.client.account_id,
@@ -157,17 +163,17 @@ class Crowd:
         }
         if hours is not None:
             given["windows"] = {"offerHours": hours}
-        outcome = await self._command(self.client, PROPOSE, given, persists=True)
+        outcome = await self._command(chance, self.client, PROPOSE, given, persists=True)
         assert outcome.payload is not None
         assert outcome.is_accepted, outcome
         made = outcome.payload["contract"]
-        deal = Deal(made["id"], [one["id"] for one in made["milestones"]], said={text: "accepted"})
+        deal = Deal(made["id"], [one["id"] for one in made["milestones"]], chance, said={text: "accepted"})
         self.deals.append(deal)
         return deal
 
     async def _fund(self, deal: Deal, milestone_id: str) -> None:
         given = {"milestoneId": milestone_id, "paymentToken": MEANS}
-        outcome = await self._command(self.client, FUND, given, persists=True)
+        outcome = await self._command(deal.chance, self.client, FUND, given, persists=True)
         assert outcome.payload is not None
         assert outcome.is_accepted, outcome
         deposit_id = outcome.payload["depositId"]
@@ -180,7 +186,7 @@ class Crowd:
 
     async def _end_of_proposal(self, deal: Deal, how: str) -> None:
         by = self.client if how == "withdraw" else self.freelancer
-        await asyncio.sleep(self.api.chance.uniform(0, 0.05))
+        await asyncio.sleep(deal.chance.uniform(0, 0.05))
         given: dict[str, object] = {"contractId": deal.id}
         if how == "accept":
             given["revision"] = 1
@@ -194,7 +200,7 @@ class Crowd:
         self, deal: Deal, by: Person, name: str, given: dict[str, object], *, persists: bool = False
     ) -> Outcome:
         """Have one command carried out, and keep what came of it."""
-        outcome = await self._command(by, mutation(name, STANDS), given, persists=persists)
+        outcome = await self._command(deal.chance, by, mutation(name, STANDS), given, persists=persists)
         self._note(deal, _command(name, given), by.actor, outcome)
         text = given.get("message", given.get("note"))
         if text is not None:
@@ -204,8 +210,9 @@ class Crowd:
             deal.said[str(text)] = sure if is_sure else "unknown"
         return outcome
 
-    async def _command(self, by: Person, document: str, given: dict[str, Any], *, persists: bool) -> Outcome:
-        chance = self.api.chance
+    async def _command(
+        self, chance: random.Random, by: Person, document: str, given: dict[str, Any], *, persists: bool
+    ) -> Outcome:
         outcome = await self.api.command(
             by,
             document,

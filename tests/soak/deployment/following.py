@@ -28,6 +28,7 @@ BEGINNING: Final = cursors.print_cursor(cursors.BEGINNING)
 SILENCE_SECONDS_MAX: Final = 40.0
 """After so long without a word a stream is dead: the server says something every twenty seconds at the latest."""
 CLOSE_SECONDS: Final = 0.2
+MIRRORED_EVERY_SECONDS: Final = 2.0
 WAY_OUT: Final = (aiohttp.ClientError, WebSocketException, OSError, TimeoutError, EOFError)
 """How a stream may end at any moment."""
 
@@ -127,7 +128,7 @@ class Mirror:
         """For ever."""
         while True:
             await self.catch_up()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(MIRRORED_EVERY_SECONDS)
 
     async def catch_up(self) -> None:
         """Take what the feed has by now."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -40,14 +42,15 @@ from tests.stand_ins.stripe import payees as told_stripe
 from tests.stand_ins.stripe.hostility import Hostility
 from tests.stand_ins.stripe.serving import KEY, RETURN_URL, WEBHOOK_SECRET, Playing, playing
 from tests.webhooks.partner import Partners, make_due, partners
+from tests.workers import forking
 
 SCOPES: Final = (Scope.CONTRACTS_READ, Scope.CONTRACTS_WRITE, Scope.MONEY_WRITE)
-AT_ONCE: Final = 6
-"""Deals that people are at."""
+AT_ONCE: Final = 12
+"""Deals that people are at, unless it is asked for more: on a busy machine it is their number that decides how fast it goes."""
 PAID_EVERY: Final = 5
 """Of so many deals one is paid; the others are talked about."""
-LOOKS_EVERY_SECONDS: Final = 0.2
-TIME_PASSES_EVERY_SECONDS: Final = 1.0
+LOOKS_EVERY_SECONDS: Final = 1.0
+TIME_PASSES_EVERY_SECONDS: Final = 2.0
 QUIET_SECONDS_MAX: Final = 900.0
 QUIET_LOOKS: Final = 3
 """So many looks in a row find nothing under way before it counts as quiet."""
@@ -61,9 +64,26 @@ class Asked:
     seed: int = 1
     blow_every: int = 60
     """Commands between two blows, on average."""
+    at_once: int = AT_ONCE
+    """Contracts that people are at, at a time."""
+    seconds_max: float | None = None
+    """After so long it ends with fewer commands."""
     long_stops: bool = False
     disk_mb: int | None = 500
     """How much room PostgreSQL has, on a disk that is full once; `None` if it has what the machine has."""
+
+    @property
+    def command(self) -> str:
+        """What plays it again: who does what with each contract and what is done to whom is drawn from the seed, each by itself;
+        how they meet is the machine's affair."""
+        return (
+            f"python -m tests.soak --commands {self.commands} --seed {self.seed} --blow-every {self.blow_every} "
+            f"--at-once {self.at_once}"
+        )
+
+    def chance(self, of: str) -> random.Random:
+        """The chance of one part of it, which no other part takes anything from."""
+        return random.Random(f"{self.seed} {of}")
 
     @property
     def hostility(self) -> Hostility:
@@ -116,11 +136,11 @@ class Soak:
         self._asked = asked
         self._folder = folder
         self._tell = tell
-        self._chance = random.Random(asked.seed)
         self.figures = Figures()
 
     async def run(self) -> Figures:
         """Play it. Raises `Wrong` at whatever is not as it was promised."""
+        forking.begin()  # what processes import is imported while the engines start
         vault.use([SECRET_KEY])
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
         notices = free_port()
@@ -133,7 +153,7 @@ class Soak:
         ):
             await one.start()
             await context.init(config=configuration(one.engines.database_url))  # of these tasks; a test has another one
-            api = Api(session, one.url, self._chance)
+            api = Api(session, one.url, self._asked.chance("pauses"))
             provider = Stripe(stand_in.access())
             try:
                 await self._play(one, api, stand_in, provider, partner)
@@ -143,15 +163,15 @@ class Soak:
 
     async def _play(self, one: House, api: Api, stand_in: Playing, provider: Stripe, partner: Partners) -> None:
         crowd, receivers = await self._settle(api, stand_in, provider, partner)
-        chance = self._chance
         followers = [
-            Follower(api, person, by_socket, random.Random(chance.random()))
-            for person in (crowd.client, crowd.freelancer)
-            for by_socket in (True, False)
+            Follower(api, person, by_socket, self._asked.chance(f"stream {number}"))
+            for number, (person, by_socket) in enumerate(product((crowd.client, crowd.freelancer), (True, False)))
         ]
         mirrors = [Mirror(api, crowd.client), Mirror(api, crowd.freelancer)]
         watch = Watch(api)
-        blows = Blows(one, crowd, watch, chance, self._asked.blow_every, self._asked.long_stops, self._tell)
+        blows = Blows(
+            one, crowd, watch, self._asked.chance("blows"), self._asked.blow_every, self._asked.long_stops, self._tell
+        )
         if not one.has_small_disk:
             why = "needs root, who may mount a small one" if self._asked.disk_mb else "would be too large for memory"
             self.figures.left_out.append(f"the disk that is full, which {why}")
@@ -176,7 +196,12 @@ class Soak:
 
     async def _work_under_blows(self, crowd: Crowd, blows: Blows) -> None:
         """People work until there were enough commands, and everything happened that shall happen."""
-        struck = asyncio.create_task(blows.go_on(lambda: crowd.answered >= self._asked.commands))
+        last = time.monotonic() + self._asked.seconds_max if self._asked.seconds_max is not None else math.inf
+
+        def enough() -> bool:
+            return crowd.answered >= self._asked.commands or time.monotonic() > last
+
+        struck = asyncio.create_task(blows.go_on(enough))
         kinds = iter(range(1 << 62))
 
         async def one_after_the_other() -> None:
@@ -190,7 +215,7 @@ class Soak:
                 await asyncio.sleep(LOOKS_EVERY_SECONDS)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
+            for _ in range(self._asked.at_once):
                 group.create_task(one_after_the_other())
             group.create_task(look_around())
             await struck
@@ -212,7 +237,7 @@ class Soak:
                 told_stripe.told(stand_in.books, name)
             await database.execute("UPDATE payees SET due_at = now()")
             await payees.look(provider, limit=1)
-        return Crowd(api, client, freelancer, run=f"soak-{ids.new(Kind.EVENT)[-8:]}"), receivers
+        return Crowd(api, client, freelancer, run=f"soak-{ids.new(Kind.EVENT)[-8:]}", seed=self._asked.seed), receivers
 
     async def _time_passes(self, stand_in: Playing) -> None:
         """Time passes for the provider, so that what waits there for hours comes."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from escrow import cursors, database, process_log
-from escrow.traces import PROCESS
+from escrow import cursors, database, process_log, traces
+from escrow.traces import PROCESS, Trace
 from tests.factories import Deployment, make_endpoint
 from tests.webhooks.delivery.watching import (
     health_of,
@@ -208,9 +208,29 @@ async def test_each_line_of_a_delivery_names_it_and_has_the_trace_of_its_event(m
     events = await database.fetch(
         "SELECT one.id, event.trace FROM deliveries AS one JOIN events AS event ON event.id = one.event_id"
     )
-    traces = {row["id"]: row["trace"].split("-")[1] for row in events}
-    assert [entry["trace_id"] for entry in said] == [traces[entry["delivery"]] for entry in said]
-    assert len(set(traces.values()) - {PROCESS.id}) > 1
+    named = {row["id"]: row["trace"].split("-")[1] for row in events}
+    assert [entry["trace_id"] for entry in said] == [named[entry["delivery"]] for entry in said]
+    assert len(set(named.values()) - {PROCESS.id}) > 1
+
+
+async def test_what_a_callers_recorders_keep_beside_a_trace_goes_back_to_the_caller_alone() -> None:
+    there = await Deployment.make()
+    trace = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", request_id="mine", state="congo=t61")
+    async with partners() as partner, delivery_worker() as worker:
+        for path, by in (("/client", there.client), ("/freelancer", there.freelancer)):
+            await make_endpoint(by, partner.url(path), event_types=("contract.proposed",))
+        entered = traces.enter(trace)
+        await there.propose()  # by the client
+        traces.leave(entered)
+        await worker.fan_out()
+        await settled()
+    came = {arrival.path: arrival.headers for arrival in partner.arrivals}
+    assert {path: trace.id in headers["traceparent"] for path, headers in came.items()} == {
+        "/client": True,
+        "/freelancer": True,
+    }
+    assert came["/client"]["tracestate"] == "congo=t61"
+    assert "tracestate" not in came["/freelancer"]
 
 
 async def test_a_fault_of_our_own_uses_up_no_attempt_and_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
