@@ -358,6 +358,7 @@ describe(
     REPLAY="A stretch of the log was asked for with `replayEvents`.",
     REDELIVERY="One delivery was asked for once more with `redeliver`.",
     TEST="An event that never happened was asked for with `sendTestEvent`.",
+    LOG_CUT="The log was cut by a restore, so that the receiver may have seen events that are no more.",
 )
 
 describe(

@@ -25,6 +25,7 @@ class LogCut(Model):
     cut_at = fields.DatetimeField()
     books_due_at = fields.DatetimeField()
     books_read_at = fields.DatetimeField(null=True)
+    untold_after = fields.TextField(null=True)
 
     class Meta:
         table = "log_cuts"

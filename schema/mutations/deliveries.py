@@ -13,7 +13,7 @@ from schema.engine.fields import after, optional
 from schema.mutations.running import Call, Payload, mutation
 from schema.scalars import Cursor
 from schema.types.deliveries import Delivery, WebhookReplay
-from webhooks.events.examples import EndpointTest
+from webhooks.events.unlogged import EndpointTest
 from webhooks.owner import operations
 
 

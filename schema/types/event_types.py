@@ -23,7 +23,8 @@ class EventType:
     )
     example: JSON = strawberry.field(description="The body of a request.")
     is_test: bool = strawberry.field(
-        description="Whether it only comes when `sendTestEvent` asks for it, to any endpoint, and stands in no log."
+        description="Whether it stands in no log and can't be subscribed to: a test comes when `sendTestEvent` asks for it, "
+        "`log.cut` by itself, each to any endpoint."
     )
 
 

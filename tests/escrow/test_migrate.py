@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+import webhooks.migrations
 from escrow import database, ids, log, migrate
 from escrow.access import Scope
 from escrow.accounts import commands as accounts
@@ -26,7 +27,8 @@ from tests.engines import TestServer
 from tests.factories import Deployment, advance_clock, draft
 
 STEPS = sorted(f"escrow.{path.stem}" for path in Path(m0006_disagreement.__file__).parent.glob("m*.py"))
-EVERY_STEP = [*STEPS, "webhooks.m0001_deliveries"]
+WEBHOOK_STEPS = sorted(f"webhooks.{path.stem}" for path in Path(webhooks.migrations.__path__[0]).glob("m*.py"))
+EVERY_STEP = [*STEPS, *WEBHOOK_STEPS]
 
 
 async def empty(server: TestServer) -> str:

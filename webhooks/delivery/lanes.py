@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """The owner asked for one delivery once more."""
     TEST = "TEST"
     """The owner asked for an event that never happened."""
+    LOG_CUT = "LOG_CUT"
+    """The log was cut, so that the receiver may have seen events that are no more."""
 
 
 class State(StrEnum):
@@ -69,6 +71,7 @@ class Head:
             is_replay=self.kind in (Kind.REPLAY, Kind.REDELIVERY),
             previous_failed=self.given_up,
             is_test=self.kind is Kind.TEST,
+            is_logged=self.kind is not Kind.LOG_CUT,
         )
         return bodies.body(
             api_version=api_version,

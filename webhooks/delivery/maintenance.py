@@ -1,4 +1,4 @@
-"""Wakes an endpoint's lanes after a change or an enabling, ends them with a deletion, and goes on with replays.
+"""Wakes an endpoint's lanes after a change or an enabling, ends them with a deletion, goes on with replays, and tells of cuts.
 
 Every step is short and may be done by several workers at once; what a killed one left is done by the next.
 """
@@ -13,6 +13,7 @@ from typing import Final
 
 from escrow import bell, database
 from escrow.bell import Topic
+from webhooks.delivery import cut_notices
 from webhooks.delivery.lanes import State
 from webhooks.events.filters import Task
 from webhooks.owner import replays
@@ -42,10 +43,11 @@ async def look_after(wake: Callable[[], None]) -> None:
 async def _do() -> bool:
     """Do what there is to do; answers whether there was anything. One statement if there is nothing."""
     found = await database.fetch_row(_FOUND)
-    if found is None or not (found["tasks"] or found["replays"]):
+    if found is None or not (found["tasks"] or found["replays"] or found["cuts"]):
         return False
     done = await tasks()
-    return await replays.step() or done
+    told = await cut_notices.step()
+    return await replays.step() or told or done
 
 
 async def tasks() -> bool:
@@ -61,7 +63,8 @@ async def tasks() -> bool:
 
 _FOUND: Final = """
 SELECT EXISTS (SELECT FROM endpoint_health WHERE task IS NOT NULL) AS tasks,
-    EXISTS (SELECT FROM replays WHERE due_at <= clock_timestamp()) AS replays
+    EXISTS (SELECT FROM replays WHERE due_at <= clock_timestamp()) AS replays,
+    EXISTS (SELECT FROM log_cuts WHERE untold_after IS NOT NULL) AS cuts
 """
 
 # The schedule begins anew: nothing is given up for failures of before. What is under way is looked at when it comes back:

@@ -14,7 +14,8 @@ import orjson
 from escrow.accounts.state.endpoints import API_VERSIONS
 from escrow.agreement.events import Event
 from webhooks.events import examples, schemas
-from webhooks.events.examples import CLASSES, EndpointTest
+from webhooks.events.examples import CLASSES
+from webhooks.events.unlogged import UNLOGGED, EndpointTest
 from webhooks.request import bodies
 from webhooks.request.bodies import DeliveryMark
 
@@ -39,7 +40,7 @@ class EventType:
     """JSON Schema 2020-12 of the whole body of a request."""
     example: Json
     is_logged: bool
-    """Whether it stands in the log; a test doesn't."""
+    """Whether it stands in the log; a test doesn't, nor does what is said of the log itself."""
 
     @property
     def family(self) -> str:
@@ -60,7 +61,7 @@ def _event_type(event_class: type[Event]) -> EventType:
         description=schemas.described(event_class),
         schema=body_schema(event_class.type),
         example=_example(event_class),
-        is_logged=event_class is not EndpointTest,
+        is_logged=event_class.type not in UNLOGGED,
     )
 
 
@@ -71,7 +72,7 @@ def _example(event_class: type[Event]) -> Json:
         position=1_234,
         event_body=found.body,
         texts=found.texts,
-        mark=DeliveryMark(is_test=event_class is EndpointTest),
+        mark=DeliveryMark(is_test=event_class is EndpointTest, is_logged=event_class.type not in UNLOGGED),
     )
     return orjson.loads(body)
 

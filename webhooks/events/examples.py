@@ -14,25 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Union
+from typing import Any, Final, Union
 
 import orjson
 
 from escrow import codec, log
-from escrow.access import Actor, ActorKind
+from escrow.access import SYSTEM, Actor, ActorKind
 from escrow.accounts import events as account_events
 from escrow.agreement.events import Event, Recorded
 from escrow.ids import Kind, encode
 from escrow.money import Money
+from webhooks.events.unlogged import UNLOGGED
 from webhooks.request.bodies import TextBeside
 
 AT: Final = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-
-
-class EndpointTest(Event):
-    """Somebody asked for a test of the endpoint: nothing happened, and this stands in no log."""
-
-    type: ClassVar = "endpoint.test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +47,16 @@ def event_of(event_class: type[Event]) -> Event:
 def example(event_class: type[Event]) -> Example:
     """The event as it would stand in the log of a contract or an account."""
     name = event_class.type
-    is_accounts = event_class is EndpointTest or event_class in account_events.CATALOGUE.values()
+    is_unlogged = event_class in UNLOGGED.values()
+    is_accounts = is_unlogged or event_class in account_events.CATALOGUE.values()
     owner = Kind.ACCOUNT if is_accounts else Kind.CONTRACT
     actor = Actor(ActorKind.ACCOUNT, identifier(Kind.ACCOUNT, "client"), identifier(Kind.KEY, "key"))
     return _sealed(
         Recorded(event_of(event_class), AT, actor),
         event_id=identifier(Kind.EVENT, name),
         stream_id=identifier(owner, owner.value),
-        sequence=0 if event_class is EndpointTest else 7,
-        previous_hash=None if event_class is EndpointTest else hashlib.sha256(f"before {name}".encode()).hexdigest(),
+        sequence=0 if is_unlogged else 7,
+        previous_hash=None if is_unlogged else hashlib.sha256(f"before {name}".encode()).hexdigest(),
     )
 
 
@@ -72,8 +68,16 @@ def event_for_a_test(event_type: str, *, event_id: str, stream_id: str, actor: A
     event_class = CLASSES.get(event_type)
     if event_class is None:
         return None
-    happened = Recorded(event_of(event_class), datetime.now(UTC), actor)
-    return _sealed(happened, event_id=event_id, stream_id=stream_id, sequence=0, previous_hash=None).body
+    return _beside_the_log(Recorded(event_of(event_class), datetime.now(UTC), actor), event_id, stream_id)
+
+
+def sealed_beside_the_log(event: Event, *, at: datetime, event_id: str, stream_id: str) -> str:
+    """The body of something of ours that is sent to endpoints and stands in no log."""
+    return _beside_the_log(Recorded(event, at, SYSTEM), event_id, stream_id)
+
+
+def _beside_the_log(recorded: Recorded, event_id: str, stream_id: str) -> str:
+    return _sealed(recorded, event_id=event_id, stream_id=stream_id, sequence=0, previous_hash=None).body
 
 
 def words_of_test(event_body: str) -> Mapping[str, TextBeside]:
@@ -153,6 +157,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "api_version": "2026-11-22",
     "action": "milestone.released",
     "payment_token": "tok_withheld",
+    "kept_cursor": "cur_0000000000016",
+    "first_cursor": "cur_00001yk000000",
     "system": "jira",
     "external_id": "WEB-42",
     "reason": "The work doesn't match the wireframe.",
@@ -197,5 +203,5 @@ CLASSES: Final[Mapping[str, type[Event]]] = {
     event_class.type: event_class
     # Later versions come later, and replace the ones before.
     for _, event_class in sorted(log.CATALOGUE.items(), key=lambda item: item[0])
-} | {EndpointTest.type: EndpointTest}
-"""The latest class of every type that is sent, the one for tests included."""
+} | UNLOGGED
+"""The latest class of every type that is sent, those that stand in no log included."""

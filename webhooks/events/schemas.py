@@ -18,7 +18,8 @@ from escrow import codec, log
 from escrow.access import ActorKind
 from escrow.agreement.events import WITHHELD, Event
 from escrow.ids import Kind
-from webhooks.events.examples import KINDS, EndpointTest
+from webhooks.events.examples import KINDS
+from webhooks.events.unlogged import UNLOGGED
 from webhooks.events.words import meaning
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -46,8 +47,8 @@ def described(event_class: type[Event]) -> str:
 
 def versions_of(name: str) -> list[type[Event]]:
     """The classes of an event's type, the latest last: one for each version of its payload."""
-    if name == EndpointTest.type:
-        return [EndpointTest]
+    if name in UNLOGGED:
+        return [UNLOGGED[name]]
     return [event_class for (kind, _), event_class in sorted(log.CATALOGUE.items()) if kind == name]
 
 
@@ -131,7 +132,7 @@ def _content_schema(events: list[Json], texts: Json) -> Json:
             "cursor": {
                 "type": ["string", "null"],
                 "pattern": _CURSOR,
-                "description": "The event's place in the log, the same as in feeds and streams; null for a test.",
+                "description": "The event's place in the log, the same as in feeds and streams; null for what is in none.",
             },
             "event": events[0] if len(events) == 1 else {"anyOf": events},
             "texts": texts,
@@ -161,7 +162,11 @@ def _event_schema(kind: Json, version: Json, data: Json, found: Shapes) -> Json:
         "occurredAt": _TIME,
         "actor": reference("Actor"),
         "stream": {"type": "string", "pattern": id_pattern(Kind.ACCOUNT, Kind.CONTRACT)},
-        "sequence": {"type": "integer", "minimum": 0, "description": "Its place in its stream: 1, 2, 3; 0 for a test."},
+        "sequence": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Its place in its stream: 1, 2, 3; 0 for what is in no log.",
+        },
         "previousHash": {"anyOf": [_HASH, _NULL]},
         "data": data,
     }

@@ -193,7 +193,7 @@ WITH former AS (
 ), again AS (
     INSERT INTO deliveries (id, endpoint_id, lane, position, event_id, event_type, stream_id, kind, body)
     SELECT $2, endpoint_id, $2, position, event_id, event_type, stream_id,
-        CASE WHEN kind = '{Kind.TEST}' THEN kind ELSE '{Kind.REDELIVERY}' END, body
+        CASE WHEN body IS NOT NULL THEN kind ELSE '{Kind.REDELIVERY}' END, body
     FROM former WHERE NOT is_pending AND NOT is_deleted
     RETURNING endpoint_id, lane, position
 ), lane AS (

@@ -37,6 +37,8 @@ class DeliveryMark:
     """The event of the delivery before it in the same lane, if that one was given up."""
     is_test: bool = False
     """Whether the event never happened, and has no place in the log."""
+    is_logged: bool = True
+    """Whether it has a place in the log, if it is no test."""
 
 
 NO_MARK: Final = DeliveryMark()
@@ -51,7 +53,7 @@ def body(
     """
     event = orjson.loads(event_body)
     shown = {field: _shown(text) for field, text in sorted(texts.items()) if field not in WITHHELD}
-    cursor = None if mark.is_test else print_cursor(position)
+    cursor = print_cursor(position) if mark.is_logged and not mark.is_test else None
     omitted: list[str] = []
     while True:
         whole = _body(event, event_body, api_version, cursor, shown, omitted, mark)

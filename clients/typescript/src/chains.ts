@@ -3,7 +3,7 @@
 // Each event names the hash of the one before it in its stream, and sequences have no gaps. What nothing follows yet, the chain can't
 // vouch for: that needs the stream's head from somebody else, such as `Contract.version` and the last hash of its timeline.
 import type { EventFieldsFragment } from './generated/operations.js';
-import { bytesOf, type StoredEvent } from './webhooks.js';
+import { bytesOf, isVoid, logCutOf, type StoredEvent } from './webhooks.js';
 
 /** An event as a member of its chain. */
 export interface Link {
@@ -44,12 +44,22 @@ export function canonical(value: unknown): string {
   return `{${fields.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`).join(',')}}`;
 }
 
-/** The event of a webhook's body; undefined for a test, which stands in no chain. */
+/**
+ * Of the bodies of webhooks those whose events still are so, in whatever order they came: without what a `log.cut` among them says never
+ * happened, of which the chain knows nothing.
+ */
+export function stillSo(bodies: readonly string[]): string[] {
+  const told = bodies.map((body) => ({ body, ...(JSON.parse(body) as { type: string; data: Record<string, unknown> }) }));
+  const cuts = told.flatMap(({ type, data }) => logCutOf(type, data) ?? []);
+  return told.filter(({ data }) => !cuts.some((cut) => isVoid(cut, data['cursor'] as string | null))).map(({ body }) => body);
+}
+
+/** The event of a webhook's body; undefined for a test and a `log.cut`, which stand in no chain. */
 export async function linkOfWebhook(body: string): Promise<Link | undefined> {
   const { data } = JSON.parse(body) as {
     data: { test?: boolean; event: StoredEvent; texts: Record<string, { salt: string; text: unknown } | null> };
   };
-  if (data.test) return undefined;
+  if (data.test || data.event.sequence === 0) return undefined;
   const salted = Object.entries(data.texts).flatMap(([field, words]) =>
     words ? [{ field, salt: bytesOfHex(words.salt), text: words.text }] : [],
   );

@@ -9,4 +9,4 @@ export { Mirror } from './mirror.js';
 export * from './mirror_stores.js';
 export * from './places.js';
 export type { TransportOptions } from './transport.js';
-export { NotVerified, verify, type StoredEvent, type Verifying, type Webhook } from './webhooks.js';
+export { NotVerified, isVoid, verify, type LogCut, type StoredEvent, type Verifying, type Webhook } from './webhooks.js';

@@ -22,15 +22,35 @@ export interface StoredEvent {
   [field: string]: unknown;
 }
 
+/** The log was restored to an earlier moment: what you got between these two cursors never happened. */
+export interface LogCut {
+  keptCursor: string;
+  firstCursor: string;
+}
+
+/** Whether what came with that cursor is no more. */
+export function isVoid({ keptCursor, firstCursor }: LogCut, cursor: string | null | undefined): boolean {
+  return !!cursor && keptCursor < cursor && cursor < firstCursor;
+}
+
+/** What a body says if it is a `log.cut`, which comes to every endpoint; null for all others, and for a test. */
+export function logCutOf(type: string, data: Record<string, unknown>): LogCut | null {
+  if (type !== 'log.cut' || data['test'] === true) return null;
+  const { keptCursor, firstCursor } = (data['event'] as StoredEvent).data;
+  return { keptCursor: String(keptCursor), firstCursor: String(firstCursor) };
+}
+
 /** A request that was verified. Remember `id`, and do nothing the second time: the same may come again. */
 export interface Webhook {
   id: string;
   type: string;
   event: StoredEvent;
-  /** Its place in the log, where `follow` and `changes` can go on; null for a test. */
+  /** Its place in the log, where `follow` and `changes` can go on; null for what is in no log. */
   cursor: string | null;
   /** Whether it never happened. */
   isTest: boolean;
+  /** What it says if it is a `log.cut`: undo what is void, or read everything anew. */
+  logCut: LogCut | null;
   data: Record<string, unknown>;
 }
 
@@ -71,6 +91,7 @@ export async function verify(
     event: data['event'] as StoredEvent,
     cursor: (data['cursor'] as string | null | undefined) ?? null,
     isTest: data['test'] === true,
+    logCut: logCutOf(type, data),
   };
 }
 

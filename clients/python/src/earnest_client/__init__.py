@@ -19,6 +19,9 @@ from earnest_client.chains import (
 from earnest_client.chains import (
     link_of_webhook as link_of_webhook,
 )
+from earnest_client.chains import (
+    still_so as still_so,
+)
 from earnest_client.client import (
     BeyondTheLog as BeyondTheLog,
 )
@@ -138,6 +141,9 @@ from earnest_client.places import (
 )
 from earnest_client.places import (
     Place as Place,
+)
+from earnest_client.webhooks import (
+    LogCut as LogCut,
 )
 from earnest_client.webhooks import (
     NotVerified as NotVerified,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from earnest_client.api import EventFields
+from earnest_client.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,18 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def still_so(bodies: Iterable[bytes]) -> list[bytes]:
+    """Of the bodies of webhooks those whose events still are so, in whatever order they came: without what a `log.cut` among them
+    says never happened, of which the chain knows nothing."""
+    told = [(body, json.loads(body)) for body in bodies]
+    cuts = [cut for _, one in told if (cut := Webhook(id="", type=one["type"], data=one["data"]).log_cut)]
+    return [body for body, one in told if not any(cut.is_void(one["data"].get("cursor")) for cut in cuts)]
+
+
 def link_of_webhook(body: bytes) -> Link | None:
-    """The event of a webhook's body; `None` for a test, which stands in no chain."""
+    """The event of a webhook's body; `None` for a test and a `log.cut`, which stand in no chain."""
     data = json.loads(body)["data"]
-    if data.get("test"):
+    if data.get("test") or data["event"]["sequence"] == 0:
         return None
     event = data["event"]
     salted = {name: (bytes.fromhex(words["salt"]), words["text"]) for name, words in data["texts"].items() if words}

@@ -22,12 +22,25 @@ TIMESTAMP_DIGITS_MAX: Final = 12  # tens of thousands of years; what is longer m
 ID_HEADER: Final = "webhook-id"
 TIMESTAMP_HEADER: Final = "webhook-timestamp"
 SIGNATURE_HEADER: Final = "webhook-signature"
+LOG_CUT: Final = "log.cut"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with
 PUBLIC_KEY_PREFIX: Final = "whpk_"
 
 
 class NotVerified(EarnestError):
     """Answer it with 401 and do nothing: it is not ours, was altered, or is too old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogCut:
+    """The log was restored to an earlier moment: what you got between these two cursors never happened."""
+
+    kept_cursor: str
+    first_cursor: str
+
+    def is_void(self, cursor: str | None) -> bool:
+        """Whether what came with that cursor is no more."""
+        return cursor is not None and self.kept_cursor < cursor < self.first_cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +59,21 @@ class Webhook:
 
     @property
     def cursor(self) -> str | None:
-        """Its place in the log, where `follow` and `changes` can go on; `None` for a test."""
+        """Its place in the log, where `follow` and `changes` can go on; `None` for what is in no log."""
         return self.data.get("cursor")
 
     @property
     def is_test(self) -> bool:
         """Whether it never happened."""
         return bool(self.data.get("test"))
+
+    @property
+    def log_cut(self) -> LogCut | None:
+        """What it says if it is a `log.cut`, which comes to every endpoint: undo what is void, or read everything anew."""
+        if self.type != LOG_CUT or self.is_test:
+            return None
+        told = self.event["data"]
+        return LogCut(kept_cursor=told["keptCursor"], first_cursor=told["firstCursor"])
 
 
 def verify(

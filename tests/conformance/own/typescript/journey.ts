@@ -190,6 +190,17 @@ for (const key of [made.secret!, publicKey]) {
 }
 await assert.rejects(E.verify(first.body, first.headers, publicKey, { now: Date.now() / 1000 + 301 }), E.NotVerified);
 assert.equal(await E.linkOfWebhook(String(first.body)), undefined);
+
+// What a restore undid is left out.
+const undone = { keptCursor: 'cur_0000000000002', firstCursor: 'cur_00001yk000000' };
+const bodyAt = (cursor: string | null, type = 'milestone.updated', more = {}) =>
+  JSON.stringify({ type, data: { cursor, event: { stream: 'acc_1', sequence: 0, type, previousHash: null, data: undone }, texts: {}, ...more } });
+const [kept, gone, anew] = ['cur_0000000000002', 'cur_0000000000003', 'cur_00001yk000000'].map((cursor) => bodyAt(cursor));
+const cut = bodyAt(null, 'log.cut');
+const tried = bodyAt(null, 'log.cut', { test: true });
+assert.deepEqual(E.stillSo([gone!, kept!, cut, anew!]), [kept, cut, anew]);
+assert.deepEqual(E.stillSo([gone!, tried]), [gone, tried]);
+assert.equal(await E.linkOfWebhook(cut), undefined);
 const { rotateWebhookSecret } = await client.ask(E.RotateWebhookSecretDocument, once({ endpointId }));
 const second = await testEvent();
 for (const key of [made.secret!, rotateWebhookSecret.secret!]) await E.verify(second.body, second.headers, key);
