@@ -107,7 +107,10 @@ def play_orders(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--kill-every", type=int, default=KILLED_EVERY, help="requests between two kills, on average; default: %(default)s"
+        "--kill-every",
+        type=int,
+        default=KILLED_EVERY,
+        help="requests between two kills, on average; default: %(default)s",
     )
     parser.add_argument("--seconds", type=float, default=math.inf, help="no round begins after so many")
     args = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """Says quickly that something is as a schema of Stripe's description says: each schema becomes a function, once.
 
-It knows the keywords that the description uses, and none but these. Where it says no, the validator of the whole standard is asked,
-which has the last word and the words for it; a test compares the two.
+It knows the keywords that the description uses, and none but these. Where it says no, the validator of the whole standard is
+asked, which has the last word and the words for it; a test compares the two.
 """
 
 from __future__ import annotations
@@ -68,7 +68,14 @@ class Quick:
         kind = schema.get("type")
         if kind is None:
             # What says of what is inside, but not that there is an inside, is left to the standard.
-            says_more = schema.keys() & {"additionalProperties", "items", "maxLength", "pattern", "properties", "required"}
+            says_more = schema.keys() & {
+                "additionalProperties",
+                "items",
+                "maxLength",
+                "pattern",
+                "properties",
+                "required",
+            }
             return (lambda _: False) if says_more else None
         types, or_null = TYPES[kind], schema.get("nullable") is True
         inside = self._inside(kind, schema)
