@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import shutil
 import signal
 import sys
@@ -27,10 +28,13 @@ from tests.engines import TestServer
 from tests.factories import SECRET_KEY
 from tests.soak.deployment import command_line
 from tests.soak.figures import Figures
-from tests.soak.playing import HOSTILITY, KILL_EVERY, Soak
+from tests.soak.playing import HOSTILITY, Soak
 
 ORDERS_PER_DEAL: Final = 1.8
 """A deposit, and for most of them a refund or payouts."""
+
+KILLED_EVERY: Final = 400
+"""Each kill costs two starts, about as much as 50 requests."""
 
 DEALS_A_ROUND_MAX: Final = 2_500
 ROUNDS: Final = 6
@@ -44,6 +48,7 @@ class Asked:
     a_round: int
     seed: int
     kill_every: int
+    seconds: float
 
     @property
     def deals(self) -> int:
@@ -79,7 +84,7 @@ async def play(asked: Asked, folder: Path) -> tuple[Figures, BaseException | Non
                 tell=lambda line: print(line, file=sys.stderr, flush=True),
             )
             try:
-                await soak.run(asked.deals, a_round=asked.deals_a_round)
+                await soak.run(asked.deals, a_round=asked.deals_a_round, seconds=asked.seconds)
             except Exception as error:  # noqa: BLE001 - whatever it was, it is told with the figures
                 return soak.figures, error
             return soak.figures, None
@@ -107,12 +112,18 @@ def play_orders(arguments: Sequence[str]) -> int:
         "--round", type=int, default=0, help="contracts between two quiet moments; by default some thousands"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kill-every", type=int, default=KILL_EVERY, help="requests between two kills, on average")
+    parser.add_argument(
+        "--kill-every",
+        type=int,
+        default=KILLED_EVERY,
+        help="requests between two kills, on average; default: %(default)s",
+    )
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no round begins after so many")
     args = parser.parse_args(arguments)
     logging.getLogger("uvicorn").setLevel(
         logging.CRITICAL
     )  # a connection that is cut is meant so, and there are thousands
-    asked = Asked(args.orders, args.round, args.seed, args.kill_every)
+    asked = Asked(args.orders, args.round, args.seed, args.kill_every, args.seconds)
     folder = Path(tempfile.mkdtemp(prefix="earnest-soak-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another user and must be able to pass
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running

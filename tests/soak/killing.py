@@ -1,4 +1,6 @@
-"""Workers that are killed at random moments: one of them, or all at once; then nobody works until their leases are over.
+"""Workers that are killed at moments that are drawn: one of them, or all at once; then nobody works until their leases are over.
+
+A moment is one at which a request has just come to the provider, or was just carried out and isn't answered yet.
 
 Those that take over are there at once: a soak that waited for imports would be one of imports, and last as long as these take on
 a busy machine.
@@ -7,6 +9,7 @@ a busy machine.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +23,8 @@ from tests.workers.forking import Forked
 WORKERS: Final = 2
 ALL_AT_ONCE: Final = 0.7
 """The share of kills that leave no worker alive."""
+MOMENTS: Final = 2
+"""Of one request."""
 START_SECONDS_MAX: Final = 120.0
 
 
@@ -36,16 +41,33 @@ class Workers:
         *,
         seed: int,
         every: int,
-        requests: Callable[[], int],
+        all_at_once: float,
         killed: Callable[[], None],
     ) -> None:
         self._environ = environ
         self._folder = folder
         self._rng = random.Random(seed)
         self._every = every
-        self._requests = requests
+        self._all_at_once = all_at_once
         self._killed = killed
         self._processes: dict[int, Forked] = {}
+        self._moments = 0
+        self._until = math.inf
+        self._struck: list[int] = []
+        self._has_struck = asyncio.Event()
+
+    def moment(self) -> None:
+        """A request came, or was carried out: who makes it may be dead now."""
+        self._moments += 1
+        if self._moments < self._until or not self._processes:
+            return
+        self._until = math.inf
+        everybody = list(self._processes)
+        is_for_all = self._rng.random() < self._all_at_once
+        self._struck = everybody if is_for_all else [self._rng.choice(everybody)]
+        for number in self._struck:
+            self._processes[number].kill()
+        self._has_struck.set()
 
     @asynccontextmanager
     async def dying(self) -> AsyncIterator[None]:
@@ -61,16 +83,13 @@ class Workers:
 
     async def _go_on(self) -> None:
         while True:
-            until = self._requests() + self._rng.uniform(0, 2 * self._every)
-            while self._requests() < until:  # noqa: ASYNC110 - whoever makes them tells nobody
-                await asyncio.sleep(0.05 * self._rng.random())
-            everybody = list(self._processes)
-            if self._rng.random() < ALL_AT_ONCE:
-                await self._kill(everybody)
+            self._has_struck.clear()
+            self._until = self._moments + MOMENTS * self._rng.uniform(0, 2 * self._every)
+            await self._has_struck.wait()
+            await self._kill(self._struck)
+            if not self._processes:
                 # Nobody is left who could hold one: it is as if their time had passed.
                 await database.execute("UPDATE payment_orders SET due_at = now() WHERE lease_token IS NOT NULL")
-            else:
-                await self._kill([self._rng.choice(everybody)])
             await self._start()
 
     async def _start(self) -> None:

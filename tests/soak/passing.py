@@ -28,8 +28,7 @@ async def pass_time(stand_in: Playing) -> None:
         ahead += [books.due[0][0] - books.clock.now()] if books.due else []
         seconds = max(STEP_SECONDS, min(ahead, default=0.0))
     await database.execute(
-        "UPDATE provider_calls SET called_at = called_at - $1::float8 * interval '1 second' WHERE NOT is_over OR "
-        "called_at > now() - interval '60 days'",
+        _CALLS_GROW_OLDER,
         seconds,
     )
     stand_in.pass_time(seconds)
@@ -51,6 +50,14 @@ _UNANSWERED: Final = """
     SELECT EXISTS (
         SELECT FROM payment_orders JOIN provider_calls ON payment_orders.id = order_id
         WHERE state IN ('STARTED', 'FAILED') AND provider_id IS NULL AND NOT is_over)
+"""
+
+# Of what is settled no call is made any more, whenever the last one was.
+_CALLS_GROW_OLDER: Final = """
+    UPDATE provider_calls SET called_at = called_at - $1::float8 * interval '1 second'
+    WHERE (NOT is_over OR called_at > now() - interval '60 days') AND EXISTS (
+        SELECT FROM payment_orders AS o WHERE (o.contract_id, o.id) = (provider_calls.contract_id, order_id)
+        AND (due_at IS NOT NULL OR is_stuck OR state IN ('STARTED', 'FAILED')))
 """
 
 _NEXT_DUE: Final = """

@@ -9,6 +9,7 @@ finds nothing new: of what came back unheard, only a look tells.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
 import time
@@ -39,7 +40,7 @@ from tests.factories import Deployment
 from tests.soak import judging
 from tests.soak.figures import Figures
 from tests.soak.judging import Wrong
-from tests.soak.killing import Workers
+from tests.soak.killing import ALL_AT_ONCE, Workers
 from tests.soak.passing import pass_time, under_way
 from tests.soak.people import Crowd
 from tests.stand_ins.stripe import payees as told_stripe
@@ -56,7 +57,7 @@ PATIENCE_SECONDS_A_DEAL: Final = 2.0
 """How long a round may take; a machine may be busy."""
 WORKED_OFF_SECONDS_MAX: Final = 60.0
 LEASED_SECONDS_MAX: Final = 1.0
-LOOK_EVERY_STEPS: Final = 25
+LOOK_EVERY_STEPS: Final = 100
 """How often the balance is compared while money moves."""
 LOOKED_AT_AGAIN: Final = 200
 """So many orders of former rounds are looked at again when a round is quiet, beside all of its own."""
@@ -77,6 +78,7 @@ class Soak:
         *,
         hostility: Hostility = HOSTILITY,
         kill_every: int = KILL_EVERY,
+        all_at_once: float = ALL_AT_ONCE,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environ = worker_environment(database_url, redis_url)
@@ -84,14 +86,18 @@ class Soak:
         self._folder = folder
         self._hostility = hostility
         self._kill_every = kill_every
+        self._all_at_once = all_at_once
         self._tell = tell
         self._rng = random.Random(hostility.seed)
         self._failed_notices: list[str] = []
         """Why notices were not taken, if our door broke: then it was we who lost them."""
         self.figures = Figures()
 
-    async def run(self, deals: int, *, a_round: int) -> Figures:
-        """So many contracts in rounds, each of which ends in a quiet moment. Raises `Wrong` on any difference, double or loss."""
+    async def run(self, deals: int, *, a_round: int, seconds: float = math.inf) -> Figures:
+        """So many contracts in rounds, each of which ends in a quiet moment; none begins after so many seconds.
+
+        Raises `Wrong` on any difference, double or loss.
+        """
         began = time.monotonic()
         async with _door(self._failed_notices) as door, playing(self._hostility, notify=door.url) as stand_in:
             provider = Stripe(stand_in.access())
@@ -102,14 +108,13 @@ class Soak:
             await self._onboard(crowd, stand_in, provider)
             try:
                 async with self._workers(stand_in).dying():
-                    while deals > 0:
+                    while deals > 0 and time.monotonic() - began < seconds:
                         await self._round(min(deals, a_round), crowd, stand_in, provider)
                         deals -= a_round
                         self.figures.seconds = time.monotonic() - began
                         await self._count(stand_in, crowd)
-                        self._tell(
-                            f"{self.figures.total} orders after {self.figures.seconds:.0f} s, {self.figures.kills} kills"
-                        )
+                        self._tell("; ".join(self.figures.lines()))
+                await judging.judge(stand_in, provider)
             except BaseException:
                 self.figures.seconds = time.monotonic() - began
                 await self._count(stand_in, crowd)
@@ -131,7 +136,7 @@ class Soak:
             await asyncio.gather(beginning, return_exceptions=True)
         if self._failed_notices:
             raise Wrong("notices could not be taken: " + ", ".join(sorted(set(self._failed_notices))))
-        await judging.judge(stand_in, provider)
+        await judging.judge(stand_in, provider, audited_until=before)
         self.figures.quiet_moments += 1
 
     async def _onboard(self, crowd: Crowd, stand_in: Playing, provider: Stripe) -> None:
@@ -157,14 +162,16 @@ class Soak:
         def killed() -> None:
             self.figures.kills += 1
 
-        return Workers(
+        workers = Workers(
             environ,
             self._folder,
             seed=self._hostility.seed,
             every=self._kill_every,
-            requests=lambda: stand_in.stand_in.requests,
+            all_at_once=self._all_at_once,
             killed=killed,
         )
+        stand_in.stand_in.moment = workers.moment
+        return workers
 
     async def _until_quiet(
         self,
@@ -179,6 +186,7 @@ class Soak:
         quiet = steps = 0
         settled: dict[str, str] = {}  # how contracts stood when they were last looked at again
         stood: dict[str, str] = {}
+        looked_at: list[str] = []
         while True:
             if time.monotonic() > deadline:
                 raise Wrong(f"it never got quiet: {(await under_way())[: judging.SHOWN_MAX]}")
@@ -195,27 +203,27 @@ class Soak:
             if not beginning.done() or not stand_in.is_quiet or await under_way():
                 quiet = 0
                 continue
-            stands = await self._stands()
+            looked_at = looked_at or [row["id"] for row in await fetch(_LOOKED_AT_AGAIN, before, LOOKED_AT_AGAIN)]
+            stands = await self._stands(looked_at)
             quiet, stood = quiet + 1 if stands == stood else 1, stands
             if quiet >= QUIET_STEPS:
-                if not await self._looked_again(before, settled, stands):
+                if not await self._looked_again(looked_at, settled, stands):
                     return
                 settled, quiet = stands, 0
 
-    async def _stands(self) -> dict[str, str]:
-        """How each contract's orders stand, and what was asked of the provider for them."""
-        return {row["contract_id"]: row["stands"] for row in await fetch(_STANDS)}
+    async def _stands(self, order_ids: list[str]) -> dict[str, str]:
+        """How the orders of these orders' contracts stand, and what was asked of the provider for them."""
+        return {row["contract_id"]: row["stands"] for row in await fetch(_STANDS, order_ids)}
 
-    async def _looked_again(self, before: str, settled: dict[str, str], stands: dict[str, str]) -> bool:
+    async def _looked_again(self, looked_at: list[str], settled: dict[str, str], stands: dict[str, str]) -> bool:
         """Have everything looked at again first, and then the contracts in which the last look changed anything, since what came
         of that may come back unheard as well; whether there was any. A look that goes wrong comes again by itself."""
         if settled:
             changed = [contract for contract, standing in stands.items() if settled.get(contract) != standing]
             rows = await fetch("SELECT id FROM payment_orders WHERE contract_id = ANY ($1::text[])", changed)
-        else:
-            rows = await fetch(_LOOKED_AT_AGAIN, before, LOOKED_AT_AGAIN)
-        await orders.nudge([Hint(order_id=row["id"]) for row in rows])
-        return bool(rows)
+            looked_at = [row["id"] for row in rows]
+        await orders.nudge([Hint(order_id=one) for one in looked_at])
+        return bool(looked_at)
 
     async def _worked_off(self) -> None:
         """Wait until nothing is due, and a moment for what is being done: what a dead worker held comes when its lease is over.
@@ -286,7 +294,8 @@ _STANDS: Final = """
     SELECT contract_id, string_agg(ROW (id, state, is_stuck, ARRAY(
         SELECT ROW (step, attempt, provider_id, is_over) FROM provider_calls WHERE order_id = payment_orders.id
         ORDER BY step, attempt))::text, ' ' ORDER BY id) AS stands
-    FROM payment_orders GROUP BY contract_id
+    FROM payment_orders WHERE contract_id IN (SELECT contract_id FROM payment_orders WHERE id = ANY ($1::text[]))
+    GROUP BY contract_id
 """
 
 _LOOKED_AT_AGAIN: Final = """

@@ -9,6 +9,7 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 from tests.stand_ins.stripe.hostility import Hostility
@@ -263,8 +264,11 @@ def listed(
     books: Books, kind: str, query: Json, url: str, *, by: tuple[str, ...] = (), account: str = PLATFORM
 ) -> Json:
     """A page of objects as Stripe lists them: the newest first, after an id, those that fit what was asked."""
-    found = books.drawer(account).fitting(kind, query, by)
-    return page(known([one for one in reversed(found) if _fits(one, query, by)], books), query, url)
+    found = reversed(books.drawer(account).fitting(kind, query, by))
+    created = query.get("created")
+    since = created.get("gte", 0) if isinstance(created, dict) else 0
+    young = takewhile(lambda one: one["created"] >= since, found)
+    return page(known([one for one in young if _fits(one, query, by)], books), query, url)
 
 
 LATE_IN_LISTS: Final = frozenset({"refund", "transfer", "transfer_reversal", "payout"})

@@ -13,18 +13,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from jsonschema.validators import extend
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from tests.stand_ins.stripe.forms import Parameters, typed
+from tests.stand_ins.stripe.quickly import Fits, Quick
 
 WHEEL: Final = "seahaven-stripe-world==0.3.0"
 MEMBER: Final = "seahaven_stripe_world/spec/spec3.json"
@@ -33,8 +31,8 @@ PIP_SECONDS: Final = 300
 DOCUMENT: Final = "urn:stripe"
 """What the description is called where a part of it refers to another."""
 
-KNOWN_MAX: Final = 500_000
-"""So much is remembered to be right; then it is all looked at again."""
+IDENTIFIER: Final = re.compile(r"/[a-z]{2,4}_[0-9a-f]{24}")
+"""A part of a path that names a thing: whichever it is, the path is the same."""
 
 Json = dict[str, Any]
 
@@ -59,12 +57,17 @@ class Description:
             DOCUMENT, DRAFT4.create_resource({"components": folded})
         )
         self._schemas: Final[Json] = folded["schemas"]
-        self._validators: dict[str, Any] = {}
-        self._kind: Final = extend(OAS30Validator, {"$ref": Remembering().ref})  # type: ignore[no-untyped-call]
+        self._quick: Final = Quick(self._schemas, DOCUMENT)
+        self._checks: dict[str, tuple[Fits, Any]] = {}
+        self._templates: dict[str, list[str]] = {}
 
     def path_of(self, method: str, path: str) -> str | None:
         """The path as the description writes it (`/v1/charges/{charge}`), the one without parameters first."""
-        found = [one for pattern, one in self._patterns if pattern.fullmatch(path) and method in self._paths[one]]
+        kind = IDENTIFIER.sub("/{}", path)
+        fitting = self._templates.get(kind)
+        if fitting is None:
+            fitting = self._templates[kind] = [one for pattern, one in self._patterns if pattern.fullmatch(path)]
+        found = [one for one in fitting if method in self._paths[one]]
         return min(found, key=lambda one: one.count("{")) if found else None
 
     def request(self, method: str, path: str, query: Parameters, body: Parameters) -> tuple[Json, Json]:
@@ -109,38 +112,17 @@ class Description:
         return found
 
     def _check(self, name: str, schema: Json, instance: Json, where: str) -> None:
-        validator = self._validators.get(name)
-        if validator is None:
-            validator = self._validators[name] = self._kind(_folded(schema), registry=self._registry)
+        check = self._checks.get(name)
+        if check is None:
+            folded = _folded(schema)
+            check = self._checks[name] = self._quick.made(folded), OAS30Validator(folded, registry=self._registry)
+        fits, validator = check
+        if fits(instance):
+            return
         found = next(iter(validator.iter_errors(instance)), None)
         if found is not None:
             place = ".".join(str(each) for each in found.absolute_path)
             raise Violation(f"{where}: {place or 'as a whole'}: {found.message[:600]}")
-
-
-class Remembering:
-    """Follows references, and remembers what was found to be as they say: a charge is told of in every answer about its contract.
-
-    Whether something is as a reference says depends on nothing else, so it is looked at once. What isn't is looked at again.
-    """
-
-    def __init__(self) -> None:
-        self._known: set[bytes] = set()
-
-    def ref(self, validator: Any, ref: str, instance: Any, schema: Json) -> Iterator[Any]:
-        """The keyword `$ref`."""
-        said = f"{ref} {json.dumps(instance)}".encode()
-        key = blake2b(said, digest_size=16).digest()
-        if key in self._known:
-            return
-        is_right = True
-        for error in OAS30Validator.VALIDATORS["$ref"](validator, ref, instance, schema):
-            is_right = False
-            yield error
-        if is_right:  # whoever stops at the first error never comes here
-            if len(self._known) >= KNOWN_MAX:
-                self._known.clear()
-            self._known.add(key)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

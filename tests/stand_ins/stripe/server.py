@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -68,6 +68,8 @@ class StandIn:
         self.requests = 0
         self.faults: dict[Fault, int] = {}
         self.notifier = notifier
+        self.moment: Callable[[], None] = lambda: None
+        """Is called when a request has come, and again when it was carried out and isn't answered yet."""
         self.seen: list[tuple[str, str]] = []
         self.traces: list[str | None] = []
         """The `traceparent` of each request, as they came."""
@@ -109,6 +111,7 @@ class StandIn:
 
     async def _answer(self, request: Request) -> Response:
         self.requests += 1
+        self.moment()
         self.books.happen()
         asked = Asked(
             method=request.method.lower(),
@@ -128,7 +131,9 @@ class StandIn:
         fault = self.books.hostility.fault(name, count, writes=asked.method == "post")
         if fault is not None:
             self.faults[fault] = self.faults.get(fault, 0) + 1
-        return await self._with_fault(asked, fault)
+        answer = await self._with_fault(asked, fault)
+        self.moment()
+        return answer
 
     def _at_the_door(self, request: Request, asked: Asked) -> Refusal | None:
         if _token(request.headers.get("authorization", "")) != self._secret_key:
