@@ -12,6 +12,9 @@ own_client := clients/typescript/node_modules/installed
 judges := tests/judges/node_modules/installed
 parts := build/parts/installed
 
+# Where a machine's image forbids to write bytecode, every process would compile everything again, the tests' hundreds too.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run explorer test check bench house soak upgrade conformance clients connectors browser lock install audit-deps pythons
 
 # Fetches the explorer beside it where npm is there; a start waits for nothing of that, and doesn't fail by it.

@@ -12,10 +12,12 @@ Random histories are short by default, and the same each time, so that no change
 `HYPOTHESIS_PROFILE=deep make test` plays many more, longer and new ones.
 """
 
+import gc
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 import pytest
@@ -30,7 +32,12 @@ from escrow.database import configuration
 from escrow.store import whereabouts
 from tests.engines import Cleaner, TestServer
 from tests.factories import SECRET_KEY
-from tests.scheduling import LongFirst, is_long, shuffled
+from tests.scheduling import LongFirst, is_long, share, shuffled
+
+# Hundreds of processes are started that import what this one did: they read its bytecode, even where a machine's image forbids
+# to write any, and none of them compiles five hundred files again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -44,6 +51,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shuffle", type=int, metavar="SEED", help="take files and tests in an order that the number gives"
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Thousands of tests, and all that they import, stay until the end: the garbage collector needn't go through them again."""
+    gc.disable()
+    try:
+        share(session)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -78,7 +97,7 @@ def unknown_whereabouts() -> None:
 async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engines]:
     """An embedded PostgreSQL and Redis for the whole session, gone with it."""
     directory = tmp_path_factory.mktemp("engines")
-    async with Engines(directory) as engines:
+    async with Engines(directory, postgres={"fsync": "off"}) as engines:
         yield engines
         engines.processes()["PostgreSQL"].send_signal(signal.SIGQUIT)  # there is nothing that it should write down yet
     shutil.rmtree(directory, ignore_errors=True)

@@ -2,11 +2,17 @@
 
 So the processes end together, and nothing long is left for one of them alone at the end. In which order is no test's business:
 `--shuffle 7` takes another for each number.
+
+Before that every process reads every file, and rewrites its assertions unless somebody did: each begins elsewhere, so that all
+together do it once.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import random
+from contextlib import suppress
 from itertools import groupby
 from typing import Final
 
@@ -28,6 +34,19 @@ LONG: Final = (
     "tests/upgrade/",
 )
 """Folders and files with tests that take many seconds each and share nothing with their like."""
+
+
+def share(session: pytest.Session) -> None:
+    """Of all files of tests, import this process' share first; what is wrong with one is said when it is collected."""
+    config = session.config
+    number, of = os.environ.get("PYTEST_XDIST_WORKER", "")[2:], os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    if not number or config.args != config.getini("testpaths"):
+        return
+    others = tuple(config.getini("norecursedirs"))
+    files = (file.relative_to(config.rootpath) for file in (config.rootpath / "tests").rglob("test_*.py"))
+    for file in sorted(file for file in files if not file.as_posix().startswith(others))[int(number) :: int(of)]:
+        with suppress(Exception):
+            importlib.import_module(".".join(file.with_suffix("").parts))
 
 
 def is_long(nodeid: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from statistics import mode
 from typing import Final
@@ -64,5 +65,11 @@ def _files_of(action: Action) -> set[Path]:
 
 
 def _naming(name: str, paths: tuple[Path, ...] | list[Path]) -> set[Path]:
-    word = re.compile(rf"\b{name}\b")
-    return {path for path in paths if word.search(measures.text_of(path))}
+    word, last = re.compile(rf"\b{name}\b"), re.findall(r"\w+", name)[-1]
+    return {path for path in paths if last in _words(path) and word.search(measures.text_of(path))}
+
+
+@cache
+def _words(path: Path) -> frozenset[str]:
+    """All words of a file, so that most files needn't be read for most names."""
+    return frozenset(re.findall(r"\w+", measures.text_of(path)))

@@ -29,6 +29,7 @@ from escrow.accounts import commands, tokens
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
 from tests.earnest.running import clean_environment, engine_pids, free_port
+from tests.workers.forking import Forked
 from tests.workers.process import worker
 
 READY = "Ctrl-C stops everything"
@@ -38,7 +39,10 @@ READY = "Ctrl-C stops everything"
 async def web(
     database_url: str, redis_url: str, log: Path, *, provider: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """A web process; gives its address. `provider` has the variables of another one than the sandbox."""
+    """A web process; gives its address.
+
+    `provider` has the variables of another one than the sandbox, whose web process is as an operator starts it.
+    """
     port = free_port()
     environ = {
         **clean_environment(),
@@ -50,15 +54,20 @@ async def web(
         "PORT": str(port),
         **(provider or {}),
     }
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "earnest", "web"), env=environ, stdout=output, stderr=output
+    if provider is None:
+        process: Forked | asyncio.subprocess.Process = Forked(
+            "tests.earnest.commanding", "web", environ=environ, log=log
         )
+    else:
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "earnest", "web"), env=environ, stdout=output, stderr=output
+            )
     try:
         await wait_until_healthy("127.0.0.1", port)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         await process.wait()
 
 

@@ -63,17 +63,23 @@ def payload(event: Event, *, mark: DeliveryMark | None = None) -> tuple[log.Seal
     )
 
 
+def longest_words(of: Any, character: str) -> dict[str, Any]:
+    """As long as the rules let each of its fields of words be."""
+    words: dict[str, Any] = {name: character * characters for name, characters in LONGEST.items() if hasattr(of, name)}
+    if hasattr(of, "deliverables"):
+        words["deliverables"] = (character * DELIVERABLE_MAX,) * DELIVERABLES_MAX
+    if hasattr(of, "links"):
+        words["links"] = (("https://a.example/" + character * LINK_MAX)[:LINK_MAX],) * LINKS_MAX
+        words["attachments"] = (Attachment(character * ATTACHMENT_NAME_MAX, "f" * 64),) * ATTACHMENTS_MAX
+    return words
+
+
 def wordy(event_class: type[Event], character: str) -> Event:
     """The largest event of its type, with the longest words in one script."""
     event: Event = largest(event_class)
-    words: dict[str, Any] = {
-        name: character * characters for name, characters in LONGEST.items() if hasattr(event, name)
-    }
-    if hasattr(event, "deliverables"):
-        words["deliverables"] = (character * DELIVERABLE_MAX,) * DELIVERABLES_MAX
-    if hasattr(event, "links"):
-        words["links"] = (("https://a.example/" + character * LINK_MAX)[:LINK_MAX],) * LINKS_MAX
-        words["attachments"] = (Attachment(character * ATTACHMENT_NAME_MAX, "f" * 64),) * ATTACHMENTS_MAX
+    words = longest_words(event, character)
+    if hasattr(event, "words"):
+        words["words"] = tuple(dataclasses.replace(one, **longest_words(one, character)) for one in event.words)
     for name, most in (("secrets", 2), ("forgotten", SECRETS_MAX), ("event_types", EVENT_TYPES_MAX)):
         if hasattr(event, name):
             words[name] = getattr(event, name)[:most]
