@@ -233,7 +233,6 @@ class Pairs:
         forgotten = "DELETE FROM coupled_pairs WHERE coupling = $1 AND milestone_id = $2"
         await database.execute(forgotten, self._name, milestone_id)
 
-
     async def intend(self, writing: Writing) -> None:
         """Note what is about to be written, or was, and renew the lease. Raises `LeaseLost`."""
         held = (self._name, self._token, LEASE_SECONDS)
@@ -336,8 +335,9 @@ ON CONFLICT (name) DO NOTHING
 _ALL: Final = """
 SELECT name, tool, contract_id, state, place, settled_at, writes, noted.pairs,
     coalesce(problem, CASE WHEN noted.refused > 0 THEN 'items that say what Earnest refuses: ' || noted.refused END,
-        CASE WHEN began_anew_at > clock_timestamp() - interval '1 day' THEN 'Earnest was restored to an earlier moment, or is another '
-            || 'one: both sides were compared anew at ' || to_char(began_anew_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END) AS problem
+        CASE WHEN began_anew_at > clock_timestamp() - interval '1 day'
+            THEN 'Earnest was restored to an earlier moment, or is another one: both sides were compared anew at '
+            || to_char(began_anew_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END) AS problem
 FROM couplings, LATERAL (
     SELECT count(*)::int AS pairs, count(*) FILTER (WHERE agreed -> 'refused' <> '{}') AS refused
     FROM coupled_pairs WHERE coupling = name

@@ -11,7 +11,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-
 OVER: Final = frozenset({"RELEASED", "REFUNDED", "SETTLED", "CANCELLED"})
 """The states in which a milestone is closed for good."""
 
@@ -80,7 +79,6 @@ class Theirs:
     is_done: bool = False
     updated_at: datetime | None = None
     url: str | None = None
-
 
     @property
     def says_over(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Final
 from connectors.port import Memory, Tool, Writing
 from connectors.sides import Field, Pair, Theirs, TheirSide, Values
 
-
 CUT_OFF_MIN: Final = 10
 """Letters: no tool cuts texts off sooner."""
 
@@ -49,7 +48,8 @@ async def completed(theirs: TheirSide, tool: Tool, memory: Memory) -> Seen:
         elif not writing.is_late:
             awaited.add(writing.milestone_id)
             items.pop(listed.id if listed is not None else "", None)
-        if writing.is_late or (listed is not None and found is not None and _is_of_now(listed, writing)):
+        is_shown = listed is not None and found is not None and _is_of_now(listed, writing)
+        if is_shown or (writing.is_late and found is None):
             done.append(writing.milestone_id)
     if done:
         await memory.seen(done)

@@ -84,11 +84,8 @@ class GitHubMilestones:
 
     async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
         """By its number: milestones are numbered one after the other."""
-        for number in numbers.unlisted(int(name) for name in listed.items):
-            item = await self.look(str(number))
-            if item is not None and item.mark == mark:
-                return item
-        return None
+        unlisted = numbers.unlisted(int(name) for name in listed.items)
+        return await numbers.marked(mark, self.look, map(str, unlisted))
 
     async def create(self, card: Card) -> Theirs:
         """A new one, with all that the card says."""

@@ -52,7 +52,7 @@ class JiraIssues:
         """
         items: dict[str, Theirs] = {}
         while True:
-            page = await self._page(f'issuetype = "{self._kind}" ORDER BY key ASC', max(len(items) - 1, 0))
+            page = await self._page(f' AND issuetype = "{self._kind}" ORDER BY key ASC', max(len(items) - 1, 0))
             keys = [issue["key"] for issue in page["issues"]]
             if items and (keys[:1] != list(items)[-1:] or (len(keys) == 1 and page["total"] > len(items))):
                 return None
@@ -61,8 +61,9 @@ class JiraIssues:
                 return items if len(items) >= page["total"] else None
 
     async def _page(self, which: str, start: int = 0) -> dict[str, Any]:
-        jql = f'project = "{self._project}" AND {which}'
-        query = urlencode({"jql": jql, "startAt": start, "maxResults": PAGE, "fields": ASKED})
+        query = urlencode(
+            {"jql": f'project = "{self._project}"{which}', "startAt": start, "maxResults": PAGE, "fields": ASKED}
+        )
         return dict(await self._calls.ask("GET", f"/rest/api/2/search?{query}"))
 
     async def look(self, external_id: str) -> Theirs | None:
@@ -79,21 +80,14 @@ class JiraIssues:
 
     async def seek(self, mark: str, listed: TheirSide) -> Theirs | None:
         """By its key, which goes on from the newest of the project, of whatever type that is."""
-        newest = (await self._page("created >= -1d ORDER BY key DESC"))["issues"]
-        last = max((_number(issue["key"]) for issue in newest), default=0)
-        for number in numbers.unlisted(map(_number, listed.items), last=last):
-            item = await self.look(f"{self._project}-{number}")
-            if item is not None and item.mark == mark:
-                return item
-        return None
+        newest = (await self._page(" ORDER BY key DESC"))["issues"][:1]
+        unlisted = numbers.unlisted(numbers.of(key) for key in [*listed.items, *(issue["key"] for issue in newest)])
+        return await numbers.marked(mark, self.look, (f"{self._project}-{number}" for number in unlisted))
 
     async def create(self, card: Card) -> Theirs:
         """A new one; what is over is closed by the next round."""
-        fields = {
-            "project": {"key": self._project},
-            "issuetype": {"name": self._kind},
-            **_fields(card, frozenset(Field)),
-        }
+        place = {"project": {"key": self._project}, "issuetype": {"name": self._kind}}
+        fields = {**place, **_fields(card, frozenset(Field))}
         made = await self._calls.ask("POST", "/rest/api/2/issue", {"fields": fields})
         just = Theirs(id=made["key"], values=card.values, mark=card.mark, facts=card.facts)
         return await self.look(just.id) or just
@@ -139,10 +133,6 @@ class JiraIssues:
             updated_at=datetime.fromisoformat(fields["updated"]),
             url=f"{self._base}/browse/{issue['key']}" if self._base else None,
         )
-
-
-def _number(key: str) -> int:
-    return int(key.rpartition("-")[2])
 
 
 def _path(external_id: str) -> str:

@@ -18,7 +18,9 @@ from tests.connectors.pretending import Board, Clock, Door, Earnest, Fate, Noteb
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="10", removes=True, done=DoneLeave.SUBMIT)
 ASKS = replace(EDITS, plan=PlanLeave.ASK)
-TREATIES = pytest.mark.parametrize("treaty", [EDITS, ASKS, Treaty(done=DoneLeave.SUBMIT)], ids=["edits", "asks", "nothing"])
+TREATIES = pytest.mark.parametrize(
+    "treaty", [EDITS, ASKS, Treaty(done=DoneLeave.SUBMIT)], ids=["edits", "asks", "nothing"]
+)
 NOTES_GO_BACK = pytest.mark.parametrize("notes_go_back", [False, True], ids=["notes stay", "notes go back"])
 
 
@@ -32,7 +34,9 @@ class Restored:
         self.earnest = Earnest(self.board._clock)
         self.first, self.second = self.put("First"), self.put("Second")
         self.play()
-        self._kept = copy.deepcopy((self.earnest.milestones, self.earnest.requests, self.earnest.open, self.earnest.once))
+        self._kept = copy.deepcopy(
+            (self.earnest.milestones, self.earnest.requests, self.earnest.open, self.earnest.once)
+        )
         self._noted = copy.deepcopy(self.notes.noted)
 
     @staticmethod
@@ -169,7 +173,9 @@ async def test_a_cursor_of_another_log_is_said_and_both_sides_are_compared_anew(
     assert cut is not None
     beyond = 2**53 - 2
     for cursor in (cut.kept_position + 1, beyond):
-        await execute("UPDATE couplings SET cursor = $1, began_anew_at = NULL, read_at = clock_timestamp()", print_cursor(cursor))
+        await execute(
+            "UPDATE couplings SET cursor = $1, began_anew_at = NULL, read_at = clock_timestamp()", print_cursor(cursor)
+        )
         await one.visit()
         row = await one.row()
         assert (row["problem"], row["failures"]) == (None, 0), row["problem"]

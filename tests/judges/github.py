@@ -103,9 +103,11 @@ class Repository:
 
         return {"repository": repository, "createIssue": create, "updateIssue": update}
 
-    def _page(self, _: Any, first: int, after: str | None = None, **__: Any) -> dict[str, Any]:
+    def _page(self, _: Any, first: int, after: str | None = None, **given: Any) -> dict[str, Any]:
         assert first == 100
         numbers = [number for number in sorted(self.things) if number > int(after or 0)]
+        if given["orderBy"]["direction"] == "DESC":
+            numbers.reverse()
         page = numbers[:PAGE]
         info = {"hasNextPage": len(numbers) > PAGE, "endCursor": str(page[-1]) if page else None}
         return {"nodes": [_node(self.things[number]) for number in page], "pageInfo": info}

@@ -7,13 +7,13 @@ import contextlib
 import socket
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 import httpx
 
-from connectors import couplings, tending
+from connectors import couplings, opening, tending
 from connectors.couplings import Coupling, Secrets
 from connectors.sides import PlanLeave, Treaty
 from escrow.database import execute, fetch_row
@@ -74,6 +74,8 @@ async def play(
     first, _, third = sorted(mine, key=lambda item: item.title)
     assert first.text.endswith(", PLANNED")
 
+    await _is_found_unlisted(one, third)
+
     await judge.edit(first.id, title="Drafts", text=first.text.replace(first.text[:8], "Ten new "), due_on="2031-04-05")
     assert await visit() == 1, "one edit for three fields, and nothing back"
     plan = await couple.plan()
@@ -119,6 +121,19 @@ async def play(
     row = await fetch_row("SELECT problem FROM couplings")
     assert row is not None
     assert row["problem"] is None
+
+
+async def _is_found_unlisted(one: Coupling, made: Seen) -> None:
+    """What was made last is found though a listing leaves it out; where listings never do, nobody looks."""
+    tool = opening.tool_of(one)
+    listed = await tool.read()
+    there = {name: item for name, item in listed.items.items() if name != made.id}
+    mark = listed.items[made.id].mark
+    assert mark is not None
+    found = await tool.seek(mark, replace(listed, items=there))
+    assert (found is None) if tool.unseen_seconds == 0 else (found is not None and found.id == made.id)
+    assert await tool.seek("mil_nobodys", listed) is None
+    await tool.close()
 
 
 async def ours(judge: Judge, others: set[str]) -> list[Seen]:

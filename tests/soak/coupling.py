@@ -267,6 +267,8 @@ class CouplingSoak:
             await execute(
                 "UPDATE couplings SET read_at = NULL, due_at = clock_timestamp(), settled_at = NULL, failures = 0"
             )
+            # It is quiet for longer than a tool may take to show what was written to it.
+            await execute("UPDATE coupled_writings SET written_at = written_at - interval '1 day'")
             while await fetch_value(
                 "SELECT EXISTS (SELECT FROM couplings WHERE settled_at IS NULL OR settled_at < $1)", mark
             ):

@@ -10,9 +10,10 @@ import hashlib
 import hmac
 import itertools
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -24,6 +25,9 @@ from connectors.tools import github_milestones
 
 ANSWERS_LOST: Final = 0.01
 RINGS_LOST: Final = 0.10
+UNLISTED: Final = 0.2
+"""Of what is written to the tool that rings, its listing shows so much late: as it was before, or not at all."""
+UNLISTED_SECONDS: Final = 2.0
 RINGS_DOUBLED: Final = 0.10
 LATE_SECONDS_MAX: Final = 3.0
 """Rings come in any order within this."""
@@ -40,6 +44,9 @@ class Item:
     due_on: str
     is_done: bool = False
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    unlisted_until: float = 0.0
+    """Until then, by the monotonic clock, a listing shows it as it was listed before."""
+    listed_as: Item | None = None
 
     @property
     def said(self) -> tuple[str, str, str, bool]:
@@ -84,12 +91,23 @@ class Project:
     def written(self, item: Item | None, **said: Any) -> Item:
         """What a connector writes."""
         self.writes += 1
+        is_unlisted = not self._names and self._chance.random() < UNLISTED
+        until = time.monotonic() + UNLISTED_SECONDS if is_unlisted else 0.0
         if item is None:
-            return self.make(said["title"], said["text"], said["due_on"], is_done=said.get("is_done", False))
+            made = self.make(said["title"], said["text"], said["due_on"], is_done=said.get("is_done", False))
+            made.unlisted_until = until
+            return made
         before = item.said
+        item.listed_as, item.unlisted_until = replace(item) if is_unlisted else None, until
         self.change(item, **said)
         self.vain += before == item.said
         return item
+
+    def listed(self) -> list[Item]:
+        """What a listing shows, which may be as it was a moment ago."""
+        now = time.monotonic()
+        shown = [item if item.unlisted_until <= now else item.listed_as for item in self.items.values()]
+        return sorted((item for item in shown if item is not None), key=_number)
 
     def loses(self) -> bool:
         """Whether the answer to what was just done gets lost."""
@@ -159,9 +177,7 @@ async def _graphql(projects: dict[str, Project], request: web.Request) -> web.Re
         item = project.items.get(str(variables["number"]))
         return web.json_response({"data": {"repository": {"milestone": _node(item) if item else None}}})
     assert body["query"] == github_milestones.ALL
-    found = sorted(
-        (item for item in project.items.values() if int(item.id) > int(variables["after"] or 0)), key=_number
-    )
+    found = [item for item in project.listed() if int(item.id) > int(variables["after"] or 0)]
     info = {"hasNextPage": len(found) > 100, "endCursor": found[99].id if len(found) > 100 else None}
     page = {"nodes": [_node(item) for item in found[:100]], "pageInfo": info}
     return web.json_response({"data": {"repository": {"milestones": page}}})

@@ -53,6 +53,9 @@ ANSWERS: Final[dict[str, Any]] = {
     "ProposeContract": {"proposeContract": {"contract": None, "userErrors": [REFUSAL]}},
 }
 
+VOID: Final = "cur_0000000000666"
+"""A cursor of events that were cut off when the log was restored."""
+CUT: Final = {"message": "It stands for nothing any more.", "extensions": {"code": "LOG_CUT", "keptCursor": "cur_0000000000001"}}
 BUSY: Final = {"errors": [{"message": "Later.", "extensions": {"code": "RATE_LIMITED"}}]}
 
 
@@ -74,6 +77,8 @@ class StandIn:
             return PlainTextResponse("away", status_code=503)
         if self.asked[name] == 1:
             return JSONResponse(BUSY, status_code=429, headers={"retry-after": "1"})
+        if body["variables"].get("after") == VOID:
+            return JSONResponse({"data": None, "errors": [CUT]})
         self.keys |= {key for key in [body["variables"].get("key")] if key}
         return JSONResponse({"data": ANSWERS[name], "extensions": {"colour": "blue"}})
 
@@ -83,6 +88,10 @@ class StandIn:
         await socket.receive_json()
         await socket.send_json({"type": "connection_ack", "payload": {"colour": "blue"}})
         asked = await socket.receive_json()
+        if asked["payload"]["variables"]["after"] == VOID:
+            await socket.send_json({"type": "error", "id": asked["id"], "payload": [CUT]})
+            await socket.close()
+            return
         self.afters.append(asked["payload"]["variables"]["after"])
         told = {"data": {"events": event(1 + len(self.afters))}, "extensions": {"colour": "blue"}}
         await socket.send_json({"type": "next", "id": asked["id"], "payload": told})

@@ -1,4 +1,4 @@
-"""Both clients survive a server that is newer than they are, busy, away and restarted; and stop where their key ends."""
+"""Both clients survive a server that is newer than they are, busy, away, restored; and stop where their key ends."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXPECTED = {
     "mirror": [["ctr_1", "PAUSED_FOR_LUNCH", "MEDIATOR"]],
     "events": [["evt_2", "contract.painted", "ROBOT"], ["evt_3", "contract.painted", "ROBOT"]],
     "place": "cur_0000000000003",
+    "cut": ["cur_0000000000002", [["ctr_1", "PAUSED_FOR_LUNCH", "MEDIATOR"]], "beyond the log"],
 }
 
 
@@ -28,10 +29,10 @@ def test_what_is_unknown_or_away_is_survived(client: str, request: pytest.Fixtur
         assert server.asked == {
             "ProposeContract": 3,
             "Bare": 1,
-            "Latest": 3,
-            "Contracts": 3,
-            "Milestones": 3,
-            "Changes": 3,
+            "Latest": 4,
+            "Contracts": 4,
+            "Milestones": 4,
+            "Changes": 5,
         }
         assert len(server.keys) == 1
         assert server.afters == ["cur_0000000000001", "cur_0000000000002"]

@@ -8,16 +8,21 @@ import os
 from typing import Any
 
 from earnest_client import (
+    BeyondTheLog,
     Earnest,
     Keys,
     MemoryMirror,
     MemoryPlace,
     Mirror,
+    MirrorUpdate,
     ProposeContractInput,
     Refused,
     Unauthenticated,
     UnsafeToRepeat,
 )
+
+VOID = "cur_0000000000666"
+"""A cursor of what was cut off."""
 
 
 async def main() -> None:
@@ -38,6 +43,15 @@ async def main() -> None:
         mirror = Mirror(earnest, store)
         await mirror.catch_up()
         saw["mirror"] = [[one.id, one.state.value, one.turn and one.turn.value] for one in store.contracts.values()]
+        await store.write(MirrorUpdate(cursor=VOID, gone=frozenset({"ctr_1"})))
+        await mirror.catch_up()
+        contracts = [[one.id, one.state.value, one.turn and one.turn.value] for one in store.contracts.values()]
+        saw["cut"] = [await store.cursor(), contracts]
+        try:
+            async for event in earnest.follow(MemoryPlace(VOID)):
+                saw["cut"].append(event.id)
+        except BeyondTheLog:
+            saw["cut"].append("beyond the log")
         place = MemoryPlace("cur_0000000000001")
         saw["events"] = []
         try:

@@ -22,6 +22,17 @@ const store = new E.MemoryMirror();
 await new E.Mirror(earnest, store).catchUp();
 saw['mirror'] = [...store.contracts.values()].map(({ id, state, turn }) => [id, state, turn]);
 
+const VOID = 'cur_0000000000666'; // a cursor of what was cut off
+await store.write({ gone: ['ctr_1'], cursor: VOID });
+await new E.Mirror(earnest, store).catchUp();
+const cut: unknown[] = [await store.cursor(), [...store.contracts.values()].map(({ id, state, turn }) => [id, state, turn])];
+saw['cut'] = cut;
+try {
+  for await (const { id } of earnest.follow(new E.MemoryPlace(VOID))) cut.push(id);
+} catch (error) {
+  if (error instanceof E.BeyondTheLog) cut.push('beyond the log');
+}
+
 const place = new E.MemoryPlace('cur_0000000000001');
 const events: unknown[] = [];
 saw['events'] = events;
