@@ -36,7 +36,7 @@ class ProviderNotices:
 
     async def take(self, request: Request) -> Response:
         """One notice."""
-        if request.path_params["name"] != self._provider.terms.provider:
+        if request.path_params["name"] != self._provider.terms.door:
             return await refused(request, said(404, "no such provider"))
         await waited(request)
         try:

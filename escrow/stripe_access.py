@@ -31,6 +31,8 @@ class StripeAccess:
     commas, since the platform's own events and those of payees' accounts have an endpoint each."""
     return_url: str
     """`EARNEST_STRIPE_RETURN_URL`, required: where people come back to after a page of Stripe, unless the call says where."""
+    account: str | None = None
+    """`EARNEST_STRIPE_ACCOUNT`, none: the platform's account (`acct_…`), to be named where another one than before is meant."""
     country: str | None = None
     """`EARNEST_STRIPE_COUNTRY`, none: the country of the platform's account, by which Stripe limits how long money is held."""
     payouts_by: PayoutsBy = PayoutsBy.ORDER
@@ -47,6 +49,7 @@ def stripe_access(read: Reader) -> StripeAccess:
         return_url=read.required_url(
             "EARNEST_STRIPE_RETURN_URL", schemes=("https", "http"), example="https://app.example.com/payments"
         ),
+        account=_account(read),
         country=_country(read),
         payouts_by=_payouts_by(read),
         base_url=_base_url(read),
@@ -77,6 +80,15 @@ def _webhook_secrets(read: Reader) -> tuple[str, ...]:
     if not all(one.startswith("whsec_") and one.isascii() for one in secrets):
         raise SettingError(variable, f"has something else; it must be {right}")
     return secrets
+
+
+def _account(read: Reader) -> str | None:
+    account = read.text("EARNEST_STRIPE_ACCOUNT")
+    if account and not (account.startswith("acct_") and account.isascii() and account.replace("_", "").isalnum()):
+        raise SettingError(
+            "EARNEST_STRIPE_ACCOUNT", f"is {account!r}; it must be the name of an account of Stripe (acct_…)"
+        )
+    return account or None
 
 
 def _country(read: Reader) -> str | None:

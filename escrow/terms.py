@@ -24,7 +24,10 @@ class Terms:
     """The terms of one provider for one deployment. Nothing here changes while a process runs."""
 
     provider: str = "sandbox"
-    """Its name, as in `POST /providers/{name}` and `EARNEST_PAYMENT_PROVIDER`."""
+    """Its name, as in `EARNEST_PAYMENT_PROVIDER`, which calls and payees bear; with an account there that isn't the deployment's
+    first one, that account's identifier after a space (`escrow.payments.own_account`)."""
+    account: str | None = None
+    """The platform's account there, if the deployment names it."""
     currencies: frozenset[str] | None = None
     """The currencies that it takes, by ISO 4217; `None` takes every one."""
     usual_limits: Limits = Limits()
@@ -40,6 +43,11 @@ class Terms:
     """How long it remembers an idempotency key at least; `None` for ever. After that a repeated call may move money again."""
     needs_payees: bool = False
     """Whether money goes only to payees that it has taken on itself (onboarding); else everybody can be paid."""
+
+    @property
+    def door(self) -> str:
+        """Its name alone, as in `POST /providers/{name}`."""
+        return self.provider.partition(" ")[0]
 
     def limits(self, currency: str) -> Limits | None:
         """What one charge in this currency may be; `None` if the provider doesn't take the currency."""

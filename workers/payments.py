@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from escrow import bell, process_log, spans, traces
+from escrow import bell, process_log, spans, terms, traces
 from escrow.bell import Topic
 from escrow.payments import lost, orders, payees, tokens_at_rest
+from escrow.payments.calls import CALL_SECONDS_MAX
 from escrow.payments.orders import Claimed
+from escrow.payments.own_account import AnotherAccount
 from escrow.payments.provider import Provider
 from escrow.payments.results import ProviderError
+from escrow.payments.watched import Watched
 from escrow.spans import Kind
 
 POLL_SECONDS: Final = 0.25
@@ -41,7 +44,7 @@ async def pump(provider: Provider) -> None:
     """Carry out orders as they become due. Any number of processes may do this at once."""
     await tokens_at_rest.seal_what_is_open()
     under_way: set[asyncio.Task[None]] = set()
-    books = Books(provider)
+    books, account = Books(provider), OwnAccount(provider)
     with bell.listen(Topic.ORDERS) as wakeups:
 
         def finished(task: asyncio.Task[None]) -> None:
@@ -50,6 +53,9 @@ async def pump(provider: Provider) -> None:
 
         try:
             while True:
+                if not await account.is_settled():
+                    await wakeups.wait(POLL_SECONDS)
+                    continue
                 hints = await provider.notices()
                 await orders.nudge(hints)
                 await payees.nudge(hints)
@@ -67,6 +73,35 @@ async def pump(provider: Provider) -> None:
                 await wakeups.wait(POLL_SECONDS)
         finally:
             await _end(under_way)
+
+
+class OwnAccount:
+    """Whose money the provider moves for the key; nothing is claimed before that is known, or while it is another account's."""
+
+    def __init__(self, provider: Provider, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._is_settled = not isinstance(provider, Watched)
+        self._again_at = -math.inf
+
+    async def is_settled(self) -> bool:
+        """Asks until it is, now and then."""
+        if self._is_settled or self._clock() < self._again_at:
+            return self._is_settled
+        assert isinstance(self._provider, Watched)  # noqa: S101 - for the type checker: every other is settled
+        try:
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                await self._provider.settle()
+        except AnotherAccount as error:
+            _log.error("no money moves: the provider's account is another one", extra={"error": error})
+            self._again_at = self._clock() + PAUSE_SECONDS_MAX
+        except (ProviderError, TimeoutError) as error:
+            _log.warning("the provider doesn't tell its account yet", extra={"error": error})
+            self._again_at = self._clock() + PAUSE_SECONDS
+        else:
+            terms.use(self._provider.terms)
+            self._is_settled = True
+        return self._is_settled
 
 
 class Books:

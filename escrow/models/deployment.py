@@ -1,5 +1,7 @@
 """The one row of the deployment: its fees, and how far the test clock is ahead."""
 
+from typing import Any
+
 from tortoise import fields
 from tortoise.models import Model
 
@@ -14,6 +16,7 @@ class Deployment(Model):
     vocabulary = fields.TextField()
     reconciled_at = fields.DatetimeField(null=True)
     unlisted_differences = fields.BigIntField()
+    provider_accounts: Any = fields.JSONField()
 
     class Meta:
         table = "deployment"

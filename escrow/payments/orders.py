@@ -287,6 +287,10 @@ async def _leave_elsewhere(work: Work, where: str) -> Verdict:
     if order.kind is OrderKind.DEPOSIT:
         if order.state in (OrderState.PAID, OrderState.FAILED):
             return FINISHED
+        if where == leases.UNKNOWN and _is_forgotten(order):
+            # Nobody can be asked, now or later, and nobody waits: what was taken all the same differs where it was taken.
+            _log.error("a deposit that was given up is looked for no more", extra={"order": order.id, "error": reason})
+            return FINISHED
         # Given up or not, and however long ago: the client may have been charged, which only the other one can tell.
         _log.error("deposit belongs to another provider", extra={"order": order.id, "error": reason})
         return Verdict(_wait(LOOK_AGAIN_SECONDS, order.attempts), error=reason, keeps_words=True)

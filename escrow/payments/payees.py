@@ -7,6 +7,7 @@ wait for a payee go on when it can be paid. Links are given to whoever asked and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from escrow import pipeline
+from escrow import pipeline, terms
 from escrow.access import PROVIDER
 from escrow.accounts.commands import NotePayee
 from escrow.accounts.state import Account
@@ -24,6 +25,7 @@ from escrow.payments.calls import CALL_SECONDS_MAX
 from escrow.payments.provider import Provider
 from escrow.payments.results import Hint, OnboardingLink, ProviderError
 from escrow.payments.sandbox import Sandbox
+from escrow.payments.watched import Watched
 
 LEASE_SECONDS: Final = 60.0
 """How long a payee that is looked at is left alone by others; one that couldn't be looked at comes again after it."""
@@ -45,8 +47,13 @@ def use(provider: Provider) -> None:
     _provider = provider
 
 
-def provider_name() -> str:
-    """As in `Terms.provider`: whom this process asks."""
+async def provider_name() -> str:
+    """As in `Terms.provider`: whom this process asks, and with which account as far as the provider tells now."""
+    if isinstance(_provider, Watched):
+        with contextlib.suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                await _provider.settle()
+        terms.use(_provider.terms)
     return _provider.terms.provider
 
 
@@ -71,7 +78,7 @@ async def link(account_id: str, *, return_url: str | None) -> OnboardingLink | N
 async def _link(account_id: str, return_url: str | None) -> OnboardingLink | None:
     try:
         async with asyncio.timeout(CALL_SECONDS_MAX):
-            payee_id = await _look(_provider, account_id, await fetch_value(_NAME, account_id, provider_name()))
+            payee_id = await _look(_provider, account_id, await fetch_value(_NAME, account_id, await provider_name()))
             return await _provider.onboarding_link(payee_id, return_url=return_url)
     except (ProviderError, TimeoutError) as error:
         _log.warning("no link for a payee", extra={"account": account_id, "error": _said(error)})

@@ -49,6 +49,11 @@ class Provider(Protocol):
         """Let connections go: nobody calls it any more."""
         ...
 
+    async def own_account(self) -> str | None:
+        """The provider's own identifier of the account that the platform's money is in; `None` if it has none, or the key may not
+        tell it."""
+        ...
+
     # Charges: prepare, store the identifier, confirm.
 
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:

@@ -113,6 +113,10 @@ class Sandbox:
     async def close(self) -> None:
         """As the port says: it has none of its own."""
 
+    async def own_account(self) -> str | None:
+        """Its books are the deployment's own."""
+        return None
+
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         """As the port says; the token chooses among `TOKENS`."""
         row = await self._take(request, "DEPOSIT", request.token, by_token(request.token))

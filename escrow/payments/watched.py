@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from escrow import meters, spans
 from escrow.money import Money
+from escrow.payments import own_account
 from escrow.payments.calls import (
     ChargeRequest,
     PayoutRequest,
@@ -45,16 +46,29 @@ class Watched:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
+        self._terms = provider.terms
+        self._is_settled = False
 
     @property
     def terms(self) -> Terms:
-        """The other's."""
-        return self._provider.terms
+        """The other's, under the name that its calls bear once it was asked anything."""
+        return self._terms
+
+    async def settle(self) -> None:
+        """Find out whose money the key moves, once: nothing that is of an order is asked before. Raises `ProviderError`."""
+        if not self._is_settled:
+            self._terms = await own_account.settled(self._provider)
+            self._is_settled = True
 
     async def close(self) -> None:
         await self._provider.close()
 
-    async def _watch(self, call: str, answer: Awaitable[T], **said: str) -> T:
+    async def _watch(self, call: str, answer: Coroutine[Any, Any, T], **said: str) -> T:
+        try:
+            await self.settle()
+        except BaseException:
+            answer.close()
+            raise
         began, outcome = time.perf_counter(), NO_ANSWER
         with spans.span(f"provider {call}", Kind.CLIENT, earnest_provider=self.terms.provider) as span:
             try:
@@ -70,6 +84,9 @@ class Watched:
                 _CALLS.add(call, outcome)
                 _SECONDS.observe(seconds, call)
                 _log.info("provider", extra={"call": call, "outcome": outcome, "ms": round(seconds * 1000, 1), **said})
+
+    async def own_account(self) -> str | None:
+        return await self._provider.own_account()
 
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         return await self._watch("prepare", self._provider.prepare(request), key=request.key)
@@ -104,8 +121,10 @@ class Watched:
     async def onboarding_link(self, payee_id: str, *, return_url: str | None) -> OnboardingLink:
         return await self._watch("onboarding_link", self._provider.onboarding_link(payee_id, return_url=return_url))
 
-    def movements(self, since: datetime) -> AsyncIterator[Movement]:
-        return self._provider.movements(since)
+    async def movements(self, since: datetime) -> AsyncIterator[Movement]:
+        await self.settle()
+        async for movement in self._provider.movements(since):
+            yield movement
 
     async def balance(self) -> Sequence[Money]:
         return await self._provider.balance()

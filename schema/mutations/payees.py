@@ -39,7 +39,9 @@ class ConnectPayeeInput:
 )
 async def connect_payee(call: Call, given: ConnectPayeeInput) -> ConnectPayeePayload:
     outcome = await call.run(
-        commands.ConnectPayee(account_id=given.account_id, provider=payees.provider_name(), return_url=given.return_url)
+        commands.ConnectPayee(
+            account_id=given.account_id, provider=await payees.provider_name(), return_url=given.return_url
+        )
     )
     link = await payees.link(outcome.account.id, return_url=given.return_url)
     return ConnectPayeePayload(

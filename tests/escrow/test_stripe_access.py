@@ -44,13 +44,14 @@ def test_every_variable_of_stripe_is_read() -> None:
     more = {
         "EARNEST_STRIPE_WEBHOOK_SECRET": "whsec_a, whsec_b",
         "EARNEST_STRIPE_COUNTRY": "de",
+        "EARNEST_STRIPE_ACCOUNT": "acct_1Abc",
         "EARNEST_STRIPE_PAYOUTS": "schedule",
         "EARNEST_STRIPE_URL": "http://127.0.0.1:12111/",
     }
     settings = Settings.from_environment(MINIMAL | more)
     assert settings.stripe is not None
     assert settings.stripe.webhook_secrets == ("whsec_a", "whsec_b")
-    assert settings.stripe.country == "DE"
+    assert (settings.stripe.country, settings.stripe.account) == ("DE", "acct_1Abc")
     assert settings.stripe.payouts_by is PayoutsBy.SCHEDULE
     assert settings.stripe.base_url == "http://127.0.0.1:12111"
 
@@ -72,6 +73,7 @@ def test_what_is_missing_is_named_and_nothing_starts(variable: str) -> None:
         ("EARNEST_STRIPE_WEBHOOK_SECRET", "whsec_a,secretword"),
         ("EARNEST_STRIPE_RETURN_URL", "app.example.com"),
         ("EARNEST_STRIPE_COUNTRY", "Germany"),
+        ("EARNEST_STRIPE_ACCOUNT", "1Abc"),
         ("EARNEST_STRIPE_PAYOUTS", "sometimes"),
         ("EARNEST_STRIPE_URL", "http://evil.example.com"),
         ("EARNEST_STRIPE_URL", "https://api.stripe.com.evil.example"),

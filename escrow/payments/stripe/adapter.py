@@ -42,7 +42,17 @@ from escrow.payments.results import (
 )
 from escrow.payments.stripe import bookkeeping, objects, signed
 from escrow.payments.stripe.amounts import from_stripe, to_stripe
-from escrow.payments.stripe.client import NEVER_CODES, PAGE, PAYEE_CODES, UNKNOWN_CODES, Client, Json, Refused, refused
+from escrow.payments.stripe.client import (
+    NEVER_CODES,
+    PAGE,
+    PAYEE_CODES,
+    UNKNOWN_CODES,
+    Client,
+    Json,
+    Refused,
+    refused,
+    with_key,
+)
 from escrow.stripe_access import PayoutsBy, StripeAccess
 from escrow.terms import Terms
 
@@ -69,6 +79,10 @@ class Stripe:
     async def close(self) -> None:
         """Let the connections go."""
         await self._client.close()
+
+    async def own_account(self) -> str | None:
+        """The one that the key is of."""
+        return await self._client.own_account()
 
     # Charges.
 
@@ -277,13 +291,13 @@ class Stripe:
         if sought.charge_id is None:
             return None
         params: Json = {"payment_intent": sought.charge_id, "limit": PAGE}
-        return await _with_key(self._client.all(self._v1.refunds.list_async(_params(params))), sought.key)
+        return await with_key(self._client.all(self._v1.refunds.list_async(_params(params))), sought.key)
 
     async def _transfer_of(self, sought: Sought) -> Json | None:
         if sought.provider_id is not None:
             return await self._client.asked(self._v1.transfers.retrieve_async(sought.provider_id))
         params: Json = {"transfer_group": sought.group, "limit": PAGE}
-        return await _with_key(self._client.all(self._v1.transfers.list_async(_params(params))), sought.key)
+        return await with_key(self._client.all(self._v1.transfers.list_async(_params(params))), sought.key)
 
     async def _transferred(self, transfer: Json) -> Succeeded | Failed:
         """What was taken back as a whole, by us or by hand, is with the platform."""
@@ -311,14 +325,14 @@ class Stripe:
             transfer = await self._client.asked(self._v1.transfers.retrieve_async(sought.transfer_id))
             params["created"] = {"gte": transfer["created"]}
         found = self._client.all(self._v1.payouts.list_async(_params(params), _params(options)))
-        return await _with_key(found, sought.key)
+        return await with_key(found, sought.key)
 
     async def _reversal_of(self, sought: Sought) -> Json | None:
         if sought.transfer_id is None:
             return None
         params: Json = {"limit": PAGE}
         call = self._v1.transfers.reversals.list_async(sought.transfer_id, _params(params))
-        return await _with_key(self._client.all(call), sought.key)
+        return await with_key(self._client.all(call), sought.key)
 
     # Payees.
 
@@ -426,14 +440,6 @@ def _answer(found: Found) -> Answer:
 def _available_at(charge: Json) -> datetime | None:
     transaction = charge.get("balance_transaction")
     return objects.at(transaction["available_on"]) if isinstance(transaction, dict) else None
-
-
-async def _with_key(found: AsyncIterator[Json], key: str) -> Json | None:
-    """The one that this call made; every call writes its key into what it makes."""
-    async for one in found:
-        if (one.get("metadata") or {}).get("key") == key:
-            return one
-    return None
 
 
 def _metadata(request: Request) -> Json:

@@ -47,6 +47,10 @@ SAME_TIME: Final = timedelta(seconds=2)
 Json = dict[str, Any]
 
 
+class NotAllowed(ProviderError):
+    """The key lacks a permission."""
+
+
 class Refused(Exception):
     """Stripe said no, and nothing was done."""
 
@@ -98,6 +102,15 @@ class Client:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ProviderError(f"no answer from Stripe: {type(error).__name__}") from None
 
+    async def own_account(self) -> str | None:
+        """The account that the key is of; `None` if the key lacks the permission to tell it."""
+        try:
+            return str((await self.asked(self.v1.accounts.retrieve_current_async()))["id"])
+        except NotAllowed:
+            return None
+        except Refused as refusal:
+            raise ProviderError(f"Stripe tells nothing of its account: {refusal.code}") from None
+
     def _note_the_time(self, answer: stripe.StripeObject) -> None:
         response = answer.last_response
         date = response.headers.get("date") if response is not None else None
@@ -120,6 +133,14 @@ class _Http(stripe.AIOHTTPClient):
         return await super().request_stream_async(method, url, traced, post_data)
 
 
+async def with_key(found: AsyncIterator[Json], key: str) -> Json | None:
+    """What this call made, of a list; every call writes its key into what it makes."""
+    async for one in found:
+        if (one.get("metadata") or {}).get("key") == key:
+            return one
+    return None
+
+
 def refused(refusal: Refused, *, again: bool = True) -> Failed | NotYet:
     """What a refusal means for money that was to move; `again`, whether another attempt may come to something else."""
     return NotYet(refusal.reason) if refusal.code in LATER_CODES else Failed(refusal.reason, again=again)
@@ -132,6 +153,8 @@ def _understood(error: stripe.StripeError) -> Exception:
         return ProviderError(f"{said}: the key was used for another request")
     if isinstance(error, stripe.RateLimitError) or status is None:
         return ProviderError(said if status else "no answer from Stripe: APIConnectionError")
+    if status == 403:
+        return NotAllowed(said)
     if status in REFUSALS:
         return Refused(error.code or str(status), _reason(error))
     if status >= 500 and _header(error, "idempotent-replayed") == "true":

@@ -219,6 +219,7 @@ def terms_of(access: StripeAccess) -> Terms:
     currencies = taken(we_order_payouts=access.payouts_by is PayoutsBy.ORDER)
     return Terms(
         provider="stripe",
+        account=access.account,
         currencies=currencies,
         limits_by_currency={one: limits_of(one) for one in currencies},
         usual_hold_limit=HOLD_LIMIT,

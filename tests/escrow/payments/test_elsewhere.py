@@ -206,6 +206,22 @@ async def test_of_a_call_whose_provider_nobody_knows_a_person_finds_out() -> Non
     assert provider.asked == []
 
 
+async def test_a_deposit_that_was_given_up_and_of_which_nobody_knows_the_provider_is_listed_for_two_weeks() -> None:
+    deal, provider = await strike("100.00", "50.00"), Oracle()
+    order_id = await SETTING["DEPOSIT", "given up"](deal, provider)
+    await fetch("UPDATE provider_calls SET provider = NULL")
+    provider.asked.clear()
+    for age, still in (("0 days", True), ("13 days", True), ("2 days", False), ("30 days", False)):
+        await age_calls(order_id, age)
+        for claimed in await claimed_for("sandbox", order_id) if still else ():
+            assert await orders.attend(claimed, provider)
+        for claimed in await claimed_for("sandbox", order_id):
+            assert await orders.attend(claimed, provider)
+        assert (order_id in await listed()) == still
+        assert (await order(order_id))["state"] == "ABANDONED"
+    assert provider.asked == []
+
+
 async def test_every_call_tells_its_provider() -> None:
     deal, provider = await strike("100.00", "50.00"), Oracle()
     await SETTING["PAYOUT", "failed"](deal, provider)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from tests.stand_ins.stripe.books import Books, Json
@@ -11,12 +12,21 @@ LINK_SECONDS: Final = 300
 MISSING: Final = ("external_account", "individual.verification.document", "tos_acceptance.date")
 
 
+def own_account(books: Books) -> Json:
+    """GET /v1/account: the platform's own, another one for each seed."""
+    letters = hashlib.sha256(f"platform {books.hostility.seed}".encode()).hexdigest()[:16]
+    return _account(books, {"type": "standard", "capabilities": {}}) | {"id": f"acct_{letters}"}
+
+
 def create_account(books: Books, asked: Json) -> Json:
     """POST /v1/accounts: nobody has told anything yet, so it may receive nothing."""
+    return books.put("account", _account(books, asked) | {"id": books.new_id("acct")})
+
+
+def _account(books: Books, asked: Json) -> Json:
     schedule = asked.get("settings", {}).get("payouts", {}).get("schedule", {})
     controller = asked.get("controller", {})
-    account: Json = {
-        "id": books.new_id("acct"),
+    return {
         "object": "account",
         "business_type": asked.get("business_type"),
         "capabilities": dict.fromkeys(asked.get("capabilities", {}), "inactive"),
@@ -40,8 +50,6 @@ def create_account(books: Books, asked: Json) -> Json:
         "settings": _settings(schedule.get("interval", "daily")),
         "type": asked.get("type", "none"),
     }
-    books.put("account", account)
-    return account
 
 
 def _requirements(missing: tuple[str, ...]) -> Json:

@@ -92,6 +92,7 @@ ROUTES: Final[tuple[tuple[str, str, Answering], ...]] = (
     ("post", "/v1/accounts", lambda call: payees.create_account(call.books, call.body)),
     ("get", "/v1/accounts", lambda call: call.listed("account")),
     ("get", "/v1/accounts/{}", lambda call: call.one("account")),
+    ("get", "/v1/account", lambda call: payees.own_account(call.books)),
     ("post", "/v1/account_links", lambda call: payees.link(call.books, call.body)),
     ("get", "/v1/disputes", lambda call: call.listed("dispute", "charge", "payment_intent")),
     ("get", "/v1/disputes/{}", lambda call: call.one("dispute")),

@@ -69,6 +69,10 @@ class VaultProvider:
     async def close(self) -> None:
         """It keeps no connections."""
 
+    async def own_account(self) -> str | None:
+        """One vault, one platform."""
+        return None
+
     async def prepare(self, request: ChargeRequest) -> Prepared | Failed:
         """An escrow that nobody has paid into; it is known by the order, whichever attempt asks."""
         asked = {
