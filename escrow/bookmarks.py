@@ -133,6 +133,10 @@ class Bookmarks:
             self._muted_until[script] = time.monotonic() + MUTE_SECONDS
             raise Unknown(f"Redis does not answer: {error!r}") from error
 
+    async def owe(self, names: Iterable[str]) -> None:
+        """Mark them after a moment; until then this process doesn't know how far they have written."""
+        self._owe(names)
+
     def _owe(self, names: Iterable[str]) -> None:
         until = time.monotonic() + KEPT_SECONDS
         self._owed |= dict.fromkeys(names, until)
@@ -203,6 +207,14 @@ async def wrote(names: Iterable[str | None]) -> None:
     accounts = sorted({name for name in names if name})
     if bookmarks is not None and accounts:
         await database.uncancelled(at_home(lambda: bookmarks.mark(accounts)))
+
+
+async def may_have_written(names: Iterable[str | None]) -> None:
+    """Owe the marks of whoever was cut off in the middle of a write, which may yet be committed: they are put a moment later."""
+    bookmarks = _shelf.bookmarks
+    accounts = sorted({name for name in names if name})
+    if bookmarks is not None and accounts:
+        await database.uncancelled(at_home(lambda: bookmarks.owe(accounts)))
 
 
 async def furthest(names: Iterable[str | None]) -> int:

@@ -26,6 +26,7 @@ class PaymentOrder(Model):
     next_action = fields.TextField(null=True)
     explanation = fields.TextField(null=True)
     known_as = fields.TextField(null=True)
+    seen_uncalled_at = fields.DatetimeField(null=True)
     trace = fields.TextField(null=True)
 
     class Meta(Facts):
@@ -41,6 +42,7 @@ class PaymentOrder(Model):
             "next_action",
             "explanation",
             "known_as",
+            "seen_uncalled_at",
         )
 
 

@@ -269,7 +269,9 @@ class Work:
     def _may_have_been_lost(self, call: Call) -> bool:
         """Whether a call with this key may be one that the provider has forgotten, unless a person has said that it isn't."""
         lifetime, order = self.provider.terms.key_lifetime, self.order
-        if lifetime is None or order.lost_for_seconds is None or order.was_begun_since_the_cut(call.step, call.attempt):
+        if lifetime is None or order.lost_for_seconds is None or order.is_known_as_uncalled:
+            return False
+        if order.was_begun_since_the_cut(call.step, call.attempt):
             return False
         return timedelta(seconds=order.lost_for_seconds) > lifetime - FORGETTING_MARGIN
 

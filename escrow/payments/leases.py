@@ -87,6 +87,8 @@ class Claimed:
     """Since when calls of it may have been lost in a cut; `None` if it is of after all cuts, and goes on as none of before."""
     cut_seconds_ago: float | None
     """Since that cut was noticed."""
+    is_known_as_uncalled: bool
+    """Whether the provider's books, as they were read after that cut, say that nothing was called for it before."""
     elsewhere: str | None
     """Another provider, where it was begun or where its money is: `UNKNOWN` if nobody knows which. Then nothing is asked here."""
     wanted: bool
@@ -323,6 +325,8 @@ _CLAIM: Final = f"""
             WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS lost_for_seconds,
         (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts
             WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS cut_seconds_ago,
+        o.seen_uncalled_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM log_cuts WHERE cut_at > o.seen_uncalled_at) AS is_known_as_uncalled,
         begun.order_id IS NOT NULL AS is_fresh,
         ARRAY(SELECT ROW(step, attempt, extract(epoch FROM now() - called_at)::float8, provider_id, is_over)
             FROM provider_calls AS one WHERE (one.contract_id, one.order_id) = (o.contract_id, o.id)) AS calls,

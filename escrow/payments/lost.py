@@ -83,6 +83,7 @@ async def _read_books(provider: Provider, cut: database.Record) -> bool:
         "the log was cut: the provider's books are read", extra={"movements": count, "lost_orders": len(found)}
     )
     await database.execute(_LOOK_AGAIN)
+    await database.execute(_SEE_UNCALLED)
     return await cuts.books_are_read(cut["until"])
 
 
@@ -188,6 +189,16 @@ _LOOK_AGAIN: Final = """
     WHERE lease_token IS NULL AND (
         state = 'STARTED' OR (state = 'ABANDONED' AND due_at IS NOT NULL) OR (
             state = 'PAID' AND created_at > (SELECT min(kept_at) FROM log_cuts WHERE books_read_at IS NULL) - interval '14 days'))
+"""
+
+# Whatever was called for an order that sends money moved the platform's balance, and the movement names the order, or at least
+# its contract. Nobody calls anything before the cut's books are read: what is so now is so when the order is called.
+_SEE_UNCALLED: Final = """
+    UPDATE payment_orders AS one SET seen_uncalled_at = clock_timestamp()
+    WHERE state = 'STARTED' AND kind IN ('REFUND', 'PAYOUT') AND known_as IS NULL
+        AND NOT EXISTS (SELECT FROM provider_calls AS own WHERE (own.contract_id, own.order_id) = (one.contract_id, one.id))
+        AND NOT EXISTS (SELECT FROM provider_movements AS moved
+            WHERE moved.contract_id = one.contract_id AND (moved.order_id IS NULL OR moved.order_id = one.id))
 """
 
 _EVERYTHING: Final = leases.LOST.format(which=leases.WAS_CUT)

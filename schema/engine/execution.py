@@ -6,6 +6,7 @@ follows from it is their business.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -344,9 +345,14 @@ class Runner:
             )
             if found is not None:
                 return found
-        result = await self._execute(chosen, variables, context)
-        if chosen.node.operation is OperationType.MUTATION:
-            await listing.wrote(context)
+        if chosen.node.operation is not OperationType.MUTATION:
+            return await self._execute(chosen, variables, context)
+        try:
+            result = await self._execute(chosen, variables, context)
+        except asyncio.CancelledError:
+            await listing.may_have_written(context)
+            raise
+        await listing.wrote(context)
         return result
 
     async def _execute(

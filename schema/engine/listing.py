@@ -133,3 +133,8 @@ def _bookmarks(actor: Actor) -> tuple[str | None, ...]:
 async def wrote(context: Context) -> None:
     """Note that whoever asked has written something, where a standby might not have it yet."""
     await bookmarks.wrote((context.account_id,))
+
+
+async def may_have_written(context: Context) -> None:
+    """Note that whoever asked went away, or ran out of time, in the middle of it: what was begun may be written all the same."""
+    await bookmarks.may_have_written((context.account_id,))

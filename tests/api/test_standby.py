@@ -160,6 +160,30 @@ async def test_whoever_wrote_finds_it_and_so_does_the_other_party_while_the_stan
     assert read.reads == {Read.STANDBY: 1}
 
 
+async def test_whoever_goes_away_in_the_middle_of_a_write_finds_it_all_the_same(
+    people: People, read: Replica, standby: Standby, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmarks, "MUTE_SECONDS", PATIENCE_SECONDS)  # what is owed stays so while the test lasts
+    contract_id = await propose(people, "Accepted by somebody who went away")
+    await caught_up(read)
+    holder = await asyncpg.connect(database)
+    async with holder.transaction():
+        await holder.execute("SELECT FROM contracts WHERE id = $1 FOR UPDATE", contract_id)
+        given = {"contractId": contract_id, "revision": 1}
+        accepting = asyncio.create_task(people.freelancer.done("acceptContract", given, "contract { state }"))
+        while not await holder.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            assert not accepting.done(), await accepting
+        async with standby.paused():
+            assert await titles(people.freelancer) == ["Accepted by somebody who went away"]
+            assert read.reads == {Read.STANDBY: 1}
+            accepting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await accepting
+            assert await titles(people.freelancer) == ["Accepted by somebody who went away"]
+            assert read.reads == {Read.STANDBY: 1, Read.WROTE: 1}
+    await holder.close()
+
+
 async def test_a_killed_standby_is_told_and_missed_by_nobody(people: People, read: Replica, standby: Standby) -> None:
     await propose(people, "A shop")
     await caught_up(read)

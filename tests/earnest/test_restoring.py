@@ -143,6 +143,8 @@ async def _play(machine: Machine, stand_in: Playing, http: httpx.AsyncClient, ho
         await _readers_learn_it(client, mirror, straggler, before, last_cursor)
         assert await database.fetch_value("SELECT count(*) FROM contracts WHERE id = $1", unheard.id) == 0
 
+        await until(_is_told, "webhooks tell of the cut")
+
         # The same is done once more; the provider does none of it twice.
         again = [
             await payable.pay_out(),
@@ -212,6 +214,10 @@ async def _readers_learn_it(
 
 async def _contains(came: list[str], seen: restored.Seen, after: str) -> bool:
     return {event for cursor, event in seen.items() if cursor > after} <= set(came)
+
+
+async def _is_told() -> object:
+    return await database.fetch_value("SELECT state = 'DELIVERED' FROM deliveries WHERE kind = 'LOG_CUT'")
 
 
 def _payee(stand_in: Playing) -> str:

@@ -271,6 +271,51 @@ async def test_a_step_gives_way_to_whoever_has_the_table_and_lets_others_pass(
     await holder.close()
 
 
+ASKING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory%'
+"""
+UNTOLD = "SELECT count(*) FROM event_types WHERE told IS NULL"
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_whoever_is_killed_while_rows_are_filled_keeps_what_was_filled_and_two_others_fill_the_rest_once(
+    served: Served, tmp_path: Path
+) -> None:
+    url, connection = served
+    count = await connection.fetchval("SELECT count(*) FROM event_types")
+    process = Forked("tests.escrow.filling", url, environ={}, log=tmp_path / "migrator.log")
+    assert await process.wait() == -SIGKILL, (tmp_path / "migrator.log").read_text()
+    assert await connection.fetchval(UNTOLD) == count - 10 > 10, "ten rows are committed, and the next ten aren't begun"
+    assert await migrate.migrate(url, Extent.BEFORE) == BEFORE[1:]
+    assert await connection.fetchval(UNTOLD) == 0
+
+
+@pytest.mark.usefixtures("next_release")
+async def test_of_two_migrators_one_fills_and_the_other_waits_until_it_has(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, connection = served
+    at, goes_on, fill, filled = asyncio.Event(), asyncio.Event(), migrate._fill, 0
+
+    async def slowly(*given: Any) -> None:
+        nonlocal filled
+        filled += 1
+        at.set()
+        await goes_on.wait()
+        await fill(*given)
+
+    monkeypatch.setattr(migrate, "_fill", slowly)
+    first = asyncio.create_task(migrate.migrate(url, Extent.BEFORE))
+    await at.wait()
+    second = asyncio.create_task(migrate.migrate(url, Extent.BEFORE))
+    while not await connection.fetchval(ASKING):  # noqa: ASYNC110 - nothing rings for a lock that isn't had
+        await asyncio.sleep(0.01)
+    goes_on.set()
+    assert (await first, await second, filled) == (BEFORE, [], 1)
+    assert await connection.fetchval(UNTOLD) == 0
+
+
 BUILDING = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'

@@ -203,5 +203,5 @@ CLASSES: Final[Mapping[str, type[Event]]] = {
     event_class.type: event_class
     # Later versions come later, and replace the ones before.
     for _, event_class in sorted(log.CATALOGUE.items(), key=lambda item: item[0])
-} | UNLOGGED
+} | dict(UNLOGGED)
 """The latest class of every type that is sent, those that stand in no log included."""

@@ -324,17 +324,43 @@ async def test_a_deposit_of_before_is_found_in_the_providers_books(
     assert list(stand_in.books.of("payment_intent")) == [charge]
 
 
-async def test_where_the_provider_may_have_forgotten_the_key_a_person_decides_and_no_deposit_is_taken(
-    database: str, stripe: Stripe, stand_in: Playing
+@pytest.mark.parametrize("names_orders", [True, False])
+async def test_where_the_key_may_be_forgotten_the_books_or_a_person_tell_of_a_payout_and_no_deposit_is_taken(
+    database: str, stripe: Stripe, stand_in: Playing, *, names_orders: bool
 ) -> None:
     deal = await strike("100.00", "50.00")
-    await onboard(deal, stripe, stand_in)
+    payee = await onboard(deal, stripe, stand_in)
     await funded(stripe, stand_in, deal)
     await deal.approve()
     payout, deposit = await deal.request_payout(), await deal.fund(CARD, position=2)
+    await reconciliation.pull(stripe, reconciliation.BEGINNING)
+    if not names_orders:
+        await execute("UPDATE provider_movements SET order_id = NULL")
     await cut()
     await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days' WHERE kept_at IS NOT NULL")
     await work(stripe, stand_in, until="FAILED", order_id=deposit)
-    assert (await order(payout))["is_stuck"]
-    assert len(stand_in.books.of("transfer")) == 0
+    assert (await order(payout))["is_stuck"] is not names_orders
+    if names_orders:
+        await work(stripe, stand_in, until="PAID", order_id=payout)
+    assert len(stand_in.books.of("transfer")) == int(names_orders)
+    assert len(stand_in.books.of("payout", payee)) == int(names_orders)
     assert len(stand_in.books.of("payment_intent")) == 1
+
+
+async def test_a_later_cut_has_the_books_asked_anew_whether_a_payout_was_called(
+    database: str, stripe: Stripe, stand_in: Playing
+) -> None:
+    deal = await strike("100.00")
+    payee = await onboard(deal, stripe, stand_in)
+    await funded(stripe, stand_in, deal)
+    await deal.approve()
+    payout = await deal.request_payout()
+    await cut()
+    await execute("UPDATE log_cuts SET kept_at = kept_at - interval '2 days', books_due_at = now()")
+    assert await lost.read_books(stripe)
+    await sent(stripe, deal, payout, payee)  # after those books were read, and before the next cut, which lost it
+    stand_in.pass_time(3 * 86_400)
+    await cut()
+    await work(stripe, stand_in, until="PAID", order_id=payout)
+    assert len(stand_in.books.of("transfer")) == 1
+    assert len(stand_in.books.of("payout", payee)) == 1
