@@ -107,7 +107,7 @@ async def _page(context: Context, window: Window, order: str, log: Any, show: Ca
     context.operator()
     place = as_number(read_cursor(window.place, order)[0], digits_max=_DIGITS_MAX) if window.place is not None else None
     read: Callable[..., Awaitable[Sequence[Any]]] = log.earliest if window.backwards else log.latest
-    start = {} if place is None else {"after" if window.backwards else "before": place}
+    start: dict[str, int] = {} if place is None else {"after" if window.backwards else "before": place}
     found = await read(window.size + 1, **start)
     count: Callable[[], Awaitable[Counted]] = log.counted
     return windowed([(show(one), print_cursor(order, one.id)) for one in found], window, once(count))

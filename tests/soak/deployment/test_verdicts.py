@@ -30,8 +30,13 @@ async def talked_about() -> Crowd:
     """A contract on which both have said something, and everything is in the log."""
     there = await Deployment.make()
     deal = await there.propose("10.00")
-    kept = Kept(deal.id, deal.milestone_ids, said={"run-0": "accepted", "run-1": "refused", "run-2": "unknown"})
-    crowd = Crowd(NOBODY, Person(there.client, ""), Person(there.freelancer, ""), "run", deals=[kept])
+    kept = Kept(
+        deal.id,
+        deal.milestone_ids,
+        random.Random(1),
+        said={"run-0": "accepted", "run-1": "refused", "run-2": "unknown"},
+    )
+    crowd = Crowd(NOBODY, Person(there.client, ""), Person(there.freelancer, ""), "run", seed=1, deals=[kept])
     update = c.PostUpdate(contract_id=deal.id, message="run-0")
     await run(update, by=there.client)
     kept.history = [Operation(Commanded(0, update, there.client), 0, 1)]
