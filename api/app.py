@@ -36,6 +36,7 @@ from api.pages import start_page
 from api.providers import ProviderNotices
 from api.rates.budgets import Rates
 from api.receivers import event_messages, event_schemas, webhook_keys
+from api.straight import Straight
 from api.tolls import Tolls
 from api.tracing import Tracing
 from escrow import bell, bookmarks, clock, database, replica, terms, vault
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
     provider = provider or provider_of(chosen)
     terms.use(provider.terms)
     payees.use(provider)
-    app = Starlette(
+    app = Application(
         routes=[
             Route("/", console.page if chosen.sandbox else start_page),
             Route("/about", start_page),
@@ -89,11 +90,12 @@ def create_app(settings: Settings | None = None, *, provider: Provider | None = 
         middleware=[
             Middleware(CrossOrigin, door, path="/graphql"),
             Middleware(Tracing),
-            Middleware(Straight, path="/graphql", http=graphql, websocket=socket),
+            Middleware(PastTheRouter, path="/graphql", http=graphql, websocket=socket),
             Middleware(Tolls, door),
         ],
         lifespan=_connected(chosen, door, provider),
     )
+    app.straight = Straight(graphql, path="/graphql")
     app.state.door = door
     return app
 
@@ -110,8 +112,20 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
     return schema_text
 
 
-class Straight:
-    """Hands requests for one path straight to who answers them: past the router, which would cost as much as a small query."""
+class Application(Starlette):
+    """Starlette's, past which GraphQL is handed straight to who answers it: router and middleware cost more than a small query."""
+
+    straight: Straight | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.straight is not None and self.straight.takes(scope):
+            await self.straight(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class PastTheRouter:
+    """Hands all other requests for one path to who answers them."""
 
     def __init__(self, app: ASGIApp, *, path: str, http: ASGIApp, websocket: ASGIApp) -> None:
         self._app = app

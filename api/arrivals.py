@@ -13,9 +13,12 @@ UNANNOUNCED_BYTES: Final = 64_000
 
 
 def first_headers(scope: Scope) -> dict[bytes, bytes]:
-    """The headers by their names in lower case; of several with one name the first."""
-    raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    return dict(reversed(raw))
+    """The headers by their names in lower case; of several with one name the first. They are read once for each request."""
+    found: dict[bytes, bytes] | None = scope.get("first_headers")
+    if found is None:
+        raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        scope["first_headers"] = found = dict(reversed(raw))
+    return found
 
 
 def address_of(scope: Scope) -> str:

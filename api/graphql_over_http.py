@@ -51,12 +51,13 @@ class GraphQLEndpoint:
             await self._page(scope, receive, send)
             return
         try:
-            answer = await self._answer(Arrival(scope, receive))
+            answer = await self.answer(Arrival(scope, receive))
         except Gone:
             return  # there is nobody to answer
         await answer(scope, receive, send)
 
-    async def _answer(self, request: Arrival) -> ASGIApp:
+    async def answer(self, request: Arrival) -> ASGIApp:
+        """What a request is answered: `Json` unless it takes an event stream. Raises `Gone` if nobody is there any more."""
         accept = request.header(b"accept")
         if accept is not None and len(accept) > HEADER_CHARACTERS_MAX:
             return refusal("The accept header is too long.", status=406)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
 from api.negotiation import GRAPHQL, JSON
 from schema.error_codes import coded
+
+
+WHOLE: Final = "earnest.whole"
+"""Under this name among ASGI's extensions stands what takes an answer in one piece, where our server serves: the request's `send`,
+status, headers and body."""
 
 
 class Json(Response):
@@ -26,6 +32,15 @@ class Json(Response):
             self.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
+    async def say(self, scope: Scope, send: Send, beside: Iterable[tuple[bytes, bytes]]) -> None:
+        """Answer with these headers beside its own: in one piece, if the server takes it so just now."""
+        headers = [*self.raw_headers, *beside]
+        whole = scope.get("extensions", {}).get(WHOLE)
+        if whole is None or not whole(send, self.status_code, headers, self.body):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+            await send({"type": "http.response.body", "body": self.body})
+
+
 _FIXED: Final = {
     media_type: (
         (b"content-type", f"{media_type}; charset=utf-8".encode()),
@@ -38,7 +53,7 @@ _FIXED: Final = {
 
 def json_answer(
     body: Mapping[str, Any], *, status: int = 200, media_type: str = JSON, headers: Mapping[str, str] | None = None
-) -> Response:
+) -> Json:
     """`body` as JSON in UTF-8, with a media type that says so."""
     return Json(orjson.dumps(body), status=status, media_type=media_type, headers=headers)
 
@@ -52,14 +67,14 @@ def refusal(
     headers: Mapping[str, str] | None = None,
     cost: Mapping[str, Any] | None = None,
     **extensions: str,
-) -> Response:
+) -> Json:
     """An answer in GraphQL's form that consists of one error; with what it cost, if that is known."""
     error = {"message": message, "extensions": coded(code, **extensions)}
     told = {"extensions": {"cost": cost}} if cost is not None else {}
     return json_answer({"errors": [error], **told}, status=status, media_type=media_type, headers=headers)
 
 
-def masked(trace: str) -> Response:
+def masked(trace: str) -> Json:
     """What a client sees of an error of our own."""
     return refusal(
         f"Something went wrong inside. Tell us the trace id {trace}.", code="INTERNAL", status=500, traceId=trace

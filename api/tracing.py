@@ -10,7 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.arrivals import first_headers
-from api.responses import masked
+from api.responses import Json, masked
 from escrow import meters, spans, traces
 from escrow.spans import Kind
 from escrow.traces import Trace
@@ -22,10 +22,10 @@ PLACES: Final = frozenset(
 )
 """The beginnings of paths that requests are counted by; the others are counted together."""
 
-_REQUESTS: Final = meters.Counter(
+REQUESTS: Final = meters.Counter(
     "earnest_requests", "HTTP requests by where they went and the answer's status", "place", "status"
 )
-_SECONDS: Final = meters.Histogram(
+SECONDS: Final = meters.Histogram(
     "earnest_request_seconds", "How long HTTP requests took until their answer began, by where they went", "place"
 )
 
@@ -46,9 +46,7 @@ class Tracing:
         if kind not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        trace, request = _found(scope)
-        scope["names"] = [(b"x-trace-id", trace.id.encode()), (b"x-request-id", request)]
-        before = traces.enter(trace)
+        before = traces.enter(begun(scope))
         try:
             if kind == "http":
                 await self._http(scope, receive, send)
@@ -72,21 +70,34 @@ class Tracing:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *scope["names"]]
-                _SECONDS.observe(time.perf_counter() - began, place)
+                SECONDS.observe(time.perf_counter() - began, place)
             await send(message)
 
         with spans.span(f"{scope['method']} /{place}", Kind.SERVER, http_request_method=scope["method"]) as span:
             try:
                 await self._app(scope, receive, named)
             except Exception as error:
-                _log.exception("request failed")
-                span.failed(type(error).__name__)
+                answer = failed(error, span)
                 if status:
                     raise
-                await masked(traces.trace_id())(scope, receive, named)
+                await answer(scope, receive, named)
             finally:
                 span.say(http_response_status_code=status)
-                _REQUESTS.add(place, str(status))
+                REQUESTS.add(place, str(status))
+
+
+def begun(scope: Scope) -> Trace:
+    """The trace of a request, whose answer will say what it is called by `names`."""
+    trace, request = _found(scope)
+    scope["names"] = [(b"x-trace-id", trace.id.encode()), (b"x-request-id", request)]
+    return trace
+
+
+def failed(error: Exception, span: spans.Span) -> Json:
+    """What a request is answered that came to an unforeseen error; the log has the error."""
+    _log.exception("request failed", exc_info=error)
+    span.failed(type(error).__name__)
+    return masked(traces.trace_id())
 
 
 def names(scope: Scope) -> list[tuple[bytes, bytes]]:

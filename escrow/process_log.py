@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, TextIO
 
 from asyncpg.exceptions import DataError, PostgresError
-from structlog import contextvars, dev, processors, stdlib
+from structlog import dev, processors, stdlib
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from escrow import traces
@@ -35,6 +37,9 @@ def configure(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:
     handler.setFormatter(formatter(form, coloured=is_coloured(sys.stderr)))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    # No line says by which thread and from where in the source it is written.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = ""  # noqa: SLF001 - as the library's page on optimisation has it
     for package in OURS:
         logging.getLogger(package).setLevel(level.name)
     # Its warnings say that a connection was replaced, with a traceback each; the pumps say that better.
@@ -48,7 +53,7 @@ def formatter(form: LogFormat, *, coloured: bool = False) -> logging.Formatter:
     chain: list[Processor] = [
         stdlib.ExtraAdder(),
         _moment_and_trace,
-        contextvars.merge_contextvars,
+        _and_what_it_began_with,
         stdlib.add_logger_name,
         stdlib.add_log_level,
         _without_values,
@@ -76,14 +81,17 @@ class _Lines(stdlib.ProcessorFormatter):
         if not is_plain or message.startswith("Traceback"):
             return super().format(record)
         entry = {"event": message, **said, **_moment(record.created)}
-        for name, value in contextvars.get_contextvars().items():
-            entry.setdefault(name, value)
+        _and_what_it_began_with(None, "", entry)
         entry["logger"], entry["level"] = record.name, record.levelname.lower()
         return self._write(entry)
 
 
 _OF_EVERY_RECORD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 _PLAIN: Final = frozenset({str, int, float, bool})
+_NEEDS_NO_QUOTES: Final = re.compile(r"[!#-<>-~]+")
+
+_begun_with: Final[ContextVar[Mapping[str, str]]] = ContextVar("begun_with", default=MappingProxyType({}))
+"""What the present work's lines say beside all else."""
 
 
 def _json(entry: EventDict) -> str:
@@ -112,7 +120,7 @@ def begin(trace: Trace | None = None, /, **said: str) -> None:
     """Put the id of this trace, or else of a new one, and what else is `said`, in each line that the current task logs from
     here on."""
     traces.begin(trace)
-    contextvars.bind_contextvars(**said)
+    _begun_with.set({**_begun_with.get(), **said})
 
 
 def said(error: BaseException) -> str:
@@ -155,6 +163,12 @@ def _moment(created: float) -> dict[str, str]:
     return moment if trace.request_id is None else moment | {"request_id": trace.request_id}
 
 
+def _and_what_it_began_with(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+    for name, value in _begun_with.get().items():
+        entry.setdefault(name, value)
+    return entry
+
+
 def _without_values(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
     if entry.get("exc_info"):
         forget_values(entry["exc_info"][1])
@@ -192,5 +206,7 @@ def _pairs(*, coloured: bool) -> dev.ConsoleRenderer:
 def _value(value: object) -> str:
     """As it is if it needs no quotes, else as a JSON string."""
     text = str(value)
+    if _NEEDS_NO_QUOTES.fullmatch(text):  # nearly all, and quickly found out
+        return text
     plain = text.isprintable() and text != "" and not set(text) & set(' "=')
     return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
 from typing import Final
 
 UNDER_WAY_MAX: Final = 16
@@ -24,17 +23,16 @@ class Turns:
         self._under_way: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def of(self, owner: Hashable) -> AsyncIterator[None]:
-        """Be under way for this owner while the block lasts, as soon as it is the block's turn."""
+    def of(self, owner: Hashable) -> _Turn:
+        """`async with turns.of(owner):` is under way for this owner while the block lasts, as soon as it is the block's turn."""
+        return _Turn(self, owner)
+
+    async def begin(self, owner: Hashable) -> None:
+        """Be under way for this owner, until `end`."""
         if self._under_way[owner] < self._under_way_max:
             self._under_way[owner] += 1
         else:
             await self._turn(owner)
-        try:
-            yield
-        finally:
-            self._end(owner)
 
     async def _turn(self, owner: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -43,10 +41,10 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._end(owner)  # it was just its turn
+                self.end(owner)  # it was just its turn
             raise
 
-    def _end(self, owner: Hashable) -> None:
+    def end(self, owner: Hashable) -> None:
         """Hand the place on to whoever waits longest and is still there."""
         waiting = self._waiting.get(owner)
         while waiting:
@@ -59,3 +57,18 @@ class Turns:
         self._under_way[owner] -= 1
         if not self._under_way[owner]:
             del self._under_way[owner]
+
+
+class _Turn:
+    """One block that is to be under way."""
+
+    __slots__ = ("_owner", "_turns")
+
+    def __init__(self, turns: Turns, owner: Hashable) -> None:
+        self._turns, self._owner = turns, owner
+
+    async def __aenter__(self) -> None:
+        await self._turns.begin(self._owner)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.end(self._owner)

@@ -19,6 +19,8 @@ from typing import Final, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.rates.pacing import Pacing
+from api.responses import WHOLE
+from earnest.run import whole
 
 LOOK_SECONDS: Final = 1.0
 
@@ -227,6 +229,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._is_in_head = True
         self._unfinished_bytes = self._head_bytes = self._headers = self._piece_count = self._body_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = _EXTENSIONS
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -377,6 +380,7 @@ def _answer(status: bytes, said: bytes, headers: bytes = b"") -> bytes:
     )
 
 
+_EXTENSIONS: Final[dict[str, dict[object, object]]] = {WHOLE: cast("dict[object, object]", whole.answer)}
 _TOO_LONG: Final = _answer(
     b"431 Request Header Fields Too Large",
     b"The address and the headers may have %d bytes, and %d headers.\n" % (HEAD_BYTES_MAX, HEADERS_MAX),

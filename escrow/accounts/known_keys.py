@@ -56,6 +56,8 @@ class KnownKeys:
         self._term_seconds = term_seconds
         self._known: dict[bytes, _Known] = {}
         self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Future[None]] = {}
+        """Tokens that are being asked for, and when that is over."""
         self._era = 0
         _here.add(self)
 
@@ -75,8 +77,15 @@ class KnownKeys:
         if known is not None and not fresh and now() < known.until:
             meters.CACHES.add("keys", "hit")
             return known.actor
+        asking = self._asking.get(digest)
+        if asking is not None and not fresh:
+            await asyncio.wait((asking,))
+            known = self._known.get(digest)
+            if known is not None and now() < known.until:
+                meters.CACHES.add("keys", "hit")
+                return known.actor
         meters.CACHES.add("keys", "miss")
-        return await self._ask(shown)
+        return await self._ask_for_others_too(shown)
 
     def was_right(self, token: str) -> bool:
         """Whether a key had this token when it was last asked for: a guess about the next time, no right to anything."""
@@ -93,6 +102,18 @@ class KnownKeys:
         """Forget whenever another process says that what keys open has changed."""
         with bell.listen(Topic.KEYS, wakeups=_Forgetting(self)):
             yield
+
+    async def _ask_for_others_too(self, token: tokens.Token) -> Actor | None:
+        """Ask, and have whoever comes with the same token meanwhile look first at what is remembered then."""
+        digest = token.digest
+        if digest in self._asking:
+            return await self._ask(token)
+        self._asking[digest] = asked = asyncio.get_running_loop().create_future()
+        try:
+            return await self._ask(token)
+        finally:
+            del self._asking[digest]
+            asked.set_result(None)
 
     async def _ask(self, token: tokens.Token) -> Actor | None:
         asked_at, era, digest = now(), self._era, token.digest
