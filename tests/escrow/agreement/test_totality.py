@@ -22,7 +22,7 @@ from escrow.agreement import commands, decisions, folds, postings, step
 from escrow.agreement.deadlines import DeadlineKind
 from escrow.agreement.decisions.holdings import RETURNS_MAX
 from escrow.agreement.events import CATALOGUE, Event, MilestonePartlyReleased, Recorded
-from escrow.agreement.inputs import WINDOW_BOUNDS
+from escrow.agreement.inputs import ATTACHMENTS_MAX, DELIVERABLES_MAX, LINKS_MAX, WINDOW_BOUNDS
 from escrow.agreement.state import CHANGES_MAX, MILESTONES_MAX, Windows
 from escrow.errors import DomainError, ErrorCode, StaleChangeRequest
 from escrow.ids import Kind
@@ -284,7 +284,10 @@ LONGEST_VALUES: Final[dict[Any, Any]] = {
     datetime: datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
     Money: Money(-(10**18), "BHD"),
 }
-LONGEST_LISTS: Final = {"returns": RETURNS_MAX, "changes": CHANGES_MAX, "words": CHANGES_MAX}
+LONGEST_LISTS: Final = {
+    **{"returns": RETURNS_MAX, "changes": CHANGES_MAX, "words": CHANGES_MAX},
+    **{"deliverables": DELIVERABLES_MAX, "links": LINKS_MAX, "attachments": ATTACHMENTS_MAX},
+}
 WORDS: Final = "title description message purpose deliverables links note explanation payment_token name".split()
 LONGEST_TEXTS: Final[dict[str, str]] = {
     "currency": "BHD",
