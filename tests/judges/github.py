@@ -148,6 +148,7 @@ def _node(one: dict[str, Any]) -> dict[str, Any]:
 @asynccontextmanager
 async def served(repository: Repository, token: str) -> AsyncIterator[str]:
     """Its address."""
+    schema()  # it takes its time, which an answer hasn't
 
     async def graphql(request: web.Request) -> web.Response:
         assert request.headers["authorization"] == f"Bearer {token}"

@@ -55,7 +55,10 @@ ANSWERS: Final[dict[str, Any]] = {
 
 VOID: Final = "cur_0000000000666"
 """A cursor of events that were cut off when the log was restored."""
-CUT: Final = {"message": "It stands for nothing any more.", "extensions": {"code": "LOG_CUT", "keptCursor": "cur_0000000000001"}}
+CUT: Final = {
+    "message": "It stands for nothing any more.",
+    "extensions": {"code": "LOG_CUT", "keptCursor": "cur_0000000000001"},
+}
 BUSY: Final = {"errors": [{"message": "Later.", "extensions": {"code": "RATE_LIMITED"}}]}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,38 +20,58 @@ import httpx
 
 from tests.conformance.conftest import Deployment
 from tests.conformance.own.conftest import Installed
+from tests.docs.product import ROOT
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
 
 KILLS = int(os.environ.get("EARNEST_KILLS", "5"))
+MOTHER = Path(__file__).with_name("mother.py")
 HEARD_BETWEEN = 6
 """Events that each client hears between two kills."""
 
 
 class Web:
-    """One more web process of a deployment, on a port of its own, which may die."""
+    """One more web process of a deployment, on a port of its own, which may die; its mother lives as long as this."""
 
     def __init__(self, root: Path, log: Path) -> None:
         self._root = root
         self._log = log
         self._environ = environ_of_the_web_process(root) | {"PORT": str(free_port())}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = 0
+        with log.open("ab") as file:
+            self._mother = subprocess.Popen(
+                [sys.executable, MOTHER], cwd=root, env=self._environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True,
+            )  # fmt: skip
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._environ['PORT']}"
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "earnest", "web"], cwd=self._root, env=self._environ, stdout=log, stderr=log
-            )
+        assert self._mother.stdin is not None
+        assert self._mother.stdout is not None
+        print(file=self._mother.stdin, flush=True)
+        self._process = int(self._mother.stdout.readline())
 
     def kill(self) -> None:
-        assert self._process is not None
-        assert self._process.poll() is None, f"it ended by itself:\n{self._log.read_text()}"
-        self._process.kill()
-        self._process.wait()
+        assert self._is_there(), f"it ended by itself:\n{self._log.read_text()}"
+        os.kill(self._process, signal.SIGKILL)
+        until(lambda: not self._is_there(), lambda: "it outlives SIGKILL", pause_seconds=0.005)
+
+    def end(self) -> None:
+        """Kill whoever is left."""
+        if self._process and self._is_there():
+            self.kill()
+        self._mother.kill()
+        self._mother.wait()
+
+    def _is_there(self) -> bool:
+        try:
+            os.kill(self._process, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 def environ_of_the_web_process(root: Path) -> dict[str, str]:
@@ -187,19 +208,20 @@ class Truth:
             after = page["pageInfo"]["endCursor"]
 
 
-def until(check: Callable[[], object], otherwise: Callable[[], str]) -> None:
+def until(check: Callable[[], object], otherwise: Callable[[], str], *, pause_seconds: float = 0.1) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not check():
         assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.1)
+        time.sleep(pause_seconds)
 
 
 @contextmanager
 def running(web: Web, followers: list[Follower]) -> Iterator[None]:
     """All of them, killed at the end."""
     with ExitStack() as stack:
-        mortals: list[Web | Follower] = [web, *followers]
-        for one in mortals:
+        stack.callback(web.end)
+        web.start()
+        for one in followers:
             one.start()
             stack.callback(one.kill)
         yield
