@@ -49,6 +49,10 @@ def use(provider: Provider) -> None:
 
 async def provider_name() -> str:
     """As in `Terms.provider`: whom this process asks, and with which account as far as the provider tells now."""
+    return await at_home(_name)
+
+
+async def _name() -> str:
     if isinstance(_provider, Watched):
         with contextlib.suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(CALL_SECONDS_MAX):
@@ -78,7 +82,7 @@ async def link(account_id: str, *, return_url: str | None) -> OnboardingLink | N
 async def _link(account_id: str, return_url: str | None) -> OnboardingLink | None:
     try:
         async with asyncio.timeout(CALL_SECONDS_MAX):
-            payee_id = await _look(_provider, account_id, await fetch_value(_NAME, account_id, await provider_name()))
+            payee_id = await _look(_provider, account_id, await fetch_value(_KNOWN, account_id, await _name()))
             return await _provider.onboarding_link(payee_id, return_url=return_url)
     except (ProviderError, TimeoutError) as error:
         _log.warning("no link for a payee", extra={"account": account_id, "error": _said(error)})
@@ -136,7 +140,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if isinstance(error, ProviderError) else type(error).__name__
 
 
-_NAME: Final = "SELECT payee_id FROM payees WHERE account_id = $1 AND provider = $2"
+_KNOWN: Final = "SELECT payee_id FROM payees WHERE account_id = $1 AND provider = $2"
 
 _CLAIM: Final = """
     UPDATE payees SET due_at = now() + $3::float8 * interval '1 second'

@@ -14,7 +14,7 @@ from tests.stand_ins.stripe.books import Books, Refusal
 from tests.stand_ins.stripe.description import stripe_description
 
 KINDS: Final = ("payment_intent", "charge", "refund", "balance_transaction", "dispute", "transfer", "payout", "account")
-OTHERWISE: Final = (None, True, 0, -1.5, "", "x" * 6_000, [], ["x"], {}, {"x": None})
+OTHERWISE: Final[tuple[Any, ...]] = (None, True, 0, -1.5, "", "x" * 6_000, [], ["x"], {}, {"x": None})
 A_KIND: Final = 8
 
 
