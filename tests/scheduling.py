@@ -20,6 +20,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LONG: Final = (
+    "tests/earnest/test_backup_commands.py",
     "tests/earnest/test_restoring.py",
     "tests/earnest/test_seen.py",
     "tests/earnest/test_standby.py",

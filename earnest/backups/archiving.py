@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,14 @@ LATE_SECONDS_MAX: Final = 60
 
 def settings(data: Path) -> dict[str, str]:
     """What the server over this data folder is told; nothing if nobody asked for it."""
-    named = os.environ.get(BACKUPS, "").strip()
-    if not named:
-        return {}
-    return settings_for(Path(named).absolute(), data)
+    backups = named(os.environ)
+    return settings_for(backups, data) if backups is not None else {}
+
+
+def named(environ: Mapping[str, str]) -> Path | None:
+    """The folder of backups; `None` if nobody asked for any."""
+    name = environ.get(BACKUPS, "").strip()
+    return Path(name).absolute() if name else None
 
 
 def settings_for(backups: Path, data: Path) -> dict[str, str]:

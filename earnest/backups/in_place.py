@@ -34,6 +34,8 @@ async def restored(root: Path, backups: Path, until: datetime | None) -> AsyncIt
         data = directory / DATA
         base = restoring.choose(backups, until, written=data / "pg_wal")
         newest = restoring.newest_log(data, backups)
+        if until is None:
+            restoring.check_whole(base, backups, coming=[path for path, _ in newest])
         restore = Restore.begun(directory, kept=[kept for _, kept in newest])
         try:
             archiving.open_to_server(backups, data)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from earnest.backups import taking, timelines
 from earnest.backups.taking import WAL, Base
@@ -19,6 +21,11 @@ RECOVERY_SETTINGS: Final = ("restore_command", "recovery_target_time", "recovery
 """What is told for the time of the recovery alone."""
 
 _SEGMENT_NAME_LENGTH: Final = 24
+SEGMENT_BYTES: Final = 16 * 1024 * 1024
+"""Of a file of the log, as PostgreSQL makes them unless a cluster was made with others."""
+_SEGMENTS: Final = 2**32 // SEGMENT_BYTES
+_KEPT: Final = re.compile(r"[0-9A-F]{24}(\.partial)?")
+"""The name of a file of the log, be it one that wasn't finished."""
 _CONTROL: Final = Path("global", "pg_control")
 """Without it PostgreSQL starts on no folder."""
 
@@ -52,6 +59,29 @@ def choose(backups: Path, until: datetime | None, *, written: Path | None = None
             f"The backups in {backups} of before that moment are of a time that an earlier restore undid: choose a later moment"
         )
     return leading_here[-1]
+
+
+def check_whole(base: Base, backups: Path, *, coming: Sequence[Path] = ()) -> None:
+    """Refuse with `CannotStart` where a file of the log is missing between a base and the last one that was kept: PostgreSQL
+    takes a gap for the end, and would bring back less than there is without a word.
+
+    `coming` are files that are about to be kept. What `pg_verifybackup` will refuse, and files of another size, are passed over.
+    """
+    every = [*(backups / WAL).glob("*"), *(base.path / "pg_wal").glob("*"), *coming]
+    kept = [path for path in every if _KEPT.fullmatch(path.name)]
+    is_usual = all(path.stat().st_size == SEGMENT_BYTES for path in kept if not path.suffix)
+    if not (is_usual and (base.path / taking.LABEL).exists()):
+        return
+    timeline = timelines.newest([backups / WAL])
+    segments = [_Segment.of(path.name) for path in kept]
+    numbers = {one.number for one in segments if timeline.leads_through(one.timeline, one.number * SEGMENT_BYTES)}
+    first = _Segment.of(taking.first_wal(base)).number
+    missing = next((number for number in range(first, max(numbers, default=first)) if number not in numbers), None)
+    if missing is not None:
+        raise CannotStart(
+            f"In {backups / WAL} the log that follows {base.path.name} has a gap: {_Segment(timeline.number, missing)}. Nothing "
+            "after it can be brought back from there: put that file there, or say with --to which moment before it you want"
+        )
 
 
 def prepare(base: Base, backups: Path, data: Path, until: datetime | None) -> None:
@@ -112,6 +142,22 @@ def fetch_command(wal: Path) -> str:
     """PostgreSQL's `restore_command`: a file of the log out of the folder, be it one that `pg_receivewal` hadn't finished."""
     folder = shlex.quote(str(wal)).replace("%", "%%")
     return f'cp {folder}/%f "%p" 2>/dev/null || cp {folder}/%f.partial "%p" 2>/dev/null'
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A file of the log by its name: a timeline, and which one it is since the beginning."""
+
+    timeline: int
+    number: int
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """By its 24 hexadecimal digits."""
+        return cls(int(name[:8], 16), int(name[8:16], 16) * _SEGMENTS + int(name[16:_SEGMENT_NAME_LENGTH], 16))
+
+    def __str__(self) -> str:
+        return f"{self.timeline:08X}{self.number // _SEGMENTS:08X}{self.number % _SEGMENTS:08X}"
 
 
 def _quoted(value: str) -> str:

@@ -15,6 +15,8 @@ from earnest.run.refusing import CannotStart
 
 WAL: Final = "wal"
 SLOT: Final = "earnest_backup"
+LABEL: Final = "backup_label"
+"""The file in which a base says where it begins."""
 _NAMED: Final = "base-%Y%m%dT%H%M%SZ"
 _DRAFT: Final = "base.part"
 
@@ -100,5 +102,5 @@ def forget(backups: Path, *, keep: int) -> Sequence[Base]:
 
 def first_wal(base: Base) -> str:
     """The first file of the log that a base needs, as its label says."""
-    label = (base.path / "backup_label").read_text()
+    label = (base.path / LABEL).read_text()
     return label.partition("(file ")[2].partition(")")[0]

@@ -22,6 +22,14 @@ class Timeline:
         """Whether all that a base was copied from lies on it, or before a fork that leads to it."""
         return all(number >= self.number or end <= self.forks.get(number, 0) for number, end in _copied_from(base))
 
+    def began_with(self, base: Base) -> bool:
+        """Whether a base was whole on the newest timeline itself: since the last restore."""
+        return any(number >= self.number for number, _ in _copied_from(base)) or not self.forks
+
+    def leads_through(self, number: int, position: int) -> bool:
+        """Whether what a timeline has at a position is on the way to the newest state."""
+        return number >= self.number or position <= self.forks.get(number, 0)
+
 
 def newest(folders: Iterable[Path]) -> Timeline:
     """The newest of which a history is in one of the folders; without any it is the first."""

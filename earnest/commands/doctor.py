@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def examined(free_min_bytes: int) -> "AsyncIterator[Finding]":
     """Everything that is found in the deployment of this folder, or of the servers that the environment names."""
+    from earnest.backups import archiving
     from earnest.doctor import own_webhook, variables
     from earnest.doctor.examination import Patient, examine
     from earnest.doctor.findings import wrong
@@ -70,6 +71,7 @@ async def examined(free_min_bytes: int) -> "AsyncIterator[Finding]":
                 settings=settings,
                 folder=folder,
                 free_min_bytes=free_min_bytes,
+                backups=archiving.named(environ),
                 wrong_variables=bad,
                 is_built_in=not names_servers(os.environ),
             )

@@ -30,7 +30,9 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
     current_setting('full_page_writes') AS full_page_writes, current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('autovacuum') AS autovacuum, current_setting('max_connections')::int AS connections_max,
     (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
-    ARRAY(SELECT extname::text FROM pg_extension) AS extensions
+    ARRAY(SELECT extname::text FROM pg_extension) AS extensions,
+    (SELECT last_failed_time > coalesce(last_archived_time, '-infinity') FROM pg_stat_archiver) AS archiving_fails,
+    ARRAY(SELECT slot_name::text FROM pg_replication_slots WHERE NOT active ORDER BY slot_name) AS slots_unread
 """
 
 MISSING_RIGHTS: Final = """
@@ -139,7 +141,20 @@ def _how_it_is_set(facts: Mapping[str, Any]) -> list[tuple[bool, Finding]]:
         *((facts[name] == "off", wrong(SUBJECT, f"{name} {loses}", turn_on.format(name))) for name in durable),
         (facts["autovacuum"] == "off", odd(SUBJECT, grows, turn_on.format("autovacuum"))),
         (facts["isolation"] != "read committed", wrong(SUBJECT, isolation, reset)),
+        *_what_piles_up(facts),
         (facts["superuser"], odd(SUBJECT, f"{facts['role']} is a superuser", own)),
+    ]
+
+
+def _what_piles_up(facts: Mapping[str, Any]) -> list[tuple[bool, Finding]]:
+    """Each with whether it is so: a disk that is full of the log stops everything."""
+    fails = "archive_command fails: what is written is kept nowhere else, and stays until the disk is full"
+    room = "make room where backups are kept (`earnest backup --keep N`), or see why in PostgreSQL's log"
+    unread = f"nobody reads {_some(facts['slots_unread'])}: what is written stays until the disk is full"
+    drop = "have it read again (`earnest backup --follow`, the standby), or SELECT pg_drop_replication_slot('…')"
+    return [
+        (bool(facts["archiving_fails"]), wrong(SUBJECT, fails, room)),
+        (bool(facts["slots_unread"]), odd(SUBJECT, unread, drop)),
     ]
 
 

@@ -12,6 +12,7 @@ from earnest.doctor import (
     addresses,
     clock_skew,
     database_server,
+    kept_backups,
     machine,
     money_provider,
     own_webhook,
@@ -33,6 +34,8 @@ class Patient:
     folder: Path
     """Where this machine keeps what it keeps."""
     free_min_bytes: int
+    backups: Path | None = None
+    """The folder of backups, where one is named."""
     wrong_variables: frozenset[str] = frozenset()
     is_built_in: bool = False
     """Whether its servers are ours alone, where we are the superuser."""
@@ -72,9 +75,14 @@ async def _tables(patient: Patient) -> Sequence[Finding]:
     return await tables_and_secrets.look(patient.settings)
 
 
+async def _backups(patient: Patient) -> Sequence[Finding]:
+    return await asyncio.to_thread(kept_backups.look, patient.backups)
+
+
 CHECKS: Final = (
     Check("machine", _machine),
     Check("PostgreSQL", _postgres, frozenset({"DATABASE_URL"})),
+    Check("backups", _backups),
     Check("tables", _tables, frozenset({"DATABASE_URL", "EARNEST_SECRET_KEYS"})),
     Check("Redis", lambda patient: redis_server.look(patient.settings.redis_url), frozenset({"REDIS_URL"})),
     Check(

@@ -49,7 +49,7 @@ async def test_this_release_begins_while_what_comes_after_is_still_missing() -> 
 
 
 async def played(tree: Path, *arguments: str, **environ: str) -> None:
-    """The chosen tests of a tree must pass, by a pytest of their own. What somebody chose may take long, so it is seen to go on."""
+    """The chosen tests of a tree must pass, by a pytest of their own. What somebody chose may take long: it is seen to go on."""
     environment = {name: value for name, value in clean_environment().items() if not name.startswith("PYTEST_")}
     chosen, is_seen = os.environ.get(CHOSEN, JOURNEYS).split(), CHOSEN in os.environ
     process = await asyncio.create_subprocess_exec(

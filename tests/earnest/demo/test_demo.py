@@ -28,6 +28,7 @@ from escrow.access import Scope
 from escrow.accounts import commands, tokens
 from escrow.audit import audit
 from escrow.database import fetch, fetch_value
+from tests.earnest.commanding import begin
 from tests.earnest.running import clean_environment, engine_pids, free_port
 from tests.workers.forking import Forked
 from tests.workers.process import worker
@@ -55,9 +56,7 @@ async def web(
         **(provider or {}),
     }
     if provider is None:
-        process: Forked | asyncio.subprocess.Process = Forked(
-            "tests.earnest.commanding", "web", environ=environ, log=log
-        )
+        process: Forked | asyncio.subprocess.Process = begin("web", folder=log.parent, environ=environ, log=log)
     else:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(

@@ -212,3 +212,17 @@ async def test_a_schema_that_is_closed(ward: Ward) -> None:
         await ward.order("REVOKE ALL ON SCHEMA public FROM PUBLIC", database=name)
         found = the_one(await looked(ward.url_of(name, role=ROLE)))
     assert found.remedy == f'GRANT USAGE ON SCHEMA public TO "{ROLE}"'
+
+
+async def test_what_piles_up_until_the_disk_is_full_is_told(ward: Ward) -> None:
+    await ward.order("SELECT pg_create_physical_replication_slot('earnest_backup', true)")
+    try:
+        found = the_one(await looked(ward.url), grade=Grade.ODD)
+    finally:
+        await ward.order("SELECT pg_drop_replication_slot('earnest_backup')")
+    assert "nobody reads earnest_backup" in found.what
+    async with database_server.connected(ward.url) as connection:
+        facts = dict(await connection.fetchrow(database_server.FACTS))
+    assert facts["archiving_fails"] is not True
+    found = the_one(database_server.judge(facts | {"archiving_fails": True}, pool_size=20))
+    assert "kept nowhere else" in found.what

@@ -63,8 +63,8 @@ from earnest_client import (
     every,
     link_of_event,
     link_of_webhook,
-    still_so,
     new_key,
+    still_so,
     verify,
 )
 
