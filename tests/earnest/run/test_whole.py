@@ -48,7 +48,7 @@ def _cycle(*, keep_alive: bool = True) -> tuple[RequestResponseCycle, list[bytes
 
 
 @pytest.mark.parametrize("keep_alive", [True, False])
-async def test_it_is_written_as_uvicorn_writes_it(keep_alive: bool) -> None:  # noqa: FBT001 - a parameter of a test
+async def test_it_is_written_as_uvicorn_writes_it(keep_alive: bool) -> None:
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
     ours, written = _cycle(keep_alive=keep_alive)
     assert whole.answer(ours.send, 200, headers, b"hi")
