@@ -113,7 +113,7 @@ def _schema_text(*, sandbox: bool) -> Callable[[Request], Awaitable[Response]]:
 
 
 class Application(Starlette):
-    """Starlette's, past which GraphQL is handed straight to who answers it: router and middleware cost more than a small query."""
+    """Starlette's, past which GraphQL is handed straight to who answers it: all else costs more than a small query."""
 
     straight: Straight | None = None
 

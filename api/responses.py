@@ -12,10 +12,9 @@ from starlette.types import Scope, Send
 from api.negotiation import GRAPHQL, JSON
 from schema.error_codes import coded
 
-
 WHOLE: Final = "earnest.whole"
-"""Under this name among ASGI's extensions stands what takes an answer in one piece, where our server serves: the request's `send`,
-status, headers and body."""
+"""Under this name among ASGI's extensions stands what takes an answer in one piece, where our server serves: the request's
+`send`, status, headers and body."""
 
 
 class Json(Response):
@@ -30,7 +29,6 @@ class Json(Response):
         self.raw_headers = [*_FIXED[media_type], (b"content-length", b"%d" % len(body))]
         if headers:
             self.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-
 
     async def say(self, scope: Scope, send: Send, beside: Iterable[tuple[bytes, bytes]]) -> None:
         """Answer with these headers beside its own: in one piece, if the server takes it so just now."""

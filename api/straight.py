@@ -1,7 +1,7 @@
 """The short way of a program that asks GraphQL by `POST`: past the router and all that stands around pages.
 
-What those would do for such a request is done here at once: its trace, its figures, and the headers of its answer. Web pages (they
-send an `Origin`), event streams and whatever isn't `POST` go the long way, by `CrossOrigin` and `Tracing`.
+What those would do for such a request is done here at once: its trace, its figures, and the headers of its answer. Web pages
+(they send an `Origin`), event streams and whatever isn't `POST` go the long way, by `CrossOrigin` and `Tracing`.
 """
 
 from __future__ import annotations

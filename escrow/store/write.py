@@ -130,11 +130,13 @@ def _changed(part: Part[Any], before: Contract | None, after: Contract) -> Itera
 
 def _part_rows(part: Part[Any], before: Contract | None, after: Contract, clocks: tuple[Clocks, Clocks]) -> list[Row]:
     """What a table gets: the objects that are others than before, and those that wait for another clock if rows tell of it."""
-    known = part.held_by(before) if before is not None else {}
+    known, held = part.held_by(before) if before is not None else {}, part.held_by(after)
+    if held is known and not part.is_clocked:
+        return []  # as most tables, most of the time
     was, now = clocks
     return [
         part.row(one, after, now)
-        for name, one in part.held_by(after).items()
+        for name, one in held.items()
         if known.get(name) is not one or (part.is_clocked and was.get(name) != now.get(name))
     ]
 

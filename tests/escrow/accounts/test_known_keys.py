@@ -308,3 +308,65 @@ async def test_an_answer_that_is_older_takes_the_place_of_none_that_is_newer(mon
     first.set_result(Found(older, None))
     assert await slow == older
     assert await keys.actor(token) == newer
+
+
+async def test_those_who_come_while_a_key_is_asked_for_ask_for_it_no_second_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, key_id = await world.create_key()
+    keys = KnownKeys(term_seconds=LONG_SECONDS)
+    asked, may_answer, find = 0, asyncio.Event(), authentication.find
+
+    async def slowly(shown: Token) -> Found | None:
+        nonlocal asked
+        asked += 1
+        await may_answer.wait()
+        return await find(shown)
+
+    monkeypatch.setattr(authentication, "find", slowly)
+    first = asyncio.create_task(keys.actor(token.text))
+    await until(lambda: asked == 1)
+    others = [asyncio.create_task(keys.actor(token.text)) for _ in range(5)]
+    await asyncio.sleep(0)
+    fresh = asyncio.create_task(keys.actor(token.text, fresh=True))
+    await until(lambda: asked == 2)
+    may_answer.set()
+    actors = await asyncio.gather(first, *others, fresh)
+    assert {actor.key_id for actor in actors if actor is not None} == {key_id}
+    assert asked == 2, "whoever needs it fresh asks in any case"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "forgotten", "failed"])
+async def test_what_comes_of_somebody_elses_question_is_never_taken_for_an_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    token, key_id = await world.create_key()
+    keys = KnownKeys(term_seconds=LONG_SECONDS)
+    asked, may_answer, find = 0, asyncio.Event(), authentication.find
+
+    async def slowly(shown: Token) -> Found | None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            return await find(shown)
+        found = await find(shown)
+        await may_answer.wait()
+        if how == "failed":
+            raise OSError("PostgreSQL is away")
+        return found
+
+    monkeypatch.setattr(authentication, "find", slowly)
+    first = asyncio.create_task(keys.actor(token.text))
+    await until(lambda: asked == 1)
+    other = asyncio.create_task(keys.actor(token.text))
+    await asyncio.sleep(0)
+    if how == "cancelled":
+        first.cancel()
+    elif how == "forgotten":
+        keys.forget()
+    may_answer.set()
+    actor = await other
+    await asyncio.gather(first, return_exceptions=True)
+    assert actor is not None
+    assert actor.key_id == key_id
+    assert asked == 2
