@@ -72,7 +72,7 @@ async def audit_archived_log(store: Store) -> AsyncIterator[Difference]:
     before, position = "", 0
     for segment in await segments.listed(Kind.LOG):
         try:
-            rows = segments.from_parquet(await store.get(segment.name))
+            rows = segments.from_parquet(await store.get(segment.name), _schema())
         except segments.Unusable as error:
             yield Difference(segment.name, "file", "a segment of the log", str(error))
             rows = []

@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from escrow import database
+from escrow.archive_places import Unreachable as Unreachable  # who uses segments catches both
+from escrow.archive_places import Unusable as Unusable
+from escrow.archive_places import place_at
 
 Row = Mapping[str, Any]
 """A row of a segment, by column."""
@@ -32,10 +32,6 @@ class Kind(StrEnum):
 
     LOG = "log"
     DELIVERIES = "deliveries"
-
-
-class Unusable(Exception):
-    """The archive can't be reached, or doesn't give back what was written; the message is one line for whoever runs it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,59 +49,24 @@ class Segment:
 
 
 class Store:
-    """Where the files lie: a folder, or what `pyarrow.fs` knows by a URL (`s3://bucket/path?endpoint_override=…`)."""
+    """Where the files lie: a folder, or an object store's URL (`escrow.archive_places`)."""
 
     def __init__(self, url: str) -> None:
         """Refuses with `Unusable` for what is neither, and without `pyarrow`."""
-        self._folder = None if "://" in url else Path(url)
-        self._remote: Any = None
         _parquet()  # found missing now rather than in the middle
-        if self._folder is None:
-            from pyarrow import fs
+        self._place = place_at(url)
 
-            try:
-                found, path = fs.FileSystem.from_uri(url)
-            except (OSError, ValueError) as error:
-                raise Unusable(f"{url.partition('?')[0]} is no archive: {error}") from None
-            self._remote = fs.SubTreeFileSystem(path, found)
+    async def must_answer(self) -> None:
+        """Refuses with `Unreachable` if nothing can be told of what lies there."""
+        await asyncio.to_thread(self._place.must_answer)
 
     async def put(self, name: str, data: bytes) -> None:
-        """Keep these bytes under this name, all of them or nothing."""
-        await asyncio.to_thread(self._put, name, data)
+        """Keep these bytes under this name, all of them or nothing. Refuses with `Unreachable` if that can't be done."""
+        await asyncio.to_thread(self._place.put, name, data)
 
     async def get(self, name: str) -> bytes:
-        """The bytes of that name. Refuses with `Unusable` if they can't be read."""
-        try:
-            return await asyncio.to_thread(self._get, name)
-        except OSError as error:
-            raise Unusable(f"{name} can't be read: {error.strerror or error}") from None
-
-    def _put(self, name: str, data: bytes) -> None:
-        if self._folder is None:
-            self._remote.create_dir(name.rpartition("/")[0], recursive=True)
-            with self._remote.open_output_stream(name) as stream:
-                stream.write(data)
-            return
-        place = self._folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_suffix(f".{secrets.token_hex(4)}.part")
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name is as safe as the bytes
-        finally:
-            os.close(folder)
-
-    def _get(self, name: str) -> bytes:
-        if self._folder is not None:
-            return (self._folder / name).read_bytes()
-        with self._remote.open_input_stream(name) as stream:
-            data: bytes = stream.read()
-        return data
+        """The bytes of that name. Refuses with `Unusable` if they can't be read, `Unreachable` if none can."""
+        return await asyncio.to_thread(self._place.get, name)
 
 
 def digest(before: str, rows: Sequence[Row]) -> str:
@@ -126,12 +87,15 @@ def to_parquet(rows: Sequence[Row], schema: Any) -> bytes:
     return sink.getvalue()
 
 
-def from_parquet(data: bytes) -> list[Row]:
-    """The rows of a Parquet file. Refuses with `Unusable` what is none."""
+def from_parquet(data: bytes, schema: Any = None) -> list[Row]:
+    """The rows of a Parquet file. Refuses with `Unusable` what is none, or has other columns than the schema."""
     try:
-        rows: list[Row] = _parquet().read_table(io.BytesIO(data)).to_pylist()
+        table = _parquet().read_table(io.BytesIO(data))
     except (OSError, ValueError) as error:
         raise Unusable(f"it is no Parquet file: {error}") from None
+    if schema is not None and table.schema.names != schema.names:
+        raise Unusable(f"it has other columns: {', '.join(table.schema.names)}")
+    rows: list[Row] = table.to_pylist()
     return rows
 
 

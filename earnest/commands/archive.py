@@ -48,6 +48,7 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
     async with deployment() as settings:
         try:
             store = segments.Store(place)
+            await store.must_answer()
             await database.connect(settings.database_url)
             position = await position_recorded_before(until.timestamp())
             async for segment in archived_log.copy(store, until=position):
@@ -55,7 +56,7 @@ async def apply(place: str, before: date | None, *, moves: bool) -> None:
             if moves:
                 async for segment in archived_deliveries.move(store, kept=now - until):
                     print(_line(segment), flush=True)
-        except segments.Unusable as error:
+        except (segments.Unusable, segments.Unreachable) as error:
             raise CannotStart(str(error)) from None
         except asyncpg.UniqueViolationError:
             raise CannotStart("somebody else archives at the same time: begin again when they are done") from None

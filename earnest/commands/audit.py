@@ -46,6 +46,7 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
     """
     from earnest.run.embedded import deployment
     from escrow import database
+    from escrow.archive_places import Unreachable
     from escrow.audit import audit
     from webhooks.audit import audit_deliveries
 
@@ -53,16 +54,19 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
     async with deployment() as settings:
         await _connect(settings, on_primary=on_primary)
         try:
-            for differences in (audit(), audit_deliveries(), *_audits_of(archive)):
+            archived = await _audits_of(archive)
+            for differences in (audit(), audit_deliveries(), *archived):
                 async for difference in differences:
                     found += 1
                     print(difference, flush=True)
+        except Unreachable as error:
+            raise CannotStart(str(error)) from None
         finally:
             await database.disconnect()
     return found
 
 
-def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:
+async def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:
     """The archive beside the database, if there is one to be looked at."""
     if archive is None:
         return ()
@@ -72,6 +76,7 @@ def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:
 
     try:
         store = segments.Store(archive)
+        await store.must_answer()
     except segments.Unusable as error:
         raise CannotStart(str(error)) from None
     return audit_archived_log(store), audit_archived_deliveries(store)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pytest
 
 from escrow import archived_log, database, log, segments
@@ -124,7 +125,9 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
     said = await found(store)
     assert any(f"{rows[-1]['position']}: event: expected '{rows[-1]['id']}" in one for one in said), said
 
-    for broken in (b"", kept[: len(kept) // 2]):
+    columns = pa.schema([one for one in schema if one.name != "hash"])
+    others = segments.to_parquet([{name: row[name] for name in columns.names} for row in rows], columns)
+    for broken in (b"", kept[: len(kept) // 2], others):
         second.write_bytes(broken)
         assert any(f"{made[1].name}: file" in one for one in await found(store))
     second.unlink()
@@ -140,6 +143,26 @@ async def test_whatever_is_altered_afterwards_is_named(tmp_path: Path) -> None:
             rows[3]["id"],
         )
     assert any(f"{made[1].name} {rows[3]['position']}: event" in one for one in await found(store))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("s3://archivist:hunter2@earnest/copies?region=eu-central-1", "give them as AWS_ACCESS_KEY_ID"),
+        ("s3://earnest/copies?regoin=eu-central-1", "there is no regoin, only region, endpoint_override and scheme"),
+        ("s3://earnest/copies", "its region is missing"),
+        ("somewhere://hunter2@earnest/copies", "somewhere://earnest/copies"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_its_secrets(
+    place: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(segments.Unusable) as refused:
+        Store(place)
+    assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_two_at_once_list_each_segment_once(tmp_path: Path) -> None:
@@ -189,8 +212,8 @@ async def test_a_killed_command_is_begun_again_and_its_lines_prove_the_rest(
 KILLED_WHILE_WRITING: Final = """
 import os, signal, sys
 from earnest.cli import main
-from escrow.segments import Store
+from escrow.archive_places import Folder
 
-Store._get = lambda self, name: os.kill(os.getpid(), signal.SIGKILL)
+Folder.get = lambda self, name: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
 """

@@ -111,7 +111,7 @@ async def audit_archived_deliveries(store: Store) -> AsyncIterator[Difference]:
     before = ""
     for segment in await segments.listed(Kind.DELIVERIES):
         try:
-            rows = segments.from_parquet(await store.get(segment.name))
+            rows = segments.from_parquet(await store.get(segment.name), _schema())
         except segments.Unusable as error:
             yield Difference(segment.name, "file", "deliveries", str(error))
         else:
