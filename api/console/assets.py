@@ -1,7 +1,7 @@
-"""Keeps the files that browsers load: as they lie in a folder, with their tags, and compressed.
+"""Keeps files that browsers load, with their tags and compressed; and of those that came from elsewhere the folder.
 
-A file is read when it is first asked for, and again when it changed on the disk; a name leads to a file of this folder or to
-nothing. What came from elsewhere is given out only while its content is the one that was pinned.
+A file of that folder is read when it is first asked for, and again when it changed on the disk; it is given out only while its
+content is the one that was pinned.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".html": "text/html; charset=utf-8",
 }
 
-CACHING: Final = "no-cache"
-"""A browser asks each time whether it still has the right one: modules of two releases must not meet in one page."""
+ASKED: Final = "no-cache"
+"""A browser asks each time whether it still has the right one."""
 
-_NAME: Final = re.compile(r"(?:[a-z0-9][a-z0-9_-]*/)*[a-z0-9][a-z0-9_-]*\.(?:js|css|html)")
-_NAME_MAX: Final = 100
+FOR_GOOD: Final = "public, max-age=31536000, immutable"
+"""What this address leads to never changes."""
 
 _GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*))?\s*(?:,|$)", re.IGNORECASE)
 
@@ -55,19 +55,19 @@ Stamp: TypeAlias = tuple[int, int, int]
 
 
 class Assets:
-    """The files of one folder; of those that are `pinned`, by SHA-256, only the right ones, and no others then."""
+    """The files of one folder that are `pinned`, by SHA-256: only the right ones, and no others."""
 
-    def __init__(self, folder: Path, *, pinned: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, pinned: Mapping[str, str]) -> None:
         self._folder = folder
         self._pinned = pinned
         self._kept: dict[str, tuple[Stamp, Asset | None]] = {}
 
     async def get(self, name: str) -> Asset | None:
         """The file of this name; `None` if there is none, or another than the one that was pinned."""
-        if not self._has(name):
+        if name not in self._pinned:
             return None
         path = self._folder / name
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp is None:
             return None
         kept = self._kept.get(name)
@@ -75,26 +75,21 @@ class Assets:
             self._kept[name] = kept = (stamp, await aside(lambda: self._read(name, path), owner="assets"))
         return kept[1]
 
-    def _has(self, name: str) -> bool:
-        if self._pinned is not None:
-            return name in self._pinned
-        return len(name) <= _NAME_MAX and _NAME.fullmatch(name) is not None
-
     def _read(self, name: str, path: Path) -> Asset | None:
         try:
             body = path.read_bytes()
         except OSError:
             return None
-        if self._pinned is not None and hashlib.sha256(body).hexdigest() != self._pinned[name]:
+        if hashlib.sha256(body).hexdigest() != self._pinned[name]:
             return None
         return Asset.of(body, path.suffix)
 
 
-def sent(request: Request, asset: Asset, headers: Mapping[str, str]) -> Response:
+def sent(request: Request, asset: Asset, headers: Mapping[str, str], *, caching: str = ASKED) -> Response:
     """The file in the way that the browser takes it, or that the browser has it already."""
     is_compressed = takes_gzip(request.headers.get("accept-encoding", ""))
     kept = asset.compressed if is_compressed else asset.plain
-    said = {**headers, "etag": kept.tag, "cache-control": CACHING, "vary": "Accept-Encoding"}
+    said = {**headers, "etag": kept.tag, "cache-control": caching, "vary": "Accept-Encoding"}
     if is_known(request.headers.get("if-none-match", ""), kept.tag):
         return Response(status_code=304, headers=said)
     if is_compressed:
@@ -107,7 +102,8 @@ def takes_gzip(accepted: str) -> bool:
     return _GZIP.search(accepted) is not None
 
 
-def _stamp(path: Path) -> Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
+    """By which it is known whether the file has changed; `None` if there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -68,6 +68,30 @@ def test_a_tab_asks_before_it_becomes_somebody_elses(served: Served, new_window:
     expect(question).to_have_count(0)
 
 
+def test_a_link_that_was_asked_about_is_kept_over_a_reload_and_can_have_a_tab_of_its_own(
+    served: Served, new_window: NewWindow
+) -> None:
+    one = new_window()
+    page = one.open(served.link("client"))
+    _is(page, "Harbour Bakery")
+    first = page.evaluate(KEPT)
+    _pastes(page, served.link("freelancer"))
+    question = page.get_by_role("region", name="Who do you want to be in this tab?")
+    expect(question).to_be_visible()
+    page.reload()
+    expect(question.get_by_text("Ines Duarte").first).to_be_visible()
+    with page.context.expect_page() as opened:
+        question.get_by_role("button", name="Open a tab for").click()
+    _is(opened.value, "Ines Duarte")
+    _is(page, "Harbour Bakery")
+    expect(question).to_have_count(0)
+    assert page.evaluate(KEPT) == first
+    assert not _is_over(served, first)
+    page.reload()
+    _is(page, "Harbour Bakery")
+    expect(question).to_have_count(0)
+
+
 def test_a_link_replaces_a_session_that_is_over_without_asking(served: Served, new_window: NewWindow) -> None:
     one = new_window()
     made = served.do("client", "createSession", "token session { id }", scopes=READS)

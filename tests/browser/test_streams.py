@@ -14,8 +14,7 @@ EACH: Final = 4
 """Events that are written between two kills, some of them while nobody serves."""
 
 FOLLOW: Final = """async ({ token, contractId }) => {
-  const { apiFor } = await import("/console/core/api.js");
-  const { follow } = await import("/console/core/stream.js");
+  const { apiFor, follow } = await import("/console/earnest.js");
   window.heard = [];
   const onEvent = ({ sequence }) => window.heard.push(sequence);
   follow(apiFor(location.origin, token), { contractId, after: "cur_0000000000000", onEvent });

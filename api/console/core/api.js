@@ -63,6 +63,11 @@ export class EarnestSession {
     EarnestSession.changes.dispatchEvent(new Event("change"));
   }
 
+  /** Have this tab keep a token, which the page doesn't use. @param {string | null} token */
+  static remember(token) {
+    keep(token);
+  }
+
   /** Use a token and keep it for reloads of this one tab. @param {string} token */
   static keep(token) {
     EarnestSession.use(token, { remember: true });
@@ -100,10 +105,10 @@ function kept() {
   }
 }
 
-/** The address of a deployment's GraphQL: the one that was named, or that of the server which sent this module. @param {string | null} [named] */
+/** The address of a deployment's GraphQL: the one that was named, or that of the server which sent this module, in the folder of its release. @param {string | null} [named] */
 export function addressOf(named) {
   const base = named ?? EarnestSession.endpoint;
-  if (!base) return new URL("../../graphql", import.meta.url).href;
+  if (!base) return new URL("../../../graphql", import.meta.url).href;
   return `${new URL(base, document.baseURI).href.replace(/\/+$/, "").replace(/\/graphql$/, "")}/graphql`;
 }
 

@@ -128,8 +128,9 @@ function write(node, text) {
   if (node.nodeValue !== text) node.nodeValue = text;
 }
 
-/** Children come first: a list's choice needs its options. @param {Element} node @param {Described} now */
+/** The very same description as before changes nothing. Children come first: a list's choice needs its options. @param {Element} node @param {Described} now */
 function update(node, now) {
+  if (described.get(node) === now) return;
   const before = described.get(node)?.props ?? {};
   described.set(node, now);
   patch(node, now.children);

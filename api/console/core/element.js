@@ -4,6 +4,7 @@
 import { apiFor, EarnestSession } from "./api.js";
 import * as dates from "./dates.js";
 import { h, patch, webAddress } from "./dom.js";
+import { release } from "./later.js";
 import { shown } from "./money.js";
 import { languageOf, load } from "./texts.js";
 import { theme } from "./theme.js";
@@ -14,13 +15,16 @@ import { watch } from "./watching.js";
  *
  * Attributes: `contract`, `endpoint`, `session`, `lang`, `theme`. Properties: `session`, `contract`, `data`.
  * Events, which bubble and cross shadows: `earnest-change` when new data is shown, `earnest-failure` when none could be had,
- * `earnest-done` when a command was carried out.
+ * `earnest-done` when a command was carried out, `earnest-outdated` when the server has another release than the page.
  */
 export class EarnestElement extends HTMLElement {
   static observedAttributes = ["contract", "endpoint", "session", "lang", "dir", "subject", "mode"];
 
   /** What to ask of the contract; null for an element that watches nothing. @type {string | null} */
   static document = null;
+
+  /** What of it to ask first after an event. @type {Piece | undefined} */
+  static piece;
 
   /** What was answered last. @type {Answer | null} */
   data = null;
@@ -33,7 +37,13 @@ export class EarnestElement extends HTMLElement {
   /** @type {(() => void)[]} */
   #endings = [];
   #isPlanned = false;
+  /** Whether the server has another release than this page. */
+  #isOutdated = false;
   #begun = 0;
+  /** The language while something is rendered, looked up once for all of it. @type {import("./texts.js").Language | null} */
+  #spoken = null;
+  /** Parts of the view, and what they were made of. @type {Map<unknown, {of: unknown[], part: Described}>} */
+  #parts = new Map();
 
   constructor() {
     super();
@@ -81,13 +91,16 @@ export class EarnestElement extends HTMLElement {
   }
 
   get language() {
-    return languageOf(this);
+    return this.#spoken ?? languageOf(this);
   }
 
   connectedCallback() {
     const again = () => this.restart();
     EarnestSession.changes.addEventListener("change", again);
     this.whenLeft(() => EarnestSession.changes.removeEventListener("change", again), true);
+    const outdated = () => this.#growOld();
+    release.addEventListener("outdated", outdated);
+    this.whenLeft(() => release.removeEventListener("outdated", outdated), true);
     this.restart();
   }
 
@@ -136,8 +149,8 @@ export class EarnestElement extends HTMLElement {
 
   /** Watch the contract by the element's document. Elements that show something else have their own. */
   start() {
-    const { document } = /** @type {typeof EarnestElement} */ (this.constructor);
-    if (document && this.contract) this.watch({ document, onData: (data) => this.receive(data) });
+    const { document, piece } = /** @type {typeof EarnestElement} */ (this.constructor);
+    if (document && this.contract) this.watch({ document, piece, onData: (data) => this.receive(data) });
   }
 
   /** @param {Watcher} watcher */
@@ -150,8 +163,9 @@ export class EarnestElement extends HTMLElement {
     this.whenLeft(watch(this.api, this.contract, { onFailure, onConnection, ...watcher }));
   }
 
-  /** @param {Answer} data */
+  /** Show what was answered, unless it is shown already. @param {Answer} data */
   receive(data) {
+    if (data === this.data && !this.failure) return;
     this.data = data;
     this.failure = null;
     this.renderNow();
@@ -163,6 +177,15 @@ export class EarnestElement extends HTMLElement {
     this.failure = error;
     this.render();
     this.tell("earnest-failure", error);
+  }
+
+  /** The outermost element says it for all that are in it. */
+  #growOld() {
+    const root = this.getRootNode();
+    if (this.#isOutdated || (root instanceof ShadowRoot && root.host instanceof EarnestElement)) return;
+    this.#isOutdated = true;
+    this.render();
+    this.tell("earnest-outdated", null);
   }
 
   /** @param {string} type @param {unknown} detail */
@@ -182,8 +205,12 @@ export class EarnestElement extends HTMLElement {
     this.#isPlanned = false;
     const shadow = /** @type {ShadowRoot} */ (this.shadowRoot);
     const focused = /** @type {HTMLElement | null} */ (shadow.activeElement);
-    const { direction, language } = this.language;
-    patch(shadow, h("div", { class: "root", part: "root", dir: direction, lang: language }, this.#failureView(), this.view()));
+    const { direction, language } = (this.#spoken = languageOf(this));
+    try {
+      patch(shadow, h("div", { class: "root", part: "root", dir: direction, lang: language }, this.#outdatedView(), this.#failureView(), this.view()));
+    } finally {
+      this.#spoken = null;
+    }
     if (focused?.isConnected && shadow.activeElement !== focused) focused.focus();
     this.rendered();
   }
@@ -193,8 +220,26 @@ export class EarnestElement extends HTMLElement {
     return null;
   }
 
+  /**
+   * A part of the view as it was, if all that it is made of is the same as then: nothing of it is looked at again.
+   * @param {unknown} key @param {unknown[]} of @param {() => Described} make
+   */
+  same(key, of, make) {
+    const known = this.#parts.get(key);
+    const all = [this.language, ...of];
+    if (known?.of.every((one, at) => one === all[at])) return known.part;
+    const part = make();
+    this.#parts.set(key, { of: all, part });
+    return part;
+  }
+
   /** Called after each rendering. */
   rendered() {}
+
+  #outdatedView() {
+    return this.#isOutdated && h("p", { key: "outdated", class: "tells row", part: "outdated", role: "status" },
+      h("span", null, this.say("outdated")), h("button", { type: "button", onclick: () => location.reload() }, this.say("outdated.reload")));
+  }
 
   #failureView() {
     if (!this.failure) return null;

@@ -4,6 +4,17 @@
 
 const AGAIN_MS = 2000;
 
+/** Tells `outdated` when the server has another release by now: what this page hasn't loaded yet is there no more. */
+export const release = new EventTarget();
+
+/** What a module gives; if it can't be had, the page is told why, where that is known. @template Module @param {() => Promise<Module>} load */
+export const fetched = (load) =>
+  load().catch(async (error) => {
+    const answer = await fetch(import.meta.url, { method: "HEAD", cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" }).catch(() => null);
+    if (answer?.status === 410) release.dispatchEvent(new Event("outdated"));
+    throw error;
+  });
+
 /** @type {Map<string, () => Promise<unknown>>} */
 const offered = new Map();
 
@@ -16,7 +27,7 @@ export function offer(modules) {
 export function want(tag) {
   const load = offered.get(tag);
   offered.delete(tag);
-  load?.().catch(() => setTimeout(() => (offered.set(tag, load), want(tag)), AGAIN_MS));
+  if (load) fetched(load).catch(() => setTimeout(() => (offered.set(tag, load), want(tag)), AGAIN_MS));
 }
 
 /** Have what stands in the page loaded, now and whenever something is added to it. */

@@ -1,6 +1,7 @@
 /**
  * Owns amounts: how they are shown to a reader, and exact sums of them. Nothing here is a floating-point number.
  */
+import { numbers } from "./formats.js";
 
 /** @typedef {{amount: string, currency: string}} Money an amount as the API tells and takes it */
 
@@ -9,7 +10,7 @@ export function shown(locale, money) {
   if (!money) return "";
   const digits = digitsOf(money);
   const style = { style: "currency", currency: money.currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return new Intl.NumberFormat(locale, /** @type {Intl.NumberFormatOptions} */ (style)).format(/** @type {any} */ (money.amount));
+  return numbers(locale, /** @type {Intl.NumberFormatOptions} */ (style)).format(/** @type {any} */ (money.amount));
 }
 
 /** In the smallest units of its currency. @param {Money} money */
@@ -41,7 +42,7 @@ export const isAmount = (money) => /^\d{1,20}(\.\d{1,10})?$/.test(money.amount);
 /** How many decimals a currency has, as the browser knows it. @param {string} currency */
 export function decimalsOf(currency) {
   try {
-    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+    return numbers("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
   } catch {
     return 2;
   }

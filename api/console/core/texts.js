@@ -4,6 +4,8 @@
  * What is put into a text is somebody's words as often as not, so each value is isolated: its direction of writing stays its own
  * matter, and characters that would turn the rest around are left out.
  */
+import { fetched } from "./later.js";
+
 /** @typedef {Record<string, string>} Catalogue @typedef {(key: string, values?: Record<string, unknown>) => string} Texts */
 /** @typedef {{language: string, locale: string, direction: "ltr" | "rtl", say: Texts, has: (key: string) => boolean}} Language */
 
@@ -21,6 +23,8 @@ const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const catalogues = new Map();
 /** What pages say in their own words, by language. @type {Map<string, Catalogue>} */
 const added = new Map();
+/** Languages as they are spoken in a locale: the same one as long as its words are the same. @type {Map<string, Language>} */
+const spoken = new Map();
 
 /**
  * The language of a place in the page: its nearest `lang`, or what the reader's browser prefers. Its texts are there once they were
@@ -29,6 +33,13 @@ const added = new Map();
  */
 export function languageOf(element) {
   const locale = localeOf(element);
+  const known = spoken.get(locale) ?? speaking(locale);
+  spoken.set(locale, known);
+  return known;
+}
+
+/** @param {string} locale @returns {Language} */
+function speaking(locale) {
   const language = spokenIn(locale);
   const find = (/** @type {string} */ key) => added.get(language)?.[key] ?? catalogues.get(language)?.[key];
   return {
@@ -44,7 +55,9 @@ export function languageOf(element) {
 export async function load(element) {
   const language = spokenIn(localeOf(element));
   const loader = LOADERS[language] ?? LOADERS.en;
-  if (!catalogues.has(language) && loader) catalogues.set(language, (await loader()).default);
+  if (catalogues.has(language) || !loader) return;
+  catalogues.set(language, (await fetched(loader)).default);
+  spoken.clear();
 }
 
 /**
@@ -53,6 +66,7 @@ export async function load(element) {
  */
 export function addTexts(language, texts) {
   added.set(language, { ...added.get(language), ...texts });
+  spoken.clear();
 }
 
 /** @param {Element} element */

@@ -63,11 +63,23 @@ interface Row {
   isRemoved: boolean;
 }
 
+/** A small part of an answer, which shows what an event has changed before all of it is asked again. */
+interface Piece {
+  document: string;
+  /** What to ask after an event; null if it is about no such part. */
+  of: (event: Answer) => Answer | null;
+  /** The answer with the part in its place. */
+  into: (data: Answer, part: Answer) => Answer;
+}
+
 interface Watcher {
   /** What to ask, with `$id` for the contract; null if only events are wanted. */
   document: string | null;
   /** What else the document takes. */
   variables?: Answer;
+  /** The part of the document to ask for first after an event. */
+  piece?: Piece;
+  /** Each answer; the very same object as before, if nothing of it has changed. */
   onData?: (data: Answer) => void;
   /** Each event of the contract from the start on, in order, each once. */
   onEvent?: (event: Answer) => void;

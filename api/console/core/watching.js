@@ -1,8 +1,9 @@
 /**
  * Owns what the elements of a page share about one contract: one stream, and each document asked for once, however many show it.
  *
- * Nothing is guessed: after an event every document that somebody shows is asked for again, and shown as the server tells it.
- * An event during an answer is followed by one more question, so that what is shown last was read after the last event.
+ * Nothing is guessed: after an event every document that somebody shows is asked for again, and shown as the server tells it. What
+ * the event is about comes first, by a question for that piece alone; the rest follows once for all that happens at about the same
+ * time. An event during an answer is followed by one more question, so that what is shown last was read after the last event.
  */
 import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
 import { clockOf } from "./clock.js";
@@ -11,6 +12,8 @@ import { follow, latestCursor } from "./stream.js";
 const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
 const ASK_AGAIN_MS = 5000;
 const EVENT_MS = 1000;
+/** How long the rest waits for the piece that an event is about: so long both sides' windows are left alone with it. */
+const PIECE_MS = 100;
 
 /** @type {WeakMap<Api, Map<string, Watching>>} */
 const watched = new WeakMap();
@@ -37,7 +40,8 @@ class Watching {
   /** @type {Connection} */ #connection = "connecting";
   /** @type {(() => void) | null} */ #stop = null;
   #isOver = false;
-  #isPlanned = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #planned;
+  #plannedFor = 0;
   #told = 0;
 
   /** @param {Api} api @param {string} contractId @param {() => void} forget */
@@ -56,14 +60,16 @@ class Watching {
     return () => this.#remove(watcher);
   }
 
-  /** Ask for everything again, once for all events that came together. */
-  refresh() {
-    if (this.#isPlanned) return;
-    this.#isPlanned = true;
-    setTimeout(() => {
-      this.#isPlanned = false;
+  /** Ask for everything again, once for all events that came together. @param {number} [ms] after what time */
+  refresh(ms = 0) {
+    const at = performance.now() + ms;
+    if (this.#planned && this.#plannedFor <= at) return;
+    clearTimeout(this.#planned);
+    this.#plannedFor = at;
+    this.#planned = setTimeout(() => {
+      this.#planned = undefined;
       for (const question of this.#questions.values()) question.ask();
-    });
+    }, ms);
   }
 
   /** An event is to be expected; where the stream tells it nothing has to be asked for twice. */
@@ -101,7 +107,7 @@ class Watching {
     const known = this.#questions.get(name);
     if (known?.data) return watcher.onData?.(known.data);
     if (known) return;
-    const question = new Question(this.api, watcher.document ?? "", { id: this.contractId, ...watcher.variables }, {
+    const question = new Question(this.api, { document: watcher.document ?? "", variables: { id: this.contractId, ...watcher.variables }, piece: watcher.piece }, {
       onData: (data) => this.#each((other) => nameOf(other) === name && other.onData?.(data)),
       onFailure: (error) => this.#each((other) => nameOf(other) === name && other.onFailure?.(error)),
     });
@@ -112,8 +118,9 @@ class Watching {
   /** @param {Answer} event */
   #tell(event) {
     this.#told += 1;
+    const isAbout = [...this.#questions.values()].map((question) => question.askAbout(event)).includes(true);
+    this.refresh(isAbout ? PIECE_MS : 0);
     this.#each((watcher) => watcher.onEvent?.(event));
-    this.refresh();
   }
 
   /** @param {Connection} connection @param {Failed | null} error */
@@ -162,21 +169,28 @@ class Watching {
 /** @param {Watcher} watcher */
 const nameOf = (watcher) => `${watcher.document} ${JSON.stringify(watcher.variables ?? {})}`;
 
-/** One document that is asked for again and again, one answer at a time. */
+/** Counts questions in the order in which they were asked. */
+let asked = 0;
+
+/** One document that is asked for again and again, one answer at a time; and pieces of it. */
 class Question {
   /** @type {Answer | null} */ data = null;
   isWanted = true;
   #isAsking = false;
   #isAskedAgain = false;
+  /** When the answer that is shown was asked for. */ #since = 0;
+  /** By what was asked about each. @type {Map<string, Question>} */ #pieces = new Map();
+  /** Pieces that were asked for last, with when. @type {Map<Question, {part: Answer, since: number}>} */ #parts = new Map();
 
   /**
-   * @param {Api} api @param {string} document @param {Answer} variables
-   * @param {{onData: (data: Answer) => void, onFailure: (error: Failed) => void}} told
+   * @param {Api} api @param {{document: string, variables: Answer, piece?: Piece}} what
+   * @param {{onData: (data: Answer, since: number) => void, onFailure: (error: Failed) => void}} told
    */
-  constructor(api, document, variables, told) {
+  constructor(api, { document, variables, piece }, told) {
     this.api = api;
     this.document = document;
     this.variables = variables;
+    this.piece = piece;
     this.told = told;
   }
 
@@ -185,12 +199,49 @@ class Question {
     if (!this.#isAsking) void this.#run();
   }
 
+  /** Ask for the piece that an event is about; says whether there is one. @param {Answer} event */
+  askAbout(event) {
+    const variables = this.data && this.piece?.of(event);
+    if (!this.piece || !variables) return false;
+    const name = JSON.stringify(variables);
+    /** @type {Question} */
+    const question = this.#pieces.get(name) ?? new Question(this.api, { document: this.piece.document, variables }, {
+      onData: (part, since) => this.#put(question, part, since),
+      onFailure: () => {}, // all of it is asked for anyway
+    });
+    question.isWanted = false; // if nobody answers it isn't asked again
+    this.#pieces.set(name, question);
+    question.ask();
+    return true;
+  }
+
+  /** A piece that was asked for before what is shown is older than that. @param {Question} question @param {Answer} part @param {number} since */
+  #put(question, part, since) {
+    if (!this.data || !this.isWanted || since < this.#since) return;
+    this.#parts.set(question, { part, since });
+    this.#show(this.#with(this.data, part));
+  }
+
+  /** @param {Answer} data @param {Answer} part */
+  #with = (data, part) => this.piece?.into(data, part) ?? data;
+
+  /** @param {Answer} data */
+  #show(data) {
+    this.data = /** @type {Answer} */ (shared(this.data, data));
+    this.told.onData(this.data, this.#since);
+  }
+
   async #run() {
     this.#isAsking = true;
+    const since = (asked += 1);
     try {
-      this.data = await this.api.ask(this.document, this.variables);
-      if (this.data.viewer?.now) clockOf(this.api).set(this.data.viewer.now);
-      this.told.onData(this.data);
+      const data = await this.api.ask(this.document, this.variables);
+      if (data.viewer?.now) clockOf(this.api).set(data.viewer.now);
+      if (data.viewer) delete data.viewer.now; // the clock goes on by itself; all else is news
+      this.#since = since;
+      const newer = [...this.#parts.values()].filter((one) => one.since > since);
+      this.#parts.clear();
+      this.#show(newer.reduce((all, { part }) => this.#with(all, part), data));
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       this.told.onFailure(error);
@@ -200,4 +251,19 @@ class Question {
       if (this.#isAskedAgain) this.ask();
     }
   }
+}
+
+/**
+ * An answer in which whatever is as it was before is the very object that it was before, so that it needn't be shown again.
+ * @param {any} before @param {any} now
+ */
+function shared(before, now) {
+  if (before === now || !before || !now || typeof before !== "object" || typeof now !== "object" || Array.isArray(before) !== Array.isArray(now)) return now;
+  const names = Object.keys(now);
+  let isSame = names.length === Object.keys(before).length;
+  for (const name of names) {
+    now[name] = shared(before[name], now[name]);
+    isSame &&= now[name] === before[name];
+  }
+  return isSame ? before : now;
 }

@@ -8,6 +8,7 @@
 import { Failed, gql } from "../core/api.js";
 import { h, link, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
+import { fetched } from "../core/later.js";
 import { refusalText } from "../core/refusals.js";
 import { refresh } from "../core/watching.js";
 
@@ -68,9 +69,8 @@ export class EarnestActions extends EarnestElement {
 
   /** @param {Answer} data */
   receive(data) {
-    this.data = data;
-    const group = this.#groups().find(({ subject }) => subject.id === this.#form?.situation.subject.id);
-    if (group && this.#form) this.#form.moveOn(this.#situation(group));
+    const group = groupsOf(data, this.getAttribute("subject")).find(({ subject }) => subject.id === this.#form?.situation.subject.id);
+    if (group && this.#form) this.#form.moveOn(situationOf(data, group));
     super.receive(data);
     this.#openPrepared();
   }
@@ -93,21 +93,9 @@ export class EarnestActions extends EarnestElement {
       groups.map((group) => this.#groupView(group)));
   }
 
-  /** What there is to act on, the most pressing first; a subject of another contract isn't. @returns {Group[]} */
+  /** @returns {Group[]} */
   #groups() {
-    const { contract, node, planned } = this.data ?? {};
-    if (!contract) return [];
-    if (node && (node.contractId ?? node.id) === contract.id) return [{ kind: node.__typename, subject: node }];
-    if (this.getAttribute("subject")) return [];
-    const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
-    const belonging = [
-      ...of("Deposit", contract.deposits), ...of("Dispute", contract.disputes), ...of("RefundRequest", contract.refundRequests),
-      ...of("ChangeRequest", contract.changeRequests), ...of("PaymentOrder", contract.paymentOrders),
-    ].filter(isOpen);
-    const current = contract.currentMilestone ? [contract.currentMilestone] : [];
-    const next = planned.nodes.filter((/** @type {Answer} */ one) => one.id !== contract.currentMilestone?.id);
-    const milestones = [...current, ...next].map((subject) => ({ kind: "Milestone", subject }));
-    return [...belonging, ...milestones, { kind: "Contract", subject: contract }];
+    return groupsOf(this.data, this.getAttribute("subject"));
   }
 
   /** @param {Group} group */
@@ -175,23 +163,18 @@ export class EarnestActions extends EarnestElement {
     return h("earnest-plan-editor", { ...this.handedOn, key: "plan", mode: plan, ".onDone": () => this.#done(form), ".onClose": () => this.close() });
   }
 
-  /** @param {Group} group */
-  #situation({ subject }) {
-    return { contract: this.data?.contract, viewer: this.data?.viewer, subject };
-  }
-
   /**
    * Open the form of an action; its own opening is one intention. What forms are made of is loaded with the first.
    * @param {string} action @param {Group} group @param {Answer} [prepared] what somebody has filled in
    */
   async open(action, group, prepared) {
     const opening = (this.#openings += 1);
-    const forms = await import("../core/forms.js").catch((error) => this.fail(new Failed("NETWORK", String(error))));
+    const forms = await fetched(() => import("../core/forms.js")).catch((error) => this.fail(new Failed("NETWORK", String(error))));
     if (!forms || opening !== this.#openings) return;
     const told = { onDone: (/** @type {Answer} */ done) => this.#form && this.#done(this.#form, done), onClose: () => this.close() };
     this.#openedAt = `${action}-${group.subject.id}`;
     this.#said = "";
-    this.#form = new forms.Form(this, action, this.#situation(group), told);
+    this.#form = new forms.Form(this, action, situationOf(this.data ?? {}, group), told);
     if (prepared) this.#form.fill(prepared);
     this.renderNow();
     const first = /** @type {HTMLElement | null} */ (this.shadowRoot?.querySelector("form input, form textarea, form select, form .title"));
@@ -215,6 +198,26 @@ export class EarnestActions extends EarnestElement {
     this.tell("earnest-done", { action: form.action, subject: form.situation.subject.id });
   }
 }
+
+/** What there is to act on, the most pressing first; a subject of another contract isn't. @param {Answer | null} data @param {string | null} only @returns {Group[]} */
+function groupsOf(data, only) {
+  const { contract, node, planned } = data ?? {};
+  if (!contract) return [];
+  if (node && (node.contractId ?? node.id) === contract.id) return [{ kind: node.__typename, subject: node }];
+  if (only) return [];
+  const of = (/** @type {string} */ kind, /** @type {Answer} */ page) => page.nodes.map((/** @type {Answer} */ subject) => ({ kind, subject }));
+  const belonging = [
+    ...of("Deposit", contract.deposits), ...of("Dispute", contract.disputes), ...of("RefundRequest", contract.refundRequests),
+    ...of("ChangeRequest", contract.changeRequests), ...of("PaymentOrder", contract.paymentOrders),
+  ].filter(isOpen);
+  const current = contract.currentMilestone ? [contract.currentMilestone] : [];
+  const next = planned.nodes.filter((/** @type {Answer} */ one) => one.id !== contract.currentMilestone?.id);
+  const milestones = [...current, ...next].map((subject) => ({ kind: "Milestone", subject }));
+  return [...belonging, ...milestones, { kind: "Contract", subject: contract }];
+}
+
+/** @param {Answer} data @param {Group} group */
+const situationOf = ({ contract, viewer }, { subject }) => ({ contract, viewer, subject });
 
 /** What is over is not acted on, unless something about it still can be. @param {Group} group */
 const isOpen = ({ subject }) => Boolean(subject.nextAction) || subject.allowedActions.some((/** @type {Answer} */ one) => one.allowed);

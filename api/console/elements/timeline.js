@@ -60,7 +60,7 @@ export class EarnestTimeline extends EarnestElement {
     this.#keep({ ...event, isNew: this.data !== null });
     if (this.data) this.#newest = Math.max(this.#newest, event.sequence);
     if (isMissed) void this.#ask(null);
-    this.renderNow();
+    this.render();
   }
 
   /** @param {Answer} event */
@@ -74,8 +74,13 @@ export class EarnestTimeline extends EarnestElement {
     if (!this.data) return this.waiting();
     const events = [...this.#events.values()].sort((a, b) => b.sequence - a.sequence);
     return h("div", { class: "stack" },
-      h("ol", { class: "stack", part: "list", "aria-label": this.say("timeline.title"), reversed: true }, events.map((event) => this.#entry(event))),
+      h("ol", { class: "stack", part: "list", "aria-label": this.say("timeline.title"), reversed: true }, events.map((event) => this.#entryOf(event))),
       this.#before && h("button", { type: "button", "aria-disabled": this.#isAsking ? "true" : null, onclick: () => !this.#isAsking && void this.#ask(this.#before) }, this.say("timeline.earlier")));
+  }
+
+  /** @param {Answer} event */
+  #entryOf(event) {
+    return this.same(event.id, [event, this.#titles.get(event.data.milestoneId), this.data], () => this.#entry(event));
   }
 
   /** @param {Answer} event */

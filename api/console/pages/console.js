@@ -12,7 +12,7 @@ import { arrive, end, keep, takeCode } from "./session.js";
 import { LANGUAGES, speak } from "./speech.js";
 
 /** @typedef {import("../core/api.js").Answer} Answer @typedef {{tag: string, subject: string | null, name: string, prepared: string | null}} Place */
-/** @typedef {import("./session.js").Who} Who */
+/** @typedef {import("./session.js").Who} Who @typedef {import("./session.js").Choice} Choice */
 
 const VIEWER = gql`query Viewer { viewer { kind role scopes accountId sessionId isSandbox account { name isOperator isMediator } } }`;
 
@@ -40,7 +40,7 @@ offer({
   "earnest-test-clock": () => import("./testclock.js"),
 });
 
-const SETTLING_MS = 60;
+const SETTLING_MS = 100;
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
@@ -55,8 +55,9 @@ h1 { font-size: 1.5em; margin: 0; } h1:focus { outline: none; }
 export class Console extends Page {
   /** @type {(() => void) | null} */ #stopFollowing = null;
   /** What becomes of a link. @type {"" | "opening" | import("./session.js").Came} */ #link = "";
-  /** Who is signed in, whose link it is, and what is to be told which of both it should be. @type {{here: Who, there: Who, answer: (mayReplace: boolean) => void} | null} */ #question = null;
+  /** Who is signed in, whose link it is, and what is to be told which of both it should be. @type {{here: Who, there: Who, answer: (choice: Choice) => void} | null} */ #question = null;
   #openings = 0;
+  #asking = 0;
 
   constructor() {
     super();
@@ -71,7 +72,7 @@ export class Console extends Page {
     };
     window.addEventListener("hashchange", routed);
     this.whenLeft(() => window.removeEventListener("hashchange", routed), true);
-    this.addEventListener("earnest-done", () => this.#askAgain());
+    this.addEventListener("earnest-done", () => this.#askSoon());
     this.addEventListener("earnest-failure", (/** @type {any} */ { detail, target }) => target !== this && detail.code === "UNAUTHENTICATED" && void this.reload());
     super.connectedCallback();
   }
@@ -106,13 +107,8 @@ export class Console extends Page {
     this.#stopFollowing?.();
     const { name, subject } = this.#place;
     if (!PAGES[name]?.listens || subject) return;
-    let timer = 0;
-    const onEvent = () => {
-      clearTimeout(timer);
-      timer = window.setTimeout(() => this.#askAgain(), SETTLING_MS);
-    };
     const onConnection = (/** @type {string} */ _, /** @type {Failed | null} */ error) => error && void this.reload();
-    this.#stopFollowing = follow(this.api, { onEvent, onConnection });
+    this.#stopFollowing = follow(this.api, { onEvent: () => this.#askSoon(), onConnection });
   }
 
   /** A session ends at the server, too, if it can be reached; the tab forgets it whatever comes of that. @param {Answer} viewer */
@@ -121,9 +117,9 @@ export class Console extends Page {
     keep(null);
   }
 
-  /** Open a link; the page stays as it is until it is known what comes of that. @param {string} code */
+  /** Open a link; the page stays as it is until it is known what comes of that. @param {string | null} code null for the one that was asked about */
   async open(code) {
-    this.#question?.answer(false);
+    this.#question?.answer("stay");
     const opening = (this.#openings += 1);
     this.#link = "opening";
     this.render();
@@ -134,13 +130,19 @@ export class Console extends Page {
     this.#goTo();
   }
 
-  /** @param {Who} here @param {Who} there @returns {Promise<boolean>} */
+  /** @param {Who} here @param {Who} there @returns {Promise<Choice>} */
   #ask(here, there) {
     return new Promise((resolve) => {
-      this.#question = { here, there, answer: (mayReplace) => ((this.#question = null), resolve(mayReplace)) };
+      this.#question = { here, there, answer: (choice) => ((this.#question = null), resolve(choice)) };
       this.renderNow();
       this.shadowRoot?.getElementById("question")?.focus();
     });
+  }
+
+  /** Once for all that happens at about the same time. */
+  #askSoon() {
+    clearTimeout(this.#asking);
+    this.#asking = window.setTimeout(() => this.#askAgain(), SETTLING_MS);
   }
 
   #askAgain() {
@@ -193,7 +195,7 @@ export class Console extends Page {
     return h("p", { key: "link", class: this.#link === "kept" ? "tells" : "says", role: "alert" }, this.say(`pages.link.${this.#link}`), isKept);
   }
 
-  /** @param {{here: Who, there: Who, answer: (mayReplace: boolean) => void}} question */
+  /** @param {{here: Who, there: Who, answer: (choice: Choice) => void}} question */
   #questionView({ here, there, answer }) {
     const named = (/** @type {Who} */ { name, role }) => [words(name), " ", h("span", { class: "tag" }, this.called("role", role))];
     return h("section", { key: "question", class: "card stack", "aria-labelledby": "question" },
@@ -201,8 +203,9 @@ export class Console extends Page {
       h("dl", { class: "facts" }, h("dt", null, this.say("pages.link.here")), h("dd", null, named(here)), h("dt", null, this.say("pages.link.there")), h("dd", null, named(there))),
       h("p", null, this.say("pages.link.says")),
       h("div", { class: "row" },
-        h("button", { key: "stay", type: "button", class: "main", onclick: () => answer(false) }, this.say("pages.link.stay", { name: here.name })),
-        h("button", { key: "replace", type: "button", onclick: () => answer(true) }, this.say("pages.link.replace", { name: there.name }))));
+        h("button", { key: "stay", type: "button", class: "main", onclick: () => answer("stay") }, this.say("pages.link.stay", { name: here.name })),
+        h("button", { key: "beside", type: "button", onclick: () => answer("beside") }, this.say("pages.link.beside", { name: there.name })),
+        h("button", { key: "replace", type: "button", onclick: () => answer("replace") }, this.say("pages.link.replace", { name: there.name }))));
   }
 
   #headView() {

@@ -2,7 +2,7 @@
  * Starts the console: takes a link's code out of the address, takes up the session, speaks the reader's language, and shows the page
  * that the address names.
  */
-import { takeCode } from "./session.js";
+import { isAsking, takeCode } from "./session.js";
 import "../earnest.js";
 import { EarnestSession } from "../core/api.js";
 import { pageTheme } from "../core/theme.js";
@@ -15,5 +15,5 @@ document.adoptedStyleSheets = [pageTheme];
 await speakAsPreferred();
 customElements.define("earnest-console", Console);
 const frame = /** @type {Console} */ (document.createElement("earnest-console"));
-if (code) void frame.open(code);
+if (code || isAsking()) void frame.open(code);
 document.body.append(frame);

@@ -9,8 +9,12 @@ import { Api, EarnestSession, Failed, addressOf, gql, newKey } from "../core/api
 import { memory } from "./tab.js";
 
 /** @typedef {{accountId: string, memberId: string | null, sessionId: string | null, name: string, role: string}} Who */
-/** @typedef {"opened" | "kept" | "used" | "failed"} Came what came of a link: a session, the one that was there, or nothing */
-/** @typedef {(here: Who, there: Who) => boolean | Promise<boolean>} MayReplace */
+/** @typedef {"opened" | "beside" | "kept" | "used" | "failed"} Came what came of a link: a session here or in another tab, the one that was there, or nothing */
+/** @typedef {"replace" | "stay" | "beside"} Choice who the tab is to be: the link's, who is here, or that one while the link's gets a tab of its own */
+/** @typedef {(here: Who, there: Who) => Choice | Promise<Choice>} Choose */
+
+/** Where a tab keeps the session of a link that it is still asking about, so that whoever reloads is asked again. */
+const ARRIVING = "earnest.arriving";
 
 const CODE = /^#(el_.*)$/s;
 
@@ -28,27 +32,46 @@ export function takeCode(before = "") {
 }
 
 /**
- * Open a link. Whoever is signed in stays so, unless the link is good and is theirs, or they may be replaced.
- * @param {string} code @param {MayReplace} mayReplace asked if somebody else is signed in
+ * Open a link. Whoever is signed in stays so, unless the link is good and is theirs, or they choose it.
+ * @param {string | null} code null for the link that this tab was asking about when it was loaded anew
+ * @param {Choose} choose asked if somebody else is signed in
  * @returns {Promise<Came>}
  */
-export async function arrive(code, mayReplace) {
+export async function arrive(code, choose) {
   try {
-    const { done } = await new Api(addressOf(), null).ask(OPEN, { input: { code } });
-    if (!done.token) return "used";
-    const [here, there] = await Promise.all([EarnestSession.token ? whose(EarnestSession.token) : null, whose(done.token)]);
-    const isOthers = here !== null && there !== null && !isSame(here, there);
-    if (isOthers && !(await mayReplace(here, there))) {
-      end(done.token, there);
-      return "kept";
-    }
-    if (isOthers) forget();
-    if (here) end(EarnestSession.token, here);
-    keep(done.token);
-    return "opened";
+    const token = code === null ? isAsking() : (await new Api(addressOf(), null).ask(OPEN, { input: { code } })).done.token;
+    return token ? await settle(token, choose) : "used";
   } catch {
     return "failed";
   }
+}
+
+/** The session of the link that this tab is asking about; null if there is none. */
+export const isAsking = () => memory?.getItem(ARRIVING) ?? null;
+
+/** @param {string} token of the link's session @param {Choose} choose @returns {Promise<Came>} */
+async function settle(token, choose) {
+  const [here, there] = await Promise.all([EarnestSession.token ? whose(EarnestSession.token) : null, whose(token)]);
+  if (there === null) return (memory?.removeItem(ARRIVING), "used");
+  const isOthers = here !== null && !isSame(here, there);
+  if (isOthers) memory?.setItem(ARRIVING, token);
+  const choice = isOthers ? await choose(here, there) : "replace";
+  memory?.removeItem(ARRIVING);
+  if (choice === "beside" && opensBeside(token)) return "beside";
+  if (choice !== "replace") return (end(token, there), "kept");
+  if (isOthers) forget();
+  if (here) end(EarnestSession.token, here);
+  keep(token);
+  return "opened";
+}
+
+/** Have a tab of its own for a session; a browser that opens none says so. A new tab begins with what this one remembers. @param {string} token */
+function opensBeside(token) {
+  const mine = EarnestSession.token;
+  EarnestSession.remember(token);
+  const tab = window.open(location.pathname + location.search);
+  EarnestSession.remember(mine);
+  return tab !== null;
 }
 
 /** The session of a page that asks by the browser's own means, and is made anew when another one comes. @returns {Promise<string | null>} */
@@ -77,7 +100,7 @@ export function end(token, { sessionId }) {
 
 /** @param {string} code */
 async function arriveAtOnce(code) {
-  const came = await arrive(code, (here, there) => confirm(`This tab is signed in as ${here.name}. The link is for ${there.name}. Sign in as ${there.name} instead?`));
+  const came = await arrive(code, (here, there) => (confirm(`This tab is signed in as ${here.name}. The link is for ${there.name}. Sign in as ${there.name} instead?`) ? "replace" : "stay"));
   if (came === "used") alert("This link was used already, or is older than 10 minutes. Ask for a new one.");
   if (came === "failed") alert("The link couldn’t be opened, since nobody answered. Try it again.");
   return came;

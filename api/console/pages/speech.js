@@ -1,6 +1,7 @@
 /**
  * Owns which language the console speaks: the one that was chosen in this tab, or the first of the browser's that it knows.
  */
+import { fetched } from "../core/later.js";
 import { addTexts, load } from "../core/texts.js";
 import { memory } from "./tab.js";
 
@@ -33,8 +34,8 @@ export async function speak(locale, isChosen = true) {
   page.dir = language === "ar" ? "rtl" : "ltr";
   await load(page);
   for (const name of new Set(["en", language])) {
-    const texts = await TEXTS[name]?.();
-    if (texts) addTexts(name, texts.default);
+    const texts = TEXTS[name];
+    if (texts) addTexts(name, (await fetched(texts)).default);
   }
   if (isChosen) memory?.setItem(CHOSEN, locale);
 }

@@ -15,6 +15,8 @@ export default {
   "failure.FORBIDDEN": "Diese Sitzung darf das nicht.",
   "failure.RATE_LIMITED": "Das war zu viel auf einmal. Versuchen Sie es gleich noch einmal.",
   "failure.OTHER": "Etwas ist schiefgegangen.",
+  "outdated": "Es gibt eine neuere Version, und diese Seite braucht sie, um weiterzumachen. Was gesendet wurde, ist sicher; was Sie gerade schreiben, ist noch nicht gesendet.",
+  "outdated.reload": "Laden",
 
   "error.more": "Was das bedeutet",
   "error.NOT_FOUND": "Das gibt es nicht, oder Sie dürfen es nicht sehen.",

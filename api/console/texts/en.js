@@ -15,6 +15,8 @@ export default {
   "failure.FORBIDDEN": "This session may not do this.",
   "failure.RATE_LIMITED": "Too much was asked for at once. Try again in a moment.",
   "failure.OTHER": "Something went wrong.",
+  "outdated": "A newer version is there, and this page needs it to go on. What was sent is safe; what you are typing isn’t sent yet.",
+  "outdated.reload": "Load it",
 
   "error.more": "What this means",
   "error.NOT_FOUND": "There is no such thing, or you may not see it.",

@@ -71,7 +71,7 @@ async def test_with_all_files_a_browser_gets_the_explorer(folder: Path) -> None:
         page = Page.of(answer.text)
         loaded = [one["src"] for one in page.all("script")] + [one["href"] for one in page.all("link")]
         for address in loaded:
-            assert address == "data:," or (await http.get(address)).status_code == 200
+            assert address == "data:," or (await http.get(address, follow_redirects=True)).status_code == 200
     assert (answer.status_code, page.faults) == (200, [])
     assert {f"/explorer/{name}" for name in BODIES} <= set(loaded)
     assert answer.headers["vary"] == "Accept-Encoding, Accept"
@@ -132,7 +132,7 @@ async def test_where_none_was_fetched_our_page_says_how_and_lets_each_operation_
         answer = await http.get("/graphql", headers={"accept": BROWSER})
         page = Page.of(answer.text)
         (script,) = page.all("script")
-        assert (await http.get(script["src"])).status_code == 200
+        assert (await http.get(script["src"], follow_redirects=True)).status_code == 200
     assert script == {"type": "module", "src": "/console/explorer/operations.js"}
     assert "make explorer" in page.text
     assert "unsafe" not in answer.headers["content-security-policy"]

@@ -1,0 +1,102 @@
+"""What a page asks and draws when something happens: each question once, what it is about first, and nothing that is as it was."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from playwright.sync_api import Page, Request, Response, Route, expect
+
+from tests.browser.conftest import NewWindow
+from tests.browser.deals import at_work, handed_in
+from tests.browser.people import HAPPENED, at_the_console, contract
+from tests.browser.served import Served
+
+WHOLE: Final = ("Contract", "Deadline", "Actions", "Milestones", "Money")
+"""The questions of a contract's page."""
+
+COUNTED: Final = """() => {
+  window.drawn = {};
+  for (const tag of ["contract", "actions", "milestones", "money", "timeline"]) {
+    const { prototype } = customElements.get(`earnest-${tag}`);
+    const render = prototype.renderNow;
+    prototype.renderNow = function () {
+      window.drawn[tag] = (window.drawn[tag] ?? 0) + 1;
+      return render.call(this);
+    };
+  }
+}"""
+
+CHANGED: Final = """(list) => {
+  window.changed = new Set();
+  const rowOf = (node) => (node.parentElement === list ? node : node.parentNode && rowOf(node.parentNode));
+  new MutationObserver((records) => records.forEach(({ target }) => window.changed.add([...list.children].indexOf(rowOf(target)))))
+    .observe(list, { subtree: true, childList: true, characterData: true, attributes: true });
+}"""
+
+
+def _name(request: Request) -> str:
+    """What the operation of a request is called."""
+    found = re.search(r"(?:query|mutation|subscription) (\w+)", request.post_data or "")
+    return found[1] if found else ""
+
+
+def _is_answer_to(response: Response, name: str) -> bool:
+    return _name(response.request) == name
+
+
+def _counting(page: Page) -> Counter[str]:
+    """How often each operation is asked from now on."""
+    asked: Counter[str] = Counter()
+    page.on("request", lambda request: asked.update([_name(request)]))
+    return asked
+
+
+def test_an_event_has_each_question_asked_once_and_nothing_drawn_that_is_as_it_was(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = at_work(served, "Asked once")
+    freelancer = at_the_console(new_window(), served, "freelancer", place=contract(deal.contract_id))
+    page = freelancer.page
+    freelancer.sees_milestone("Sketches", "Under way")
+    expect(freelancer.section(HAPPENED).locator("[data-sequence]").first).to_be_visible()
+    _is_quiet(page, deal.note)
+    asked = _counting(page)
+    page.evaluate(COUNTED)
+    for number in (1, 2):
+        with page.expect_response(lambda response: _is_answer_to(response, "Money")):
+            deal.note(f"Note {number}.")
+        freelancer.reads(f"Note {number}.")
+        assert {name: asked[name] for name in WHOLE} == dict.fromkeys(WHOLE, number), asked
+    drawn = page.evaluate("window.drawn")
+    assert set(drawn) == {"timeline"}, drawn
+
+
+def test_what_an_event_is_about_is_shown_before_everything_is_asked_again(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "First things first")
+    one = new_window()
+    freelancer = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
+    page = freelancer.page
+    freelancer.sees_milestone("Sketches", "In review")
+    _is_quiet(page, deal.note)
+    plan = page.locator("earnest-milestones ol").first
+    plan.evaluate(CHANGED)
+    held: list[Route] = []
+    page.route(
+        "**/graphql", lambda route: held.append(route) if _name(route.request) == "Milestones" else route.continue_()
+    )
+    served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
+    freelancer.sees_milestone("Sketches", "Paid")
+    assert page.evaluate("[...window.changed]") == [0], "no other row was touched"
+    page.unroute("**/graphql")
+    assert held, "the whole plan was asked for, too, and not answered"
+
+
+def _is_quiet(page: Page, note: Callable[[str], None]) -> None:
+    """Wait until what the page was opened with has been answered: it is asked again after an event that comes later."""
+    with page.expect_response(lambda response: _is_answer_to(response, "Money")):
+        note("Here we go.")
