@@ -22,10 +22,10 @@ def main(argument: str) -> None:
     sys.exit(cli.main(asked["words"]))
 
 
-def begin(*words: str, folder: Path, environ: Mapping[str, str], log: Path) -> Forked:
-    """A command that goes on beside the test; what it says is in the log."""
+def begin(*words: str, folder: Path, environ: Mapping[str, str], log: Path, errors: Path | None = None) -> Forked:
+    """A command that goes on beside the test; what it says is in the log, errors too unless they have a file of their own."""
     asked = json.dumps({"folder": str(folder), "words": words})
-    return Forked("tests.earnest.commanding", asked, environ=environ, log=log)
+    return Forked("tests.earnest.commanding", asked, environ=environ, log=log, errors=errors)
 
 
 async def command(*words: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
@@ -34,3 +34,11 @@ async def command(*words: str, folder: Path, environ: Mapping[str, str]) -> tupl
         log = Path(kept) / "said"
         code = await begin(*words, folder=folder, environ=environ, log=log).wait()
         return code, log.read_text()
+
+
+async def commanded(*words: str, environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """The exit code of a command, and what it said on its two outputs."""
+    with tempfile.TemporaryDirectory() as kept:
+        said, remarked = Path(kept) / "said", Path(kept) / "remarked"
+        process = begin(*words, folder=Path.cwd(), environ=environ, log=said, errors=remarked)
+        return await process.wait(), said.read_text(), remarked.read_text()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
-import sys
-from pathlib import Path
 
 from escrow import ids
 from escrow.database import execute
@@ -16,11 +13,10 @@ from escrow.payments.calls import ChargeRequest, Step, key_of
 from escrow.payments.reconciliation import standing
 from escrow.payments.results import Prepared
 from escrow.payments.sandbox import Sandbox
+from tests.earnest.commanding import commanded
 from tests.escrow.payments.losing import cut
 from tests.escrow.payments.stage import strike
 from tests.factories import Deployment
-
-ROOT = Path(__file__).parents[2]
 
 
 async def earnest(database_url: str, redis_url: str, *arguments: str) -> tuple[int, str, str]:
@@ -32,18 +28,7 @@ async def earnest(database_url: str, redis_url: str, *arguments: str) -> tuple[i
         "EARNEST_SANDBOX": "on",
         "EARNEST_PAYMENT_PROVIDER": "sandbox",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "earnest",
-        *arguments,
-        cwd=ROOT,
-        env=environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, error = await process.communicate()
-    return process.returncode or 0, out.decode(), error.decode()
+    return await commanded(*arguments, environ=environ)
 
 
 async def test_audit_exits_with_zero_on_whole_books_and_with_one_naming_what_differs(

@@ -28,6 +28,7 @@ from escrow.accounts.authentication import authenticate, of_link
 from escrow.errors import DomainError, ErrorCode
 from escrow.refused_credentials import Refusals
 from escrow.traces import trace_id
+from tests.earnest.commanding import commanded
 from tests.engines import TestServer
 
 ROOT = Path(__file__).parents[2]
@@ -300,19 +301,7 @@ class TestOnADatabase:
 
 
 async def started(line: str, **environ: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "earnest",
-        *line.split(),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, remarked = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode(), remarked.decode()
+    return await commanded(*line.split(), environ={**os.environ, **environ})
 
 
 def settings(database_url: str, redis_url: str) -> dict[str, str]:

@@ -36,11 +36,15 @@ def begin() -> None:
 
 
 class Forked:
-    """A process that runs one of `PROGRAMS` with one argument; what it says is added to a file."""
+    """A process that runs one of `PROGRAMS` with one argument; what it says is added to a file, or to two."""
 
-    def __init__(self, program: str, argument: str, *, environ: Mapping[str, str], log: Path) -> None:
-        log.touch(mode=0o600)
-        self._process = _forking.Process(target=_run, args=(program, argument, dict(environ), log), daemon=True)
+    def __init__(
+        self, program: str, argument: str, *, environ: Mapping[str, str], log: Path, errors: Path | None = None
+    ) -> None:
+        outputs = (log, errors or log)
+        for output in outputs:
+            output.touch(mode=0o600)
+        self._process = _forking.Process(target=_run, args=(program, argument, dict(environ), outputs), daemon=True)
         self._process.start()
 
     @property
@@ -74,12 +78,11 @@ class Forked:
         return self.returncode
 
 
-def _run(program: str, argument: str, environ: Mapping[str, str], log: Path) -> None:
+def _run(program: str, argument: str, environ: Mapping[str, str], outputs: tuple[Path, Path]) -> None:
     """In the new process: become the program, as `python -m` would."""
     os.environ.clear()
     os.environ.update(environ)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    for standard in (sys.stdout, sys.stderr):
-        os.dup2(output, standard.fileno())
+    for standard, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), standard.fileno())
     process_log.configure(LogFormat.TEXT)
     importlib.import_module(program).main(argument)
