@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.console import pinned, policies
 from api.console.assets import ASKED, FOR_GOOD, Asset, Assets, sent
-from api.console.releases import NAME, Releases
+from api.console.shipped import NAME, Releases
 
 HOME: Final = "/console"
 """The address of the console; its modules are below it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.console.releases import KEPT_MAX, NAME, Release, Releases, without_comments
+from api.console.shipped import KEPT_MAX, NAME, Release, Releases, without_comments
 
 
 @pytest.fixture
