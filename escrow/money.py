@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from escrow.causes import Cause
 from escrow.currencies import CURRENT, EXPONENTS, FORMER, PUBLISHED
 from escrow.errors import InvalidInput, quoted
 
@@ -59,7 +60,11 @@ class Money:
 def check_currency(code: str, *, field: str = "currency") -> str:
     """`code`, if it is a currency that some contract may be in, one that left ISO 4217 included; else `InvalidInput`."""
     if code not in EXPONENTS:
-        raise InvalidInput(f"{quoted(code)} is not an ISO 4217 currency code, such as USD or JPY.", field=field)
+        raise InvalidInput(
+            f"{quoted(code)} is not an ISO 4217 currency code, such as USD or JPY.",
+            field=field,
+            cause=Cause.NO_CURRENCY,
+        )
     return code
 
 
@@ -67,7 +72,9 @@ def check_new_currency(code: str, *, field: str = "currency") -> str:
     """`code`, if a new contract may be in it: what left ISO 4217 is `InvalidInput`, too."""
     if code in FORMER and code not in CURRENT:
         raise InvalidInput(
-            f"{code} left ISO 4217 (list of {PUBLISHED}); contracts made before go on in it.", field=field
+            f"{code} left ISO 4217 (list of {PUBLISHED}); contracts made before go on in it.",
+            field=field,
+            cause=Cause.NO_CURRENCY,
         )
     return check_currency(code, field=field)
 
@@ -80,22 +87,33 @@ def exact(raw: RawMoney, *, currency: str, field: str, or_nothing: bool = False)
     """
     check_currency(raw.currency, field=f"{field}.currency")
     if raw.currency != currency:
-        raise InvalidInput(f"The contract is in {currency}, this amount in {raw.currency}.", field=f"{field}.currency")
+        raise InvalidInput(
+            f"The contract is in {currency}, this amount in {raw.currency}.",
+            field=f"{field}.currency",
+            details={"currency": currency},
+            cause=Cause.OTHER_CURRENCY,
+        )
     decimals = EXPONENTS[currency]
     exponent = raw.amount.as_tuple().exponent
     if not isinstance(exponent, int):
-        raise InvalidInput(f"{quoted(raw.amount)} is not an amount.", field=f"{field}.amount")
+        raise InvalidInput(f"{quoted(raw.amount)} is not an amount.", field=f"{field}.amount", cause=Cause.NO_AMOUNT)
     if -exponent > decimals:
         raise InvalidInput(
-            f"{currency} has {decimals} decimals; {quoted(raw.amount)} has {-exponent}.", field=f"{field}.amount"
+            f"{currency} has {decimals} decimals; {quoted(raw.amount)} has {-exponent}.",
+            field=f"{field}.amount",
+            details={"currency": currency, "decimals": decimals},
+            cause=Cause.DECIMALS,
         )
     if raw.amount < 0 or (raw.amount == 0 and not or_nothing):
         wanted = "not be negative" if or_nothing else "be more than zero"
-        raise InvalidInput(f"An amount must {wanted}.", field=f"{field}.amount")
+        cause = Cause.NOT_NEGATIVE if or_nothing else Cause.ABOVE_ZERO
+        raise InvalidInput(f"An amount must {wanted}.", field=f"{field}.amount", cause=cause)
     if raw.amount.adjusted() > 18 or (minor := int(raw.amount.scaleb(decimals))) > MINOR_UNITS_MAX:
         raise InvalidInput(
             f"An amount is at most {Money(MINOR_UNITS_MAX, currency)}.",
             field=f"{field}.amount",
+            details={"most": Money(MINOR_UNITS_MAX, currency).wire()},
+            cause=Cause.AMOUNT_MAX,
         )
     return Money(minor, currency)
 

@@ -1,7 +1,7 @@
 """Serves the console, the modules that it and other people's pages are made of, and the explorer of the API.
 
-All are files as they lie here; nothing of a request is said again, and no token ever stands in a page. A module is sent below the name
-of its release, to which its own address leads: so all that it imports is of the same one.
+All are files as they lie here; nothing of a request is said again, and no token ever stands in a page. A module is sent below
+the name of its release, to which its own address leads: so all that it imports is of the same one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.console import pinned, policies
 from api.console.assets import ASKED, FOR_GOOD, Asset, Assets, sent
-from api.console.releases import NAME, Releases
+from api.console.shipped import NAME, Releases
 
 HOME: Final = "/console"
 """The address of the console; its modules are below it."""

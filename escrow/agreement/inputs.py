@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 from escrow import writing
 from escrow.agreement.commands import MilestoneDraft
 from escrow.agreement.state import MILESTONES_MAX, Attachment, Windows
+from escrow.causes import Cause
 from escrow.codec import camel
 from escrow.errors import InvalidInput, quoted
 from escrow.money import Money, exact
@@ -54,9 +55,9 @@ _LINK: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 def text(value: str, *, field: str, characters_max: int) -> str:
     """`value` as it was given, if it says something, is not too long and can be stored. It may have several lines."""
     if not value.strip():
-        raise InvalidInput("It must not be empty.", field=field)
+        raise InvalidInput("It must not be empty.", field=field, cause=Cause.EMPTY)
     if writing.shows_nothing(value):
-        raise InvalidInput("It must not be empty: all of its characters are invisible.", field=field)
+        raise InvalidInput("It must not be empty: all of its characters are invisible.", field=field, cause=Cause.EMPTY)
     return optional_text(value, field=field, characters_max=characters_max)
 
 
@@ -64,7 +65,7 @@ def optional_text(value: str, *, field: str, characters_max: int) -> str:
     """Like `text`, but it may be empty."""
     _short(value, field=field, characters_max=characters_max)
     if fault := writing.fault(value):
-        raise InvalidInput(fault, field=field)
+        raise InvalidInput(fault, field=field, cause=Cause.CHARACTERS)
     return value
 
 
@@ -72,13 +73,18 @@ def line(value: str, *, field: str, characters_max: int) -> str:
     """Like `text`, on one line that means what it looks like: a title, a name."""
     _short(value, field=field, characters_max=characters_max)
     if fault := writing.fault_of_line(value):
-        raise InvalidInput(fault, field=field)
+        raise InvalidInput(fault, field=field, cause=Cause.CHARACTERS)
     return text(value, field=field, characters_max=characters_max)
 
 
 def _short(value: str, *, field: str, characters_max: int) -> None:
     if len(value) > characters_max:
-        raise InvalidInput(f"At most {characters_max} characters, not {len(value)}.", field=field)
+        raise InvalidInput(
+            f"At most {characters_max} characters, not {len(value)}.",
+            field=field,
+            details={"most": characters_max, "given": len(value)},
+            cause=Cause.TOO_LONG,
+        )
 
 
 def message(value: str | None, *, field: str = "message") -> str | None:
@@ -99,7 +105,9 @@ def deliverables(values: Sequence[str], *, field: str) -> tuple[str, ...]:
 def link(value: str, *, field: str) -> str:
     """A web address, http or https."""
     if not _LINK.fullmatch(text(value, field=field, characters_max=LINK_MAX)):
-        raise InvalidInput("A link is a full address that begins with https:// or http://.", field=field)
+        raise InvalidInput(
+            "A link is a full address that begins with https:// or http://.", field=field, cause=Cause.NO_LINK
+        )
     return value
 
 
@@ -107,7 +115,9 @@ def external_system(name: str, *, field: str = "system") -> str:
     """The name under which a program's own identifiers are kept, such as `jira`."""
     if not _SYSTEM.fullmatch(name):
         raise InvalidInput(
-            f"A system is 1 to 50 of a-z, 0-9, “.”, “_” and “-”, such as jira, not {quoted(name)}.", field=field
+            f"A system is 1 to 50 of a-z, 0-9, “.”, “_” and “-”, such as jira, not {quoted(name)}.",
+            field=field,
+            cause=Cause.NO_SYSTEM,
         )
     return name
 
@@ -116,7 +126,10 @@ def external_id(value: str, *, field: str = "externalId") -> str:
     """What another system calls something: one line, without spaces around it."""
     if not 1 <= len(value) <= EXTERNAL_ID_MAX or writing.has_space_around(value):
         raise InvalidInput(
-            f"An external id has 1 to {EXTERNAL_ID_MAX} characters and no spaces around it.", field=field
+            f"An external id has 1 to {EXTERNAL_ID_MAX} characters and no spaces around it.",
+            field=field,
+            details={"most": EXTERNAL_ID_MAX},
+            cause=Cause.NO_EXTERNAL_ID,
         )
     return line(value, field=field, characters_max=EXTERNAL_ID_MAX)
 
@@ -139,13 +152,18 @@ def _attachment(value: Attachment, place: str) -> Attachment:
     line(value.name, field=f"{place}.name", characters_max=ATTACHMENT_NAME_MAX)
     digest = value.sha256.lower()
     if not _SHA256.fullmatch(digest):
-        raise InvalidInput("A sha256 is 64 hexadecimal digits.", field=f"{place}.sha256")
+        raise InvalidInput("A sha256 is 64 hexadecimal digits.", field=f"{place}.sha256", cause=Cause.NO_SHA256)
     return replace(value, sha256=digest)
 
 
 def _at_most(values: Sequence[object], most: int, *, field: str) -> None:
     if len(values) > most:
-        raise InvalidInput(f"At most {most} entries, not {len(values)}.", field=field)
+        raise InvalidInput(
+            f"At most {most} entries, not {len(values)}.",
+            field=field,
+            details={"most": most, "given": len(values)},
+            cause=Cause.TOO_MANY,
+        )
 
 
 @cache
@@ -158,7 +176,9 @@ def time_zone(name: str) -> str:
     """The name of a time zone in the IANA database, such as `Europe/Lisbon`."""
     if name not in _time_zones():
         raise InvalidInput(
-            f"{quoted(name)} is not the name of a time zone, such as UTC or Europe/Lisbon.", field="timeZone"
+            f"{quoted(name)} is not the name of a time zone, such as UTC or Europe/Lisbon.",
+            field="timeZone",
+            cause=Cause.NO_TIME_ZONE,
         )
     return name
 
@@ -172,7 +192,12 @@ def windows(before: Windows, hours: Mapping[str, int]) -> Windows:
             raise InvalidInput(f"There is no window {quoted(camel(name))}.", field=place)
         least, most = WINDOW_BOUNDS[name]
         if not least <= value <= most:
-            raise InvalidInput(f"Between {least} and {most} hours, not {value}.", field=place)
+            raise InvalidInput(
+                f"Between {least} and {most} hours, not {value}.",
+                field=place,
+                details={"least": least, "most": most},
+                cause=Cause.HOURS,
+            )
     return replace(before, **dict(hours))
 
 
@@ -188,14 +213,14 @@ def draft(given: MilestoneDraft, *, currency: str, field: str) -> tuple[Mileston
 def due_date(value: date, *, field: str) -> date:
     """A calendar date; one in the past is unusual, not wrong."""
     if not 2000 <= value.year <= 9998:
-        raise InvalidInput("A due date lies between the years 2000 and 9998.", field=field)
+        raise InvalidInput("A due date lies between the years 2000 and 9998.", field=field, cause=Cause.YEAR)
     return value
 
 
 def plan(given: Sequence[MilestoneDraft], *, currency: str) -> tuple[tuple[MilestoneDraft, Money], ...]:
     """The milestones of a proposal: at least one, at most `MILESTONES_MAX`."""
     if not given:
-        raise InvalidInput("A plan has at least one milestone.", field="milestones")
+        raise InvalidInput("A plan has at least one milestone.", field="milestones", cause=Cause.TOO_FEW)
     _at_most(given, MILESTONES_MAX, field="milestones")
     return tuple(draft(item, currency=currency, field=f"milestones.{index}") for index, item in enumerate(given))
 

@@ -1,4 +1,4 @@
-"""What a page asks and draws when something happens: each question once, what it is about first, and nothing that is as it was."""
+"""What a page asks and draws when something happens: each question once, what it is about first, and only what is new."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ COUNTED: Final = """() => {
 CHANGED: Final = """(list) => {
   window.changed = new Set();
   const rowOf = (node) => (node.parentElement === list ? node : node.parentNode && rowOf(node.parentNode));
-  new MutationObserver((records) => records.forEach(({ target }) => window.changed.add([...list.children].indexOf(rowOf(target)))))
+  const note = ({ target }) => window.changed.add([...list.children].indexOf(rowOf(target)));
+  new MutationObserver((records) => records.forEach(note))
     .observe(list, { subtree: true, childList: true, characterData: true, attributes: true });
 }"""
 

@@ -16,6 +16,7 @@ from escrow.agreement import commands, events, inputs
 from escrow.agreement.decisions import plan_changes
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import CHANGES_MAX, ChangeRequest, Contract, Milestone, Surroundings
+from escrow.causes import Cause
 from escrow.errors import DomainError, ErrorCode, InvalidInput, StaleChangeRequest
 
 OPEN_REQUESTS_MAX: Final = 20
@@ -88,6 +89,7 @@ def _wrong(history: History, command: commands.FileChangeRequest, side: Side) ->
             refusal = InvalidInput(
                 "The client changes planned milestones directly; ask only to amend one that holds money.",
                 field=f"changes.{operation}",
+                cause=Cause.NOT_BY_REQUEST,
             )
             yield Misfit(operation, refusal)
     try:
@@ -100,10 +102,17 @@ def _check_request(state: Contract, command: commands.FileChangeRequest, side: S
     inputs.text(command.message, field="message", characters_max=inputs.MESSAGE_MAX)
     if not 1 <= len(command.changes) <= CHANGES_MAX:
         raise InvalidInput(
-            f"A change request has 1 to {CHANGES_MAX} changes, not {len(command.changes)}.", field="changes"
+            f"A change request has 1 to {CHANGES_MAX} changes, not {len(command.changes)}.",
+            field="changes",
+            details={"most": CHANGES_MAX, "given": len(command.changes)},
+            cause=Cause.TOO_MANY if command.changes else Cause.NOTHING_GIVEN,
         )
     if sum(request.filed_by is side for request in state.open_change_requests) >= OPEN_REQUESTS_MAX:
-        raise InvalidInput(f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.")
+        raise InvalidInput(
+            f"You have {OPEN_REQUESTS_MAX} open change requests; withdraw one first.",
+            details={"most": OPEN_REQUESTS_MAX},
+            cause=Cause.NO_MORE,
+        )
 
 
 def accept_change_request(history: History, command: commands.AcceptChangeRequest) -> None:

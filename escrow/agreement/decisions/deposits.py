@@ -23,6 +23,7 @@ from escrow.agreement.decisions import disputes, holdings
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.permit import last_refusal
 from escrow.agreement.state import Contract, Deposit, Milestone, Windows
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, NotFound
 from escrow.ids import Kind
 from escrow.money import Money, check_currency, fee
@@ -123,6 +124,7 @@ def check_limits(history: History, charge: Money, *, field: str | None = None) -
             f"The payment provider takes from {least} to {most} at once, not {charge}.",
             field=field,
             details={"minimum": least.wire(), "maximum": most.wire(), "charge": charge.wire()},
+            cause=Cause.CHARGE_LIMITS,
         )
 
 

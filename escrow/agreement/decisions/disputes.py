@@ -13,6 +13,7 @@ from escrow.agreement.decisions import holdings, holds
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import EVIDENCE_MAX, Dispute, Milestone, RefundRequest
 from escrow.agreement.state.holdings import totals
+from escrow.causes import Cause
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.states import DisputeState
@@ -113,10 +114,14 @@ def add_evidence(history: History, command: commands.AddEvidence) -> None:
     text = inputs.optional_text(command.text, field="text", characters_max=inputs.EVIDENCE_TEXT_MAX)
     links, attachments = inputs.links(command.links), inputs.attachments(command.attachments)
     if writing.shows_nothing(text) and not (links or attachments):
-        raise InvalidInput("Evidence is a text, a link or an attachment: give at least one.")
+        raise InvalidInput("Evidence is a text, a link or an attachment: give at least one.", cause=Cause.NOTHING_GIVEN)
     count = dispute.evidence_of(side)
     if count >= EVIDENCE_MAX:
-        raise InvalidInput(f"Each side brings forward at most {EVIDENCE_MAX} pieces of evidence.")
+        raise InvalidInput(
+            f"Each side brings forward at most {EVIDENCE_MAX} pieces of evidence.",
+            details={"most": EVIDENCE_MAX},
+            cause=Cause.NO_MORE,
+        )
     event = events.DisputeEvidenceAdded(
         dispute_id=dispute.id,
         milestone_id=dispute.milestone_id,

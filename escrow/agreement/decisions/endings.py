@@ -13,6 +13,7 @@ from escrow.agreement.commands import End, WithdrawEnd
 from escrow.agreement.decisions import deposits, disputes, holdings, refunds
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import Ending
+from escrow.causes import Cause
 from escrow.errors import InvalidInput
 from escrow.ids import Kind
 from escrow.money import exact
@@ -37,7 +38,12 @@ def _check_sum(history: History, command: End, side: Side) -> None:
         raise InvalidInput("Only the freelancer gives something up by ending the contract.", field="givingUp")
     if side is Side.FREELANCER and command.giving_up is None:
         held = history.money(history.state.held_minor)
-        raise InvalidInput(f"Name the sum that you give up: {held} is held.", field="givingUp")
+        raise InvalidInput(
+            f"Name the sum that you give up: {held} is held.",
+            field="givingUp",
+            details={"held": held.wire()},
+            cause=Cause.NAME_THE_SUM,
+        )
     if command.giving_up is not None:
         exact(command.giving_up, currency=history.state.currency, field="givingUp", or_nothing=True)
 

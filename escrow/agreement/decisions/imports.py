@@ -16,6 +16,7 @@ from escrow.agreement.decisions.milestones import added, edited, says_the_same
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract
+from escrow.causes import Cause
 from escrow.errors import DomainError, ErrorCode, InvalidInput, InvalidState, MilestoneLocked
 from escrow.states import MilestoneState
 
@@ -31,7 +32,12 @@ def import_milestones(history: History, command: ImportMilestones) -> None:
     the law's order puts first, and all the other rows' refusals beside it.
     """
     if not 1 <= len(command.rows) <= ROWS_MAX:
-        raise InvalidInput(f"From 1 to {ROWS_MAX} rows, not {len(command.rows)}.", field="rows")
+        raise InvalidInput(
+            f"From 1 to {ROWS_MAX} rows, not {len(command.rows)}.",
+            field="rows",
+            details={"most": ROWS_MAX, "given": len(command.rows)},
+            cause=Cause.TOO_MANY if command.rows else Cause.NOTHING_GIVEN,
+        )
     inputs.external_system(command.system)
     refusals: list[DomainError] = []
     try:
@@ -74,7 +80,7 @@ def _check_name(row: ImportRow, names: set[str], *, place: str) -> None:
     field = f"{place}externalId"
     inputs.external_id(row.external_id, field=field)
     if row.external_id in names:
-        raise InvalidInput("Another row has the same external id.", field=field)
+        raise InvalidInput("Another row has the same external id.", field=field, cause=Cause.TWICE)
     names.add(row.external_id)
     if row.taken_by is not None:
         raise InvalidState(f"This external id stands for {row.taken_by} already.", field=field)
@@ -108,7 +114,12 @@ def _change(state: Contract, row: ImportRow, message: str | None, *, place: str)
 def _addition(state: Contract, row: ImportRow, message: str | None, *, position: int, place: str) -> MilestoneAdded:
     """The event that adds the milestone of a row whose name is new."""
     if position > MILESTONES_MAX:
-        raise InvalidInput(f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.", field=place)
+        raise InvalidInput(
+            f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.",
+            field=place,
+            details={"most": MILESTONES_MAX},
+            cause=Cause.NO_MORE,
+        )
     draft = MilestoneDraft(
         id=row.milestone_id,
         title=_needed(row.title, field=f"{place}.title"),
@@ -123,7 +134,7 @@ def _addition(state: Contract, row: ImportRow, message: str | None, *, position:
 
 def _needed(value: T | None, *, field: str) -> T:
     if value is None:
-        raise InvalidInput("A new milestone needs it.", field=field)
+        raise InvalidInput("A new milestone needs it.", field=field, cause=Cause.NEEDED)
     return value
 
 

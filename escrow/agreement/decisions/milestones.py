@@ -8,6 +8,7 @@ from escrow.agreement import commands, inputs
 from escrow.agreement.events import MilestoneAdded, MilestoneEdited, MilestoneMoved, MilestoneRemoved
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import MILESTONES_MAX, Contract, Milestone
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, OutOfSequence
 from escrow.money import Money, exact
 from escrow.states import MilestoneState
@@ -17,7 +18,11 @@ def add_milestone(history: History, command: commands.AddMilestone) -> None:
     """`milestone.added` at the position that was asked for, by default the last."""
     state = history.state
     if len(state.milestones) >= MILESTONES_MAX:
-        raise InvalidInput(f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.")
+        raise InvalidInput(
+            f"A contract has at most {MILESTONES_MAX} milestones, closed ones included.",
+            details={"most": MILESTONES_MAX},
+            cause=Cause.NO_MORE,
+        )
     draft, amount = inputs.draft(command.milestone, currency=state.currency, field="milestone")
     last = len(state.milestones) + 1
     position = _checked_position(command.position if command.position is not None else last, last=last)
@@ -55,7 +60,9 @@ def edit_milestone(history: History, command: commands.EditMilestone) -> None:
     state, milestone = history.state, history.milestone(command.milestone_id)
     given = (command.title, command.purpose, command.amount, command.due_on, command.deliverables)
     if all(value is None for value in given):
-        raise InvalidInput("Give at least one of title, purpose, amount, dueOn or deliverables.")
+        raise InvalidInput(
+            "Give at least one of title, purpose, amount, dueOn or deliverables.", cause=Cause.NOTHING_GIVEN
+        )
     event = edited(state, milestone, command, message=inputs.message(command.message))
     if not says_the_same(milestone, event):
         history.add(event)
@@ -128,7 +135,12 @@ def remove_milestone(history: History, command: commands.RemoveMilestone) -> Non
 
 def _checked_position(position: int, *, last: int) -> int:
     if not 1 <= position <= last:
-        raise InvalidInput(f"A position between 1 and {last}, not {position}.", field="position")
+        raise InvalidInput(
+            f"A position between 1 and {last}, not {position}.",
+            field="position",
+            details={"last": last},
+            cause=Cause.POSITION,
+        )
     return position
 
 

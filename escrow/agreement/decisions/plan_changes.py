@@ -15,6 +15,7 @@ from escrow.agreement.decisions import milestones
 from escrow.agreement.events import MilestoneAmended
 from escrow.agreement.history import History
 from escrow.agreement.state import ChangeKind, ChangeRequest, ChangeWords, Contract, Milestone, PlanChange
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, InvalidState, MilestoneLocked, NotFound
 from escrow.money import Money, RawMoney, exact
 from escrow.states import MilestoneState
@@ -84,7 +85,7 @@ def _amend(history: History, change: commands.AmendChange) -> None:
             details={"milestoneId": milestone.id, "milestoneState": milestone.state.value},
         )
     if change.due_on is None and change.deliverables is None:
-        raise InvalidInput("Give a dueOn, deliverables, or both.")
+        raise InvalidInput("Give a dueOn, deliverables, or both.", cause=Cause.NOTHING_GIVEN)
     due_on = milestone.due_on if change.due_on is None else inputs.due_date(change.due_on, field="dueOn")
     if change.deliverables is not None:
         inputs.deliverables(change.deliverables, field="deliverables")

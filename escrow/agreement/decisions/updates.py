@@ -10,6 +10,7 @@ from escrow.agreement.deadlines import Deadline
 from escrow.agreement.events import ContractDormant, UpdatePosted
 from escrow.agreement.history import Decisions, History
 from escrow.agreement.state import UPDATES_MAX
+from escrow.causes import Cause
 from escrow.errors import InvalidInput
 
 
@@ -25,7 +26,9 @@ def post_update(history: History, command: PostUpdate) -> None:
         milestone_id=command.milestone_id,
     )
     if event.number > UPDATES_MAX:
-        raise InvalidInput(f"A contract has at most {UPDATES_MAX} updates.")
+        raise InvalidInput(
+            f"A contract has at most {UPDATES_MAX} updates.", details={"most": UPDATES_MAX}, cause=Cause.NO_MORE
+        )
     history.add(event)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graphql import GraphQLSchema, build_schema
 
-from api.console.releases import without_comments
+from api.console.shipped import without_comments
 
 HOME = Path(__file__).parents[3] / "api" / "console"
 LANGUAGES = ("en", "de", "ar")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import escrow
 from escrow.access import Role, Scope
 from escrow.agreement import events
 from escrow.agreement.advice import HintCode
@@ -68,3 +72,51 @@ def test_sentences_have_no_values_but_those_that_their_refusals_tell() -> None:
 def event_types() -> set[str]:
     kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
     return {kind.type for kind in kinds if kind is not events.Event}
+
+
+UNREACHABLE = {
+    # What a person can't send from a form of the console: a program can.
+    "Only the freelancer gives something up by ending the contract.",
+    "There is no window ….",
+    "Name the revision that the deposit is for; the proposal may change.",
+    "A deposit is reported by its own command.",
+    "A confirmed sum is more than zero and at most … minor units.",
+    # Who the parties are was chosen on a page before, and the currency stands there.
+    "The operator's account can't be a party.",
+    "A freelancer is an individual or an agency.",
+    "A contract keeps its currency, ….",
+    # Only a program splits by ratios of its own.
+    "Ratios must be positive whole numbers, at least one.",
+    # A deployment's provider and its limits, which the operator set.
+    "The payment provider takes no ….",
+    (
+        "The payment provider may hold money for … hours. Review (…), the longer answer (…) and mediation (…) take … "
+        "together: agree on at most …."
+    ),
+}
+
+
+def test_whatever_is_wrong_with_what_was_written_for_a_contract_has_its_sentence() -> None:
+    places = [*(SOURCE / "agreement").rglob("*.py"), SOURCE / "money.py"]
+    without = {said for path in places for said in _without_a_cause(path) if path.name not in OF_PROGRAMS}
+    assert without == UNREACHABLE
+
+
+SOURCE = Path(escrow.__file__).parent
+OF_PROGRAMS = {"costs.py"}
+"""What a provider and its reports say."""
+
+
+def _without_a_cause(path: Path) -> Iterator[str]:
+    """The messages of all refusals of a value in a module that don't name their cause."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id="InvalidInput"), args=[message, *_], keywords=named):
+                if not any(one.arg == "cause" for one in named):
+                    yield _told(message)
+
+
+def _told(message: ast.expr) -> str:
+    """A message as it stands in the code, with “…” for what is put in."""
+    parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from api.console.releases import KEPT_MAX, NAME, Release, Releases, without_comments
+from api.console.shipped import KEPT_MAX, NAME, Release, Releases, without_comments
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "one.js").write_text("/**\n * Owns one.\n */\nexport const one = 1;\n")
     (tmp_path / "page.html").write_text("<!doctype html>")
     (tmp_path / "beside.lock").write_text("no file of a page")
-    yield tmp_path
+    return tmp_path
 
 
 async def body_of(release: Release | None, name: str) -> bytes | None:

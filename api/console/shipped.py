@@ -1,8 +1,8 @@
-"""Keeps the console's files as releases: all of them as they were at one moment, below an address that follows from their content.
+"""Keeps the console's files as releases: all of them as they were at one moment, below an address of their content.
 
-What a page loads of one release never mixes with another's, and a browser keeps it for good. A file that changes on the disk makes
-another release; the last few that this process has known go on being answered. A script is sent line by line as it lies there, its
-comments left empty.
+What a page loads of one release never mixes with another's, and a browser keeps it for good. A file that changes on the disk
+makes another release; the last few that this process has known go on being answered. A script is sent line by line as it lies
+there, its comments left empty.
 """
 
 from __future__ import annotations
