@@ -84,12 +84,13 @@ async def _visit(leased: Leased, opens: Opens) -> None:
     home, tool = opening.home_of(coupling), opens(coupling)
     try:
         cursor, is_new, was_cut = await _news(leased, home, memory)
-        reads, writes, problem, is_settled = is_new or leased.is_asked, 0, None, True
+        reads, writes, strays, problem, is_settled = is_new or leased.is_asked, 0, 0, None, True
         pause = FEED_SECONDS
         for _ in range(ROUNDS_MAX if reads else 0):
             tally = await rounds.play(home, tool, memory, coupling.treaty, believes=leased.believes)
             writes += tally.writes
             problem, is_settled = tally.problem or problem, tally.is_settled
+            strays = tally.strays
             pause = FEED_SECONDS if is_settled else 0.0 if tally.writes else PAUSE_SECONDS
             if is_settled or (tally.awaited and not tally.writes):
                 break
@@ -101,7 +102,9 @@ async def _visit(leased: Leased, opens: Opens) -> None:
     await couplings.settle(
         leased, cursor=cursor, has_read=reads, is_settled=is_settled, writes=writes, problem=problem, pause_seconds=pause
     )  # fmt: skip
-    if writes:
+    if was_cut:
+        _log.warning("both sides were compared anew", extra={"writes": writes, "left_alone": strays})
+    elif writes:
         _log.info("both sides were made to agree", extra={"writes": writes, "settled": is_settled})
 
 
