@@ -46,10 +46,12 @@ async def under_way() -> list[str]:
     return [f"{row['id']} {row['kind']} {row['state']}" for row in rows]
 
 
+# Of a payout that was given up nothing is called again, with whatever key; nor of what is older than its key.
 _UNANSWERED: Final = """
     SELECT EXISTS (
-        SELECT FROM payment_orders JOIN provider_calls ON payment_orders.id = order_id
-        WHERE state IN ('STARTED', 'FAILED') AND provider_id IS NULL AND NOT is_over)
+        SELECT FROM payment_orders AS o JOIN provider_calls AS call ON o.id = call.order_id
+        WHERE (state = 'STARTED' OR (state, kind) = ('FAILED', 'REFUND')) AND NOT is_stuck
+        AND provider_id IS NULL AND NOT is_over AND called_at > now() - interval '25 hours')
 """
 
 # Of what is settled no call is made any more, whenever the last one was.

@@ -52,7 +52,7 @@ KILL_EVERY: Final = 60
 """How many requests workers make before some are killed, on average."""
 QUIET_STEPS: Final = 3
 """So many looks in a row find nothing under way, and nothing that has changed, before it counts as quiet."""
-PATIENCE_SECONDS: Final = 900.0
+PATIENCE_SECONDS: Final = 3_600.0
 PATIENCE_SECONDS_A_DEAL: Final = 2.0
 """How long a round may take; a machine may be busy."""
 WORKED_OFF_SECONDS_MAX: Final = 60.0
