@@ -4,6 +4,8 @@ import argparse
 import asyncio
 from datetime import UTC, datetime
 
+from earnest.run.refusing import CannotStart
+
 DIFFERENT = 1
 
 
@@ -24,8 +26,16 @@ def _moment(text: str) -> datetime:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each difference that is open, on a line of its own; it may run beside a working deployment."""
-    differences = asyncio.run(count(args.since))
+    """Print each difference that is open, on a line of its own; it may run beside a working deployment.
+
+    Raises `CannotStart` where the provider doesn't tell its books, or the key is another account's.
+    """
+    from escrow.payments.results import ProviderError
+
+    try:
+        differences = asyncio.run(count(args.since))
+    except ProviderError as error:
+        raise CannotStart(f"the provider's books can't be read: {error}") from None
     if differences:
         print(f"{differences} differences.")
         return DIFFERENT

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
+from datetime import datetime
 
+import pytest
+
+from earnest.commands import reconcile
+from earnest.run.refusing import CannotStart
 from escrow import ids
 from escrow.database import execute
 from escrow.ids import Kind
 from escrow.money import Money
 from escrow.payments.calls import ChargeRequest, Step, key_of
 from escrow.payments.reconciliation import standing
-from escrow.payments.results import Prepared
+from escrow.payments.results import Prepared, ProviderError
 from escrow.payments.sandbox import Sandbox
 from tests.earnest.commanding import commanded
 from tests.escrow.payments.losing import cut
@@ -71,6 +77,15 @@ async def test_reconcile_exits_with_one_naming_each_sum_that_differs_at_the_prov
         f"contract {deal.id}: 0.00 USD at the provider, 256.25 USD in the ledger{mark}",
         "1 differences.",
     ]
+
+
+def test_reconcile_says_in_a_line_that_the_providers_books_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def count(_: datetime | None) -> int:
+        raise ProviderError("the key is one of account acct_2")
+
+    monkeypatch.setattr(reconcile, "count", count)
+    with pytest.raises(CannotStart, match="the provider's books can't be read: the key is one of account acct_2"):
+        reconcile.run(argparse.Namespace(since=None))
 
 
 async def test_reconcile_names_the_money_of_lost_orders_until_restore_is_told_that_it_is_settled(

@@ -15,7 +15,9 @@ from tests.stand_ins.stripe.serving import Playing
 
 STEP_SECONDS: Final = 7_200.0
 SMALL_STEP_SECONDS: Final = 1_800.0
-"""How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day."""
+LONG_STEP_SECONDS: Final = 86_400.0
+"""How far time jumps at once; the small step while somebody waits for an answer, since a key is forgotten after a day, the long
+one when nothing is wanted any more and what was given up is only looked at."""
 
 
 async def pass_time(stand_in: Playing) -> None:
@@ -26,7 +28,8 @@ async def pass_time(stand_in: Playing) -> None:
         next_due = await fetch_value(_NEXT_DUE)
         ahead = [float(next_due)] if next_due is not None else []
         ahead += [books.due[0][0] - books.clock.now()] if books.due else []
-        seconds = max(STEP_SECONDS, min(ahead, default=0.0))
+        step = STEP_SECONDS if await fetch_value(_WANTED) else LONG_STEP_SECONDS
+        seconds = max(step, min(ahead, default=0.0))
     await database.execute(
         _CALLS_GROW_OLDER,
         seconds,
@@ -46,10 +49,12 @@ async def under_way() -> list[str]:
     return [f"{row['id']} {row['kind']} {row['state']}" for row in rows]
 
 
+# Of a payout that was given up nothing is called again, with whatever key; nor of what is older than its key.
 _UNANSWERED: Final = """
     SELECT EXISTS (
-        SELECT FROM payment_orders JOIN provider_calls ON payment_orders.id = order_id
-        WHERE state IN ('STARTED', 'FAILED') AND provider_id IS NULL AND NOT is_over)
+        SELECT FROM payment_orders AS o JOIN provider_calls AS call ON o.id = call.order_id
+        WHERE (state = 'STARTED' OR (state, kind) = ('FAILED', 'REFUND')) AND NOT is_stuck
+        AND provider_id IS NULL AND NOT is_over AND called_at > now() - interval '25 hours')
 """
 
 # Of what is settled no call is made any more, whenever the last one was.
@@ -58,6 +63,10 @@ _CALLS_GROW_OLDER: Final = """
     WHERE (NOT is_over OR called_at > now() - interval '60 days') AND EXISTS (
         SELECT FROM payment_orders AS o WHERE (o.contract_id, o.id) = (provider_calls.contract_id, order_id)
         AND (due_at IS NOT NULL OR is_stuck OR state IN ('STARTED', 'FAILED')))
+"""
+
+_WANTED: Final = """
+    SELECT EXISTS (SELECT FROM payment_orders WHERE state = 'STARTED' OR (state, kind) = ('FAILED', 'REFUND'))
 """
 
 _NEXT_DUE: Final = """

@@ -52,7 +52,7 @@ KILL_EVERY: Final = 60
 """How many requests workers make before some are killed, on average."""
 QUIET_STEPS: Final = 3
 """So many looks in a row find nothing under way, and nothing that has changed, before it counts as quiet."""
-PATIENCE_SECONDS: Final = 900.0
+PATIENCE_SECONDS: Final = 3_600.0
 PATIENCE_SECONDS_A_DEAL: Final = 2.0
 """How long a round may take; a machine may be busy."""
 WORKED_OFF_SECONDS_MAX: Final = 60.0
@@ -186,7 +186,7 @@ class Soak:
         quiet = steps = 0
         settled: dict[str, str] = {}  # how contracts stood when they were last looked at again
         stood: dict[str, str] = {}
-        looked_at: list[str] = []
+        former = [row["id"] for row in await fetch(_SOME_OF_BEFORE, before, LOOKED_AT_AGAIN)]
         while True:
             if time.monotonic() > deadline:
                 raise Wrong(f"it never got quiet: {(await under_way())[: judging.SHOWN_MAX]}")
@@ -203,7 +203,7 @@ class Soak:
             if not beginning.done() or not stand_in.is_quiet or await under_way():
                 quiet = 0
                 continue
-            looked_at = looked_at or [row["id"] for row in await fetch(_LOOKED_AT_AGAIN, before, LOOKED_AT_AGAIN)]
+            looked_at = former + [row["id"] for row in await fetch(_SINCE, before)]
             stands = await self._stands(looked_at)
             quiet, stood = quiet + 1 if stands == stood else 1, stands
             if quiet >= QUIET_STEPS:
@@ -298,7 +298,6 @@ _STANDS: Final = """
     GROUP BY contract_id
 """
 
-_LOOKED_AT_AGAIN: Final = """
-    SELECT id FROM payment_orders WHERE id > $1
-    UNION ALL (SELECT id FROM payment_orders WHERE id <= $1 ORDER BY random() LIMIT $2)
-"""
+_SINCE: Final = "SELECT id FROM payment_orders WHERE id > $1"
+
+_SOME_OF_BEFORE: Final = "SELECT id FROM payment_orders WHERE id <= $1 ORDER BY random() LIMIT $2"

@@ -205,7 +205,7 @@ class Stripe:
             number += 1
             try:
                 call = self._v1.transfers.create_async(_params(source), _key(f"{request.key}/{number}"))
-                return objects.moved(await self._client.asked(call), available_at=_available_at(charge))
+                return objects.moved(await self._client.asked(call), available_at=objects.available_at(charge))
             except Refused as refusal:
                 if refusal.code in PAYEE_CODES:
                     return refused(refusal)
@@ -311,7 +311,7 @@ class Stripe:
             return objects.moved(transfer)
         params: Json = {"expand": ["balance_transaction"]}
         charge = await self._client.asked(self._v1.charges.retrieve_async(source, _params(params)))
-        return objects.moved(transfer, available_at=_available_at(charge))
+        return objects.moved(transfer, available_at=objects.available_at(charge))
 
     async def _payout_of(self, sought: Sought) -> Json | None:
         if sought.payee_id is None:
@@ -435,11 +435,6 @@ def _answer(found: Found) -> Answer:
             raise ProviderError(f"the payment {provider_id} was not confirmed")
         case _:
             return found
-
-
-def _available_at(charge: Json) -> datetime | None:
-    transaction = charge.get("balance_transaction")
-    return objects.at(transaction["available_on"]) if isinstance(transaction, dict) else None
 
 
 def _metadata(request: Request) -> Json:

@@ -87,6 +87,12 @@ def charged(intent: Json) -> Succeeded:
     )
 
 
+def available_at(charge: Json) -> datetime | None:
+    """When the money of a charge is there, as far as its transaction is expanded."""
+    transaction = charge.get("balance_transaction")
+    return at(transaction["available_on"]) if isinstance(transaction, dict) else None
+
+
 def with_hold(found: Succeeded, intent: Json, terms: Terms) -> Succeeded:
     """The same, with when the money must have left the balance."""
     limit = terms.hold_limit(found.amount.currency)
