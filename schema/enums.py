@@ -379,6 +379,7 @@ describe(
     REPLAY="A replay was asked for.",
     REDELIVERY="A redelivery was asked for.",
     TEST="A test was asked for.",
+    LOG_CUT="The log was cut.",
     RETRY="An attempt before it came to nothing.",
 )
 

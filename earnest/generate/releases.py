@@ -103,8 +103,11 @@ def _in_object(name: str, was: Json, now: Json) -> Iterator[str]:
 
 
 def _reads_as(was: Json, now: Json) -> bool:
-    """Whether what fits the new shape is no surprise to who knows the former one: lists of words and of versions may grow."""
+    """Whether what fits the new shape is no surprise to who knows the former one: lists of words, of versions and of types may
+    grow, as the schema says itself."""
     if isinstance(was, dict) and isinstance(now, dict):
+        if "discriminator" in was and "discriminator" in now:
+            return was["discriminator"]["mapping"].items() <= now["discriminator"]["mapping"].items()
         if "enum" in was and "enum" in now and set(was["enum"]) <= set(now["enum"]):
             return _reads_as(_without(was, "enum"), _without(now, "enum"))
         if set(map(_spelt, _options(was))) < set(map(_spelt, _options(now))):

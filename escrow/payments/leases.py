@@ -281,9 +281,9 @@ WAS_CUT: Final = "EXISTS (SELECT FROM log_cuts WHERE first_position > 1)"
 """Whether the log was ever cut."""
 
 _HAS_LOST: Final = f"""
-    EXISTS (SELECT FROM log_cuts WHERE kept_at IS NOT NULL) AND o.known_as IS NULL
+    {WAS_CUT} AND o.known_as IS NULL
     AND EXISTS (SELECT FROM provider_movements AS moved WHERE moved.contract_id = o.contract_id AND {STRANGE})
-"""  # noqa: S608 - constants
+"""
 
 # Nobody calls before it is known what moved until the last cut, be it one that the sequencer hasn't noticed yet.
 _ALL_IS_KNOWN: Final = f"""
@@ -321,8 +321,8 @@ _CLAIM: Final = f"""
     WHERE (o.contract_id, o.id) = (due.contract_id, due.id)
     RETURNING o.id, o.contract_id, o.kind, o.state, o.amount_minor, o.currency, o.deposit_id, o.payment_token, o.next_action,
         o.attempts, o.lease_token, o.due_at, o.is_stuck, o.known_as, o.trace, due.wanted, due.elsewhere, due.has_lost,
-        (SELECT extract(epoch FROM now() - min(kept_at))::float8 FROM log_cuts
-            WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS lost_for_seconds,
+        (SELECT extract(epoch FROM now() - min(coalesce(kept_at, o.created_at)))::float8 FROM log_cuts
+            WHERE first_position > 1 AND (cut_at > o.created_at OR o.known_as IS NOT NULL)) AS lost_for_seconds,
         (SELECT extract(epoch FROM now() - max(cut_at))::float8 FROM log_cuts
             WHERE cut_at > o.created_at OR o.known_as IS NOT NULL) AS cut_seconds_ago,
         o.seen_uncalled_at IS NOT NULL AND NOT EXISTS (

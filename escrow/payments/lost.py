@@ -178,8 +178,8 @@ def _lost(row: database.Record) -> Lost:
 
 
 _UNREAD: Final = """
-    SELECT count(*) AS cuts, min(kept_at) AS kept_at, max(first_position) AS until,
-        coalesce(max(books_due_at) <= now(), true) AS is_time
+    SELECT count(*) AS cuts, CASE WHEN bool_and(kept_at IS NOT NULL) THEN min(kept_at) END AS kept_at,
+        max(first_position) AS until, coalesce(max(books_due_at) <= now(), true) AS is_time
     FROM log_cuts WHERE books_read_at IS NULL
 """
 

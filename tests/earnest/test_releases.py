@@ -35,6 +35,10 @@ EVENTS: dict[str, Any] = {
             "required": ["title"],
         },
         "MadeContent": {"type": "object", "properties": {"event": {"$ref": "#/$defs/Made"}}, "required": ["event"]},
+        "EventBody": {
+            "oneOf": [{"$ref": "#/$defs/MadeBody"}],
+            "discriminator": {"propertyName": "type", "mapping": {"made": "#/$defs/MadeBody"}},
+        },
     }
 }
 
@@ -107,6 +111,7 @@ def test_what_a_schema_gains_breaks_nothing(folder: Path, was: str, now: str) ->
         ('"required": ["title"]', '"required": []', ["MadeData.title may be missing now."]),
         ('["title"]', '["title", "state"]', ["MadeData.state is required now, and events of before lack it."]),
         ('{"$ref": "#/$defs/Made"}', '{"anyOf": [{"$ref": "#/$defs/Made"}, {"type": "null"}]}', [EVENT_CHANGED]),
+        ('{"made": "#/$defs/MadeBody"}', '{"told": "#/$defs/ToldBody"}', ["EventBody changed its type."]),
     ],
 )
 def test_a_change_of_events_that_misleads_a_receiver_is_found(
@@ -124,6 +129,7 @@ def test_a_change_of_events_that_misleads_a_receiver_is_found(
         ('"Its name."', '"How it is called."'),
         ('{"$ref": "#/$defs/Made"}', '{"anyOf": [{"$ref": "#/$defs/Made"}, {"$ref": "#/$defs/Made2"}]}'),
         ('"$defs": {', '"$defs": {"Other": {"type": "object"}, '),
+        ('"made": "#/$defs/MadeBody"', '"made": "#/$defs/MadeBody", "told": "#/$defs/ToldBody"'),
     ],
 )
 def test_what_events_gain_misleads_nobody(folder: Path, was: str, now: str) -> None:

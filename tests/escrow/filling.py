@@ -23,7 +23,7 @@ def use_next_release() -> None:
         config["apps"]["escrow"]["migrations"] = NEXT
         return config
 
-    migrate.tortoise_config = database.tortoise_config = later  # type: ignore[attr-defined] # of this process alone
+    migrate.tortoise_config = database.tortoise_config = later  # type: ignore[assignment, attr-defined] # of this process alone
 
 
 def main(url: str) -> None:

@@ -6,12 +6,24 @@ import io
 import subprocess
 import tarfile
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = ROOT / "docs" / "releases" / "former.toml"
+
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "tests/escrow/agreement": "pure: it knows no table, and takes half of the time",
+    "tests/escrow/test_audit.py::test_a_planted_fault_is_found[an event with a position that waits for one]": (
+        "plants a row with triggers switched off, so that nothing fills in what the former release leaves out"
+    ),
+    "tests/workers/test_deadlines_survive.py::test_postgresql_restarted_loses_nothing": (
+        "stops the server that it runs on, which here is everybody's"
+    ),
+}
+"""What of the former release's tests says nothing of whether it goes on beside these tables, and why."""
 
 
 def _record() -> dict[str, object]:

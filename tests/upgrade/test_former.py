@@ -40,7 +40,8 @@ async def test_the_former_release_goes_on_beside_the_tables_of_this_one(engines:
         "EARNEST_NEXT_DATABASE": engines.database_url,
         "EARNEST_NEXT_REDIS": engines.redis_url,
     }
-    await played(tree, "-p", "tables_of_the_next", PYTHONPATH=path, **environ)
+    without = [f"--deselect={name}" for name in former.LEFT_OUT]
+    await played(tree, "-p", "tables_of_the_next", *without, PYTHONPATH=path, **environ)
 
 
 @pytest.mark.skipif(not AFTER, reason="no step of this release comes after: its tables are never in the middle")

@@ -467,10 +467,12 @@ export default {
   "delivery.REPLAY": "إعادة",
   "delivery.REDELIVERY": "أُرسل مرة أخرى",
   "delivery.TEST": "تجربة",
+  "delivery.LOG_CUT": "قُصّ السجل",
   "trigger.EVENT": "حدث",
   "trigger.REPLAY": "إعادة",
   "trigger.REDELIVERY": "أُرسل مرة أخرى",
   "trigger.TEST": "تجربة",
+  "trigger.LOG_CUT": "قُصّ السجل",
   "trigger.RETRY": "محاولة جديدة",
   "attempt.URL_REFUSED": "العنوان مرفوض",
   "attempt.DNS_FAILED": "الاسم غير موجود",
@@ -563,4 +565,5 @@ export default {
   "event.order.resolved": "حسم إنسان الدفعة",
   "event.cost.booked": "قُيّدت تكلفة المزوّد",
   "event.endpoint.test": "حدث تجريبي",
+  "event.log.cut": "أُعيد السجل إلى لحظة سابقة",
 };

@@ -467,10 +467,12 @@ export default {
   "delivery.REPLAY": "Wiederholung",
   "delivery.REDELIVERY": "Noch einmal gesendet",
   "delivery.TEST": "Probe",
+  "delivery.LOG_CUT": "Protokoll gekürzt",
   "trigger.EVENT": "Ereignis",
   "trigger.REPLAY": "Wiederholung",
   "trigger.REDELIVERY": "noch einmal gesendet",
   "trigger.TEST": "Probe",
+  "trigger.LOG_CUT": "Protokoll gekürzt",
   "trigger.RETRY": "neuer Versuch",
   "attempt.URL_REFUSED": "Adresse verweigert",
   "attempt.DNS_FAILED": "Name nicht gefunden",
@@ -563,4 +565,5 @@ export default {
   "event.order.resolved": "Zahlung von einem Menschen geklärt",
   "event.cost.booked": "Kosten des Zahlungsdienstes gebucht",
   "event.endpoint.test": "Probeereignis",
+  "event.log.cut": "Das Protokoll wurde auf einen früheren Zeitpunkt zurückgesetzt",
 };

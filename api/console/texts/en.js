@@ -467,10 +467,12 @@ export default {
   "delivery.REPLAY": "Replay",
   "delivery.REDELIVERY": "Sent again",
   "delivery.TEST": "Test",
+  "delivery.LOG_CUT": "The log was cut",
   "trigger.EVENT": "event",
   "trigger.REPLAY": "replay",
   "trigger.REDELIVERY": "sent again",
   "trigger.TEST": "test",
+  "trigger.LOG_CUT": "log cut",
   "trigger.RETRY": "retry",
   "attempt.URL_REFUSED": "address refused",
   "attempt.DNS_FAILED": "name not found",
@@ -563,4 +565,5 @@ export default {
   "event.order.resolved": "Payment resolved by a person",
   "event.cost.booked": "Provider’s cost booked",
   "event.endpoint.test": "Test event",
+  "event.log.cut": "The log was restored to an earlier moment",
 };

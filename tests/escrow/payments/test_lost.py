@@ -109,12 +109,15 @@ async def test_what_moved_before_a_cut_that_is_noticed_meanwhile_is_read_before_
     assert [one.id for one in await orders.claim(10, provider="stripe")] == [order_id]
 
 
+@pytest.mark.parametrize("nothing_was_kept", [False, True])
 async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
-    database: str, stripe: Stripe, stand_in: Playing
+    database: str, stripe: Stripe, stand_in: Playing, *, nothing_was_kept: bool
 ) -> None:
     deal, gone = await strike("100.00"), strange()
     charge = await charged(stripe, deal, gone)
     await cut()
+    if nothing_was_kept:
+        await execute("UPDATE log_cuts SET kept_at = NULL, kept_position = 0 WHERE first_position > 1")
     order_id = await deal.fund("pm_card_visa")
     await work(stripe, stand_in, until="PAID", order_id=order_id)
     assert (await order(order_id))["known_as"] == gone

@@ -14,7 +14,8 @@ from tests.webhooks.delivery.watching import well
 from tests.webhooks.partner import Arrival, Partners, delivery_worker, fan_out_only, make_due, partners, settled
 from tests.workers.process import until
 from webhooks.delivery import cut_notices
-from webhooks.owner import replays
+from webhooks.delivery.lanes import Kind, State
+from webhooks.owner import queries, replays
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -94,7 +95,7 @@ async def test_many_workers_at_once_and_in_small_steps_tell_each_endpoint_once_o
     await well()
 
 
-async def test_a_notice_can_be_had_once_more() -> None:
+async def test_a_notice_is_seen_by_its_owner_and_can_be_had_once_more() -> None:
     there = await Deployment.make()
     async with partners() as partner, delivery_worker() as worker:
         await make_endpoint(there.client, partner.url())
@@ -108,5 +109,9 @@ async def test_a_notice_can_be_had_once_more() -> None:
         await settled()
     first, second = told(partner.arrivals, "/hook")
     assert first == second
-    assert await database.fetch_value("SELECT kind FROM deliveries WHERE id = $1", again) == "LOG_CUT"
+    seen = (await queries.deliveries_by_id(there.client, [first_id, again])).values()
+    assert {(one.kind, one.state, one.position) for one in seen} == {(Kind.LOG_CUT, State.DELIVERED, None)}
+    attempts = await database.fetch("SELECT id FROM delivery_attempts WHERE delivery_id = $1", again)
+    tried = (await queries.attempts_by_id(there.client, [row["id"] for row in attempts])).values()
+    assert [one.trigger for one in tried] == [queries.Trigger.LOG_CUT]
     await well()

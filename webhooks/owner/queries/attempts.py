@@ -26,6 +26,7 @@ class Trigger(StrEnum):
     REPLAY = "REPLAY"
     REDELIVERY = "REDELIVERY"
     TEST = "TEST"
+    LOG_CUT = "LOG_CUT"
     RETRY = "RETRY"
 
 
