@@ -16,7 +16,7 @@ from escrow.previews import Preview as Foreseen
 from escrow.previews import preview
 from schema.engine.context import Context
 from schema.mutations import every
-from schema.mutations.running import COMMAND, OnContract, storable
+from schema.mutations.running import COMMAND, OnContract
 from schema.types.previews import Preview
 
 
@@ -61,5 +61,4 @@ def _command_of(given: Any) -> PartyCommand:
         for name, asked in COMMANDS.items()
         if (value := getattr(given, name)) is not strawberry.UNSET and value is not None
     )
-    storable(value)
     return asked.command_of(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from api.rates.allowances import Allowances, Balance
@@ -28,6 +29,12 @@ WITHOUT_A_KEY: Final = 1 / 10
 
 WRONG_KEY: Final = 50.0
 """Points for finding out that a key is none."""
+
+ADDRESSES_KEPT_MAX: Final = 4_096
+"""Addresses of which it is remembered what they are counted by: each request asks, some of them twice."""
+
+ADDRESS_CHARACTERS_MAX: Final = 45
+"""The longest address; what a proxy hands on in its place may be of any length, and isn't kept."""
 
 _IPV6_NETWORK: Final = 64
 
@@ -167,6 +174,10 @@ class Spending:
 
 def client_of(address: str) -> str:
     """By what an address is counted: itself, or the network of an IPv6 address."""
+    return _known(address) if len(address) <= ADDRESS_CHARACTERS_MAX else _client_of(address)
+
+
+def _client_of(address: str) -> str:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -176,3 +187,6 @@ def client_of(address: str) -> str:
             return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
     return str(found)
+
+
+_known: Final = lru_cache(maxsize=ADDRESSES_KEPT_MAX)(_client_of)

@@ -7,7 +7,7 @@ a function of a `Call` and its input that returns a payload, and `mutation` make
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, TypeVar, overload
 
@@ -152,7 +152,6 @@ async def _resolve(info: Info, handler: Handler[I, P], given: I, payload_type: t
 async def _resolve_for_anybody(info: Info, handler: Handler[I, P], given: I, payload_type: type[P]) -> P:
     context = info.context
     try:
-        storable(given)
         if key_of(info) is not None:
             raise InvalidInput("This takes no idempotency key: keys belong to accounts.", field="idempotencyKey")
         return await handler(Call(context, context.actor or _NOBODY, None), given)
@@ -167,31 +166,9 @@ _NOBODY: Final = Actor(ActorKind.ACCOUNT)
 
 
 def _idempotency(info: Info, given: object) -> Idempotency | None:
-    """The key that came with the mutation, if one did. Refuses what `storable` refuses."""
-    values = storable(given)
+    """The key that came with the mutation, if one did."""
     key = key_of(info)
-    return idempotency(key, operation=info.field_name, given=values) if key is not None else None
-
-
-def storable(given: object) -> Any:
-    """An input as JSON values. Refuses with `InvalidInput` texts that nothing could store."""
-    values = plain(given)
-    for place, text in _texts(values):
-        if "\0" in text:
-            raise InvalidInput("It contains the character U+0000, which is not text.", field=place)
-    return values
-
-
-def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of an input with the place where it stands, such as `milestones.0.title`."""
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _texts(inner, f"{place}.{name}" if place else name)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, f"{place}.{index}")
+    return idempotency(key, operation=info.field_name, given=plain(given)) if key is not None else None
 
 
 async def _refused(payload_type: type[P], refusal: DomainError, given: object, context: Context) -> P:
