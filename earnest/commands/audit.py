@@ -64,9 +64,10 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
         except _given_up() as error:
             if on_primary or settings.read_url is None:
                 raise
+            said = (str(error) or type(error).__name__).splitlines()[0]
             raise CannotStart(
-                f"the standby of EARNEST_READ_URL went away or cancelled the audit ({error}): set hot_standby_feedback=on there, "
-                "or repeat with --primary to audit the primary"
+                f"the standby of EARNEST_READ_URL went away or cancelled the audit ({said}): "
+                "set hot_standby_feedback=on there, or repeat with --primary to audit the primary"
             ) from None
         finally:
             await database.disconnect()
