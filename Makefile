@@ -112,9 +112,9 @@ lock:
 		--no-emit-find-links --custom-compile-command "make lock" $(ARGS) --constraints ../../requirements.lock \
 		requirements.in --output-file requirements.lock
 
-# Known vulnerabilities, licences and a bill of materials of what the lock names: 1 if something is wrong, 3 if nobody could be asked.
+# Known vulnerabilities, licences and a bill of materials of what the locks name: 1 if something is wrong, 3 if nobody could be asked.
 audit-deps: install $(parts)
-	@$(venv) -m tests.parts build/parts
+	@$(venv) -m tests.parts build/parts $(ARGS)
 
 $(parts): tests/parts/requirements.lock
 	@echo "Installing what tells of packages into build/parts ..."

@@ -102,6 +102,19 @@ class Standby:
             await _set_primary(connection, primary)
             await connection.close()
 
+    @asynccontextmanager
+    async def impatient(self) -> AsyncIterator[None]:
+        """While the block lasts it cancels at once what is in the way of what it has to replay."""
+        connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
+        try:
+            await connection.execute("ALTER SYSTEM SET max_standby_streaming_delay = 0")
+            await connection.execute("SELECT pg_reload_conf()")
+            yield
+        finally:
+            await connection.execute("ALTER SYSTEM RESET max_standby_streaming_delay")
+            await connection.execute("SELECT pg_reload_conf()")
+            await connection.close()
+
     async def promote(self) -> None:
         """Make it a primary of its own, with what it has."""
         connection = await asyncpg.connect(self.url("postgres://postgres:@/postgres"))
@@ -165,3 +178,23 @@ async def caught_up(replica: Replica) -> None:
             # What was counted may be the rest of a page, which is written only with what comes next.
             await database.execute("SELECT pg_log_standby_snapshot()")
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def locking(table: str, primary_url: str) -> AsyncIterator[None]:
+    """While the block lasts the primary locks a table again and again, which its standby has to repeat."""
+
+    async def lock() -> None:
+        while True:
+            async with connection.transaction():
+                await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            await asyncio.sleep(0.05)
+
+    connection = await asyncpg.connect(primary_url)
+    task = asyncio.create_task(lock())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await connection.close()

@@ -61,9 +61,30 @@ async def count(*, on_primary: bool = False, archive: str | None = None) -> int:
                     print(difference, flush=True)
         except Unreachable as error:
             raise CannotStart(str(error)) from None
+        except _given_up() as error:
+            if on_primary or settings.read_url is None:
+                raise
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise CannotStart(
+                f"the standby of EARNEST_READ_URL went away or cancelled the audit ({said}): "
+                "set hot_standby_feedback=on there, or repeat with --primary to audit the primary"
+            ) from None
         finally:
             await database.disconnect()
     return found
+
+
+def _given_up() -> tuple[type[Exception], ...]:
+    """What a statement ends with when a standby goes away, or has to replay what the statement is in the way of."""
+    import asyncpg
+
+    return (
+        ConnectionResetError,
+        asyncpg.InterfaceError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.SerializationError,
+    )
 
 
 async def _audits_of(archive: str | None) -> Sequence[AsyncIterator[Difference]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+import escrow.database
 from earnest.engines import Engines
 from escrow import bookmarks, log, replica
 from escrow.access import Scope
@@ -22,9 +26,9 @@ from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
-from tests.earnest.test_audit_and_erase import earnest
+from tests.earnest.test_audit_and_erase import ROOT, earnest
 from tests.patience import PATIENCE_SECONDS
-from tests.replicas import Standby, caught_up, standby_of
+from tests.replicas import Standby, caught_up, locking, standby_of
 
 LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
 FEED = "query ($after: Cursor) { changes(after: $after, first: 100) { nodes { event { id type } } cursor hasMore } }"
@@ -232,6 +236,75 @@ async def test_a_lock_that_a_paused_standby_has_replayed_holds_up_nobody(
             assert (read.reads[Read.FAILED], read.reads[Read.STANDBY]) == (1, 0)
     finally:
         await changing.close()
+
+
+def slow_there(monkeypatch: pytest.MonkeyPatch) -> list[type[Exception]]:
+    """Have every statement at a standby take for ever; gives what they end with."""
+    ended: list[type[Exception]] = []
+    lent: Any = escrow.database._lent
+
+    @asynccontextmanager
+    async def lent_slowly() -> AsyncIterator[Any]:
+        async with lent() as connection:
+            if await connection.fetchval("SELECT pg_is_in_recovery()"):
+                try:
+                    await connection.fetch("SELECT pg_sleep(3600) FROM contracts LIMIT 1")
+                except asyncpg.PostgresError as error:
+                    ended.append(type(error))
+                    raise
+            yield connection
+
+    monkeypatch.setattr("escrow.database._lent", lent_slowly)
+    return ended
+
+
+async def test_what_the_standby_cancels_for_the_sake_of_its_replay_the_primary_answers(
+    people: People, database: str, read: Replica, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    with monkeypatch.context() as patched:
+        ended = slow_there(patched)
+        async with standby.impatient(), locking("contracts", database):
+            assert await titles(people.client) == ["A shop"]
+            feed = (await people.client.ask(FEED))["changes"]
+            assert [one["event"]["type"] for one in feed["nodes"]] == [], "it has no place in the log yet"
+    assert set(ended) == {asyncpg.SerializationError}
+    assert read.reads[Read.FAILED] == 2
+    await caught_up(read)
+    read.reads.clear()
+    assert await titles(people.client) == ["A shop"]
+    assert read.reads == {Read.STANDBY: 1}, "what was in the way once is read there again"
+
+
+async def test_an_audit_that_the_standby_cancels_says_so_and_what_helps(
+    people: People, database: str, standby: Standby, redis_url: str, read: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await propose(people, "A shop")
+    await caught_up(read)
+    environ = os.environ | web_environment(database, redis_url) | {"EARNEST_READ_URL": standby.url(database)}
+    async with standby.impatient(), locking("contracts", database):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ENDLESS_AUDIT, "audit"), cwd=ROOT, env=environ, stdout=PIPE, stderr=PIPE
+        )
+        said, complaints = (one.decode() for one in await process.communicate())
+    assert (process.returncode, said) == (2, ""), complaints
+    assert "cancelled the audit (canceling statement due to conflict with recovery)" in complaints
+    assert "repeat with --primary" in complaints
+
+
+ENDLESS_AUDIT = """
+import sys
+from earnest.cli import main
+from escrow import audit, database
+
+async def endless():
+    await database.fetch("SELECT pg_sleep(3600) FROM contracts LIMIT 1")
+    yield
+
+audit.audit = endless
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 async def test_what_the_client_does_wrong_is_told_at_once_and_not_found_out_twice(

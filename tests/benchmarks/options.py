@@ -27,6 +27,9 @@ class Options:
     sharded: int = 10_000_000
     """How many contracts `shards` distributes."""
 
+    deliveries: int = 1_000_000
+    """How many deliveries `forgetting` forgets."""
+
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         for one in fields(cls):

@@ -141,12 +141,13 @@ async def statements_per_server(server: TestServer, origin: str) -> dict[int, Co
     for number in range(SERVERS):
         url = await server.clone(of=origin)
         async with _connected(url):
-            asked[number] = await _lives(there, [one for one in proposals if places[one.contract_id] == number])
+            asked[number] = await lives(there, [one for one in proposals if places[one.contract_id] == number])
         await server.drop(url)
     return asked
 
 
-async def _lives(there: Deployment, proposals: Sequence[Propose]) -> Counter[str]:
+async def lives(there: Deployment, proposals: Sequence[Propose]) -> Counter[str]:
+    """Each of the contracts from its proposal to an approval; gives what that was."""
     found: Counter[str] = Counter(contracts=len(proposals))
     with database.counting() as statements:
         for command in proposals:

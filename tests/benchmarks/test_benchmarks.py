@@ -22,8 +22,9 @@ from tests.engines import TestServer
 from tests.workers.process import ROOT
 
 NAMES = (
-    "backlog", "commands", "deadlines", "execution", "growth", "hostile", "live", "parts", "peers", "peers-cpu",
-    "pixels", "prices", "reading", "restore", "sequencer", "shards", "shards-hot", "shards-servers", "sizes", "webhooks",
+    "backlog", "commands", "deadlines", "execution", "forgetting", "growth", "hostile", "keys", "live", "parts", "peers",
+    "peers-cpu", "pixels", "prices", "reading", "restore", "sequencer", "shards", "shards-hot", "shards-servers", "sizes",
+    "webhooks",
 )  # fmt: skip
 
 

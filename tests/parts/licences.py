@@ -25,6 +25,7 @@ ALLOWED: Final = frozenset(
             "MIT",
             "MIT-0",
             "PSF-2.0",
+            "Python-2.0",
             "Unlicense",
         ),
         "LicenseRef-Public-Domain",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from email.message import Message
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.parts import bill, licences, vulnerabilities
+from tests.parts import advisories, bill, licences, npm, vulnerabilities
 from tests.parts.__main__ import BAD, NOT_ASKED, exit_code
 from tests.parts.locked import LOCK, read_lock
 
@@ -134,3 +136,65 @@ def test_the_bill_lists_what_the_lock_names_and_no_paths() -> None:
         "components": [{"bom-ref": "a", "name": "A.b", "version": "1"}],
         "dependencies": [{"ref": "root", "dependsOn": ["a"]}, {"ref": "a", "dependsOn": []}],
     }
+
+
+def test_every_package_of_npms_locks_has_a_licence_that_may_be_used_and_a_place_in_the_bill() -> None:
+    packages = npm.read_locks()
+    assert len(npm.locks()) >= 5
+    named = {f"{one.name}@{one.version}": one.version for one in packages}
+    told = {f"{one.name}@{one.version}": one.licence for one in packages if one.licence}
+    assert licences.judge(named, told).problems == ()
+    listed = bill.with_npm({"components": []}, packages)["components"]
+    assert [one["name"] for one in listed if one["scope"] == "required"] == ["graphql", "graphql-ws"]
+    assert {len(one["hashes"][0]["content"]) for one in listed} == {128}
+    assert len({one["bom-ref"] for one in listed}) == len(packages) >= 200
+
+
+def test_what_npm_says_is_read_and_a_refusal_is_nobodys_answer() -> None:
+    bad = {"range": "<4.17.21", "via": [{"url": "https://example.com/GHSA-1", "title": "Injection"}, "another"]}
+    answer = {"vulnerabilities": {"lodash": bad}, "metadata": {"dependencies": {"total": 7}}}
+    known = npm.read(json.dumps(answer), Path("clients/typescript"))
+    assert (known.was_asked, known.looked_up) == (True, 7)
+    assert known.found == ("lodash <4.17.21 (typescript): https://example.com/GHSA-1, Injection",)
+    for refusal in ("", "{}", json.dumps({"message": "405 Method Not Allowed", "statusCode": 405})):
+        assert not npm.read(refusal, Path("clients/typescript")).was_asked
+
+
+RANGES = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.11.3"}, {"introduced": "3"}]}]
+
+
+@pytest.mark.parametrize(
+    ("affected", "versions"),
+    [
+        ({"ranges": RANGES}, {"2.9", "2.11.2", "3.0", "4.1"}),
+        (
+            {"ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"last_affected": "2.11.3"}]}]},
+            {"2.9", "2.11.2", "2.11.3"},
+        ),
+        ({"ranges": [{"type": "GIT", "events": [{"introduced": "0"}]}], "versions": ["2.12"]}, {"2.12"}),
+        ({}, set()),
+    ],
+)  # fmt: skip
+def test_a_version_is_affected_if_it_is_listed_or_lies_between_the_fault_and_its_end(
+    affected: dict[str, Any], versions: set[str]
+) -> None:
+    asked = ("2.9", "2.11.2", "2.11.3", "2.12", "3.0", "4.1")
+    assert {version for version in asked if advisories.is_affected(affected, version)} == versions
+
+
+def test_a_folder_of_advisories_names_what_is_known_and_an_old_one_is_no_all_clear(tmp_path: Path) -> None:
+    package = {"ecosystem": "PyPI", "name": "Jinja2"}
+    record = {"id": "PYSEC-1", "modified": "2026-01-02T03:04:05Z", "affected": [{"package": package, "ranges": RANGES}]}
+    (tmp_path / "one.json").write_text(json.dumps(record))
+    (tmp_path / "two.yaml").write_text(
+        "id: GHSA-2\nmodified: 2026-01-01T00:00:00Z\n"
+        "affected: [{package: {ecosystem: npm, name: '@a/b'}, versions: ['1.0.0']}]\n"
+    )
+    (tmp_path / "gone.json").write_text(json.dumps(record | {"id": "PYSEC-3", "withdrawn": "2026-01-02T00:00:00Z"}))
+    parts = {("PyPI", "jinja2"): frozenset({"2.11.2"}), ("npm", "@a/b"): frozenset({"1.0.0", "1.0.1"})}
+    known = advisories.compare(tmp_path, parts, now=datetime(2026, 1, 3, tzinfo=UTC))
+    assert known.found == ("@a/b 1.0.0: GHSA-2", "jinja2 2.11.2: PYSEC-1")
+    assert known.was_asked
+    old = advisories.compare(tmp_path, {}, now=datetime(2026, 6, 1, tzinfo=UTC))
+    assert not old.was_asked
+    assert old.lines()[-1] == "  the source is too old for an all-clear"

@@ -28,19 +28,23 @@ class Known:
     found: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     """Packages that the source knows nothing of."""
+    too_old: bool = False
+    """Whether the source has not been renewed for so long that its silence says nothing."""
 
     @property
     def was_asked(self) -> bool:
-        """Whether an answer about every package came."""
-        return self.source is not None and not self.unknown
+        """Whether an answer about every package came, by somebody who knows what is known today."""
+        return self.source is not None and not self.unknown and not self.too_old
 
     def lines(self) -> list[str]:
         """For people."""
         if self.source is None:
             return [
-                "Vulnerabilities: NOT ASKED. Neither PyPI's data nor OSV can be reached from here; run this where they can."
+                "Vulnerabilities: NOT ASKED. No source can be reached from here; run this elsewhere, or give --advisories."
             ]
         missing = [f"  nothing is told of {', '.join(self.unknown)}"] if self.unknown else []
+        if self.too_old:
+            missing.append("  the source is too old for an all-clear")
         return [
             f"Vulnerabilities: {len(self.found)} are known in {self.looked_up} packages, by {self.source}.",
             *(f"  {one}" for one in self.found),

@@ -49,7 +49,7 @@ async def prune(kept: timedelta = KEPT) -> int:
     old = await bounds(kept)
     forgotten, after = 0, ""
     while True:
-        row = await database.fetch_row(_PRUNE, after, old.kept_from, old.older_than, BATCH)
+        row = await database.fetch_row(PRUNE, after, old.kept_from, old.older_than, BATCH)
         if row is None or row["last"] is None:
             break
         forgotten, after = forgotten + row["forgotten"], row["last"]
@@ -72,7 +72,7 @@ SELECT max(id) FROM (SELECT id FROM deliveries WHERE id > $1 AND created_at < $2
 """The last of the next deliveries that are looked at, after one of them; NULL if there are none."""
 
 # Identifiers are in the order of their making, so the primary key finds the oldest.
-_PRUNE: Final = f"""
+PRUNE: Final = f"""
 WITH looked AS MATERIALIZED (
     SELECT id, kind, position, state FROM deliveries WHERE id > $1 AND created_at < $3 ORDER BY id LIMIT $4
 ), old AS MATERIALIZED (
