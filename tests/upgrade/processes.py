@@ -1,4 +1,4 @@
-"""Processes of a deployment as an operator starts them, of any release that lies in a folder."""
+"""Processes of a deployment, of any release that lies in a folder: this one's are forked where its imports are done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx
 
+from tests.earnest.commanding import commanded
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
-from tests.workers.process import until
+from tests.workers.forking import Forked
+from tests.workers.process import ROOT, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,24 @@ class Release:
 
     async def run(self, *command: str) -> tuple[int, str]:
         """What a command ends with, and all that it says."""
+        if self.tree == ROOT:
+            code, said, remarked = await commanded(*command, environ=self.environ)
+            return code, remarked + said
         process = await self._start(*command, output=PIPE, env={})
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         assert process.returncode is not None
-        return process.returncode, said.decode()
+        return process.returncode, output.decode()
 
     async def start(self, kind: str, log: Path) -> Running:
         """A `web` or `worker` process that works already."""
         port = free_port()
-        with log.open("ab") as output:
-            process = await self._start(kind, output=output.fileno(), env={"PORT": str(port)})
+        process: Process | Forked
+        if self.tree == ROOT:
+            environ = {**self.environ, "PORT": str(port)}
+            process = Forked("tests.earnest.commanding", kind, environ=environ, log=log)
+        else:
+            with log.open("ab") as output:
+                process = await self._start(kind, output=output.fileno(), env={"PORT": str(port)})
         running = Running(process, kind, port, log)
         await running.works()
         return running
@@ -51,7 +61,7 @@ class Release:
 class Running:
     """A process that was started."""
 
-    process: Process
+    process: Process | Forked
     kind: str
     port: int
     log: Path
