@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import warnings
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from schema.engine.execution import Operation, Runner
 from schema.types.events import CLASSES
 from tests.factories import Deal, Deployment, advance_clock, party
 
-DOCUMENTS = 250
+DOCUMENTS = int(os.environ.get("COMPILED_DOCUMENTS", "150"))
 
 ORDERS = {
     "contracts": ("NEWEST", "OLDEST", "RECENTLY_UPDATED", "LONGEST_UNCHANGED", "DEADLINE"),

@@ -285,8 +285,12 @@ LONGEST_VALUES: Final[dict[Any, Any]] = {
     Money: Money(-(10**18), "BHD"),
 }
 LONGEST_LISTS: Final = {
-    **{"returns": RETURNS_MAX, "changes": CHANGES_MAX, "words": CHANGES_MAX},
-    **{"deliverables": DELIVERABLES_MAX, "links": LINKS_MAX, "attachments": ATTACHMENTS_MAX},
+    "returns": RETURNS_MAX,
+    "changes": CHANGES_MAX,
+    "words": CHANGES_MAX,
+    "deliverables": DELIVERABLES_MAX,
+    "links": LINKS_MAX,
+    "attachments": ATTACHMENTS_MAX,
 }
 WORDS: Final = "title description message purpose deliverables links note explanation payment_token name".split()
 LONGEST_TEXTS: Final[dict[str, str]] = {
