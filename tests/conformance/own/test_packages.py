@@ -27,9 +27,8 @@ def test_the_wheel_is_built_where_the_generator_is_on_the_path_of_the_build_alon
     """As `pip install ./clients/python` does it, whose isolated environment no process begun by it finds by itself."""
     found = call([BIN / "python", "-c", "import ariadne_codegen as it; print(it.__path__[0])"], within=tmp_path)
     lonely = f"import sys; sys.path.insert(0, {str(Path(found.strip()).parent)!r}); import runpy; "
-    lonely += (
-        f"sys.argv = ['hatchling', 'build', '-t', 'wheel', '-d', {str(tmp_path)!r}]; runpy.run_module('hatchling')"
-    )
+    lonely += f"sys.argv = ['hatchling', 'build', '-t', 'wheel', '-d', {str(tmp_path)!r}]; "
+    lonely += "runpy.run_module('hatchling', run_name='__main__')"
     call([sys.executable, "-c", lonely], within=PYTHON_CLIENT)
     assert len(list(tmp_path.glob("*.whl"))) == 1
 
