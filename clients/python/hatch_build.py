@@ -67,5 +67,6 @@ def generate(here: Path, schema: Path, operations: Path) -> None:
         scalars = "".join(f'[tool.ariadne-codegen.scalars.{name}]\ntype = "{kind}"\n' for name, kind in SCALARS.items())
         settings.write_text(text + scalars, encoding="utf-8")
         command = [sys.executable, "-m", "ariadne_codegen", "--config", str(settings), "client"]
-        environ = os.environ | {"PYTHONPATH": str(here / "codegen")}
+        found = [str(here / "codegen"), *sys.path]  # whoever builds in isolation has the generator on our path alone
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, found))}
         subprocess.run(command, cwd=here, check=True, env=environ, stdout=subprocess.DEVNULL)

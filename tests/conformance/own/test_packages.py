@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -20,6 +21,16 @@ def test_the_source_distribution_builds_the_wheel_without_the_repository(python_
     (source,) = python_distributions.glob("*.tar.gz")
     with tarfile.open(source) as packed:
         assert any(name.endswith("src/earnest_client/api/operations.py") for name in packed.getnames())
+
+
+def test_the_wheel_is_built_where_the_generator_is_on_the_path_of_the_build_alone(tmp_path: Path) -> None:
+    """As `pip install ./clients/python` does it, whose isolated environment no process begun by it finds by itself."""
+    found = call([BIN / "python", "-c", "import ariadne_codegen as it; print(it.__path__[0])"], within=tmp_path)
+    lonely = f"import sys; sys.path.insert(0, {str(Path(found.strip()).parent)!r}); import runpy; "
+    lonely += f"sys.argv = ['hatchling', 'build', '-t', 'wheel', '-d', {str(tmp_path)!r}]; "
+    lonely += "runpy.run_module('hatchling', run_name='__main__')"
+    call([sys.executable, "-c", lonely], within=PYTHON_CLIENT)
+    assert len(list(tmp_path.glob("*.whl"))) == 1
 
 
 def test_the_npm_package_has_types_and_depends_on_graphql_ws_alone(npm_package: Path) -> None:
