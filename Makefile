@@ -48,7 +48,8 @@ house: install
 soak: install
 	@$(venv) -m tests.soak $(ARGS)
 
-# All tests of the former release, by its own code, on the tables that this one's part before makes; `ARGS="tests/api"` for some.
+# All tests of the former release, by its own code, on the tables that this one's part before makes, but for those that
+# `LEFT_OUT` of tests/upgrade/former.py names with the reason; `ARGS="tests/api"` for some.
 upgrade: install
 	@EARNEST_FORMER_TESTS="$(or $(ARGS),tests/api tests/escrow tests/journeys tests/schema tests/webhooks tests/workers)" $(venv) -m pytest -n 0 -s tests/upgrade
 

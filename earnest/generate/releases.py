@@ -107,7 +107,7 @@ def _reads_as(was: Json, now: Json) -> bool:
     grow, as the schema says itself."""
     if isinstance(was, dict) and isinstance(now, dict):
         if "discriminator" in was and "discriminator" in now:
-            return was["discriminator"]["mapping"].items() <= now["discriminator"]["mapping"].items()
+            return set(was["discriminator"]["mapping"].items()) <= set(now["discriminator"]["mapping"].items())
         if "enum" in was and "enum" in now and set(was["enum"]) <= set(now["enum"]):
             return _reads_as(_without(was, "enum"), _without(now, "enum"))
         if set(map(_spelt, _options(was))) < set(map(_spelt, _options(now))):

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,6 @@ from escrow.accounts.commands import ConnectPayee
 from escrow.agreement import commands as c
 from escrow.pipeline import run
 from tests.api.client import Caller
-from tests.earnest.commanding import command
 from tests.earnest.running import Up, clean_environment
 from tests.factories import Deal, Deployment
 from tests.patience import PATIENCE_SECONDS
@@ -70,13 +71,19 @@ class Machine:
 
     async def command(self, *words: str) -> str:
         """What a command of the page says; it must be well."""
-        code, said = await self._ended(*words)
-        assert code == 0, said
-        return said
+        ended = await asyncio.to_thread(self._ended, *words)
+        assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+        return ended.stdout
 
-    async def _ended(self, program: str, *words: str) -> tuple[int, str]:
-        assert program == "earnest"
-        return await command(*words, folder=self.root, environ=self.environ)
+    async def refused(self, *words: str) -> str:
+        """Why a command is refused."""
+        ended = await asyncio.to_thread(self._ended, *words)
+        assert ended.returncode == 2, f"{ended.stdout}\n{ended.stderr}"
+        return ended.stderr
+
+    def _ended(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(command, cwd=self.root, env=self.environ, capture_output=True, text=True, check=False)
 
 
 def documented(beginning: str, *, moment: datetime | None = None) -> list[str]:

@@ -143,6 +143,8 @@ class Load:
 
 
 GOING_AWAY: Final = 1001
+NO_PONG: Final = 4408
+"""The machine was too busy for this process to answer in time: it comes back as after anything else."""
 
 Heard = tuple[str, str, int]
 """Cursor, stream and sequence."""
@@ -184,9 +186,9 @@ class Subscriber:
                 while True:
                     self._hear(await socket.event())
         except ConnectionClosed as closed:
-            if closed.rcvd is None or closed.rcvd.code != GOING_AWAY:
+            if closed.rcvd is None or closed.rcvd.code not in (GOING_AWAY, NO_PONG):
                 raise
-            self.told_to_go += 1
+            self.told_to_go += closed.rcvd.code == GOING_AWAY
 
     async def _by_events(self) -> None:
         headers = {"accept": "text/event-stream", "authorization": f"Bearer {self.person.token}"}

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from signal import Signals
-from typing import Protocol
 
 import httpx
 
-from tests.earnest import commanding
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
-from tests.upgrade.former import ROOT
 from tests.workers.process import until
-
-
-class Started(Protocol):
-    """A process of the operator's, however it was started."""
-
-    @property
-    def returncode(self) -> int | None: ...
-
-    def send_signal(self, number: Signals, /) -> None: ...
-
-    def kill(self) -> None: ...
-
-    async def wait(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +26,6 @@ class Release:
 
     async def run(self, *command: str) -> tuple[int, str]:
         """What a command ends with, and all that it says."""
-        if self._is_this:
-            return await commanding.command(*command, folder=self.tree, environ=self.environ)
         process = await self._start(*command, output=PIPE, env={})
         said, _ = await process.communicate()
         assert process.returncode is not None
@@ -52,21 +34,11 @@ class Release:
     async def start(self, kind: str, log: Path) -> Running:
         """A `web` or `worker` process that works already."""
         port = free_port()
-        env = {"PORT": str(port)}
-        if self._is_this:
-            running = Running(
-                commanding.begin(kind, folder=self.tree, environ={**self.environ, **env}, log=log), kind, port, log
-            )
-        else:
-            with log.open("ab") as output:
-                running = Running(await self._start(kind, output=output.fileno(), env=env), kind, port, log)
+        with log.open("ab") as output:
+            process = await self._start(kind, output=output.fileno(), env={"PORT": str(port)})
+        running = Running(process, kind, port, log)
         await running.works()
         return running
-
-    @property
-    def _is_this(self) -> bool:
-        """Whether its processes may begin where the imports of this one are done."""
-        return self.tree == ROOT
 
     async def _start(self, *command: str, output: int, env: Mapping[str, str]) -> Process:
         environ = {**self.environ, **env, "PYTHONPATH": str(self.tree)}
@@ -79,7 +51,7 @@ class Release:
 class Running:
     """A process that was started."""
 
-    process: Started
+    process: Process
     kind: str
     port: int
     log: Path
@@ -100,10 +72,10 @@ class Running:
 
     async def stop(self) -> None:
         """Tell it to stop and wait until it has; it must end by itself, and well."""
-        self.process.send_signal(Signals.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
             code = await self.process.wait()
-        assert code in (0, -Signals.SIGTERM), (code, self.log.read_text())  # uvicorn hands the signal on at its end
+        assert code in (0, -signal.SIGTERM), (code, self.log.read_text())  # uvicorn hands the signal on at its end
 
     def kill(self) -> None:
         """End it, if it hasn't."""
