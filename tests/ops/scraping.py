@@ -82,7 +82,7 @@ async def scraped(folder: Path, jobs: Mapping[str, str]) -> AsyncIterator[Promet
     """One with our alerts that has scraped each job (its name and `host:port`) often enough to tell rates."""
     assert PROMETHEUS is not None, MISSING
     config = {
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES / "alerts.yml")],
         "scrape_configs": [{"job_name": name, "static_configs": [{"targets": [at]}]} for name, at in jobs.items()],
     }
