@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 
-def answer(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+def answer(
+    send: Callable[..., Awaitable[None]], status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+) -> bool:
     """Answer the request that uvicorn's `send` is for, which isn't `HEAD`. One of the headers is `content-length`, none is
     `connection`.
 

@@ -62,7 +62,7 @@ async def test_both_ways_are_counted_and_fail_alike(people: People, monkeypatch:
     monkeypatch.setattr("escrow.accounts.authentication.find", fail)
     before = failed()
     short = await people.client.post("{ viewer { accountId } }")
-    long = await people.client.post("{ viewer { accountId } }", **OF_OUR_PAGE)
+    long = await people.client.post("{ viewer { accountId } }", None, **OF_OUR_PAGE)
     assert failed() == before + 2
     for answer in (short, long):
         (error,) = answer.json()["errors"]
