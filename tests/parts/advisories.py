@@ -26,7 +26,8 @@ Parts = Mapping[tuple[str, str], frozenset[str]]
 
 def compare(folder: Path, parts: Parts, *, now: datetime) -> Known:
     """What the records of the folder say against these parts."""
-    newest, found = datetime.min.replace(tzinfo=UTC), []
+    newest = datetime.min.replace(tzinfo=UTC)
+    found: list[str] = []
     for record in records(folder):
         newest = max(newest, _moment(record["modified"]))
         if "withdrawn" not in record:

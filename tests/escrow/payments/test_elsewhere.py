@@ -80,8 +80,8 @@ async def standing(order_id: str) -> str:
 async def charged_at(deal: Deal, name: str) -> None:
     """As if the money of a deposit that is confirmed had come by this provider."""
     await fetch(
-        """INSERT INTO provider_calls (order_id, step, attempt, provider_id, provider)
-        SELECT id, 'PREPARE', 1, 'ch_' || id, $2 FROM payment_orders
+        """INSERT INTO provider_calls (contract_id, order_id, step, attempt, provider_id, provider)
+        SELECT contract_id, id, 'PREPARE', 1, 'ch_' || id, $2 FROM payment_orders
         WHERE contract_id = $1 AND kind = 'DEPOSIT' AND state = 'PAID' ON CONFLICT DO NOTHING""",
         deal.id,
         name,
