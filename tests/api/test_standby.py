@@ -26,9 +26,10 @@ from escrow.database import counting, execute
 from escrow.replica import Read, Replica
 from tests.api.client import Caller, People
 from tests.benchmarks.processes import serving, web_environment
-from tests.earnest.test_audit_and_erase import ROOT, earnest
+from tests.earnest.test_audit_and_erase import earnest
 from tests.patience import PATIENCE_SECONDS
 from tests.replicas import Standby, caught_up, locking, standby_of
+from tests.workers.process import ROOT
 
 LIST = "{ contracts(first: 50) { nodes { id title milestones { title } } } }"
 FEED = "query ($after: Cursor) { changes(after: $after, first: 100) { nodes { event { id type } } cursor hasMore } }"
