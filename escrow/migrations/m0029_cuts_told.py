@@ -23,5 +23,5 @@ COMMENT ON COLUMN payment_orders.seen_uncalled_at IS
 class Migration(Before):
     release = "1.1.0"
     excused = {"log_cuts.untold_after": "the column is new, and the former release names none that it lacks"}
-    dependencies = [("escrow", "m0027_names")]
+    dependencies = [("escrow", "m0028_provider_accounts")]
     operations: list[Operation] = [RunSQL(TOLD), RunSQL(UNCALLED)]

@@ -27,5 +27,5 @@ COMMENT ON COLUMN couplings.began_anew_at IS 'When both sides were last compared
 
 class Migration(Before):
     release = "1.1.0"
-    dependencies = [("escrow", "m0027_names")]
+    dependencies = [("escrow", "m0029_cuts_told")]
     operations: list[Operation] = [RunSQL(WRITINGS)]
