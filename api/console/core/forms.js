@@ -12,6 +12,7 @@ import { h } from "./dom.js";
 import { chargesOf, previewView } from "./previews.js";
 import { refusalView } from "./refusals.js";
 
+/** Who types is asked for nothing until they pause. */
 const SETTLING_MS = 250;
 let opened = 0;
 
@@ -96,19 +97,19 @@ export class Form {
     this.refusals = this.refusals.filter((refusal) => !isAbout(refusal, { name, kind: "text" }));
     this.#why = null;
     this.#isPressed = false;
-    this.foresee();
+    this.foresee(SETTLING_MS);
     this.element.render();
   }
 
-  /** Ask what this would do, once the typing has settled and nothing that must be there is missing. */
-  foresee() {
+  /** Ask what this would do, unless something that must be there is missing: at once, or when typing has settled. */
+  foresee(settlingMs = 0) {
     if (!this.command.movesMoney || this.isSending) return;
     if (JSON.stringify(this.input) !== this.#foreseen) this.preview = null;
     this.#previewed += 1;
     clearTimeout(this.#timer);
     this.#isForeseeing = this.faults.length === 0;
     if (!this.#isForeseeing) return;
-    this.#timer = setTimeout(() => void this.#foresee(), this.#previewed === 1 ? 0 : SETTLING_MS);
+    this.#timer = setTimeout(() => void this.#foresee(), settlingMs);
   }
 
   async #foresee() {
