@@ -29,7 +29,8 @@ from escrow.settings import Settings, log_format
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_SECONDS = 10.0
 """For requests and jobs that are under way; a second signal cuts it short."""
-HEALTHY_SECONDS = 60.0
+HEALTHY_SECONDS = 180.0
+"""A crowded machine takes its time; a process that ends meanwhile is noticed at once."""
 POLL_SECONDS = 0.05
 
 
@@ -212,7 +213,7 @@ def check_port(settings: Settings) -> None:
 
 
 async def wait_until_healthy(host: str, port: int) -> None:
-    """Wait until `/healthz` answers 200; refuses after 60 seconds."""
+    """Wait until `/healthz` answers 200; refuses after `HEALTHY_SECONDS`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(HEALTHY_SECONDS):
             while not await _is_healthy(host, port):  # noqa: ASYNC110 - another process tells us nothing
