@@ -299,6 +299,7 @@ WITHOUT_A_WAY: Final[Mapping[str, str]] = {
     "order.stuck": "the sandbox forgets keys a day later by the real clock, and an order is stuck only then",
     "order.resolved": "an order must be stuck before (order.stuck)",
     "cost.booked": "the sandbox costs nothing",
+    "log.cut": "the server must be restored to an earlier moment (docs/operating/restoring.md)",
 }
 
 
