@@ -6,6 +6,7 @@ of contracts why not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
@@ -26,6 +27,9 @@ HOURS: Final = 48
 """The shortest windows for answers and reviews: where silence is played, the test clock moves for all contracts."""
 DAYS: Final = 2
 DORMANT_DAYS: Final = 181
+UNDER_WAY_SECONDS: Final = (0.5, 2.0, 5.0)
+SLOW_SECONDS: Final = 20.0
+"""Twice as long as the sandbox takes for a slow payment."""
 
 _WINDOWS: Final = dict.fromkeys(
     ("offerHours", "reviewHours", "refundAnswerHours", "disputeAnswerHours", "mediationHours"), HOURS
@@ -109,6 +113,24 @@ def _milestone(number: int, who: str, mutation: str, **given: object) -> Step:
 def _paid(token: str = "tok_ok") -> Step:  # noqa: S107 - a test token of the sandbox
     """The client pays for the first milestone."""
     return _milestone(1, "client", "fundMilestone", paymentToken=token)
+
+
+def _taken_back() -> Step:
+    """The client pays slowly, and takes it back while it is on its way.
+
+    Nobody sees whether a worker has called the provider by then, without which nothing is on its way: so it is done again, with
+    a longer pause.
+    """
+
+    async def does(scene: Scene) -> None:
+        for pause_seconds in UNDER_WAY_SECONDS:
+            await _paid("tok_slow").does(scene)
+            await asyncio.sleep(pause_seconds)
+            await _milestone(1, "client", "cancelFunding").does(scene)
+            if await scene.timeline.comes("deposit.returned", seconds=SLOW_SECONDS):
+                return
+
+    return Step(does)
 
 
 def _happened(event: str) -> Step:
@@ -239,7 +261,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "deposit.failed": Way((*_accepted, _paid("tok_fail"))),
     "deposit.action_required": Way((*_accepted, _paid("tok_action"))),
     "deposit.abandoned": Way((*_accepted, _paid("tok_never"), _milestone(1, "client", "cancelFunding"))),
-    "deposit.returned": Way((*_accepted, _paid("tok_slow"), _milestone(1, "client", "cancelFunding"))),
+    "deposit.returned": Way((*_accepted, _taken_back())),
     "deposit.reversed": Way((*_accepted, _paid("tok_reverse"))),
     "deposit.reversal_resolved": Way((*_accepted, _paid("tok_reverse_won"))),
     "deposit.reinstated": Way((*_accepted, _paid("tok_reverse_won"))),

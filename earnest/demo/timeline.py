@@ -71,6 +71,17 @@ class Timeline:
             self._cursor = page["pageInfo"]["endCursor"] or self._cursor
             more = page["pageInfo"]["hasNextPage"]
 
+    async def comes(self, type_: str, *, seconds: float) -> bool:
+        """Whether an event of the type has come that `until` would give next, or comes within the time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            await self.catch_up()
+            if any(event["type"] == type_ for event in self._seen[self._waited_to :]):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_SECONDS)
+
     async def until(self, type_: str, milestone_id: str | None = None) -> Event:
         """The next event of the type, after the one that was waited for last; refuses after `PATIENCE_SECONDS`."""
         deadline = time.monotonic() + PATIENCE_SECONDS
