@@ -28,17 +28,9 @@ def begin(*words: str, folder: Path, environ: Mapping[str, str], log: Path, erro
     return Forked("tests.earnest.commanding", asked, environ=environ, log=log, errors=errors)
 
 
-async def command(*words: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code of a command, and all that it said."""
-    with tempfile.TemporaryDirectory() as kept:
-        log = Path(kept) / "said"
-        code = await begin(*words, folder=folder, environ=environ, log=log).wait()
-        return code, log.read_text()
-
-
-async def commanded(*words: str, environ: Mapping[str, str]) -> tuple[int, str, str]:
-    """The exit code of a command, and what it said on its two outputs."""
+async def commanded(*words: str, environ: Mapping[str, str], folder: Path | None = None) -> tuple[int, str, str]:
+    """The exit code of a command in the folder, or where the tests run, and what it said on its two outputs."""
     with tempfile.TemporaryDirectory() as kept:
         said, remarked = Path(kept) / "said", Path(kept) / "remarked"
-        process = begin(*words, folder=Path.cwd(), environ=environ, log=said, errors=remarked)
+        process = begin(*words, folder=folder or Path.cwd(), environ=environ, log=said, errors=remarked)
         return await process.wait(), said.read_text(), remarked.read_text()

@@ -14,7 +14,7 @@ from earnest.engines import Engines
 from earnest.engines.postgres import EmbeddedPostgres
 from earnest.engines.processes import Record
 from escrow.migrate import migrate
-from tests.earnest.commanding import begin, command
+from tests.earnest.commanding import begin, commanded
 from tests.earnest.restored import documented, until
 from tests.earnest.running import clean_environment
 from tests.earnest.standing_by import asked
@@ -66,7 +66,8 @@ async def test_a_server_that_was_followed_loses_nothing_and_the_cut_is_noted_onc
         environ = clean_environment() | MINIMAL | servers
 
         async def said(*words: str, code: int = 0) -> str:
-            ended, told = await command(*words, folder=tmp_path, environ=environ)
+            ended, said, remarked = await commanded(*words, folder=tmp_path, environ=environ)
+            told = remarked + said
             assert ended == code, told
             return told
 

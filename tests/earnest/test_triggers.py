@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from earnest import triggers
 from earnest.api_client import Api, ApiError
 from earnest.demo.people import People, make_people
 from earnest.demo.timeline import Event
@@ -73,6 +75,27 @@ async def test_every_way_leads_to_its_event(people: People, tmp_path: Path) -> N
     failed += [said for said in [await one(event) for event, way in WAYS.items() if way.moves_clock] if said]
     assert "\n".join(failed) == "", (tmp_path / "worker.log").read_text()[-20_000:]
     assert [difference async for difference in audit()] == []
+
+
+async def test_a_slow_payment_that_was_taken_back_too_early_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triggers, "UNDER_WAY_SECONDS", (0.0, 0.0, 0.0))
+    done: list[str] = []
+    came = iter((False, True))
+
+    async def comes(*_: object, **__: object) -> bool:
+        return next(came)
+
+    async def do(mutation: str, *_: object, **__: object) -> None:
+        done.append(mutation)
+
+    async def milestone(_: int) -> str:
+        return "mls_1"
+
+    scene: Any = SimpleNamespace(
+        milestone=milestone, timeline=SimpleNamespace(comes=comes), party=lambda _: SimpleNamespace(do=do)
+    )
+    await WAYS["deposit.returned"].steps[-1].does(scene)
+    assert done == ["fundMilestone", "cancelFunding"] * 2
 
 
 def test_what_cannot_be_triggered_is_refused_with_the_reason() -> None:
