@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from playwright.sync_api import Page, Request, Response, Route, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import at_work, handed_in
+from tests.browser.held import Held, operation
 from tests.browser.people import HAPPENED, at_the_console, contract
 from tests.browser.served import Served
 
@@ -40,20 +40,14 @@ CHANGED: Final = """(list) => {
 }"""
 
 
-def _name(request: Request) -> str:
-    """What the operation of a request is called."""
-    found = re.search(r"(?:query|mutation|subscription) (\w+)", request.post_data or "")
-    return found[1] if found else ""
-
-
 def _is_answer_to(response: Response, name: str) -> bool:
-    return _name(response.request) == name
+    return operation(response.request) == name
 
 
 def _counting(page: Page) -> Counter[str]:
     """How often each operation is asked from now on."""
     asked: Counter[str] = Counter()
-    page.on("request", lambda request: asked.update([_name(request)]))
+    page.on("request", lambda request: asked.update([operation(request)]))
     return asked
 
 
@@ -88,16 +82,14 @@ def test_what_an_event_is_about_is_shown_before_everything_is_asked_again(
     _is_quiet(page, deal.note)
     plan = page.locator("earnest-milestones ol").first
     plan.evaluate(CHANGED)
-    held: list[Route] = []
-    page.route(
-        "**/graphql", lambda route: held.append(route) if _name(route.request) == "Milestones" else route.continue_()
-    )
-    with page.expect_request(lambda request: _name(request) == "Milestones"):
-        served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
-        freelancer.sees_milestone("Sketches", "Paid")
-        assert page.evaluate("[...window.changed]") == [0], "no other row was touched"
-    page.unroute("**/graphql")
-    assert held, "the whole plan was asked for, too, and not answered"
+    whole_plan = Held(page, "Milestones")
+    whole_plan.hold()
+    served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
+    freelancer.sees_milestone("Sketches", "Paid")
+    assert page.evaluate("[...window.changed]") == [0], "no other row was touched"
+    whole_plan.wait()
+    assert page.evaluate("[...window.changed]") == [0], "the whole plan is asked for, too, and not answered"
+    whole_plan.let_go()
 
 
 def _is_quiet(page: Page, note: Callable[[str], None]) -> None:

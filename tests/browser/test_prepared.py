@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from earnest.agents.toolbox import Tools
 from earnest.api_client import Api
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import CONTRACT, Deal, handed_in
+from tests.browser.held import Held
 from tests.browser.people import at_the_console, contract
 from tests.browser.served import Served
-from tests.patience import PATIENCE_SECONDS
 
 PREPARED: Final = "Prepared for you"
 UNKNOWN: Final = "This link asks for something that can’t be done on this page. Nothing was filled in."
@@ -134,7 +133,7 @@ def test_confirming_while_it_is_looked_ahead_waits_and_asks_to_look_again_if_sum
     client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
     client.presses(client.can("Approve and pay"))
     client.reads("What will happen", "$200.00")
-    previews = Held(client.page)
+    previews = Held(client.page, "Preview")
     form = client.page.get_by_role("form", name="Approve and pay", exact=True)
 
     def confirms_meanwhile() -> None:
@@ -157,33 +156,3 @@ def test_confirming_while_it_is_looked_ahead_waits_and_asks_to_look_again_if_sum
     confirms_meanwhile()
     client.sees_milestone("Sketches", "Paid")
     expect(form).to_have_count(0)
-
-
-class Held:
-    """What a page asks to look ahead, which gets no answer for as long as it is held."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self._waiting: list[Route] | None = None
-        page.route("**/graphql", self._take)
-
-    def hold(self) -> None:
-        self._waiting = []
-
-    def wait(self) -> None:
-        """Until something is held."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._waiting:
-            assert time.monotonic() < deadline, "nobody looked ahead"
-            self._page.wait_for_timeout(20)
-
-    def let_go(self) -> None:
-        waiting, self._waiting = self._waiting or [], None
-        for route in waiting:
-            route.continue_()
-
-    def _take(self, route: Route) -> None:
-        if self._waiting is not None and "query Preview(" in (route.request.post_data or ""):
-            self._waiting.append(route)
-        else:
-            route.continue_()

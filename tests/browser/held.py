@@ -1,0 +1,53 @@
+"""Questions of a page that get no answer for as long as they are held."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import Page, Request, Route
+
+from tests.patience import PATIENCE_SECONDS
+
+
+def operation(request: Request) -> str:
+    """What the operation of a request is called, empty where it has none."""
+    found = re.search(r"(?:query|mutation|subscription) (\w+)", request.post_data or "")
+    return found[1] if found else ""
+
+
+class Held:
+    """What a page asks by one operation, passed on but while it is held.
+
+    Playwright tells of a request before it hands it over to be held, so what is held is waited for here and not by
+    `expect_request`.
+    """
+
+    def __init__(self, page: Page, name: str) -> None:
+        self._page = page
+        self._name = name
+        self._waiting: list[Route] | None = None
+        page.route("**/graphql", self._take)
+
+    def hold(self) -> None:
+        """From now on there is no answer."""
+        self._waiting = []
+
+    def wait(self) -> None:
+        """Until something is held."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._waiting:
+            assert time.monotonic() < deadline, f"nobody asked for {self._name}"
+            self._page.wait_for_timeout(20)
+
+    def let_go(self) -> None:
+        """What waits is answered, and what comes."""
+        waiting, self._waiting = self._waiting or [], None
+        for route in waiting:
+            route.continue_()
+
+    def _take(self, route: Route) -> None:
+        if self._waiting is not None and operation(route.request) == self._name:
+            self._waiting.append(route)
+        else:
+            route.continue_()
