@@ -59,6 +59,7 @@ def test_an_event_has_each_question_asked_once_and_nothing_drawn_that_is_as_it_w
     page = freelancer.page
     freelancer.sees_milestone("Sketches", "Under way")
     expect(freelancer.section(HAPPENED).locator("[data-sequence]").first).to_be_visible()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     _is_quiet(page, deal.note)
     asked = _counting(page)
     page.evaluate(COUNTED)

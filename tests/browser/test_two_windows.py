@@ -37,9 +37,10 @@ def test_what_happens_while_the_web_process_is_killed_is_shown_once_and_in_order
         freelancer.reads(f"After crash {number}.")
     served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
     freelancer.sees_milestone("Sketches", "Paid")
-    entries = freelancer.section(HAPPENED).locator("[data-sequence]")
-    shown = entries.evaluate_all("all => all.map((one) => Number(one.dataset.sequence))")
     last = deal.last_sequence()
+    entries = freelancer.section(HAPPENED).locator("[data-sequence]")
+    expect(entries.first).to_have_attribute("data-sequence", str(last))
+    shown = entries.evaluate_all("all => all.map((one) => Number(one.dataset.sequence))")
     told("a timeline", shown, last)
     assert shown == list(range(last, last - len(shown), -1))
     assert one.without(NO_CONNECTION) == []
