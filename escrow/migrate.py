@@ -27,7 +27,7 @@ from tortoise.transactions import in_transaction
 
 from escrow import log, titles
 from escrow.database import Connection, configuration, fetch, fetch_value
-from escrow.parts import Concurrently, InBatches, Part, part_of, release_of
+from escrow.parts import Concurrently, InBatches, Part, part_of, release_of, turn_of
 from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
 
@@ -112,11 +112,11 @@ async def _alone() -> AsyncIterator[Connection]:
 
 
 async def _steps(apps: dict[str, object]) -> list[migrations.Migration]:
-    """What is missing, in order."""
+    """What is missing, in order: release by release, and within one what comes before in all packages, then what comes after."""
     client = get_connection("default")
     executor = MigrationExecutor(client, cast("dict[str, dict[str, object]]", apps))
     await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
-    return [one.migration for one in await executor.plan()]
+    return sorted((one.migration for one in await executor.plan()), key=turn_of)
 
 
 async def _wanted(missing: Sequence[migrations.Migration], extent: Extent) -> list[migrations.Migration]:
