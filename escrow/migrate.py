@@ -27,7 +27,7 @@ from tortoise.transactions import in_transaction
 
 from escrow import log, titles
 from escrow.database import Connection, configuration, fetch, fetch_value
-from escrow.parts import Concurrently, InBatches, Part, part_of, release_of
+from escrow.parts import Concurrently, InBatches, Part, part_of, release_of, turn_of
 from escrow.release import APPLICATION
 from escrow.settings import tortoise_config
 
@@ -89,11 +89,21 @@ async def pending(part: Part | None = None) -> list[str]:
 
     Given a part, those of that part alone: processes serve as soon as nothing is missing of `BEFORE`.
     """
-    known = _known()
-    if not await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
-        applied = {f"{row['app']}.{row['name']}" for row in await fetch("SELECT app, name FROM tortoise_migrations")}
-        known = {name: step for name, step in known.items() if name not in applied}
-    return [name for name, step in known.items() if part in (None, part_of(step))]
+    taken = await _taken()
+    known = sorted(_known().items(), key=lambda named: turn_of(named[1]))
+    return [name for name, step in known if name not in taken and part in (None, part_of(step))]
+
+
+async def unknown() -> list[str]:
+    """The steps that were taken in the connected database and that this release doesn't have: a later one's."""
+    return sorted(await _taken() - _known().keys())
+
+
+async def _taken() -> set[str]:
+    """The names of all steps that were taken in the connected database."""
+    if await fetch_value("SELECT to_regclass('tortoise_migrations') IS NULL"):
+        return set()
+    return {f"{row['app']}.{row['name']}" for row in await fetch("SELECT app, name FROM tortoise_migrations")}
 
 
 @asynccontextmanager
@@ -112,11 +122,11 @@ async def _alone() -> AsyncIterator[Connection]:
 
 
 async def _steps(apps: dict[str, object]) -> list[migrations.Migration]:
-    """What is missing, in order."""
+    """What is missing, in order: release by release, and within one what comes before in all packages, then what comes after."""
     client = get_connection("default")
     executor = MigrationExecutor(client, cast("dict[str, dict[str, object]]", apps))
     await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
-    return [one.migration for one in await executor.plan()]
+    return sorted((one.migration for one in await executor.plan()), key=turn_of)
 
 
 async def _wanted(missing: Sequence[migrations.Migration], extent: Extent) -> list[migrations.Migration]:

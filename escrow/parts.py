@@ -84,3 +84,9 @@ def release_of(step: migrations.Migration) -> str:
     """The release that brought this step."""
     release: str = getattr(step, "release", FIRST_RELEASE)
     return release
+
+
+def turn_of(step: migrations.Migration) -> tuple[tuple[int, ...], bool]:
+    """When it is this step's turn, as something to sort by: the packages' steps are counted each for themselves."""
+    release = tuple(int(number) for number in release_of(step).split("."))
+    return release, part_of(step) is Part.AFTER

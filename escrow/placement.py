@@ -40,17 +40,17 @@ class Place:
     """Foreign keys that lead elsewhere: kept on one server, gone when the tables are distributed. The audit looks there, too."""
 
 
-def _contract(*names: str, why: str, column: str = "contract_id", narrow: Mapping[str, str] | None = None) -> Place:
-    twins = {f"{name}_pkey": f"{name}_in_contract" for name in names} | dict(narrow or {})
+def _contract(*names: str, why: str, column: str = "contract_id") -> Place:
+    twins = {f"{name}_pkey": f"{name}_in_contract" for name in names}
     return Place(group=Group.CONTRACT, column=column, why=why, narrow=twins)
 
 
 _PART: Final = "a part of its contract, loaded and written with it"
 
 
-def _part(table: str, narrow: Mapping[str, str] | None = None, why: str = _PART) -> Place:
+def _part(table: str, why: str = _PART) -> Place:
     """A table whose rows have identifiers of their own: random in 128 bits, they need no index over all shards."""
-    return _contract(table, why=why, narrow=narrow)
+    return _contract(table, why=why)
 
 
 def _everywhere(why: str) -> Place:
@@ -73,17 +73,15 @@ _TOOLS: Final = "a connector's own notes; it talks to Earnest as anybody does"
 PLACES: Final[Mapping[str, Place]] = {
     "contracts": _contract(why="what everything else is distributed with", column="id"),
     "milestones": _part("milestones"),
-    "deposits": _part("deposits", {"deposits_order_is_its_own": "deposits_order_in_contract"}),
-    "submissions": _part("submissions", {"submissions_are_numbered": "submissions_numbers_in_contract"}),
+    "deposits": _part("deposits"),
+    "submissions": _part("submissions"),
     "deadlines": _contract(why=_PART),
     "deadline_sweeps": _contract(why="who works on which contract's clocks: as many rows as there are workers"),
     "payment_orders": _part("payment_orders"),
     "provider_calls": _part("provider_calls", why="the calls of an order, read and written with it"),
     "balances": _part("balances"),
-    "refund_requests": _part(
-        "refund_requests", {"refund_requests_one_holds_a_milestone": "refund_requests_one_holds_in_contract"}
-    ),
-    "disputes": _part("disputes", {"disputes_one_holds_a_milestone": "disputes_one_holds_in_contract"}),
+    "refund_requests": _part("refund_requests"),
+    "disputes": _part("disputes"),
     "evidence": _part("evidence"),
     "change_requests": _part("change_requests"),
     "updates": _contract(why=_PART),
@@ -98,7 +96,6 @@ PLACES: Final[Mapping[str, Place]] = {
         "log_pending",
         why="the outbox, written by the command's own statement; the sequencer asks every shard for it",
         column="stream_id",
-        narrow={"log_pending_once": "log_pending_once_in_contract"},
     ),
     "idempotency_keys": Place(
         group=Group.ACCOUNT,
@@ -145,14 +142,6 @@ PLACES: Final[Mapping[str, Place]] = {
     "coupled_writings": _apart(_TOOLS),
 }
 """Every table. One that is missing here fails a test, so that nobody adds it without a thought of where it lies."""
-
-
-FOR_FORMER_RELEASES: Final = (
-    "texts_know_their_stream",
-    "log_pending_knows_its_stream",
-    "provider_calls_know_their_contract",
-)
-"""Triggers that fill in the contract where an earlier release leaves it out: they find it in other rows, and go, too."""
 
 
 def key_across_shards(table: str, key: tuple[str, ...]) -> tuple[str, ...]:

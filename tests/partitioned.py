@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from escrow.placement import FOR_FORMER_RELEASES, PLACES, Group, Place
+from escrow.placement import PLACES, Group, Place
 
 PARTITIONS: Final = int(os.environ.get("EARNEST_PARTITIONS", "0"))
 """Into how many the tables of all tests are cut; 0 leaves them whole."""
@@ -79,7 +79,7 @@ async def _anew(
             if one["name"] not in place.narrow
         ),
         *(_index(one, table, primary) for one in indexes if one["name"] not in place.narrow),
-        *(one["definition"] for one in triggers if one["name"] not in FOR_FORMER_RELEASES),
+        *(one["definition"] for one in triggers),
     ]
 
 

@@ -28,15 +28,26 @@ async def found_inside(settings: Settings) -> list[Finding]:
     """The same where this process is connected. Of tables that aren't this release's nothing else can be said."""
     vault.use(settings.secret_keys)
     tables = await _tables()
-    return [tables, *await _secrets(), *await _work()] if tables.grade is Grade.FINE else [tables]
+    return [tables] if tables.grade is Grade.WRONG else [tables, *await _secrets(), *await _work()]
 
 
 async def _tables() -> Finding:
-    pending = await migrate.pending(Part.BEFORE)
-    if pending:
+    if pending := await migrate.pending(Part.BEFORE):
         last = f"{len(pending)} steps are missing, the last of them {pending[-1]}"
         return wrong(
             "tables", last, "run `earnest migrate` (any number of them at once is harmless), then start the processes"
+        )
+    if pending := await migrate.pending(Part.AFTER):
+        said = (
+            f"the end of the upgrade is missing, {len(pending)} steps; the next release's `earnest migrate` asks for it"
+        )
+        return odd("tables", said, "`earnest migrate --after`, once no process of the release before runs any more")
+    if later := await migrate.unknown():
+        said = f"a later release took {len(later)} steps, the last of them {later[-1]}, of which this one knows nothing"
+        return odd(
+            "tables",
+            said,
+            "start that release's processes in place of this one's, before its `earnest migrate --after`",
         )
     return fine("tables", "as this release has them")
 

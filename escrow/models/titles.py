@@ -12,7 +12,7 @@ class Title(Model):
     words = TSVectorField()
     title_hash = fields.BigIntField()
     edition = fields.SmallIntField()
-    contract_id = fields.TextField(null=True)
+    contract_id = fields.TextField()
 
     class Meta:
         table = "titles"

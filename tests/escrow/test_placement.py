@@ -9,8 +9,6 @@ import pytest
 
 from escrow import database
 from escrow.placement import PLACES, Group, Place, key_across_shards
-from tests.escrow.agreement.tour import STORIES
-from tests.escrow.laying import lay_down, make_accounts
 from tests.partitioned import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -50,7 +48,7 @@ async def test_the_column_by_which_a_table_is_distributed_is_always_there() -> N
     )
     there = {tuple(row) for row in rows}
     missing = [table for table, place in PLACES.items() if place.column and (table, place.column) not in there]
-    assert missing == ([] if PARTITIONS else ["titles"])  # an earlier release's statement fills it in at its end
+    assert missing == []
 
 
 async def test_every_unique_key_contains_the_contract_or_stands_beside_one_that_does() -> None:
@@ -98,37 +96,3 @@ def test_keys_across_shards_begin_with_the_contract() -> None:
     assert key_across_shards("updates", ("contract_id", "number")) == ("contract_id", "number")
     assert key_across_shards("contracts", ("id",)) == ("id",)
     assert key_across_shards("members", ("id",)) == ("id",)
-
-
-FORMER: Final = {
-    "texts": "INSERT INTO texts (event_id, field, salt, body) SELECT id, 'x', repeat('x', 16)::bytea, '1' FROM events LIMIT 1",
-    "log_pending": "INSERT INTO log_pending (event_id) SELECT event_id FROM moved",
-    "provider_calls": "INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 9 FROM payment_orders LIMIT 1",
-    "titles": "INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended('Anew', 0), 1 "
-    "FROM named",
-}
-
-
-@pytest.mark.skipif(PARTITIONS > 0, reason="no former release writes to tables that are distributed")
-async def test_what_a_former_release_writes_gets_the_column_that_it_doesnt_know() -> None:
-    await make_accounts()
-    story = next(story for tell in STORIES.values() if (story := tell()).state.orders)
-    await lay_down(story)
-    for sql in (FORMER["texts"], FORMER["provider_calls"]):
-        await database.execute(sql)
-    await database.execute(f"WITH moved AS (DELETE FROM log_pending RETURNING event_id) {FORMER['log_pending']}")
-    await database.execute("DELETE FROM titles WHERE subject_id LIKE 'mil%'")
-    await database.execute(
-        f"WITH named AS (UPDATE milestones SET title = 'Anew' RETURNING id), worded AS ({FORMER['titles']}) SELECT FROM named"
-    )
-    for table, column in (
-        ("texts", "stream_id"),
-        ("log_pending", "stream_id"),
-        ("provider_calls", "contract_id"),
-        ("titles", "contract_id"),
-    ):
-        found = await database.fetch(f"SELECT DISTINCT {column} AS contract FROM {table}")
-        assert {row["contract"] for row in found} >= {story.id}, table
-        assert None not in {row["contract"] for row in found}, table
-    words = await database.fetch("SELECT DISTINCT edition FROM titles WHERE subject_id LIKE 'mil%'")
-    assert [row["edition"] for row in words] == [1]  # the words that it wrote, not those of the trigger

@@ -108,7 +108,7 @@ FORBIDDEN: Final = {
     "deposits_contract": "INSERT INTO deposits SELECT 'dep_0', 'ctr_0', 'pay_0', revision, state, parts, charge_minor, currency, "
     "returned, started_at, due_at FROM deposits WHERE reversal IS NULL LIMIT 1",
     "deposits_order": "UPDATE deposits SET order_id = id",
-    "deposits_order_is_its_own": "UPDATE deposits SET order_id = 'pay_0'",
+    "deposits_order_in_contract": "UPDATE deposits SET order_id = 'pay_0'",
     "deposits_state": "UPDATE deposits SET state = 'LOST' WHERE reversal IS NULL",
     "deposits_charge": "UPDATE deposits SET charge_minor = 0",
     "deposits_currency": "UPDATE deposits SET currency = ''",
@@ -118,8 +118,8 @@ FORBIDDEN: Final = {
     "FROM submissions",
     "submissions_contract": "UPDATE submissions SET contract_id = 'ctr_0'",
     "submissions_milestone": "UPDATE submissions SET milestone_id = id",
-    "submissions_are_numbered": "INSERT INTO submissions SELECT 'sub_0', contract_id, milestone_id, number, '', '{}', '[]', "
-    "now() FROM submissions",
+    "submissions_numbers_in_contract": "INSERT INTO submissions SELECT 'sub_0', contract_id, milestone_id, number, '', '{}', "
+    "'[]', now() FROM submissions",
     "submissions_number": "UPDATE submissions SET number = 0",
     "submissions_attachments": "UPDATE submissions SET attachments = '{}'",
     "contracts_ending": "UPDATE contracts SET ending_money_went_back = NULL WHERE ending_by IS NOT NULL",
@@ -163,7 +163,7 @@ FORBIDDEN: Final = {
     "refund_requests_milestone": "UPDATE refund_requests SET milestone_id = id",
     "refund_requests_state": "UPDATE refund_requests SET state = 'LOST'",
     "refund_requests_amount": "UPDATE refund_requests SET amount_minor = 0",
-    "refund_requests_one_holds_a_milestone": "INSERT INTO refund_requests SELECT 'ref_0', contract_id, milestone_id, 'OPEN', "
+    "refund_requests_one_holds_in_contract": "INSERT INTO refund_requests SELECT 'ref_0', contract_id, milestone_id, 'OPEN', "
     "1, false, now(), now(), now(), '', '' FROM refund_requests WHERE state = 'OPEN' LIMIT 1",
     "disputes_pkey": "INSERT INTO disputes SELECT id, contract_id, milestone_id, 'WITHDRAWN', 'CLIENT', 0, now(), now(), now(), "
     "false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes",
@@ -176,7 +176,7 @@ FORBIDDEN: Final = {
     "disputes_nothing_is_negative": "UPDATE disputes SET client_offer_minor = -1",
     "disputes_evidence": "UPDATE disputes SET client_evidence = 251",
     "disputes_outcome_is_told_once_resolved": "UPDATE disputes SET to_freelancer_minor = 0 WHERE state = 'MEDIATION'",
-    "disputes_one_holds_a_milestone": "INSERT INTO disputes SELECT 'dsp_0', contract_id, milestone_id, 'OPEN', 'CLIENT', 0, "
+    "disputes_one_holds_in_contract": "INSERT INTO disputes SELECT 'dsp_0', contract_id, milestone_id, 'OPEN', 'CLIENT', 0, "
     "now(), now(), now(), false, NULL, 0, 0, 0, NULL, NULL, false, false, NULL, '', '' FROM disputes "
     "WHERE state = 'MEDIATION' LIMIT 1",
     "evidence_pkey": "INSERT INTO evidence TABLE evidence",
@@ -255,12 +255,12 @@ FORBIDDEN: Final = {
     "FROM transfers LIMIT 1",
     "texts_pkey": "INSERT INTO texts TABLE texts",
     "texts_event": "INSERT INTO texts VALUES ('evt_0', 'title', repeat('x', 16)::bytea, '', NULL, 'ctr_0')",
-    "texts_salt": "INSERT INTO texts SELECT id, 'x', 'short', '' FROM events",
-    "texts_are_there_or_erased": "INSERT INTO texts SELECT id, 'x', repeat('x', 16)::bytea, NULL FROM events",
+    "texts_salt": "INSERT INTO texts SELECT id, 'x', 'short', '', NULL, stream_id FROM events",
+    "texts_are_there_or_erased": "INSERT INTO texts SELECT id, 'x', repeat('x', 16)::bytea, NULL, NULL, stream_id FROM events",
     "log_pending_pkey": "INSERT INTO log_pending OVERRIDING SYSTEM VALUE "
     "SELECT serial, 'x' || event_id, stream_id FROM log_pending",
     "log_pending_event": "INSERT INTO log_pending (stream_id, event_id) VALUES ('ctr_0', 'evt_0')",
-    "log_pending_once": "INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, event_id FROM log_pending",
+    "log_pending_once_in_contract": "INSERT INTO log_pending (stream_id, event_id) SELECT stream_id, event_id FROM log_pending",
     "log_cuts_pkey": "INSERT INTO log_cuts TABLE log_cuts",
     "log_cuts_leave_nothing_out": "UPDATE log_cuts SET kept_position = first_position",
     "log_positions_pkey": "INSERT INTO log_positions SELECT position, 'x' || event_id, stream_id FROM log_positions",
@@ -350,11 +350,9 @@ CHANGES: Final = {
 KEEPERS: Final = {
     "contracts_title_is_kept", "contracts_title_is_kept_up", "milestones_title_is_kept", "milestones_title_is_kept_up",
     "texts_withheld_are_never_kept", "payment_orders_forget_their_token",
-    "payment_orders_are_looked_at_when_they_turn", "texts_know_their_stream", "log_pending_knows_its_stream",
-    "provider_calls_know_their_contract",
+    "payment_orders_are_looked_at_when_they_turn",
 }  # fmt: skip
-"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, wake workers, and
-fill in what an earlier release doesn't write."""
+"""Triggers that refuse nothing: they keep the words by which titles are found, let go of payment tokens, and wake workers."""
 
 FILLED: Final = (
     """

@@ -22,14 +22,18 @@ from tortoise.context import TortoiseContext
 from escrow import migrate
 from escrow.audit import audit
 from escrow.database import configuration, fetch
+from escrow.migrate import Extent
 from escrow.payments import orders, reconciliation
 from escrow.payments.sandbox import Sandbox
 from tests.engines import TestServer
-from tests.escrow.test_migrate import STEPS, WEBHOOK_STEPS, empty
+from tests.escrow.test_migrate import EVERY_STEP, STEPS, empty
 
 SNAPSHOT: Final = Path(__file__).with_name("orders-under-way.json")
 FORMER: Final = "escrow.m0012_rates"
 """The last step that the release before knew."""
+
+KNOWN: Final = [*STEPS[: STEPS.index(FORMER) + 1], "webhooks.m0001_deliveries"]
+MISSING: Final = [step for step in EVERY_STEP if step not in KNOWN]
 
 TURNS: Final = 12
 """More than any of these orders needs, since nothing here waits for a clock."""
@@ -64,7 +68,7 @@ A_DAY_LATER: Final = ENDS | {"refund lost": "STARTED and stuck", "payout lost": 
 async def as_it_was_left(url: str, kept: dict[str, Any], *, ago: str) -> None:
     """The tables of the former release, with what it wrote; its calls are as long ago as that, and the domain's time goes on."""
     connection = await asyncpg.connect(url)
-    for step in [*STEPS[: STEPS.index(FORMER) + 1], "webhooks.m0001_deliveries"]:
+    for step in KNOWN:
         app, _, name = step.partition(".")
         for operation in importlib.import_module(f"{app}.migrations.{name}").Migration.operations:
             await connection.execute(operation.sql)
@@ -128,7 +132,7 @@ async def test_orders_under_way_go_on_to_the_right_end_and_nothing_is_paid_twice
 ) -> None:
     kept = json.loads(SNAPSHOT.read_text())
     await as_it_was_left(left, kept, ago=ago)
-    assert await migrate.migrate(left) == [*STEPS[STEPS.index(FORMER) + 1 :], *WEBHOOK_STEPS[1:]]
+    assert await migrate.migrate(left) == MISSING
     async with TortoiseContext() as context:
         await context.init(config=configuration(left))
         await fetch("SELECT 1")  # the pool is made by the first statement
@@ -143,6 +147,62 @@ async def test_orders_under_way_go_on_to_the_right_end_and_nothing_is_paid_twice
             moved[one.order_id, one.kind.value] += 1
         assert {one for one, times in moved.items() if times > 1} == set()
         assert (await reconciliation.reconcile(provider, settling=timedelta(0))).found == []
+
+
+WRITTEN_BY_A_FORMER_ONE: Final = """
+INSERT INTO texts (event_id, field, salt, body) SELECT id, 'x', repeat('x', 16)::bytea, '1' FROM events LIMIT 1;
+DELETE FROM log_pending;
+INSERT INTO log_pending (event_id) SELECT id FROM events LIMIT 1;
+INSERT INTO provider_calls (order_id, step, attempt) SELECT id, 'REFUND', 9 FROM payment_orders LIMIT 1;
+DELETE FROM titles;
+WITH named AS (UPDATE milestones SET title = 'Anew' RETURNING id, title)
+    INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended(title, 0), 1 FROM named;
+"""
+"""By a process from before 1.0.0, beside the tables in the middle: it knows nothing of whose the rows are."""
+
+PLACED: Final = {
+    "texts": "stream_id",
+    "log_pending": "stream_id",
+    "provider_calls": "contract_id",
+    "titles": "contract_id",
+}
+UNPLACED: Final = " UNION ALL ".join(
+    f"SELECT '{name}' FROM {name} WHERE {column} IS NULL" for name, column in PLACED.items()
+)
+LEFT_WITHOUT: Final = """
+INSERT INTO titles (subject_id, words, title_hash, edition) SELECT id, '', hashtextextended(title, 0), 1 FROM contracts
+"""
+OF_A_FORMER_ONE: Final = """
+SELECT tgname FROM pg_trigger WHERE tgname LIKE '%know%'
+UNION ALL SELECT proname FROM pg_proc WHERE proname IN ('know_the_stream', 'know_the_contract', 'title_search')
+UNION ALL SELECT relname FROM pg_class WHERE relname IN ('deposits_order_is_its_own', 'submissions_are_numbered',
+    'refund_requests_one_holds_a_milestone', 'disputes_one_holds_a_milestone', 'log_pending_once')
+UNION ALL SELECT column_default FROM information_schema.columns WHERE (table_name, column_name) = ('provider_calls', 'provider')
+    AND column_default IS NOT NULL
+"""
+AFTER: Final = [step for step in MISSING if step.startswith("escrow.m0031_")]
+
+
+async def test_what_a_former_process_writes_is_placed_until_what_was_there_for_it_alone_is_taken_away(
+    left: str,
+) -> None:
+    await as_it_was_left(left, json.loads(SNAPSHOT.read_text()), ago="1 minute")
+    assert await migrate.migrate(left, Extent.BEFORE) == [step for step in MISSING if step not in AFTER]
+    connection = await asyncpg.connect(left)
+    assert len(await connection.fetch(OF_A_FORMER_ONE)) == 12
+    await connection.execute(WRITTEN_BY_A_FORMER_ONE)
+    assert await connection.fetch(UNPLACED) == []
+    assert {row["edition"] for row in await connection.fetch("SELECT edition FROM titles")} == {1}, "its own words"
+    await connection.execute(LEFT_WITHOUT)
+    assert len(await connection.fetch(UNPLACED)) == await connection.fetchval("SELECT count(*) FROM contracts") > 0
+    assert await migrate.migrate(left, Extent.AFTER) == AFTER
+    assert await connection.fetch(UNPLACED) == []
+    assert [list(row) for row in await connection.fetch(OF_A_FORMER_ONE)] == []
+    for statement in (*WRITTEN_BY_A_FORMER_ONE.split(";\n")[:4], LEFT_WITHOUT):
+        if "INSERT" in statement:
+            with pytest.raises(asyncpg.NotNullViolationError):
+                await connection.execute(statement)
+    await connection.close()
 
 
 async def migrated(url: str, *statements: str) -> list[tuple[str, str | None]]:

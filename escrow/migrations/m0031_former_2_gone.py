@@ -1,0 +1,70 @@
+"""Takes away what the tables did for processes from before 1.0.0: triggers, functions, a default, and keys beside wider ones.
+
+The keys that go are those that no statement looks anything up by; the wider key that stays beside each refuses what it refused.
+Nothing is wrong if a statement finds that it was carried out already.
+"""
+
+from typing import Final
+
+from tortoise.migrations.operations import Operation, RunSQL
+
+from escrow.parts import After
+
+FILLING_IN: Final = """
+DROP TRIGGER IF EXISTS texts_know_their_stream ON texts;
+DROP TRIGGER IF EXISTS log_pending_knows_its_stream ON log_pending;
+DROP TRIGGER IF EXISTS provider_calls_know_their_contract ON provider_calls;
+DROP FUNCTION IF EXISTS know_the_stream(), know_the_contract(), title_search(TEXT, TEXT, TEXT);
+ALTER TABLE provider_calls ALTER COLUMN provider DROP DEFAULT;
+"""
+
+ERASURE: Final = """
+CREATE OR REPLACE FUNCTION allow_only_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.stream_id, NEW.event_id, NEW.field) IS DISTINCT FROM (OLD.stream_id, OLD.event_id, OLD.field)
+            OR NEW.body IS NOT NULL OR OLD.erased_at IS NOT NULL THEN
+        RAISE EXCEPTION 'texts can be erased, not changed' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+
+TITLES: Final = """
+CREATE OR REPLACE FUNCTION keep_title() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE of_contract TEXT := CASE WHEN left(NEW.id, 3) = 'ctr' THEN NEW.id ELSE to_jsonb(NEW) ->> 'contract_id' END;
+BEGIN
+    IF EXISTS (SELECT FROM titles WHERE subject_id = NEW.id AND contract_id = of_contract
+            AND title_hash = hashtextextended(NEW.title, 0)) THEN
+        RETURN NULL; -- they are this title's
+    END IF;
+    INSERT INTO titles (contract_id, subject_id, words, title_hash, edition)
+        VALUES (of_contract, NEW.id, title_lexemes(left(NEW.id, 3), NEW.client_id, NEW.freelancer_id, NEW.title),
+            hashtextextended(NEW.title, 0), 0)
+        ON CONFLICT (contract_id, subject_id) DO UPDATE
+        SET words = EXCLUDED.words, title_hash = EXCLUDED.title_hash, edition = EXCLUDED.edition;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION keep_title IS 'Makes the words of a title that came without: it was erased';
+COMMENT ON COLUMN titles.contract_id IS NULL;
+ALTER TABLE titles DROP CONSTRAINT IF EXISTS titles_contract_id_not_null,
+    ADD CONSTRAINT titles_contract_id_not_null NOT NULL contract_id NOT VALID;
+"""
+
+KEYS: Final = {
+    "deposits_order_is_its_own": "ALTER TABLE deposits DROP CONSTRAINT IF EXISTS deposits_order_is_its_own",
+    "submissions_are_numbered": "ALTER TABLE submissions DROP CONSTRAINT IF EXISTS submissions_are_numbered",
+    "refund_requests_one_holds_a_milestone": "DROP INDEX IF EXISTS refund_requests_one_holds_a_milestone",
+    "disputes_one_holds_a_milestone": "DROP INDEX IF EXISTS disputes_one_holds_a_milestone",
+    "log_pending_once": "ALTER TABLE log_pending DROP CONSTRAINT IF EXISTS log_pending_once",
+}
+"""By the name of the key that goes."""
+
+
+class Migration(After):
+    release = "1.1.0"
+    excused = {
+        "allow_only_erasure": "refuses what it did; rows without a stream, which it let through once, are no more",
+        "keep_title": "does what it did for every row that says whose it is, as all do",
+    }
+    dependencies = [("escrow", "m0031_former_1_titles")]
+    operations: list[Operation] = [RunSQL(FILLING_IN), RunSQL(ERASURE), RunSQL(TITLES), *map(RunSQL, KEYS.values())]
