@@ -419,7 +419,7 @@ FROM coupled_writings WHERE coupling = $1 ORDER BY written_at
 """
 
 _NEXT: Final = """
-SELECT greatest(0, extract(epoch FROM min(greatest(due_at, coalesce(leased_until, due_at))) - clock_timestamp()))::float8
+SELECT min(greatest(0, extract(epoch FROM greatest(due_at, leased_until) - clock_timestamp())))::float8
 FROM couplings WHERE state = 'ACTIVE'
 """
 

@@ -242,9 +242,12 @@ async def test_a_paused_coupling_is_left_alone_and_a_removed_one_forgotten(coupl
     await one.visit()
     assert await couplings.pause("board")
     assert await couplings.lease(9) == []
+    assert await couplings.next_due_seconds() is None
     assert await couplings.resume("board")
+    assert await couplings.next_due_seconds() == 0
     await one.visit()
     assert await couplings.remove("board")
+    assert await couplings.next_due_seconds() is None, "else workers without couplings look all the time"
     assert not await couplings.remove("board")
     assert await fetch_value("SELECT count(*) FROM coupled_pairs") == 0
     assert len(one.board.items) == len(await couple.plan()) == 3

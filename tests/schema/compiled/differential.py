@@ -56,10 +56,11 @@ class Tally:
 class Differential:
     """Compares executions of random documents; a schema of its own, since its resolvers are replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: type[World] = World) -> None:
         # Schemas of Strawberry share nothing with each other but the classes.
         self.schema: GraphQLSchema = build.schema.__wrapped__()._schema
-        self.world = World(self.schema, 0, 0.0)
+        self._world = world
+        self.world = world(self.schema, 0, 0.0)
         self.compiler = Compiler(self.schema, WorldAdapter(self.schema, lambda: self.world), uses_before=0)
 
     async def run(self, count: int, first_seed: int) -> Tally:
@@ -73,8 +74,10 @@ class Differential:
 
     async def one(self, seed: int, tally: Tally) -> None:
         """Compare the document of a seed."""
-        rng = random.Random(seed)
-        made = document(self.schema, rng)
+        await self.compare(document(self.schema, random.Random(seed)), seed, tally)
+
+    async def compare(self, made: Document, seed: int, tally: Tally) -> None:
+        """Compare this document in the world of a seed."""
         node = self._parsed(made)
         if node is None:
             tally.invalid += 1
@@ -108,7 +111,7 @@ class Differential:
         return self.world.value(self.world.rng("event"), type_, ("event",))
 
     async def _core(self, node: DocumentNode, made: Document, seed: int, trouble: float) -> tuple[bytes, list[str]]:
-        self.world = World(self.schema, seed, trouble)
+        self.world = self._world(self.schema, seed, trouble)
         result: Any = execute(
             self.schema,
             node,
@@ -121,7 +124,7 @@ class Differential:
         return _bytes(result), self.world.calls
 
     async def _compiled(self, node: DocumentNode, made: Document, seed: int, trouble: float) -> tuple[bytes, list[str]]:
-        self.world = World(self.schema, seed, trouble)
+        self.world = self._world(self.schema, seed, trouble)
         operation = next(one for one in node.definitions if isinstance(one, OperationDefinitionNode))
         result = await self.compiler.operation(node, operation).run(self._root(node), None, made.variables)
         return _bytes(result), self.world.calls

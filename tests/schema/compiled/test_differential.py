@@ -8,7 +8,9 @@ import warnings
 
 import pytest
 
-from tests.schema.compiled.differential import Differential
+from tests.schema.compiled.differential import Differential, Tally
+from tests.schema.compiled.documents import Document
+from tests.schema.compiled.worlds import WorldReadOnce
 
 ASKED = int(os.environ.get("COMPILED_DOCUMENTS", "0"))
 
@@ -26,3 +28,20 @@ async def test_random_documents_are_answered_alike(seed: int) -> None:
     counts = tally.compiler.counts
     assert counts.compiled > tally.documents // 4 < counts.compiled + counts.replayed
     assert not counts.fallbacks, "everything in the schema can be compiled"
+
+
+THE_SAME_LIST_TWICE = """
+query { a1: contracts { ...F0 a70: nodes { ... on Node { id a54: id } a83: client { isOperator id } } totalCount ...F0 } }
+fragment F0 on ContractConnection { nodes { a29: offeredAt state } a8: edges { cursor } totalCount __typename }
+"""
+"""Found by chance among 100,000: what stands under `nodes` is plain, what stands under `a70` calls a resolver."""
+
+
+async def test_a_list_under_two_keys_fails_under_the_first() -> None:
+    compared = Differential(WorldReadOnce)
+    tally = Tally(compared.compiler)
+    for seed in range(4):
+        await compared.compare(Document(THE_SAME_LIST_TWICE, {}), seed, tally)
+    assert not tally.differences, tally.differences[0]
+    assert tally.documents == 4
+    assert tally.with_errors

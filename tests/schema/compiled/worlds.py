@@ -213,6 +213,13 @@ class _AsyncIterable:
             yield item
 
 
+class WorldReadOnce(World):
+    """Every list can be read a single time, and fails at its end."""
+
+    def items(self, rng: random.Random, type_: Any, key: tuple[Any, ...], depth: int) -> Any:
+        return _once([self.value(rng, type_, (*key, index), depth) for index in range(3)], ValueError("no more of it"))
+
+
 class WorldAdapter(StrawberryAdapter):
     """Strawberry's adapter, with the world in the place of resolvers; some of them are batches."""
 
