@@ -24,7 +24,7 @@ NAME: Final = re.compile(r"[0-9a-f]{12}")
 """What a release is called; no folder of the console is."""
 
 _COMMENT: Final = re.compile(r"^[ \t]*//[^\n]*$| // [^\n\"`]*$|/\*\*(?:(?!\*/).)*\*/ ?", re.MULTILINE | re.DOTALL)
-"""A comment: a whole line or the end of one, and what says the type of something beside it. None of our texts contains its like."""
+"""A comment: a whole line or the end of one, and what says the type of something beside it. No text of ours holds its like."""
 
 _ROOM: Final = re.compile(r"^[ \t]+", re.MULTILINE)
 
