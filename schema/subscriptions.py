@@ -20,13 +20,13 @@ from escrow.live.reader import Reader
 from schema.engine.context import Context, Info, Live
 from schema.engine.delivery_sources import DeliverySource
 from schema.engine.fields import subscribed
-from schema.engine.log_sources import ContractSource, EventSource, MilestoneSource
+from schema.engine.log_sources import ChangeSource, ContractSource, EventSource, MilestoneSource
 from schema.scalars import Cursor
 from schema.types.contracts import Contract, contract_found
 from schema.types.deliveries import Delivery
 from schema.types.endpoints import endpoint_of
 from schema.types.events import Event
-from schema.types.feed import log_was_cut
+from schema.types.feed import Change, log_was_cut
 from schema.types.milestones import Milestone
 
 LATEST: Final = "latest"
@@ -60,15 +60,18 @@ class Subscription:
     async def events(
         self, info: Info, after: After = None, contract_id: OnlyContract = None, types: OnlyTypes = None
     ) -> AsyncGenerator[Event, None]:
-        context: Context = info.context
-        context.reader(Scope.CONTRACTS_READ)
-        live = _live(context)
-        kinds = _types(types)
-        if contract_id is not None:
-            await _seen(contract_id, context)
-        position = await _position(live.resume_after or after)
-        reader = Reader(live.hub, live.viewer, after=position, stream_id=contract_id, types=kinds)
+        reader = await _of_log(info.context, after, contract_id, types)
         return cast("AsyncGenerator[Event, None]", EventSource(reader))
+
+    @subscribed(
+        "What `events` tells, each with what it touched, as that is by then: the sync feed as it happens, so that a screen shows "
+        "what has changed without asking for it. It resumes by `cursor`, too."
+    )
+    async def changes(
+        self, info: Info, after: After = None, contract_id: OnlyContract = None, types: OnlyTypes = None
+    ) -> AsyncGenerator[Change, None]:
+        reader = await _of_log(info.context, after, contract_id, types)
+        return cast("AsyncGenerator[Change, None]", ChangeSource(reader))
 
     @subscribed("A contract, whenever something has happened to it, as it is then. What happens at once is told once.")
     async def contract_updated(
@@ -100,6 +103,17 @@ class Subscription:
             raise GraphQLError("There is no such endpoint for you.", extensions={"code": "NOT_FOUND"})
         source = DeliverySource(await live.deliveries.watch(endpoint_id), live.viewer)
         return cast("AsyncGenerator[Delivery, None]", source)
+
+
+async def _of_log(context: Context, after: str | None, contract_id: str | None, types: list[str] | None) -> Reader:
+    """A reader of what happened after a cursor, and goes on happening."""
+    context.reader(Scope.CONTRACTS_READ)
+    live = _live(context)
+    kinds = _types(types)
+    if contract_id is not None:
+        await _seen(contract_id, context)
+    position = await _position(live.resume_after or after)
+    return Reader(live.hub, live.viewer, after=position, stream_id=contract_id, types=kinds)
 
 
 async def _of_contract(contract_id: str, context: Context) -> Reader:

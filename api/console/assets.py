@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,7 +34,14 @@ ASKED: Final = "no-cache"
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 """What this address leads to never changes."""
 
-_GZIP: Final = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*))?\s*(?:,|$)", re.IGNORECASE)
+BROTLI_BYTES_MAX: Final = 200_000
+"""Beyond it finding the smallest form takes seconds of a core."""
+
+_TAKEN: Final = {
+    coding: re.compile(rf"(?:^|,)\s*{coding}\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*))?\s*(?:,|$)", re.IGNORECASE)
+    for coding in ("br", "gzip")
+}
+"""How `Accept-Encoding` names what a browser takes, what is smallest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +49,16 @@ class Asset:
     """One file as it is sent."""
 
     plain: Kept
-    compressed: Kept
+    compressed: Mapping[str, Kept]
+    """By the name of the coding, what is smallest first."""
     media_type: str
 
     @classmethod
     def of(cls, body: bytes, suffix: str) -> Asset:
-        """The file with this content, whose name ends so."""
-        return cls(Kept.of(body), Kept.of(gzip.compress(body, mtime=0)), MEDIA_TYPES[suffix])
+        """The file with this content, whose name ends so: compressed once, as well as can be."""
+        compressed = {"br": brotli.compress(body)} if len(body) <= BROTLI_BYTES_MAX else {}
+        compressed["gzip"] = gzip.compress(body, mtime=0)
+        return cls(Kept.of(body), {coding: Kept.of(one) for coding, one in compressed.items()}, MEDIA_TYPES[suffix])
 
 
 Stamp: TypeAlias = tuple[int, int, int]
@@ -87,19 +98,19 @@ class Assets:
 
 def sent(request: Request, asset: Asset, headers: Mapping[str, str], *, caching: str = ASKED) -> Response:
     """The file in the way that the browser takes it, or that the browser has it already."""
-    is_compressed = takes_gzip(request.headers.get("accept-encoding", ""))
-    kept = asset.compressed if is_compressed else asset.plain
+    coding = taken(request.headers.get("accept-encoding", ""), asset.compressed)
+    kept = asset.compressed[coding] if coding is not None else asset.plain
     said = {**headers, "etag": kept.tag, "cache-control": caching, "vary": "Accept-Encoding"}
     if is_known(request.headers.get("if-none-match", ""), kept.tag):
         return Response(status_code=304, headers=said)
-    if is_compressed:
-        said["content-encoding"] = "gzip"
+    if coding is not None:
+        said["content-encoding"] = coding
     return Response(kept.body, headers=said, media_type=asset.media_type)
 
 
-def takes_gzip(accepted: str) -> bool:
-    """Whether `Accept-Encoding` names gzip, and not as what isn't wanted."""
-    return _GZIP.search(accepted) is not None
+def taken(accepted: str, codings: Iterable[str]) -> str | None:
+    """The first of the codings that `Accept-Encoding` names, and not as what isn't wanted; `None` if it names none."""
+    return next((coding for coding in codings if _TAKEN[coding].search(accepted)), None)
 
 
 def stamp_of(path: Path) -> Stamp | None:

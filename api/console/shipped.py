@@ -2,7 +2,7 @@
 
 What a page loads of one release never mixes with another's, and a browser keeps it for good. A file that changes on the disk
 makes another release; the last few that this process has known go on being answered. A script is sent line by line as it lies
-there, its comments left empty.
+there, without its comments and without the room before its lines: so a text of several lines must not mean anything by that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ KEPT_MAX: Final = 3
 NAME: Final = re.compile(r"[0-9a-f]{12}")
 """What a release is called; no folder of the console is."""
 
-_COMMENT: Final = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*$", re.MULTILINE | re.DOTALL)
-"""Lines that are nothing but a comment. A comment beside code stays where it is."""
+_COMMENT: Final = re.compile(r"^[ \t]*//[^\n]*$| // [^\n\"`]*$|/\*\*(?:(?!\*/).)*\*/ ?", re.MULTILINE | re.DOTALL)
+"""A comment: a whole line or the end of one, and what says the type of something beside it. No text of ours holds its like."""
+
+_ROOM: Final = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Release:
 
     def _sent(self, name: str) -> Asset:
         body, suffix = self.bodies[name], Path(name).suffix
-        return Asset.of(without_comments(body.decode()).encode() if suffix == ".js" else body, suffix)
+        return Asset.of(as_sent(body.decode()).encode() if suffix == ".js" else body, suffix)
 
 
 class Releases:
@@ -86,9 +88,9 @@ class Releases:
         return self._latest
 
 
-def without_comments(script: str) -> str:
-    """The same script, line by line, in which lines that are nothing but comments are empty."""
-    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
+def as_sent(script: str) -> str:
+    """The same script, line by line, without comments and without the room before lines."""
+    return _ROOM.sub("", _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script))
 
 
 def _files(folder: Path) -> list[Path]:

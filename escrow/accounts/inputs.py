@@ -19,6 +19,7 @@ from escrow.accounts.commands.endpoints import Address
 from escrow.accounts.state.endpoints import API_VERSIONS, EVERY_TYPE, OVERLAP_MAX, Algorithm, SealedSecret
 from escrow.accounts.state.sessions import LIFETIME_MAX, LIFETIME_MIN
 from escrow.agreement import inputs
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, quoted
 from escrow.money import BASIS_POINTS
 
@@ -64,9 +65,11 @@ def spelling(value: str) -> str:
 def scopes(values: Sequence[Scope], *, on_operator: bool) -> tuple[Scope, ...]:
     """At least one scope, each once, in the order of the table; `operator` only on the operator's account."""
     if not values:
-        raise InvalidInput("A key needs at least one scope.", field="scopes")
+        raise InvalidInput("A key needs at least one scope.", field="scopes", cause=Cause.TOO_FEW)
     if Scope.OPERATOR in values and not on_operator:
-        raise InvalidInput("The scope operator is for keys of the operator's own account.", field="scopes")
+        raise InvalidInput(
+            "The scope operator is for keys of the operator's own account.", field="scopes", cause=Cause.OPERATORS_SCOPE
+        )
     return tuple(scope for scope in Scope if scope in values)
 
 
@@ -75,10 +78,21 @@ def contract_ids(values: Sequence[str] | None) -> tuple[str, ...] | None:
     if values is None:
         return None
     if not values:
-        raise InvalidInput("Name at least one contract, or leave it out for all of them.", field="contractIds")
+        raise InvalidInput(
+            "Name at least one contract, or leave it out for all of them.", field="contractIds", cause=Cause.TOO_FEW
+        )
     if len(values) > KEY_CONTRACTS_MAX:
-        raise InvalidInput(f"At most {KEY_CONTRACTS_MAX} entries, not {len(values)}.", field="contractIds")
+        raise _too_many("entries", values, KEY_CONTRACTS_MAX, field="contractIds")
     return tuple(dict.fromkeys(values))
+
+
+def _too_many(what: str, values: Sequence[str], most: int, *, field: str) -> InvalidInput:
+    return InvalidInput(
+        f"At most {most} {what}, not {len(values)}.",
+        field=field,
+        details={"most": most, "given": len(values)},
+        cause=Cause.TOO_MANY,
+    )
 
 
 def expiry(value: datetime | None, *, real_now: datetime) -> datetime | None:
@@ -88,9 +102,9 @@ def expiry(value: datetime | None, *, real_now: datetime) -> datetime | None:
     if value.tzinfo is None:
         raise InvalidInput("A time needs its offset from UTC, such as Z.", field="expiresAt")
     if value <= real_now:
-        raise InvalidInput("A key must expire in the future.", field="expiresAt")
+        raise InvalidInput("A key must expire in the future.", field="expiresAt", cause=Cause.NOT_IN_FUTURE)
     if value.year > 9998:
-        raise InvalidInput("A key expires before the year 9999, or never.", field="expiresAt")
+        raise InvalidInput("A key expires before the year 9999, or never.", field="expiresAt", cause=Cause.NEVER_ENDS)
     return value
 
 
@@ -100,6 +114,8 @@ def session_lifetime(value: timedelta) -> timedelta:
         raise InvalidInput(
             f"A session lasts {seconds_of(LIFETIME_MIN)} to {seconds_of(LIFETIME_MAX)} seconds, not {seconds_of(value)}.",
             field="lifetimeSeconds",
+            details={"least": seconds_of(LIFETIME_MIN), "most": seconds_of(LIFETIME_MAX)},
+            cause=Cause.SECONDS,
         )
     return value
 
@@ -112,12 +128,13 @@ def seconds_of(value: timedelta) -> int:
 def origins(values: Sequence[str]) -> tuple[str, ...]:
     """The origins of web pages, each once, as a browser names them: `https://app.example.com`, in lower case, no path."""
     if len(values) > ORIGINS_MAX:
-        raise InvalidInput(f"At most {ORIGINS_MAX} origins, not {len(values)}.", field="origins")
+        raise _too_many("origins", values, ORIGINS_MAX, field="origins")
     for index, value in enumerate(values):
         if not is_an_origin(value):
             raise InvalidInput(
                 f"An origin looks like https://app.example.com, in lower case and without a path; {quoted(value)} is none.",
                 field=f"origins.{index}",
+                cause=Cause.NO_ORIGIN,
             )
     return tuple(dict.fromkeys(values))
 
@@ -133,14 +150,17 @@ def return_url(value: str | None) -> None:
         return
     inputs.line(value, field="returnUrl", characters_max=RETURN_URL_MAX)
     if not value.startswith("https://"):
-        raise InvalidInput("A page to return to begins with https://.", field="returnUrl")
+        raise InvalidInput("A page to return to begins with https://.", field="returnUrl", cause=Cause.NO_RETURN_URL)
 
 
 def points_per_second(value: int | None) -> int | None:
     """How much the keys of an account may use; `None` for what the deployment grants."""
     if value is not None and not POINTS_MIN <= value <= POINTS_MAX:
         raise InvalidInput(
-            f"A rate is {POINTS_MIN} to {POINTS_MAX} points a second, not {value}.", field="pointsPerSecond"
+            f"A rate is {POINTS_MIN} to {POINTS_MAX} points a second, not {value}.",
+            field="pointsPerSecond",
+            details={"least": POINTS_MIN, "most": POINTS_MAX},
+            cause=Cause.POINTS,
         )
     return value
 
@@ -149,7 +169,10 @@ def basis_points(value: int, *, field: str) -> int:
     """A share in basis points: 250 is 2.5 %."""
     if not 0 <= value <= BASIS_POINTS:
         raise InvalidInput(
-            f"A fee is 0 to {BASIS_POINTS} basis points (hundredths of a percent), not {value}.", field=field
+            f"A fee is 0 to {BASIS_POINTS} basis points (hundredths of a percent), not {value}.",
+            field=field,
+            details={"most": BASIS_POINTS},
+            cause=Cause.BASIS_POINTS,
         )
     return value
 
@@ -172,7 +195,7 @@ _FAMILY_END: Final = ".*"
 def url(address: Address) -> str:
     """The address, if whoever sends finds nothing wrong with it."""
     if address.fault is not None:
-        raise InvalidInput(address.fault, field="url")
+        raise InvalidInput(address.fault, field="url", cause=address.cause)
     return inputs.text(address.url, field="url", characters_max=URL_MAX)
 
 
@@ -189,16 +212,20 @@ def event_types(values: Sequence[str] | None) -> tuple[str, ...]:
     if values is None:
         return (EVERY_TYPE,)
     if not values:
-        raise InvalidInput("Name at least one event type, or leave it out for all of them.", field="eventTypes")
+        raise InvalidInput(
+            "Name at least one event type, or leave it out for all of them.", field="eventTypes", cause=Cause.TOO_FEW
+        )
     if len(values) > EVENT_TYPES_MAX:
         raise InvalidInput(
             f"At most {EVENT_TYPES_MAX} entries, not {len(values)}; a family such as milestone.* takes less.",
             field="eventTypes",
+            details={"most": EVENT_TYPES_MAX, "given": len(values)},
+            cause=Cause.TOO_MANY,
         )
     known = known_patterns()
     for index, value in enumerate(values):
         if value not in known:
-            raise InvalidInput(_unknown(value, known), field=f"eventTypes.{index}")
+            raise InvalidInput(_unknown(value, known), field=f"eventTypes.{index}", cause=Cause.NO_EVENT_TYPE)
     if EVERY_TYPE in values:
         return (EVERY_TYPE,)
     return tuple(sorted({value for value in values if value.endswith(_FAMILY_END) or family_of(value) not in values}))
@@ -235,7 +262,12 @@ def api_version(value: str | None) -> str:
 def overlap(value: timedelta) -> timedelta:
     """For how long the secrets before go on signing: none to a month."""
     if not timedelta(0) <= value <= OVERLAP_MAX:
-        raise InvalidInput(f"The overlap is 0 seconds to {OVERLAP_MAX.days} days.", field="overlap")
+        raise InvalidInput(
+            f"The overlap is 0 seconds to {OVERLAP_MAX.days} days.",
+            field="overlap",
+            details={"most": OVERLAP_MAX.days},
+            cause=Cause.DAYS,
+        )
     return value
 
 
@@ -243,5 +275,5 @@ def secrets(offered: Sequence[SealedSecret], algorithms: Iterable[Algorithm]) ->
     """The offered secrets of these algorithms, at least one."""
     wanted = set(algorithms)
     if not wanted:
-        raise InvalidInput("Name at least one algorithm.", field="algorithms")
+        raise InvalidInput("Name at least one algorithm.", field="algorithms", cause=Cause.TOO_FEW)
     return tuple(secret for secret in offered if secret.facts.algorithm in wanted)

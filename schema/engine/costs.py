@@ -74,6 +74,7 @@ DEAR: Final[Mapping[str, int]] = {
     "Query.__schema": 100,
     "Query.__type": 20,
     "Subscription.events": SUBSCRIBED,
+    "Subscription.changes": SUBSCRIBED,
     "Subscription.contractUpdated": SUBSCRIBED + STATEMENT,
     "Subscription.milestoneUpdated": SUBSCRIBED + STATEMENT,
     "Subscription.deliveryUpdated": SUBSCRIBED + STATEMENT,

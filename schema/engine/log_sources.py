@@ -9,10 +9,12 @@ from functools import lru_cache
 from escrow import cursors
 from escrow.live.occurrences import Occurrence
 from escrow.live.reader import Reader
+from escrow.queries.feed import ChangeView
 from schema.engine.context import Context
 from schema.engine.sources import Source, SourceEvent
 from schema.types.contracts import contract_found
 from schema.types.events import Event
+from schema.types.feed import Change
 from schema.types.milestones import milestone_found
 
 
@@ -62,6 +64,13 @@ class EventSource(_LogSource):
         return (_event(first),)
 
 
+class ChangeSource(_LogSource):
+    """Each event with what it touched, and its cursor."""
+
+    def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
+        return (_change(first),)
+
+
 class ContractSource(_LogSource):
     """A contract as it is after something happened to it; what happened at once is one source event."""
 
@@ -91,5 +100,18 @@ def _event(occurrence: Occurrence) -> SourceEvent:
 
     async def load(_: Context) -> Event:
         return event
+
+    return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position))
+
+
+@lru_cache(maxsize=256)
+def _change(occurrence: Occurrence) -> SourceEvent:
+    """The source event of a change, made once for all who read it; what it touched is read for each."""
+    change = Change.of(
+        ChangeView(occurrence.position, occurrence.event.stream_id, occurrence.event, occurrence.milestone_ids)
+    )
+
+    async def load(_: Context) -> Change:
+        return change
 
     return SourceEvent(occurrence.position, load, cursors.print_cursor(occurrence.position))

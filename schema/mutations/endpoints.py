@@ -189,7 +189,7 @@ def _address(call: Call, url: str) -> commands.Address:
     try:
         return commands.Address(check_url(url, reach=call.context.reach))
     except UrlRefused as refusal:
-        return commands.Address(url, fault=str(refusal))
+        return commands.Address(url, fault=str(refusal), cause=refusal.cause)
 
 
 def _limit(contract_ids: Sequence[str] | None) -> commands.Limit:

@@ -1,15 +1,19 @@
 """Keeps a web process: starts it, and starts it again whenever it was killed, as a service manager does in production.
 
-The id of the process that serves now stands in a file beside the Procfile.
+It has imported what that needs, so that the next one serves in a moment. The id of the process that serves now stands in a file
+beside the Procfile.
 """
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+from tests.conformance.own.mother import begin
 
 SERVES: Final = "web.pid"
 
@@ -21,20 +25,21 @@ def main() -> int:
     def stop(number: int, _: object) -> None:
         nonlocal told
         told = True
-        process.send_signal(number)
+        os.kill(serves, number)
 
-    process = _started()
+    gc.freeze()
+    serves = _begun()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    while (code := process.wait()) == -signal.SIGKILL and not told:
-        process = _started()
+    while (code := os.waitstatus_to_exitcode(os.waitpid(serves, 0)[1])) == -signal.SIGKILL and not told:
+        serves = _begun()
     return 0 if told else code
 
 
-def _started() -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-m", "earnest", "web"])
+def _begun() -> int:
+    process = begin()
     written = Path(f"{SERVES}.new")
-    written.write_text(str(process.pid))
+    written.write_text(str(process))
     written.replace(SERVES)
     return process
 

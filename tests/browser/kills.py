@@ -1,4 +1,4 @@
-"""How often the web process is killed under a page: a few times beside all other tests, and as often as somebody says."""
+"""How often the web process is killed under pages that follow what happens, and what they may have to say to that."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import sys
 from typing import Final
 
-KILLS: Final = int(os.environ.get("EARNEST_KILLS", "2"))
-"""`EARNEST_KILLS=50 make browser ARGS="-s -k killed"` is the long run."""
+KILLS: Final = int(os.environ.get("EARNEST_KILLS", "50"))
 
 
 def told(page: str, shown: list[int], last: int) -> None:

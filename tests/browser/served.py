@@ -23,6 +23,9 @@ READS: Final = "CONTRACTS_READ"
 
 HERE: Final = Path(__file__).parent
 
+_http: Final = httpx.Client(timeout=PATIENCE_SECONDS)
+"""One for all: each would read all certificates of the machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -88,7 +91,7 @@ def _answer(address: str, **request: Any) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            answer: dict[str, Any] = httpx.post(address, timeout=PATIENCE_SECONDS, **request).json()
+            answer: dict[str, Any] = _http.post(address, **request).json()
             return answer
         except httpx.TransportError:
             assert time.monotonic() < deadline, "nobody serves any more"

@@ -97,3 +97,30 @@ def _is_quiet(page: Page, note: Callable[[str], None]) -> None:
     """Wait until what the page was opened with has been answered: it is asked again after an event that comes later."""
     with page.expect_response(lambda response: _is_answer_to(response, "Money")):
         note("Here we go.")
+
+
+WAITS: Final = """() => {
+  window.waits = [];
+  const wait = window.setTimeout;
+  window.setTimeout = (done, ms, ...given) => (window.waits.push(ms), wait(done, ms, ...given));
+}"""
+TYPING_MS: Final = 250
+"""How long whoever types is left alone, and nobody else."""
+
+
+def test_a_form_asks_at_once_what_it_would_do_when_only_the_situation_has_moved_on(
+    served: Served, new_window: NewWindow
+) -> None:
+    deal = handed_in(served, "Moved on")
+    client = at_the_console(new_window(), served, "client", place=contract(deal.contract_id))
+    page = client.page
+    client.presses(client.can("Approve and pay"))
+    client.reads("To the freelancer")
+    page.evaluate(WAITS)
+    with page.expect_request(lambda request: operation(request) == "Preview"):
+        served.do("freelancer", "setPayouts", "contract { id }", contractId=deal.contract_id, automatic=False)
+    assert TYPING_MS not in page.evaluate("window.waits")
+    form = page.get_by_role("form", name="Approve and pay", exact=True)
+    with page.expect_request(lambda request: operation(request) == "Preview"):
+        form.get_by_label("Message").fill("Well done.")
+    assert TYPING_MS in page.evaluate("window.waits")

@@ -6,7 +6,6 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import NewWindow
 from tests.browser.deals import handed_in
-from tests.browser.kills import KILLS, told
 from tests.browser.people import HAPPENED, Person, at_the_console, contract
 from tests.browser.served import Served
 from tests.browser.windows import NO_CONNECTION
@@ -22,29 +21,6 @@ def test_an_approval_in_one_window_shows_in_the_other_without_a_reload(served: S
     freelancer.sees_milestone("Sketches", "Paid")
     client.sees_milestone("Sketches", "Paid")
     assert freelancer.page.evaluate("window.before") is True
-
-
-def test_what_happens_while_the_web_process_is_killed_is_shown_once_and_in_order(
-    served: Served, new_window: NewWindow
-) -> None:
-    deal = handed_in(served, "Two windows and a crash")
-    one = new_window()
-    freelancer = at_the_console(one, served, "freelancer", place=contract(deal.contract_id))
-    freelancer.sees_milestone("Sketches", "In review")
-    for number in range(KILLS):
-        served.kill_web()
-        deal.note(f"After crash {number}.")
-        freelancer.reads(f"After crash {number}.")
-    served.do("client", "approveMilestone", "contract { id }", milestoneId=deal.milestone())
-    freelancer.sees_milestone("Sketches", "Paid")
-    last = deal.last_sequence()
-    entries = freelancer.section(HAPPENED).locator("[data-sequence]")
-    expect(entries.first).to_have_attribute("data-sequence", str(last))
-    shown = entries.evaluate_all("all => all.map((one) => Number(one.dataset.sequence))")
-    told("a timeline", shown, last)
-    assert shown == list(range(last, last - len(shown), -1))
-    assert one.without(NO_CONNECTION) == []
-    one.complaints.clear()
 
 
 def test_a_page_that_nobody_answered_comes_to_life_by_itself(served: Served, new_window: NewWindow) -> None:

@@ -15,6 +15,7 @@ from escrow.accounts.queries.endpoints import EndpointView
 from escrow.accounts.rules import is_operator
 from escrow.agreement.authorisation import missing_role, missing_scope
 from escrow.bell import Topic
+from escrow.causes import Cause
 from escrow.errors import InvalidInput, NotFound, quoted
 from escrow.idempotency import Idempotency, once
 from webhooks.events import examples
@@ -78,7 +79,9 @@ async def send_test_event(
     body = examples.event_for_a_test(event_type, event_id=event_id, stream_id=stream_id, actor=by)
     if body is None:
         raise InvalidInput(
-            f"There is no event type {quoted(event_type)}; the query `eventTypes` lists them.", field="eventType"
+            f"There is no event type {quoted(event_type)}; the query `eventTypes` lists them.",
+            field="eventType",
+            cause=Cause.NO_EVENT_TYPE,
         )
 
     async def make() -> Result:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
+from escrow.causes import Cause
 from escrow.errors import quoted
 from escrow.settings import Reach
 
@@ -41,6 +42,10 @@ _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 class UrlRefused(ValueError):
     """A URL that no webhook is sent to; the message is one line that says what was wrong and what would be right."""
+
+    def __init__(self, message: str, cause: Cause) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +153,11 @@ def target(url: str, *, reach: Reach = Reach.PUBLIC) -> URL:
     parsed = _parsed(url)
     _check_scheme(parsed, reach)
     if "#" in url:
-        raise UrlRefused("The URL has a fragment (“#…”), which is never sent; leave it out.")
+        raise UrlRefused("The URL has a fragment (“#…”), which is never sent; leave it out.", Cause.URL_FRAGMENT)
     if parsed.raw_user is not None or parsed.raw_password is not None:
-        raise UrlRefused("The URL has credentials in it; leave them out, the signature says who sends.")
+        raise UrlRefused(
+            "The URL has credentials in it; leave them out, the signature says who sends.", Cause.URL_CREDENTIALS
+        )
     _check_port(parsed)
     host = parsed.raw_host or ""
     if ":" in host:
@@ -172,31 +179,37 @@ def _called(origin: URL, given: str) -> URL:
 
 def _parsed(url: str) -> URL:
     if len(url) > URL_LENGTH_MAX:
-        raise UrlRefused(f"The URL has {len(url)} characters; at most {URL_LENGTH_MAX} are allowed.")
+        raise UrlRefused(f"The URL has {len(url)} characters; at most {URL_LENGTH_MAX} are allowed.", Cause.NO_URL)
     if any(char.isspace() or char == "\\" or not (char.isprintable() or char in _JOINERS) for char in url):
         raise UrlRefused(
-            "The URL has a space, a backslash or a character that can't be printed in it; encode or remove it."
+            "The URL has a space, a backslash or a character that can't be printed in it; encode or remove it.",
+            Cause.URL_CHARACTERS,
         )
     with suppress(ValueError):  # UnicodeError, for names that IDNA refuses, is one
         parsed = URL(url)
         if parsed.raw_host:
             return parsed
-    raise UrlRefused(f"{quoted(url)} is no URL with a host; one looks like https://hooks.example.com/earnest.")
+    raise UrlRefused(
+        f"{quoted(url)} is no URL with a host; one looks like https://hooks.example.com/earnest.", Cause.NO_URL
+    )
 
 
 def _check_scheme(parsed: URL, reach: Reach) -> None:
     if parsed.scheme == "https" or (parsed.scheme == "http" and reach is not Reach.PUBLIC):
         return
     if parsed.scheme == "http":
-        raise UrlRefused("The URL begins with http://; webhooks carry people's words, so it must be https://.")
-    raise UrlRefused(f"The URL begins with {quoted(parsed.scheme)}; it must begin with https://.")
+        raise UrlRefused(
+            "The URL begins with http://; webhooks carry people's words, so it must be https://.", Cause.NO_HTTPS
+        )
+    raise UrlRefused(f"The URL begins with {quoted(parsed.scheme)}; it must begin with https://.", Cause.NO_HTTPS)
 
 
 def _check_port(parsed: URL) -> None:
     port = parsed.port
     if port is None or port in PORTS_OF_OTHERS or (port < 1024 and port not in PORTS_BELOW_1024):
         raise UrlRefused(
-            f"The URL's port {port} isn't one for webhooks; use 443, or one from 1024 up that no other protocol owns."
+            f"The URL's port {port} isn't one for webhooks; use 443, or one from 1024 up that no other protocol owns.",
+            Cause.URL_PORT,
         )
 
 
@@ -207,13 +220,19 @@ def _check_name(name: str, reach: Reach) -> None:
         return
     if len(name) > _NAME_LENGTH_MAX or not all(_LABEL.fullmatch(label) for label in labels):
         raise UrlRefused(
-            f"The URL's host {quoted(name)} is no name that DNS can have; one looks like hooks.example.com."
+            f"The URL's host {quoted(name)} is no name that DNS can have; one looks like hooks.example.com.",
+            Cause.URL_HOST,
         )
     if labels[-1] == "localhost":
         if reach is Reach.PUBLIC:
-            raise UrlRefused("The URL's host is this machine itself (localhost); it must be reachable on the internet.")
+            raise UrlRefused(
+                "The URL's host is this machine itself (localhost); it must be reachable on the internet.",
+                Cause.URL_INSIDE,
+            )
     elif len(labels) == 1 and reach is not Reach.PRIVATE:
-        raise UrlRefused(f"The URL's host {quoted(name)} has no dot; give its full name, such as {name}.example.com.")
+        raise UrlRefused(
+            f"The URL's host {quoted(name)} has no dot; give its full name, such as {name}.example.com.", Cause.URL_HOST
+        )
 
 
 def _check_address(host: str, reach: Reach) -> None:
@@ -222,8 +241,11 @@ def _check_address(host: str, reach: Reach) -> None:
     except ValueError:
         raise UrlRefused(
             f"The URL's host {quoted(host)} ends in a number but isn't an address as they are usually written: "
-            "four decimal numbers from 0 to 255, with dots between them."
+            "four decimal numbers from 0 to 255, with dots between them.",
+            Cause.URL_HOST,
         ) from None
     denied = verdict(host, reach=reach)
     if denied is not None:
-        raise UrlRefused(f"The URL's host {quoted(host)} is {denied}; it must be an address on the internet.")
+        raise UrlRefused(
+            f"The URL's host {quoted(host)} is {denied}; it must be an address on the internet.", Cause.URL_INSIDE
+        )

@@ -23,7 +23,7 @@ export class EarnestElement extends HTMLElement {
   /** What to ask of the contract; null for an element that watches nothing. @type {string | null} */
   static document = null;
 
-  /** What of it to ask first after an event. @type {Piece | undefined} */
+  /** How a milestone that an event tells of is put into what was answered. @type {Piece | undefined} */
   static piece;
 
   /** What was answered last. @type {Answer | null} */

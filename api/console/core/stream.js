@@ -8,30 +8,45 @@ import { Failed, failure, gql, pause } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "ended"} Connection */
 /**
+ * @typedef {object} Followed another subscription than `events`
+ * @property {string} document takes `$after` if its answers have a cursor
+ * @property {string} field
+ * @property {Answer} variables
+ * @property {boolean} [tellsStates] it has no cursor and needs none
+ */
+/**
  * @typedef {object} Listening
  * @property {string | null} [contractId] only this contract; all that may be seen without it
  * @property {string[] | null} [types] only these types of events
  * @property {string} [after] go on after this cursor; from now on without it
  * @property {(event: Answer) => void} onEvent
- * @property {Followed} [followed] another subscription than `events`
+ * @property {Followed} [followed]
  * @property {(connection: Connection, error: Failed | null) => void} [onConnection]
  */
 
+const EVENT = "id cursor type occurredAt stream sequence data actor { kind accountId } texts { field value erasedAt }";
+
+/** What is shown of a milestone. */
+export const MILESTONE = `id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt submissionCount
+  amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }`;
+
 const EVENTS = gql`subscription Events($after: Cursor, $contractId: ID, $types: [String!]) {
-  events(after: $after, contractId: $contractId, types: $types) {
-    id cursor type occurredAt stream sequence data
-    actor { kind accountId } texts { field value erasedAt }
-  }
+  events(after: $after, contractId: $contractId, types: $types) { ${EVENT} }
+}`;
+
+const CHANGES = gql`subscription Changes($after: Cursor, $contractId: ID) {
+  changes(after: $after, contractId: $contractId) { cursor event { ${EVENT} } milestones { ${MILESTONE} } }
 }`;
 
 const NOW = gql`query Latest { changes(after: "latest", first: 1) { cursor } }`;
 
 const DELIVERIES = gql`subscription Deliveries($webhook: ID!) { deliveryUpdated(endpointId: $webhook) { id state } }`;
 
-/** @typedef {{document: string, field: string, variables: Answer}} Followed a subscription that tells states, and needs no cursor */
+/** Each event of a contract, with the milestones that it touched, as they are by then. @param {string} contractId @returns {Followed} */
+export const changesOf = (contractId) => ({ document: CHANGES, field: "changes", variables: { contractId } });
 
 /** Each delivery to an endpoint that changes. @param {string} webhook @returns {Followed} */
-export const deliveriesTo = (webhook) => ({ document: DELIVERIES, field: "deliveryUpdated", variables: { webhook } });
+export const deliveriesTo = (webhook) => ({ document: DELIVERIES, field: "deliveryUpdated", variables: { webhook }, tellsStates: true });
 
 const SILENCE_MS = 45_000;
 const FINAL = ["UNAUTHENTICATED", "FORBIDDEN", "BAD_REQUEST", "NOT_FOUND", "QUERY_TOO_COMPLEX"];
@@ -56,12 +71,12 @@ export function follow(api, listening) {
 
 /** @param {Api} api @param {Listening} listening @param {AbortSignal} stopped */
 async function keepFollowing(api, { contractId = null, types = null, after, followed, onEvent, onConnection = () => {} }, stopped) {
+  const { document, field, variables, tellsStates } = followed ?? { document: EVENTS, field: "events", variables: { contractId, types } };
   let cursor = after ?? null;
   for (let failures = 0; !stopped.aborted; ) {
     try {
-      if (!followed) cursor ??= await latestCursor(api);
-      const { document, field, variables } = followed ?? { document: EVENTS, field: "events", variables: { after: cursor, contractId, types } };
-      for await (const { [field]: event } of answers(api, document, variables, stopped, () => onConnection("live", null))) {
+      if (!tellsStates) cursor ??= await latestCursor(api);
+      for await (const { [field]: event } of answers(api, document, tellsStates ? variables : { ...variables, after: cursor }, stopped, () => onConnection("live", null))) {
         failures = 0;
         cursor = event.cursor ?? cursor;
         if (!stopped.aborted) onEvent(event);
@@ -75,7 +90,7 @@ async function keepFollowing(api, { contractId = null, types = null, after, foll
     }
     if (stopped.aborted) return;
     onConnection("connecting", null);
-    await pause(Math.min(10_000, 150 * 2 ** failures) * (0.75 + Math.random() / 2));
+    await pause(Math.random() * Math.min(10_000, 100 * 2 ** failures)); // nearly at once at first, and not all pages together
   }
 }
 

@@ -63,21 +63,15 @@ interface Row {
   isRemoved: boolean;
 }
 
-/** A small part of an answer, which shows what an event has changed before all of it is asked again. */
-interface Piece {
-  document: string;
-  /** What to ask after an event; null if it is about no such part. */
-  of: (event: Answer) => Answer | null;
-  /** The answer with the part in its place. */
-  into: (data: Answer, part: Answer) => Answer;
-}
+/** The answer with a milestone in its place that the stream told with an event: it shows before all of it is asked again. */
+type Piece = (data: Answer, milestone: Answer) => Answer;
 
 interface Watcher {
   /** What to ask, with `$id` for the contract; null if only events are wanted. */
   document: string | null;
   /** What else the document takes. */
   variables?: Answer;
-  /** The part of the document to ask for first after an event. */
+  /** How what an event touched is put into the answer. */
   piece?: Piece;
   /** Each answer; the very same object as before, if nothing of it has changed. */
   onData?: (data: Answer) => void;

@@ -2,18 +2,18 @@
  * Owns what the elements of a page share about one contract: one stream, and each document asked for once, however many show it.
  *
  * Nothing is guessed: after an event every document that somebody shows is asked for again, and shown as the server tells it. What
- * the event is about comes first, by a question for that piece alone; the rest follows once for all that happens at about the same
- * time. An event during an answer is followed by one more question, so that what is shown last was read after the last event.
+ * the event touched comes with it, as it is by then, and is shown at once; the rest follows once for all that happens at about the
+ * same time. An event during an answer is followed by one more question, so that what is shown last was read after the last event.
  */
 import { AGAIN_MS, Failed, isPassing, pause } from "./api.js";
 import { clockOf } from "./clock.js";
-import { follow, latestCursor } from "./stream.js";
+import { changesOf, follow, latestCursor } from "./stream.js";
 
 const PASSING = ["NETWORK", "RATE_LIMITED", "GOING_AWAY"];
 const ASK_AGAIN_MS = 5000;
 const EVENT_MS = 1000;
-/** How long the rest waits for the piece that an event is about: so long both sides' windows are left alone with it. */
-const PIECE_MS = 100;
+/** How long the rest waits where an event has told what it touched: so long both sides' windows are left alone with that. */
+const REST_MS = 100;
 
 /** @type {WeakMap<Api, Map<string, Watching>>} */
 const watched = new WeakMap();
@@ -82,9 +82,9 @@ class Watching {
   async #start() {
     const after = await this.#cursor();
     if (this.#isOver || !after) return;
-    const onEvent = (/** @type {Answer} */ event) => this.#tell(event);
+    const onEvent = (/** @type {Answer} */ change) => this.#tell(change);
     const onConnection = (/** @type {Connection} */ connection, /** @type {Failed | null} */ error) => this.#connect(connection, error);
-    this.#stop = follow(this.api, { contractId: this.contractId, after, onEvent, onConnection });
+    this.#stop = follow(this.api, { followed: changesOf(this.contractId), after, onEvent, onConnection });
   }
 
   /** Where to begin; asked for again as long as nobody answers. @returns {Promise<string | null>} */
@@ -115,11 +115,11 @@ class Watching {
     question.ask();
   }
 
-  /** @param {Answer} event */
-  #tell(event) {
+  /** @param {Answer} change an event, and the milestones that it touched */
+  #tell({ event, milestones }) {
     this.#told += 1;
-    const isAbout = [...this.#questions.values()].map((question) => question.askAbout(event)).includes(true);
-    this.refresh(isAbout ? PIECE_MS : 0);
+    for (const question of this.#questions.values()) question.put(milestones);
+    this.refresh(milestones.length > 0 ? REST_MS : 0);
     this.#each((watcher) => watcher.onEvent?.(event));
   }
 
@@ -172,19 +172,17 @@ const nameOf = (watcher) => `${watcher.document} ${JSON.stringify(watcher.variab
 /** Counts questions in the order in which they were asked. */
 let asked = 0;
 
-/** One document that is asked for again and again, one answer at a time; and pieces of it. */
+/** One document that is asked for again and again, one answer at a time; pieces of it come with events. */
 class Question {
   /** @type {Answer | null} */ data = null;
   isWanted = true;
   #isAsking = false;
   #isAskedAgain = false;
-  /** When the answer that is shown was asked for. */ #since = 0;
-  /** By what was asked about each. @type {Map<string, Question>} */ #pieces = new Map();
-  /** Pieces that were asked for last, with when. @type {Map<Question, {part: Answer, since: number}>} */ #parts = new Map();
+  /** Pieces that came last, by their ids, with when. @type {Map<string, {part: Answer, since: number}>} */ #parts = new Map();
 
   /**
    * @param {Api} api @param {{document: string, variables: Answer, piece?: Piece}} what
-   * @param {{onData: (data: Answer, since: number) => void, onFailure: (error: Failed) => void}} told
+   * @param {{onData: (data: Answer) => void, onFailure: (error: Failed) => void}} told
    */
   constructor(api, { document, variables, piece }, told) {
     this.api = api;
@@ -199,36 +197,17 @@ class Question {
     if (!this.#isAsking) void this.#run();
   }
 
-  /** Ask for the piece that an event is about; says whether there is one. @param {Answer} event */
-  askAbout(event) {
-    const variables = this.data && this.piece?.of(event);
-    if (!this.piece || !variables) return false;
-    const name = JSON.stringify(variables);
-    /** @type {Question} */
-    const question = this.#pieces.get(name) ?? new Question(this.api, { document: this.piece.document, variables }, {
-      onData: (part, since) => this.#put(question, part, since),
-      onFailure: () => {}, // all of it is asked for anyway
-    });
-    question.isWanted = false; // if nobody answers it isn't asked again
-    this.#pieces.set(name, question);
-    question.ask();
-    return true;
+  /** What an event touched, which an answer doesn't know that was asked for before. @param {Answer[]} parts */
+  put(parts) {
+    if (!this.piece) return;
+    for (const part of parts) this.#parts.set(part.id, { part, since: asked });
+    if (this.data && parts.length > 0) this.#show(parts.reduce(this.piece, this.data));
   }
-
-  /** A piece that was asked for before what is shown is older than that. @param {Question} question @param {Answer} part @param {number} since */
-  #put(question, part, since) {
-    if (!this.data || !this.isWanted || since < this.#since) return;
-    this.#parts.set(question, { part, since });
-    this.#show(this.#with(this.data, part));
-  }
-
-  /** @param {Answer} data @param {Answer} part */
-  #with = (data, part) => this.piece?.into(data, part) ?? data;
 
   /** @param {Answer} data */
   #show(data) {
     this.data = /** @type {Answer} */ (shared(this.data, data));
-    this.told.onData(this.data, this.#since);
+    this.told.onData(this.data);
   }
 
   async #run() {
@@ -238,10 +217,9 @@ class Question {
       const data = await this.api.ask(this.document, this.variables);
       if (data.viewer?.now) clockOf(this.api).set(data.viewer.now);
       if (data.viewer) delete data.viewer.now; // the clock goes on by itself; all else is news
-      this.#since = since;
-      const newer = [...this.#parts.values()].filter((one) => one.since > since);
+      const newer = [...this.#parts.values()].filter((one) => one.since >= since).map(({ part }) => part);
       this.#parts.clear();
-      this.#show(newer.reduce((all, { part }) => this.#with(all, part), data));
+      this.#show(this.piece ? newer.reduce(this.piece, data) : data);
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       this.told.onFailure(error);

@@ -7,21 +7,15 @@ import { gql } from "../core/api.js";
 import { h, link, prose, words } from "../core/dom.js";
 import { define, EarnestElement } from "../core/element.js";
 import { isSome } from "../core/money.js";
-
-const MILESTONE = `id position state title purpose deliverables dueOn hold holdId frozenAt reviewDueAt submissionCount
-  amount { amount currency } held { amount currency } released { amount currency } refunded { amount currency }`;
+import { MILESTONE } from "../core/stream.js";
 
 const MILESTONES = gql`query Milestones($id: ID!) {
   viewer { accountId now }
   contract(id: $id) { id state milestones { ${MILESTONE} } }
 }`;
 
-/** The one milestone that an event is about is asked for first. @type {Piece} */
-const ONE = {
-  document: gql`query Milestone($milestone: ID!) { milestone(id: $milestone) { ${MILESTONE} } }`,
-  of: ({ data }) => (data.milestoneId ? { milestone: data.milestoneId } : null),
-  into: (data, { milestone }) => ({ ...data, contract: { ...data.contract, milestones: data.contract.milestones.map((/** @type {Answer} */ one) => (isSamePlace(one, milestone) ? milestone : one)) } }),
-};
+/** A milestone as an event left it takes its place. @type {Piece} */
+const into = (data, milestone) => ({ ...data, contract: data.contract && { ...data.contract, milestones: data.contract.milestones.map((/** @type {Answer} */ one) => (isSamePlace(one, milestone) ? milestone : one)) } });
 
 const WORK = gql`query Work($id: ID!, $milestone: ID!) {
   contract(id: $id) { id }
@@ -34,7 +28,7 @@ const WORK = gql`query Work($id: ID!, $milestone: ID!) {
 
 export class EarnestMilestones extends EarnestElement {
   static document = MILESTONES;
-  static piece = ONE;
+  static piece = into;
 
   /** @type {Map<string, Answer>} */ #work = new Map();
   /** @type {Set<string>} */ #opened = new Set();
@@ -125,8 +119,8 @@ export const attached = (links, attachments) =>
     links.map((address) => h("li", { key: address }, link(address))),
     attachments.map(({ name, sha256 }) => h("li", { key: sha256, title: sha256 }, words(name), h("code", { class: "faint", dir: "ltr" }, ` ${sha256.slice(0, 12)}…`))));
 
-/** What has moved is shown with the whole plan. @param {Answer} one @param {Answer | null} other */
-const isSamePlace = (one, other) => other !== null && one.id === other.id && one.position === other.position;
+/** What has moved is shown with the whole plan. @param {Answer} one @param {Answer} other */
+const isSamePlace = (one, other) => one.id === other.id && one.position === other.position;
 
 /** @param {Answer} one */
 const isCurrent = (one) => ["ACTIVE", "SUBMITTED", "CHANGES_REQUESTED"].includes(one.state);

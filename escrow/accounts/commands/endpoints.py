@@ -13,6 +13,7 @@ from typing import ClassVar
 from escrow.accounts.commands.base import AccountCommand
 from escrow.accounts.rules import AccountAction
 from escrow.accounts.state.endpoints import OVERLAP, Algorithm, DisabledReason, SealedSecret
+from escrow.causes import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Address:
 
     url: str
     fault: str | None = None
+    cause: Cause | None = None
+    """Which sentence the fault is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from graphql import GraphQLSchema, build_schema
 
-from api.console.shipped import without_comments
+from api.console.assets import Asset
+from api.console.shipped import as_sent
 
 HOME = Path(__file__).parents[3] / "api" / "console"
 LANGUAGES = ("en", "de", "ar")
@@ -93,5 +93,5 @@ def loaded_with(path: Path) -> set[Path]:
 
 
 def compressed(path: Path) -> int:
-    """How many bytes a browser gets if it takes gzip."""
-    return len(gzip.compress(without_comments(text_of(path)).encode(), 9, mtime=0))
+    """How many bytes a browser gets that takes what it can have over HTTPS."""
+    return len(Asset.of(as_sent(text_of(path)).encode(), path.suffix).compressed["br"].body)

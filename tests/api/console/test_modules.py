@@ -21,13 +21,13 @@ SHOWN = tuple(f"elements/{name}.js" for name in ("contract", "deadline", "action
 FORMS = HOME / "core" / "forms.js"
 """Loaded with the first form that somebody opens."""
 
-EMBEDDED_BYTES_MAX = 40_000
+EMBEDDED_BYTES_MAX = 33_500
 """What a page loads that embeds a contract, compressed: the modules, and the catalogue of one language."""
 
-ELEMENTS_BYTES_MAX = 60_000
+ELEMENTS_BYTES_MAX = 49_500
 """All modules of all elements together, with the catalogue of one language: a reader loads one."""
 
-LANGUAGES_BYTES_MAX = 77_000
+LANGUAGES_BYTES_MAX = 65_000
 """The same with the catalogues of all languages, which nobody loads."""
 
 PAGES = {
@@ -37,8 +37,8 @@ PAGES = {
 }  # fmt: skip
 """Pages of the console, and the elements that they are made of."""
 
-PAGE_BYTES_MAX = 42_500
-CONTRACT_BYTES_MAX = 57_000
+PAGE_BYTES_MAX = 36_000
+CONTRACT_BYTES_MAX = 47_500
 """A page of the console, with the texts of one language; and one that is made of elements."""
 
 

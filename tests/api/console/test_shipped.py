@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from api.console.shipped import KEPT_MAX, NAME, Release, Releases, without_comments
+from api.console.shipped import KEPT_MAX, NAME, Release, Releases, as_sent
+from tests.api.console.modules import modules, named, text_of
 
 
 @pytest.fixture
@@ -61,12 +63,21 @@ async def test_the_same_files_have_the_same_name_everywhere(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("script", "sent"),
     [
-        ("// whole\nlet a; // beside\n", "\nlet a; // beside\n"),
-        ("  /** one line */\nlet a;", "\nlet a;"),
-        ("/** @type {A} */ let a;\n/** two\n * lines */\nlet b;", "/** @type {A} */ let a;\n\n\nlet b;"),
-        ("/** @type {A} */ let a = /** @type {B} */ (b);", "/** @type {A} */ let a = /** @type {B} */ (b);"),
+        ("// whole\nlet a; // beside\n", "\nlet a;\n"),
+        ("  /** one line */\n  let a;", "\nlet a;"),
+        ("/** @type {A} */ let a;\n/** two\n * lines */\nlet b;", "let a;\n\n\nlet b;"),
+        ("/** @type {A} */ let a = /** @type {B} */ (b);", "let a = (b);"),
         ('const link = "https://here";', 'const link = "https://here";'),
+        ('const said = "this // that";', 'const said = "this // that";'),
     ],
 )
-def test_lines_that_are_nothing_but_comments_are_sent_empty(script: str, sent: str) -> None:
-    assert without_comments(script) == sent
+def test_a_script_is_sent_line_by_line_without_comments_and_room(script: str, sent: str) -> None:
+    assert as_sent(script) == sent
+
+
+@pytest.mark.parametrize("path", modules(), ids=named)
+def test_nothing_that_a_module_says_is_taken_for_a_comment(path: Path) -> None:
+    words = re.findall(r"\"(?:[^\"\\\n]|\\.)*\"", text_of(path))
+    sent = as_sent(text_of(path))
+    assert [one for one in words if "/**" in one or "*/" in one] == []
+    assert [one for one in words if " // " in one and one not in sent] == []

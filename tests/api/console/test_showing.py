@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import brotli
 import httpx
 import pytest
 import pytest_asyncio
 
 from api import console
-from api.console.assets import takes_gzip
+from api.console.assets import taken
 from tests.api.client import door
 from tests.api.manual.pages import Page
 
@@ -21,6 +22,9 @@ FOLDER = Path(console.__file__).parent
 IMPORTS = re.compile(
     r"""^(?:import|export)\s[^"';]*?from\s*"([^"]+)"|^import\s*"([^"]+)"|\bimport\("([^"]+)"\)""", re.MULTILINE
 )
+COMMENTS = re.compile(r"/\*\*.*?\*/ ?| // [^\"`]*$")
+"""Beside code on one line."""
+
 MODULES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.js"))
 
 
@@ -96,12 +100,12 @@ async def test_a_module_may_be_embedded_by_pages_of_any_origin(http: httpx.Async
 @pytest.mark.parametrize("name", MODULES)
 async def test_what_runs_is_line_by_line_what_stands_here_without_comments(http: httpx.AsyncClient, name: str) -> None:
     sent = (await http.get(f"/console/{name}", follow_redirects=True)).text.split("\n")
-    stands = (FOLDER / name).read_text().split("\n")
+    stands = [line.strip() for line in (FOLDER / name).read_text().split("\n")]
+    assert stands[0] == "/**", "each module says what it owns"
     assert len(sent) == len(stands)
-    left_out = [line for line, one in zip(stands, sent, strict=True) if one != line]
-    assert not any(one for line, one in zip(stands, sent, strict=True) if one != line)
-    assert all(re.match(r"\s*(?://|/\*\*| \*)", line) for line in left_out), left_out
-    assert left_out[:1] == ["/**"], "each module says what it owns"
+    differ = [(line, one.strip()) for line, one in zip(stands, sent, strict=True) if one.strip() != line]
+    assert not [line for line, one in differ if not one and not re.match(r"//|/\*\*|\*", line)]
+    assert not [line for line, one in differ if one and one != COMMENTS.sub("", line).strip()]
 
 
 async def test_a_module_and_all_that_it_imports_are_of_one_release(http: httpx.AsyncClient) -> None:
@@ -139,35 +143,39 @@ async def test_what_a_browser_has_is_not_sent_again(http: httpx.AsyncClient, add
     assert (other.status_code, other.content) == (200, first.content)
 
 
-async def test_it_is_sent_compressed_to_whoever_takes_that(http: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(("coding", "opened"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
+async def test_it_is_sent_compressed_to_whoever_takes_that(
+    http: httpx.AsyncClient, coding: str, opened: Callable[[bytes], bytes]
+) -> None:
     address = (await http.get("/console/pages/main.js", follow_redirects=True)).url.path
-    async with http.stream("GET", address, headers={"accept-encoding": "br, gzip;q=0.8"}) as answer:
+    async with http.stream("GET", address, headers={"accept-encoding": f"deflate, {coding};q=0.8"}) as answer:
         raw = b"".join([part async for part in answer.aiter_raw()])
     plain = await http.get(address, headers={"accept-encoding": "identity"})
-    assert answer.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(raw) == plain.content
+    assert answer.headers["content-encoding"] == coding
+    assert opened(raw) == plain.content
     assert "content-encoding" not in plain.headers
     assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
     assert answer.headers["etag"] != plain.headers["etag"]
 
 
 @pytest.mark.parametrize(
-    ("accepted", "takes"),
+    ("accepted", "coding"),
     [
-        ("gzip", True),
-        ("br, gzip", True),
-        ("GZIP;q=0.5", True),
-        ("gzip; q=1.000", True),
-        ("", False),
-        ("br", False),
-        ("gzip;q=0", False),
-        ("gzip;q=0.000", False),
-        ("x-gzip", False),
-        ("gzipped", False),
+        ("gzip", "gzip"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("GZIP;q=0.5", "gzip"),
+        ("gzip; q=1.000", "gzip"),
+        ("", None),
+        ("br", "br"),
+        ("br;q=0, gzip", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=0.000", None),
+        ("x-gzip", None),
+        ("gzipped, broken", None),
     ],
 )
-def test_gzip_is_taken_by_whoever_names_it(accepted: str, takes: bool) -> None:
-    assert takes_gzip(accepted) is takes
+def test_what_is_smallest_is_sent_to_whoever_names_it(accepted: str, coding: str | None) -> None:
+    assert taken(accepted, ("br", "gzip")) == coding
 
 
 PATHS = [

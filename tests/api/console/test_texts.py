@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import escrow
+import webhooks
 from escrow.access import Role, Scope
 from escrow.agreement import events
 from escrow.agreement.advice import HintCode
@@ -20,17 +21,20 @@ from escrow.states import ContractState, DisputeState, Hold, MilestoneState
 from tests.api.console.modules import LANGUAGES, catalogue, modules, text_of
 
 ENGLISH = catalogue("en")
+PAGES = catalogue("pages/en")
+"""What pages alone say: what is wrong with what was written on one of them for an account, a key or an endpoint is said there."""
 
 
 def values(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+\}", text))
 
 
+@pytest.mark.parametrize("folder", ["", "pages/"])
 @pytest.mark.parametrize("language", LANGUAGES[1:])
-def test_every_language_has_every_text_with_the_same_values(language: str) -> None:
-    texts = catalogue(language)
-    assert texts.keys() == ENGLISH.keys()
-    assert {key: values(text) for key, text in texts.items()} == {key: values(text) for key, text in ENGLISH.items()}
+def test_every_language_has_every_text_with_the_same_values(folder: str, language: str) -> None:
+    texts, english = catalogue(f"{folder}{language}"), catalogue(f"{folder}en")
+    assert texts.keys() == english.keys()
+    assert {key: values(text) for key, text in texts.items()} == {key: values(text) for key, text in english.items()}
     assert not [key for key, text in texts.items() if not text.strip()]
 
 
@@ -54,19 +58,20 @@ def test_every_action_state_event_and_refusal_has_its_words() -> None:
         *(f"role.{role.name}" for role in Role),
         *(f"scope.{scope.name}" for scope in Scope),
     }
-    assert expected - ENGLISH.keys() == set()
+    assert expected - ENGLISH.keys() - PAGES.keys() == set()
 
 
 def test_what_is_no_cause_any_more_has_no_words() -> None:
-    assert {key.removeprefix("cause.") for key in ENGLISH if key.startswith("cause.")} == set(Cause)
+    assert sorted(key.removeprefix("cause.") for key in [*ENGLISH, *PAGES] if key.startswith("cause.")) == sorted(Cause)
 
 
 def test_sentences_have_no_values_but_those_that_their_refusals_tell() -> None:
     told = {cause: {f"{{{value}}}" for value in cause.values} for cause in Cause}
-    assert {cause: set(values(ENGLISH[f"cause.{cause}"])) - told[cause] for cause in Cause if told[cause]} == {
+    said = {cause: (ENGLISH | PAGES)[f"cause.{cause}"] for cause in Cause}
+    assert {cause: set(values(said[cause])) - told[cause] for cause in Cause if told[cause]} == {
         cause: set() for cause in Cause if told[cause]
     }
-    assert not [cause for cause in Cause if not told[cause] and values(ENGLISH[f"cause.{cause}"])]
+    assert not [cause for cause in Cause if not told[cause] and values(said[cause])]
 
 
 def event_types() -> set[str]:
@@ -101,6 +106,19 @@ def test_whatever_is_wrong_with_what_was_written_for_a_contract_has_its_sentence
     without = {said for path in places for said in _without_a_cause(path) if path.name not in OF_PROGRAMS}
     assert without == UNREACHABLE
 
+
+def test_whatever_is_wrong_with_what_was_written_for_an_account_has_its_sentence() -> None:
+    places = [SOURCE / "accounts" / "inputs.py", Path(webhooks.__file__).parent / "owner" / "operations.py"]
+    assert {said for path in places for said in _without_a_cause(path)} == OF_A_PROGRAM
+
+
+OF_A_PROGRAM = {
+    # A program alone gives times, identifiers, versions, and says from where on something is sent again.
+    "A time needs its offset from UTC, such as Z.",
+    "An identifier of this kind looks like “…_…”.",
+    "There is no API version …; there is ….",
+    "A replay begins after a cursor or at a time: give one of `after` and `since`.",
+}
 
 SOURCE = Path(escrow.__file__).parent
 OF_PROGRAMS = {"costs.py"}

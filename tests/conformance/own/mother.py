@@ -22,7 +22,8 @@ def begin() -> int:
     process = os.fork()
     if process == 0:
         os.dup2(2, 1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)  # until it has its own
         os._exit(main(["web"]))
     return process
 
