@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -69,17 +70,17 @@ class Running:
 
     async def works(self) -> None:
         """Wait until it does what it is for."""
-        await until(self._works, otherwise=self.log.read_text)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_SECONDS) as http:
+            await until(partial(self._works, http), otherwise=self.log.read_text)
 
-    async def _works(self) -> bool:
+    async def _works(self, http: httpx.AsyncClient) -> bool:
         assert self.process.returncode is None, self.log.read_text()
         if self.kind == "worker":
             return "worker works" in self.log.read_text()
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
-            try:
-                return (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status_code == 200
-            except httpx.ConnectError:
-                return False
+        try:
+            return (await http.get("/readyz")).status_code == 200
+        except httpx.ConnectError:
+            return False
 
     async def stop(self) -> None:
         """Tell it to stop and wait until it has; it must end by itself, and well."""
