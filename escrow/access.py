@@ -27,8 +27,10 @@ class Role(StrEnum):
     OWNER = "OWNER"
 
     def includes(self, other: Role) -> bool:
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(other)
+        return _RANKS[self] >= _RANKS[other]
+
+
+_RANKS: Final = {role: rank for rank, role in enumerate(Role)}
 
 
 class Scope(StrEnum):

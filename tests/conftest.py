@@ -18,10 +18,12 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Generator
+from functools import cache
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from httpx._transports import default as httpx_transports
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 from tortoise.context import TortoiseContext
@@ -39,6 +41,9 @@ from tests.scheduling import LongFirst, is_long, share, shuffled
 # to write any, and none of them compiles five hundred files again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Each client of httpx reads the certificates of all authorities, 20 ms of a core; hundreds are made, and none needs one.
+httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)
 
 # No deadline for one example: a busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)

@@ -24,8 +24,9 @@ from escrow import ids
 from escrow.ids import Kind
 from schema.build import executable
 from tests.api.client import People
+from tests.chance import often
 
-THROWS = 25
+THROWS = often(8, deep=250)
 
 TEXTS = (
     "", " ", "A title", "a@b.c", "x" * 201, "x" * 6_000, "\0", "é" * 150, "💥\u202e", "'; DROP TABLE contracts; --",

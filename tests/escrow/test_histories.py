@@ -4,7 +4,6 @@ audited half way and at its end."""
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,12 +26,13 @@ from escrow.pipeline import ContractOutcome, run
 from escrow.states import ActionKind, OrderKind, OrderOutcome, ReversalOutcome
 from escrow.store.read import load_all
 from escrow.terms import Limits, Terms
+from tests.chance import often
 from tests.escrow.agreement.facts import Clock, Piece, Quarrel, Sending
 from tests.escrow.agreement.moves import LAST_WORDS, Moves
 from tests.escrow.agreement.stage import Story
 from tests.factories import Deal, Deployment, advance_clock
 
-HISTORIES = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 8)
+HISTORIES = range(often(8, deep=100))
 STEPS = 60
 TRIES = 12
 """Of how many commands one is looked for that the law allows now."""

@@ -27,13 +27,14 @@ from escrow.errors import DomainError
 from tests.api.live.serving import Served, serve, settled
 from tests.api.live.socket import connected
 from tests.api.live.sse import opened
+from tests.chance import often
 from tests.factories import Deployment
 from tests.workers.process import until, worker
 
 WRITERS: Final = 8
 READERS_EACH: Final = 2
 PATIENCE_SECONDS: Final = 600.0
-ENOUGH: Final = 20
+ENOUGH: Final = often(10, deep=100)
 """Contracts that are written, or events that each reader hears, between two blows."""
 EVENTS: Final = "subscription ($after: Cursor) { events(after: $after) { cursor stream sequence } }"
 BEGINNING: Final = cursors.print_cursor(cursors.BEGINNING)

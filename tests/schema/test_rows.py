@@ -30,7 +30,7 @@ from schema.engine.execution import Operation, Runner
 from schema.types.events import CLASSES
 from tests.factories import Deal, Deployment, advance_clock, party
 
-DOCUMENTS = int(os.environ.get("COMPILED_DOCUMENTS", "150"))
+DOCUMENTS = int(os.environ.get("COMPILED_DOCUMENTS", "90"))
 
 ORDERS = {
     "contracts": ("NEWEST", "OLDEST", "RECENTLY_UPDATED", "LONGEST_UNCHANGED", "DEADLINE"),

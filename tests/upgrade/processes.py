@@ -1,4 +1,4 @@
-"""Processes of a deployment as an operator starts them, of any release that lies in a folder."""
+"""Processes of a deployment, of any release that lies in a folder: this one's are forked where its imports are done."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from tests.earnest import commanding
 from tests.earnest.running import free_port
 from tests.patience import PATIENCE_SECONDS
+from tests.upgrade.former import ROOT
+from tests.workers.forking import Forked
 from tests.workers.process import until
 
 
@@ -26,19 +30,27 @@ class Release:
 
     async def run(self, *command: str) -> tuple[int, str]:
         """What a command ends with, and all that it says."""
+        if self.tree == ROOT:
+            code, said, remarked = await commanding.commanded(*command, environ=self.environ, folder=ROOT)
+            return code, remarked + said
         process = await self._start(*command, output=PIPE, env={})
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         assert process.returncode is not None
-        return process.returncode, said.decode()
+        return process.returncode, output.decode()
 
     async def start(self, kind: str, log: Path) -> Running:
         """A `web` or `worker` process that works already."""
         port = free_port()
-        with log.open("ab") as output:
-            process = await self._start(kind, output=output.fileno(), env={"PORT": str(port)})
+        process = await self._begin(kind, {"PORT": str(port)}, log)
         running = Running(process, kind, port, log)
         await running.works()
         return running
+
+    async def _begin(self, kind: str, env: Mapping[str, str], log: Path) -> Forked | Process:
+        if self.tree == ROOT:
+            return commanding.begin(kind, folder=ROOT, environ={**self.environ, **env}, log=log)
+        with log.open("ab") as output:
+            return await self._start(kind, output=output.fileno(), env=env)
 
     async def _start(self, *command: str, output: int, env: Mapping[str, str]) -> Process:
         environ = {**self.environ, **env, "PYTHONPATH": str(self.tree)}
@@ -51,24 +63,24 @@ class Release:
 class Running:
     """A process that was started."""
 
-    process: Process
+    process: Forked | Process
     kind: str
     port: int
     log: Path
 
     async def works(self) -> None:
         """Wait until it does what it is for."""
-        await until(self._works, otherwise=self.log.read_text)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_SECONDS) as http:
+            await until(partial(self._works, http), otherwise=self.log.read_text)
 
-    async def _works(self) -> bool:
+    async def _works(self, http: httpx.AsyncClient) -> bool:
         assert self.process.returncode is None, self.log.read_text()
         if self.kind == "worker":
             return "worker works" in self.log.read_text()
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
-            try:
-                return (await http.get(f"http://127.0.0.1:{self.port}/readyz")).status_code == 200
-            except httpx.ConnectError:
-                return False
+        try:
+            return (await http.get("/readyz")).status_code == 200
+        except httpx.ConnectError:
+            return False
 
     async def stop(self) -> None:
         """Tell it to stop and wait until it has; it must end by itself, and well."""

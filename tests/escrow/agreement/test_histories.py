@@ -528,7 +528,7 @@ STRETCHES = 6
 
 @pytest.mark.parametrize("stretch", range(STRETCHES))
 def test_histories_by_dice_agree_with_the_model(stretch: int) -> None:
-    for seed in range(stretch, 2 * settings().max_examples, STRETCHES):
+    for seed in range(stretch, settings().max_examples, STRETCHES):
         try:
             stroll(seed, steps=60)
         except AssertionError as broken:
@@ -586,9 +586,7 @@ def test_the_end_of_a_limit_finds_whatever_there_may_be(opening: str, late: str,
     found.teardown()
 
 
-_SOME = settings(
-    max_examples=2 * settings().max_examples // STRETCHES, stateful_step_count=settings().stateful_step_count
-)
+_SOME = settings(max_examples=settings().max_examples // STRETCHES, stateful_step_count=settings().stateful_step_count)
 
 
 @pytest.mark.parametrize("stretch", range(STRETCHES))

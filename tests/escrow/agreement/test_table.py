@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 
@@ -122,25 +123,34 @@ def test_nobody_but_a_party_may_do_any_of_it_unless_the_law_names_them(action: A
         judge(action, cell, None, OUTSIDERS[who], lawful)
 
 
+@lru_cache(maxsize=2)
+def asked(action: Action, cell: Cell, side: Side | None) -> c.PartyCommand:
+    """The command, which is the same for all members of a side."""
+    story, position = story_with(cell)
+    return command_for(action, story, position, side)
+
+
 def judge(action: Action, cell: Cell, side: Side | None, actor: Actor, lawful: str | None) -> None:
     story, position = story_with(cell)
-    before, told = story.state, f"{action} by {side} as {actor.role} on {cell}"
-    milestone = story.milestone(position)
-    command = command_for(action, story, position, side)
+    before, milestone, command = story.state, story.milestone(position), asked(action, cell, side)
+
+    def told() -> str:
+        return f"{action} by {side} as {actor.role} on {cell}"
+
     barred = permit(before, action, subject_id_of(command), actor=actor, around=story.around(actor))
-    assert (None if barred is None else barred.code.value) == lawful, f"permit: {told}"
+    assert (None if barred is None else barred.code.value) == lawful, f"permit: {told()}"
     done = story.do(command, actor)
     story.contract = before
     story.log.clear()
-    assert story.code() == lawful, told
+    assert story.code() == lawful, told()
     if lawful is not None:
-        assert done.after is before, told
-        assert done.recorded == (), told
+        assert done.after is before, told()
+        assert done.recorded == (), told()
     elif milestone.state is MilestoneState.RELEASED and action is Action.APPROVE:
         assert done.after is not None
-        assert done.after.milestones == before.milestones, told
+        assert done.after.milestones == before.milestones, told()
     else:
-        assert_it_did_what_its_row_says(action, story, milestone.id, told)
+        assert_it_did_what_its_row_says(action, story, milestone.id, told())
 
 
 def assert_it_did_what_its_row_says(action: Action, story: Story, milestone_id: str, told: str) -> None:
