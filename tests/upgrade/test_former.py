@@ -1,7 +1,8 @@
 """The former release's own tests, by its own code, on the tables in the middle: all that comes before, nothing that comes after.
 
 `make upgrade` plays them all; this plays its journeys: a contract's whole life over HTTP, good plans, orders, and two workers at
-once. Where this release has steps after, its own journeys are played on those tables, too.
+once. Where this release has steps after, `make upgrade` plays its own journeys on those tables, too; in every run `test_rolling`
+has its processes at work there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.upgrade import former
 from tests.upgrade.former import ROOT
 
 WORKERS: Final = "tests/workers/test_killed.py::test_two_workers_at_once_make_one_charge_for_each_order"
-JOURNEYS: Final = f"tests/api/test_journey.py tests/api/test_good_plans.py tests/api/test_orders.py {WORKERS}"
+JOURNEYS: Final = ("tests/api/test_journey.py", "tests/api/test_good_plans.py", "tests/api/test_orders.py", WORKERS)
 CHOSEN: Final = "EARNEST_FORMER_TESTS"
 """Which tests to play instead."""
 
@@ -41,20 +42,22 @@ async def test_the_former_release_goes_on_beside_the_tables_of_this_one(engines:
         "EARNEST_NEXT_REDIS": engines.redis_url,
     }
     without = [f"--deselect={name}" for name in former.LEFT_OUT]
-    await played(tree, "-p", "tables_of_the_next", *without, PYTHONPATH=path, **environ)
+    chosen = os.environ[CHOSEN].split() if CHOSEN in os.environ else JOURNEYS
+    await played(tree, "-p", "tables_of_the_next", *without, *chosen, PYTHONPATH=path, **environ)
 
 
 @pytest.mark.skipif(not AFTER, reason="no step of this release comes after: its tables are never in the middle")
+@pytest.mark.skipif(CHOSEN not in os.environ, reason="`make upgrade` plays it")
 async def test_this_release_begins_while_what_comes_after_is_still_missing() -> None:
-    await played(ROOT, PYTHONPATH=str(ROOT), **{IN_THE_MIDDLE: "yes"})
+    await played(ROOT, *JOURNEYS, PYTHONPATH=str(ROOT), **{IN_THE_MIDDLE: "yes"})
 
 
 async def played(tree: Path, *arguments: str, **environ: str) -> None:
-    """The chosen tests of a tree must pass, by a pytest of their own. What somebody chose may take long: it is seen to go on."""
+    """Tests of a tree must pass, by a pytest of their own. What somebody chose may take long: it is seen to go on."""
     environment = {name: value for name, value in clean_environment().items() if not name.startswith("PYTEST_")}
-    chosen, is_seen = os.environ.get(CHOSEN, JOURNEYS).split(), CHOSEN in os.environ
+    is_seen = CHOSEN in os.environ
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-n", "0", *arguments, *chosen),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "0", *arguments),
         cwd=tree,
         env=environment | environ,
         stdout=None if is_seen else PIPE,
