@@ -14,6 +14,7 @@ import logging
 import struct
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
@@ -48,6 +49,9 @@ FRAGMENT_BYTES: Final = 1_024
 
 _TEXT: Final = 0x81
 """The first byte of a text message in one frame."""
+
+SHARED_PARTS: Final = 3
+"""So many parts has a message that others may get, too: the answer, what stands before it, and what stands behind it."""
 
 _NOTHING: Final = memoryview(b"")
 
@@ -211,7 +215,7 @@ class Wire(asyncio.Protocol):
         """Send a text message, in parts that are UTF-8, unless it has to wait, or can't be sent any more."""
         if self._writable is not None or self._is_gone or self._wire.state is not State.OPEN:
             return False
-        self.transport.write(text_frame(encoded))
+        self.transport.write(shared_frame(*encoded) if len(encoded) == SHARED_PARTS else text_frame(encoded))
         return True
 
     def _say(self, message: Message) -> None:
@@ -407,6 +411,12 @@ class Wire(asyncio.Protocol):
         timer, self._close_timer = self._close_timer, None
         if timer is not None:
             timer.cancel()
+
+
+@lru_cache(maxsize=1)
+def shared_frame(start: bytes, shared: bytes, end: bytes) -> bytes:
+    """The frame of a message that goes to many, one after the other, most of them under the same name: made once."""
+    return text_frame((start, shared, end))
 
 
 def text_frame(parts: Sequence[bytes]) -> bytes:

@@ -67,7 +67,8 @@ class Reader:
         self._reached = after
         self._behind: list[Occurrence] = []
         self._behind_bytes = 0
-        self._to_tell: tuple[Callable[[], None], Context] | None = None
+        self._teller: tuple[Callable[[], None], Context] | None = None
+        self._is_to_tell = False
 
     @property
     def behind(self) -> int:
@@ -89,7 +90,7 @@ class Reader:
         """The next event, if it is there by now. Raises `Ended` like `next`."""
         if self._page:
             return self._take(self._page)
-        if self._behind or (self.go_live() and self._behind):
+        if self._behind or (not self.is_live and self.go_live() and self._behind):
             return self._take(self._behind)
         if self.is_too_slow:
             raise Ended(Ending.TOO_SLOW)
@@ -103,8 +104,10 @@ class Reader:
         return self.is_live
 
     def tell(self, on_news: Callable[[], None]) -> None:
-        """Call it once, in the context of now, soon after the next event of which a live reader hears."""
-        self._to_tell = on_news, copy_context()
+        """Call it once, soon after the next event of which a live reader hears, in the context in which it was first told."""
+        if self._teller is None or self._teller[0] is not on_news:
+            self._teller = on_news, copy_context()
+        self._is_to_tell = True
 
     def take_more(self) -> list[Occurrence]:
         """All that is there by now without waiting, for a reader who only needs to know that something happened."""
@@ -126,8 +129,9 @@ class Reader:
         if len(self._behind) > BEHIND_EVENTS_MAX or (self._behind_bytes > BEHIND_BYTES_MAX and len(self._behind) > 1):
             self.is_too_slow = True  # the cursor of the last event taken is where to go on from
             self._behind.clear()
-        if self._to_tell is not None:
-            (on_news, context), self._to_tell = self._to_tell, None
+        if self._is_to_tell and self._teller is not None:
+            self._is_to_tell = False
+            on_news, context = self._teller
             asyncio.get_running_loop().call_soon(on_news, context=context)
 
     def close(self) -> None:
@@ -135,7 +139,7 @@ class Reader:
         self._hub.detach(self)
         self._page.clear()
         self._behind.clear()
-        self._to_tell = None
+        self._teller = None
 
     async def _news(self) -> None:
         news = asyncio.get_running_loop().create_future()

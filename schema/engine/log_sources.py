@@ -60,6 +60,12 @@ class _LogSource(Source):
 class EventSource(_LogSource):
     """Each event, with its cursor."""
 
+    def take(self) -> SourceEvent | None:
+        if self._waiting:
+            return self._waiting.pop(0)
+        occurrence = self._reader.take()
+        return _event(occurrence) if occurrence is not None else None
+
     def _made_of(self, first: Occurrence) -> Iterable[SourceEvent]:
         return (_event(first),)
 

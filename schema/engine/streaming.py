@@ -191,41 +191,27 @@ class Stream:
         """
         if self._source.is_flowing:
             over = asyncio.get_running_loop().create_future()
-            self._pour(outlet, over)
+            _Pouring(self, outlet, over)()
             await over
 
-    def _pour(self, outlet: Outlet, over: asyncio.Future[None]) -> None:
-        """Give the outlet what is there, and come back when there is more."""
-        try:
-            while not over.done():
-                source_event = self._source.take()
-                if source_event is None:
-                    self._source.tell(partial(self._pour, outlet, over))
-                    return
-                answer = self._group.begun(source_event, self._execute)
-                if not answer.is_there:
-                    answer.tell(partial(self._go_on, outlet, over, answer, source_event.cursor))
-                    return
-                self._give(outlet, over, answer, source_event.cursor)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
-            _end(over, error)
+    def take(self) -> tuple[_Answer, str | None] | None:
+        """The answer to what the source has next, which may not be there yet, and its cursor; `None` if it has nothing."""
+        source_event = self._source.take()
+        if source_event is None:
+            return None
+        return self._group.begun(source_event, self._execute), source_event.cursor
 
-    def _go_on(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
-        try:
-            self._give(outlet, over, answer, cursor)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
-            _end(over, error)
-        else:
-            self._pour(outlet, over)
+    def tell(self, on_news: Callable[[], None]) -> None:
+        """Call it once, soon after there is something to take."""
+        self._source.tell(on_news)
 
-    def _give(self, outlet: Outlet, over: asyncio.Future[None], answer: _Answer, cursor: str | None) -> None:
-        json = answer.json
-        if json is None or over.done():
-            return
+    def give(self, outlet: Outlet, json: bytes, cursor: str | None) -> bool:
+        """Give the outlet an answer; what it doesn't take is the next one. Answers whether it took it."""
         self._sent()
-        if not outlet(json):
-            self._held = Payload(json, cursor)
-            _end(over)
+        if outlet(json):
+            return True
+        self._held = Payload(json, cursor)
+        return False
 
     def close(self) -> None:
         """Let go of the source; a second time does nothing."""
@@ -233,6 +219,43 @@ class Stream:
             self._is_closed = True
             self._source.close()
             self._leave(self._group)
+
+
+class _Pouring:
+    """One stream while it is poured. Called, it gives the outlet what is there, and has itself called again when there is more.
+
+    It is one object for all answers: with thousands of streams what each answer needs anew for each of them is what takes time.
+    """
+
+    __slots__ = ("_answer", "_cursor", "_outlet", "_over", "_stream")
+
+    def __init__(self, stream: Stream, outlet: Outlet, over: asyncio.Future[None]) -> None:
+        self._stream = stream
+        self._outlet = outlet
+        self._over = over
+        self._answer: _Answer | None = None
+        """What it waits for."""
+        self._cursor: str | None = None
+
+    def __call__(self) -> None:
+        over = self._over
+        try:
+            while not over.done():
+                if self._answer is None:
+                    found = self._stream.take()
+                    if found is None:
+                        self._stream.tell(self)
+                        return
+                    self._answer, self._cursor = found
+                    if not self._answer.is_there:
+                        self._answer.tell(self)
+                        return
+                answer, self._answer = self._answer, None
+                json = answer.json
+                if json is not None and not self._stream.give(self._outlet, json, self._cursor):
+                    _end(over)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - for whoever waits
+            _end(over, error)
 
 
 def _end(over: asyncio.Future[None], error: BaseException | None = None) -> None:

@@ -90,7 +90,10 @@ LISTED: Final = (
     Listed("the sequencer takes the outbox of every shard, and writes positions in one place", _of(log, "_SEQUENCE")),
     Listed(
         "webhooks follow the log: a batch has events of many contracts",
-        _of(claims, "_CLAIM", "_HEAD") | _of(completion, "_COMPLETE") | _of(fan_out, "_WRITE") | _of(filters, "_MATCH"),
+        _of(claims, "_CLAIM", "_HEAD")
+        | _of(completion, "_COMPLETE", "_DELIVERED")
+        | _of(fan_out, "_WRITE")
+        | _of(filters, "_MATCH"),
     ),
 )
 

@@ -105,6 +105,19 @@ troubled AS MATERIALIZED (
 )"""  # noqa: S608 - only names of parameters are filled in
 """CTEs that take over what `summarise` found; `noted_health` has the rows that changed."""
 
+HEAL_SQL: Final = """
+well AS MATERIALIZED (
+    SELECT held.endpoint_id FROM (SELECT DISTINCT endpoint_id FROM {answered} ORDER BY endpoint_id) AS answered
+    CROSS JOIN LATERAL (
+        SELECT endpoint_id FROM endpoint_health WHERE endpoint_id = answered.endpoint_id AND (failures > 0 OR probation)
+        FOR NO KEY UPDATE) AS held
+), healed AS (
+    UPDATE endpoint_health AS health
+    SET failures = 0, failing_since = NULL, probation = false, openings = 0, open_until = NULL
+    FROM well WHERE health.endpoint_id = well.endpoint_id
+)"""
+"""CTEs that do the same where the endpoints of all rows of a CTE had successes and nothing else."""
+
 
 def disablings(done: Iterable[Completed], failing: Collection[str]) -> list[DisableEndpoint]:
     """The commands that follow: for who is gone, and for who was found without a success for `FAILING_MAX`.

@@ -1,5 +1,8 @@
 """Writes down what came of many deliveries, by one statement, which hands back each lane's next delivery.
 
+Where all of them were delivered and nothing was seen behind them, a shorter statement does: most of what PostgreSQL takes for a
+batch of one is getting ready for all that might have happened.
+
 Only who holds a lane's lease moves it; an answer that comes after the lease is over is kept as an attempt and counts for
 nothing. What is written twice, since nobody heard that it was, is as if written once. A lane is empty when it is done up to
 its tail, never because a look found no more: a look may be too early.
@@ -36,6 +39,9 @@ class Next:
 
 async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
     """Write down what came of these, at most one of each lane."""
+    if all(_is_the_end(one) for one in done):
+        is_left_over = await database.fetch_value(*_DELIVERED.bind(**_DONE.bind([_delivered(one) for one in done])))
+        return Next(is_left_over=is_left_over)
     sent_at = time.monotonic()
     attempts = [one for one in done if one.answer is not None or one.error is not None]
     rows = await database.fetch(
@@ -60,6 +66,17 @@ async def complete(done: Sequence[Completed], *, lease_seconds: float) -> Next:
         is_left_over=any(row["is_due"] for row in rows if row["delivery_id"] is None),
         failing_for_days=frozenset(row["endpoint_id"] for row in rows if row["before"] is None),
     )
+
+
+def _is_the_end(one: Completed) -> bool:
+    """Whether it was delivered, and nothing had come behind it in its lane when it was sent."""
+    return (
+        one.head.is_last and one.verdict.outcome is Outcome.DELIVERED and one.answer is not None and one.error is None
+    )
+
+
+def _delivered(one: Completed) -> dict[str, object]:
+    return _attempt(one) | {"endpoint_id": one.head.endpoint_id, "lane": one.head.lane, "position": one.head.position}
 
 
 def _sent(one: Completed) -> dict[str, object]:
@@ -104,11 +121,52 @@ _ATTEMPTS: Final = database.Rows(
     "connect_ms float4, first_byte_ms float4, total_ms float4, excerpt bytea",
 )
 
+_DONE: Final = database.Rows(
+    "delivered",
+    "endpoint_id text, lane text, position bigint, id text, delivery_id text, token uuid, started_at timestamptz, status int, "
+    "error text, address text, dns_ms float4, connect_ms float4, first_byte_ms float4, total_ms float4, excerpt bytea",
+)
+
+# An attempt that is there already was either given up by who took the lane over, and then the answer is late; or the statement
+# is repeated, since the connection was cut before it was heard that it is done, and then the attempt stays as it was judged.
+_ATTEMPT_COLUMNS: Final = (
+    "id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms, first_byte_ms, total_ms, excerpt"
+)
+_ATTEMPT_AGAIN: Final = f"""
+    ON CONFLICT (delivery_id, token) DO UPDATE SET status = excluded.status, error = excluded.error,
+        address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
+        first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
+        WHERE attempt.error = '{ErrorClass.ABANDONED}'"""
+
+# Does to each row what `_COMPLETE` does to it, in the same order of locks. What came behind it meanwhile is known by the tail,
+# and claimed.
+_DELIVERED: Final = database.Statement(f"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM {_DONE.sql} ORDER BY endpoint_id, lane
+), locked AS MATERIALIZED (
+    SELECT given.endpoint_id, given.lane, given.position, given.delivery_id, held.tail
+    FROM given CROSS JOIN LATERAL (
+        SELECT tail FROM lanes
+        WHERE endpoint_id = given.endpoint_id AND lane = given.lane AND token = given.token FOR UPDATE) AS held
+), written AS (
+    INSERT INTO lanes (endpoint_id, lane, done, tail, due_at)
+    SELECT endpoint_id, lane, position, tail, CASE WHEN tail > position THEN clock_timestamp() END FROM locked
+    ON CONFLICT (endpoint_id, lane) DO UPDATE SET done = excluded.done, failures = 0, given_up = NULL,
+        due_at = excluded.due_at, token = NULL, leased_at = NULL
+), finished AS (
+    UPDATE deliveries SET finished_at = clock_timestamp(), state = '{State.DELIVERED}'
+    FROM locked WHERE deliveries.id = locked.delivery_id
+), noted AS (
+    INSERT INTO delivery_attempts AS attempt ({_ATTEMPT_COLUMNS}, is_late)
+    SELECT {_ATTEMPT_COLUMNS}, NOT EXISTS (SELECT FROM locked WHERE locked.delivery_id = given.delivery_id) FROM given
+    {_ATTEMPT_AGAIN}
+), {breaker.HEAL_SQL.format(answered="given")}
+SELECT count(*) FILTER (WHERE tail > position) > 0 FROM locked
+""")
+
 # The next delivery is what this statement's snapshot has; one that came later is known by the tail, and the lane is due.
 # Rows are found by key one by one and lanes written by key, in no join, whose plan would follow old statistics.
 # A failure at an endpoint that was changed or enabled meanwhile says nothing of it as it is now: its schedule begins anew.
-# An attempt that is there already was either given up by who took the lane over, and then the answer is late; or the statement
-# is repeated, since the connection was cut before it was heard that it is done, and then the attempt stays as it was judged.
 _COMPLETE: Final = database.Statement(f"""
 WITH given AS MATERIALIZED (
     SELECT given.*, next.* FROM (
@@ -157,13 +215,9 @@ WITH given AS MATERIALIZED (
         state = CASE moved.outcome WHEN '{Outcome.DELIVERED}' THEN '{State.DELIVERED}' ELSE '{State.FAILED}' END
     FROM moved WHERE moved.is_final AND deliveries.id = moved.delivery_id
 ), noted AS (
-    INSERT INTO delivery_attempts AS attempt (id, delivery_id, token, started_at, status, error, address, dns_ms, connect_ms,
-        first_byte_ms, total_ms, excerpt, is_late)
+    INSERT INTO delivery_attempts AS attempt ({_ATTEMPT_COLUMNS}, is_late)
     SELECT new.*, NOT EXISTS (SELECT FROM moved WHERE moved.delivery_id = new.delivery_id) FROM {_ATTEMPTS.sql}
-    ON CONFLICT (delivery_id, token) DO UPDATE SET status = excluded.status, error = excluded.error,
-        address = excluded.address, dns_ms = excluded.dns_ms, connect_ms = excluded.connect_ms,
-        first_byte_ms = excluded.first_byte_ms, total_ms = excluded.total_ms, excerpt = excluded.excerpt, is_late = true
-        WHERE attempt.error = '{ErrorClass.ABANDONED}'
+    {_ATTEMPT_AGAIN}
 ), {breaker.NOTE_SQL}
 SELECT next.before, next.endpoint_id, next.lane, 0 AS failures, NULL AS given_up, next.delivery_id, next.position,
     next.event_id, next.kind, next.is_due, next.is_extended, {CONTENT_COLUMNS.format(head="next")}, clock_timestamp() AS at

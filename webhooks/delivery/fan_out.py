@@ -57,12 +57,14 @@ class FanOut:
 
     async def _deliver(self, connection: database.Connection, found: Sequence[Match]) -> None:
         token, from_seconds = uuid4(), time.monotonic()
+        last = {(match.endpoint_id, match.event.stream_id): match.event.position for match in found}
         for row in await self._write(connection, found, token):
             if row["delivery_id"] is None:
                 self.is_left_over = True
             else:
                 self.lease = Lease(token=token, from_seconds=from_seconds, at=row["at"])
-                self.heads.append(head_of(row))
+                is_last = last[row["endpoint_id"], row["lane"]] == row["position"]
+                self.heads.append(head_of(row, is_last=is_last))
 
     async def _write(
         self, connection: database.Connection, found: Sequence[Match], token: UUID

@@ -64,6 +64,8 @@ class Head:
     """The trace that the event came of, as its row keeps it."""
     endpoint_version: int
     """What the endpoint's facts were when it was loaded."""
+    is_last: bool = False
+    """Whether it was the last delivery of its lane when it was loaded, as far as that was seen."""
 
     def body(self, *, api_version: str) -> bytes:
         """The bytes to send, the same at each attempt."""
@@ -119,11 +121,11 @@ CONTENT_COLUMNS: Final = (
 )
 
 
-def head_of(row: database.Record) -> Head:
+def head_of(row: database.Record, *, is_last: bool = False) -> Head:
     """A row with the columns of a lane, of its head and of its content."""
     fields = row["fields"] or ()
     texts = {
         field: TextBeside(salt, said)
         for field, salt, said in zip(fields, row["salts"] or (), row["said"] or (), strict=True)
     }
-    return database.filled(Head, row, kind=Kind(row["kind"]), texts=texts)
+    return database.filled(Head, row, kind=Kind(row["kind"]), texts=texts, is_last=is_last)

@@ -20,7 +20,7 @@ from websockets.uri import parse_uri
 
 from api.app import create_app
 from api.live.slices import FRAMES_PER_TURN, SLICE_BYTES, Slices
-from api.live.wire import ENCODED, Wire, text_frame
+from api.live.wire import ENCODED, Wire, shared_frame, text_frame
 from escrow.settings import PaymentProvider, Settings
 from tests.api.live.serving import until
 from tests.api.live.socket import PROTOCOL, Socket
@@ -147,6 +147,12 @@ def test_a_text_of_any_length_is_one_frame_of_the_protocol(length: int) -> None:
     text = b"x" * length
     frame = Frame(Opcode.TEXT, text)
     assert text_frame((text[:3], text[3:])) == frame.serialize(mask=False)
+
+
+def test_what_many_get_is_framed_once() -> None:
+    start, answer = b'{"id":"1","payload":', b'{"data":null}'
+    assert shared_frame(start, answer, b"}") is shared_frame(bytes(bytearray(start)), answer, b"}")
+    assert shared_frame(b'{"id":"2","payload":', answer, b"}") == text_frame((b'{"id":"2","payload":', answer, b"}"))
 
 
 async def test_texts_come_back_in_order_however_they_were_cut() -> None:

@@ -121,6 +121,27 @@ async def test_all_of_a_group_get_each_answer_in_order_while_their_tasks_sleep()
         one.cancel()
 
 
+async def test_nothing_is_made_anew_for_each_answer_of_a_stream() -> None:
+    told: list[Callable[[], None]] = []
+
+    class Noting(Numbers):
+        def tell(self, on_news: Callable[[], None]) -> None:
+            told.append(on_news)
+            super().tell(on_news)
+
+    source = Noting()
+    stream, taken = _open(Groups(), source, Executed()), []
+    pouring = asyncio.create_task(stream.pour(lambda json: not taken.append(json)))
+    for number in range(3):
+        await _turns()
+        source.come(number)
+    await _turns()
+    pouring.cancel()
+    assert len(taken) == 3
+    assert len(told) == 4
+    assert len({id(one) for one in told}) == 1
+
+
 async def test_what_an_outlet_does_not_take_is_the_next_answer_and_then_it_pours_on() -> None:
     groups, executed, source, outlet = Groups(), Executed(), Numbers(), Outlet(room=2)
     stream, other = _open(groups, source, executed), _open(groups, Numbers(), executed)

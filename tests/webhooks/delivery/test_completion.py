@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, repeat
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,81 @@ async def test_what_is_written_down_again_since_nobody_heard_that_it_was_stays_a
         "SELECT status, count(*) AS n, bool_or(is_late) AS is_late FROM delivery_attempts GROUP BY 1"
     )
     assert {row["status"]: row["is_late"] for row in judged} == {200: False, 500: False}
+    assert in_order(partner.arrivals)
+    await well()
+
+
+@pytest.mark.parametrize("written", [1, 2], ids=["once", "twice"])
+async def test_the_end_of_a_lane_is_written_by_the_short_statement_as_by_the_long_one(
+    written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = completion.complete
+
+    async def write_all(done: Sequence[Completed], *, lease_seconds: float) -> completion.Next:
+        first, *_ = [await write(done, lease_seconds=lease_seconds) for _ in range(written)]
+        return first
+
+    monkeypatch.setattr(completion, "complete", write_all)
+    is_the_end, ends = completion._is_the_end, []
+    there = await Deployment.make()
+    found: list[dict[str, Any]] = []
+    async with partners() as partner, delivery_worker() as worker:
+        for is_short in (True, False):
+
+            def noting(one: Completed, is_short: bool = is_short) -> bool:
+                ends.append(is_the_end(one))
+                return ends[-1] and is_short
+
+            monkeypatch.setattr(completion, "_is_the_end", noting)
+            endpoint = await make_endpoint(there.client, partner.url(f"/{is_short}"), event_types=("contract.*",))
+            await fan_out_only()
+            await database.execute(
+                "UPDATE endpoint_health SET failures = 3, failing_since = now(), openings = 1 WHERE endpoint_id = $1",
+                endpoint.id,
+            )
+            await there.propose()
+            await worker.fan_out()
+            await settled()
+            found.append(await _written(endpoint.id))
+    assert all(ends), "else both were written by the long one"
+    assert found[0] == found[1]
+    assert found[0]["endpoint_health"] == [(0, None, False, 0, None)]
+    await well()
+
+
+async def _written(endpoint_id: str) -> dict[str, Any]:
+    """What tables say after a delivery, without names and times."""
+    asked = {
+        "lanes": "SELECT done = tail, failures, given_up, due_at, token, leased_at FROM lanes WHERE endpoint_id = $1",
+        "deliveries": "SELECT state, finished_at > created_at FROM deliveries WHERE endpoint_id = $1",
+        "attempts": "SELECT status, error, excerpt, is_late, started_at < now(), total_ms >= first_byte_ms "
+        "FROM delivery_attempts WHERE delivery_id = ANY (SELECT id FROM deliveries WHERE endpoint_id = $1)",
+        "endpoint_health": "SELECT failures, failing_since, probation, openings, open_until FROM endpoint_health "
+        "WHERE endpoint_id = $1",
+    }
+    return {name: [tuple(row) for row in await database.fetch(sql, endpoint_id)] for name, sql in asked.items()}
+
+
+async def test_what_comes_behind_the_end_of_a_lane_is_sent_after_it() -> None:
+    there = await Deployment.make()
+    deal = await there.fund()
+    async with partners() as partner, delivery_worker() as worker:
+        await make_endpoint(there.client, partner.url("/hook"))
+        await worker.fan_out()
+        partner.hold()
+        await deal.submit()
+        await worker.fan_out()
+
+        async def first_came() -> bool:
+            return bool(partner.arrivals)
+
+        await until(first_came)
+        await deal.request_changes()
+        await worker.fan_out()
+        assert len(partner.arrivals) == 1
+        partner.let_go()
+        await settled()
+    assert len(partner.arrivals) == 2
     assert in_order(partner.arrivals)
     await well()
 
