@@ -28,6 +28,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
 UNREADABLE_SECONDS: Final = 600.0
 """Until one is looked at again whose secrets no key of the deployment opens."""
 
+FAULT: Final = "a fault of ours: "
+"""How a problem begins that neither side has."""
+
 
 class LeaseLost(Exception):
     """Somebody else is at the coupling now, or it was removed or paused."""
@@ -182,6 +185,11 @@ async def settle(
 async def fail(leased: Leased, *, problem: str, pause_seconds: float) -> None:
     """Give one back after a visit that failed."""
     await database.execute(_FAIL, leased.coupling.name, leased.token, problem, pause_seconds)
+
+
+async def retry_faults() -> None:
+    """Have what failed by a fault of ours visited now: whoever starts may be of another release, that doesn't have it."""
+    await database.execute(_RETRY_FAULTS, FAULT)
 
 
 async def began_anew(leased: Leased, cursor: str) -> None:
@@ -387,6 +395,10 @@ _FAIL: Final = """
 UPDATE couplings SET lease_token = NULL, leased_until = NULL, failures = failures + 1, problem = $3, read_at = NULL,
     due_at = clock_timestamp() + make_interval(secs => $4::double precision)
 WHERE name = $1 AND lease_token = $2
+"""
+
+_RETRY_FAULTS: Final = """
+UPDATE couplings SET due_at = least(due_at, clock_timestamp()) WHERE state = 'ACTIVE' AND starts_with(problem, $1)
 """
 
 _HOLD: Final = """

@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 async def pump(opens: Opens = opening.tool_of) -> None:
     """Visit what is due, for ever."""
     under_way: set[asyncio.Task[None]] = set()
+    await couplings.retry_faults()
     try:
         with bell.listen(Topic.COUPLINGS) as wakeups:
             while True:
@@ -76,7 +77,7 @@ async def visit(leased: Leased, opens: Opens = opening.tool_of) -> None:
         await couplings.fail(leased, problem=str(error), pause_seconds=pause)
     except Exception as error:  # noqa: BLE001 - one coupling must not end the others
         _log.exception("a visit failed")
-        await couplings.fail(leased, problem=f"a fault of ours: {error!r}", pause_seconds=PAUSE_SECONDS_MAX)
+        await couplings.fail(leased, problem=f"{couplings.FAULT}{error!r}", pause_seconds=PAUSE_SECONDS_MAX)
 
 
 async def _visit(leased: Leased, opens: Opens) -> None:

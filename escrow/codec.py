@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ E = TypeVar("E")
 
 ERASED: Final = object()
 """Stands for a text whose words were erased: the event shows that it was there, nobody knows any more what it said."""
+
+_FIELD_IN_WORDS: Final = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,7 +190,13 @@ def _object_codec(hint: type) -> Codec:
 
 def _named(hint: type) -> Json:
     """The name of a shape that others share, and what it is: whoever publishes schemas can name it once."""
-    return {"title": hint.__name__, "description": " ".join(inspect.cleandoc(hint.__doc__ or "").split())}
+    return {"title": hint.__name__, "description": in_words(hint)}
+
+
+def in_words(hint: type) -> str:
+    """The docstring of what is encoded, in one line of Markdown, with fields under the names that they have there."""
+    line = " ".join(inspect.cleandoc(hint.__doc__ or "").split())
+    return _FIELD_IN_WORDS.sub(lambda found: f"`{camel(found[1])}`", line)
 
 
 def payload_schema(event_type: type) -> Json:

@@ -95,7 +95,7 @@ def _type_of_part(cls: Any) -> _Type:
     """A part of an event that only events have, as a type of its own."""
     name = _NAMES.get(cls, cls.__name__)
     fields = [_field(cls, one.name, hint) for one, hint in _hints(cls)]
-    made = _made(name, (), fields, " ".join((cls.__doc__ or "").split()))
+    made = _made(name, (), fields, codec.in_words(cls))
 
     def convert(wire: dict[str, Any]) -> Any:
         return made(**{one.name: one.of_json(wire.get(one.key)) for one in fields})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from connectors import couplings
+from connectors import couplings, tending
 from connectors.couplings import LeaseLost, Pairs
 from connectors.port import ToolError
 from connectors.sides import DoneLeave, Field, Pair, PlanLeave, TheirSide, Treaty
 from escrow.database import execute, fetch_value
 from tests.connectors.coupled import Couple, title
+from tests.patience import PATIENCE_SECONDS
 
 EDITS = Treaty(plan=PlanLeave.EDIT, new_amount="50.00", removes=True)
 ASKS = Treaty(plan=PlanLeave.ASK, new_amount="50.00", done=DoneLeave.SUBMIT)
@@ -218,6 +221,30 @@ async def test_a_tool_that_is_away_or_suddenly_empty_changes_nothing_and_is_aske
     assert await couplings.resume("board", believes=True)
     await one.visit()
     assert {milestone["state"] for milestone in await couple.plan()} == {"CANCELLED"}
+
+
+async def test_who_starts_visits_at_once_what_failed_by_a_fault_that_its_release_may_not_have(
+    couple: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await couple()
+
+    async def unreadable(_: Pairs) -> list[Pair]:
+        raise TypeError("Pair() got an unexpected keyword argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pairs, "pairs", unreadable)
+        await one.visit()
+    assert "a fault of ours" in (await one.row())["problem"]
+    assert await couplings.lease(9) == [], "others leave it alone, too"
+    worker = asyncio.create_task(tending.pump(lambda _: one.board))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await one.row())["problem"] is not None or not one.board.items:
+                assert not worker.done(), worker.exception()
+                await asyncio.sleep(0.02)
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
 
 
 async def test_who_lost_the_lease_notes_nothing_more(couple: Couple) -> None:

@@ -125,6 +125,14 @@ async def test_every_call_of_the_guide_is_answered_as_it_says(reader: Reader) ->
     assert played == sum(page.read_text().count("```json answer") for page in GUIDE.glob("*.md")) > 30
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_step_stands_as_a_call_and_in_both_languages(page: str) -> None:
+    steps = re.split(r"^## ", (GUIDE / page).read_text(), flags=re.MULTILINE)[1:]
+    kinds = ("graphql", "json answer", "python", "ts")
+    missing = [(step.splitlines()[0], kind) for step in steps for kind in kinds if f"\n```{kind}\n" not in step]
+    assert not missing
+
+
 def test_the_guide_covers_the_whole_job() -> None:
     said = " ".join(call.document for call in calls())
     job = (

@@ -220,6 +220,15 @@ def test_names_become_camel_case(name: str, key: str) -> None:
     assert camel(name) == key
 
 
+def test_words_about_facts_name_them_as_they_are_sent() -> None:
+    @dataclass(frozen=True)
+    class Told:
+        """Until `review_due_at`, as
+        `milestone.released` says: `due`."""
+
+    assert codec.in_words(Told) == "Until `reviewDueAt`, as `milestone.released` says: `due`."
+
+
 def test_a_field_of_a_type_that_has_no_json_is_refused_when_it_is_first_met() -> None:
     @dataclass(frozen=True)
     class Strange:

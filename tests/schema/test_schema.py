@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import chain
@@ -61,6 +62,10 @@ def test_everything_has_a_description_that_is_a_sentence() -> None:
     assert len(places) > 500
     assert [place for place, text in places if not text or not text.strip()] == []
     assert [place for place, text in places if text and not text.rstrip().endswith((".", "`"))] == []
+
+
+def test_nothing_is_called_by_another_name_than_it_has_here() -> None:
+    assert [place for place, text in _described() if re.search("`[a-z]+(_[a-z]+)+`", text or "")] == []
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ the shape for all others, `OtherBody`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -41,8 +40,8 @@ def reference(name: str) -> Json:
 
 
 def described(event_class: type[Event]) -> str:
-    """The docstring of an event's class in one line, as Markdown."""
-    return " ".join(inspect.cleandoc(event_class.__doc__ or "").split())
+    """What an event's class says of it, in one line of Markdown."""
+    return codec.in_words(event_class)
 
 
 def versions_of(name: str) -> list[type[Event]]:

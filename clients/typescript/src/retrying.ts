@@ -1,6 +1,9 @@
 // How long to wait before the next attempt, and whether there is one.
 
-const FIRST_WAIT_SECONDS = 0.1;
+/** Who was let go because a process went is taken by another, or by the next one, in a moment. */
+const FIRST_WAIT_SECONDS = 0.05;
+/** Each wait is so much longer: whoever was away is found again a quarter later on average. */
+const GROWTH = 1.5;
 const WAIT_SECONDS_MAX = 5;
 
 /** What GraphQL is made of: what says nothing, strings, names, and single characters. */
@@ -15,22 +18,35 @@ const MUTATION = `mutation (?:${NAME})?(?:\\( \\) )?${DIRECTIVES}\\{ (?:${FIELD}
 const OTHER = '(?:(?:query|subscription|fragment) [^{}]*)?\\{ (?:[^{}]|\\{ \\} )*\\} ';
 const REPEATABLE = new RegExp(`^(?:${MUTATION}|${OTHER})+$`);
 
-/** The attempts of one request: how often it failed, and until when it may go on. */
+/** The attempts of one request, or of one stream: how long to wait between them, and until when they may go on. */
 export class Patience {
-  #failures = 0;
+  #began = performance.now();
+  #ceiling = FIRST_WAIT_SECONDS;
   readonly #until: number;
 
   constructor(seconds = Infinity) {
-    this.#until = performance.now() + 1000 * seconds;
+    this.#until = this.#began + 1000 * seconds;
   }
 
-  /** How many seconds to wait now, longer each time; undefined once patience is over, or would be by then. */
+  /**
+   * How many seconds to wait now; undefined once patience is over, or would be by then. Hardly at all at first, longer each time, and by
+   * chance, so that not all come back at once. What went well for longer than the longest wait, as a stream on which nothing happened,
+   * begins anew.
+   */
   waitSeconds(atLeast = 0): number | undefined {
-    const ceiling = Math.min(FIRST_WAIT_SECONDS * 2 ** this.#failures, WAIT_SECONDS_MAX);
-    this.#failures += 1;
-    const wait = Math.max(atLeast, ceiling * (0.5 + Math.random() / 2));
-    return performance.now() + 1000 * wait < this.#until ? wait : undefined;
+    const now = performance.now();
+    if (now - this.#began > 1000 * WAIT_SECONDS_MAX) this.#ceiling = FIRST_WAIT_SECONDS;
+    const wait = Math.max(atLeast, this.#ceiling * (0.5 + Math.random() / 2));
+    this.#ceiling = Math.min(this.#ceiling * GROWTH, WAIT_SECONDS_MAX);
+    this.#began = now + 1000 * wait;
+    return this.#began < this.#until ? wait : undefined;
   }
+}
+
+/** What the header `retry-after` asks for, as seconds or as a date; 0 if it says nothing that can be read. */
+export function retryAfterSeconds(told: string | null): number {
+  if (/^\s*\d+\s*$/.test(told ?? '')) return Number(told);
+  return Math.max(0, (Date.parse(told ?? '') - Date.now()) / 1000) || 0;
 }
 
 /** A pause that a signal ends, by throwing its reason. */

@@ -2,7 +2,7 @@
 import { createClient } from 'graphql-ws/client';
 import { OperationFailed, Refused, Unreachable, UnsafeToRepeat, failed } from './errors.js';
 import type { TypedDocumentString, UserErrorFieldsFragment } from './generated/operations.js';
-import { Patience, isRepeatable, pause } from './retrying.js';
+import { Patience, isRepeatable, pause, retryAfterSeconds } from './retrying.js';
 
 const MAY_COME_BACK = [502, 503, 504];
 const NOBODY_THERE = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
@@ -85,7 +85,7 @@ export class Transport {
     } catch (error) {
       return { trouble: neverArrived(error) ?? unknown(body.query, String(cause(error))), atLeast: 0 };
     }
-    const atLeast = Number(answer.headers.get('retry-after')) || 0;
+    const atLeast = retryAfterSeconds(answer.headers.get('retry-after'));
     if (MAY_COME_BACK.includes(answer.status)) return { trouble: unknown(body.query, `status ${answer.status}`), atLeast };
     const told = read(text, answer.status);
     if (!told.errors?.length) return { data: told.data! };

@@ -95,6 +95,7 @@ def in_python(python_distributions: Path, tmp_path_factory: pytest.TempPathFacto
         shutil.copy(program, folder)
     for number, example in enumerate(examples(PYTHON_CLIENT / "README.md", "python")):
         (folder / f"example_{number}.py").write_text(example.replace("whsec_…", SECRET))
+    (folder / "guide.py").write_text(program_of("python"))
     return Installed(folder, (BIN / "python",), ".py", {"PYTHONPATH": str(folder)})
 
 

@@ -1,4 +1,4 @@
-"""Begins web processes that have imported everything already, so that one that was killed is there again in a moment.
+"""Begins web processes that have imported everything and made the schema, so that one that was killed is there again in a moment.
 
 Each line of its input begins one, and its output says which process that is.
 """
@@ -13,6 +13,7 @@ import sys
 from api import app, figures
 from earnest.cli import main
 from earnest.run import garbage, guard, serving
+from schema.build import executable
 
 IMPORTED = (app, figures, garbage, guard, serving)
 
@@ -30,6 +31,7 @@ def begin() -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that were killed
+    executable(sandbox=True)
     gc.freeze()
     for _ in sys.stdin:
         print(begin(), flush=True)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conformance.own.conftest import Installed
 from tests.docs.product import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 KEYED: Final = 'acceptContract(input: {contractId: "ctr_1", of: [1]}) @idempotent(key: $key) { contract { id } }'
 BARE: Final = KEYED.replace(" @idempotent(key: $key)", "")
@@ -87,3 +88,21 @@ def test_a_forged_time_is_not_verified_however_long_it_is(
         "12": "None of its signatures is by any of the keys.",
         **dict.fromkeys(("0", "13", "400", "5000"), no_number),
     }
+
+
+@pytest.mark.parametrize("client", ["in_python", "in_node", "in_deno"])
+def test_who_was_let_go_is_back_at_once_and_who_waits_long_waits_longer(
+    client: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    installed: Installed = request.getfixturevalue(client)
+    said = json.loads(installed.run("waiting", within=tmp_path, environ={}))
+    refused, quiet = said["refused at once"], said["cut after a quiet while"]
+    assert refused[0] <= 0.05
+    assert all(wait <= sum(refused[:number]) + 0.06 for number, wait in enumerate(refused)), "later than it was away"
+    assert 2.5 <= refused[-1] <= 5
+    assert max(quiet) <= 0.05, "it begins anew each time"
+    assert said["out of patience"] == [None]
+    assert said["asked to wait"] == 30
+    *exact, in_an_hour = said["headers"]
+    assert exact == [7, 0, 0, 0, 0]
+    assert 3600 - PATIENCE_SECONDS < in_an_hour <= 3600

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conformance.conftest import Deployment
-from tests.conformance.own.conftest import Installed, call
-from tests.conformance.own.guide import program_of
+from tests.conformance.own.conftest import Installed
 
 
 def _environ(deployment: Deployment) -> dict[str, str]:
@@ -14,9 +13,7 @@ def _environ(deployment: Deployment) -> dict[str, str]:
 
 
 def test_its_lines_in_python_do_the_whole_job(in_python: Installed, deployment: Deployment, tmp_path: Path) -> None:
-    program = tmp_path / "guide.py"
-    program.write_text(program_of("python"))
-    said = call([*in_python.runner, program], within=tmp_path, environ=_environ(deployment) | dict(in_python.environ))
+    said = in_python.run("guide", within=tmp_path, environ=_environ(deployment))
     assert said.splitlines()[-1] == "the whole job"
 
 

@@ -6,9 +6,14 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
-FIRST_WAIT_SECONDS: Final = 0.1
+FIRST_WAIT_SECONDS: Final = 0.05
+"""Who was let go because a process went is taken by another, or by the next one, in a moment."""
+GROWTH: Final = 1.5
+"""Each wait is so much longer: whoever was away is found again a quarter later on average."""
 WAIT_SECONDS_MAX: Final = 5.0
 _TOKEN: Final = re.compile(  # of GraphQL
     r"""
@@ -29,24 +34,38 @@ _REPEATABLE: Final = re.compile(rf"(?:{_MUTATION}|{_OTHER})+")
 
 
 class Patience:
-    """The attempts of one request: how often it failed, and until when it may go on."""
+    """The attempts of one request, or of one stream: how long to wait between them, and until when they may go on."""
 
     def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-        self._failures = 0
+        self._began = time.monotonic()
+        self._until = self._began + seconds
+        self._ceiling = FIRST_WAIT_SECONDS
 
     def wait_seconds(self, at_least: float = 0.0) -> float | None:
-        """How long to wait now, longer each time; `None` once patience is over, or would be by then."""
-        ceiling = min(FIRST_WAIT_SECONDS * 2.0**self._failures, WAIT_SECONDS_MAX)
-        self._failures = min(self._failures + 1, 30)
-        wait = max(at_least, ceiling * random.uniform(0.5, 1.0))
-        return wait if time.monotonic() + wait < self._until else None
+        """How long to wait now; `None` once patience is over, or would be by then.
+
+        Hardly at all at first, longer each time, and by chance, so that not all come back at once. What went well for longer
+        than the longest wait, as a stream on which nothing happened, begins anew.
+        """
+        now = time.monotonic()
+        if now - self._began > WAIT_SECONDS_MAX:
+            self._ceiling = FIRST_WAIT_SECONDS
+        wait = max(at_least, self._ceiling * random.uniform(0.5, 1.0))
+        self._ceiling = min(self._ceiling * GROWTH, WAIT_SECONDS_MAX)
+        self._began = now + wait
+        return wait if self._began < self._until else None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float:
-    """What the header `retry-after` asks for, in seconds; 0 if it says nothing that can be read."""
-    told = headers.get("retry-after", "")
-    return float(told) if told.isdigit() else 0.0
+    """What the header `retry-after` asks for, as seconds or as a date; 0 if it says nothing that can be read."""
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told)
+    try:
+        at = parsedate_to_datetime(told)
+    except ValueError:
+        return 0.0
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def is_repeatable(document: str) -> bool:
