@@ -6,14 +6,13 @@ beside the Procfile.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Final
 
-from tests.conformance.own.mother import begin
+from tests.conformance.own.mother import begin, prepare
 
 SERVES: Final = "web.pid"
 
@@ -27,7 +26,7 @@ def main() -> int:
         told = True
         os.kill(serves, number)
 
-    gc.freeze()
+    prepare()
     serves = _begun()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

@@ -118,7 +118,7 @@ def test_a_form_asks_at_once_what_it_would_do_when_only_the_situation_has_moved_
     client.reads("To the freelancer")
     page.evaluate(WAITS)
     with page.expect_request(lambda request: operation(request) == "Preview"):
-        served.do("freelancer", "setPayouts", "contract { id }", contractId=deal.contract_id, automatic=False)
+        served.do("freelancer", "setPayouts", "contract { id }", contractId=deal.contract_id, automatic=True)
     assert TYPING_MS not in page.evaluate("window.waits")
     form = page.get_by_role("form", name="Approve and pay", exact=True)
     with page.expect_request(lambda request: operation(request) == "Preview"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -136,6 +137,7 @@ async def test_what_may_not_be_seen_can_not_be_subscribed_to(served: Served) -> 
     async with connected(served, token=stranger.token) as socket:
         for query in (
             f'subscription {{ events(contractId: "{deal.id}") {{ id }} }}',
+            f'subscription {{ changes(contractId: "{deal.id}") {{ cursor }} }}',
             f'subscription {{ contractUpdated(id: "{deal.id}") {{ id }} }}',
             f'subscription {{ milestoneUpdated(contractId: "{deal.id}") {{ id }} }}',
             'subscription { contractUpdated(id: "nothing") { id } }',
@@ -206,6 +208,38 @@ async def test_milestones_are_told_that_are_not_as_they_were(served: Served) -> 
         await deal.submit()
         assert (await socket.data())["milestoneUpdated"]["state"] == "SUBMITTED"
         await socket.silent()
+
+
+async def test_changes_tell_with_each_event_what_it_touched_as_that_is_by_then_and_resume(served: Served) -> None:
+    deal = await served.people.deployment.activate("10.00", "20.00")
+    query = """subscription ($after: Cursor, $contractId: ID, $types: [String!]) {
+        changes(after: $after, contractId: $contractId, types: $types) {
+            cursor event { type sequence } contract { state } milestones { id state } } }"""
+
+    async def told(socket: Socket, count: int) -> list[dict[str, Any]]:
+        return [(await socket.data())["changes"] for _ in range(count)]
+
+    async with connected(served, token=served.people.freelancer.token) as socket:
+        await socket.subscribe(query, {"contractId": deal.id})
+        await served.readers(1)
+        await deal.confirm(await deal.fund())
+        live = await told(socket, 4)
+        assert [one["event"]["type"] for one in live] == [
+            "deposit.started", "deposit.confirmed", "milestone.funded", "milestone.activated",
+        ]  # fmt: skip
+        assert live[-1]["milestones"] == [{"id": deal.milestone(1), "state": "ACTIVE"}]
+        assert {one["contract"]["state"] for one in live} == {"ACTIVE"}
+        await socket.silent()
+    await deal.submit()
+    async with connected(served, token=served.people.freelancer.token) as socket:
+        await socket.subscribe(
+            query, {"after": live[2]["cursor"], "types": ["milestone.activated", "milestone.submitted"]}
+        )
+        again = await told(socket, 2)
+        assert [one["event"]["type"] for one in again] == ["milestone.activated", "milestone.submitted"]
+        assert again[0]["milestones"] == [{"id": deal.milestone(1), "state": "SUBMITTED"}], (
+            "as it is now, not as it was"
+        )
 
 
 async def test_a_failing_field_does_not_end_the_stream(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,15 @@ import sys
 from api import app, figures
 from earnest.cli import main
 from earnest.run import garbage, guard, serving
-from schema.build import executable
+from schema import build
 
 IMPORTED = (app, figures, garbage, guard, serving)
+
+
+def prepare() -> None:
+    """Have what every web process needs before it serves, once for all of them."""
+    build.executable(sandbox=True)
+    gc.freeze()
 
 
 def begin() -> int:
@@ -31,7 +37,6 @@ def begin() -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that were killed
-    executable(sandbox=True)
-    gc.freeze()
+    prepare()
     for _ in sys.stdin:
         print(begin(), flush=True)
